@@ -1,0 +1,26 @@
+"""The installed command: `kerastl train ...` is `python -m kerastl.main ...`."""
+
+import importlib
+import sys
+
+from kerastl.errors import unknown_name
+from kerastl.main import guard
+from kerastl.progress import Progress
+
+# Subcommand -> module whose `main` takes the arguments and returns the exit code.
+_COMMANDS = {"train": "kerastl.main"}
+
+
+def main() -> int:
+    """Runs the subcommand that the first argument names; returns its exit code."""
+    name, *arguments = sys.argv[1:] or ["--help"]
+    if name in ("--help", "-h"):
+        Progress(sys.stdout).line(f"usage: kerastl {'|'.join(_COMMANDS)} [--flag=value ...]")
+        return 0
+    if name in _COMMANDS:
+        return int(importlib.import_module(_COMMANDS[name]).main(arguments))
+
+    def refuse() -> None:
+        raise unknown_name("command", name, _COMMANDS, what="a command")
+
+    return guard(refuse)

@@ -1,0 +1,233 @@
+"""What a run is asked to do, as frozen values. Imports neither absl nor TensorFlow."""
+
+import dataclasses
+import math
+from typing import Literal
+
+from kerastl.errors import UsageError, bad_value, unknown_name
+
+PhaseName = Literal["head", "finetune", "scratch"]
+
+# Unfreezes every layer of the backbone.
+ALL_LAYERS = "all"
+
+# The forms of `dataset`, as a user reads them.
+DATASETS = ("digits", "tfds:NAME")
+
+_CHOICES = {
+    "resize": ("crop", "pad", "stretch"),
+    "optimizer": ("sgd", "adamw"),
+    "schedule": ("cosine", "constant"),
+    "precision": ("float32", "mixed_bfloat16", "mixed_float16", "auto"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Range:
+    low: float
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        above = value > self.low if self.open_low else value >= self.low
+        below = value < self.high if self.open_high else value <= self.high
+        return above and below and math.isfinite(value)
+
+    def __str__(self) -> str:
+        low = f"{'above' if self.open_low else 'at least'} {self.low:g}"
+        high = f"{'below' if self.open_high else 'at most'} {self.high:g}"
+        return low if math.isinf(self.high) else f"{low} and {high}"
+
+
+_RANGES = {
+    "validation_fraction": _Range(0, 1, open_low=True, open_high=True),
+    "test_fraction": _Range(0, 1, open_low=True, open_high=True),
+    "examples_per_class": _Range(0),
+    "image_size": _Range(1, 4096),
+    "batch_size": _Range(1, 65536),
+    "dropout": _Range(0, 1, open_high=True),
+    "momentum": _Range(0, 1, open_high=True),
+    "weight_decay": _Range(0),
+    # NumPy and TensorFlow both take seeds of 32 bits.
+    "seed": _Range(0, 2**32 - 1),
+    "head_epochs": _Range(0),
+    "head_learning_rate": _Range(0, open_low=True),
+    "finetune_epochs": _Range(0),
+    "finetune_learning_rate": _Range(0, open_low=True),
+    "warmup_epochs": _Range(0),
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One stretch of training with a fixed set of trainable layers.
+
+    Attributes:
+        name: "head" trains only the new head, "finetune" the upper part of a pretrained
+            backbone too, "scratch" every layer of a network with random weights.
+        epochs: Passes over the training images.
+        learning_rate: Peak rate of the phase's schedule.
+        warmup_epochs: Epochs, in fractions too, over which the rate rises to its peak.
+        unfreeze_from: Block or layer of the backbone from which training starts; `all`;
+            empty for the backbone's top block. The head phase has None.
+    """
+
+    name: PhaseName
+    epochs: int
+    learning_rate: float
+    warmup_epochs: float
+    unfreeze_from: str | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that decides a run; each field is a flag of the same name.
+
+    The flags' help (`python -m kerastl.main --help`) says what each field means.
+
+    Raises:
+        UsageError: If a value is wrong whatever the data are; the message names the field.
+    """
+
+    run_dir: str
+    dataset: str
+    tfds_dir: str = ""
+    validation_fraction: float = 0.1
+    test_fraction: float = 0.1
+    examples_per_class: int = 0
+    backbone: str = "ResNet50"
+    weights: str = "imagenet"
+    image_size: int = 224
+    resize: str = "crop"
+    batch_size: int = 64
+    dropout: float = 0.0
+    head_epochs: int = 10
+    head_learning_rate: float = 0.01
+    finetune_epochs: int = 0
+    finetune_learning_rate: float = 0.001
+    unfreeze_from: str = ""
+    optimizer: str = "sgd"
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    schedule: str = "cosine"
+    warmup_epochs: float = 0.5
+    seed: int = 0
+    precision: str = "float32"
+    export_dir: str = ""
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuses what is wrong by itself, field by field and then in combination."""
+        for field in dataclasses.fields(self):
+            _check_type(field, getattr(self, field.name))
+        for name, limits in _RANGES.items():
+            if (value := getattr(self, name)) not in limits:
+                raise bad_value(
+                    name, value, f"must be {limits}", f"The default is {_default(name)}"
+                )
+        for name, choices in _CHOICES.items():
+            if (value := getattr(self, name)) not in choices:
+                raise unknown_name(name, value, choices, what="one of its choices")
+        for name, example in (("run_dir", "runs/first"), ("dataset", "digits")):
+            if not getattr(self, name).strip():
+                raise bad_value(name, "", "is required", f"Give one, as in --{name}={example}")
+        self._check_dataset()
+        self._check_combinations()
+
+    def _check_dataset(self) -> None:
+        kind, _, name = self.dataset.partition(":")
+        if self.dataset != "digits" and not (kind == "tfds" and name):
+            raise unknown_name("dataset", self.dataset, DATASETS, what="a data set")
+
+    def _check_combinations(self) -> None:
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise bad_value(
+                "validation_fraction",
+                self.validation_fraction,
+                f"together with test_fraction={self.test_fraction} leaves nothing to train on",
+                "Their sum must stay below 1",
+            )
+        if self.head_epochs + self.finetune_epochs == 0:
+            raise bad_value(
+                "head_epochs",
+                0,
+                "with finetune_epochs=0 trains nothing",
+                "Raise one of the two",
+            )
+        if self.weights == "none":
+            self._check_scratch()
+
+    def _check_scratch(self) -> None:
+        if self.head_epochs:
+            raise bad_value(
+                "weights",
+                "none",
+                f"head_epochs={self.head_epochs} would train a head on a frozen backbone with "
+                "random weights, whose features say little about an image",
+                "Use --head_epochs=0 and --finetune_epochs=10 to train every layer, or give "
+                "pretrained weights",
+            )
+        if self.unfreeze_from not in ("", ALL_LAYERS):
+            raise bad_value(
+                "unfreeze_from",
+                self.unfreeze_from,
+                "would leave layers with random weights frozen below it, as weights=none",
+                "Leave it out or use 'all'",
+            )
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases in the order of training, without those of no epochs."""
+        scratch = self.weights == "none"
+        head = Phase(
+            name="head",
+            epochs=self.head_epochs,
+            learning_rate=self.head_learning_rate,
+            warmup_epochs=0.0,
+            unfreeze_from=None,
+        )
+        upper = Phase(
+            name="scratch" if scratch else "finetune",
+            epochs=self.finetune_epochs,
+            learning_rate=self.finetune_learning_rate,
+            warmup_epochs=self.warmup_epochs,
+            unfreeze_from=ALL_LAYERS if scratch else self.unfreeze_from,
+        )
+        return tuple(phase for phase in (head, upper) if phase.epochs)
+
+    def to_flags(self) -> list[str]:
+        """Lists the flags that give this config, `overwrite` aside: it is meant for one run."""
+        return [
+            f"--{field.name}={_flag_text(getattr(self, field.name))}"
+            for field in dataclasses.fields(self)
+            if field.name != "overwrite"
+        ]
+
+
+_KINDS: dict[object, tuple[tuple[type, ...], str]] = {
+    str: ((str,), "text"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+    bool: ((bool,), "true or false"),
+}
+
+
+def kind_of(field: dataclasses.Field) -> str:
+    """Says in words what a field of `Config` holds, as in "a whole number"."""
+    return _KINDS[field.type][1]
+
+
+def _check_type(field: dataclasses.Field, value: object) -> None:
+    types, words = _KINDS[field.type]
+    # A bool is an int to isinstance, and never meant as a number.
+    if not isinstance(value, types) or (isinstance(value, bool) and field.type is not bool):
+        raise UsageError(f"{field.name}={value!r}: is not {words}. Give {words}.")
+
+
+def _flag_text(value: object) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _default(name: str) -> object:
+    return next(field.default for field in dataclasses.fields(Config) if field.name == name)

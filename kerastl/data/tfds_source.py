@@ -1,0 +1,242 @@
+"""Image classification sets of TensorFlow Datasets, read by position from their own files."""
+
+import contextlib
+import difflib
+import logging
+import os
+import pathlib
+import socket
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from kerastl.data.sources import Source, digest_all
+from kerastl.errors import KerastlError, bad_value
+from kerastl.progress import Progress
+
+# A TFRecord is a length of 8 bytes and its checksum of 4, the content, and a checksum of 4,
+# https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
+_BYTES_BEFORE_RECORD = 12
+_BYTES_AFTER_RECORD = 4
+
+_SPLIT_NAMES = {
+    "train": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+
+
+def read_tfds(name: str, *, data_dir: str, progress: Progress) -> Source:
+    """Opens a prepared set, or downloads and prepares it first.
+
+    Args:
+        name: A name of TFDS, with `:VERSION` or `/CONFIG` where wanted.
+        data_dir: Where TFDS keeps prepared sets; empty for its own default.
+        progress: Where a download is announced.
+
+    Raises:
+        UsageError: If TFDS knows no such set or version, or its examples are not one image
+            and one label.
+        KerastlError: If the set is not prepared and cannot be downloaded.
+    """
+    builder = _builder(name, data_dir)
+    if not builder.is_prepared():
+        _download(builder, name, progress)
+    image_key, label_key = _find_features(builder, name)
+    splits = {split: _SPLIT_NAMES[split] for split in builder.info.splits if split in _SPLIT_NAMES}
+    left_out = sorted(set(builder.info.splits) - set(splits))
+    if left_out:
+        progress.line(f"{builder.info.full_name}: splits not used: {', '.join(left_out)}.")
+    if "train" not in splits:
+        raise bad_value("dataset", f"tfds:{name}", "has no split named train", "Choose another")
+
+    files = _RecordFiles()
+    examples: list[str] = []
+    given: list[str] = []
+    labels: list[int] = []
+    for split, ours in splits.items():
+        count_before = len(labels)
+        for path in builder.info.splits[split].filepaths:
+            labels += files.add(pathlib.Path(path), image_key, label_key)
+        found = len(labels) - count_before
+        examples += [f"{split}[{index}]" for index in range(found)]
+        given += [ours] * found
+    return Source(
+        name=f"tfds:{builder.info.full_name}",
+        class_names=tuple(builder.info.features[label_key].names),
+        examples=examples,
+        labels=np.array(labels, np.int64),
+        digests=files.digests(),
+        given_splits=np.array(given),
+        read=files.read,
+    )
+
+
+class _RecordFiles:
+    """Where each image's bytes lie in TFRecord files, so that they can be read in any order.
+
+    Shuffling over the whole split needs that; a shuffle buffer of the whole split would
+    hold every image in memory.
+    """
+
+    def __init__(self) -> None:
+        self._paths: list[pathlib.Path] = []
+        self._descriptors: list[int] = []
+        self._file_numbers: list[int] = []
+        self._offsets: list[int] = []
+        self._lengths: list[int] = []
+        self._digests: list[np.ndarray] = []
+
+    def add(self, path: pathlib.Path, image_key: str, label_key: str) -> list[int]:
+        """Reads through one file, noting where its images are; returns their labels."""
+        features = {
+            image_key: tf.io.FixedLenFeature([], tf.string),
+            label_key: tf.io.FixedLenFeature([], tf.int64),
+        }
+        labels, offset, digests = [], 0, []
+        try:
+            for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+                parsed = tf.io.parse_single_example(record, features)
+                image = parsed[image_key].numpy()
+                self._file_numbers.append(len(self._paths))
+                self._offsets.append(offset + _BYTES_BEFORE_RECORD + record.index(image))
+                self._lengths.append(len(image))
+                labels.append(int(parsed[label_key]))
+                digests.append(image)
+                offset += _BYTES_BEFORE_RECORD + len(record) + _BYTES_AFTER_RECORD
+        except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
+            raise KerastlError(
+                f"{path}: cannot be read after {len(labels)} images ({_first_line(error)}). "
+                "Remove the folder that holds it and let TFDS prepare the data again."
+            ) from error
+        self._digests.append(digest_all(digests))
+        self._paths.append(path)
+        self._descriptors.append(os.open(path, os.O_RDONLY))
+        return labels
+
+    def digests(self) -> np.ndarray:
+        return np.concatenate(self._digests)
+
+    def read(self, index: tf.Tensor) -> tf.Tensor:
+        # Reading changes nothing, which stateful=False tells TensorFlow: it may then run
+        # several reads at once and still give the same result each time.
+        image = tf.numpy_function(self._read_bytes, [index], tf.string, stateful=False)
+        return tf.ensure_shape(image, [])
+
+    def _read_bytes(self, index: np.int64) -> bytes:
+        descriptor = self._descriptors[self._file_numbers[index]]
+        return os.pread(descriptor, self._lengths[index], self._offsets[index])
+
+    def __del__(self) -> None:
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+
+
+def _builder(name: str, data_dir: str) -> Any:
+    base = name.split("/", maxsplit=1)[0].split(":", maxsplit=1)[0]
+    with _quiet_logs():
+        try:
+            return tfds.builder(name, data_dir=data_dir or None)
+        except tfds.core.registered.DatasetNotFoundError as error:
+            near = difflib.get_close_matches(base, tfds.list_builders(), n=1, cutoff=0.6)
+            advice = f"Did you mean 'tfds:{near[0]}'? " if near else ""
+            raise bad_value(
+                "dataset",
+                f"tfds:{name}",
+                "is not a data set that TFDS knows",
+                f"{advice}All are listed at https://www.tensorflow.org/datasets/catalog/overview",
+            ) from error
+        except (AssertionError, ValueError) as error:
+            # TFDS says which versions or configurations there are, at the end of its message.
+            raise bad_value(
+                "dataset", f"tfds:{name}", _last_sentence(error), "Choose one that exists"
+            ) from error
+
+
+def _find_features(builder: Any, name: str) -> tuple[str, str]:
+    features = builder.info.features
+    images = [key for key in features if isinstance(features[key], tfds.features.Image)]
+    labels = [key for key in features if isinstance(features[key], tfds.features.ClassLabel)]
+    supervised = builder.info.supervised_keys
+    if supervised and supervised[0] in images and supervised[1] in labels:
+        return supervised[0], supervised[1]
+    if len(images) != 1 or len(labels) != 1:
+        raise bad_value(
+            "dataset",
+            f"tfds:{name}",
+            f"is not an image classification set (images: {', '.join(images) or 'none'}; "
+            f"class labels: {', '.join(labels) or 'none'})",
+            "Choose one whose examples are an image and a class label",
+        )
+    if builder.info.file_format.value != "tfrecord":
+        raise bad_value(
+            "dataset",
+            f"tfds:{name}",
+            f"is prepared as {builder.info.file_format.value}",
+            "Prepare it as tfrecord, which is the default of TFDS",
+        )
+    return images[0], labels[0]
+
+
+def _download(builder: Any, name: str, progress: Progress) -> None:
+    place = f"no prepared data for {builder.info.full_name} in {builder.data_dir}"
+    advice = (
+        "Give the folder that holds prepared data as --tfds_dir, or prepare it where there is a "
+        f"network: tfds build {name.split(':', maxsplit=1)[0]}"
+    )
+    # TFDS itself tries for minutes before it gives up.
+    if not _has_network(builder.info.homepage):
+        raise KerastlError(
+            f"dataset='tfds:{name}': {place}, and no network to download it. {advice}."
+        )
+    progress.line(f"Downloading {builder.info.full_name} to {builder.data_dir}.")
+    try:
+        with _quiet_logs():
+            builder.download_and_prepare()
+    # Hosts fail in as many ways as there are hosts; whichever it was, the user's way out is
+    # the same and the reason is passed on.
+    except Exception as error:
+        raise KerastlError(
+            f"dataset='tfds:{name}': {place}, and the download failed "
+            f"({type(error).__name__}: {_first_line(error)}). {advice}."
+        ) from error
+
+
+def _has_network(homepage: str) -> bool:
+    if urllib.request.getproxies():
+        return True  # The proxy finds the hosts; there is nothing to look up here.
+    hosts = [urllib.parse.urlsplit(homepage).hostname, "storage.googleapis.com"]
+    for host in filter(None, hosts):
+        with contextlib.suppress(OSError):
+            socket.getaddrinfo(host, 443)
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def _quiet_logs() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in ("absl", "urllib3")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [""])[0][:200]
+
+
+def _last_sentence(error: BaseException) -> str:
+    return str(error).strip().rsplit(": Dataset ", 1)[-1].splitlines()[-1].rstrip(".")[:200]

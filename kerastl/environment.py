@@ -1,0 +1,167 @@
+"""Brings TensorFlow and Keras up in one known state, whatever the shell and home folder say."""
+
+import contextlib
+import importlib
+import json
+import os
+import pathlib
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from kerastl.errors import KerastlError
+from kerastl.progress import Progress
+
+_BACKEND = "tensorflow"
+
+
+def prepare(progress: Progress) -> None:
+    """Imports TensorFlow and Keras 3 on it, quietly, with GPU memory taken as needed.
+
+    Call it before any module that imports Keras. A second call does nothing new.
+
+    Raises:
+        KerastlError: If Keras is already imported on another backend, or its
+            configuration file cannot be used.
+    """
+    _force_backend(progress)
+    _check_keras_json()
+    with _quiet_import():
+        importlib.import_module("tensorflow")
+        importlib.import_module("keras")
+        # The first look for devices writes too, where there is no driver for a GPU.
+        gpus = has_gpu()
+    if gpus:
+        _grow_gpu_memory(progress)
+
+
+@contextlib.contextmanager
+def settings(precision: str, seed: int) -> Iterator[None]:
+    """Holds Keras's global settings to what a run needs, and puts them back after it.
+
+    Channels come last and floats have 32 bits whatever `keras.json` says; random numbers
+    follow `seed`, and TensorFlow uses its deterministic kernels.
+
+    Args:
+        precision: One of the choices of the flag; "auto" takes what the device is good at.
+        seed: Seed for Python, NumPy and TensorFlow.
+    """
+    import keras  # noqa: PLC0415  only after `prepare` has chosen the backend
+    import tensorflow as tf  # noqa: PLC0415
+
+    before = (
+        keras.config.image_data_format(),
+        keras.config.floatx(),
+        keras.config.dtype_policy(),
+    )
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy(_policy(precision))
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    try:
+        yield
+    finally:
+        keras.config.set_image_data_format(before[0])
+        keras.config.set_floatx(before[1])
+        keras.config.set_dtype_policy(before[2])
+
+
+def has_gpu() -> bool:
+    """Says whether TensorFlow sees a GPU."""
+    import tensorflow as tf  # noqa: PLC0415  only after `prepare`
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def _policy(precision: str) -> str:
+    import tensorflow as tf  # noqa: PLC0415  only after `prepare`
+
+    if precision != "auto":
+        return precision
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return "float32"
+    # Tensor cores take bfloat16 from compute capability 8.0 and float16 from 7.0,
+    # https://docs.nvidia.com/cuda/cuda-c-programming-guide/#compute-capabilities
+    capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability")
+    if capability is None or capability < (7, 0):
+        return "float32"
+    return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
+
+
+def _force_backend(progress: Progress) -> None:
+    keras = sys.modules.get("keras")
+    if keras is not None:
+        if keras.backend.backend() != _BACKEND:
+            raise KerastlError(
+                f"KERAS_BACKEND={keras.backend.backend()!r}: Keras is already imported on this "
+                "backend and kerastl runs on TensorFlow. Start a fresh Python with "
+                "KERAS_BACKEND=tensorflow."
+            )
+        return
+    asked = os.environ.get("KERAS_BACKEND", _BACKEND)
+    if asked != _BACKEND:
+        progress.line(f"KERAS_BACKEND={asked!r} is ignored: kerastl runs on TensorFlow.")
+    os.environ["KERAS_BACKEND"] = _BACKEND
+    # With this switch set TensorFlow looks for the tf_keras package, which nothing here uses.
+    os.environ.pop("TF_USE_LEGACY_KERAS", None)
+    # Leaves errors; kernels' notes on the way are nothing that a user can act on.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def _check_keras_json() -> None:
+    if "keras" in sys.modules:
+        return
+    home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
+    path = pathlib.Path(home) / "keras.json"
+    with contextlib.suppress(OSError):  # Without a readable file Keras uses its defaults.
+        try:
+            settings_there = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise KerastlError(f"{path}: is not JSON ({error}). Mend or remove it.") from error
+        allowed = {
+            "floatx": ("float16", "bfloat16", "float32", "float64"),
+            "image_data_format": ("channels_last", "channels_first"),
+        }
+        for key, values in allowed.items():
+            value = settings_there.get(key, values[0]) if isinstance(settings_there, dict) else None
+            if value not in values:
+                raise KerastlError(
+                    f"{path}: {key}={value!r} is not one of {', '.join(values)}. "
+                    "Mend or remove the file."
+                )
+
+
+@contextlib.contextmanager
+def _quiet_import() -> Iterator[None]:
+    """Holds back what native libraries write while they load; shows it if loading fails."""
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    sys.stderr.flush()
+    stderr_copy = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(stderr_copy, held.read())
+            raise
+        finally:
+            os.dup2(stderr_copy, 2)
+            os.close(stderr_copy)
+
+
+def _grow_gpu_memory(progress: Progress) -> None:
+    import tensorflow as tf  # noqa: PLC0415  the caller has just imported it
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except RuntimeError:
+            progress.line(
+                f"{gpu.name} was in use before kerastl started: its memory is taken as "
+                "TensorFlow was set up to take it."
+            )

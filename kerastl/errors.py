@@ -1,0 +1,39 @@
+"""The errors that a person can mend; commands show them as one line, without a traceback."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class KerastlError(Exception):
+    """Something outside the program is not as it needs to be; the message says what to do."""
+
+
+class UsageError(KerastlError):
+    """A flag's or field's own value is wrong; commands exit with 2 instead of 1."""
+
+
+def bad_value(field: str, value: object, problem: str, advice: str) -> UsageError:
+    """Builds the error for a wrong value, as `FIELD=VALUE: problem. advice.`."""
+    return UsageError(f"{field}={value!r}: {problem}. {advice}.")
+
+
+def closest(name: str, known: Iterable[str], *, count: int = 1) -> list[str]:
+    """Finds the known names most like `name`, ignoring case; empty when none is near."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=count, cutoff=0.6)
+    return [by_lower[match] for match in found]
+
+
+def unknown_name(field: str, value: str, known: Iterable[str], *, what: str) -> UsageError:
+    """Builds the error for a name that is not among `known`: the near miss, or all of them.
+
+    Args:
+        field: Flag that holds the name.
+        value: The name as it was given.
+        known: Every name that would be right.
+        what: What the names stand for, as in "a backbone of keras.applications".
+    """
+    names = list(known)
+    near = closest(value, names)
+    advice = f"Did you mean {near[0]!r}? " if near else ""
+    return bad_value(field, value, f"is not {what}", f"{advice}Known: {', '.join(names)}")

@@ -1,0 +1,61 @@
+"""Reads flag files, strictly: what absl would drop without a word is refused or honoured."""
+
+import pathlib
+from collections.abc import Iterator, Sequence
+
+from kerastl.errors import KerastlError, UsageError
+
+_NAME = "flagfile"
+
+
+def expand_flag_files(arguments: Sequence[str]) -> list[str]:
+    """Replaces each `--flagfile=PATH` by the flags of that file, in its place.
+
+    A file has one flag a line; empty lines and lines that start with `#` or `//` are
+    comments. It may name further flag files, whose paths are relative to the working
+    directory, as on the command line. A byte-order mark is honoured.
+
+    Raises:
+        UsageError: If a file holds a line that is no flag, or includes itself.
+        KerastlError: If a file cannot be read.
+    """
+    return list(_expand(arguments, opened=()))
+
+
+def _expand(arguments: Sequence[str], opened: tuple[pathlib.Path, ...]) -> Iterator[str]:
+    remaining = iter(arguments)
+    for argument in remaining:
+        name, has_value, value = argument.lstrip("-").partition("=")
+        if not argument.startswith("-") or name != _NAME:
+            yield argument
+            continue
+        path = value if has_value else next(remaining, "")
+        if not path:
+            raise UsageError("flagfile='': is empty. Give the path of a flag file.")
+        yield from _expand(*_read(pathlib.Path(path).expanduser(), opened))
+
+
+def _read(
+    path: pathlib.Path, opened: tuple[pathlib.Path, ...]
+) -> tuple[list[str], tuple[pathlib.Path, ...]]:
+    if path.resolve() in opened:
+        raise UsageError(f"flagfile={str(path)!r}: includes itself. Remove one of the two lines.")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise KerastlError(
+            f"flagfile={str(path)!r}: cannot be read ({error.strerror}). Check its path."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise KerastlError(f"flagfile={str(path)!r}: is not UTF-8. Save it as UTF-8.") from error
+    lines = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        flag = line.strip()
+        if not flag or flag.startswith(("#", "//")):
+            continue
+        if not flag.startswith("-"):
+            raise UsageError(
+                f"{path}:{number}: {flag!r} is not a flag. Lines look like --name=value."
+            )
+        lines.append(flag)
+    return lines, (*opened, path.resolve())

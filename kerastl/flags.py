@@ -1,0 +1,134 @@
+"""Every flag: its topic and help here, its default and limits in `Config`."""
+
+import dataclasses
+import textwrap
+from collections.abc import Sequence
+
+from absl import flags
+
+from kerastl.config import DATASETS, Config, kind_of
+from kerastl.errors import UsageError, closest
+from kerastl.flagfile import expand_flag_files
+
+# Topic -> flag -> what it means. The order is that of --help.
+TOPICS: dict[str, dict[str, str]] = {
+    "Data": {
+        "dataset": f"Labelled images: {' or '.join(DATASETS)}, a name of TensorFlow Datasets.",
+        "tfds_dir": "Where TensorFlow Datasets keeps prepared data; empty for its own place.",
+        "validation_fraction": "Share of the training images held out to choose the best "
+        "weights, where the data set brings no such split.",
+        "test_fraction": "Likewise for the final test.",
+        "examples_per_class": "Keep this many training images of each class; 0 keeps all.",
+        "image_size": "Side of the network's input, in pixels.",
+        "resize": "crop the largest centred square, pad with black, or stretch.",
+    },
+    "Model": {
+        "backbone": "A network of keras.applications.",
+        "weights": "imagenet, the path of a weights file, or none to train from scratch.",
+        "dropout": "Share of the pooled features dropped in training.",
+        "precision": "float32, mixed_bfloat16, mixed_float16, or auto for what the GPU is good at.",
+    },
+    "Training": {
+        "batch_size": "Images a step.",
+        "head_epochs": "Epochs of the first phase, which trains the new head alone.",
+        "head_learning_rate": "Its learning rate.",
+        "finetune_epochs": "Epochs of the second phase, which trains the upper blocks too.",
+        "finetune_learning_rate": "Its learning rate, a tenth of the head's or less.",
+        "unfreeze_from": "Block or layer from which the second phase trains; all; empty for "
+        "the top block.",
+        "optimizer": "sgd or adamw.",
+        "momentum": "Momentum of sgd.",
+        "weight_decay": "Weight decay of kernels, apart from the gradient.",
+        "schedule": "cosine, to zero over each phase, or constant.",
+        "warmup_epochs": "Epochs over which the second phase's rate rises to its peak.",
+        "seed": "Decides splits, order and everything else that is random.",
+    },
+    "Output": {
+        "run_dir": "Directory for everything the run writes, exports aside.",
+        "export_dir": "A SavedModel goes to EXPORT_DIR/<next integer>/; empty for none.",
+        "overwrite": "Replace a finished run in run_dir.",
+    },
+}
+
+_DEFINERS = {
+    str: flags.DEFINE_string,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    bool: flags.DEFINE_boolean,
+}
+_FIELDS = {field.name: field for field in dataclasses.fields(Config)}
+# Flags that are no part of Config; absl's own --flagfile is expanded before it sees it.
+_OTHER = {"flagfile": "Read flags from a file, one a line; later flags win.", "help": "Show this."}
+
+
+def config_from_flags(arguments: Sequence[str]) -> Config:
+    """Parses a command's arguments, flag files included.
+
+    Raises:
+        UsageError: If a flag is unknown or malformed, or a value is wrong.
+    """
+    expanded = expand_flag_files(arguments)
+    values = flags.FlagValues()
+    for name, field in _FIELDS.items():
+        _DEFINERS[field.type](name, _default(field), "", flag_values=values)  # type: ignore[index]
+    try:
+        left_over = values(["kerastl", *expanded])[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise _unknown_flag(error.flagname) from error
+    except flags.IllegalFlagValueError as error:
+        raise _wrong_kind(str(error)) from error
+    except flags.Error as error:
+        raise UsageError(f"{error}. See --help.") from error
+    if values["undefok"].present if "undefok" in values else False:
+        raise _unknown_flag("undefok")
+    if left_over:
+        raise UsageError(f"argument={left_over[0]!r}: is not a flag. Flags look like --name=value.")
+    given = {name: getattr(values, name) for name in _FIELDS}
+    for name in ("run_dir", "dataset"):
+        given[name] = given[name] or ""
+    return Config(**given)
+
+
+def help_text(command: str) -> str:
+    """Lists the flags by topic with their defaults."""
+    lines = [
+        f"usage: {command} --flagfile=FILE [--flag=value ...]",
+        "",
+        "Trains an image classifier on top of a pretrained network, evaluates it and exports it.",
+    ]
+    for topic, entries in {**TOPICS, "Other": _OTHER}.items():
+        lines += ["", f"{topic}:"]
+        for name, meaning in entries.items():
+            default = _default_text(name)
+            lines.append(f"  --{name}{default}")
+            lines += textwrap.wrap(meaning, 74, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return "\n".join(lines)
+
+
+def _default(field: dataclasses.Field) -> object:
+    return None if field.default is dataclasses.MISSING else field.default
+
+
+def _default_text(name: str) -> str:
+    if name not in _FIELDS:
+        return ""
+    default = _default(_FIELDS[name])
+    if default is None:
+        return " (required)"
+    return f" (default: {default})" if default != "" else " (default: empty)"
+
+
+def _unknown_flag(name: str) -> UsageError:
+    near = closest(name.removeprefix("no"), [*_FIELDS, *_OTHER]) or closest(
+        name, [*_FIELDS, *_OTHER]
+    )
+    advice = f"Did you mean --{near[0]}? " if near else ""
+    return UsageError(f"--{name}: is not a flag. {advice}See --help for all.")
+
+
+def _wrong_kind(message: str) -> UsageError:
+    # absl says "flag --batch_size=abc: invalid literal for int() with base 10: 'abc'".
+    name, _, rest = message.removeprefix("flag --").partition("=")
+    value = rest.split(": ")[0]
+    words = kind_of(_FIELDS[name])
+    return UsageError(f"{name}={value!r}: is not {words}. Give {words}.")

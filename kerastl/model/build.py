@@ -1,0 +1,54 @@
+"""Puts the classifier together: input scaling, backbone, pooling, a new head."""
+
+import keras
+
+from kerastl.model.backbones import Scaling
+
+POOLED = "pooled"
+LOGITS = "logits"
+
+
+def build_classifier(
+    backbone: keras.Model,
+    *,
+    scaling: Scaling | None,
+    num_classes: int,
+    dropout: float,
+) -> keras.Model:
+    """Builds a functional model with layers "images", "backbone", "pooled" and "logits".
+
+    The backbone is frozen. The head starts at zero, so the first loss is ln(classes)
+    exactly and training starts without a preference.
+
+    Args:
+        backbone: Network from scaled images to features.
+        scaling: What the backbone expects of pixels, None if it scales them itself.
+        num_classes: Outputs of the head.
+        dropout: Share of the pooled features dropped in training, 0 for none.
+
+    Returns:
+        Model from RGB pixels in 0..255, float32 (batch, size, size, 3); other types are
+        cast. It gives float32 logits (batch, num_classes).
+    """
+    backbone.trainable = False
+    images = keras.Input(backbone.input.shape[1:], name="images", dtype="float32")
+    features = backbone(scale_pixels(images, scaling))
+    features = keras.layers.GlobalAveragePooling2D(name=POOLED)(features)
+    if dropout:
+        features = keras.layers.Dropout(dropout, name="dropout")(features)
+    # float32 whatever the policy: a softmax of 16-bit logits does not sum to one.
+    logits = keras.layers.Dense(
+        num_classes, kernel_initializer="zeros", dtype="float32", name=LOGITS
+    )(features)
+    return keras.Model(images, logits, name="classifier")
+
+
+def scale_pixels(images: keras.KerasTensor, scaling: Scaling | None) -> keras.KerasTensor:
+    """Adds a backbone's input scaling as layers, in float32 whatever the policy."""
+    if scaling is None:
+        return images
+    if scaling.to_bgr:
+        images = keras.ops.flip(images, axis=-1)
+    return keras.layers.Rescaling(
+        list(scaling.scale), list(scaling.offset), dtype="float32", name="input_scaling"
+    )(images)

@@ -1,0 +1,133 @@
+"""The run directory: what a run writes, and nothing half-written."""
+
+import csv
+import dataclasses
+import importlib.metadata
+import io
+import json
+import os
+import pathlib
+import platform
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerastl.config import Config
+from kerastl.data.splits import Splits
+from kerastl.training.evaluate import Evaluation
+from kerastl.training.fit import EpochRow
+from kerastl.version import VERSION
+
+_PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn", "scipy")
+
+
+class RunDirectory:
+    """Writes a run's files; each appears whole or not at all.
+
+    Attributes:
+        path: The directory, which exists.
+        model_path: Where `save_model` puts the classifier.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self.model_path = path / "model.keras"
+        self._tensorboard: tf.summary.SummaryWriter | None = None
+        self._history: list[EpochRow] = []
+
+    def write_flags(self, config: Config) -> None:
+        """Writes the effective flags; `--flagfile=RUN_DIR/flags.txt` repeats the run."""
+        self._write("flags.txt", "".join(f"{line}\n" for line in config.to_flags()))
+
+    def write_splits(self, splits: Splits) -> None:
+        """Writes which split each image is in, in the source's order."""
+        source = splits.source
+        split_names = np.full(len(source), "", dtype="<U10")
+        for name, indices in splits.items():
+            split_names[indices] = name
+        rows = (
+            (source.examples[index], source.class_names[source.labels[index]], split_names[index])
+            for index in range(len(source))
+        )
+        self._write_csv("splits.csv", ("example", "class_name", "split"), rows)
+
+    def add_epoch(self, row: EpochRow) -> None:
+        """Adds an epoch to `history.csv` and to the curves in `tensorboard/`."""
+        self._history.append(row)
+        names = [field.name for field in dataclasses.fields(EpochRow)]
+        self._write_csv("history.csv", names, map(dataclasses.astuple, self._history))
+        if self._tensorboard is None:
+            self._tensorboard = tf.summary.create_file_writer(str(self.path / "tensorboard"))
+        with self._tensorboard.as_default(step=len(self._history)):
+            for name in ("learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"):
+                tf.summary.scalar(name, getattr(row, name))
+        self._tensorboard.flush()
+
+    def save_checkpoint(self, classifier: keras.Model) -> None:
+        """Writes the best weights so far to `checkpoints/best.weights.h5`."""
+        (self.path / "checkpoints").mkdir(exist_ok=True)
+        temporary = self.path / "checkpoints" / ".writing.weights.h5"
+        classifier.save_weights(temporary)
+        os.replace(temporary, self.path / "checkpoints" / "best.weights.h5")
+
+    def save_model(self, classifier: keras.Model) -> None:
+        """Writes `model.keras`, which plain Keras loads."""
+        temporary = self.path / ".writing.keras"
+        classifier.save(temporary)
+        os.replace(temporary, self.model_path)
+
+    def write_predictions(self, splits: Splits, evaluation: Evaluation) -> None:
+        """Writes each test image with its probabilities, to all their digits."""
+        source, names = splits.source, splits.source.class_names
+        rows = (
+            (
+                source.examples[index],
+                names[label],
+                names[predicted],
+                *(np.format_float_scientific(value, unique=True) for value in probabilities),
+            )
+            for index, label, predicted, probabilities in zip(
+                splits.test,
+                evaluation.labels,
+                evaluation.predicted,
+                evaluation.probabilities,
+                strict=True,
+            )
+        )
+        self._write_csv("predictions.csv", ("example", "class_name", "predicted", *names), rows)
+
+    def write_metrics(self, metrics: dict[str, Any]) -> None:
+        """Writes `metrics.json`, whose presence says that the run is finished."""
+        self._write_json("metrics.json", metrics)
+
+    def write_receipt(self, receipt: dict[str, Any]) -> None:
+        """Writes what the results came from: versions, device, fingerprints, checks, times."""
+        versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+        gpus = [
+            tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+            for gpu in tf.config.list_physical_devices("GPU")
+        ]
+        machine = {
+            "versions": {"kerastl": VERSION, "python": platform.python_version(), **versions},
+            "device": gpus or [platform.processor() or platform.machine()],
+            "cpu_cores": os.cpu_count(),
+        }
+        self._write_json("receipt.json", machine | receipt)
+
+    def _write_json(self, name: str, value: object) -> None:
+        self._write(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def _write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+        self._write(name, text.getvalue())
+
+    def _write(self, name: str, text: str) -> None:
+        temporary = self.path / f".writing-{name}"
+        temporary.write_text(text, encoding="utf-8", newline="")
+        os.replace(temporary, self.path / name)

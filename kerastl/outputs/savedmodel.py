@@ -1,0 +1,150 @@
+"""The SavedModel for serving: files or pixels in, probabilities and names out."""
+
+import os
+import pathlib
+import tempfile
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerastl.data.images import decode_and_resize, resize
+from kerastl.data.splits import Splits
+from kerastl.errors import KerastlError
+from kerastl.outputs.parity import largest_differences
+
+TOLERANCE = 1e-5
+# Enough to see any difference of preprocessing; the rest would say the same again.
+_MAX_PARITY_IMAGES = 256
+
+
+def export(
+    classifier: keras.Model,
+    export_dir: pathlib.Path,
+    *,
+    resize_rule: str,
+    splits: Splits,
+    probabilities: np.ndarray,
+) -> tuple[pathlib.Path, float]:
+    """Writes `EXPORT_DIR/<next integer>/` if it answers as the trainer did, or else nothing.
+
+    The export is written beside its place, opened in a fresh process with TensorFlow alone,
+    asked about test images, and moved into place whole, so a server that watches the
+    directory never sees a part of it.
+
+    Args:
+        classifier: Model from images to logits.
+        export_dir: Directory of the versions.
+        resize_rule: How files and pixels were resized in training.
+        splits: Where the test images are, and the names of the classes.
+        probabilities: The trainer's own answers for the test images.
+
+    Returns:
+        The version's directory and its largest difference of probability.
+
+    Raises:
+        KerastlError: If a difference reaches 1e-5.
+    """
+    source, indices = splits.source, splits.test
+    chosen = np.unique(np.linspace(0, len(indices) - 1, _MAX_PARITY_IMAGES).astype(np.int64))
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=export_dir) as scratch:
+        written = pathlib.Path(scratch) / "saved_model"
+        write_savedmodel(
+            classifier, written, class_names=source.class_names, resize_rule=resize_rule
+        )
+        files = [source.read(tf.constant(index)).numpy() for index in indices[chosen]]
+        differences = largest_differences(written, files, probabilities[chosen])
+        worst = max(differences, key=lambda signature: differences[signature])
+        # Written this way round, since a difference that is not a number fails too.
+        if not differences[worst] < TOLERANCE:
+            raise KerastlError(
+                f"export_dir={str(export_dir)!r}: the SavedModel answers otherwise than the "
+                f"trainer, by {differences[worst]:.2g} of probability through {worst}, where "
+                f"{TOLERANCE:g} is allowed. No export is left; report this with flags.txt."
+            )
+        return _move_into_place(written, export_dir), differences[worst]
+
+
+def write_savedmodel(
+    classifier: keras.Model,
+    path: pathlib.Path,
+    *,
+    class_names: tuple[str, ...],
+    resize_rule: str,
+) -> None:
+    """Writes a SavedModel with both signatures and the asset `class_names.txt`.
+
+    `serving_default` takes `image_bytes`, string (batch,), whole image files. `images` takes
+    `images`, uint8 (batch, height, width, 3), RGB of any size. Both give `probabilities`,
+    float32 (batch, classes), `class_name`, string (batch,), and `confidence`, float32
+    (batch,), the probability of that class.
+    """
+    module = _Server(classifier, class_names=class_names, resize_rule=resize_rule)
+    tf.saved_model.save(
+        module,
+        str(path),
+        signatures={"serving_default": module.serve_files, "images": module.serve_pixels},
+    )
+    os.unlink(module.asset_path)
+
+
+class _Server(tf.Module):
+    """Holds the weights and the two functions of a SavedModel."""
+
+    serve_files: Callable[..., dict[str, tf.Tensor]]
+    serve_pixels: Callable[..., dict[str, tf.Tensor]]
+
+    def __init__(
+        self, classifier: keras.Model, *, class_names: tuple[str, ...], resize_rule: str
+    ) -> None:
+        super().__init__()
+        image_size = classifier.input.shape[1]
+        # The variables alone: a Keras model as attribute would bring all its Python objects.
+        self.weights = [weight.value for weight in classifier.weights]
+        descriptor, self.asset_path = tempfile.mkstemp(suffix="-class_names.txt")
+        os.close(descriptor)
+        names = "".join(f"{name}\n" for name in class_names)
+        pathlib.Path(self.asset_path).write_text(names, encoding="utf-8")
+        self.class_names = tf.saved_model.Asset(self.asset_path)
+
+        def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            probabilities = tf.nn.softmax(classifier(images, training=False))
+            names = tf.constant(class_names)
+            return {
+                "probabilities": probabilities,
+                "class_name": tf.gather(names, tf.argmax(probabilities, axis=-1)),
+                "confidence": tf.reduce_max(probabilities, axis=-1),
+            }
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+        def serve_files(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+            images = tf.map_fn(
+                lambda item: decode_and_resize(item, image_size=image_size, rule=resize_rule),
+                image_bytes,
+                fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.float32),
+            )
+            return answer(images)
+
+        @tf.function(
+            input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")]
+        )
+        def serve_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            return answer(resize(images, image_size=image_size, rule=resize_rule))
+
+        self.serve_files, self.serve_pixels = serve_files, serve_pixels
+
+
+def _move_into_place(written: pathlib.Path, export_dir: pathlib.Path) -> pathlib.Path:
+    version = 1 + max((int(name) for name in os.listdir(export_dir) if name.isdecimal()), default=0)
+    while True:
+        place = export_dir / str(version)
+        try:
+            # Refuses a directory that another run has filled meanwhile.
+            os.rename(written, place)
+        except OSError:
+            if not place.exists():
+                raise
+            version += 1
+        else:
+            return place

@@ -1,0 +1,48 @@
+"""Where a run says what it does: plain lines, and on a terminal one line that is redrawn."""
+
+import shutil
+import time
+from typing import TextIO
+
+_ERASE_LINE = "\r\x1b[K"
+_SECONDS_BETWEEN_REDRAWS = 0.1
+
+
+class Progress:
+    """Writes lines to a stream; `Progress()` without one is silent.
+
+    Only a terminal gets the redrawn status line, so a file or a pipe holds no control
+    character. Letters that the stream's encoding lacks are written as escapes.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+        self._last_redraw = 0.0
+        self.on_terminal = stream is not None and stream.isatty()
+
+    def line(self, text: str) -> None:
+        """Writes a line that stays."""
+        self._write((_ERASE_LINE if self.on_terminal else "") + text + "\n")
+
+    def status(self, text: str) -> None:
+        """Redraws the status line of a terminal, at most ten times a second."""
+        now = time.monotonic()
+        if self.on_terminal and now - self._last_redraw >= _SECONDS_BETWEEN_REDRAWS:
+            self._last_redraw = now
+            self._write(_ERASE_LINE + text[: shutil.get_terminal_size().columns - 1])
+
+    def _write(self, text: str) -> None:
+        if self._stream is not None:
+            encoding = self._stream.encoding or "utf-8"
+            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            self._stream.flush()
+
+
+def format_duration(seconds: float) -> str:
+    """Formats seconds as a person says them: `8.7 s`, `190 s`, `12 min`, `3 h 05 min`."""
+    if seconds < 99.5:  # noqa: PLR2004  below this a tenth of a second still tells something
+        return f"{seconds:.1f} s"
+    if seconds < 600:  # noqa: PLR2004  ten minutes
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"

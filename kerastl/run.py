@@ -1,0 +1,153 @@
+"""One run from its config to its results: read this first."""
+
+import dataclasses
+import pathlib
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from kerastl import environment
+from kerastl.config import Config
+from kerastl.model.backbones import find_backbone
+from kerastl.outputs.paths import make_writable, open_run_directory
+from kerastl.progress import Progress, format_duration
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerastl.data.splits import Splits
+    from kerastl.outputs.record import RunDirectory
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Result:
+    """What a run gives back.
+
+    Attributes:
+        metrics: The content of `metrics.json`.
+        model: The best model over all phases, from pixels in 0..255 to logits.
+        run_dir: Everything else, in files.
+        export_path: The SavedModel, None without `export_dir`.
+    """
+
+    metrics: dict[str, Any]
+    model: "keras.Model"
+    run_dir: pathlib.Path
+    export_path: pathlib.Path | None
+
+
+def run(config: Config, *, progress: Progress | None = None) -> Result:
+    """Trains, evaluates, records and exports a classifier.
+
+    Keras's global settings and random seed are set for the run; the settings are put back.
+
+    Args:
+        config: What to do.
+        progress: Where to report; standard output by default, `Progress()` for silence.
+
+    Raises:
+        UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
+        KerastlError: If something outside is not as needed, or the loss is not finite.
+    """
+    progress = Progress(sys.stdout) if progress is None else progress
+    find_backbone(config.backbone, image_size=config.image_size)
+    run_dir = open_run_directory(config)
+    if config.export_dir:
+        make_writable(pathlib.Path(config.export_dir), field="export_dir")
+    environment.prepare(progress)
+    with environment.settings(config.precision, config.seed):
+        return _run(config, run_dir, progress)
+
+
+def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
+    # Only now, since these import Keras, which takes its backend when it is imported.
+    from kerastl.data.pipeline import describe  # noqa: PLC0415
+    from kerastl.data.sources import read_source  # noqa: PLC0415
+    from kerastl.data.splits import deal  # noqa: PLC0415
+    from kerastl.model.build import build_classifier  # noqa: PLC0415
+    from kerastl.model.weights import build_backbone, fingerprint  # noqa: PLC0415
+    from kerastl.outputs.record import RunDirectory  # noqa: PLC0415
+    from kerastl.training.train import train  # noqa: PLC0415
+
+    started = time.monotonic()
+    _warn(config, progress)
+    source = read_source(config, progress)
+    splits = deal(source, config)
+    describe(splits, config, progress)
+    record = RunDirectory(run_dir)
+    record.write_flags(config)
+    record.write_splits(splits)
+
+    row = find_backbone(config.backbone, image_size=config.image_size)
+    backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
+    receipt: dict[str, Any] = {
+        "data": {"name": source.name, "fingerprint": source.fingerprint()},
+        "weights": {"name": config.weights, "fingerprint": fingerprint(backbone)},
+        "seed": config.seed,
+    }
+    classifier = build_classifier(
+        backbone,
+        scaling=row.scaling,
+        num_classes=len(source.class_names),
+        dropout=config.dropout,
+    )
+    trained = train(classifier, row.blocks, splits, config, record=record, progress=progress)
+    metrics, export_path = _deliver(classifier, splits, config, record, progress, receipt)
+    metrics["best"] = {"phase": trained.best.phase, "epoch": trained.best.epoch}
+    receipt["checks"] = [dataclasses.asdict(check) for check in trained.checks]
+    receipt["seconds"] = {**trained.seconds, "all": time.monotonic() - started}
+    record.write_receipt(receipt)
+    record.write_metrics(metrics)
+    progress.line(f"Done in {format_duration(receipt['seconds']['all'])}; all files in {run_dir}.")
+    return Result(metrics, classifier, run_dir, export_path)
+
+
+def _warn(config: Config, progress: Progress) -> None:
+    rates = [phase.learning_rate for phase in config.phases]
+    if len(rates) > 1 and rates[1] >= rates[0]:
+        progress.line(
+            f"Warning: finetune_learning_rate={rates[1]:g} is not below "
+            f"head_learning_rate={rates[0]:g}; rates this high can destroy pretrained features."
+        )
+
+
+def _deliver(
+    classifier: "keras.Model",
+    splits: "Splits",
+    config: Config,
+    record: "RunDirectory",
+    progress: Progress,
+    receipt: dict[str, Any],
+) -> tuple[dict[str, Any], pathlib.Path | None]:
+    """Evaluates the trained classifier, saves it and exports it."""
+    from kerastl.data.pipeline import evaluation_dataset  # noqa: PLC0415  as in _run
+    from kerastl.outputs.savedmodel import export  # noqa: PLC0415
+    from kerastl.training.evaluate import evaluate  # noqa: PLC0415
+
+    source = splits.source
+    evaluations = {
+        name: evaluate(
+            classifier, evaluation_dataset(source, indices, config), source.labels[indices]
+        )
+        for name, indices in (("test", splits.test), ("validation", splits.validation))
+    }
+    record.write_predictions(splits, evaluations["test"])
+    record.save_model(classifier)
+    export_path = None
+    if config.export_dir:
+        export_path, difference = export(
+            classifier,
+            pathlib.Path(config.export_dir),
+            resize_rule=config.resize,
+            splits=splits,
+            probabilities=evaluations["test"].probabilities,
+        )
+        progress.line(
+            f"Exported {export_path}; reloaded in a fresh process, its largest difference of "
+            f"probability is {difference:.1e}."
+        )
+        receipt["export"] = {"path": str(export_path), "largest_difference": difference}
+    metrics = {
+        name: evaluation.metrics(source.class_names) for name, evaluation in evaluations.items()
+    }
+    return metrics, export_path

@@ -1,0 +1,1 @@
+"""Training the phases of a run and measuring what came of it."""

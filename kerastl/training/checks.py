@@ -1,0 +1,104 @@
+"""What a run checks of itself, on the user's own versions: a failure is a bug to be told of."""
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerastl.errors import KerastlError
+from kerastl.model.phases import Plan
+
+# Softmax and mean in float32, over thousands of classes at most.
+_LOSS_TOLERANCE = 1e-3
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One thing that was looked at, in words, and whether it was right."""
+
+    text: str
+    passed: bool
+
+    def require(self) -> None:
+        """Stops the run if the check failed.
+
+        Raises:
+            KerastlError: With the versions that the report of the bug needs.
+        """
+        if not self.passed:
+            raise KerastlError(
+                f"A check of this run failed: {self.text} (Keras {keras.version()}). This is a "
+                "bug of kerastl or Keras, and the run's results would be wrong. Report it with "
+                "the run's flags.txt."
+            )
+
+
+class Snapshot:
+    """Remembers the values of weights as hashes, which take no memory to speak of."""
+
+    def __init__(self, weights: Sequence[Any]) -> None:
+        self._weights = list(weights)
+        self._hashes = [_hash(weight) for weight in self._weights]
+
+    def moved(self) -> list[str]:
+        """Lists the weights that differ by any bit from when the snapshot was taken."""
+        return [
+            weight.path
+            for weight, before in zip(self._weights, self._hashes, strict=True)
+            if _hash(weight) != before
+        ]
+
+    def unmoved(self) -> list[str]:
+        """Lists the weights that have kept every bit."""
+        moved = set(self.moved())
+        return [weight.path for weight in self._weights if weight.path not in moved]
+
+    def __len__(self) -> int:
+        """Counts the weights."""
+        return len(self._weights)
+
+
+def check_first_loss(logits: np.ndarray, labels: np.ndarray, num_classes: int) -> Check:
+    """Compares the loss before any training with ln(classes), which a zero head gives.
+
+    Args:
+        logits: The untrained head's output for some images, (images, classes).
+        labels: Their labels, (images,).
+        num_classes: Classes that the head tells apart.
+    """
+    wide = logits.astype(np.float64)
+    log_sums = np.log(np.exp(wide - wide.max(1, keepdims=True)).sum(1)) + wide.max(1)
+    loss = float(np.mean(log_sums - wide[np.arange(len(labels)), labels]))
+    expected = math.log(num_classes)
+    return Check(
+        f"first loss {loss:.4f}, ln({num_classes}) is {expected:.4f}",
+        abs(loss - expected) <= _LOSS_TOLERANCE,
+    )
+
+
+def check_moves(plan: Plan, frozen: Snapshot, moving: Snapshot, *, steps: int) -> Check:
+    """Compares all weights with what they were before the phase.
+
+    The head starts at zero, so the first step of all gives the layers below it a gradient
+    of zero: a phase of a single step is not asked to move them.
+    """
+    wrongly_moved = frozen.moved()
+    wrongly_still = moving.unmoved() if steps > 1 else []
+    text = (
+        f"{plan.phase.name} phase: {len(frozen) - len(wrongly_moved)} of {len(frozen)} frozen "
+        f"weights bit-identical, {len(moving) - len(moving.unmoved())} of {len(moving)} "
+        "trained weights moved"
+    )
+    wrong = wrongly_moved + wrongly_still
+    if wrong:
+        text += f"; wrong: {', '.join(wrong[:3])}"
+    return Check(text, not wrong)
+
+
+def _hash(weight: Any) -> bytes:
+    values = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))
+    return hashlib.blake2b(values.tobytes(), digest_size=16).digest()

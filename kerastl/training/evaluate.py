@@ -1,0 +1,94 @@
+"""Every image of a split once, and the numbers that follow from the logits."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+import scipy.special
+import tensorflow as tf
+from scipy import stats
+from sklearn import metrics as sklearn_metrics
+
+_CONFIDENCE = 0.95
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A model's answers for the images of a split, in the split's order.
+
+    Attributes:
+        labels: True classes, int64 (images,).
+        probabilities: Softmax of the logits, float32 (images, classes).
+        loss: Mean cross-entropy, in nats.
+    """
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+    loss: float
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """The most probable class of each image, int64 (images,)."""
+        return np.asarray(np.argmax(self.probabilities, axis=1))
+
+    @property
+    def accuracy(self) -> float:
+        """Share of images whose most probable class is the true one."""
+        return float(np.mean(self.predicted == self.labels))
+
+    def metrics(self, class_names: tuple[str, ...]) -> dict[str, Any]:
+        """Computes what `metrics.json` holds of a split.
+
+        The interval is Wilson's at 95 %, https://doi.org/10.1080/01621459.1927.10502953
+        (`accuracy_low` to `accuracy_high`). Precision, recall and F1 are given for each class,
+        0 where a class was never predicted or never there. `confusion_matrix` has a row for
+        each true class and a column for each predicted one.
+        """
+        labels = list(range(len(class_names)))
+        correct = int(np.sum(self.predicted == self.labels))
+        interval = stats.binomtest(correct, len(self.labels)).proportion_ci(
+            _CONFIDENCE, method="wilson"
+        )
+        precision, recall, f1, support = sklearn_metrics.precision_recall_fscore_support(
+            self.labels, self.predicted, labels=labels, zero_division=0
+        )
+        return {
+            "num_images": len(self.labels),
+            "accuracy": self.accuracy,
+            "accuracy_low": float(interval.low),
+            "accuracy_high": float(interval.high),
+            "loss": self.loss,
+            "balanced_accuracy": float(np.mean(recall[support > 0])),
+            "macro_f1": float(np.mean(f1)),
+            "classes": {
+                name: {
+                    "precision": float(precision[label]),
+                    "recall": float(recall[label]),
+                    "f1": float(f1[label]),
+                    "num_images": int(support[label]),
+                }
+                for label, name in enumerate(class_names)
+            },
+            "confusion_matrix": sklearn_metrics.confusion_matrix(
+                self.labels, self.predicted, labels=labels
+            ).tolist(),
+        }
+
+
+def evaluate(classifier: keras.Model, dataset: tf.data.Dataset, labels: np.ndarray) -> Evaluation:
+    """Runs the classifier over a split.
+
+    Args:
+        classifier: Model from images to logits.
+        dataset: The split from `evaluation_dataset`.
+        labels: True classes in the dataset's order.
+    """
+    logits = classifier.predict(dataset.map(lambda images, _: images), verbose=0)
+    log_probabilities = scipy.special.log_softmax(logits.astype(np.float64), axis=1)
+    return Evaluation(
+        labels=labels,
+        # TensorFlow's own softmax, as the export has it.
+        probabilities=tf.nn.softmax(logits).numpy(),
+        loss=float(-np.mean(log_probabilities[np.arange(len(labels)), labels])),
+    )

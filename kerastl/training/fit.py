@@ -1,0 +1,291 @@
+"""The only compile and fit."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerastl.config import Config
+from kerastl.errors import KerastlError
+from kerastl.model.phases import Plan, silent_dropout
+from kerastl.progress import Progress, format_duration
+from kerastl.training.schedule import LearningRate
+
+_NOT_FINITE = "the loss is not finite"
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochRow:
+    """One row of `history.csv`.
+
+    Attributes:
+        phase: Name of the phase.
+        epoch: Counted from 1 in each phase.
+        learning_rate: Rate at the epoch's first step.
+        loss: Mean over the epoch's training images, as it went, in nats.
+        accuracy: Likewise, in 0..1.
+        val_loss: Over all validation images after the epoch.
+        val_accuracy: Likewise.
+        seconds: Time of the epoch, validation included.
+    """
+
+    phase: str
+    epoch: int
+    learning_rate: float
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+
+
+class Best:
+    """The best weights by validation accuracy over all phases; equal ones by lower loss.
+
+    Attributes:
+        row: The epoch that they come from, None before the first.
+    """
+
+    def __init__(self) -> None:
+        self.row: EpochRow | None = None
+        self._weights: Sequence[Any] = ()
+        self._values: list[np.ndarray] = []
+
+    def begin(self, weights: Sequence[Any]) -> None:
+        """Starts a phase that changes `weights` and no others."""
+        self._weights = weights
+        self._remember()
+
+    def offer(self, row: EpochRow) -> None:
+        """Takes the present weights if the epoch that gave them is the best so far."""
+        rank = (row.val_accuracy, -row.val_loss)
+        if self.row is None or rank > (self.row.val_accuracy, -self.row.val_loss):
+            self.row = row
+            self._remember()
+
+    def restore(self) -> None:
+        """Puts the best weights back into the model."""
+        for weight, value in zip(self._weights, self._values, strict=True):
+            weight.assign(value)
+
+    def _remember(self) -> None:
+        self._values = [np.array(keras.ops.convert_to_numpy(weight)) for weight in self._weights]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PhaseData:
+    """What a phase learns from.
+
+    Attributes:
+        train: Batches of (images, labels) for all epochs on end.
+        validation: Every validation image once.
+        num_train: Training images in an epoch.
+    """
+
+    train: tf.data.Dataset
+    validation: tf.data.Dataset
+    num_train: int
+
+
+def train_phase(
+    plan: Plan,
+    data: PhaseData,
+    config: Config,
+    *,
+    best: Best,
+    progress: Progress,
+    on_epoch: Callable[[EpochRow], None],
+) -> int:
+    """Trains one phase; `best` has begun with the weights above the boundary.
+
+    Args:
+        plan: What trains.
+        data: What it learns from.
+        config: Batch size, optimizer and schedule.
+        best: Is offered the weights after each epoch.
+        progress: Gets a line for each epoch.
+        on_epoch: Gets the row of each epoch.
+
+    Returns:
+        Steps taken.
+
+    Raises:
+        KerastlError: At the first step, or validation, whose loss is not finite.
+    """
+    phase = plan.phase
+    steps_per_epoch = math.ceil(data.num_train / config.batch_size)
+    schedule = LearningRate(
+        peak=phase.learning_rate,
+        warmup_steps=round(phase.warmup_epochs * steps_per_epoch),
+        total_steps=phase.epochs * steps_per_epoch,
+        falls=config.schedule == "cosine",
+    )
+    if phase.name == "scratch":
+        _settle_statistics(plan.upper, steps_per_epoch)
+    images = keras.Input(plan.lower.input.shape[1:], name="images")
+    model = keras.Model(images, plan.upper(_Frozen(plan.lower)(images)), name=phase.name)
+    model.compile(
+        optimizer=_build_optimizer(config, schedule),
+        loss=_finite_cross_entropy,
+        metrics=["accuracy"],
+        # XLA is several times slower on a CPU, and on a GPU it drops the check of the loss.
+        jit_compile=False,
+    )
+    watcher = _Watcher(plan, schedule, data, config, progress=progress)
+    watcher.listeners = [best.offer, on_epoch]
+    with silent_dropout(plan):
+        try:
+            model.fit(
+                data.train,
+                epochs=phase.epochs,
+                steps_per_epoch=steps_per_epoch,
+                validation_data=data.validation,
+                callbacks=[watcher],
+                shuffle=False,  # The pipeline shuffles.
+                verbose=0,
+            )
+        except tf.errors.InvalidArgumentError as error:
+            if _NOT_FINITE not in str(error):
+                raise
+            raise _not_finite(watcher, int(model.optimizer.iterations), schedule) from error
+    return phase.epochs * steps_per_epoch
+
+
+class _Frozen(keras.layers.Layer):
+    """Computes a frozen part in inference mode even under `fit`.
+
+    Called as a layer of its own inside `call`, the part gets `training=False` itself; as
+    part of the functional graph it would get the outer `training=True`.
+    """
+
+    def __init__(self, lower: keras.Model) -> None:
+        # float32, or a mixed policy would round pixels before they are scaled.
+        super().__init__(dtype="float32", name="frozen")
+        self._lower = lower
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        return self._lower(images, training=False)
+
+    def compute_output_spec(self, images: keras.KerasTensor) -> keras.KerasTensor:
+        return keras.KerasTensor(self._lower.output.shape, self._lower.output.dtype)
+
+
+def _finite_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    loss = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    return tf.debugging.check_numerics(loss, _NOT_FINITE)
+
+
+def _build_optimizer(config: Config, schedule: LearningRate) -> keras.optimizers.Optimizer:
+    if config.optimizer == "adamw":
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
+    else:
+        optimizer = keras.optimizers.SGD(
+            schedule, momentum=config.momentum, weight_decay=config.weight_decay or None
+        )
+    if config.weight_decay:
+        # Decay is for kernels, https://arxiv.org/abs/1812.01187 (section 3.1).
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _settle_statistics(model: keras.Model, steps_per_epoch: int) -> None:
+    """Makes batch norm's statistics follow within a tenth of an epoch, or ten steps.
+
+    Statistics remember about 1 / (1 - momentum) steps. Keras's 0.99 and 0.999 reach past
+    the whole of a short run, whose statistics then still hold the random start.
+    """
+    momentum = max(0.9, 1 - 10 / steps_per_epoch)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = momentum
+
+
+class _Watcher(keras.callbacks.Callback):
+    """Turns what Keras reports of training into rows, lines and a status."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        schedule: LearningRate,
+        data: PhaseData,
+        config: Config,
+        *,
+        progress: Progress,
+    ) -> None:
+        super().__init__()
+        self.phase = plan.phase
+        self.validating = False
+        self.listeners: list[Callable[[EpochRow], None]] = []
+        self.steps_per_epoch = math.ceil(data.num_train / config.batch_size)
+        self._schedule = schedule
+        self._num_train = data.num_train
+        self._batch_size = config.batch_size
+        self._progress = progress
+        self._epoch = 0
+
+    def on_train_begin(self, logs: object = None) -> None:
+        self._phase_start = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+        self._epoch = epoch
+        self._epoch_start = time.monotonic()
+
+    def on_test_begin(self, logs: object = None) -> None:
+        self.validating = True
+
+    def on_test_end(self, logs: object = None) -> None:
+        self.validating = False
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        if not self._progress.on_terminal or logs is None:
+            return
+        seconds = time.monotonic() - self._epoch_start
+        images = min((batch + 1) * self._batch_size, self._num_train)
+        left = self._left(self._epoch + images / self._num_train)
+        self._progress.status(
+            f"{self._name()} step {batch + 1}/{self.steps_per_epoch}  "
+            f"{images / seconds:.0f} images/s  loss {logs['loss']:.4f}  "
+            f"accuracy {logs['accuracy']:.4f}  {left}"
+        )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        seconds = time.monotonic() - self._epoch_start
+        row = EpochRow(
+            phase=self.phase.name,
+            epoch=epoch + 1,
+            learning_rate=self._schedule.at(epoch * self.steps_per_epoch),
+            seconds=seconds,
+            **{name: float(value) for name, value in (logs or {}).items()},
+        )
+        for listener in self.listeners:
+            listener(row)
+        self._progress.line(
+            f"{self._name()}: loss {row.loss:.4f}  accuracy {row.accuracy:.4f}  "
+            f"val_loss {row.val_loss:.4f}  val_accuracy {row.val_accuracy:.4f}  "
+            f"learning rate {row.learning_rate:.4g}  "
+            f"{self._num_train / seconds:.0f} images/s  {self._left(epoch + 1)}"
+        )
+
+    def _name(self) -> str:
+        return f"{self.phase.name} {self._epoch + 1}/{self.phase.epochs}"
+
+    def _left(self, epochs_done: float) -> str:
+        seconds = time.monotonic() - self._phase_start
+        return f"{format_duration(seconds * (self.phase.epochs / epochs_done - 1))} left"
+
+
+def _not_finite(watcher: _Watcher, steps_done: int, schedule: LearningRate) -> KerastlError:
+    # A loss of validation follows the last step done, one of training belongs to the next.
+    step = steps_done - 1 if watcher.validating else steps_done
+    epoch, step_in_epoch = divmod(step, watcher.steps_per_epoch)
+    where = "validation after step" if watcher.validating else "step"
+    return KerastlError(
+        f"loss: is not finite in the {watcher.phase.name} phase, epoch {epoch + 1}, {where} "
+        f"{step_in_epoch + 1} of {watcher.steps_per_epoch}, at learning rate "
+        f"{schedule.at(step):.4g}. Use a lower rate or more --warmup_epochs."
+    )

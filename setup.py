@@ -1,0 +1,38 @@
+"""Packaging: what kerastl needs, with the lowest versions that it was tried with."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(r'VERSION = "(.+)"', (HERE / "kerastl/version.py").read_text("utf-8"))[1]
+
+setup(
+    name="kerastl",
+    version=VERSION,
+    description="Transfer learning for images: from labelled pictures to a model that serves",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["kerastl", "kerastl.*"]),
+    python_requires=">=3.11",
+    install_requires=[
+        "absl-py>=2.5",
+        # TensorFlow Datasets 4.9.10 needs this to prepare data and does not declare it.
+        "importlib_resources>=7.1",
+        "keras>=3.15",
+        "numpy>=2.4",
+        "scikit-learn>=1.9",
+        "scipy>=1.17",
+        "tensorflow>=2.21",
+        "tensorflow-datasets>=4.9.10",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.21"],
+        "test": ["pytest>=9.2"],
+        "dev": ["mypy==2.4.1", "pytest==9.2.0", "ruff==0.17.6"],
+    },
+    entry_points={"console_scripts": ["kerastl=kerastl.cli:main"]},
+)
