@@ -24,6 +24,7 @@ setup(
         "importlib_resources>=7.1",
         "keras>=3.15",
         "numpy>=2.4",
+        "platformdirs>=4.3",
         "scikit-learn>=1.9",
         "scipy>=1.17",
         "tensorflow>=2.21",

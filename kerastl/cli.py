@@ -8,7 +8,7 @@ from kerastl.main import guard
 from kerastl.progress import Progress
 
 # Subcommand -> module whose `main` takes the arguments and returns the exit code.
-_COMMANDS = {"train": "kerastl.main"}
+_COMMANDS = {"train": "kerastl.main", "cache": "kerastl.cache"}
 
 
 def main() -> int:

@@ -4,12 +4,16 @@ import dataclasses
 import math
 from typing import Literal
 
+import platformdirs
+
 from kerastl.errors import UsageError, bad_value, unknown_name
 
 PhaseName = Literal["head", "finetune", "scratch"]
 
 # Unfreezes every layer of the backbone.
 ALL_LAYERS = "all"
+
+DEFAULT_CACHE_DIR = platformdirs.user_cache_dir("kerastl", appauthor=False)
 
 # The forms of `dataset`, as a user reads them.
 DATASETS = ("digits", "tfds:NAME")
@@ -18,6 +22,7 @@ _CHOICES = {
     "resize": ("crop", "pad", "stretch"),
     "optimizer": ("sgd", "adamw"),
     "schedule": ("cosine", "constant"),
+    "cache_dtype": ("float32", "float16"),
     "precision": ("float32", "mixed_bfloat16", "mixed_float16", "auto"),
 }
 
@@ -32,7 +37,7 @@ class _Range:
     def __contains__(self, value: float) -> bool:
         above = value > self.low if self.open_low else value >= self.low
         below = value < self.high if self.open_high else value <= self.high
-        return above and below and math.isfinite(value)
+        return above and below and value < math.inf
 
     def __str__(self) -> str:
         low = f"{'above' if self.open_low else 'at least'} {self.low:g}"
@@ -51,11 +56,12 @@ _RANGES = {
     "weight_decay": _Range(0),
     # NumPy and TensorFlow both take seeds of 32 bits.
     "seed": _Range(0, 2**32 - 1),
-    "head_epochs": _Range(0),
+    "head_epochs": _Range(0, 100_000),
     "head_learning_rate": _Range(0, open_low=True),
-    "finetune_epochs": _Range(0),
+    "finetune_epochs": _Range(0, 100_000),
     "finetune_learning_rate": _Range(0, open_low=True),
     "warmup_epochs": _Range(0),
+    "cache_limit_gb": _Range(0),
 }
 
 
@@ -114,6 +120,9 @@ class Config:
     warmup_epochs: float = 0.5
     seed: int = 0
     precision: str = "float32"
+    cache_dir: str = DEFAULT_CACHE_DIR
+    cache_limit_gb: float = 0.0
+    cache_dtype: str = "float32"
     export_dir: str = ""
     overwrite: bool = False
 

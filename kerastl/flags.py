@@ -1,6 +1,7 @@
 """Every flag: its topic and help here, its default and limits in `Config`."""
 
 import dataclasses
+import re
 import textwrap
 from collections.abc import Sequence
 
@@ -46,6 +47,10 @@ TOPICS: dict[str, dict[str, str]] = {
     "Output": {
         "run_dir": "Directory for everything the run writes, exports aside.",
         "export_dir": "A SavedModel goes to EXPORT_DIR/<next integer>/; empty for none.",
+        "cache_dir": "Where the frozen part's outputs are kept between epochs, phases and runs; "
+        "empty keeps none.",
+        "cache_limit_gb": "Most that they may take on disk; 0 for half of what is free.",
+        "cache_dtype": "float32, or float16 for half the space.",
         "overwrite": "Replace a finished run in run_dir.",
     },
 }
@@ -67,26 +72,38 @@ def config_from_flags(arguments: Sequence[str]) -> Config:
     Raises:
         UsageError: If a flag is unknown or malformed, or a value is wrong.
     """
-    expanded = expand_flag_files(arguments)
     values = flags.FlagValues()
     for name, field in _FIELDS.items():
         _DEFINERS[field.type](name, _default(field), "", flag_values=values)  # type: ignore[index]
-    try:
-        left_over = values(["kerastl", *expanded])[1:]
-    except flags.UnrecognizedFlagError as error:
-        raise _unknown_flag(error.flagname) from error
-    except flags.IllegalFlagValueError as error:
-        raise _wrong_kind(str(error)) from error
-    except flags.Error as error:
-        raise UsageError(f"{error}. See --help.") from error
-    if values["undefok"].present if "undefok" in values else False:
-        raise _unknown_flag("undefok")
-    if left_over:
-        raise UsageError(f"argument={left_over[0]!r}: is not a flag. Flags look like --name=value.")
+    parse(values, arguments)
     given = {name: getattr(values, name) for name in _FIELDS}
     for name in ("run_dir", "dataset"):
         given[name] = given[name] or ""
     return Config(**given)
+
+
+def parse(values: flags.FlagValues, arguments: Sequence[str]) -> None:
+    """Sets the flags defined in `values` from a command's arguments, flag files included.
+
+    Raises:
+        UsageError: If an argument is no such flag, or a value is of the wrong kind.
+    """
+    known = [*values, *_OTHER]
+    expanded = expand_flag_files(arguments)
+    # absl would drop the flags that this one names, misspelt ones too.
+    if any(re.match(r"--?undefok(=|$)", argument) for argument in expanded):
+        raise _unknown_flag("undefok", known)
+    try:
+        left_over = values(["kerastl", *expanded])[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise _unknown_flag(error.flagname, known) from error
+    except flags.IllegalFlagValueError as error:
+        raise _wrong_kind(str(error)) from error
+    # A value for --nooverwrite is a ValueError to absl.
+    except (flags.Error, ValueError) as error:
+        raise UsageError(f"{error}. See --help.") from error
+    if left_over:
+        raise UsageError(f"argument={left_over[0]!r}: is not a flag. Flags look like --name=value.")
 
 
 def help_text(command: str) -> str:
@@ -118,10 +135,8 @@ def _default_text(name: str) -> str:
     return f" (default: {default})" if default != "" else " (default: empty)"
 
 
-def _unknown_flag(name: str) -> UsageError:
-    near = closest(name.removeprefix("no"), [*_FIELDS, *_OTHER]) or closest(
-        name, [*_FIELDS, *_OTHER]
-    )
+def _unknown_flag(name: str, known: Sequence[str]) -> UsageError:
+    near = closest(name.removeprefix("no"), known) or closest(name, known)
     advice = f"Did you mean --{near[0]}? " if near else ""
     return UsageError(f"--{name}: is not a flag. {advice}See --help for all.")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kerastl import environment
 from kerastl.config import Config
 from kerastl.model.backbones import find_backbone
-from kerastl.outputs.paths import make_writable, open_run_directory
+from kerastl.outputs.paths import clear, make_writable, open_run_directory
 from kerastl.progress import Progress, format_duration
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from kerastl.data.splits import Splits
     from kerastl.outputs.record import RunDirectory
+    from kerastl.training.checks import Check
+    from kerastl.training.train import Trained
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,12 +76,14 @@ def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
     source = read_source(config, progress)
     splits = deal(source, config)
     describe(splits, config, progress)
+    row = find_backbone(config.backbone, image_size=config.image_size)
+    backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
+
+    # Only now, when data and weights are there: a run that cannot start costs no earlier one.
+    clear(run_dir)
     record = RunDirectory(run_dir)
     record.write_flags(config)
     record.write_splits(splits)
-
-    row = find_backbone(config.backbone, image_size=config.image_size)
-    backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
     receipt: dict[str, Any] = {
         "data": {"name": source.name, "fingerprint": source.fingerprint()},
         "weights": {"name": config.weights, "fingerprint": fingerprint(backbone)},
@@ -92,14 +96,29 @@ def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
         dropout=config.dropout,
     )
     trained = train(classifier, row.blocks, splits, config, record=record, progress=progress)
-    metrics, export_path = _deliver(classifier, splits, config, record, progress, receipt)
-    metrics["best"] = {"phase": trained.best.phase, "epoch": trained.best.epoch}
-    receipt["checks"] = [dataclasses.asdict(check) for check in trained.checks]
+    delivered = _deliver(classifier, trained, splits, config, record)
+    checks = (*trained.checks, *delivered.checks)
+    for check in delivered.checks:
+        progress.line(f"Check passed: {check.text}.")
+    metrics = {
+        **delivered.metrics,
+        "best": {"phase": trained.best.phase, "epoch": trained.best.epoch},
+    }
+    if delivered.export_path:
+        progress.line(
+            f"Exported {delivered.export_path}; reloaded in a fresh process, its largest "
+            f"difference of probability is {delivered.difference:.1e}."
+        )
+        receipt["export"] = {
+            "path": str(delivered.export_path),
+            "largest_difference": delivered.difference,
+        }
+    receipt["checks"] = [dataclasses.asdict(check) for check in checks]
     receipt["seconds"] = {**trained.seconds, "all": time.monotonic() - started}
     record.write_receipt(receipt)
     record.write_metrics(metrics)
     progress.line(f"Done in {format_duration(receipt['seconds']['all'])}; all files in {run_dir}.")
-    return Result(metrics, classifier, run_dir, export_path)
+    return Result(metrics, classifier, run_dir, delivered.export_path)
 
 
 def _warn(config: Config, progress: Progress) -> None:
@@ -111,43 +130,46 @@ def _warn(config: Config, progress: Progress) -> None:
         )
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Delivered:
+    metrics: dict[str, Any]
+    checks: tuple["Check", ...]
+    export_path: pathlib.Path | None
+    difference: float
+
+
 def _deliver(
     classifier: "keras.Model",
+    trained: "Trained",
     splits: "Splits",
     config: Config,
     record: "RunDirectory",
-    progress: Progress,
-    receipt: dict[str, Any],
-) -> tuple[dict[str, Any], pathlib.Path | None]:
+) -> _Delivered:
     """Evaluates the trained classifier, saves it and exports it."""
-    from kerastl.data.pipeline import evaluation_dataset  # noqa: PLC0415  as in _run
-    from kerastl.outputs.savedmodel import export  # noqa: PLC0415
-    from kerastl.training.evaluate import evaluate  # noqa: PLC0415
+    from kerastl.outputs.savedmodel import export  # noqa: PLC0415  as in _run
+    from kerastl.training.checks import check_agreement, spread  # noqa: PLC0415
 
-    source = splits.source
-    evaluations = {
-        name: evaluate(
-            classifier, evaluation_dataset(source, indices, config), source.labels[indices]
-        )
-        for name, indices in (("test", splits.test), ("validation", splits.validation))
+    test = trained.evaluate(splits.test)
+    metrics = {
+        "test": test.metrics(splits.source.class_names),
+        "validation": trained.evaluate(splits.validation).metrics(splits.source.class_names),
     }
-    record.write_predictions(splits, evaluations["test"])
+    record.write_predictions(splits, test)
     record.save_model(classifier)
-    export_path = None
+    sample = spread(len(splits.test))
+    whole = trained.evaluate_whole(splits.test[sample]).probabilities
+    checks: tuple[Check, ...] = ()
+    if trained.stored:
+        exact = config.precision == config.cache_dtype == "float32"
+        checks = (check_agreement(test.probabilities[sample], whole, exact=exact),)
+        checks[0].require()
+    export_path, difference = None, 0.0
     if config.export_dir:
         export_path, difference = export(
             classifier,
             pathlib.Path(config.export_dir),
             resize_rule=config.resize,
-            splits=splits,
-            probabilities=evaluations["test"].probabilities,
+            splits=dataclasses.replace(splits, test=splits.test[sample]),
+            probabilities=whole,
         )
-        progress.line(
-            f"Exported {export_path}; reloaded in a fresh process, its largest difference of "
-            f"probability is {difference:.1e}."
-        )
-        receipt["export"] = {"path": str(export_path), "largest_difference": difference}
-    metrics = {
-        name: evaluation.metrics(source.class_names) for name, evaluation in evaluations.items()
-    }
-    return metrics, export_path
+    return _Delivered(metrics, checks, export_path, difference)

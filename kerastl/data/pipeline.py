@@ -1,5 +1,7 @@
 """Images of a split as `tf.data`: read and decoded in parallel, resized, batched, prefetched."""
 
+from typing import Protocol
+
 import numpy as np
 import tensorflow as tf
 
@@ -15,8 +17,20 @@ _SIZE_SAMPLE = 32
 _MAX_CLASSES_SHOWN = 20
 
 
+class Features(Protocol):
+    """What stands in for the images' pixels where it was computed before."""
+
+    def read(self, indices: tf.Tensor) -> tf.Tensor:
+        """Reads a batch by the images' indices in the source."""
+
+
 def training_dataset(
-    source: Source, indices: np.ndarray, config: Config, *, epochs: int
+    source: Source,
+    indices: np.ndarray,
+    config: Config,
+    *,
+    epochs: int,
+    features: Features | None = None,
 ) -> tf.data.Dataset:
     """Yields batches of all epochs on end, each epoch in another order over all images.
 
@@ -24,23 +38,35 @@ def training_dataset(
     smaller. Memory holds the images' indices, and the pixels of a few batches.
 
     Returns:
-        Dataset of (images, labels): float32 (batch, size, size, 3) in 0..255 and int64 (batch,).
+        Dataset of (images, labels): float32 (batch, size, size, 3) in 0..255 and int64
+        (batch,). With `features` those come in place of the images, in the same order.
     """
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(indices, seed=[config.seed, epoch])
-        return _batches(source, tf.data.Dataset.from_tensor_slices(order), config)
+        return _batches(source, tf.data.Dataset.from_tensor_slices(order), config, features)
 
     return _prefetch(tf.data.Dataset.range(epochs).flat_map(one_epoch))
 
 
-def evaluation_dataset(source: Source, indices: np.ndarray, config: Config) -> tf.data.Dataset:
+def evaluation_dataset(
+    source: Source, indices: np.ndarray, config: Config, *, features: Features | None = None
+) -> tf.data.Dataset:
     """Yields every image once, in the order of `indices`; the last batch may be smaller."""
-    return _prefetch(_batches(source, tf.data.Dataset.from_tensor_slices(indices), config))
+    order = tf.data.Dataset.from_tensor_slices(indices)
+    return _prefetch(_batches(source, order, config, features))
 
 
-def _batches(source: Source, indices: tf.data.Dataset, config: Config) -> tf.data.Dataset:
+def _batches(
+    source: Source, indices: tf.data.Dataset, config: Config, features: Features | None
+) -> tf.data.Dataset:
     labels = tf.constant(source.labels)
+    if features is not None:
+        return indices.batch(config.batch_size).map(
+            lambda batch: (features.read(batch), tf.gather(labels, batch)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
 
     def load(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = decode_and_resize(

@@ -66,8 +66,11 @@ def deal(source: Source, config: Config) -> Splits:
                 f"Give it at least {len(fractions) + 1}",
             )
         start = 0
-        for name, fraction in fractions.items():
-            count = max(1, round(fraction * len(members)))
+        for needed_after, (name, fraction) in zip(
+            range(len(fractions), 0, -1), fractions.items(), strict=True
+        ):
+            most = len(members) - start - needed_after
+            count = min(max(1, round(fraction * len(members))), most)
             dealt[name].append(members[start : start + count])
             start += count
         rest = members[start:]

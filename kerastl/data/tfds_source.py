@@ -48,7 +48,9 @@ def read_tfds(name: str, *, data_dir: str, progress: Progress) -> Source:
         KerastlError: If the set is not prepared and cannot be downloaded.
     """
     builder = _builder(name, data_dir)
-    if not builder.is_prepared():
+    with _quiet_logs():
+        is_prepared = builder.is_prepared()
+    if not is_prepared:
         _download(builder, name, progress)
     image_key, label_key = _find_features(builder, name)
     splits = {split: _SPLIT_NAMES[split] for split in builder.info.splits if split in _SPLIT_NAMES}
@@ -154,14 +156,22 @@ def _builder(name: str, data_dir: str) -> Any:
                 "is not a data set that TFDS knows",
                 f"{advice}All are listed at https://www.tensorflow.org/datasets/catalog/overview",
             ) from error
-        except (AssertionError, ValueError) as error:
-            # TFDS says which versions or configurations there are, at the end of its message.
+        # A version, a configuration, an argument or a spelling that there is not, and a
+        # namespace whose package is missing.
+        except (AssertionError, ValueError, TypeError, ImportError) as error:
             raise bad_value(
-                "dataset", f"tfds:{name}", _last_sentence(error), "Choose one that exists"
+                "dataset", f"tfds:{name}", _reason(error), "Choose one that exists"
             ) from error
 
 
 def _find_features(builder: Any, name: str) -> tuple[str, str]:
+    if builder.info.file_format.value != "tfrecord":
+        raise bad_value(
+            "dataset",
+            f"tfds:{name}",
+            f"is prepared as {builder.info.file_format.value}",
+            "Prepare it as tfrecord, which is the default of TFDS",
+        )
     features = builder.info.features
     images = [key for key in features if isinstance(features[key], tfds.features.Image)]
     labels = [key for key in features if isinstance(features[key], tfds.features.ClassLabel)]
@@ -175,13 +185,6 @@ def _find_features(builder: Any, name: str) -> tuple[str, str]:
             f"is not an image classification set (images: {', '.join(images) or 'none'}; "
             f"class labels: {', '.join(labels) or 'none'})",
             "Choose one whose examples are an image and a class label",
-        )
-    if builder.info.file_format.value != "tfrecord":
-        raise bad_value(
-            "dataset",
-            f"tfds:{name}",
-            f"is prepared as {builder.info.file_format.value}",
-            "Prepare it as tfrecord, which is the default of TFDS",
         )
     return images[0], labels[0]
 
@@ -238,5 +241,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [""])[0][:200]
 
 
-def _last_sentence(error: BaseException) -> str:
-    return str(error).strip().rsplit(": Dataset ", 1)[-1].splitlines()[-1].rstrip(".")[:200]
+def _reason(error: BaseException) -> str:
+    # TFDS says "Failed to construct dataset NAME, builder_kwargs {...}: REASON. ADVICE".
+    first_line = str(error).strip().splitlines()[0]
+    return first_line.rsplit('}": ', 1)[-1].split(". ")[0].rstrip(".")[:200]

@@ -12,7 +12,7 @@ import keras
 from kerastl.config import ALL_LAYERS, Phase
 from kerastl.errors import bad_value, closest
 from kerastl.model.backbones import Blocks
-from kerastl.model.boundaries import FlatModel, find_boundaries
+from kerastl.model.boundaries import Boundary, FlatModel, find_boundaries
 from kerastl.model.build import POOLED
 
 _BACKBONE = "backbone"
@@ -32,6 +32,7 @@ class Plan:
 
     Attributes:
         phase: The phase.
+        boundary: Where the network is cut.
         lower: Frozen part, from images to the boundary.
         upper: Part above the boundary, to logits; shares its layers with the classifier.
         first: Name of the lowest layer that trains.
@@ -41,6 +42,7 @@ class Plan:
     """
 
     phase: Phase
+    boundary: Boundary
     lower: keras.Model
     upper: keras.Model
     first: str
@@ -64,10 +66,7 @@ def prepare_phase(classifier: keras.Model, flat: FlatModel, phase: Phase, blocks
         UsageError: If the backbone has nothing called `phase.unfreeze_from`.
     """
     first = find_first(flat, phase.unfreeze_from, blocks)
-    boundary = max(
-        (place for place in find_boundaries(flat) if place.position <= first),
-        key=lambda place: place.position,
-    )
+    boundary = find_boundary(flat, first)
     from_scratch = phase.name == "scratch"
     trainable = [
         step.layer
@@ -86,6 +85,7 @@ def prepare_phase(classifier: keras.Model, flat: FlatModel, phase: Phase, blocks
     moving_ids = {id(weight) for weight in moving}
     return Plan(
         phase=phase,
+        boundary=boundary,
         lower=keras.Model(flat.inputs, boundary.tensor, name="lower"),
         upper=keras.Model(boundary.tensor, flat.outputs, name="upper"),
         first=flat.steps[first].layer.name,
@@ -95,6 +95,12 @@ def prepare_phase(classifier: keras.Model, flat: FlatModel, phase: Phase, blocks
             step.layer for step in flat.steps[boundary.position : first] if _drop_rate(step.layer)
         ),
     )
+
+
+def find_boundary(flat: FlatModel, first: int) -> Boundary:
+    """Finds the highest boundary that has the step at position `first` above it."""
+    below = [place for place in find_boundaries(flat) if place.position <= first]
+    return max(below, key=lambda place: place.position)
 
 
 @contextlib.contextmanager

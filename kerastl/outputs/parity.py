@@ -8,6 +8,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -19,7 +20,11 @@ _BATCH_SIZE = 32
 
 
 def largest_differences(
-    saved_model: pathlib.Path, files: list[bytes], probabilities: np.ndarray
+    saved_model: pathlib.Path,
+    files: list[bytes],
+    probabilities: np.ndarray,
+    *,
+    class_names: tuple[str, ...],
 ) -> dict[str, float]:
     """Asks a SavedModel about images, in a process of its own.
 
@@ -27,9 +32,11 @@ def largest_differences(
         saved_model: Its directory.
         files: Bytes of each image file.
         probabilities: What the trainer said of them, (images, classes).
+        class_names: The trainer's names of the classes, in order.
 
     Returns:
-        The largest difference of probability through each signature.
+        The largest difference of probability through each signature. A name counts as the
+        probability that the trainer gave to its class, and has to have the confidence.
 
     Raises:
         KerastlError: If the SavedModel cannot be opened or asked.
@@ -53,31 +60,47 @@ def largest_differences(
                 f"{saved_model}: cannot be used in a fresh process ({last_line}). No export is "
                 "left; report this with flags.txt."
             )
-        answers = np.load(f"{folder}/answers.npz")
         return {
-            signature: float(np.abs(answers[signature] - probabilities).max())
-            for signature in answers.files
+            signature: _difference(np.load(f"{folder}/{signature}.npz"), probabilities, class_names)
+            for signature in ("serving_default", "images")
         }
+
+
+def _difference(
+    answers: Mapping[str, np.ndarray], probabilities: np.ndarray, class_names: tuple[str, ...]
+) -> float:
+    by_name = [dict(zip(class_names, row, strict=True)) for row in probabilities]
+    named = [
+        row.get(name, np.nan) for row, name in zip(by_name, answers["class_name"], strict=True)
+    ]
+    differences = (answers["probabilities"] - probabilities, answers["confidence"] - named)
+    # NumPy's maximum of what holds a NaN is NaN, so none is lost.
+    return float(np.max([np.abs(difference).max() for difference in differences]))
 
 
 def _answer(saved_model: str, folder: str) -> None:
     """Writes what each signature says of the files in `folder`."""
     signatures = tf.saved_model.load(saved_model).signatures
     files = tf.data.TFRecordDataset(f"{folder}/files.tfrecord")
-    from_files = [
-        signatures["serving_default"](image_bytes=batch)["probabilities"]
-        for batch in files.batch(_BATCH_SIZE)
-    ]
-    # Pixels may differ in size from image to image, so they go one by one.
-    from_pixels = [
-        signatures["images"](images=decode(content)[tf.newaxis])["probabilities"]
-        for content in files
-    ]
-    np.savez(
-        f"{folder}/answers.npz",
-        serving_default=np.concatenate(from_files),
-        images=np.concatenate(from_pixels),
-    )
+    answers = {
+        "serving_default": [
+            signatures["serving_default"](image_bytes=batch) for batch in files.batch(_BATCH_SIZE)
+        ],
+        # Pixels may differ in size from image to image, so they go one by one.
+        "images": [signatures["images"](images=decode(content)[tf.newaxis]) for content in files],
+    }
+    for signature, batches in answers.items():
+        probabilities, names, confidence = (
+            np.concatenate([batch[output] for batch in batches])
+            for output in ("probabilities", "class_name", "confidence")
+        )
+        np.savez(
+            f"{folder}/{signature}.npz",
+            probabilities=probabilities,
+            # As text, since bytes of any length are Python objects to NumPy.
+            class_name=np.array([name.decode() for name in names]),
+            confidence=confidence,
+        )
 
 
 if __name__ == "__main__":

@@ -7,9 +7,11 @@ import uuid
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
 
-# Everything a run writes to its directory. The last to be written says that it is finished.
+# Everything a run writes to its directory. The last to be written says that it is finished,
+# so it is the first to go.
 _FINISHED = "metrics.json"
 _WRITTEN = (
+    _FINISHED,
     "flags.txt",
     "receipt.json",
     "splits.csv",
@@ -18,29 +20,33 @@ _WRITTEN = (
     "model.keras",
     "checkpoints",
     "tensorboard",
-    _FINISHED,
 )
 
 
 def open_run_directory(config: Config) -> pathlib.Path:
-    """Makes the run directory, empty of what an earlier run of ours left there.
+    """Makes the run directory; what an earlier run left there stays until `clear`.
 
     Raises:
         UsageError: If it holds a finished run and `overwrite` is off.
         KerastlError: If it cannot be written.
     """
     path = pathlib.Path(config.run_dir)
+    make_writable(path, field="run_dir")
     if (path / _FINISHED).exists() and not config.overwrite:
         raise UsageError(
             f"run_dir={config.run_dir!r}: holds a finished run. Choose another or add --overwrite."
         )
-    make_writable(path, field="run_dir")
-    for name in _WRITTEN:
-        if (path / name).is_dir():
-            shutil.rmtree(path / name)
-        else:
-            (path / name).unlink(missing_ok=True)
     return path
+
+
+def clear(run_dir: pathlib.Path) -> None:
+    """Removes what an earlier run of ours left in a run directory, and nothing else."""
+    for name in _WRITTEN:
+        path = run_dir / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def make_writable(path: pathlib.Path, *, field: str) -> None:

@@ -15,8 +15,6 @@ from kerastl.errors import KerastlError
 from kerastl.outputs.parity import largest_differences
 
 TOLERANCE = 1e-5
-# Enough to see any difference of preprocessing; the rest would say the same again.
-_MAX_PARITY_IMAGES = 256
 
 
 def export(
@@ -37,8 +35,8 @@ def export(
         classifier: Model from images to logits.
         export_dir: Directory of the versions.
         resize_rule: How files and pixels were resized in training.
-        splits: Where the test images are, and the names of the classes.
-        probabilities: The trainer's own answers for the test images.
+        splits: The test images to ask about, and the names of the classes.
+        probabilities: The trainer's own answers for them, by the whole network.
 
     Returns:
         The version's directory and its largest difference of probability.
@@ -46,24 +44,25 @@ def export(
     Raises:
         KerastlError: If a difference reaches 1e-5.
     """
-    source, indices = splits.source, splits.test
-    chosen = np.unique(np.linspace(0, len(indices) - 1, _MAX_PARITY_IMAGES).astype(np.int64))
+    source = splits.source
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=export_dir) as scratch:
         written = pathlib.Path(scratch) / "saved_model"
         write_savedmodel(
             classifier, written, class_names=source.class_names, resize_rule=resize_rule
         )
-        files = [source.read(tf.constant(index)).numpy() for index in indices[chosen]]
-        differences = largest_differences(written, files, probabilities[chosen])
-        worst = max(differences, key=lambda signature: differences[signature])
-        # Written this way round, since a difference that is not a number fails too.
-        if not differences[worst] < TOLERANCE:
-            raise KerastlError(
-                f"export_dir={str(export_dir)!r}: the SavedModel answers otherwise than the "
-                f"trainer, by {differences[worst]:.2g} of probability through {worst}, where "
-                f"{TOLERANCE:g} is allowed. No export is left; report this with flags.txt."
-            )
-        return _move_into_place(written, export_dir), differences[worst]
+        files = [source.read(tf.constant(index)).numpy() for index in splits.test]
+        differences = largest_differences(
+            written, files, probabilities, class_names=source.class_names
+        )
+        for signature, difference in differences.items():
+            # Written this way round, since a difference that is not a number fails too.
+            if not difference < TOLERANCE:
+                raise KerastlError(
+                    f"export_dir={str(export_dir)!r}: the SavedModel answers otherwise than the "
+                    f"trainer, by {difference:.2g} of probability through {signature}, where "
+                    f"{TOLERANCE:g} is allowed. No export is left; report this with flags.txt."
+                )
+        return _move_into_place(written, export_dir), max(differences.values())
 
 
 def write_savedmodel(
@@ -80,13 +79,16 @@ def write_savedmodel(
     float32 (batch, classes), `class_name`, string (batch,), and `confidence`, float32
     (batch,), the probability of that class.
     """
-    module = _Server(classifier, class_names=class_names, resize_rule=resize_rule)
-    tf.saved_model.save(
-        module,
-        str(path),
-        signatures={"serving_default": module.serve_files, "images": module.serve_pixels},
-    )
-    os.unlink(module.asset_path)
+    with tempfile.TemporaryDirectory() as folder:
+        # An asset keeps the name of the file that it comes from.
+        asset_path = pathlib.Path(folder) / "class_names.txt"
+        asset_path.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
+        module = _Server(classifier, asset_path, class_names=class_names, resize_rule=resize_rule)
+        tf.saved_model.save(
+            module,
+            str(path),
+            signatures={"serving_default": module.serve_files, "images": module.serve_pixels},
+        )
 
 
 class _Server(tf.Module):
@@ -96,17 +98,18 @@ class _Server(tf.Module):
     serve_pixels: Callable[..., dict[str, tf.Tensor]]
 
     def __init__(
-        self, classifier: keras.Model, *, class_names: tuple[str, ...], resize_rule: str
+        self,
+        classifier: keras.Model,
+        asset_path: pathlib.Path,
+        *,
+        class_names: tuple[str, ...],
+        resize_rule: str,
     ) -> None:
         super().__init__()
         image_size = classifier.input.shape[1]
         # The variables alone: a Keras model as attribute would bring all its Python objects.
         self.weights = [weight.value for weight in classifier.weights]
-        descriptor, self.asset_path = tempfile.mkstemp(suffix="-class_names.txt")
-        os.close(descriptor)
-        names = "".join(f"{name}\n" for name in class_names)
-        pathlib.Path(self.asset_path).write_text(names, encoding="utf-8")
-        self.class_names = tf.saved_model.Asset(self.asset_path)
+        self.class_names = tf.saved_model.Asset(str(asset_path))
 
         def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
             probabilities = tf.nn.softmax(classifier(images, training=False))

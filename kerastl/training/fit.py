@@ -85,11 +85,13 @@ class PhaseData:
         train: Batches of (images, labels) for all epochs on end.
         validation: Every validation image once.
         num_train: Training images in an epoch.
+        stored: Whether the features at the phase's boundary come in place of the images.
     """
 
     train: tf.data.Dataset
     validation: tf.data.Dataset
     num_train: int
+    stored: bool
 
 
 def train_phase(
@@ -127,8 +129,7 @@ def train_phase(
     )
     if phase.name == "scratch":
         _settle_statistics(plan.upper, steps_per_epoch)
-    images = keras.Input(plan.lower.input.shape[1:], name="images")
-    model = keras.Model(images, plan.upper(_Frozen(plan.lower)(images)), name=phase.name)
+    model = plan.upper if data.stored else _from_images(plan)
     model.compile(
         optimizer=_build_optimizer(config, schedule),
         loss=_finite_cross_entropy,
@@ -154,6 +155,11 @@ def train_phase(
                 raise
             raise _not_finite(watcher, int(model.optimizer.iterations), schedule) from error
     return phase.epochs * steps_per_epoch
+
+
+def _from_images(plan: Plan) -> keras.Model:
+    images = keras.Input(plan.lower.input.shape[1:], name="images")
+    return keras.Model(images, plan.upper(_Frozen(plan.lower)(images)), name=plan.phase.name)
 
 
 class _Frozen(keras.layers.Layer):

@@ -2,18 +2,22 @@
 
 import dataclasses
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import keras
+import numpy as np
 
-from kerastl.config import Config
+from kerastl.config import Config, Phase
 from kerastl.data.pipeline import evaluation_dataset, training_dataset
 from kerastl.data.splits import Splits
 from kerastl.model.backbones import Blocks
 from kerastl.model.boundaries import flatten
-from kerastl.model.phases import find_first, prepare_phase
-from kerastl.progress import Progress
+from kerastl.model.phases import Plan, find_boundary, find_first, prepare_phase
+from kerastl.progress import Progress, format_duration
 from kerastl.training.checks import Check, Snapshot, check_first_loss, check_moves
+from kerastl.training.evaluate import Evaluation, evaluate
+from kerastl.training.features import StoredFeatures, store_features
 from kerastl.training.fit import Best, EpochRow, PhaseData, train_phase
 
 
@@ -25,11 +29,18 @@ class Trained:
         best: The epoch that they come from.
         checks: What the run has checked of itself; all passed.
         seconds: Time of each phase.
+        evaluate: Evaluates the classifier on images of the source, by their indices, from
+            stored features where there are some.
+        evaluate_whole: Likewise, from the images through the whole network.
+        stored: Whether there are stored features.
     """
 
     best: EpochRow
     checks: tuple[Check, ...]
     seconds: dict[str, float]
+    evaluate: Callable[[np.ndarray], Evaluation]
+    evaluate_whole: Callable[[np.ndarray], Evaluation]
+    stored: bool
 
 
 class Recorder(Protocol):
@@ -68,56 +79,119 @@ def train(
         KerastlError: If the loss is not finite, or a check of the run failed.
     """
     flat = flatten(classifier)
-    for phase in config.phases:
-        find_first(flat, phase.unfreeze_from, blocks)
+    firsts = [find_first(flat, phase.unfreeze_from, blocks) for phase in config.phases]
+    boundaries = {
+        place.position: place for place in (find_boundary(flat, first) for first in firsts)
+    }
+    used = np.concatenate([splits.train, splits.validation, splits.test])
+    stored = store_features(flat, list(boundaries.values()), splits.source, used, config, progress)
     best = Best()
     checks: list[Check] = []
     seconds: dict[str, float] = {}
-    checks.append(_first_loss(classifier, splits, config))
-    _pass(checks[-1], progress)
-    validation = evaluation_dataset(splits.source, splits.validation, config)
     for phase in config.phases:
         started = time.monotonic()
         plan = prepare_phase(classifier, flat, phase, blocks)
+        features = stored.get(plan.boundary.position)
+        if not checks:
+            _pass(_first_loss(plan, splits, config, features), checks, progress)
         progress.line(
             f"{phase.name} phase: {phase.epochs} epochs at {phase.learning_rate:g}, training "
             f"from {plan.first} up: {plan.count_trained():,} of {classifier.count_params():,} "
             "parameters."
         )
-        data = PhaseData(
-            train=training_dataset(splits.source, splits.train, config, epochs=phase.epochs),
-            validation=validation,
-            num_train=len(splits.train),
-        )
-        frozen, moving = Snapshot(plan.frozen), Snapshot(plan.moving)
-        best.begin(plan.upper.weights)
         try:
-            steps = train_phase(
-                plan, data, config, best=best, progress=progress, on_epoch=record.add_epoch
-            )
-            checks.append(check_moves(plan, frozen, moving, steps=steps))
+            data = _phase_data(phase, splits, config, features)
+            moves = _train_and_check(plan, data, config, best, record, progress)
         finally:
             best.restore()
             if best.row is not None:
                 record.save_checkpoint(classifier)
-        _pass(checks[-1], progress)
+        _pass(moves, checks, progress)
         seconds[phase.name] = time.monotonic() - started
+        if features is not None:
+            _tell_savings(phase, features, splits, seconds[phase.name], progress)
     if best.row is None:
         raise AssertionError("training ended without an epoch")
     progress.line(
         f"Best: {best.row.phase} epoch {best.row.epoch}, "
         f"validation accuracy {best.row.val_accuracy:.4f}."
     )
-    return Trained(best.row, tuple(checks), seconds)
+    # Nothing below the lowest boundary has changed, so its features hold for the result.
+    lowest = boundaries[min(boundaries)]
+    features = stored.get(lowest.position)
+    whole = _evaluator(classifier, splits, config, None)
+    upper = keras.Model(lowest.tensor, flat.outputs)
+    return Trained(
+        best=best.row,
+        checks=tuple(checks),
+        seconds=seconds,
+        evaluate=_evaluator(upper, splits, config, features) if features else whole,
+        evaluate_whole=whole,
+        stored=features is not None,
+    )
 
 
-def _first_loss(classifier: keras.Model, splits: Splits, config: Config) -> Check:
+def _train_and_check(
+    plan: Plan,
+    data: PhaseData,
+    config: Config,
+    best: Best,
+    record: Recorder,
+    progress: Progress,
+) -> Check:
+    frozen, moving = Snapshot(plan.frozen), Snapshot(plan.moving)
+    best.begin(plan.upper.weights)
+    steps = train_phase(plan, data, config, best=best, progress=progress, on_epoch=record.add_epoch)
+    return check_moves(plan, frozen, moving, steps=steps)
+
+
+def _phase_data(
+    phase: Phase, splits: Splits, config: Config, features: StoredFeatures | None
+) -> PhaseData:
+    return PhaseData(
+        train=training_dataset(
+            splits.source, splits.train, config, epochs=phase.epochs, features=features
+        ),
+        validation=evaluation_dataset(splits.source, splits.validation, config, features=features),
+        num_train=len(splits.train),
+        stored=features is not None,
+    )
+
+
+def _evaluator(
+    model: keras.Model, splits: Splits, config: Config, features: StoredFeatures | None
+) -> Callable[[np.ndarray], Evaluation]:
+    def evaluate_images(indices: np.ndarray) -> Evaluation:
+        dataset = evaluation_dataset(splits.source, indices, config, features=features)
+        return evaluate(model, dataset, splits.source.labels[indices])
+
+    return evaluate_images
+
+
+def _first_loss(
+    plan: Plan, splits: Splits, config: Config, features: StoredFeatures | None
+) -> Check:
     indices = splits.train[: config.batch_size]
-    images = evaluation_dataset(splits.source, indices, config).map(lambda images, _: images)
-    logits = classifier.predict(images, verbose=0)
-    return check_first_loss(logits, splits.source.labels[indices], logits.shape[1])
+    dataset = evaluation_dataset(splits.source, indices, config, features=features)
+    inputs, labels = next(iter(dataset))
+    if features is None:
+        inputs = plan.lower(inputs, training=False)
+    logits = plan.upper(inputs, training=False).numpy()
+    return check_first_loss(logits, labels.numpy(), logits.shape[1])
 
 
-def _pass(check: Check, progress: Progress) -> None:
+def _tell_savings(
+    phase: Phase, features: StoredFeatures, splits: Splits, seconds: float, progress: Progress
+) -> None:
+    computed = phase.epochs * (len(splits.train) + len(splits.validation))
+    plain = seconds + computed * features.seconds_per_image
+    progress.line(
+        f"{phase.epochs} {phase.name} epochs on stored features: {format_duration(seconds)} "
+        f"instead of about {format_duration(plain)}."
+    )
+
+
+def _pass(check: Check, checks: list[Check], progress: Progress) -> None:
+    checks.append(check)
     check.require()
     progress.line(f"Check passed: {check.text}.")

@@ -1,0 +1,308 @@
+"""Rows of features on disk, found by the content of the image that they came from.
+
+A combination of everything that decides the values (network, weights, boundary, size, ...) has
+a directory. Its rows lie in segments, each written once: `NAME.rows` holds them one after the
+other, and `NAME.npz`, which appears last and whole, holds whose they are and their checksums.
+A segment without that file was cut off and is not read. Processes that write at the same time
+write different segments.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import json
+import math
+import os
+import pathlib
+import shutil
+import time
+import uuid
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+# One checksum for so many rows, which are recomputed together when it is wrong.
+_ROWS_PER_CHECKSUM = 64
+# A pass that is stopped keeps all but the last of these.
+_ROWS_PER_SEGMENT = 2048
+_ABOUT = "about.json"
+_LOCK = "lock"
+# A cut-off segment that is older than this belongs to no process any more.
+_STALE_SECONDS = 24 * 3600
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Segment:
+    """One file of rows; `valid` says which of them passed their checksum."""
+
+    path: pathlib.Path
+    digests: np.ndarray
+    valid: np.ndarray
+
+
+class FeatureStore:
+    """The rows of one combination, open for reading and adding.
+
+    Attributes:
+        path: Its directory.
+        shape: Shape of one row.
+        dtype: Type that the rows are stored in; they are read as float32.
+        damaged: Rows that failed their checksum when the store was opened.
+    """
+
+    def __init__(
+        self, root: pathlib.Path, identity: Mapping[str, Any], *, shape: tuple[int, ...], dtype: str
+    ) -> None:
+        """Opens the combination that `identity` describes, or begins it.
+
+        Args:
+            root: Directory of all combinations.
+            identity: Everything that decides the values, as JSON can hold it.
+            shape: Shape of one row.
+            dtype: "float32" or "float16".
+        """
+        full = {**identity, "shape": list(shape), "dtype": dtype}
+        text = json.dumps(full, sort_keys=True)
+        self.path = root / hashlib.sha256(text.encode()).hexdigest()[:32]
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self._identity = full
+        self._row_bytes = math.prod(shape) * self.dtype.itemsize
+        self.path.mkdir(parents=True, exist_ok=True)
+        # Held while this process lives, so that no other drops what is in use.
+        self._lock = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR)
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        self._descriptors: list[int] = []
+        self.damaged = 0
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Reads which rows are there, checking every one."""
+        self._close_files()
+        segments = [
+            segment
+            for index in sorted(self.path.glob("*.npz"))
+            if (segment := self._open_segment(index)) is not None
+        ]
+        self._descriptors = [os.open(segment.path, os.O_RDONLY) for segment in segments]
+        self._starts = np.cumsum([0, *(len(segment.digests) for segment in segments)])
+        self.damaged = sum(int((~segment.valid).sum()) for segment in segments)
+        digests = [_as_keys(segment.digests) for segment in segments]
+        rows = np.arange(self._starts[-1])
+        valid = np.concatenate([segment.valid for segment in segments] or [np.zeros(0, bool)])
+        keys = np.concatenate(digests or [np.zeros(0, "S16")])[valid]
+        self._keys, first = np.unique(keys, return_index=True)
+        self._rows = rows[valid][first]
+        _remove_stale(self.path)
+
+    def find(self, digests: np.ndarray) -> np.ndarray:
+        """Finds the row of each image, -1 where there is none.
+
+        Args:
+            digests: Hashes of the images' content, uint8 (images, 16).
+        """
+        keys = _as_keys(digests)
+        if not len(self._keys):
+            return np.full(len(keys), -1)
+        place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return np.where(self._keys[place] == keys, self._rows[place], -1)
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """Reads rows by number, float32 (rows, *shape).
+
+        Reading into a buffer, and not through a memory map, keeps the process's memory the
+        same however many rows there are.
+        """
+        buffer = np.empty((len(rows), *self.shape), self.dtype)
+        target = buffer.reshape(-1).view(np.uint8).data
+        segments = np.searchsorted(self._starts, rows, side="right") - 1
+        offsets = (rows - self._starts[segments]) * self._row_bytes
+        start = 0
+        for segment, offset in zip(segments.tolist(), offsets.tolist(), strict=True):
+            stop = start + self._row_bytes
+            os.preadv(self._descriptors[segment], [target[start:stop]], offset)
+            start = stop
+        return buffer.astype(np.float32, copy=False)
+
+    @contextlib.contextmanager
+    def adding(self) -> Iterator["_Writer"]:
+        """Opens the store for new rows; what is added can be read after the block."""
+        writer = _Writer(self.path, self.dtype)
+        try:
+            yield writer
+        finally:
+            writer.commit()
+            self.refresh()
+
+    def describe(self, **facts: Any) -> None:
+        """Notes what a person wants to know of the combination, and that it is in use."""
+        about = _read_about(self.path) | {"identity": self._identity} | facts
+        temporary = self.path / f".{uuid.uuid4().hex}"
+        temporary.write_text(json.dumps(about | {"last_use": time.time()}), encoding="utf-8")
+        os.replace(temporary, self.path / _ABOUT)
+
+    def about(self) -> dict[str, Any]:
+        """Reads what `describe` has noted."""
+        return _read_about(self.path)
+
+    def bytes_for(self, rows: int) -> int:
+        """Counts the bytes that so many rows take on disk."""
+        return rows * self._row_bytes
+
+    def _open_segment(self, index: pathlib.Path) -> _Segment | None:
+        path = index.with_suffix(".rows")
+        try:
+            with np.load(index) as stored:
+                digests, checksums = stored["digests"], stored["checksums"]
+            found = self._checksums(path)[: len(checksums)]
+            valid = np.zeros(len(checksums), bool)
+            valid[: len(found)] = found == checksums[: len(found)]
+        # Whatever is wrong with a segment, what it held is computed again.
+        except (OSError, ValueError, KeyError, EOFError, zlib.error):
+            return None
+        return _Segment(path, digests, np.repeat(valid, _ROWS_PER_CHECKSUM)[: len(digests)])
+
+    def _checksums(self, path: pathlib.Path) -> np.ndarray:
+        with path.open("rb") as file:
+            size = self._row_bytes * _ROWS_PER_CHECKSUM
+            return np.array(
+                [zlib.crc32(block) for block in iter(lambda: file.read(size), b"")], np.uint32
+            )
+
+    def _close_files(self) -> None:
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+        self._descriptors = []
+
+    def __del__(self) -> None:
+        self._close_files()
+        os.close(self._lock)
+
+
+class _Writer:
+    """Adds rows to a store, a segment at a time."""
+
+    def __init__(self, path: pathlib.Path, dtype: np.dtype) -> None:
+        self._path = path
+        self._dtype = dtype
+        self._name = ""
+        self._rows: Any = None
+        self._digests: list[np.ndarray] = []
+
+    def add(self, digests: np.ndarray, rows: np.ndarray) -> None:
+        """Adds rows, of any float type, for images that the store does not have."""
+        if self._rows is None:
+            self._name = uuid.uuid4().hex
+            self._rows = (self._path / f"{self._name}.rows").open("wb")
+        self._rows.write(np.ascontiguousarray(rows, self._dtype).data)
+        self._digests.append(digests)
+        if sum(map(len, self._digests)) >= _ROWS_PER_SEGMENT:
+            self.commit()
+
+    def commit(self) -> None:
+        """Makes what was added so far readable."""
+        if self._rows is None:
+            return
+        self._rows.flush()
+        os.fsync(self._rows.fileno())
+        self._rows.close()
+        self._rows = None
+        digests = np.concatenate(self._digests)
+        self._digests = []
+        path = self._path / f"{self._name}.rows"
+        block = path.stat().st_size // len(digests) * _ROWS_PER_CHECKSUM
+        with path.open("rb") as file:
+            checksums = [zlib.crc32(part) for part in iter(lambda: file.read(block), b"")]
+        temporary = self._path / f".{self._name}"
+        with temporary.open("wb") as file:
+            np.savez(file, digests=digests, checksums=np.array(checksums, np.uint32))
+        os.replace(temporary, self._path / f"{self._name}.npz")
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One combination in a store's directory, for listing and dropping.
+
+    Attributes:
+        path: Its directory.
+        about: What `describe` has noted; empty when nothing was.
+        num_bytes: What it takes on disk.
+    """
+
+    path: pathlib.Path
+    about: dict[str, Any]
+    num_bytes: int
+
+    @property
+    def last_use(self) -> float:
+        """Seconds since 1970 of its last use."""
+        return float(self.about.get("last_use", self.path.stat().st_mtime))
+
+
+def list_entries(root: pathlib.Path) -> list[Entry]:
+    """Lists the combinations in a store's directory, the least recently used first."""
+    if not root.is_dir():
+        return []
+    entries = [
+        Entry(path, _read_about(path), sum(file.stat().st_size for file in path.iterdir()))
+        for path in root.iterdir()
+        if (path / _LOCK).exists()
+    ]
+    return sorted(entries, key=lambda entry: entry.last_use)
+
+
+def drop(entry: Entry) -> bool:
+    """Removes a combination unless a process has it open; says whether it did."""
+    lock = os.open(entry.path / _LOCK, os.O_RDWR)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        shutil.rmtree(entry.path)
+        return True
+    finally:
+        os.close(lock)
+
+
+def make_room(root: pathlib.Path, *, needed: int, limit: int) -> bool:
+    """Drops combinations that no process has open, oldest use first, until there is room.
+
+    Args:
+        root: Directory of all combinations.
+        needed: Bytes about to be written.
+        limit: Bytes that all combinations may take.
+
+    Returns:
+        Whether `needed` more bytes now stay within the limit.
+    """
+    entries = list_entries(root)
+    total = sum(entry.num_bytes for entry in entries)
+    for entry in entries:
+        if total + needed <= limit:
+            break
+        if needed <= limit and drop(entry):
+            total -= entry.num_bytes
+    return total + needed <= limit
+
+
+def _as_keys(digests: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(digests).view("S16").reshape(-1)
+
+
+def _read_about(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((path / _ABOUT).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}  # It is only for people; the rows do not depend on it.
+
+
+def _remove_stale(path: pathlib.Path) -> None:
+    for rows in path.glob("*.rows"):
+        with contextlib.suppress(FileNotFoundError):
+            old = time.time() - rows.stat().st_mtime > _STALE_SECONDS
+            if old and not rows.with_suffix(".npz").exists():
+                rows.unlink()

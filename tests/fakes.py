@@ -1,0 +1,116 @@
+"""A backbone of a few layers and images of one colour, so that whole runs take seconds."""
+
+import dataclasses
+import io
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kerastl
+from kerastl.data.sources import Source, digest_all
+from kerastl.model.backbones import BACKBONES, SYMMETRIC, Backbone, Blocks
+
+COLOURS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
+IMAGE_SIZE = 16
+
+
+def tiny_net(*, include_top, weights, input_shape, name):
+    """Stem with batch norm, a dropout, a residual block, a top convolution."""
+    assert not include_top
+    assert weights is None
+    images = keras.Input(input_shape)
+    stem = keras.layers.Conv2D(6, 3, strides=2, padding="same", name="stem")(images)
+    stem = keras.layers.BatchNormalization(name="stem_bn")(stem)
+    stem = keras.layers.Dropout(0.5, name="stem_drop")(stem)
+    x = keras.layers.Conv2D(6, 3, padding="same", activation="relu", name="block1_conv")(stem)
+    x = keras.layers.Add(name="block1_add")([stem, x])
+    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", name="block2_conv")(x)
+    x = keras.layers.BatchNormalization(name="block2_bn")(x)
+    x = keras.layers.ReLU(name="block2_relu")(x)
+    return keras.Model(images, x, name=name)
+
+
+def install_tiny_net(monkeypatch):
+    """Adds the tiny network to `keras.applications` and to the table, as "TinyNet"."""
+    blocks = Blocks(((r"^(stem|block\d)", lambda match: match[1]),))
+    row = Backbone("TinyNet", "mobilenet_v2", SYMMETRIC, blocks, minimum_size=8)
+    monkeypatch.setattr(keras.applications, "TinyNet", tiny_net, raising=False)
+    monkeypatch.setitem(BACKBONES, "TinyNet", row)
+    return row
+
+
+def write_tiny_weights(path, *, image_size=IMAGE_SIZE, seed=0):
+    """Saves weights for the tiny network; returns the path as text."""
+    keras.utils.set_random_seed(seed)
+    network = tiny_net(
+        include_top=False, weights=None, input_shape=(image_size, image_size, 3), name="backbone"
+    )
+    network.save_weights(path)
+    return str(path)
+
+
+def colour_source(*, per_class=20, noise=20.0, width=24, height=16, seed=0, colours=None):
+    """PNG images of one colour each with noise; `noise=None` gives noise without any colour."""
+    rng = np.random.default_rng(seed)
+    colours = COLOURS if colours is None else colours
+    images, labels = [], []
+    for label, colour in enumerate(colours.values()):
+        for _ in range(per_class):
+            shape = (height, width, 3)
+            pixels = (
+                rng.uniform(0, 255, shape) if noise is None else rng.normal(colour, noise, shape)
+            )
+            images.append(np.clip(pixels, 0, 255).astype(np.uint8))
+            labels.append(label)
+    files = tf.constant([tf.io.encode_png(image).numpy() for image in images])
+    return Source(
+        name="colours",
+        class_names=tuple(colours),
+        examples=[f"colours[{index}]" for index in range(len(images))],
+        labels=np.array(labels, np.int64),
+        digests=digest_all(image.tobytes() for image in images),
+        given_splits=np.full(len(images), "train"),
+        read=lambda index: tf.gather(files, index),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedRun:
+    """A run of the tiny network: what it was asked, what it read, printed and gave back."""
+
+    config: kerastl.Config
+    source: Source
+    printed: str
+    result: kerastl.Result
+
+
+def tiny_config(folder, **changes):
+    """A config for "TinyNet" below `folder`, which also holds its weights."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / "tiny.weights.h5"
+    values = {
+        "run_dir": str(folder / "run"),
+        "dataset": "digits",
+        "backbone": "TinyNet",
+        "weights": str(weights),
+        "image_size": IMAGE_SIZE,
+        "batch_size": 8,
+        "head_epochs": 4,
+        "head_learning_rate": 0.05,
+        "test_fraction": 0.2,
+    } | changes
+    if values["weights"] == str(weights):
+        write_tiny_weights(weights)
+    return kerastl.Config(**values)
+
+
+def finish_run(config, source):
+    """Runs "TinyNet" on a source instead of the digits."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        install_tiny_net(monkeypatch)
+        monkeypatch.setattr("kerastl.data.sources.read_digits", lambda: source)
+        printed = io.StringIO()
+        result = kerastl.run(config, progress=kerastl.Progress(printed))
+    return FinishedRun(config, source, printed.getvalue(), result)

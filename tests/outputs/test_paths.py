@@ -1,0 +1,87 @@
+import dataclasses
+import os
+
+import pytest
+
+import kerastl
+from kerastl.outputs.paths import clear, make_writable, open_run_directory
+
+
+@pytest.fixture
+def config(tmp_path):
+    return kerastl.Config(run_dir=str(tmp_path / "run"), dataset="digits")
+
+
+def finish(run_dir):
+    (run_dir / "checkpoints").mkdir(parents=True)
+    (run_dir / "checkpoints" / "best.weights.h5").write_text("weights")
+    (run_dir / "metrics.json").write_text("{}")
+    (run_dir / "model.keras").write_text("model")
+
+
+def test_directory_is_made_with_its_parents_and_left_empty(tmp_path, config):
+    deep = dataclasses.replace(config, run_dir=str(tmp_path / "a b" / "č" / "run"))
+    path = open_run_directory(deep)
+    assert path == tmp_path / "a b" / "č" / "run"
+    assert os.listdir(path) == []
+
+
+def test_finished_run_is_refused_and_left(tmp_path, config):
+    finish(tmp_path / "run")
+    with pytest.raises(kerastl.UsageError) as caught:
+        open_run_directory(config)
+    assert str(caught.value) == (
+        f"run_dir={config.run_dir!r}: holds a finished run. Choose another or add --overwrite."
+    )
+    assert set(os.listdir(tmp_path / "run")) == {"checkpoints", "metrics.json", "model.keras"}
+
+
+def test_overwrite_opens_a_finished_run_without_a_loss(tmp_path, config):
+    finish(tmp_path / "run")
+    open_run_directory(dataclasses.replace(config, overwrite=True))
+    assert set(os.listdir(tmp_path / "run")) == {"checkpoints", "metrics.json", "model.keras"}
+
+
+def test_clear_takes_what_a_run_wrote_and_nothing_else(tmp_path):
+    finish(tmp_path / "run")
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    (tmp_path / "run" / "plots").mkdir()
+    clear(tmp_path / "run")
+    assert set(os.listdir(tmp_path / "run")) == {"notes.txt", "plots"}
+
+
+def test_clear_takes_a_link_and_not_what_it_leads_to(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "old.weights.h5").write_text("weights")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoints").symlink_to(tmp_path / "disk")
+    clear(tmp_path / "run")
+    assert os.listdir(tmp_path / "run") == []
+    assert os.listdir(tmp_path / "disk") == ["old.weights.h5"]
+
+
+@pytest.mark.parametrize(
+    ("below", "reason"),
+    [
+        ("file", "File exists"),
+        ("file/deeper", "Not a directory"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_what_cannot_be_a_directory_is_one_line(tmp_path, config, below, reason):
+    (tmp_path / "file").write_text("mine")
+    path = str(tmp_path / below)
+    with pytest.raises(kerastl.KerastlError) as caught:
+        open_run_directory(dataclasses.replace(config, run_dir=path))
+    assert str(caught.value) == (
+        f"run_dir={path!r}: cannot be written ({reason}). Choose another directory."
+    )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
+def test_read_only_directory_is_one_line(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(
+        kerastl.KerastlError, match=r"^export_dir=.*cannot be written \(Permission denied\)"
+    ):
+        make_writable(tmp_path, field="export_dir")

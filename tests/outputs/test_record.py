@@ -1,0 +1,228 @@
+import collections
+import csv
+import dataclasses
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.util import event_pb2
+
+import fakes
+import kerastl
+from kerastl.data.splits import deal
+from kerastl.model.backbones import CAFFE
+from kerastl.model.build import build_classifier
+from kerastl.outputs.record import RunDirectory
+from kerastl.training.evaluate import Evaluation
+
+AWKWARD_NAMES = {"čeština, ano": (255, 0, 0), 'say "no"': (0, 0, 255), "naïve": (0, 255, 0)}
+
+
+def rows_of(run, name):
+    with open(run.result.run_dir / name, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_predictions_agree_with_metrics(colour_run):
+    rows = rows_of(colour_run, "predictions.csv")
+    test = colour_run.result.metrics["test"]
+    names = list(colour_run.source.class_names)
+    assert len(rows) == test["num_images"] == 12
+    correct = sum(row["class_name"] == row["predicted"] for row in rows)
+    assert correct / len(rows) == test["accuracy"]
+    counts = collections.Counter((row["class_name"], row["predicted"]) for row in rows)
+    assert [[counts[true, guess] for guess in names] for true in names] == test["confusion_matrix"]
+    probabilities = np.array([[row[name] for name in names] for row in rows], np.float32)
+    assert [names[index] for index in probabilities.argmax(1)] == [row["predicted"] for row in rows]
+    labels = [names.index(row["class_name"]) for row in rows]
+    loss = -np.log(probabilities[np.arange(len(rows)), labels].astype(np.float64)).mean()
+    np.testing.assert_allclose(loss, test["loss"], rtol=1e-6)
+
+
+def test_predictions_keep_every_digit_and_every_error(tmp_path):
+    source = fakes.colour_source(per_class=4)
+    splits = deal(source, fakes.tiny_config(tmp_path))
+    labels = source.labels[splits.test]
+    probabilities = np.random.default_rng(0).dirichlet([1, 1, 1], len(labels)).astype(np.float32)
+    evaluation = Evaluation(labels, probabilities, loss=1.0)
+    RunDirectory(tmp_path).write_predictions(splits, evaluation)
+    with open(tmp_path / "predictions.csv", encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["example", "class_name", "predicted", "blue", "green", "red"]
+    np.testing.assert_array_equal(np.array([row[3:] for row in rows], np.float32), probabilities)
+    assert [row[0] for row in rows] == [source.examples[index] for index in splits.test]
+    assert [row[1] for row in rows] == [source.class_names[label] for label in labels]
+    guesses = [source.class_names[index] for index in probabilities.argmax(1)]
+    assert [row[2] for row in rows] == guesses
+    assert guesses != [row[1] for row in rows]
+
+
+def test_history_has_a_row_an_epoch(colour_run):
+    rows = rows_of(colour_run, "history.csv")
+    assert list(rows[0]) == [
+        "phase",
+        "epoch",
+        "learning_rate",
+        "loss",
+        "accuracy",
+        "val_loss",
+        "val_accuracy",
+        "seconds",
+    ]
+    epochs = [(row["phase"], int(row["epoch"])) for row in rows]
+    assert epochs == [*(("head", n) for n in (1, 2, 3, 4)), ("finetune", 1), ("finetune", 2)]
+    np.testing.assert_allclose(float(rows[0]["learning_rate"]), 0.05, rtol=1e-6)
+    assert float(rows[3]["loss"]) < float(rows[0]["loss"])
+    assert all(float(row["seconds"]) > 0 for row in rows)
+
+
+def test_best_epoch_is_the_best_of_history(colour_run):
+    rows = rows_of(colour_run, "history.csv")
+    best = max(rows, key=lambda row: (float(row["val_accuracy"]), -float(row["val_loss"])))
+    assert colour_run.result.metrics["best"] == {
+        "phase": best["phase"],
+        "epoch": int(best["epoch"]),
+    }
+    validation = colour_run.result.metrics["validation"]
+    assert validation["accuracy"] == float(best["val_accuracy"])
+    np.testing.assert_allclose(validation["loss"], float(best["val_loss"]), rtol=1e-5)
+
+
+def test_tensorboard_has_the_curves(colour_run):
+    rows = rows_of(colour_run, "history.csv")
+    (path,) = (colour_run.result.run_dir / "tensorboard").iterdir()
+    curves = collections.defaultdict(dict)
+    for record in tf.data.TFRecordDataset(str(path)):
+        event = event_pb2.Event.FromString(record.numpy())
+        for value in event.summary.value:
+            curves[value.tag][event.step] = float(tf.make_ndarray(value.tensor))
+    assert set(curves) == {"learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"}
+    for tag, curve in curves.items():
+        assert list(curve) == [1, 2, 3, 4, 5, 6]
+        expected = [float(row[tag]) for row in rows]
+        np.testing.assert_allclose(list(curve.values()), expected, rtol=1e-6)
+
+
+def test_splits_list_every_image_once(colour_run):
+    rows = rows_of(colour_run, "splits.csv")
+    source = colour_run.source
+    assert [row["example"] for row in rows] == list(source.examples)
+    assert [row["class_name"] for row in rows] == [source.class_names[n] for n in source.labels]
+    counts = collections.Counter((row["class_name"], row["split"]) for row in rows)
+    assert counts == {
+        (name, split): count
+        for name in fakes.COLOURS
+        for split, count in (("train", 14), ("validation", 2), ("test", 4))
+    }
+    tested = {row["example"] for row in rows if row["split"] == "test"}
+    assert {row["example"] for row in rows_of(colour_run, "predictions.csv")} == tested
+
+
+def test_images_left_out_are_listed_as_unused(tmp_path):
+    source = fakes.colour_source(per_class=10)
+    RunDirectory(tmp_path).write_splits(
+        deal(source, fakes.tiny_config(tmp_path, examples_per_class=3))
+    )
+    splits = [line.split(",")[2] for line in (tmp_path / "splits.csv").read_text().splitlines()]
+    assert collections.Counter(splits[1:]) == {"train": 9, "validation": 3, "test": 6, "unused": 12}
+
+
+def test_receipt_says_what_the_results_came_from(colour_run):
+    receipt = json.loads((colour_run.result.run_dir / "receipt.json").read_text())
+    assert receipt["versions"]["kerastl"] == kerastl.__version__
+    assert receipt["versions"]["python"] == platform.python_version()
+    for name in ("tensorflow", "keras", "numpy", "scikit-learn"):
+        assert receipt["versions"][name] == importlib.metadata.version(name)
+    assert receipt["seed"] == colour_run.config.seed
+    assert receipt["data"] == {"name": "colours", "fingerprint": colour_run.source.fingerprint()}
+    assert receipt["weights"]["name"] == colour_run.config.weights
+    assert len(receipt["weights"]["fingerprint"]) == 64
+    assert receipt["device"]
+    assert all(receipt["device"])
+    seconds = receipt["seconds"]
+    assert 0 < seconds["head"] + seconds["finetune"] < seconds["all"]
+
+
+def test_receipt_knows_other_data_and_weights(colour_run, tmp_path):
+    source = fakes.colour_source(seed=1)
+    config = fakes.tiny_config(tmp_path, head_epochs=1)
+    fakes.write_tiny_weights(config.weights, seed=1)
+    other = fakes.finish_run(config, source)
+    ours, theirs = (
+        json.loads((run.result.run_dir / "receipt.json").read_text()) for run in (colour_run, other)
+    )
+    for part in ("data", "weights"):
+        assert ours[part]["fingerprint"] != theirs[part]["fingerprint"]
+
+
+def test_awkward_class_names_survive(tmp_path):
+    config = fakes.tiny_config(tmp_path, head_epochs=1)
+    run = fakes.finish_run(config, fakes.colour_source(colours=AWKWARD_NAMES, per_class=10))
+    names = list(AWKWARD_NAMES)
+    rows = rows_of(run, "predictions.csv")
+    assert list(rows[0])[3:] == names
+    assert {row["class_name"] for row in rows} == set(names)
+    assert {row["class_name"] for row in rows_of(run, "splits.csv")} == set(names)
+    metrics = json.loads((run.result.run_dir / "metrics.json").read_text(encoding="utf-8"))
+    assert list(metrics["test"]["classes"]) == names
+
+
+LOAD_WITH_KERAS_ALONE = """
+import sys
+import keras
+import numpy as np
+images = np.load("images.npy")
+for path in sys.argv[1:]:
+    np.save(path + ".npy", keras.saving.load_model(path).predict(images, verbose=0))
+assert not [name for name in sys.modules if name.startswith("kerastl")]
+"""
+
+
+def test_model_file_loads_with_keras_alone(colour_run, tmp_path):
+    # This scaling also turns the channels round, which must not need a layer of our own.
+    network = fakes.tiny_net(
+        include_top=False, weights=None, input_shape=(16, 16, 3), name="backbone"
+    )
+    caffe = build_classifier(network, scaling=CAFFE, num_classes=3, dropout=0.5)
+    caffe.get_layer("logits").kernel.assign(np.random.default_rng(0).normal(size=(8, 3)))
+    record = RunDirectory(tmp_path)
+    record.save_model(caffe)
+    images = np.random.default_rng(1).integers(0, 256, (5, 16, 16, 3)).astype(np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    files = {
+        tmp_path / "colours.keras": colour_run.result.model,
+        tmp_path / "model.keras": caffe,
+    }
+    (tmp_path / "colours.keras").write_bytes(
+        (colour_run.result.run_dir / "model.keras").read_bytes()
+    )
+    subprocess.run(
+        [sys.executable, "-c", LOAD_WITH_KERAS_ALONE, *map(str, files)], cwd=tmp_path, check=True
+    )
+    for path, model in files.items():
+        ours = model.predict(images, verbose=0)
+        assert np.ptp(ours, axis=0).min() > 1e-4
+        np.testing.assert_allclose(np.load(f"{path}.npy"), ours, atol=1e-6)
+
+
+def test_checkpoint_holds_the_weights_of_the_model(colour_run, tmp_path):
+    loaded = keras.saving.load_model(colour_run.result.run_dir / "model.keras")
+    for weight in loaded.weights:
+        weight.assign(weight * 0 + 7)
+    loaded.load_weights(colour_run.result.run_dir / "checkpoints" / "best.weights.h5")
+    for ours, theirs in zip(loaded.weights, colour_run.result.model.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_flags_file_has_every_field_but_overwrite(tmp_path):
+    config = fakes.tiny_config(tmp_path, overwrite=True, head_learning_rate=1 / 3)
+    RunDirectory(tmp_path).write_flags(config)
+    lines = (tmp_path / "flags.txt").read_text(encoding="utf-8").splitlines()
+    names = [field.name for field in dataclasses.fields(config) if field.name != "overwrite"]
+    assert [line.removeprefix("--").partition("=")[0] for line in lines] == names
+    assert f"--head_learning_rate={1 / 3!r}" in lines

@@ -1,0 +1,214 @@
+import hashlib
+import os
+import stat
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import fakes
+from kerastl.data.images import decode_and_resize
+from kerastl.data.splits import deal
+from kerastl.model.backbones import SYMMETRIC
+from kerastl.model.build import build_classifier
+from kerastl.outputs import savedmodel
+
+NAMES = [name.encode() for name in fakes.COLOURS]
+
+
+@pytest.fixture(scope="module")
+def served(colour_run):
+    return tf.saved_model.load(str(colour_run.result.export_path))
+
+
+def noisy_images(count, *, height=20, width=33):
+    rng = np.random.default_rng(7)
+    return rng.integers(0, 256, (count, height, width, 3)).astype(np.uint8)
+
+
+def png(image):
+    return tf.io.encode_png(image).numpy()
+
+
+def test_signatures_have_the_documented_names_types_and_shapes(served):
+    signatures = served.signatures
+    assert set(signatures) == {"serving_default", "images"}
+    inputs = {
+        name: signature.structured_input_signature[1] for name, signature in signatures.items()
+    }
+    assert inputs == {
+        "serving_default": {"image_bytes": tf.TensorSpec([None], tf.string, name="image_bytes")},
+        "images": {"images": tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")},
+    }
+    for signature in signatures.values():
+        outputs = {
+            name: (spec.dtype, spec.shape.as_list())
+            for name, spec in signature.structured_outputs.items()
+        }
+        assert outputs == {
+            "probabilities": (tf.float32, [None, 3]),
+            "class_name": (tf.string, [None]),
+            "confidence": (tf.float32, [None]),
+        }
+
+
+@pytest.mark.parametrize("batch", [1, 3, 17])
+def test_rows_do_not_depend_on_the_batch(served, batch):
+    images = noisy_images(batch)
+    files = tf.constant([png(image) for image in images])
+    together = served.signatures["serving_default"](image_bytes=files)["probabilities"].numpy()
+    pixels = served.signatures["images"](images=tf.constant(images))["probabilities"].numpy()
+    assert together.shape == (batch, 3)
+    np.testing.assert_allclose(pixels, together, atol=1e-6)
+    for row, content in zip(together, files.numpy(), strict=True):
+        alone = served.signatures["serving_default"](image_bytes=tf.constant([content]))
+        np.testing.assert_allclose(alone["probabilities"].numpy()[0], row, atol=1e-6)
+
+
+def test_answers_are_those_of_the_model_on_the_same_files(colour_run, served):
+    files = [png(image) for image in noisy_images(4)]
+    images = np.stack(
+        [decode_and_resize(content, image_size=16, rule="crop").numpy() for content in files]
+    )
+    expected = tf.nn.softmax(colour_run.result.model.predict(images, verbose=0)).numpy()
+    answer = served.signatures["serving_default"](image_bytes=tf.constant(files))
+    np.testing.assert_allclose(answer["probabilities"].numpy(), expected, atol=1e-6)
+
+
+def test_a_batch_may_mix_formats_and_sizes(served):
+    blue = np.full((40, 20, 3), (0, 0, 255), np.uint8)
+    red = np.full((16, 50, 3), (255, 0, 0), np.uint8)
+    grey = np.full((9, 9, 1), 128, np.uint8)
+    files = [
+        tf.io.encode_jpeg(blue, format="rgb").numpy(),
+        png(red),
+        tf.io.encode_jpeg(grey, format="grayscale").numpy(),
+        png(grey),
+    ]
+    answer = served.signatures["serving_default"](image_bytes=tf.constant(files))
+    assert answer["class_name"].numpy()[:2].tolist() == [b"blue", b"red"]
+    three_channels = served.signatures["images"](images=np.repeat(grey[np.newaxis], 3, axis=-1))
+    for row in answer["probabilities"].numpy()[2:]:
+        np.testing.assert_allclose(row, three_channels["probabilities"].numpy()[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("broken", [b"", b"no image", png(noisy_images(1)[0])[:200]])
+def test_file_that_is_no_image_is_an_error_and_not_an_answer(served, broken):
+    files = tf.constant([png(noisy_images(1)[0]), broken])
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        served.signatures["serving_default"](image_bytes=files)
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (1, 1), (7, 90), (200, 60)])
+def test_pixels_may_have_any_size(served, height, width):
+    images = noisy_images(2, height=height, width=width)
+    answer = served.signatures["images"](images=tf.constant(images))
+    files = tf.constant([png(image) for image in images])
+    expected = served.signatures["serving_default"](image_bytes=files)
+    np.testing.assert_allclose(
+        answer["probabilities"].numpy(), expected["probabilities"].numpy(), atol=1e-6
+    )
+
+
+def test_pixels_of_another_type_are_refused(served):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected to be a uint8 tensor"):
+        served.signatures["images"](images=tf.zeros([1, 16, 16, 3], tf.float32))
+
+
+def test_name_and_confidence_belong_to_the_highest_probability(served):
+    images = np.stack([np.full((8, 8, 3), colour, np.uint8) for colour in fakes.COLOURS.values()])
+    answer = served.signatures["images"](images=tf.constant(images))
+    probabilities = answer["probabilities"].numpy()
+    assert answer["class_name"].numpy().tolist() == NAMES
+    assert probabilities.argmax(1).tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(answer["confidence"].numpy(), probabilities.max(1))
+    np.testing.assert_allclose(probabilities.sum(1), 1.0, atol=1e-6)
+
+
+def test_graph_decodes_no_base64(colour_run):
+    # TensorFlow Serving has decoded it already.
+    assert b"DecodeBase64" not in (colour_run.result.export_path / "saved_model.pb").read_bytes()
+
+
+def test_class_names_are_an_asset_that_a_server_may_read(colour_run):
+    assets = colour_run.result.export_path / "assets"
+    assert os.listdir(assets) == ["class_names.txt"]
+    path = assets / "class_names.txt"
+    assert path.read_text(encoding="utf-8").splitlines() == list(fakes.COLOURS)
+    # A server often runs as another user.
+    for place in (path, assets, colour_run.result.export_path):
+        assert place.stat().st_mode & stat.S_IROTH
+
+
+def test_nothing_is_left_beside_an_export(colour_run):
+    assert os.listdir(colour_run.config.export_dir) == ["1"]
+
+
+@pytest.fixture
+def export(tmp_path, monkeypatch):
+    """Exports an untrained tiny network, taking for granted that it answers right."""
+    monkeypatch.setattr(savedmodel, "largest_differences", lambda *_, **__: {"images": 0.0})
+    source = fakes.colour_source(per_class=4)
+    network = fakes.tiny_net(
+        include_top=False, weights=None, input_shape=(16, 16, 3), name="backbone"
+    )
+    classifier = build_classifier(network, scaling=SYMMETRIC, num_classes=3, dropout=0.0)
+    splits = deal(source, fakes.tiny_config(tmp_path))
+    export_dir = tmp_path / "exports"
+    export_dir.mkdir()
+
+    def run_export():
+        return savedmodel.export(
+            classifier,
+            export_dir,
+            resize_rule="crop",
+            splits=splits,
+            probabilities=np.zeros((len(splits.test), 3), np.float32),
+        )[0]
+
+    return run_export
+
+
+def digests(folder):
+    return {
+        path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_versions_count_up_and_leave_the_earlier_alone(export):
+    first = export()
+    before = digests(first)
+    second = export()
+    assert (first.name, second.name) == ("1", "2")
+    assert second.parent == first.parent
+    assert digests(first) == before
+    assert set(digests(second)) == set(before)
+
+
+def test_next_version_follows_the_highest_integer(export, tmp_path):
+    exports = tmp_path / "exports"
+    for name in ("2", "9", "v40", "41.bak", "-50", "6_0"):
+        (exports / name).mkdir()
+    (exports / "README.md").write_text("mine")
+    (exports / "10").write_text("a file in the way")
+    assert export().name == "11"
+    assert set(os.listdir(exports)) == {
+        *("2", "9", "v40", "41.bak", "-50", "6_0", "README.md", "10", "11"),
+    }
+
+
+def test_version_taken_meanwhile_is_passed_over(export, tmp_path, monkeypatch):
+    exports = tmp_path / "exports"
+    rename = os.rename
+
+    def rename_late(written, place):
+        if not (exports / "1").exists():
+            (exports / "1").mkdir()
+            (exports / "1" / "saved_model.pb").write_text("another run's")
+        rename(written, place)
+
+    monkeypatch.setattr(os, "rename", rename_late)
+    assert export().name == "2"
+    assert (exports / "1" / "saved_model.pb").read_text() == "another run's"

@@ -1,0 +1,89 @@
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory):
+    """Runs the command as a process that knows no letter beyond ASCII."""
+    folder = tmp_path_factory.mktemp("command")
+
+    def run(*arguments):
+        narrow = {"LANG": "C", "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+        return subprocess.run(
+            [sys.executable, "-m", "kerastl.main", *arguments],
+            cwd=folder,
+            env=os.environ | narrow | {"PYTHONPATH": os.getcwd(), "KERAS_HOME": str(folder)},
+            capture_output=True,
+            check=False,
+        )
+
+    return folder, run
+
+
+RUN_DIR = "my runs/čeština"
+FLAGS = (
+    "--dataset=digits",
+    "--examples_per_class=4",
+    "--backbone=MobileNet",
+    "--weights=none",
+    "--image_size=32",
+    "--head_epochs=0",
+    "--finetune_epochs=1",
+    f"--run_dir={RUN_DIR}",
+    "--export_dir=my exports/ž",
+)
+
+
+@pytest.fixture(scope="module")
+def finished(command):
+    folder, run = command
+    return folder, run(*FLAGS)
+
+
+def test_run_is_done_without_a_word_on_stderr(finished):
+    _, process = finished
+    assert process.stderr == b""
+    assert process.returncode == 0
+
+
+def test_output_is_plain_lines_and_ends_with_the_accuracy(finished):
+    folder, process = finished
+    assert re.search(rb"[^\n -~]", process.stdout) is None
+    lines = process.stdout.decode("ascii").splitlines()
+    assert len([line for line in lines if line.startswith("scratch 1/1: loss ")]) == 1
+    assert any(r"my runs/\u010de\u0161tina" in line for line in lines)
+    last = re.fullmatch(
+        r"Test accuracy (\d\.\d{4}) \((\d\.\d{4})-(\d\.\d{4})\) on 179 images", lines[-1]
+    )
+    test = json.loads((folder / RUN_DIR / "metrics.json").read_text(encoding="utf-8"))["test"]
+    assert last is not None
+    assert [float(number) for number in last.groups()] == [
+        round(test[name], 4) for name in ("accuracy", "accuracy_low", "accuracy_high")
+    ]
+
+
+def test_run_leaves_its_files_where_it_was_told(finished):
+    folder, _ = finished
+    with open(folder / RUN_DIR / "predictions.csv", encoding="utf-8", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 179
+    assert (folder / "my exports" / "ž" / "1" / "saved_model.pb").is_file()
+    assert f"--run_dir={RUN_DIR}" in (folder / RUN_DIR / "flags.txt").read_text(encoding="utf-8")
+
+
+def test_repeating_a_finished_run_is_refused_before_tensorflow_is_imported(finished, command):
+    folder, run = command
+    started = time.monotonic()
+    process = run(f"--flagfile={RUN_DIR}/flags.txt")
+    seconds = time.monotonic() - started
+    assert process.returncode == 2
+    assert process.stdout == b""
+    assert re.fullmatch(rb"error: run_dir=.*: holds a finished run\. .*\n", process.stderr)
+    assert seconds < 2
+    assert (folder / RUN_DIR / "metrics.json").exists()

@@ -1,0 +1,255 @@
+import dataclasses
+import math
+import pathlib
+import re
+
+import pytest
+
+from kerastl.config import Config, Phase
+from kerastl.errors import UsageError
+from kerastl.flags import config_from_flags
+
+FIELDS = {field.name: field for field in dataclasses.fields(Config)}
+NUMBERS = [name for name, field in FIELDS.items() if field.type in (int, float)]
+FLOATS = [name for name, field in FIELDS.items() if field.type is float]
+WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+NONE = {"weights": "none", "head_epochs": 0, "finetune_epochs": 3}
+
+
+def make(**changes):
+    return Config(**({"run_dir": "runs/x", "dataset": "digits"} | changes))
+
+
+def refusal(**changes):
+    with pytest.raises(UsageError) as caught:
+        make(**changes)
+    return str(caught.value)
+
+
+def test_defaults_are_those_of_the_design():
+    config = make()
+    assert (config.backbone, config.weights, config.image_size) == ("ResNet50", "imagenet", 224)
+    assert (config.batch_size, config.dropout, config.momentum, config.seed) == (64, 0.0, 0.9, 0)
+    assert (config.head_epochs, config.head_learning_rate) == (10, 0.01)
+    assert (config.finetune_epochs, config.finetune_learning_rate) == (0, 0.001)
+    assert (config.optimizer, config.schedule, config.warmup_epochs) == ("sgd", "cosine", 0.5)
+
+
+def test_config_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        make().seed = 1
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_wrong_type_is_refused(name):
+    kind = FIELDS[name].type
+    wrong = {str: 5, int: "64", float: "0.5", bool: 1}[kind]
+    assert refusal(**{name: wrong}) == f"{name}={wrong!r}: is not {WORDS[kind]}. Give {WORDS[kind]}."
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_true_is_no_number(name):
+    words = WORDS[FIELDS[name].type]
+    assert refusal(**{name: True}) == f"{name}=True: is not {words}. Give {words}."
+
+
+def test_path_is_no_text_and_fraction_no_whole_number():
+    path = pathlib.PurePosixPath("x")
+    assert refusal(run_dir=path) == "run_dir=PurePosixPath('x'): is not text. Give text."
+    assert refusal(batch_size=6.0) == "batch_size=6.0: is not a whole number. Give a whole number."
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_negative_number_is_refused(name):
+    assert refusal(**{name: -1}).startswith(f"{name}=-1: must be ")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", FLOATS)
+def test_number_that_is_not_finite_is_refused(name, value):
+    assert refusal(**{name: value}).startswith(f"{name}={value!r}: must be ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "limits", "default"),
+    [
+        ("validation_fraction", 0.0, "above 0 and below 1", "0.1"),
+        ("validation_fraction", 1, "above 0 and below 1", "0.1"),
+        ("test_fraction", 0.0, "above 0 and below 1", "0.1"),
+        ("test_fraction", 1.0, "above 0 and below 1", "0.1"),
+        ("examples_per_class", -1, "at least 0", "0"),
+        ("image_size", 0, "at least 1 and at most 4096", "224"),
+        ("image_size", 4097, "at least 1 and at most 4096", "224"),
+        ("batch_size", 0, "at least 1 and at most 65536", "64"),
+        ("batch_size", 65537, "at least 1 and at most 65536", "64"),
+        ("dropout", 1.0, "at least 0 and below 1", "0.0"),
+        ("momentum", 1.0, "at least 0 and below 1", "0.9"),
+        ("weight_decay", -0.1, "at least 0", "0.0"),
+        ("seed", 2**32, "at least 0 and at most 4.29497e+09", "0"),
+        ("head_epochs", 100_001, "at least 0 and at most 100000", "10"),
+        ("head_epochs", 10**400, "at least 0 and at most 100000", "10"),
+        ("finetune_epochs", 100_001, "at least 0 and at most 100000", "0"),
+        ("head_learning_rate", 0.0, "above 0", "0.01"),
+        ("finetune_learning_rate", 0.0, "above 0", "0.001"),
+        ("warmup_epochs", -0.5, "at least 0", "0.5"),
+    ],
+)
+def test_value_outside_the_limits_is_refused_with_limits_and_default(name, value, limits, default):
+    assert refusal(**{name: value}) == (
+        f"{name}={value!r}: must be {limits}. The default is {default}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("validation_fraction", (1e-9, 0.89)),
+        ("test_fraction", (1e-9, 0.89)),
+        ("examples_per_class", (0, 10**400)),
+        ("image_size", (1, 4096)),
+        ("batch_size", (1, 65536)),
+        ("dropout", (0, 0.99)),
+        ("momentum", (0, 0.99)),
+        ("weight_decay", (0, 1e9)),
+        ("seed", (0, 2**32 - 1)),
+        ("head_epochs", (1, 100_000)),
+        ("finetune_epochs", (0, 100_000)),
+        ("head_learning_rate", (1e-30, 100)),
+        ("finetune_learning_rate", (1e-30, 100)),
+        ("warmup_epochs", (0, 1000)),
+    ],
+)
+def test_values_at_the_limits_are_taken(name, values):
+    assert [getattr(make(**{name: value}), name) for value in values] == list(values)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("resize", "crops", "Did you mean 'crop'? Known: crop, pad, stretch."),
+        ("optimizer", "adam", "Did you mean 'adamw'? Known: sgd, adamw."),
+        ("schedule", "linear", "Known: cosine, constant."),
+        (
+            "precision",
+            "bfloat16",
+            "Did you mean 'mixed_bfloat16'? "
+            "Known: float32, mixed_bfloat16, mixed_float16, auto.",
+        ),
+        ("resize", "", "Known: crop, pad, stretch."),
+    ],
+)
+def test_unknown_choice_is_refused_with_all_choices(name, value, advice):
+    assert refusal(**{name: value}) == f"{name}={value!r}: is not one of its choices. {advice}"
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+@pytest.mark.parametrize(("name", "example"), [("run_dir", "runs/first"), ("dataset", "digits")])
+def test_required_field_is_asked_for(name, example, value):
+    assert refusal(**{name: value}) == (
+        f"{name}='': is required. Give one, as in --{name}={example}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        ("digit", "Did you mean 'digits'? "),
+        ("tfds", ""),
+        ("tfds:", "Did you mean 'tfds:NAME'? "),
+        ("cifar10", ""),
+    ],
+)
+def test_unknown_kind_of_data_is_refused(value, advice):
+    assert refusal(dataset=value) == (
+        f"dataset={value!r}: is not a data set. {advice}Known: digits, tfds:NAME."
+    )
+
+
+def test_fractions_must_leave_images_to_train_on():
+    assert refusal(validation_fraction=0.5, test_fraction=0.5) == (
+        "validation_fraction=0.5: together with test_fraction=0.5 leaves nothing to train on. "
+        "Their sum must stay below 1."
+    )
+
+
+def test_a_run_must_have_an_epoch():
+    assert refusal(head_epochs=0) == (
+        "head_epochs=0: with finetune_epochs=0 trains nothing. Raise one of the two."
+    )
+
+
+def test_frozen_random_backbone_is_refused_with_the_reason():
+    assert refusal(weights="none", finetune_epochs=3) == (
+        "weights='none': head_epochs=10 would train a head on a frozen backbone with random "
+        "weights, whose features say little about an image. Use --head_epochs=0 and "
+        "--finetune_epochs=10 to train every layer, or give pretrained weights."
+    )
+
+
+def test_random_layers_cannot_stay_frozen():
+    assert refusal(**NONE, unfreeze_from="conv5") == (
+        "unfreeze_from='conv5': would leave layers with random weights frozen below it, as "
+        "weights=none. Leave it out or use 'all'."
+    )
+    assert make(**NONE, unfreeze_from="all") != make(**NONE)
+
+
+def test_phases_follow_the_epochs():
+    head = Phase(
+        name="head", epochs=2, learning_rate=0.2, warmup_epochs=0.0, unfreeze_from=None
+    )
+    upper = Phase(
+        name="finetune", epochs=3, learning_rate=0.03, warmup_epochs=0.7, unfreeze_from="conv5"
+    )
+    changes = {
+        "head_learning_rate": 0.2,
+        "finetune_learning_rate": 0.03,
+        "warmup_epochs": 0.7,
+        "unfreeze_from": "conv5",
+    }
+    assert make(head_epochs=2, finetune_epochs=3, **changes).phases == (head, upper)
+    assert make(head_epochs=2, **changes).phases == (head,)
+    assert make(head_epochs=0, finetune_epochs=3, **changes).phases == (upper,)
+
+
+def test_training_from_scratch_is_one_phase_over_every_layer():
+    expected = Phase(
+        name="scratch", epochs=3, learning_rate=0.001, warmup_epochs=0.5, unfreeze_from="all"
+    )
+    assert make(**NONE).phases == (expected,)
+
+
+CHOICES = {
+    "resize": "pad",
+    "optimizer": "adamw",
+    "schedule": "constant",
+    "precision": "auto",
+    "cache_dtype": "float16",
+    "dataset": "tfds:cifar10:3.0.2",
+    "overwrite": False,
+}
+
+
+def other_value(field):
+    if field.name in CHOICES:
+        return CHOICES[field.name]
+    if field.type is str:
+        return "ein Ordner/#1 a=b, čeština 'x'"
+    default = 0 if field.default is dataclasses.MISSING else field.default
+    return default + 1 if field.type is int else default / 3 + 1e-7
+
+
+def test_flags_give_the_same_config_back(tmp_path):
+    config = Config(**{name: other_value(field) for name, field in FIELDS.items()})
+    same = [name for name, field in FIELDS.items() if getattr(config, name) == field.default]
+    assert same == ["overwrite"]
+    assert config_from_flags(config.to_flags()) == config
+    path = tmp_path / "flags.txt"
+    path.write_text("\n".join(config.to_flags()), encoding="utf-8")
+    assert config_from_flags([f"--flagfile={path}"]) == config
+
+
+def test_flags_list_every_field_once_and_never_overwrite():
+    named = [re.match("--([a-z_]+)=", flag)[1] for flag in make(overwrite=True).to_flags()]
+    assert named == [name for name in FIELDS if name != "overwrite"]
+    assert config_from_flags(make(overwrite=True).to_flags()) == make(overwrite=False)

@@ -1,0 +1,197 @@
+import json
+import random
+import sys
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from command_line import run_python
+from kerastl import environment
+from kerastl.errors import KerastlError
+from kerastl.progress import Progress
+
+STATE = """
+import sys
+from kerastl import environment
+from kerastl.progress import Progress
+environment.prepare(Progress(sys.stdout))
+import keras
+def state():
+    config = keras.config
+    return config.backend(), config.image_data_format(), config.floatx(), config.dtype_policy().name
+print(state())
+with environment.settings("float32", 0):
+    print(state())
+    image = keras.Input((8, 8, 3))
+    print(keras.layers.Conv2D(4, 8)(image).shape)
+print(state())
+"""
+
+
+def write_keras_json(folder, text):
+    (folder / "keras.json").write_text(text, encoding="utf-8")
+    return str(folder)
+
+
+def test_another_backend_in_the_shell_is_overruled_aloud(tmp_path):
+    done = run_python(
+        "-c", STATE, KERAS_BACKEND="torch", TF_USE_LEGACY_KERAS="1", KERAS_HOME=str(tmp_path)
+    )
+    assert done.stdout.splitlines() == [
+        "KERAS_BACKEND='torch' is ignored: kerastl runs on TensorFlow.",
+        "('tensorflow', 'channels_last', 'float32', 'float32')",
+        "('tensorflow', 'channels_last', 'float32', 'float32')",
+        "(None, 1, 1, 4)",
+        "('tensorflow', 'channels_last', 'float32', 'float32')",
+    ]
+    assert (done.code, done.stderr) == (0, "")
+
+
+def test_settings_of_the_home_folder_do_not_reach_a_run(tmp_path):
+    there = {"floatx": "float16", "image_data_format": "channels_first", "backend": "jax"}
+    home = write_keras_json(tmp_path, json.dumps(there))
+    done = run_python("-c", STATE, KERAS_HOME=home)
+    assert done.stdout.splitlines() == [
+        "('tensorflow', 'channels_first', 'float16', 'float16')",
+        "('tensorflow', 'channels_last', 'float32', 'float32')",
+        "(None, 1, 1, 4)",
+        "('tensorflow', 'channels_first', 'float16', 'float16')",
+    ]
+    assert (done.code, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"floatx": ', r"is not JSON \(.*\)\. Mend or remove it\."),
+        (
+            '{"floatx": "float8"}',
+            r"floatx='float8' is not one of float16, bfloat16, float32, float64\. "
+            r"Mend or remove the file\.",
+        ),
+        (
+            '{"image_data_format": "first"}',
+            r"image_data_format='first' is not one of channels_last, channels_first\. "
+            r"Mend or remove the file\.",
+        ),
+        ("[]", r"floatx=None is not one of .*\. Mend or remove the file\."),
+    ],
+)
+def test_keras_json_that_keras_would_die_of_is_refused(tmp_path, monkeypatch, text, problem):
+    home = write_keras_json(tmp_path, text)
+    monkeypatch.setenv("KERAS_HOME", home)
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    with pytest.raises(KerastlError, match=rf"^{home}/keras\.json: {problem}$"):
+        environment.prepare(Progress())
+
+
+def test_broken_keras_json_ends_a_command_with_one_line(tmp_path):
+    home = write_keras_json(tmp_path, "floatx: float16")
+    run_dir = f"--run_dir={tmp_path / 'run'}"
+    done = run_python("-m", "kerastl.main", "--dataset=digits", run_dir, KERAS_HOME=home)
+    assert done.code == 1
+    assert done.stderr.startswith(f"error: {home}/keras.json: is not JSON (")
+    assert done.stderr.count("\n") == 1
+    assert "tensorflow" not in done.imported
+
+
+def test_keras_that_is_up_on_another_backend_is_refused(monkeypatch):
+    other = types.SimpleNamespace(backend=types.SimpleNamespace(backend=lambda: "jax"))
+    monkeypatch.setitem(sys.modules, "keras", other)
+    with pytest.raises(KerastlError) as caught:
+        environment.prepare(Progress())
+    assert str(caught.value) == (
+        "KERAS_BACKEND='jax': Keras is already imported on this backend and kerastl runs on "
+        "TensorFlow. Start a fresh Python with KERAS_BACKEND=tensorflow."
+    )
+
+
+@pytest.fixture
+def odd_settings():
+    before = keras.config.image_data_format(), keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_image_data_format("channels_first")
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_image_data_format(before[0])
+    keras.config.set_floatx(before[1])
+    keras.config.set_dtype_policy(before[2])
+
+
+def global_settings():
+    config = keras.config
+    return config.image_data_format(), config.floatx(), config.dtype_policy().name
+
+
+def test_settings_are_put_back_even_after_a_failure(odd_settings):
+    before = global_settings()
+    with pytest.raises(ZeroDivisionError), environment.settings("mixed_float16", 0):
+        assert global_settings() == ("channels_last", "float32", "mixed_float16")
+        1 / 0  # noqa: B018
+    assert global_settings() == before == ("channels_first", "float64", "mixed_bfloat16")
+
+
+def draw(seed):
+    with environment.settings("float32", seed):
+        return random.random(), np.random.rand(), float(tf.random.uniform([]))  # noqa: NPY002
+
+
+def test_random_numbers_follow_the_seed():
+    assert draw(1) == draw(1)
+    assert all(first != second for first, second in zip(draw(1), draw(2), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("capability", "policy"),
+    [
+        (None, "float32"),
+        ((6, 1), "float32"),
+        ((7, 0), "mixed_float16"),
+        ((7, 5), "mixed_float16"),
+        ((8, 0), "mixed_bfloat16"),
+        ((9, 0), "mixed_bfloat16"),
+    ],
+)
+def test_automatic_precision_takes_what_the_gpu_is_good_at(monkeypatch, capability, policy):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0"])
+    monkeypatch.setattr(
+        tf.config.experimental,
+        "get_device_details",
+        lambda gpu: {} if capability is None else {"compute_capability": capability},
+    )
+    with environment.settings("auto", 0):
+        assert keras.config.dtype_policy().name == policy
+
+
+def test_automatic_precision_without_a_gpu_is_float32():
+    assert not environment.has_gpu()
+    with environment.settings("auto", 0):
+        assert keras.config.dtype_policy().name == "float32"
+
+
+def test_gpu_that_is_in_use_already_is_told(monkeypatch, capsys):
+    def refuse(gpu, enable):
+        raise RuntimeError
+
+    gpu = types.SimpleNamespace(name="/physical_device:GPU:0")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [gpu])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", refuse)
+    environment.prepare(Progress(sys.stdout))
+    assert capsys.readouterr().out == (
+        "/physical_device:GPU:0 was in use before kerastl started: its memory is taken as "
+        "TensorFlow was set up to take it.\n"
+    )
+
+
+def test_gpu_memory_is_taken_as_needed(monkeypatch):
+    grown = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0", "GPU:1"])
+    monkeypatch.setattr(
+        tf.config.experimental, "set_memory_growth", lambda gpu, enable: grown.append((gpu, enable))
+    )
+    environment.prepare(Progress())
+    assert grown == [("GPU:0", True), ("GPU:1", True)]

@@ -1,0 +1,152 @@
+import types
+
+import pytest
+
+from command_line import run_python
+from kerastl import cli, main
+from kerastl.errors import KerastlError, UsageError
+from kerastl.flags import TOPICS
+
+SLOW = {"tensorflow", "keras", "numpy", "sklearn", "tensorflow_datasets"}
+
+
+def run_main(*arguments, **environment):
+    return run_python("-m", "kerastl.main", *arguments, **environment)
+
+
+def test_help_is_shown_before_anything_slow_is_imported():
+    done = run_main("--help")
+    assert (done.code, done.stderr) == (0, "")
+    assert all(f"\n  --{name}" in done.stdout for topic in TOPICS.values() for name in topic)
+    assert not done.imported & SLOW
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        (
+            "--batchsize=8",
+            "error: --batchsize: is not a flag. Did you mean --batch_size? See --help for all.\n",
+        ),
+        (
+            "--head_epochs=-1",
+            "error: head_epochs=-1: must be at least 0 and at most 100000. The default is 10.\n",
+        ),
+        ("--backbone=ResNet5O", "error: backbone='ResNet5O': is not a backbone of "),
+    ],
+)
+def test_wrong_usage_is_one_line_before_anything_slow_is_imported(tmp_path, flag, message):
+    run_dir = tmp_path / "run"
+    done = run_main("--dataset=digits", f"--run_dir={run_dir}", flag)
+    assert done.code == 2
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == 1
+    assert "Did you mean" in done.stderr or "The default is" in done.stderr
+    assert done.stdout == ""
+    assert not done.imported & SLOW
+    assert not run_dir.exists()
+
+
+def test_error_is_shown_on_an_ascii_console():
+    done = run_main("--flagfile=čeština.flags", PYTHONIOENCODING="ascii")
+    assert done.code == 1
+    assert done.stderr == (
+        "error: flagfile='\\u010de\\u0161tina.flags': cannot be read "
+        "(No such file or directory). Check its path.\n"
+    )
+
+
+def test_package_is_imported_without_anything_slow():
+    done = run_python("-c", "import kerastl; print(kerastl.Config.__name__, kerastl.__version__)")
+    assert done.stdout.startswith("Config ")
+    assert not done.imported & SLOW
+
+
+@pytest.fixture
+def fake_run(monkeypatch):
+    """Replaces the run by what a test wants to happen; says with what it was called."""
+    calls = []
+
+    def use(outcome):
+        def run(config, *, progress):
+            calls.append(config)
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return types.SimpleNamespace(metrics={"test": outcome})
+
+        monkeypatch.setattr(main, "run", run)
+        return calls
+
+    return use
+
+
+def test_last_line_tells_the_test_accuracy(fake_run, capsys):
+    calls = fake_run(
+        {
+            "accuracy": 0.83116,
+            "accuracy_low": 0.8143,
+            "accuracy_high": 0.84702,
+            "num_images": 2000,
+        }
+    )
+    assert main.main(["--dataset=digits", "--run_dir=x", "--seed=5"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == "Test accuracy 0.8312 (0.8143-0.8470) on 2000 images"
+    assert err == ""
+    assert [call.seed for call in calls] == [5]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (KerastlError("run_dir='x': is full. Free it."), 1, "run_dir='x': is full. Free it."),
+        (UsageError("seed=1: is bad. Take 2."), 2, "seed=1: is bad. Take 2."),
+        (
+            KeyboardInterrupt(),
+            1,
+            "stopped from the keyboard. The best weights so far are in checkpoints/.",
+        ),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line_and_a_code(fake_run, capsys, error, code, line):
+    fake_run(error)
+    assert main.main(["--dataset=digits", "--run_dir=x"]) == code
+    assert capsys.readouterr() == ("", f"error: {line}\n")
+
+
+def test_fault_of_the_program_keeps_its_traceback(fake_run):
+    fake_run(ZeroDivisionError("ours"))
+    with pytest.raises(ZeroDivisionError, match="ours"):
+        main.main(["--dataset=digits", "--run_dir=x"])
+
+
+def test_arguments_come_from_the_shell_by_default(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["main.py", "--sed=1"])
+    assert main.main() == 2
+    assert capsys.readouterr().err.startswith("error: --sed: is not a flag.")
+
+
+def run_cli(monkeypatch, *arguments):
+    monkeypatch.setattr("sys.argv", ["kerastl", *arguments])
+    return cli.main()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_installed_command_lists_its_subcommands(monkeypatch, capsys, arguments):
+    assert run_cli(monkeypatch, *arguments) == 0
+    assert capsys.readouterr().out.startswith("usage: kerastl train")
+
+
+def test_train_subcommand_is_the_main_command(monkeypatch, capsys):
+    assert run_cli(monkeypatch, "train", "--help") == 0
+    assert "--dataset (required)" in capsys.readouterr().out
+    assert run_cli(monkeypatch, "train", "--sed=1") == 2
+    assert capsys.readouterr().err.startswith("error: --sed: is not a flag. Did you mean --seed?")
+
+
+def test_misspelt_subcommand_is_refused(monkeypatch, capsys):
+    assert run_cli(monkeypatch, "trian") == 2
+    assert capsys.readouterr() == (
+        "",
+        "error: command='trian': is not a command. Did you mean 'train'? Known: train.\n",
+    )

@@ -1,0 +1,304 @@
+import dataclasses
+import io
+import json
+import os
+import re
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import fakes
+import kerastl
+from kerastl.flags import config_from_flags
+from kerastl.main import main
+from kerastl.model import build
+from kerastl.training import train
+
+SILENT = kerastl.Progress()
+RUN_FILES = {
+    "flags.txt",
+    "receipt.json",
+    "splits.csv",
+    "history.csv",
+    "metrics.json",
+    "predictions.csv",
+    "model.keras",
+    "checkpoints",
+    "tensorboard",
+}
+COLOUR_FILES = [
+    tf.io.encode_png(np.full((20, 30, 3), colour, np.uint8)).numpy()
+    for colour in fakes.COLOURS.values()
+]
+
+
+def names_of_colours(export_path):
+    serve = tf.saved_model.load(str(export_path)).signatures["serving_default"]
+    names = serve(image_bytes=tf.constant(COLOUR_FILES))["class_name"].numpy()
+    return [name.decode() for name in names]
+
+
+def read(result, name):
+    return (result.run_dir / name).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def head_run(tmp_path_factory):
+    """A run of the head phase alone, to compare with. Only read it."""
+    config = fakes.tiny_config(tmp_path_factory.mktemp("head_run"))
+    return fakes.finish_run(config, fakes.colour_source())
+
+
+def test_colours_are_learnt_and_the_export_names_each(colour_run):
+    assert colour_run.result.metrics["test"]["accuracy"] == 1.0
+    assert names_of_colours(colour_run.result.export_path) == list(fakes.COLOURS)
+
+
+def test_noise_is_not_learnt(tmp_path):
+    config = fakes.tiny_config(tmp_path, test_fraction=0.5)
+    run = fakes.finish_run(config, fakes.colour_source(noise=None, per_class=30))
+    assert run.result.metrics["test"]["num_images"] == 45
+    assert run.result.metrics["test"]["accuracy"] < 0.6
+
+
+def test_run_directory_holds_what_the_design_lists(colour_run):
+    found = set(os.listdir(colour_run.result.run_dir)) - {"report.html"}
+    assert found == RUN_FILES
+    assert os.listdir(colour_run.result.run_dir / "checkpoints") == ["best.weights.h5"]
+
+
+def test_metrics_file_is_what_the_call_gives_back(colour_run):
+    assert json.loads(read(colour_run.result, "metrics.json")) == colour_run.result.metrics
+
+
+def test_flags_file_repeats_the_run_byte_for_byte(colour_run, tmp_path):
+    flag_file = f"--flagfile={colour_run.result.run_dir / 'flags.txt'}"
+    assert config_from_flags([flag_file]) == colour_run.config
+    again = config_from_flags([flag_file, f"--run_dir={tmp_path}/again", "--export_dir="])
+    repeated = fakes.finish_run(again, fakes.colour_source()).result
+    for name in ("metrics.json", "predictions.csv", "splits.csv"):
+        assert read(repeated, name) == read(colour_run.result, name)
+
+
+def test_checks_are_printed_and_recorded(colour_run):
+    printed = re.findall(r"^Check passed: (.*)\.$", colour_run.printed, re.MULTILINE)
+    assert printed[:3] == [
+        "first loss 1.0986, ln(3) is 1.0986",
+        "head phase: 14 of 14 frozen weights bit-identical, 2 of 2 trained weights moved",
+        "finetune phase: 12 of 12 frozen weights bit-identical, 4 of 4 trained weights moved",
+    ]
+    receipt = json.loads(read(colour_run.result, "receipt.json"))
+    assert receipt["checks"] == [{"text": text, "passed": True} for text in printed]
+
+
+def test_difference_of_the_export_is_printed_and_recorded(colour_run):
+    export = json.loads(read(colour_run.result, "receipt.json"))["export"]
+    assert export["path"] == str(colour_run.result.export_path)
+    assert 0 <= export["largest_difference"] < 1e-5
+    assert f"difference of probability is {export['largest_difference']:.1e}." in colour_run.printed
+
+
+def test_lines_without_a_terminal_hold_no_control_character(colour_run):
+    assert re.search(r"[^\n -~]", colour_run.printed) is None
+    epochs = re.findall(r"^(?:head|finetune) \d/\d: loss .*$", colour_run.printed, re.MULTILINE)
+    assert len(epochs) == 6
+    for line in epochs:
+        assert re.search(r"loss \d.*  accuracy \d.*  val_loss \d.*  val_accuracy \d", line)
+        assert re.search(r"learning rate \d", line)
+    assert "Warning" not in colour_run.printed
+
+
+def test_main_ends_with_the_test_accuracy(tmp_path, tiny_net, use_source, capfd):
+    use_source(fakes.colour_source())
+    config = fakes.tiny_config(tmp_path, head_epochs=2)
+    assert main(config.to_flags()) == 0
+    printed, errors = capfd.readouterr()
+    assert errors == ""
+    test = json.loads((tmp_path / "run" / "metrics.json").read_text())["test"]
+    assert test["num_images"] == 12
+    assert printed.splitlines()[-1] == (
+        f"Test accuracy {test['accuracy']:.4f} ({test['accuracy_low']:.4f}-"
+        f"{test['accuracy_high']:.4f}) on 12 images"
+    )
+
+
+def test_call_from_python_prints_to_standard_output(tmp_path, tiny_net, use_source, capsys):
+    use_source(fakes.colour_source())
+    kerastl.run(fakes.tiny_config(tmp_path, head_epochs=1))
+    assert "head 1/1: loss" in capsys.readouterr().out
+
+
+def test_finished_run_is_refused_then_replaced(tmp_path, colour_run):
+    run_dir = tmp_path / "run"
+    shutil.copytree(colour_run.result.run_dir, run_dir)
+    (run_dir / "notes.txt").write_text("mine")
+    before = {path.name: path.read_bytes() for path in run_dir.iterdir() if path.is_file()}
+
+    config = fakes.tiny_config(tmp_path, head_epochs=1)
+    with pytest.raises(kerastl.UsageError, match=r"holds a finished run\. .*--overwrite"):
+        fakes.finish_run(config, colour_run.source)
+    # A run that cannot start must not cost the earlier one either.
+    hopeless = dataclasses.replace(config, weights=str(tmp_path / "none.h5"), overwrite=True)
+    with pytest.raises(kerastl.UsageError, match="is not a file"):
+        fakes.finish_run(hopeless, colour_run.source)
+    assert {name: (run_dir / name).read_bytes() for name in before} == before
+
+    # It may even start from the weights of the run that it replaces.
+    again = dataclasses.replace(config, weights=str(run_dir / "model.keras"), overwrite=True)
+    replaced = fakes.finish_run(again, colour_run.source).result
+    assert replaced.metrics["best"] == {"phase": "head", "epoch": 1}
+    assert read(replaced, "history.csv").count(b"\n") == 2
+    assert read(replaced, "notes.txt") == b"mine"
+    # --overwrite is meant for one run, so it does not travel in the flags.
+    assert b"overwrite" not in read(replaced, "flags.txt")
+    # The head phase leaves the backbone as the first run has fine-tuned it.
+    theirs = colour_run.result.model.get_layer("backbone").get_weights()
+    for ours, first in zip(replaced.model.get_layer("backbone").get_weights(), theirs, strict=True):
+        np.testing.assert_array_equal(ours, first)
+
+
+def test_unfinished_run_is_simply_run_again(tmp_path, colour_run):
+    shutil.copytree(colour_run.result.run_dir, tmp_path / "run")
+    (tmp_path / "run" / "metrics.json").unlink()
+    config = fakes.tiny_config(tmp_path, head_epochs=1)
+    result = fakes.finish_run(config, colour_run.source).result
+    assert read(result, "history.csv").count(b"\n") == 2
+    assert len(os.listdir(result.run_dir / "tensorboard")) == 1
+
+
+@pytest.mark.parametrize("field", ["run_dir", "export_dir"])
+@pytest.mark.parametrize("below", ["", "/deeper"])
+def test_directory_that_is_a_file_is_one_line(tmp_path, tiny_net, field, below):
+    (tmp_path / "file").write_text("mine")
+    config = fakes.tiny_config(tmp_path, **{field: f"{tmp_path}/file{below}"})
+    with pytest.raises(kerastl.KerastlError, match=f"^{field}='.*file{below}': cannot be written"):
+        kerastl.run(config, progress=SILENT)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_loss_that_is_not_finite_stops_the_run(tmp_path, tiny_net, use_source, capsys):
+    use_source(fakes.colour_source())
+    config = fakes.tiny_config(tmp_path, head_learning_rate=1e38, schedule="constant")
+    assert main(config.to_flags()) == 1
+    printed, errors = capsys.readouterr()
+    assert re.fullmatch(
+        r"error: loss: is not finite in the head phase, epoch 1, (?:validation after )?step \d "
+        r"of 6, at learning rate 1e\+38\. Use a lower rate or more --warmup_epochs\.\n",
+        errors,
+    )
+    assert "Test accuracy" not in printed
+    assert set(os.listdir(tmp_path / "run")) == {"flags.txt", "splits.csv"}
+
+
+def test_second_phase_that_is_not_finite_leaves_the_first(tmp_path, head_run):
+    ruined = fakes.tiny_config(
+        tmp_path, finetune_epochs=2, finetune_learning_rate=1e38, warmup_epochs=0.0
+    )
+    with pytest.raises(kerastl.KerastlError, match="not finite in the finetune phase, epoch 1"):
+        fakes.finish_run(ruined, head_run.source)
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    good = head_run.result.model
+    model = keras.models.clone_model(good)
+    model.load_weights(tmp_path / "run" / "checkpoints" / "best.weights.h5")
+    for ours, theirs in zip(model.get_weights(), good.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_ruinous_second_phase_loses_nothing_and_is_warned_of(
+    tmp_path, tiny_net, use_source, monkeypatch, head_run
+):
+    def doomed_net(**options):
+        network = fakes.tiny_net(**options)
+        # The first step that trains this kernel takes it to zero.
+        network.get_layer("block2_conv").kernel.constraint = keras.constraints.MaxNorm(0.0)
+        return network
+
+    monkeypatch.setattr(keras.applications, "TinyNet", doomed_net)
+    use_source(head_run.source)
+    config = fakes.tiny_config(tmp_path, finetune_epochs=1, finetune_learning_rate=0.05)
+    printed = io.StringIO()
+    result = kerastl.run(config, progress=kerastl.Progress(printed))
+    phase, *_, val_accuracy, _ = read(result, "history.csv").decode().splitlines()[-1].split(",")
+    assert phase == "finetune"
+    assert float(val_accuracy) < 0.5
+    assert result.metrics["best"]["phase"] == "head"
+    assert read(result, "predictions.csv") == read(head_run.result, "predictions.csv")
+    assert (
+        "Warning: finetune_learning_rate=0.05 is not below head_learning_rate=0.05;"
+        in printed.getvalue()
+    )
+
+
+def test_head_that_starts_with_a_preference_stops_the_run(tmp_path, monkeypatch):
+    def build_uneven(*arguments, **options):
+        classifier = build_classifier(*arguments, **options)
+        classifier.get_layer("logits").bias.assign([3.0, 0.0, 0.0])
+        return classifier
+
+    build_classifier = build.build_classifier
+    monkeypatch.setattr(build, "build_classifier", build_uneven)
+    with pytest.raises(
+        kerastl.KerastlError, match=r"check of this run failed: first loss \d.*, ln\(3\) is 1\.0986"
+    ):
+        fakes.finish_run(fakes.tiny_config(tmp_path), fakes.colour_source())
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_frozen_weight_that_moves_stops_the_run(tmp_path, monkeypatch):
+    def train_and_spoil(plan, *arguments, **options):
+        steps = train_phase(plan, *arguments, **options)
+        plan.frozen[0].assign_add(np.full(plan.frozen[0].shape, 1e-7))
+        return steps
+
+    train_phase = train.train_phase
+    monkeypatch.setattr(train, "train_phase", train_and_spoil)
+    with pytest.raises(kerastl.KerastlError, match=r"13 of 14 frozen .*; wrong: .*stem/kernel"):
+        fakes.finish_run(fakes.tiny_config(tmp_path, head_epochs=1), fakes.colour_source())
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_mixed_precision_serves_float32_and_leaves_the_policy(tmp_path):
+    source = fakes.colour_source()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        config = fakes.tiny_config(
+            tmp_path, precision="mixed_float16", export_dir=str(tmp_path / "exports")
+        )
+        mixed = fakes.finish_run(config, source).result
+        plain = fakes.finish_run(
+            fakes.tiny_config(tmp_path, precision="float32", overwrite=True), source
+        ).result
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert mixed.model.get_layer("backbone").get_layer("stem").compute_dtype == "float16"
+    assert plain.model.get_layer("backbone").get_layer("stem").compute_dtype == "float32"
+    assert plain.metrics["test"]["accuracy"] == 1.0
+    serve = tf.saved_model.load(str(mixed.export_path)).signatures["serving_default"]
+    answer = serve(image_bytes=tf.constant(COLOUR_FILES))
+    assert answer["probabilities"].dtype == answer["confidence"].dtype == tf.float32
+    np.testing.assert_allclose(answer["probabilities"].numpy().sum(1), 1.0, atol=1e-6)
+    assert names_of_colours(mixed.export_path) == list(fakes.COLOURS)
+
+
+def test_failed_run_puts_the_policy_back(tmp_path):
+    config = fakes.tiny_config(
+        tmp_path, precision="mixed_bfloat16", finetune_epochs=1, unfreeze_from="nothing"
+    )
+    with pytest.raises(kerastl.UsageError, match="unfreeze_from='nothing'"):
+        fakes.finish_run(config, fakes.colour_source())
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_seven_images_train_in_one_step_an_epoch(tmp_path):
+    source = fakes.colour_source(per_class=4, colours={"blue": (0, 0, 255), "red": (255, 0, 0)})
+    config = fakes.tiny_config(tmp_path, batch_size=32, head_epochs=2)
+    run = fakes.finish_run(config, source)
+    rows = read(run.result, "history.csv").decode().splitlines()[1:]
+    assert [row.split(",")[:2] for row in rows] == [["head", "1"], ["head", "2"]]
+    losses = [float(row.split(",")[3]) for row in rows]
+    assert losses[0] == pytest.approx(np.log(2), abs=1e-5)
+    assert losses[1] < losses[0]

@@ -1,0 +1,234 @@
+import dataclasses
+import io
+import pathlib
+import re
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import fakes
+import kerastl
+from kerastl.data.images import decode_and_resize
+from kerastl.model.boundaries import find_boundaries, flatten
+from kerastl.model.build import build_classifier
+from kerastl.training import features as module
+from kerastl.training.features import fold, store_features
+from kerastl.training.store import list_entries
+
+
+@pytest.fixture
+def config(tmp_path):
+    return kerastl.Config(
+        run_dir=str(tmp_path / "run"),
+        dataset="digits",
+        backbone="TinyNet",
+        weights=fakes.write_tiny_weights(tmp_path / "tiny.weights.h5"),
+        image_size=fakes.IMAGE_SIZE,
+        batch_size=8,
+        head_epochs=3,
+        head_learning_rate=0.05,
+        cache_dir=str(tmp_path / "cache"),
+    )
+
+
+@pytest.fixture
+def flat(tiny_net):
+    return flat_classifier(tiny_net)
+
+
+def flat_classifier(row, seed=0):
+    keras.utils.set_random_seed(seed)
+    shape = (fakes.IMAGE_SIZE, fakes.IMAGE_SIZE, 3)
+    network = fakes.tiny_net(include_top=False, weights=None, input_shape=shape, name="backbone")
+    return flatten(build_classifier(network, scaling=row.scaling, num_classes=3, dropout=0.0))
+
+
+def place(flat, layer_name):
+    return next(
+        boundary
+        for boundary in find_boundaries(flat)
+        if boundary.position and flat.steps[boundary.position - 1].layer.name == layer_name
+    )
+
+
+def store(flat, config, source, *layer_names, indices=None):
+    """Stores the features of some layers; returns them with what was said."""
+    said = io.StringIO()
+    boundaries = [place(flat, name) for name in layer_names]
+    indices = np.arange(len(source)) if indices is None else np.array(indices)
+    stored = store_features(flat, boundaries, source, indices, config, kerastl.Progress(said))
+    return [stored.get(boundary.position) for boundary in boundaries], said.getvalue()
+
+
+def test_stored_features_are_those_of_the_network(flat, config):
+    source = fakes.colour_source(per_class=5)
+    (block, pooled), _ = store(flat, config, source, "block1_add", "pooled")
+    images = np.stack([image_of(source, index) for index in range(len(source))])
+    model = keras.Model(
+        flat.inputs, [place(flat, "block1_add").tensor, place(flat, "pooled").tensor]
+    )
+    expected = model(images, training=False)
+    order = tf.constant([14, 0, 7])
+    for stored, tensor in zip((block, pooled), expected, strict=True):
+        np.testing.assert_allclose(stored.read(order), tf.gather(tensor, order), atol=1e-5)
+
+
+def image_of(source, index):
+    return decode_and_resize(source.read(index), image_size=fakes.IMAGE_SIZE, rule="crop").numpy()
+
+
+def computed(said):
+    return int(re.search(r": (\d+) images to compute", said)[1])
+
+
+def test_only_new_images_are_computed(flat, config):
+    source = fakes.colour_source(per_class=60)
+    _, said = store(flat, config, source, "pooled", indices=range(100))
+    assert "100 images" in said or "0 images to compute, 100" in said
+    _, said = store(flat, config, source, "pooled", indices=range(100))
+    assert computed(said) == 0
+    _, said = store(flat, config, source, "pooled", indices=range(30, 150))
+    assert computed(said) == 50
+    # Another name, another order, the same content.
+    shuffled = dataclasses.replace(source, name="moved", examples=[f"x{i}" for i in range(180)])
+    _, said = store(flat, config, shuffled, "pooled", indices=range(149, -1, -1))
+    assert computed(said) == 0
+
+
+def test_one_pass_gives_all_boundaries(flat, config, monkeypatch):
+    source = fakes.colour_source(per_class=300)
+    calls = []
+    monkeypatch.setattr(
+        module, "fold", lambda model: calls.append(len(model.outputs)) or fold(model)
+    )
+    store(flat, config, source, "pooled", "block1_add")
+    # One short measurement for each boundary, then one function with both outputs.
+    assert calls == [1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image_size": 32},
+        {"resize": "stretch"},
+        {"cache_dtype": "float16"},
+    ],
+)
+def test_what_decides_the_values_decides_the_key(flat, config, change):
+    source = fakes.colour_source(per_class=3)
+    store(flat, config, source, "pooled")
+    # Positions and shapes stay; only the setting differs.
+    _, said = store(flat, dataclasses.replace(config, **change), source, "pooled")
+    assert len(list_entries_of(config)) == 2
+    assert "0 in the store already" in said or computed(said) == 0
+
+
+def list_entries_of(config):
+    return list_entries(pathlib.Path(config.cache_dir))
+
+
+def test_other_weights_are_another_combination(tiny_net, config):
+    source = fakes.colour_source(per_class=3)
+    (first,), _ = store(flat_classifier(tiny_net, seed=0), config, source, "pooled")
+    (second,), _ = store(flat_classifier(tiny_net, seed=1), config, source, "pooled")
+    (again,), _ = store(flat_classifier(tiny_net, seed=0), config, source, "pooled")
+    order = tf.range(9, dtype=tf.int64)
+    assert not np.allclose(first.read(order), second.read(order))
+    np.testing.assert_array_equal(first.read(order), again.read(order))
+
+
+def test_empty_cache_dir_stores_nothing(flat, config):
+    source = fakes.colour_source(per_class=3)
+    (stored,), said = store(flat, dataclasses.replace(config, cache_dir=""), source, "pooled")
+    assert stored is None
+    assert said == ""
+
+
+def test_what_does_not_fit_is_computed_and_said(flat, config):
+    source = fakes.colour_source(per_class=3)
+    small = dataclasses.replace(config, cache_limit_gb=1e-9)
+    (stored,), said = store(flat, small, source, "pooled")
+    assert stored is None
+    assert "computed in each epoch instead. Raise --cache_limit_gb" in said
+
+
+def test_input_scaling_alone_is_not_stored(flat, config):
+    (stored,), _ = store(flat, config, fakes.colour_source(per_class=3), "input_scaling")
+    assert stored is None
+
+
+def test_slow_reading_is_not_chosen(flat, config, monkeypatch):
+    monkeypatch.setattr(
+        module._Filler,
+        "_time",
+        lambda *_: {"seconds_per_image": 0.001, "seconds_per_read": 0.002},
+    )
+    (stored,), said = store(flat, config, fakes.colour_source(per_class=3), "pooled")
+    assert stored is None
+    assert "takes 1 ms to compute and 2 ms to read" in said
+
+
+def run(config, **changes):
+    said = io.StringIO()
+    changed = dataclasses.replace(config, **changes)
+    result = kerastl.run(changed, progress=kerastl.Progress(said))
+    rows = (result.run_dir / "predictions.csv").read_text().splitlines()[1:]
+    probabilities = np.array([[float(cell) for cell in row.split(",")[3:]] for row in rows])
+    return result, probabilities, said.getvalue()
+
+
+def test_run_gives_the_same_with_the_store_and_without(tmp_path, config, tiny_net, use_source):
+    use_source(fakes.colour_source(noise=80.0))
+    phases = {"finetune_epochs": 2, "finetune_learning_rate": 0.005, "unfreeze_from": "block2"}
+    with_store, probabilities, said = run(config, **phases)
+    assert "3 head epochs on stored features" in said
+    assert "2 finetune epochs on stored features" in said
+    without, expected, said = run(config, **phases, cache_dir="", run_dir=str(tmp_path / "plain"))
+    assert "stored" not in said
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+    assert (
+        with_store.metrics["test"]["confusion_matrix"]
+        == without.metrics["test"]["confusion_matrix"]
+    )
+    for weight, other in zip(with_store.model.weights, without.model.weights, strict=True):
+        np.testing.assert_allclose(weight, other, atol=1e-5)
+
+
+def test_second_run_computes_nothing_and_is_bit_for_bit_the_first(config, tiny_net, use_source):
+    use_source(fakes.colour_source(noise=80.0))
+    first, probabilities, _ = run(config)
+    before = (first.run_dir / "metrics.json").read_bytes()
+    second, again, said = run(config, overwrite=True)
+    assert computed(said) == 0
+    assert (second.run_dir / "metrics.json").read_bytes() == before
+    np.testing.assert_array_equal(probabilities, again)
+
+
+def test_other_seed_split_and_subset_compute_nothing(config, tiny_net, use_source):
+    use_source(fakes.colour_source(noise=80.0))
+    run(config)
+    changes = {"seed": 3, "validation_fraction": 0.2, "examples_per_class": 5, "overwrite": True}
+    _, _, said = run(config, **changes)
+    assert computed(said) == 0
+
+
+def test_features_of_another_network_fail_the_check(config, tiny_net, use_source, monkeypatch):
+    use_source(fakes.colour_source(noise=80.0))
+    run(config, head_learning_rate=1.0)
+    monkeypatch.setattr(
+        module.StoredFeatures,
+        "read",
+        lambda self, indices: tf.random.stateless_uniform(
+            [tf.shape(indices)[0], *self.shape], seed=[0, 1]
+        ),
+    )
+    with pytest.raises(kerastl.KerastlError, match="stored features and the whole network differ"):
+        run(config, overwrite=True, head_learning_rate=1.0)
+
+
+def test_float16_features_are_told_their_cost(config, tiny_net, use_source):
+    use_source(fakes.colour_source(noise=80.0))
+    _, _, said = run(config, cache_dtype="float16")
+    assert re.search(r"stored features and the whole network differ by \d\.\de-0[3-9]", said)

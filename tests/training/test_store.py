@@ -1,0 +1,170 @@
+import multiprocessing
+import os
+import time
+
+import numpy as np
+import pytest
+
+from kerastl.training.store import FeatureStore, drop, list_entries, make_room
+
+SHAPE = (3, 5)
+
+
+def open_store(root, **changes):
+    values = {"identity": {"weights": "a"}, "shape": SHAPE, "dtype": "float32"} | changes
+    return FeatureStore(root, values.pop("identity"), **values)
+
+
+def digests_of(numbers):
+    return np.array([[number % 256, number // 256] + [0] * 14 for number in numbers], np.uint8)
+
+
+def rows_of(numbers):
+    return np.array([np.full(SHAPE, number, np.float32) for number in numbers])
+
+
+def fill(store, numbers):
+    with store.adding() as writer:
+        writer.add(digests_of(numbers), rows_of(numbers))
+
+
+def read(store, numbers):
+    found = store.find(digests_of(numbers))
+    assert (found >= 0).all()
+    return store.read(found)
+
+
+def test_rows_come_back_in_any_order_and_in_another_store_object(tmp_path):
+    fill(open_store(tmp_path), range(300))
+    store = open_store(tmp_path)
+    fill(store, range(300, 310))
+    wanted = [305, 7, 0, 299, 7]
+    np.testing.assert_array_equal(read(store, wanted), rows_of(wanted))
+    assert store.find(digests_of([310, 0])).tolist()[0] == -1
+
+
+def test_identity_decides_the_directory(tmp_path):
+    fill(open_store(tmp_path), range(3))
+    for change in ({"identity": {"weights": "b"}}, {"shape": (15,)}, {"dtype": "float16"}):
+        assert (open_store(tmp_path, **change).find(digests_of(range(3))) == -1).all()
+
+
+def test_float16_takes_half_and_is_read_as_float32(tmp_path):
+    store = open_store(tmp_path, dtype="float16")
+    fill(store, [1, 2])
+    assert read(store, [2]).dtype == np.float32
+    assert 2 * store.bytes_for(1) == open_store(tmp_path).bytes_for(1)
+
+
+def test_cut_off_write_is_not_read(tmp_path):
+    store = open_store(tmp_path)
+    fill(store, range(10))
+    (index,) = store.path.glob("*.npz")
+    index.unlink()
+    assert (open_store(tmp_path).find(digests_of(range(10))) == -1).all()
+
+
+def test_truncated_rows_are_recomputed_alone(tmp_path):
+    store = open_store(tmp_path)
+    fill(store, range(200))
+    (rows,) = store.path.glob("*.rows")
+    os.truncate(rows, store.bytes_for(150))
+    found = open_store(tmp_path).find(digests_of(range(200)))
+    # Checksums cover 64 rows: the third block is short and the last is gone.
+    assert (found[:128] >= 0).all()
+    assert (found[128:] == -1).all()
+
+
+def test_one_changed_byte_costs_its_block_only(tmp_path):
+    store = open_store(tmp_path)
+    fill(store, range(200))
+    (rows,) = store.path.glob("*.rows")
+    content = bytearray(rows.read_bytes())
+    content[store.bytes_for(70)] ^= 1
+    rows.write_bytes(content)
+    again = open_store(tmp_path)
+    found = again.find(digests_of(range(200)))
+    assert again.damaged == 64
+    assert np.flatnonzero(found == -1).tolist() == list(range(64, 128))
+    fill(again, range(64, 128))
+    np.testing.assert_array_equal(read(again, range(200)), rows_of(range(200)))
+
+
+def test_damaged_index_is_as_if_it_was_not_there(tmp_path):
+    store = open_store(tmp_path)
+    fill(store, range(5))
+    (index,) = store.path.glob("*.npz")
+    index.write_bytes(b"junk")
+    assert (open_store(tmp_path).find(digests_of(range(5))) == -1).all()
+
+
+def test_old_leftovers_are_removed_and_new_ones_kept(tmp_path):
+    store = open_store(tmp_path)
+    for name, age in (("old", 48), ("new", 0)):
+        path = store.path / f"{name}.rows"
+        path.write_bytes(b"x")
+        os.utime(path, (time.time() - age * 3600,) * 2)
+    open_store(tmp_path)
+    assert [path.name for path in store.path.glob("*.rows")] == ["new.rows"]
+
+
+def _fill_in_process(root, numbers):
+    fill(open_store(root), numbers)
+
+
+def test_processes_write_at_once(tmp_path):
+    context = multiprocessing.get_context("fork")
+    parts = [range(start, start + 500) for start in (0, 250, 500)]
+    workers = [context.Process(target=_fill_in_process, args=(tmp_path, part)) for part in parts]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    np.testing.assert_array_equal(read(open_store(tmp_path), range(1000)), rows_of(range(1000)))
+
+
+def test_room_is_made_by_dropping_the_least_recently_used(tmp_path):
+    sizes = {}
+    for number, name in enumerate("abc"):
+        store = open_store(tmp_path, identity={"weights": name})
+        fill(store, range(100))
+        store.describe(boundary=name)
+        about = store.about()
+        sizes[name] = sum(file.stat().st_size for file in store.path.iterdir())
+        assert about["last_use"] > number
+        del store
+    total = sum(sizes.values())
+    assert make_room(tmp_path, needed=10, limit=total - sizes["a"] + 10)
+    assert [entry.about["boundary"] for entry in list_entries(tmp_path)] == ["b", "c"]
+
+
+def test_what_is_open_is_never_dropped(tmp_path):
+    store = open_store(tmp_path)
+    fill(store, range(10))
+    (entry,) = list_entries(tmp_path)
+    assert not drop(entry)
+    assert not make_room(tmp_path, needed=10, limit=10)
+    np.testing.assert_array_equal(read(store, [3]), rows_of([3]))
+    del store
+    assert drop(entry)
+    assert list_entries(tmp_path) == []
+
+
+def test_nothing_is_dropped_for_what_can_never_fit(tmp_path):
+    fill(open_store(tmp_path), range(10))
+    assert not make_room(tmp_path, needed=1000, limit=100)
+    assert len(list_entries(tmp_path)) == 1
+
+
+def test_interrupted_pass_keeps_what_it_had(tmp_path):
+    store = open_store(tmp_path)
+
+    def interrupted():
+        with store.adding() as writer:
+            writer.add(digests_of(range(64)), rows_of(range(64)))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert (open_store(tmp_path).find(digests_of(range(64))) >= 0).all()
