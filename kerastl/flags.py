@@ -1,6 +1,7 @@
 """Every flag: its topic and help here, its default and limits in `Config`."""
 
 import dataclasses
+import os
 import re
 import textwrap
 from collections.abc import Sequence
@@ -62,6 +63,7 @@ _DEFINERS = {
     bool: flags.DEFINE_boolean,
 }
 _FIELDS = {field.name: field for field in dataclasses.fields(Config)}
+_PATHS = ("run_dir", "export_dir", "cache_dir", "tfds_dir", "weights")
 # Flags that are no part of Config; absl's own --flagfile is expanded before it sees it.
 _OTHER = {"flagfile": "Read flags from a file, one a line; later flags win.", "help": "Show this."}
 
@@ -79,6 +81,9 @@ def config_from_flags(arguments: Sequence[str]) -> Config:
     given = {name: getattr(values, name) for name in _FIELDS}
     for name in ("run_dir", "dataset"):
         given[name] = given[name] or ""
+    for name in _PATHS:
+        # The shell leaves the tilde of --run_dir=~/x as it is.
+        given[name] = os.path.expanduser(given[name])
     return Config(**given)
 
 

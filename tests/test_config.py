@@ -44,7 +44,9 @@ def test_config_is_frozen():
 def test_wrong_type_is_refused(name):
     kind = FIELDS[name].type
     wrong = {str: 5, int: "64", float: "0.5", bool: 1}[kind]
-    assert refusal(**{name: wrong}) == f"{name}={wrong!r}: is not {WORDS[kind]}. Give {WORDS[kind]}."
+    assert (
+        refusal(**{name: wrong}) == f"{name}={wrong!r}: is not {WORDS[kind]}. Give {WORDS[kind]}."
+    )
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -132,8 +134,7 @@ def test_values_at_the_limits_are_taken(name, values):
         (
             "precision",
             "bfloat16",
-            "Did you mean 'mixed_bfloat16'? "
-            "Known: float32, mixed_bfloat16, mixed_float16, auto.",
+            "Did you mean 'mixed_bfloat16'? Known: float32, mixed_bfloat16, mixed_float16, auto.",
         ),
         ("resize", "", "Known: crop, pad, stretch."),
     ],
@@ -154,7 +155,7 @@ def test_required_field_is_asked_for(name, example, value):
     ("value", "advice"),
     [
         ("digit", "Did you mean 'digits'? "),
-        ("tfds", ""),
+        ("tfds", "Did you mean 'tfds:NAME'? "),
         ("tfds:", "Did you mean 'tfds:NAME'? "),
         ("cifar10", ""),
     ],
@@ -195,9 +196,7 @@ def test_random_layers_cannot_stay_frozen():
 
 
 def test_phases_follow_the_epochs():
-    head = Phase(
-        name="head", epochs=2, learning_rate=0.2, warmup_epochs=0.0, unfreeze_from=None
-    )
+    head = Phase(name="head", epochs=2, learning_rate=0.2, warmup_epochs=0.0, unfreeze_from=None)
     upper = Phase(
         name="finetune", epochs=3, learning_rate=0.03, warmup_epochs=0.7, unfreeze_from="conv5"
     )

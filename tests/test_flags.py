@@ -56,9 +56,7 @@ def test_help_shows_each_flag_once_with_its_default_and_meaning():
     assert len(shown) == len(dict(shown))
     assert dict(shown) == defaults | {"flagfile": "", "help": ""}
     words = " ".join(text.split())
-    assert all(
-        meaning in words for entries in TOPICS.values() for meaning in entries.values()
-    )
+    assert all(meaning in words for entries in TOPICS.values() for meaning in entries.values())
 
 
 def test_help_fits_a_terminal():
@@ -117,7 +115,10 @@ def test_two_parses_do_not_share_values():
         (["seed=1"], "argument='seed=1': is not a flag. Flags look like --name=value."),
         (["--", "--seed=1"], "argument='--seed=1': is not a flag. Flags look like --name=value."),
         (["—seed=1"], "argument='—seed=1': is not a flag. Flags look like --name=value."),
-        (["--batch_size=0"], "batch_size=0: must be at least 1 and at most 65536. The default is 64."),
+        (
+            ["--batch_size=0"],
+            "batch_size=0: must be at least 1 and at most 65536. The default is 64.",
+        ),
         (["--dropout=nan"], "dropout=nan: must be at least 0 and below 1. The default is 0.0."),
         (["--flagfile="], "flagfile='': is empty. Give the path of a flag file."),
         (["--flagfile"], "flagfile='': is empty. Give the path of a flag file."),
@@ -220,5 +221,14 @@ def test_file_that_cannot_be_read_is_no_wrong_usage(tmp_path, monkeypatch, path,
 
 
 def test_file_in_another_encoding_is_refused(flag_file):
-    with pytest.raises(KerastlError, match=r"^flagfile='x.flags': is not UTF-8\. Save it as UTF-8\.$"):
+    with pytest.raises(
+        KerastlError, match=r"^flagfile='x.flags': is not UTF-8\. Save it as UTF-8\.$"
+    ):
         parse(flag_file("--run_dir=čeština", encoding="utf-16"))
+
+
+def test_tilde_is_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = config_from_flags(["--run_dir=~/runs/a", "--dataset=digits", "--weights=~/w.h5"])
+    assert config.run_dir == str(tmp_path / "runs/a")
+    assert config.weights == str(tmp_path / "w.h5")

@@ -61,14 +61,14 @@ def test_status_never_wraps(monkeypatch):
 @pytest.mark.parametrize(
     ("encoding", "shown"),
     [
-        ("ascii", rb"\u010de\u0161tina \xd7 \U0001f600"),
-        ("cp1252", b"\\u010de\x9atina \xd7 \\U0001f600"),
-        ("utf-8", "čeština × 😀".encode()),
+        ("ascii", rb"\u010de\u0161tina \xb5 \U0001f600"),
+        ("cp1252", b"\\u010de\x9atina \xb5 \\U0001f600"),
+        ("utf-8", "čeština \xb5 😀".encode()),
     ],
 )
 def test_letters_that_the_encoding_lacks_become_escapes(encoding, shown):
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="\n")
-    Progress(stream).line("čeština × 😀")
+    Progress(stream).line("čeština \xb5 😀")
     assert stream.buffer.getvalue() == shown + b"\n"
 
 

@@ -8,6 +8,7 @@ import pathlib
 import socket
 import urllib.parse
 import urllib.request
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,9 @@ from kerastl.progress import Progress
 # https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
 _BYTES_BEFORE_RECORD = 12
 _BYTES_AFTER_RECORD = 4
+
+# Records in memory while a file is looked through.
+_RECORDS_AT_ONCE = 256
 
 _SPLIT_NAMES = {
     "train": "train",
@@ -96,6 +100,7 @@ class _RecordFiles:
         self._offsets: list[int] = []
         self._lengths: list[int] = []
         self._digests: list[np.ndarray] = []
+        weakref.finalize(self, _close, self._descriptors)
 
     def add(self, path: pathlib.Path, image_key: str, label_key: str) -> list[int]:
         """Reads through one file, noting where its images are; returns their labels."""
@@ -103,23 +108,25 @@ class _RecordFiles:
             image_key: tf.io.FixedLenFeature([], tf.string),
             label_key: tf.io.FixedLenFeature([], tf.int64),
         }
-        labels, offset, digests = [], 0, []
+        labels: list[int] = []
+        offset = 0
+        records = tf.data.TFRecordDataset(str(path)).batch(_RECORDS_AT_ONCE)
+        parsed = records.map(lambda batch: (batch, tf.io.parse_example(batch, features)))
         try:
-            for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-                parsed = tf.io.parse_single_example(record, features)
-                image = parsed[image_key].numpy()
-                self._file_numbers.append(len(self._paths))
-                self._offsets.append(offset + _BYTES_BEFORE_RECORD + record.index(image))
-                self._lengths.append(len(image))
-                labels.append(int(parsed[label_key]))
-                digests.append(image)
-                offset += _BYTES_BEFORE_RECORD + len(record) + _BYTES_AFTER_RECORD
+            for batch, values in parsed.as_numpy_iterator():
+                images = values[image_key]
+                for record, image in zip(batch, images, strict=True):
+                    self._file_numbers.append(len(self._paths))
+                    self._offsets.append(offset + _BYTES_BEFORE_RECORD + record.index(image))
+                    self._lengths.append(len(image))
+                    offset += _BYTES_BEFORE_RECORD + len(record) + _BYTES_AFTER_RECORD
+                labels += values[label_key].tolist()
+                self._digests.append(digest_all(images))
         except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
             raise KerastlError(
-                f"{path}: cannot be read after {len(labels)} images ({_first_line(error)}). "
+                f"{path}: cannot be read to its end ({_first_line(error)}). "
                 "Remove the folder that holds it and let TFDS prepare the data again."
             ) from error
-        self._digests.append(digest_all(digests))
         self._paths.append(path)
         self._descriptors.append(os.open(path, os.O_RDONLY))
         return labels
@@ -137,9 +144,10 @@ class _RecordFiles:
         descriptor = self._descriptors[self._file_numbers[index]]
         return os.pread(descriptor, self._lengths[index], self._offsets[index])
 
-    def __del__(self) -> None:
-        for descriptor in self._descriptors:
-            os.close(descriptor)
+
+def _close(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _builder(name: str, data_dir: str) -> Any:

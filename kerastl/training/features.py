@@ -125,7 +125,7 @@ class _Filler:
         self._indices = indices
         self._config = dataclasses.replace(config, batch_size=_BATCH_SIZE)
         self._progress = progress
-        self._root = pathlib.Path(config.cache_dir).expanduser()
+        self._root = pathlib.Path(config.cache_dir)
         self._functions: dict[tuple[int, ...], _Function] = {}
 
     def open(self, boundary: Boundary) -> FeatureStore | None:

@@ -71,10 +71,7 @@ class FeatureStore:
         self.dtype = np.dtype(dtype)
         self._identity = full
         self._row_bytes = math.prod(shape) * self.dtype.itemsize
-        self.path.mkdir(parents=True, exist_ok=True)
-        # Held while this process lives, so that no other drops what is in use.
-        self._lock = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR)
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        self._lock = _lock_shared(self.path)
         self._descriptors: list[int] = []
         self.damaged = 0
         self.refresh()
@@ -287,6 +284,19 @@ def make_room(root: pathlib.Path, *, needed: int, limit: int) -> bool:
         if needed <= limit and drop(entry):
             total -= entry.num_bytes
     return total + needed <= limit
+
+
+def _lock_shared(path: pathlib.Path) -> int:
+    """Locks a combination while this process lives, so that no other drops it."""
+    while True:
+        path.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            lock = os.open(path / _LOCK, os.O_CREAT | os.O_RDWR)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            # What was dropped while we waited may be there again, as another file.
+            if os.fstat(lock).st_nlink:
+                return lock
+            os.close(lock)
 
 
 def _as_keys(digests: np.ndarray) -> np.ndarray:

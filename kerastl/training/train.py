@@ -28,7 +28,7 @@ class Trained:
     Attributes:
         best: The epoch that they come from.
         checks: What the run has checked of itself; all passed.
-        seconds: Time of each phase.
+        seconds: Time of each phase, and of computing and checking stored features.
         evaluate: Evaluates the classifier on images of the source, by their indices, from
             stored features where there are some.
         evaluate_whole: Likewise, from the images through the whole network.
@@ -84,10 +84,11 @@ def train(
         place.position: place for place in (find_boundary(flat, first) for first in firsts)
     }
     used = np.concatenate([splits.train, splits.validation, splits.test])
+    started = time.monotonic()
     stored = store_features(flat, list(boundaries.values()), splits.source, used, config, progress)
+    seconds: dict[str, float] = {"features": time.monotonic() - started}
     best = Best()
     checks: list[Check] = []
-    seconds: dict[str, float] = {}
     for phase in config.phases:
         started = time.monotonic()
         plan = prepare_phase(classifier, flat, phase, blocks)

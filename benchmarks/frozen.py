@@ -1,0 +1,308 @@
+"""Times a frozen backbone computed in every epoch against one computed once, in one run.
+
+The plain side is Keras as a good user writes it: a frozen backbone inside the model, batch norm
+frozen too, a `tf.data` pipeline that decodes in parallel and prefetches, `fit`. Both sides get
+the same images, weights, batch, epochs and rates, and take turns.
+
+    python benchmarks/frozen.py --repeats=3
+
+prints Markdown tables. `--memory` measures peak memory at 10,000 and 100,000 images instead.
+"""
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import kerastl
+from kerastl import environment
+
+environment.prepare(kerastl.Progress(sys.stderr))
+
+# Only now, since Keras takes its backend when it is imported.
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from kerastl.data import sources  # noqa: E402
+from kerastl.data.images import decode_and_resize  # noqa: E402
+from kerastl.data.splits import Splits, deal  # noqa: E402
+
+_SHARED = pathlib.Path(__file__).parents[2] / "shared"
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """Seconds of one side, and the test accuracy that it reached."""
+
+    seconds: float
+    accuracy: float
+
+
+def main() -> None:
+    """Runs what the flags ask for and prints tables."""
+    arguments = _parse()
+    print(f"{_machine()}.\n")
+    if arguments.memory:
+        _print_memory()
+        return
+    print("| what | plain: s | kerastl: s | times faster | accuracy, plain and kerastl |")
+    print("| :-- | --: | --: | --: | --: |", flush=True)
+    head = _config(arguments, finetune_epochs=0)
+    _compare(f"head, {head.head_epochs} epochs", head, arguments, warm=False)
+    _compare(f"head, {head.head_epochs} epochs, second run", head, arguments, warm=True)
+    block_13 = _config(arguments, unfreeze_from="block_13", finetune_epochs=3)
+    _compare("head and 3 epochs from block_13", block_13, arguments, warm=False)
+    block_6 = _config(arguments, unfreeze_from="block_6", finetune_epochs=3)
+    _compare("head and 3 epochs from block_6", block_6, arguments, warm=False)
+    _compare_commands(arguments)
+
+
+def run_plain(config: kerastl.Config) -> Timing:
+    """Trains with Keras alone and evaluates on the test images."""
+    started = time.monotonic()
+    with environment.settings("float32", config.seed):
+        splits = deal(sources.read_source(config, kerastl.Progress()), config)
+        train, validation, test = (
+            _dataset(splits, indices, config, shuffled=indices is splits.train)
+            for indices in (splits.train, splits.validation, splits.test)
+        )
+        backbone = keras.applications.MobileNetV2(
+            include_top=False,
+            weights=config.weights,
+            input_shape=(config.image_size, config.image_size, 3),
+        )
+        backbone.trainable = False
+        images = keras.Input((config.image_size, config.image_size, 3))
+        features = backbone(keras.layers.Rescaling(1 / 127.5, offset=-1)(images))
+        pooled = keras.layers.GlobalAveragePooling2D()(features)
+        logits = keras.layers.Dense(len(splits.source.class_names))(pooled)
+        model = keras.Model(images, logits)
+        _fit(model, train, validation, config, config.head_learning_rate, config.head_epochs)
+        if config.finetune_epochs:
+            backbone.trainable = True
+            below = True
+            for layer in backbone.layers:
+                below = below and not layer.name.startswith(f"{config.unfreeze_from}_")
+                if below or isinstance(layer, keras.layers.BatchNormalization):
+                    layer.trainable = False
+            rate, epochs = config.finetune_learning_rate, config.finetune_epochs
+            _fit(model, train, validation, config, rate, epochs)
+        accuracy = model.evaluate(test, verbose=0, return_dict=True)["accuracy"]
+    return Timing(time.monotonic() - started, accuracy)
+
+
+def run_kerastl(config: kerastl.Config) -> Timing:
+    """Trains with `kerastl.run`, which evaluates and records too."""
+    started = time.monotonic()
+    result = kerastl.run(config, progress=kerastl.Progress())
+    return Timing(time.monotonic() - started, result.metrics["test"]["accuracy"])
+
+
+def _fit(
+    model: keras.Model,
+    train: tf.data.Dataset,
+    validation: tf.data.Dataset,
+    config: kerastl.Config,
+    rate: float,
+    epochs: int,
+) -> None:
+    steps = epochs * len(train)
+    model.compile(
+        keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(rate, steps), momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    model.fit(train, epochs=epochs, validation_data=validation, verbose=0)
+
+
+def _dataset(
+    splits: Splits, indices: np.ndarray, config: kerastl.Config, *, shuffled: bool
+) -> tf.data.Dataset:
+    labels = tf.constant(splits.source.labels)
+
+    def load(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        read = splits.source.read(index)
+        return decode_and_resize(read, image_size=config.image_size, rule="crop"), labels[index]
+
+    dataset = tf.data.Dataset.from_tensor_slices(indices)
+    if shuffled:
+        dataset = dataset.shuffle(len(indices), seed=config.seed)
+    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(config.batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def _compare(
+    what: str, config: kerastl.Config, arguments: argparse.Namespace, *, warm: bool
+) -> None:
+    plain, ours = [], []
+    for _ in range(arguments.repeats):
+        with tempfile.TemporaryDirectory() as folder:
+            fresh = dataclasses.replace(
+                config, run_dir=f"{folder}/run", cache_dir=f"{folder}/cache"
+            )
+            if warm:
+                run_kerastl(dataclasses.replace(fresh, run_dir=f"{folder}/first"))
+            plain.append(run_plain(fresh))
+            ours.append(run_kerastl(fresh))
+    ratios = [a.seconds / b.seconds for a, b in zip(plain, ours, strict=True)]
+    print(
+        f"| {what} | {_spread([side.seconds for side in plain])} "
+        f"| {_spread([side.seconds for side in ours])} | {_spread(ratios)} "
+        f"| {plain[0].accuracy:.4f}, {ours[0].accuracy:.4f} |",
+        flush=True,
+    )
+
+
+def _compare_commands(arguments: argparse.Namespace) -> None:
+    """Times whole commands: the full run, then another head rate and no fine-tuning."""
+    first, second = [], []
+    for _ in range(arguments.repeats):
+        with tempfile.TemporaryDirectory() as folder:
+            flags = [
+                *_config(arguments, unfreeze_from="block_6", finetune_epochs=3).to_flags(),
+                f"--cache_dir={folder}/cache",
+            ]
+            again = ["--head_learning_rate=0.02", "--finetune_epochs=0", f"--run_dir={folder}/b"]
+            first.append(_time_command([*flags, f"--run_dir={folder}/a"]))
+            second.append(_time_command([*flags, *again]))
+    ratios = [a / b for a, b in zip(first, second, strict=True)]
+    print(
+        "\n| command | s |\n| :-- | --: |\n"
+        f"| 10 + 3 epochs, nothing stored | {_spread(first)} |\n"
+        f"| the same, another head rate, no fine-tuning | {_spread(second)} |\n"
+        f"| ratio | {_spread(ratios)} |"
+    )
+
+
+def _time_command(flags: list[str]) -> float:
+    started = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-m", "kerastl.main", *flags], check=True, stdout=subprocess.DEVNULL
+    )
+    return time.monotonic() - started
+
+
+def _print_memory() -> None:
+    """Runs a head phase at two sizes in processes of their own and compares their peaks."""
+    print("| images | peak memory, MB |\n| --: | --: |")
+    peaks = []
+    for count in (10_000, 100_000):
+        finished = subprocess.run(
+            [sys.executable, __file__, f"--memory_of={count}"],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        peaks.append(int(finished.stdout.split()[-1]))
+        print(f"| {count} | {peaks[-1]} |", flush=True)
+    print(f"\nDifference: {peaks[1] - peaks[0]} MB.")
+
+
+def run_for_memory(count: int) -> None:
+    """Trains a head on `count` images that differ by a pixel; prints the peak in MB."""
+
+    def read_many() -> sources.Source:
+        digits = original()
+        repeats = np.arange(count) % len(digits)
+        base = tf.constant([tf.io.decode_png(digits.read(i)).numpy() for i in range(len(digits))])
+        kinds = tf.constant(repeats)
+
+        def read(index: tf.Tensor) -> tf.Tensor:
+            # Three pixels carry the image's number, so that no two are alike.
+            number = tf.cast(tf.stack([index % 256, index // 256 % 256, index // 65536]), tf.uint8)
+            flat = tf.reshape(base[kinds[index]], [-1])
+            return tf.io.encode_png(tf.reshape(tf.concat([number, flat[3:]], 0), [8, 8, 1]))
+
+        numbers = np.arange(count, dtype=np.int64)
+        digests = sources.digest_all(number.tobytes() for number in numbers)
+        return sources.Source(
+            name="many digits",
+            class_names=digits.class_names,
+            examples=[f"many[{number}]" for number in numbers],
+            labels=digits.labels[repeats],
+            digests=digests,
+            given_splits=np.full(count, "train"),
+            read=read,
+        )
+
+    original = sources.read_digits
+    sources.read_digits = read_many
+    with tempfile.TemporaryDirectory() as folder:
+        weights = f"{folder}/random.weights.h5"
+        keras.applications.MobileNetV2(
+            include_top=False, weights=None, input_shape=(32, 32, 3)
+        ).save_weights(weights)
+        kerastl.run(
+            kerastl.Config(
+                dataset="digits",
+                run_dir=f"{folder}/run",
+                cache_dir=f"{folder}/cache",
+                backbone="MobileNetV2",
+                weights=weights,
+                image_size=32,
+                head_epochs=2,
+            ),
+            progress=kerastl.Progress(),
+        )
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+def _config(arguments: argparse.Namespace, **changes: object) -> kerastl.Config:
+    values = {
+        "dataset": "tfds:cifar10",
+        "run_dir": "unused",
+        "tfds_dir": arguments.tfds_dir,
+        "backbone": "MobileNetV2",
+        "weights": arguments.weights,
+        "image_size": 96,
+        "head_epochs": 10,
+        "finetune_learning_rate": 0.002,
+        "examples_per_class": arguments.examples_per_class,
+    }
+    return kerastl.Config(**(values | changes))
+
+
+def _spread(values: list[float]) -> str:
+    low, middle, high = min(values), statistics.median(values), max(values)
+    return f"{middle:.3g} ({low:.3g}-{high:.3g})" if len(values) > 1 else f"{middle:.3g}"
+
+
+def _machine() -> str:
+    names = [
+        line.split(":")[1].strip()
+        for line in pathlib.Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        if line.startswith("model name")
+    ]
+    return (
+        f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras {keras.version()}; "
+        "median (lowest-highest)"
+    )
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tfds_dir", default=str(_SHARED / "tfds"))
+    parser.add_argument(
+        "--weights", default=str(_SHARED / "weights/mobilenetv2_imagenet_notop.weights.h5")
+    )
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--examples_per_class", type=int, default=0, help="for a quick look")
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--memory_of", type=int, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    if (asked := _parse().memory_of) is not None:
+        run_for_memory(asked)
+    else:
+        main()

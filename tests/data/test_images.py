@@ -1,0 +1,285 @@
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from kerastl.data.images import decode, decode_and_resize, resize
+
+WHITE = (255, 255, 255)
+RULES = ("crop", "pad", "stretch")
+COLOUR = (200, 30, 60)
+
+
+def file_bytes(image, form, **options):
+    stream = io.BytesIO()
+    image.save(stream, form, **options)
+    return stream.getvalue()
+
+
+def noise(height=9, width=13, channels=3):
+    shape = (height, width, channels)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def solid(colour=COLOUR, mode="RGB", size=(16, 12)):
+    return Image.new("RGB", size, colour).convert(mode)
+
+
+def cut_out():
+    """Left half transparent over red, right half opaque blue."""
+    pixels = np.zeros((64, 96, 4), np.uint8)
+    pixels[:, :48] = (255, 0, 0, 0)
+    pixels[:, 48:] = (0, 0, 255, 255)
+    return Image.fromarray(pixels)
+
+
+def animation(form, **options):
+    frames = [Image.new("L", (6, 4), grey) for grey in (10, 120, 240)]
+    if form == "WEBP":
+        frames = [frame.convert("RGB") for frame in frames]
+    return file_bytes(frames[0], form, save_all=True, append_images=frames[1:], **options)
+
+
+def every_kind():
+    """One file of each kind that is read, none of them square."""
+    picture = Image.fromarray(noise())
+    grey = picture.convert("L")
+    return {
+        "jpeg": file_bytes(picture, "JPEG"),
+        "grey jpeg": file_bytes(grey, "JPEG"),
+        "cmyk jpeg": file_bytes(picture.convert("CMYK"), "JPEG"),
+        "png": file_bytes(picture, "PNG"),
+        "grey png": file_bytes(grey, "PNG"),
+        "grey and alpha png": file_bytes(picture.convert("LA"), "PNG"),
+        "palette png": file_bytes(picture.quantize(8), "PNG"),
+        "one-bit png": file_bytes(picture.convert("1"), "PNG"),
+        "rgba png": file_bytes(Image.fromarray(noise(channels=4)), "PNG"),
+        "gif": file_bytes(picture.quantize(8), "GIF"),
+        "moving gif": animation("GIF"),
+        "bmp": file_bytes(picture, "BMP"),
+        "webp": file_bytes(picture, "WEBP"),
+        "rgba webp": file_bytes(Image.fromarray(noise(channels=4)), "WEBP"),
+        "moving webp": animation("WEBP"),
+    }
+
+
+def as_uint8(content):
+    pixels = decode(tf.constant(content))
+    assert pixels.dtype == tf.uint8
+    assert pixels.shape[-1] == 3
+    return pixels.numpy()
+
+
+@pytest.mark.parametrize(
+    ("form", "options"),
+    [("PNG", {}), ("BMP", {}), ("WEBP", {"lossless": True})],
+)
+def test_lossless_files_are_read_by_content(form, options):
+    assert np.array_equal(as_uint8(file_bytes(Image.fromarray(noise()), form, **options)), noise())
+
+
+@pytest.mark.parametrize(("form", "options"), [("JPEG", {"quality": 95}), ("WEBP", {})])
+def test_lossy_files_keep_their_colour(form, options):
+    pixels = as_uint8(file_bytes(solid(), form, **options))
+    assert pixels.shape == (12, 16, 3)
+    assert np.abs(pixels.mean((0, 1)) - COLOUR).max() < 3
+
+
+def test_gif_is_read():
+    assert np.array_equal(as_uint8(file_bytes(solid(), "GIF")), np.array(solid()))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_grey_becomes_three_equal_channels(form):
+    grey = np.tile(np.arange(0, 256, 8, dtype=np.uint8), (32, 1))
+    pixels = as_uint8(file_bytes(Image.fromarray(grey), form, quality=100))
+    assert np.abs(pixels.astype(int) - grey[..., np.newaxis]).max() <= (4 if form == "JPEG" else 0)
+    assert (pixels == pixels[..., :1]).all()
+
+
+def test_one_bit_image_is_black_and_white():
+    bits = np.eye(4, dtype=bool)
+    expected = np.repeat(255 * bits[..., np.newaxis], 3, axis=-1)
+    assert np.array_equal(as_uint8(file_bytes(Image.fromarray(bits), "PNG")), expected)
+
+
+def test_grey_with_alpha_shows_white_through():
+    pixels = np.array([[(100, 255), (100, 0), (100, 51), (0, 128)]], np.uint8)
+    grey = as_uint8(file_bytes(Image.fromarray(pixels, "LA"), "PNG"))
+    assert grey[0].tolist() == [[100] * 3, [255] * 3, [224] * 3, [127] * 3]
+
+
+def test_palette_gives_its_colours():
+    image = Image.new("P", (3, 1))
+    image.putpalette([0, 0, 0, *COLOUR, 7, 8, 9])
+    image.putdata([1, 2, 0])
+    assert as_uint8(file_bytes(image, "PNG"))[0].tolist() == [[*COLOUR], [7, 8, 9], [0, 0, 0]]
+    # Here the second colour is transparent.
+    seen = as_uint8(file_bytes(image, "PNG", transparency=1))[0]
+    assert seen.tolist() == [[*WHITE], [7, 8, 9], [0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("form", "options"), [("PNG", {}), ("WEBP", {"lossless": True, "exact": True})]
+)
+def test_transparent_pixels_show_white_and_never_what_is_below(form, options):
+    pixels = as_uint8(file_bytes(cut_out(), form, **options))
+    assert (pixels[:, :48] == WHITE).all()
+    assert (pixels[:, 48:] == (0, 0, 255)).all()
+
+
+def test_half_transparent_pixel_is_mixed_with_white():
+    image = Image.new("RGBA", (1, 1), (200, 0, 100, 51))
+    assert as_uint8(file_bytes(image, "PNG"))[0, 0].tolist() == [244, 204, 224]
+
+
+def test_reserved_byte_of_a_bmp_is_no_alpha():
+    pixels = np.dstack([noise(), np.zeros((9, 13), np.uint8)])
+    assert np.array_equal(as_uint8(file_bytes(Image.fromarray(pixels), "BMP")), noise())
+
+
+def test_16_bits_are_scaled_to_8():
+    deep = np.array([[0, 257 * 10, 65535, 257 * 128]], np.uint16)
+    grey = as_uint8(file_bytes(Image.fromarray(deep), "PNG"))
+    assert grey[0].tolist() == [[0] * 3, [10] * 3, [255] * 3, [128] * 3]
+    colour = np.array([[[257 * 7, 65535, 0]]], np.uint16)
+    assert as_uint8(tf.io.encode_png(colour).numpy())[0, 0].tolist() == [7, 255, 0]
+
+
+def test_cmyk_jpeg_keeps_its_colour():
+    pixels = as_uint8(file_bytes(solid(mode="CMYK"), "JPEG", quality=95))
+    assert np.abs(pixels.mean((0, 1)) - COLOUR).max() < 3
+
+
+def test_gif_gives_its_first_frame():
+    pixels = as_uint8(animation("GIF"))
+    assert pixels.shape == (4, 6, 3)
+    assert (pixels == 10).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0"}])
+def test_moving_webp_gives_its_first_frame(options):
+    # Without the care of `decode` TensorFlow writes beyond its memory, so large frames.
+    frames = [Image.fromarray(noise(200, 300) // step) for step in (1, 2, 3)]
+    moving = file_bytes(
+        frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True, **options
+    )
+    for _ in range(3):
+        assert np.array_equal(as_uint8(moving), noise(200, 300))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"B",
+        b"RIFF",
+        b"<html><body>404 Not Found</body></html>",
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200),
+        file_bytes(solid(), "TIFF"),
+        file_bytes(solid(), "PNG")[:40],
+        file_bytes(solid(), "JPEG")[:200],
+        animation("WEBP")[:30],
+    ],
+)
+def test_what_is_no_whole_image_is_refused(content):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(tf.constant(content))
+
+
+def grid(height, width):
+    """Pixels that say where they are: row, column, 7."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([rows * 10, columns * 10, np.full((height, width), 7)], -1).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows", "columns"),
+    [
+        ((4, 8), slice(0, 4), slice(2, 6)),
+        ((4, 7), slice(0, 4), slice(1, 5)),
+        ((9, 4), slice(2, 6), slice(0, 4)),
+    ],
+)
+def test_crop_keeps_the_largest_centred_square(shape, rows, columns):
+    cropped = resize(grid(*shape), image_size=4, rule="crop").numpy()
+    assert np.array_equal(cropped, grid(*shape)[rows, columns])
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows", "columns"),
+    [((4, 8), slice(2, 6), slice(0, 8)), ((8, 4), slice(0, 8), slice(2, 6))],
+)
+def test_pad_keeps_the_whole_image_and_adds_black(shape, rows, columns):
+    expected = np.zeros((8, 8, 3))
+    expected[rows, columns] = grid(*shape)
+    assert np.array_equal(resize(grid(*shape), image_size=8, rule="pad").numpy(), expected)
+
+
+def test_stretch_keeps_the_whole_image_and_changes_its_proportions():
+    columns_only = np.repeat(grid(1, 8), 2, axis=0)
+    expected = np.repeat(grid(1, 8), 8, axis=0)
+    assert np.array_equal(resize(columns_only, image_size=8, rule="stretch").numpy(), expected)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_enlarging_is_bilinear(rule):
+    image = np.array([[[0.0] * 3, [100.0] * 3]] * 2, np.float32)
+    row = resize(image, image_size=4, rule=rule).numpy()[0, :, 0]
+    np.testing.assert_allclose(row, [0, 25, 75, 100], atol=1e-4)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_shrinking_sees_every_pixel(rule):
+    # Without antialiasing only columns 3, 4, 11 and 12 count.
+    image = np.zeros((16, 16, 3), np.float32)
+    image[:, 0] = 255
+    shrunk = resize(image, image_size=2, rule=rule).numpy()
+    assert (shrunk[:, 0] > 5).all()
+    assert (shrunk[:, 1] < 0.01).all()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_image_of_the_right_size_keeps_its_values_as_float32(rule):
+    resized = resize(tf.constant(noise(8, 8)), image_size=8, rule=rule)
+    assert resized.dtype == tf.float32
+    assert np.array_equal(resized.numpy(), noise(8, 8).astype(np.float32))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_values_stay_in_range(rule):
+    resized = resize(255 * (noise(31, 17) // 128), image_size=24, rule=rule).numpy()
+    assert resized.min() >= 0
+    assert resized.max() < 255.0001
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_batch_is_resized_as_its_images_are(rule):
+    batch = np.stack([noise(), 255 - noise()])
+    together = resize(tf.constant(batch), image_size=8, rule=rule)
+    assert together.shape == (2, 8, 8, 3)
+    for image, resized in zip(batch, together.numpy(), strict=True):
+        np.testing.assert_array_equal(resized, resize(image, image_size=8, rule=rule).numpy())
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_pipeline_gives_the_pixels_of_an_eager_call(rule):
+    files = list(every_kind().values())
+
+    def load(content):
+        return decode_and_resize(content, image_size=10, rule=rule)
+
+    dataset = tf.data.Dataset.from_tensor_slices(files).map(load)
+    assert dataset.element_spec == tf.TensorSpec((10, 10, 3), tf.float32)
+    for content, image in zip(files, dataset.as_numpy_iterator(), strict=True):
+        np.testing.assert_array_equal(image, load(tf.constant(content)).numpy())
+
+
+@pytest.mark.parametrize("kind", every_kind())
+def test_every_kind_of_file_becomes_the_networks_input(kind):
+    content = tf.constant(every_kind()[kind])
+    image = decode_and_resize(content, image_size=8, rule="crop")
+    assert image.shape == (8, 8, 3)
+    np.testing.assert_array_equal(image, resize(decode(content), image_size=8, rule="crop"))

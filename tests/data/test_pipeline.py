@@ -1,0 +1,205 @@
+import dataclasses
+import io
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import fakes
+from kerastl.config import Config
+from kerastl.data.images import decode_and_resize
+from kerastl.data.pipeline import describe, evaluation_dataset, training_dataset
+from kerastl.data.sources import Source, digest_all
+from kerastl.data.splits import Splits, deal
+from kerastl.progress import Progress
+
+
+def numbered_source(count=100, classes=4):
+    """Images of one pixel whose value is their index."""
+    files = tf.constant(
+        [tf.io.encode_png(np.full((1, 1, 3), index, np.uint8)).numpy() for index in range(count)]
+    )
+    return Source(
+        name="numbers",
+        class_names=tuple("abcdefgh"[:classes]),
+        examples=[f"numbers[{index}]" for index in range(count)],
+        labels=np.arange(count, dtype=np.int64) % classes,
+        digests=digest_all(bytes([index]) for index in range(count)),
+        given_splits=np.full(count, "train"),
+        read=lambda index: tf.gather(files, index),
+    )
+
+
+SOURCE = numbered_source()
+FILES = [SOURCE.read(index).numpy() for index in range(len(SOURCE))]
+ALL = np.arange(100)
+
+
+def make_config(**changes):
+    values = {"run_dir": "x", "dataset": "digits", "image_size": 1, "batch_size": 32}
+    return Config(**(values | changes))
+
+
+def numbers(dataset):
+    """The images' indices, batch by batch; their labels are checked on the way."""
+    batches = []
+    for images, labels in dataset.as_numpy_iterator():
+        assert images.dtype == np.float32
+        assert labels.dtype == np.int64
+        indices = images[:, 0, 0, 0].astype(int)
+        assert np.array_equal(labels, indices % 4)
+        batches.append(indices.tolist())
+    return batches
+
+
+def epochs_of(indices=ALL, epochs=3, **changes):
+    dataset = training_dataset(SOURCE, indices, make_config(**changes), epochs=epochs)
+    flat = [number for batch in numbers(dataset) for number in batch]
+    return [flat[start : start + len(indices)] for start in range(0, len(flat), len(indices))]
+
+
+def test_each_epoch_has_every_image_once_in_another_order():
+    orders = epochs_of()
+    assert len(orders) == 3
+    assert all(sorted(order) == ALL.tolist() for order in orders)
+    assert len({tuple(order) for order in [*orders, ALL.tolist()]}) == 4
+
+
+def test_shuffling_is_over_the_whole_split():
+    order = epochs_of(epochs=1)[0]
+    # A window of a few batches would leave the last images near the end.
+    assert min(order.index(number) for number in range(90, 100)) < 30
+    assert max(order.index(number) for number in range(10)) > 70
+
+
+def test_seed_decides_the_order():
+    assert epochs_of(seed=1) == epochs_of(seed=1)
+    assert all(
+        first != second for first, second in zip(epochs_of(seed=1), epochs_of(seed=2), strict=True)
+    )
+    assert epochs_of(seed=2**32 - 1) != epochs_of(seed=0)
+
+
+def test_order_does_not_depend_on_what_ran_before():
+    tf.random.set_seed(1)
+    first = epochs_of()
+    tf.random.set_seed(2)
+    tf.random.uniform([])
+    assert epochs_of() == first
+
+
+def test_one_dataset_read_twice_gives_the_same():
+    dataset = training_dataset(SOURCE, ALL, make_config(), epochs=2)
+    assert numbers(dataset) == numbers(dataset)
+
+
+def test_last_batch_of_each_epoch_may_be_smaller():
+    batches = numbers(training_dataset(SOURCE, ALL, make_config(), epochs=2))
+    assert [len(batch) for batch in batches] == [32, 32, 32, 4] * 2
+
+
+def test_fewer_images_than_a_batch_are_one_step():
+    few = np.array([90, 3, 50, 7, 60, 11, 20])
+    batches = numbers(training_dataset(SOURCE, few, make_config(), epochs=3))
+    assert [sorted(batch) for batch in batches] == [sorted(few.tolist())] * 3
+
+
+def test_validation_images_are_never_trained_on():
+    splits = deal(SOURCE, make_config(validation_fraction=0.2))
+    trained = {number for order in epochs_of(splits.train, epochs=3) for number in order}
+    validated = [
+        {
+            number
+            for batch in numbers(evaluation_dataset(SOURCE, splits.validation, make_config()))
+            for number in batch
+        }
+        for _ in range(3)
+    ]
+    assert trained == set(splits.train.tolist())
+    assert validated == [set(splits.validation.tolist())] * 3
+    assert not trained & validated[0]
+    assert trained | validated[0] | set(splits.test.tolist()) == set(range(100))
+
+
+def test_evaluation_has_each_image_once_in_order():
+    indices = np.random.default_rng(0).permutation(100)[:71]
+    batches = numbers(evaluation_dataset(SOURCE, indices, make_config()))
+    assert [len(batch) for batch in batches] == [32, 32, 7]
+    assert [number for batch in batches for number in batch] == indices.tolist()
+
+
+def test_slow_images_keep_their_place():
+    def read_slowly(index):
+        time.sleep(0.05 if index % 7 == 0 else 0)
+        return FILES[index]
+
+    slow = dataclasses.replace(
+        SOURCE,
+        read=lambda index: tf.ensure_shape(tf.numpy_function(read_slowly, [index], tf.string), []),
+    )
+    batches = numbers(evaluation_dataset(slow, ALL[:20], make_config()))
+    assert batches == [list(range(20))]
+
+
+def test_evaluation_does_not_follow_the_seed():
+    first, second = (
+        numbers(evaluation_dataset(SOURCE, ALL, make_config(seed=seed))) for seed in (0, 1)
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize("rule", ["crop", "pad", "stretch"])
+def test_pixels_are_those_of_the_one_path(rule):
+    source = fakes.colour_source(per_class=2)
+    config = make_config(image_size=10, resize=rule, batch_size=4)
+    indices = np.array([5, 0, 3, 2, 1])
+    for dataset in (
+        evaluation_dataset(source, indices, config),
+        training_dataset(source, indices, config, epochs=1),
+    ):
+        assert dataset.element_spec[0] == tf.TensorSpec((None, 10, 10, 3), tf.float32)
+        assert dataset.element_spec[1] == tf.TensorSpec((None,), tf.int64)
+    images = np.concatenate(
+        [batch for batch, _ in evaluation_dataset(source, indices, config).as_numpy_iterator()]
+    )
+    for index, image in zip(indices, images, strict=True):
+        expected = decode_and_resize(source.read(tf.constant(index)), image_size=10, rule=rule)
+        np.testing.assert_array_equal(image, expected)
+
+
+def described(splits, **changes):
+    stream = io.StringIO()
+    describe(splits, make_config(**changes), Progress(stream))
+    return stream.getvalue().splitlines()
+
+
+def test_description_counts_each_class_in_each_split():
+    source = fakes.colour_source(per_class=20)
+    config = make_config(examples_per_class=10)
+    assert described(deal(source, config), image_size=16) == [
+        "colours: 3 classes, 60 images: train 30, validation 6, test 6, unused 18.",
+        "  blue: train 10, validation 2, test 2, unused 6",
+        "  green: train 10, validation 2, test 2, unused 6",
+        "  red: train 10, validation 2, test 2, unused 6",
+    ]
+
+
+def test_description_says_how_far_images_are_enlarged():
+    # The shorter side counts: 16 of 24 x 16.
+    lines = described(deal(fakes.colour_source(), make_config()), image_size=224)
+    assert lines[-1] == "Images of 16 px are enlarged 14 times to 224 px."
+
+
+def test_description_of_many_classes_is_cut():
+    colours = {f"colour {index:02d}": (index, 0, 0) for index in range(23)}
+    source = fakes.colour_source(per_class=3, colours=colours)
+    lines = described(deal(source, make_config()), image_size=8)
+    assert lines[20] == "  colour 19: train 1, validation 1, test 1"
+    assert lines[21:] == ["  and 3 more classes"]
+
+
+def test_description_leaves_empty_splits_out():
+    none = np.array([], np.int64)
+    splits = Splits(SOURCE, train=ALL[:60], validation=ALL[60:], test=none, unused=none)
+    assert described(splits)[0] == "numbers: 4 classes, 100 images: train 60, validation 40."

@@ -1,0 +1,178 @@
+import numpy as np
+import pytest
+
+from kerastl.config import Config
+from kerastl.data.sources import Source, digest_all
+from kerastl.data.splits import count_per_class, deal
+from kerastl.errors import UsageError
+
+NAMES = ("train", "validation", "test", "unused")
+
+
+def make_source(labels, *, given=None, contents=None):
+    labels = np.array(labels, np.int64)
+    contents = [f"image {index}" for index in range(len(labels))] if contents is None else contents
+    return Source(
+        name="letters",
+        class_names=tuple("abcdefgh"[: labels.max() + 1]),
+        examples=contents,
+        labels=labels,
+        digests=digest_all(content.encode() for content in contents),
+        given_splits=np.full(len(labels), "train") if given is None else np.array(given),
+        read=lambda index: index,
+    )
+
+
+def make_config(**changes):
+    return Config(**({"run_dir": "x", "dataset": "digits"} | changes))
+
+
+def counts(splits):
+    return {name: count_per_class(splits.source, part).tolist() for name, part in splits.items()}
+
+
+def contents(splits):
+    return {
+        name: {splits.source.examples[index] for index in part} for name, part in splits.items()
+    }
+
+
+def same(first, second):
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in NAMES)
+
+
+@pytest.mark.parametrize(
+    ("per_class", "fraction", "held_out"),
+    [((10, 10), 0.2, [2, 2]), ((30, 6), 0.2, [6, 1]), ((100, 3), 0.01, [1, 1])],
+)
+def test_each_class_gives_its_share(per_class, fraction, held_out):
+    # Sorted by class, as files in folders are.
+    source = make_source(np.repeat([0, 1], per_class))
+    config = make_config(validation_fraction=fraction, test_fraction=fraction)
+    left = [count - 2 * held for count, held in zip(per_class, held_out, strict=True)]
+    assert counts(deal(source, config)) == {
+        "train": left,
+        "validation": held_out,
+        "test": held_out,
+        "unused": [0, 0],
+    }
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
+@pytest.mark.parametrize("fractions", [(0.1, 0.1), (0.5, 0.3), (0.01, 0.9)])
+@pytest.mark.parametrize("keep", [0, 3])
+def test_every_image_is_in_one_split(seed, fractions, keep):
+    source = make_source(np.arange(200) % 4)
+    splits = deal(
+        source,
+        make_config(
+            seed=seed,
+            validation_fraction=fractions[0],
+            test_fraction=fractions[1],
+            examples_per_class=keep,
+        ),
+    )
+    together = np.concatenate([part for _, part in splits.items()])
+    assert np.array_equal(np.sort(together), np.arange(200))
+    assert all(np.array_equal(part, np.sort(part)) for _, part in splits.items())
+    assert all(part.dtype == np.int64 for _, part in splits.items())
+
+
+def test_same_seed_deals_the_same_and_another_seed_otherwise():
+    source = make_source(np.arange(200) % 4)
+    first, again = (deal(source, make_config(seed=3)) for _ in range(2))
+    assert same(first, again)
+    assert set(first.test) != set(deal(source, make_config(seed=4)).test)
+
+
+def test_images_are_not_taken_from_one_end():
+    test = deal(make_source([0, 1] * 500), make_config()).test
+    assert 350 < np.mean(test) < 650
+    assert np.std(test) > 200
+
+
+def test_order_and_names_do_not_matter():
+    labels = np.arange(200) % 4
+    order = np.random.default_rng(0).permutation(200)
+    original = make_source(labels)
+    moved = make_source(labels[order], contents=[original.examples[index] for index in order])
+    assert contents(deal(moved, make_config())) == contents(deal(original, make_config()))
+
+
+def test_most_images_stay_where_they_were_when_others_come():
+    labels = np.arange(1100) % 2
+    before = contents(deal(make_source(labels[:1000]), make_config()))
+    after = contents(deal(make_source(labels), make_config()))
+    for name in ("train", "validation", "test"):
+        assert len(before[name] & after[name]) > 0.75 * len(before[name])
+    # By chance a tenth of the images would be in test both times.
+    assert len(before["train"] & after["test"]) < 0.03 * len(before["train"])
+
+
+def test_kept_examples_are_the_same_for_the_same_seed():
+    source = make_source(np.arange(200) % 4)
+    whole, five, ten = (deal(source, make_config(examples_per_class=count)) for count in (0, 5, 10))
+    assert counts(five)["train"] == [5] * 4
+    assert same(five, deal(source, make_config(examples_per_class=5)))
+    assert set(five.train) < set(ten.train) < set(whole.train)
+    assert set(five.train) | set(five.unused) == set(whole.train)
+    assert np.array_equal(five.validation, whole.validation)
+    assert np.array_equal(five.test, whole.test)
+    other = deal(source, make_config(examples_per_class=5, seed=1))
+    assert set(other.train) != set(five.train)
+
+
+def test_more_examples_than_there_are_keeps_all():
+    source = make_source(np.arange(40) % 2)
+    assert same(deal(source, make_config(examples_per_class=1000)), deal(source, make_config()))
+
+
+@pytest.mark.parametrize("brought", [("test",), ("validation",), ("validation", "test")])
+def test_splits_that_the_data_bring_are_kept(brought):
+    given = np.full(100, "train", dtype="U10")
+    for number, name in enumerate(brought):
+        given[number * 10 : number * 10 + 10] = name
+    splits = deal(make_source(np.arange(100) % 2, given=given), make_config())
+    for name in ("validation", "test"):
+        part = getattr(splits, name)
+        if name in brought:
+            assert np.array_equal(part, np.flatnonzero(given == name))
+        else:
+            assert counts(splits)[name] == [round(0.1 * (given == "train").sum() / 2)] * 2
+        assert not set(part) & set(splits.train)
+    assert sum(len(part) for _, part in splits.items()) == 100
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "class 'b' has 2 training images, too few for train and validation and test"),
+        (["test"], "class 'b' has 1 training images, too few for train and validation"),
+        (["validation", "test"], "class 'b' has 0 training images, too few for train"),
+    ],
+)
+def test_class_with_too_few_images_is_refused_with_the_number_needed(given, message):
+    labels = [0] * 10 + [1] * 2
+    splits = ["train"] * (12 - len(given)) + given
+    with pytest.raises(UsageError) as caught:
+        deal(make_source(labels, given=splits), make_config())
+    assert str(caught.value) == (
+        f"dataset='letters': {message}. Give it at least {3 - len(given)}."
+    )
+
+
+@pytest.mark.parametrize("per_class", [3, 4, 5, 7])
+@pytest.mark.parametrize(
+    ("validation", "test"), [(0.49, 0.49), (0.98, 0.01), (0.01, 0.98), (0.1, 0.1)]
+)
+def test_each_split_has_an_image_of_every_class(per_class, validation, test):
+    source = make_source(np.repeat([0, 1], per_class))
+    config = make_config(validation_fraction=validation, test_fraction=test)
+    dealt = counts(deal(source, config))
+    assert all(min(dealt[name]) >= 1 for name in ("train", "validation", "test"))
+
+
+def test_classes_are_counted_with_those_that_have_none():
+    source = make_source([0, 2, 2, 1])
+    assert count_per_class(source, np.array([1, 2])).tolist() == [0, 0, 2]
+    assert count_per_class(source, np.array([], np.int64)).tolist() == [0, 0, 0]
