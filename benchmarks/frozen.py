@@ -272,7 +272,8 @@ def _config(arguments: argparse.Namespace, **changes: object) -> kerastl.Config:
 
 def _spread(values: list[float]) -> str:
     low, middle, high = min(values), statistics.median(values), max(values)
-    return f"{middle:.3g} ({low:.3g}-{high:.3g})" if len(values) > 1 else f"{middle:.3g}"
+    spread = f" ({low:.3g}-{high:.3g})" if len(values) > 1 else ""
+    return f"{middle:.3g}{spread}"
 
 
 def _machine() -> str:

@@ -57,6 +57,9 @@ def settings(precision: str, seed: int) -> Iterator[None]:
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
     keras.config.set_dtype_policy(_policy(precision))
+    logger_level = tf.get_logger().level
+    # Among others it warns of every model that is compiled, which a run has to do.
+    tf.get_logger().setLevel("ERROR")
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
     try:
@@ -65,6 +68,20 @@ def settings(precision: str, seed: int) -> Iterator[None]:
         keras.config.set_image_data_format(before[0])
         keras.config.set_floatx(before[1])
         keras.config.set_dtype_policy(before[2])
+        tf.get_logger().setLevel(logger_level)
+
+
+@contextlib.contextmanager
+def full_float32() -> Iterator[None]:
+    """Keeps a GPU from rounding float32 products to TensorFloat-32's 10 bits."""
+    import tensorflow as tf  # noqa: PLC0415  only after `prepare`
+
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def has_gpu() -> bool:

@@ -180,7 +180,8 @@ def _find_features(builder: Any, name: str) -> tuple[str, str]:
             f"is prepared as {builder.info.file_format.value}",
             "Prepare it as tfrecord, which is the default of TFDS",
         )
-    features = builder.info.features
+    # Sorted, since TFDS gives them in another order each time.
+    features = dict(sorted(builder.info.features.items()))
     images = [key for key in features if isinstance(features[key], tfds.features.Image)]
     labels = [key for key in features if isinstance(features[key], tfds.features.ClassLabel)]
     supervised = builder.info.supervised_keys

@@ -88,7 +88,7 @@ def prepare_phase(classifier: keras.Model, flat: FlatModel, phase: Phase, blocks
         boundary=boundary,
         lower=keras.Model(flat.inputs, boundary.tensor, name="lower"),
         upper=keras.Model(boundary.tensor, flat.outputs, name="upper"),
-        first=flat.steps[first].layer.name,
+        first=trainable[0].name,
         moving=tuple(moving),
         frozen=tuple(weight for weight in classifier.weights if id(weight) not in moving_ids),
         silenced=tuple(

@@ -17,6 +17,12 @@ from kerastl.data.images import decode
 from kerastl.errors import KerastlError
 
 _BATCH_SIZE = 32
+_ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    # The trainer holds the GPU's memory, and its answers are in full float32.
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "NVIDIA_TF32_OVERRIDE": "0",
+}
 
 
 def largest_differences(
@@ -49,7 +55,7 @@ def largest_differences(
         search_path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
         finished = subprocess.run(
             [sys.executable, "-m", "kerastl.outputs.parity", str(saved_model), folder],
-            env=os.environ | {"PYTHONPATH": search_path, "TF_CPP_MIN_LOG_LEVEL": "2"},
+            env=os.environ | {"PYTHONPATH": search_path} | _ENVIRONMENT,
             capture_output=True,
             text=True,
             check=False,

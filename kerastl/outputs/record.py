@@ -21,7 +21,7 @@ from kerastl.training.evaluate import Evaluation
 from kerastl.training.fit import EpochRow
 from kerastl.version import VERSION
 
-_PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn", "scipy")
+_PACKAGES = ("tensorflow-datasets", "numpy", "scikit-learn", "scipy")
 
 
 class RunDirectory:
@@ -105,7 +105,9 @@ class RunDirectory:
 
     def write_receipt(self, receipt: dict[str, Any]) -> None:
         """Writes what the results came from: versions, device, fingerprints, checks, times."""
-        versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+        # TensorFlow is also distributed under other names.
+        versions = {"tensorflow": tf.__version__, "keras": keras.version()}
+        versions |= {name: importlib.metadata.version(name) for name in _PACKAGES}
         gpus = [
             tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
             for gpu in tf.config.list_physical_devices("GPU")

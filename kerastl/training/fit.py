@@ -153,7 +153,7 @@ def train_phase(
         except tf.errors.InvalidArgumentError as error:
             if _NOT_FINITE not in str(error):
                 raise
-            raise _not_finite(watcher, int(model.optimizer.iterations), schedule) from error
+            raise _not_finite(watcher, schedule) from error
     return phase.epochs * steps_per_epoch
 
 
@@ -226,6 +226,7 @@ class _Watcher(keras.callbacks.Callback):
         super().__init__()
         self.phase = plan.phase
         self.validating = False
+        self.steps_done = 0
         self.listeners: list[Callable[[EpochRow], None]] = []
         self.steps_per_epoch = math.ceil(data.num_train / config.batch_size)
         self._schedule = schedule
@@ -248,6 +249,7 @@ class _Watcher(keras.callbacks.Callback):
         self.validating = False
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self.steps_done += 1
         if not self._progress.on_terminal or logs is None:
             return
         seconds = time.monotonic() - self._epoch_start
@@ -285,9 +287,9 @@ class _Watcher(keras.callbacks.Callback):
         return f"{format_duration(seconds * (self.phase.epochs / epochs_done - 1))} left"
 
 
-def _not_finite(watcher: _Watcher, steps_done: int, schedule: LearningRate) -> KerastlError:
+def _not_finite(watcher: _Watcher, schedule: LearningRate) -> KerastlError:
     # A loss of validation follows the last step done, one of training belongs to the next.
-    step = steps_done - 1 if watcher.validating else steps_done
+    step = watcher.steps_done - (1 if watcher.validating else 0)
     epoch, step_in_epoch = divmod(step, watcher.steps_per_epoch)
     where = "validation after step" if watcher.validating else "step"
     return KerastlError(

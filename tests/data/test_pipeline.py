@@ -1,6 +1,4 @@
-import dataclasses
 import io
-import time
 
 import numpy as np
 import pytest
@@ -32,7 +30,6 @@ def numbered_source(count=100, classes=4):
 
 
 SOURCE = numbered_source()
-FILES = [SOURCE.read(index).numpy() for index in range(len(SOURCE))]
 ALL = np.arange(100)
 
 
@@ -127,19 +124,6 @@ def test_evaluation_has_each_image_once_in_order():
     batches = numbers(evaluation_dataset(SOURCE, indices, make_config()))
     assert [len(batch) for batch in batches] == [32, 32, 7]
     assert [number for batch in batches for number in batch] == indices.tolist()
-
-
-def test_slow_images_keep_their_place():
-    def read_slowly(index):
-        time.sleep(0.05 if index % 7 == 0 else 0)
-        return FILES[index]
-
-    slow = dataclasses.replace(
-        SOURCE,
-        read=lambda index: tf.ensure_shape(tf.numpy_function(read_slowly, [index], tf.string), []),
-    )
-    batches = numbers(evaluation_dataset(slow, ALL[:20], make_config()))
-    assert batches == [list(range(20))]
 
 
 def test_evaluation_does_not_follow_the_seed():
