@@ -27,6 +27,8 @@ setup(
         "platformdirs>=4.3",
         "scikit-learn>=1.9",
         "scipy>=1.17",
+        # tf.summary needs it, and TensorFlow 2.21 no longer brings it.
+        "tensorboard>=2.21",
         "tensorflow>=2.21",
         "tensorflow-datasets>=4.9.10",
     ],

@@ -284,8 +284,8 @@ def _machine() -> str:
     ]
     return (
         f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras {keras.version()}; "
-        "median (lowest-highest)"
+        f"Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras "
+        f"{keras.version()}; median (lowest-highest)"
     )
 
 

@@ -1,13 +1,13 @@
 """The feature store's command: `kerastl cache` lists what is there, `--remove` drops it."""
 
 import datetime
-import pathlib
+import os
 import sys
 from collections.abc import Sequence
 
 from absl import flags
 
-from kerastl.config import DEFAULT_CACHE_DIR
+from kerastl.config import AUTO, find_cache
 from kerastl.errors import UsageError, unknown_name
 from kerastl.flags import parse
 from kerastl.main import guard
@@ -31,17 +31,18 @@ def _cache(arguments: Sequence[str]) -> None:
         output.line(_HELP)
         return
     values = flags.FlagValues()
-    flags.DEFINE_string("cache_dir", DEFAULT_CACHE_DIR, "", flag_values=values)
+    flags.DEFINE_string("cache_dir", AUTO, "", flag_values=values)
     flags.DEFINE_list("remove", [], "", flag_values=values)
     parse(values, arguments)
-    entries = list_entries(pathlib.Path(values.cache_dir).expanduser())
+    root = find_cache(os.path.expanduser(values.cache_dir))
+    entries = list_entries(root)
     if values.remove:
         _remove(entries, values.remove, output)
         return
     for entry in entries:
         output.line(_describe(entry))
     total = sum(entry.num_bytes for entry in entries)
-    output.line(f"{len(entries)} combinations, {total / 1e9:.2f} GB in {values.cache_dir}.")
+    output.line(f"{len(entries)} combinations, {total / 1e9:.2f} GB in {root}.")
 
 
 def _remove(entries: Sequence[Entry], keys: Sequence[str], output: Progress) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import pathlib
 from typing import Literal
 
 import platformdirs
@@ -10,10 +11,11 @@ from kerastl.errors import UsageError, bad_value, unknown_name
 
 PhaseName = Literal["head", "finetune", "scratch"]
 
+# The user's cache folder, by the rules of the operating system.
+AUTO = "auto"
+
 # Unfreezes every layer of the backbone.
 ALL_LAYERS = "all"
-
-DEFAULT_CACHE_DIR = platformdirs.user_cache_dir("kerastl", appauthor=False)
 
 # The forms of `dataset`, as a user reads them.
 DATASETS = ("digits", "tfds:NAME")
@@ -120,7 +122,7 @@ class Config:
     warmup_epochs: float = 0.5
     seed: int = 0
     precision: str = "float32"
-    cache_dir: str = DEFAULT_CACHE_DIR
+    cache_dir: str = AUTO
     cache_limit_gb: float = 0.0
     cache_dtype: str = "float32"
     export_dir: str = ""
@@ -205,6 +207,11 @@ class Config:
         )
         return tuple(phase for phase in (head, upper) if phase.epochs)
 
+    @property
+    def cache_path(self) -> pathlib.Path | None:
+        """The feature store's directory, None where nothing is to be stored."""
+        return find_cache(self.cache_dir) if self.cache_dir else None
+
     def to_flags(self) -> list[str]:
         """Lists the flags that give this config, `overwrite` aside: it is meant for one run."""
         return [
@@ -212,6 +219,13 @@ class Config:
             for field in dataclasses.fields(self)
             if field.name != "overwrite"
         ]
+
+
+def find_cache(cache_dir: str) -> pathlib.Path:
+    """Finds the directory that a value of `cache_dir` names."""
+    if cache_dir == AUTO:
+        cache_dir = platformdirs.user_cache_dir("kerastl", appauthor=False)
+    return pathlib.Path(cache_dir)
 
 
 _KINDS: dict[object, tuple[tuple[type, ...], str]] = {

@@ -35,7 +35,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "head_epochs": "Epochs of the first phase, which trains the new head alone.",
         "head_learning_rate": "Its learning rate.",
         "finetune_epochs": "Epochs of the second phase, which trains the upper blocks too.",
-        "finetune_learning_rate": "Its learning rate, a tenth of the head's or less.",
+        "finetune_learning_rate": "Its learning rate, well below the head's.",
         "unfreeze_from": "Block or layer from which the second phase trains; all; empty for "
         "the top block.",
         "optimizer": "sgd or adamw.",
@@ -48,8 +48,8 @@ TOPICS: dict[str, dict[str, str]] = {
     "Output": {
         "run_dir": "Directory for everything the run writes, exports aside.",
         "export_dir": "A SavedModel goes to EXPORT_DIR/<next integer>/; empty for none.",
-        "cache_dir": "Where the frozen part's outputs are kept between epochs, phases and runs; "
-        "empty keeps none.",
+        "cache_dir": "Where the frozen part's outputs are kept between epochs, phases and runs: "
+        "auto for the user's cache folder; empty keeps none.",
         "cache_limit_gb": "Most that they may take on disk; 0 for half of what is free.",
         "cache_dtype": "float32, or float16 for half the space.",
         "overwrite": "Replace a finished run in run_dir.",

@@ -38,6 +38,11 @@ class Progress:
             self._stream.flush()
 
 
+def count_of(number: int, thing: str) -> str:
+    """Counts things in words, as in "1 epoch" and "2 epochs"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def format_duration(seconds: float) -> str:
     """Formats seconds as a person says them: `8.7 s`, `190 s`, `12 min`, `3 h 05 min`."""
     if seconds < 99.5:  # noqa: PLR2004  below this a tenth of a second still tells something

@@ -54,9 +54,10 @@ def run(config: Config, *, progress: Progress | None = None) -> Result:
     progress = Progress(sys.stdout) if progress is None else progress
     find_backbone(config.backbone, image_size=config.image_size)
     run_dir = open_run_directory(config)
-    for field, value in (("export_dir", config.export_dir), ("cache_dir", config.cache_dir)):
-        if value:
-            make_writable(pathlib.Path(value), field=field)
+    if config.export_dir:
+        make_writable(pathlib.Path(config.export_dir), field="export_dir")
+    if config.cache_path:
+        make_writable(config.cache_path, field="cache_dir")
     environment.prepare(progress)
     with environment.settings(config.precision, config.seed):
         return _run(config, run_dir, progress)

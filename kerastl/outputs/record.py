@@ -114,7 +114,7 @@ class RunDirectory:
         ]
         machine = {
             "versions": {"kerastl": VERSION, "python": platform.python_version(), **versions},
-            "device": gpus or [platform.processor() or platform.machine()],
+            "device": gpus or [_cpu_name()],
             "cpu_cores": os.cpu_count(),
         }
         self._write_json("receipt.json", machine | receipt)
@@ -133,3 +133,12 @@ class RunDirectory:
         temporary = self.path / f".writing-{name}"
         temporary.write_text(text, encoding="utf-8", newline="")
         os.replace(temporary, self.path / name)
+
+
+def _cpu_name() -> str:
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []  # Only Linux has it.
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

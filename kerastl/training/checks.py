@@ -93,11 +93,11 @@ def check_moves(plan: Plan, frozen: Snapshot, moving: Snapshot, *, steps: int) -
     """
     wrongly_moved = frozen.moved()
     wrongly_still = moving.unmoved() if steps > 1 else []
-    text = (
-        f"{plan.phase.name} phase: {len(frozen) - len(wrongly_moved)} of {len(frozen)} frozen "
-        f"weights bit-identical, {len(moving) - len(moving.unmoved())} of {len(moving)} "
-        "trained weights moved"
-    )
+    parts = [f"{len(moving) - len(moving.unmoved())} of {len(moving)} trained weights moved"]
+    if len(frozen):
+        same = len(frozen) - len(wrongly_moved)
+        parts.insert(0, f"{same} of {len(frozen)} frozen weights bit-identical")
+    text = f"{plan.phase.name} phase: {', '.join(parts)}"
     wrong = wrongly_moved + wrongly_still
     if wrong:
         text += f"; wrong: {', '.join(wrong[:3])}"

@@ -89,9 +89,9 @@ def store_features(
     Returns:
         Features by the position of their boundary, of all that are worth storing.
     """
-    if not config.cache_dir:
+    if config.cache_path is None:
         return {}
-    filler = _Filler(flat, source, indices, config, progress)
+    filler = _Filler(flat, source, indices, config, progress, config.cache_path)
     stores: dict[int, FeatureStore] = {}
     for boundary in boundaries:
         store = filler.open(boundary)
@@ -119,13 +119,16 @@ class _Filler:
         indices: np.ndarray,
         config: Config,
         progress: Progress,
+        root: pathlib.Path,
     ) -> None:
         self._flat = flat
         self._source = source
         self._indices = indices
         self._config = dataclasses.replace(config, batch_size=_BATCH_SIZE)
         self._progress = progress
-        self._root = pathlib.Path(config.cache_dir)
+        self._root = root
+        # How many images each store had before this run, its measurement included.
+        self._had: dict[int, int] = {}
         self._functions: dict[tuple[int, ...], _Function] = {}
 
     def open(self, boundary: Boundary) -> FeatureStore | None:
@@ -143,7 +146,9 @@ class _Filler:
             self._progress.line(
                 f"Feature store: {store.damaged} rows failed their checksum and are computed again."
             )
-        needed = store.bytes_for(len(self._missing(store)))
+        missing = len(self._missing(store))
+        self._had[boundary.position] = len(self._indices) - missing
+        needed = store.bytes_for(missing)
         limit = _limit(self._root, self._config)
         if not make_room(self._root, needed=needed, limit=limit):
             self._progress.line(
@@ -175,9 +180,10 @@ class _Filler:
         todo = np.array(sorted(set().union(*lacking.values())), np.int64)
         if boundaries:
             names = " and ".join(map(self._name, boundaries))
+            had = min(self._had[boundary.position] for boundary in boundaries)
             self._progress.line(
-                f"Frozen part up to {names}: {len(todo)} images to compute, "
-                f"{len(self._indices) - len(todo)} in the store already."
+                f"Frozen part up to {names}: {len(self._indices) - had} images to compute, "
+                f"{had} in the store already."
             )
         if not len(todo):
             return

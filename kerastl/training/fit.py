@@ -235,9 +235,6 @@ class _Watcher(keras.callbacks.Callback):
         self._progress = progress
         self._epoch = 0
 
-    def on_train_begin(self, logs: object = None) -> None:
-        self._phase_start = time.monotonic()
-
     def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
         self._epoch = epoch
         self._epoch_start = time.monotonic()
@@ -250,15 +247,17 @@ class _Watcher(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self.steps_done += 1
+        if self.steps_done == 1:
+            # Building the training step takes longer than many steps and comes only once.
+            self._first_step_end = time.monotonic()
         if not self._progress.on_terminal or logs is None:
             return
         seconds = time.monotonic() - self._epoch_start
         images = min((batch + 1) * self._batch_size, self._num_train)
-        left = self._left(self._epoch + images / self._num_train)
         self._progress.status(
             f"{self._name()} step {batch + 1}/{self.steps_per_epoch}  "
             f"{images / seconds:.0f} images/s  loss {logs['loss']:.4f}  "
-            f"accuracy {logs['accuracy']:.4f}  {left}"
+            f"accuracy {logs['accuracy']:.4f}{self._left()}"
         )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -276,15 +275,18 @@ class _Watcher(keras.callbacks.Callback):
             f"{self._name()}: loss {row.loss:.4f}  accuracy {row.accuracy:.4f}  "
             f"val_loss {row.val_loss:.4f}  val_accuracy {row.val_accuracy:.4f}  "
             f"learning rate {row.learning_rate:.4g}  "
-            f"{self._num_train / seconds:.0f} images/s  {self._left(epoch + 1)}"
+            f"{self._num_train / seconds:.0f} images/s{self._left()}"
         )
 
     def _name(self) -> str:
         return f"{self.phase.name} {self._epoch + 1}/{self.phase.epochs}"
 
-    def _left(self, epochs_done: float) -> str:
-        seconds = time.monotonic() - self._phase_start
-        return f"{format_duration(seconds * (self.phase.epochs / epochs_done - 1))} left"
+    def _left(self) -> str:
+        steps_left = self.phase.epochs * self.steps_per_epoch - self.steps_done
+        if self.steps_done < 2 or not steps_left:  # noqa: PLR2004  one step has no duration yet
+            return ""
+        seconds = (time.monotonic() - self._first_step_end) / (self.steps_done - 1)
+        return f"  {format_duration(seconds * steps_left)} left"
 
 
 def _not_finite(watcher: _Watcher, schedule: LearningRate) -> KerastlError:

@@ -14,7 +14,7 @@ from kerastl.data.splits import Splits
 from kerastl.model.backbones import Blocks
 from kerastl.model.boundaries import flatten
 from kerastl.model.phases import Plan, find_boundary, find_first, prepare_phase
-from kerastl.progress import Progress, format_duration
+from kerastl.progress import Progress, count_of, format_duration
 from kerastl.training.checks import Check, Snapshot, check_first_loss, check_moves
 from kerastl.training.evaluate import Evaluation, evaluate
 from kerastl.training.features import StoredFeatures, store_features
@@ -96,9 +96,9 @@ def train(
         if not checks:
             _pass(_first_loss(plan, splits, config, features), checks, progress)
         progress.line(
-            f"{phase.name} phase: {phase.epochs} epochs at {phase.learning_rate:g}, training "
-            f"from {plan.first} up: {plan.count_trained():,} of {classifier.count_params():,} "
-            "parameters."
+            f"{phase.name} phase: {count_of(phase.epochs, 'epoch')} at {phase.learning_rate:g}, "
+            f"training from {plan.first} up: {plan.count_trained():,} of "
+            f"{classifier.count_params():,} parameters."
         )
         try:
             data = _phase_data(phase, splits, config, features)
@@ -187,8 +187,8 @@ def _tell_savings(
     computed = phase.epochs * (len(splits.train) + len(splits.validation))
     plain = seconds + computed * features.seconds_per_image
     progress.line(
-        f"{phase.epochs} {phase.name} epochs on stored features: {format_duration(seconds)} "
-        f"instead of about {format_duration(plain)}."
+        f"{count_of(phase.epochs, f'{phase.name} epoch')} on stored features: "
+        f"{format_duration(seconds)} instead of about {format_duration(plain)}."
     )
 
 
