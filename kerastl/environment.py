@@ -84,6 +84,11 @@ def full_float32() -> Iterator[None]:
         tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
+def keras_home() -> pathlib.Path:
+    """Finds where Keras keeps its settings and downloads."""
+    return pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
+
+
 def has_gpu() -> bool:
     """Says whether TensorFlow sees a GPU."""
     import tensorflow as tf  # noqa: PLC0415  only after `prepare`
@@ -130,8 +135,7 @@ def _force_backend(progress: Progress) -> None:
 def _check_keras_json() -> None:
     if "keras" in sys.modules:
         return
-    home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
-    path = pathlib.Path(home) / "keras.json"
+    path = keras_home() / "keras.json"
     with contextlib.suppress(OSError):  # Without a readable file Keras uses its defaults.
         try:
             settings_there = json.loads(path.read_text(encoding="utf-8"))

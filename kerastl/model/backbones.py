@@ -30,10 +30,12 @@ CAFFE = Scaling((1.0, 1.0, 1.0), (-103.939, -116.779, -123.68), to_bgr=True)
 # From -1 to 1, as TensorFlow's were.
 SYMMETRIC = Scaling((1 / 127.5,) * 3, (-1.0,) * 3)
 # From 0 to 1, then ImageNet's mean and standard deviation, as PyTorch's were.
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 STANDARDIZED = Scaling(
-    tuple(1 / (255 * deviation) for deviation in _DEVIATION),  # type: ignore[arg-type]
-    tuple(-mean / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)),  # type: ignore[arg-type]
+    tuple(1 / (255 * deviation) for deviation in IMAGENET_DEVIATION),  # type: ignore[arg-type]
+    tuple(
+        -mean / deviation for mean, deviation in zip(IMAGENET_MEAN, IMAGENET_DEVIATION, strict=True)
+    ),  # type: ignore[arg-type]
 )
 # The network scales its own input: its family's `preprocess_input` changes nothing.
 INSIDE = None

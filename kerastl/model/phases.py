@@ -174,13 +174,23 @@ def _labels(flat: FlatModel, blocks: Blocks) -> dict[int, str | None]:
 def _set_trainable(classifier: keras.Model, flat: FlatModel, trainable: list[Any]) -> None:
     ids = {id(layer) for layer in trainable}
     # Setting a model's flag sets that of every layer in it, so the models come first.
-    classifier.trainable = True
+    models = list(_models_in(classifier))
+    for model in models:
+        model.trainable = True
     for step in flat.steps:
         if isinstance(step.layer, keras.Layer):
             step.layer.trainable = id(step.layer) in ids
-    for layer in classifier.layers:
-        if isinstance(layer, keras.Model) and not layer.trainable_weights:
-            layer.trainable = False
+    for model in reversed(models):
+        if not model.trainable_weights:
+            model.trainable = False
+
+
+def _models_in(model: keras.Model) -> Iterator[keras.Model]:
+    """Yields a model and the models in it, outermost first."""
+    yield model
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _models_in(layer)
 
 
 def _drop_rate(layer: Any) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import math
 import os
 import pathlib
 import re
@@ -12,10 +13,34 @@ from collections.abc import Iterator
 
 import keras
 
+from kerastl.environment import keras_home
 from kerastl.errors import KerastlError, bad_value
-from kerastl.model.backbones import Backbone
+from kerastl.model.backbones import IMAGENET_DEVIATION, IMAGENET_MEAN, Backbone
 
 _NETWORK_TIMEOUT_SECONDS = 20
+
+# MD5 of the files that Keras publishes for EfficientNetB0 to B7, with and without the top,
+# https://github.com/keras-team/keras/blob/v3.15.1/keras/src/applications/efficientnet.py
+_PUBLISHED_EFFICIENTNETS = frozenset(
+    [
+        "902e53a9f72be733fc0bcb005b3ebbac",
+        "50bc09e76180e00e4465e1a485ddc09d",
+        "1d254153d4ab51201f1646940f018540",
+        "74c4e6b3e1f6a1eea24c589628592432",
+        "b15cce36ff4dcbd00b6dd88e7857a6ad",
+        "111f8e2ac8aa800a7a99e3239f7bfb39",
+        "ffd1fdc53d0ce67064dc6a9c7960ede0",
+        "af6d107764bb5b1abb91932881670226",
+        "18c95ad55216b8f92d7e70b3a046e2fc",
+        "ebc24e6d6c33eaebbd558eafbeedf1ba",
+        "ace28f2a6363774853a83a0b21b9421a",
+        "38879255a25d3c92d5e44e04ae6cec6f",
+        "165f6e37dce68623721b423839de8be5",
+        "9ecce42647a20130c1f39a5d4cb75743",
+        "8c03f828fec3ef71311cd463b6759d99",
+        "cbcfe4450ddf6f3ad90b1b398090fe4a",
+    ]
+)
 
 
 def build_backbone(backbone: Backbone, *, weights: str, image_size: int) -> keras.Model:
@@ -50,8 +75,11 @@ def build_backbone(backbone: Backbone, *, weights: str, image_size: int) -> kera
             with _explained_download(backbone):
                 return build(weights="imagenet", **arguments)
         network = build(weights=None, **arguments)
-    if weights != "none":
-        _load_file(network, weights, backbone)
+    if weights == "none":
+        return network
+    _load_file(network, weights, backbone)
+    if backbone.module == "efficientnet" and _is_published_efficientnet(weights):
+        return _with_published_scaling(network)
     return network
 
 
@@ -79,16 +107,19 @@ def _check_file(path: str) -> None:
 
 def _load_file(network: keras.Model, path: str, backbone: Backbone) -> None:
     try:
-        if path.endswith(".keras"):
-            source = keras.saving.load_model(path, compile=False)
-            _copy_weights(source, network)
-        else:
-            network.load_weights(path)
+        with warnings.catch_warnings():
+            # Keras warns of weights that it skips, and leaves them random.
+            warnings.simplefilter("error", UserWarning)
+            if path.endswith(".keras"):
+                source = keras.saving.load_model(path, compile=False)
+                _copy_weights(source, network)
+            else:
+                network.load_weights(path)
     except (OSError, KeyError) as error:
         raise bad_value(
             "weights", path, "is damaged or no weights file of Keras", "Get the file again"
         ) from error
-    except ValueError as error:
+    except (ValueError, UserWarning) as error:
         if "File not found" in str(error):  # What Keras says of a .keras file that is no zip.
             raise bad_value(
                 "weights", path, "is damaged or no weights file of Keras", "Get the file again"
@@ -107,13 +138,51 @@ def _copy_weights(source: keras.Model, network: keras.Model) -> None:
     network.set_weights(named.get("backbone", source).get_weights())
 
 
+def _is_published_efficientnet(path: str) -> bool:
+    """Tells whether weights belong to the graph that `weights="imagenet"` builds.
+
+    That graph has one rescaling more than any other of the same EfficientNet.
+    """
+    if path.endswith(".keras"):
+        classifier = keras.saving.load_model(path, compile=False)
+        named = {layer.name: layer for layer in classifier.layers}
+        return _count_rescalings(named.get("backbone", classifier)) > 1
+    digest = hashlib.md5(pathlib.Path(path).read_bytes(), usedforsecurity=False)
+    return digest.hexdigest() in _PUBLISHED_EFFICIENTNETS
+
+
+def _count_rescalings(model: keras.Model) -> int:
+    return sum(
+        _count_rescalings(layer)
+        if isinstance(layer, keras.Model)
+        else isinstance(layer, keras.layers.Rescaling)
+        for layer in model.layers
+    )
+
+
+def _with_published_scaling(network: keras.Model) -> keras.Model:
+    """Puts the missing rescaling of a published EfficientNet in front of it.
+
+    Keras has it after the normalization, as `y / sqrt(deviation)` with
+    `y = (x / 255 - mean) / sqrt(variance)`; on the pixels `x` themselves that is
+    `k x + 255 mean (1 - k)` with `k = 1 / sqrt(deviation)`,
+    https://github.com/tensorflow/tensorflow/issues/49930
+    """
+    factors = [1 / math.sqrt(deviation) for deviation in IMAGENET_DEVIATION]
+    offsets = [255 * mean * (1 - k) for mean, k in zip(IMAGENET_MEAN, factors, strict=True)]
+    images = keras.Input(network.input.shape[1:], name="pixels")
+    rescaled = keras.layers.Rescaling(factors, offsets, dtype="float32", name="published_scaling")
+    network.name = "network"
+    return keras.Model(images, network(rescaled(images)), name="backbone")
+
+
 def _gist(error: Exception) -> str:
     return re.sub(r"\s+", " ", str(error)).split(". ")[0][:160]
 
 
 @contextlib.contextmanager
 def _explained_download(backbone: Backbone) -> Iterator[None]:
-    cache_dir = pathlib.Path(keras.config.keras_home()) / "models"
+    cache_dir = keras_home() / "models"
     cached_before = set(os.listdir(cache_dir)) if cache_dir.is_dir() else set()
     timeout_before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_NETWORK_TIMEOUT_SECONDS)

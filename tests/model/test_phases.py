@@ -1,0 +1,187 @@
+import keras
+import numpy as np
+import pytest
+
+import fakes
+from kerastl.config import Phase
+from kerastl.errors import UsageError
+from kerastl.model.backbones import BACKBONES
+from kerastl.model.boundaries import flatten
+from kerastl.model.build import build_classifier
+from kerastl.model.phases import (
+    block_names,
+    find_boundary,
+    find_first,
+    prepare_phase,
+    silent_dropout,
+)
+from kerastl.training.checks import Snapshot, check_moves
+from kerastl.training.fit import _from_images
+
+NORMS = {"stem_bn", "block2_bn"}
+HEAD = {"logits/kernel", "logits/bias"}
+BLOCK2 = {"block2_conv/kernel", "block2_conv/bias"}
+BLOCK1 = {"block1_conv/kernel", "block1_conv/bias"}
+STEM = {"stem/kernel", "stem/bias"}
+
+
+def phase(unfreeze_from, name="finetune"):
+    return Phase(
+        name=name, epochs=1, learning_rate=0.01, warmup_epochs=0, unfreeze_from=unfreeze_from
+    )
+
+
+def classifier_of(row, dropout=0.0):
+    shape = (fakes.IMAGE_SIZE, fakes.IMAGE_SIZE, 3)
+    network = fakes.tiny_net(include_top=False, weights=None, input_shape=shape, name="backbone")
+    classifier = build_classifier(network, scaling=row.scaling, num_classes=2, dropout=dropout)
+    # The head starts at zero, which gives the layers below no gradient at the first step.
+    kernel = classifier.get_layer("logits").kernel
+    kernel.assign(keras.random.normal(kernel.shape, seed=1))
+    return classifier
+
+
+def moved_weights(row, unfreeze_from, name="finetune"):
+    classifier = classifier_of(row)
+    plan = prepare_phase(classifier, flatten(classifier), phase(unfreeze_from, name), row.blocks)
+    before = {id(weight): np.array(weight) for weight in classifier.weights}
+    images = np.random.default_rng(0).uniform(0, 255, (8, 16, 16, 3)).astype("float32")
+    model = _from_images(plan)
+    model.compile(
+        keras.optimizers.SGD(0.5), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    with silent_dropout(plan):
+        model.fit(images, np.arange(8) % 2, epochs=2, batch_size=4, verbose=0)
+    moved = {
+        weight.path
+        for weight in classifier.weights
+        if (np.array(weight) != before[id(weight)]).any()
+    }
+    assert {weight.path for weight in plan.moving} == moved
+    return moved
+
+
+@pytest.mark.parametrize(
+    ("unfreeze_from", "name", "expected"),
+    [
+        (None, "head", HEAD),
+        ("", "finetune", HEAD | BLOCK2),
+        ("block2", "finetune", HEAD | BLOCK2),
+        ("block1", "finetune", HEAD | BLOCK2 | BLOCK1),
+        ("block2_bn", "finetune", HEAD),
+        ("all", "finetune", HEAD | BLOCK2 | BLOCK1 | STEM),
+    ],
+)
+def test_fit_moves_only_unfrozen_weights(tiny_net, unfreeze_from, name, expected):
+    # Never a weight of batch norm: neither gamma and beta nor the moving statistics.
+    assert moved_weights(tiny_net, unfreeze_from, name) == expected
+
+
+def test_from_scratch_everything_moves(tiny_net):
+    moved = moved_weights(tiny_net, "all", "scratch")
+    norms = {
+        f"{norm}/{weight}"
+        for norm in NORMS
+        for weight in ("gamma", "beta", "moving_mean", "moving_variance")
+    }
+    assert moved == HEAD | BLOCK2 | BLOCK1 | STEM | norms
+
+
+def test_cut_is_the_highest_boundary_below(tiny_net):
+    flat = flatten(classifier_of(tiny_net))
+    places = {
+        name: flat.steps[find_boundary(flat, find_first(flat, name, tiny_net.blocks)).position - 1]
+        for name in (None, "block2", "block1_add")
+    }
+    assert {name: step.layer.name for name, step in places.items()} == {
+        None: "pooled",
+        "block2": "block1_add",
+        # Two tensors cross into the addition, so the cut is below its block.
+        "block1_add": "stem_drop",
+    }
+
+
+def test_dropout_below_the_cut_is_off_under_fit(tiny_net):
+    classifier = classifier_of(tiny_net)
+    plan = prepare_phase(classifier, flatten(classifier), phase("block2"), tiny_net.blocks)
+    images = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype("float32")
+    model = _from_images(plan)
+    np.testing.assert_array_equal(model(images, training=True), model(images, training=True))
+    np.testing.assert_allclose(
+        model(images, training=True), classifier(images, training=False), atol=1e-5
+    )
+
+
+def test_frozen_dropout_above_the_cut_is_silenced_and_comes_back(tiny_net):
+    def with_branch(*, include_top, weights, input_shape, name):
+        images = keras.Input(input_shape)
+        stem = keras.layers.Conv2D(4, 3, padding="same", name="stem")(images)
+        branch = keras.layers.Dropout(0.5, name="block1_drop")(stem)
+        branch = keras.layers.Conv2D(4, 1, name="block1_conv")(branch)
+        return keras.Model(images, keras.layers.Add(name="block1_add")([stem, branch]), name=name)
+
+    network = with_branch(include_top=False, weights=None, input_shape=(16, 16, 3), name="backbone")
+    classifier = build_classifier(network, scaling=None, num_classes=2, dropout=0.0)
+    flat = flatten(classifier)
+    plan = prepare_phase(classifier, flat, phase("block1_conv"), tiny_net.blocks)
+    assert [layer.name for layer in plan.silenced] == ["block1_drop"]
+    with silent_dropout(plan):
+        assert network.get_layer("block1_drop").rate == 0
+    assert network.get_layer("block1_drop").rate == 0.5
+
+
+def test_head_dropout_is_trained_above_the_cut(tiny_net):
+    classifier = classifier_of(tiny_net, dropout=0.5)
+    plan = prepare_phase(classifier, flatten(classifier), phase(None, "head"), tiny_net.blocks)
+    assert [layer.name for layer in plan.upper.layers[1:]] == ["dropout", "logits"]
+    assert plan.first == "logits"
+    assert plan.silenced == ()
+
+
+def test_unknown_block_is_refused_with_those_that_exist(tiny_net):
+    flat = flatten(classifier_of(tiny_net))
+    with pytest.raises(
+        UsageError,
+        match=r"unfreeze_from='blok2': .* Did you mean 'block2'\? Blocks: stem, block1, block2;",
+    ):
+        find_first(flat, "blok2", tiny_net.blocks)
+    assert block_names(flat, tiny_net.blocks) == ["stem", "block1", "block2"]
+
+
+def test_frozen_backbone_says_so(tiny_net):
+    classifier = classifier_of(tiny_net)
+    flat = flatten(classifier)
+    prepare_phase(classifier, flat, phase(None, "head"), tiny_net.blocks)
+    assert classifier.get_layer("backbone").trainable is False
+    prepare_phase(classifier, flat, phase("block2"), tiny_net.blocks)
+    assert classifier.get_layer("backbone").trainable is True
+    assert classifier.get_layer("backbone").get_layer("stem").trainable is False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "unfreeze_from"),
+    [
+        ("EfficientNetB0", "block7"),
+        ("ConvNeXtTiny", "stage4"),
+        ("NASNetMobile", ""),
+        ("MobileNetV3Small", ""),
+    ],
+)
+def test_hard_families_keep_what_is_frozen(name, unfreeze_from):
+    row = BACKBONES[name]
+    network = getattr(keras.applications, name)(
+        include_top=False, weights=None, input_shape=(32, 32, 3), name="backbone"
+    )
+    classifier = build_classifier(network, scaling=row.scaling, num_classes=2, dropout=0.0)
+    kernel = classifier.get_layer("logits").kernel
+    kernel.assign(keras.random.normal(kernel.shape, seed=1))
+    plan = prepare_phase(classifier, flatten(classifier), phase(unfreeze_from), row.blocks)
+    frozen, moving = Snapshot(plan.frozen), Snapshot(plan.moving)
+    model = _from_images(plan)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    images = np.random.default_rng(0).uniform(0, 255, (8, 32, 32, 3)).astype("float32")
+    with silent_dropout(plan):
+        model.fit(images, np.arange(8) % 2, epochs=2, verbose=0)
+    assert len(plan.frozen) > 0
+    check_moves(plan, frozen, moving, steps=2).require()

@@ -1,0 +1,169 @@
+import pathlib
+import re
+import urllib.error
+import urllib.request
+
+import keras
+import numpy as np
+import pytest
+
+import fakes
+from kerastl.errors import KerastlError, UsageError
+from kerastl.model import weights as module
+from kerastl.model.backbones import BACKBONES
+from kerastl.model.build import build_classifier
+from kerastl.model.weights import build_backbone, fingerprint
+
+SIZE = fakes.IMAGE_SIZE
+SHAPE = (32, 32, 3)
+
+
+@pytest.fixture
+def trained():
+    """A tiny network with weights that no other seed gives."""
+    keras.utils.set_random_seed(7)
+    return fakes.tiny_net(
+        include_top=False, weights=None, input_shape=(SIZE, SIZE, 3), name="backbone"
+    )
+
+
+def load(row, path):
+    return build_backbone(row, weights=str(path), image_size=SIZE)
+
+
+def refused(row, path, match):
+    with pytest.raises(UsageError, match=match) as error:
+        load(row, path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["net.weights.h5", "net.keras"])
+def test_file_gives_its_weights(tiny_net, trained, tmp_path, name):
+    path = tmp_path / name
+    trained.save_weights(path) if name.endswith("h5") else trained.save(path)
+    assert fingerprint(load(tiny_net, path)) == fingerprint(trained)
+
+
+def test_classifier_of_an_earlier_run_gives_its_backbone(tiny_net, trained, tmp_path):
+    path = tmp_path / "model.keras"
+    build_classifier(trained, scaling=tiny_net.scaling, num_classes=4, dropout=0.0).save(path)
+    assert fingerprint(load(tiny_net, path)) == fingerprint(trained)
+
+
+def test_file_with_the_classifier_gives_the_rest(trained, tiny_net, tmp_path):
+    pooled = keras.layers.GlobalAveragePooling2D()(trained.output)
+    whole = keras.Model(trained.input, keras.layers.Dense(10)(pooled))
+    whole.save_weights(tmp_path / "top.weights.h5")
+    assert fingerprint(load(tiny_net, tmp_path / "top.weights.h5")) == fingerprint(trained)
+
+
+def test_none_is_random(tiny_net):
+    keras.utils.set_random_seed(1)
+    first = build_backbone(tiny_net, weights="none", image_size=SIZE)
+    second = build_backbone(tiny_net, weights="none", image_size=SIZE)
+    assert fingerprint(first) != fingerprint(second)
+
+
+def test_missing_file(tiny_net, tmp_path):
+    refused(tiny_net, tmp_path / "no.h5", r"weights='.*no\.h5': is not a file\. Use imagenet, none")
+
+
+def test_other_ending(tiny_net, tmp_path):
+    path = tmp_path / "weights.pt"
+    path.touch()
+    refused(tiny_net, path, r"does not end in \.weights\.h5, \.h5 or \.keras")
+
+
+@pytest.mark.parametrize("name", ["a.weights.h5", "a.h5", "a.keras"])
+@pytest.mark.parametrize("content", [b"", b"not a weights file" * 50])
+def test_what_is_no_weights_file(tiny_net, tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    refused(tiny_net, path, "is damaged or no weights file of Keras")
+
+
+@pytest.mark.parametrize("name", ["net.weights.h5", "net.keras"])
+def test_truncated_file(tiny_net, trained, tmp_path, name):
+    path = tmp_path / name
+    trained.save_weights(path) if name.endswith("h5") else trained.save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    refused(tiny_net, path, "is damaged or no weights file of Keras")
+
+
+@pytest.mark.parametrize("name", ["net.weights.h5", "net.keras"])
+def test_weights_of_another_network(tiny_net, tmp_path, name):
+    images = keras.Input((SIZE, SIZE, 3))
+    other = keras.Model(images, keras.layers.Conv2D(5, 3)(images))
+    path = tmp_path / name
+    other.save_weights(path) if name.endswith("h5") else other.save(path)
+    refused(tiny_net, path, "holds the weights of another network than TinyNet")
+
+
+def offline(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    # Keras reads the variable when it is imported.
+    monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path))
+
+    def fail(*_, **__):
+        raise urllib.error.URLError("no network in this test")
+
+    monkeypatch.setattr(urllib.request, "urlopen", fail)
+    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", fail)
+
+
+def test_no_network_says_where_the_file_may_be_put(monkeypatch, tmp_path, capsys):
+    offline(monkeypatch, tmp_path)
+    with pytest.raises(KerastlError) as error:
+        build_backbone(BACKBONES["MobileNet"], weights="imagenet", image_size=32)
+    message = str(error.value)
+    assert re.match(
+        r"weights='imagenet': MobileNet is not in .*models and https://\S+\.h5 cannot", message
+    )
+    assert "--weights=FILE" in message
+    assert str(tmp_path / "models" / "mobilenet_1_0_224_tf_no_top.h5") in message
+    assert capsys.readouterr().out == ""
+
+
+def test_broken_download_is_named(monkeypatch, tmp_path):
+    offline(monkeypatch, tmp_path)
+    cached = tmp_path / "models" / "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    cached.parent.mkdir()
+    cached.write_bytes(b"junk")
+    with pytest.raises(KerastlError, match=rf"checksum mismatch of {re.escape(str(cached))}"):
+        build_backbone(BACKBONES["ResNet50"], weights="imagenet", image_size=32)
+
+
+def test_published_efficientnet_file_scales_as_with_imagenet(monkeypatch, tmp_path):
+    keras.utils.set_random_seed(3)
+    # The graph that `weights="imagenet"` builds, with random weights in place of a download.
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", lambda *_, **__: "nowhere")
+    monkeypatch.setattr(keras.Model, "load_weights", lambda *_, **__: None)
+    published = keras.applications.EfficientNetB0(
+        include_top=False, weights="imagenet", input_shape=SHAPE
+    )
+    monkeypatch.undo()
+    normalization = next(
+        layer for layer in published.layers if isinstance(layer, keras.layers.Normalization)
+    )
+    normalization.adapt_mean.assign([0.485, 0.456, 0.406])
+    normalization.adapt_variance.assign([0.229, 0.224, 0.225])
+    normalization.finalize_state()
+    path = tmp_path / "efficientnetb0_notop.weights.h5"
+    published.save_weights(path)
+
+    def features():
+        network = build_backbone(BACKBONES["EfficientNetB0"], weights=str(path), image_size=32)
+        return network(images, training=False)
+
+    images = np.random.default_rng(0).uniform(0, 255, (1, *SHAPE)).astype("float32")
+    expected = published(images, training=False)
+    assert not np.allclose(features(), expected, rtol=1e-3)
+    digest = module.hashlib.md5(pathlib.Path(path).read_bytes()).hexdigest()
+    monkeypatch.setattr(module, "_PUBLISHED_EFFICIENTNETS", {digest})
+    np.testing.assert_allclose(features(), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_shared_file_loads(shared_dir):
+    path = shared_dir / "weights" / "mobilenetv2_imagenet_notop.weights.h5"
+    network = build_backbone(BACKBONES["MobileNetV2"], weights=str(path), image_size=32)
+    assert network.count_params() == 2_257_984
