@@ -1,0 +1,65 @@
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from kerastl.errors import KerastlError
+from kerastl.training.checks import (
+    Check,
+    Snapshot,
+    check_agreement,
+    check_first_loss,
+    spread,
+)
+
+
+def variable(values):
+    return keras.Variable(np.array(values, np.float32))
+
+
+def test_snapshot_sees_a_single_bit():
+    still, changed = variable([1.0, 2.0]), variable([1.0, 2.0])
+    snapshot = Snapshot([still, changed])
+    changed.assign([1.0, np.nextafter(np.float32(2.0), np.float32(3.0))])
+    assert snapshot.moved() == [changed.path]
+    assert snapshot.unmoved() == [still.path]
+
+
+def test_zero_of_the_other_sign_is_another_bit():
+    weight = variable([0.0])
+    snapshot = Snapshot([weight])
+    weight.assign([-0.0])
+    assert snapshot.moved() == [weight.path]
+
+
+def test_first_loss_of_a_zero_head_is_exact():
+    check = check_first_loss(np.zeros((5, 7), np.float32), np.arange(5), 7)
+    assert check.passed
+    assert check.text == f"first loss {math.log(7):.4f}, ln(7) is {math.log(7):.4f}"
+
+
+def test_first_loss_of_a_head_with_preferences_fails():
+    logits = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
+    check = check_first_loss(logits, np.zeros(50, np.int64), 7)
+    assert not check.passed
+    with pytest.raises(KerastlError, match=r"A check of this run failed: first loss .* bug"):
+        check.require()
+
+
+def test_passed_check_lets_the_run_go_on():
+    Check("fine", passed=True).require()
+
+
+def test_agreement_has_a_limit_and_sixteen_bits_have_another():
+    whole = np.full((4, 2), 0.5)
+    assert check_agreement(whole + 5e-5, whole, exact=True).passed
+    assert not check_agreement(whole + 5e-4, whole, exact=True).passed
+    assert check_agreement(whole + 5e-4, whole, exact=False).passed
+    assert not check_agreement(np.full((4, 2), np.nan), whole, exact=False).passed
+
+
+def test_sample_is_spread_over_all():
+    assert spread(3).tolist() == [0, 1, 2]
+    sample = spread(100_000)
+    assert (len(sample), sample[0], sample[-1]) == (256, 0, 99_999)

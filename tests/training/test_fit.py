@@ -1,0 +1,118 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import fakes
+import kerastl
+from kerastl.config import Phase
+from kerastl.errors import KerastlError
+from kerastl.model.boundaries import flatten
+from kerastl.model.build import build_classifier
+from kerastl.model.phases import prepare_phase
+from kerastl.training.fit import Best, EpochRow, PhaseData, _build_optimizer, train_phase
+from kerastl.training.schedule import LearningRate
+
+STEPS = 5
+
+
+def row(epoch, val_accuracy, val_loss=1.0, phase="head"):
+    return EpochRow(phase, epoch, 0.1, 1.0, 0.5, val_loss, val_accuracy, 1.0)
+
+
+def test_best_is_the_highest_accuracy_and_then_the_lowest_loss():
+    weight = keras.Variable(0.0)
+    best = Best()
+    best.begin([weight])
+    epochs = [(0.5, 1.0), (0.7, 0.9), (0.7, 0.8), (0.7, 0.8), (0.6, 0.1)]
+    for epoch, (accuracy, loss) in enumerate(epochs, start=1):
+        weight.assign(epoch)
+        best.offer(row(epoch, accuracy, loss))
+    best.restore()
+    assert best.row.epoch == 3
+    assert float(weight) == 3
+
+
+def test_best_of_an_earlier_phase_survives_a_worse_one():
+    low, high = keras.Variable(0.0), keras.Variable(0.0)
+    best = Best()
+    best.begin([high])
+    high.assign(1.0)
+    best.offer(row(1, 0.9))
+    best.restore()
+    best.begin([low, high])
+    low.assign(5.0)
+    high.assign(5.0)
+    best.offer(row(1, 0.2, phase="finetune"))
+    best.restore()
+    assert (best.row.phase, float(low), float(high)) == ("head", 0.0, 1.0)
+
+
+def train(row_of_net, rate, *, epochs=3, name="head", poisoned=None, **changes):
+    config = kerastl.Config(
+        run_dir="unused",
+        dataset="digits",
+        batch_size=8,
+        head_epochs=epochs,
+        head_learning_rate=0.1,
+        schedule="constant",
+        **changes,
+    )
+    shape = (fakes.IMAGE_SIZE, fakes.IMAGE_SIZE, 3)
+    network = fakes.tiny_net(include_top=False, weights=None, input_shape=shape, name="backbone")
+    classifier = build_classifier(network, scaling=None, num_classes=2, dropout=0.0)
+    unfreeze_from = None if name == "head" else "all"
+    phase = Phase(
+        name=name, epochs=epochs, learning_rate=rate, warmup_epochs=0, unfreeze_from=unfreeze_from
+    )
+    plan = prepare_phase(classifier, flatten(classifier), phase, row_of_net.blocks)
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0, 255, (epochs * STEPS * 8, *shape)).astype("float32")
+    if poisoned is not None:
+        images[poisoned * 8] = np.nan
+    labels = np.arange(len(images)) % 2
+    batches = tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)
+    validation = tf.data.Dataset.from_tensor_slices((images[:8] * 0, labels[:8])).batch(8)
+    data = PhaseData(train=batches, validation=validation, num_train=STEPS * 8, stored=False)
+    best = Best()
+    best.begin(plan.upper.weights)
+    rows = []
+    train_phase(plan, data, config, best=best, progress=kerastl.Progress(), on_epoch=rows.append)
+    return classifier, rows
+
+
+@pytest.mark.parametrize("step", [0, 1, 7])
+def test_loss_that_is_not_finite_is_named_by_its_step(tiny_net, step):
+    epoch, in_epoch = divmod(step, STEPS)
+    expected = (
+        rf"in the head phase, epoch {epoch + 1}, step {in_epoch + 1} of 5, at learning rate 0\.01"
+    )
+    with pytest.raises(KerastlError, match=expected):
+        train(tiny_net, 0.01, poisoned=step)
+
+
+def test_rows_have_the_rate_of_the_epochs_first_step(tiny_net):
+    _, rows = train(tiny_net, 0.01, epochs=2)
+    assert [row.epoch for row in rows] == [1, 2]
+    assert [row.learning_rate for row in rows] == pytest.approx([0.01, 0.01])
+    assert all(np.isfinite(dataclasses.astuple(row)[2:]).all() for row in rows)
+
+
+def test_statistics_from_scratch_follow_within_the_run(tiny_net):
+    classifier, _ = train(tiny_net, 0.01, name="scratch")
+    assert classifier.get_layer("backbone").get_layer("stem_bn").momentum == 0.9
+
+
+def test_weight_decay_is_for_kernels():
+    schedule = LearningRate(peak=0.1, warmup_steps=0, total_steps=1, falls=False)
+    for optimizer in ("sgd", "adamw"):
+        config = kerastl.Config(
+            run_dir="unused", dataset="digits", optimizer=optimizer, weight_decay=0.5
+        )
+        kernel, bias = keras.Variable([1.0], name="kernel"), keras.Variable([1.0], name="bias")
+        built = _build_optimizer(config, schedule)
+        built.apply([keras.ops.zeros(1), keras.ops.zeros(1)], [kernel, bias])
+        assert float(kernel[0]) == pytest.approx(0.95)
+        assert float(bias[0]) == 1.0
