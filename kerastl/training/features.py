@@ -173,11 +173,10 @@ class _Filler:
 
     def fill(self, boundaries: Sequence[Boundary], stores: Mapping[int, FeatureStore]) -> None:
         """Computes what any of the stores lacks, all boundaries in one pass."""
-        lacking = {
-            boundary.position: set(self._missing(stores[boundary.position]).tolist())
-            for boundary in boundaries
-        }
-        todo = np.array(sorted(set().union(*lacking.values())), np.int64)
+        lacking = {boundary.position: np.zeros(len(self._source), bool) for boundary in boundaries}
+        for position, mask in lacking.items():
+            mask[self._missing(stores[position])] = True
+        todo = np.flatnonzero(np.any([*lacking.values()], axis=0)) if boundaries else np.zeros(0)
         if boundaries:
             names = " and ".join(map(self._name, boundaries))
             had = min(self._had[boundary.position] for boundary in boundaries)
@@ -197,14 +196,14 @@ class _Filler:
             for images, _ in evaluation_dataset(self._source, todo, self._config):
                 batch = todo[done : done + len(images)]
                 for boundary, features in zip(boundaries, function(images), strict=True):
-                    wanted = np.isin(batch, list(lacking[boundary.position]))
+                    wanted = lacking[boundary.position][batch]
                     writers[boundary.position].add(
                         self._source.digests[batch[wanted]], features.numpy()[wanted]
                     )
                 done += len(images)
                 self._show(done, len(todo), time.monotonic() - started)
         seconds = time.monotonic() - started
-        written = sum(stores[position].bytes_for(len(rows)) for position, rows in lacking.items())
+        written = sum(stores[position].bytes_for(mask.sum()) for position, mask in lacking.items())
         self._progress.line(
             f"Computed {len(todo)} images in {format_duration(seconds)} "
             f"({len(todo) / seconds:.0f} images/s), {_gigabytes(written)} on disk."

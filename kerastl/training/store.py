@@ -191,6 +191,8 @@ class _Writer:
 
     def add(self, digests: np.ndarray, rows: np.ndarray) -> None:
         """Adds rows, of any float type, for images that the store does not have."""
+        if not len(digests):
+            return
         if self._rows is None:
             self._name = uuid.uuid4().hex
             self._rows = (self._path / f"{self._name}.rows").open("wb")

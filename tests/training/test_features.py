@@ -108,6 +108,21 @@ def test_one_pass_gives_all_boundaries(flat, config, monkeypatch):
     assert calls == [1, 1, 2]
 
 
+def test_boundary_that_is_there_is_not_stored_again(flat, config):
+    source = fakes.colour_source(per_class=200)
+    store(flat, config, source, "pooled")
+    before = {entry.path: entry.num_bytes for entry in list_entries_of(config)}
+    (block, pooled), said = store(flat, config, source, "block1_add", "pooled")
+    assert computed(said) == 600
+    after = {entry.path: entry.num_bytes for entry in list_entries_of(config)}
+    (path,) = before
+    # Only the note of its last use may differ.
+    assert abs(after[path] - before[path]) < 100
+    assert len(after) == 2
+    assert (block.rows >= 0).all()
+    assert (pooled.rows >= 0).all()
+
+
 @pytest.mark.parametrize(
     "change",
     [
