@@ -11,9 +11,7 @@ prints Markdown tables. `--memory` measures peak memory at 10,000 and 100,000 im
 
 import argparse
 import dataclasses
-import os
-import pathlib
-import platform
+import json
 import resource
 import statistics
 import subprocess
@@ -21,27 +19,29 @@ import sys
 import tempfile
 import time
 
+# First of all, since it chooses the backend that Keras takes when it is imported.
+from common import add_data_flags, machine, plain_dataset  # isort: skip
+import keras
+import numpy as np
+import tensorflow as tf
+
 import kerastl
 from kerastl import environment
-
-environment.prepare(kerastl.Progress(sys.stderr))
-
-# Only now, since Keras takes its backend when it is imported.
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-
-from kerastl.data import sources  # noqa: E402
-from kerastl.data.images import decode_and_resize  # noqa: E402
-from kerastl.data.splits import Splits, deal  # noqa: E402
-
-_SHARED = pathlib.Path(__file__).parents[2] / "shared"
+from kerastl.data import sources
+from kerastl.data.splits import deal
 
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """Seconds of one side, and the test accuracy that it reached."""
+    """One side of a comparison.
 
+    Attributes:
+        phases: Seconds of training, compiling and computing features included.
+        seconds: Seconds from start to end, with building, evaluation and records.
+        accuracy: Test accuracy.
+    """
+
+    phases: float
     seconds: float
     accuracy: float
 
@@ -49,19 +49,21 @@ class Timing:
 def main() -> None:
     """Runs what the flags ask for and prints tables."""
     arguments = _parse()
-    print(f"{_machine()}.\n")
+    print(f"{machine()}; median (lowest-highest).\n")
     if arguments.memory:
         _print_memory()
         return
-    print("| what | plain: s | kerastl: s | times faster | accuracy, plain and kerastl |")
-    print("| :-- | --: | --: | --: | --: |", flush=True)
+    print(
+        "| what | plain: training, s | kerastl: training, s | times faster "
+        "| plain: all, s | kerastl: all, s | times faster | accuracy, plain and kerastl |\n"
+        "| :-- | --: | --: | --: | --: | --: | --: | --: |",
+        flush=True,
+    )
     head = _config(arguments, finetune_epochs=0)
-    _compare(f"head, {head.head_epochs} epochs", head, arguments, warm=False)
-    _compare(f"head, {head.head_epochs} epochs, second run", head, arguments, warm=True)
-    block_13 = _config(arguments, unfreeze_from="block_13", finetune_epochs=3)
-    _compare("head and 3 epochs from block_13", block_13, arguments, warm=False)
-    block_6 = _config(arguments, unfreeze_from="block_6", finetune_epochs=3)
-    _compare("head and 3 epochs from block_6", block_6, arguments, warm=False)
+    _compare(f"head, {head.head_epochs} epochs", head, arguments, with_second_run=True)
+    for block in ("block_13", "block_6"):
+        config = _config(arguments, unfreeze_from=block, finetune_epochs=3)
+        _compare(f"head and 3 epochs from {block}", config, arguments)
     _compare_commands(arguments)
 
 
@@ -71,7 +73,7 @@ def run_plain(config: kerastl.Config) -> Timing:
     with environment.settings("float32", config.seed):
         splits = deal(sources.read_source(config, kerastl.Progress()), config)
         train, validation, test = (
-            _dataset(splits, indices, config, shuffled=indices is splits.train)
+            plain_dataset(splits, indices, config, shuffled=indices is splits.train)
             for indices in (splits.train, splits.validation, splits.test)
         )
         backbone = keras.applications.MobileNetV2(
@@ -85,7 +87,8 @@ def run_plain(config: kerastl.Config) -> Timing:
         pooled = keras.layers.GlobalAveragePooling2D()(features)
         logits = keras.layers.Dense(len(splits.source.class_names))(pooled)
         model = keras.Model(images, logits)
-        _fit(model, train, validation, config, config.head_learning_rate, config.head_epochs)
+        training = time.monotonic()
+        _fit(model, train, validation, config.head_learning_rate, config.head_epochs)
         if config.finetune_epochs:
             backbone.trainable = True
             below = True
@@ -94,23 +97,26 @@ def run_plain(config: kerastl.Config) -> Timing:
                 if below or isinstance(layer, keras.layers.BatchNormalization):
                     layer.trainable = False
             rate, epochs = config.finetune_learning_rate, config.finetune_epochs
-            _fit(model, train, validation, config, rate, epochs)
+            _fit(model, train, validation, rate, epochs)
+        phases = time.monotonic() - training
         accuracy = model.evaluate(test, verbose=0, return_dict=True)["accuracy"]
-    return Timing(time.monotonic() - started, accuracy)
+    return Timing(phases, time.monotonic() - started, accuracy)
 
 
 def run_kerastl(config: kerastl.Config) -> Timing:
     """Trains with `kerastl.run`, which evaluates and records too."""
     started = time.monotonic()
     result = kerastl.run(config, progress=kerastl.Progress())
-    return Timing(time.monotonic() - started, result.metrics["test"]["accuracy"])
+    seconds = time.monotonic() - started
+    receipt = json.loads((result.run_dir / "receipt.json").read_text("utf-8"))["seconds"]
+    phases = sum(value for name, value in receipt.items() if name != "all")
+    return Timing(phases, seconds, result.metrics["test"]["accuracy"])
 
 
 def _fit(
     model: keras.Model,
     train: tf.data.Dataset,
     validation: tf.data.Dataset,
-    config: kerastl.Config,
     rate: float,
     epochs: int,
 ) -> None:
@@ -120,45 +126,37 @@ def _fit(
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    model.fit(train, epochs=epochs, validation_data=validation, verbose=0)
-
-
-def _dataset(
-    splits: Splits, indices: np.ndarray, config: kerastl.Config, *, shuffled: bool
-) -> tf.data.Dataset:
-    labels = tf.constant(splits.source.labels)
-
-    def load(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        read = splits.source.read(index)
-        return decode_and_resize(read, image_size=config.image_size, rule="crop"), labels[index]
-
-    dataset = tf.data.Dataset.from_tensor_slices(indices)
-    if shuffled:
-        dataset = dataset.shuffle(len(indices), seed=config.seed)
-    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.batch(config.batch_size).prefetch(tf.data.AUTOTUNE)
+    model.fit(train, epochs=epochs, validation_data=validation, shuffle=False, verbose=0)
 
 
 def _compare(
-    what: str, config: kerastl.Config, arguments: argparse.Namespace, *, warm: bool
+    what: str,
+    config: kerastl.Config,
+    arguments: argparse.Namespace,
+    *,
+    with_second_run: bool = False,
 ) -> None:
-    plain, ours = [], []
+    plain, first, second = [], [], []
     for _ in range(arguments.repeats):
+        plain.append(run_plain(config))
         with tempfile.TemporaryDirectory() as folder:
-            fresh = dataclasses.replace(
-                config, run_dir=f"{folder}/run", cache_dir=f"{folder}/cache"
-            )
-            if warm:
-                run_kerastl(dataclasses.replace(fresh, run_dir=f"{folder}/first"))
-            plain.append(run_plain(fresh))
-            ours.append(run_kerastl(fresh))
-    ratios = [a.seconds / b.seconds for a, b in zip(plain, ours, strict=True)]
-    print(
-        f"| {what} | {_spread([side.seconds for side in plain])} "
-        f"| {_spread([side.seconds for side in ours])} | {_spread(ratios)} "
-        f"| {plain[0].accuracy:.4f}, {ours[0].accuracy:.4f} |",
-        flush=True,
-    )
+            fresh = dataclasses.replace(config, run_dir=f"{folder}/a", cache_dir=f"{folder}/cache")
+            first.append(run_kerastl(fresh))
+            if with_second_run:
+                second.append(run_kerastl(dataclasses.replace(fresh, run_dir=f"{folder}/b")))
+    _print_row(what, plain, first)
+    if second:
+        _print_row(f"{what}, second run", plain, second)
+
+
+def _print_row(what: str, plain: list[Timing], ours: list[Timing]) -> None:
+    cells = []
+    for part in ("phases", "seconds"):
+        pairs = [(getattr(a, part), getattr(b, part)) for a, b in zip(plain, ours, strict=True)]
+        cells += [_spread([a for a, _ in pairs]), _spread([b for _, b in pairs])]
+        cells.append(_spread([a / b for a, b in pairs]))
+    accuracies = f"{plain[0].accuracy:.4f}, {ours[0].accuracy:.4f}"
+    print(f"| {what} | {' | '.join(cells)} | {accuracies} |", flush=True)
 
 
 def _compare_commands(arguments: argparse.Namespace) -> None:
@@ -276,25 +274,9 @@ def _spread(values: list[float]) -> str:
     return f"{middle:.3g}{spread}"
 
 
-def _machine() -> str:
-    names = [
-        line.split(":")[1].strip()
-        for line in pathlib.Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        if line.startswith("model name")
-    ]
-    return (
-        f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras "
-        f"{keras.version()}; median (lowest-highest)"
-    )
-
-
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tfds_dir", default=str(_SHARED / "tfds"))
-    parser.add_argument(
-        "--weights", default=str(_SHARED / "weights/mobilenetv2_imagenet_notop.weights.h5")
-    )
+    add_data_flags(parser)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--examples_per_class", type=int, default=0, help="for a quick look")
     parser.add_argument("--memory", action="store_true")

@@ -15,29 +15,20 @@ prints a Markdown table. A quick look takes `--seeds=0 --examples_per_class=10 -
 
 import argparse
 import dataclasses
-import os
-import pathlib
-import platform
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 
+# First of all, since it chooses the backend that Keras takes when it is imported.
+from common import add_data_flags, machine, plain_dataset  # isort: skip
+import keras
+import numpy as np
+
 import kerastl
 from kerastl import environment
+from kerastl.data.sources import read_source
+from kerastl.data.splits import deal
 
-environment.prepare(kerastl.Progress(sys.stderr))
-
-# Only now, since Keras takes its backend when it is imported.
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-
-from kerastl.data.images import decode_and_resize  # noqa: E402
-from kerastl.data.sources import read_source  # noqa: E402
-from kerastl.data.splits import Splits, deal  # noqa: E402
-
-_SHARED = pathlib.Path(__file__).parents[2] / "shared"
 _BLOCK = "block_6"
 _SETTINGS = {
     "dataset": "tfds:cifar10",
@@ -71,7 +62,7 @@ class Outcome:
 def main() -> None:
     """Runs both sides for each seed and prints the table."""
     arguments = _parse()
-    print(f"{_machine()}.\n")
+    print(f"{machine()}.\n")
     print(
         "| seed | recipe: head | recipe: fine-tuned | recipe: statistics moved by "
         "| kerastl: head | kerastl: fine-tuned | kerastl: statistics moved by "
@@ -95,7 +86,7 @@ def run_recipe(arguments: argparse.Namespace, seed: int) -> Outcome:
     with environment.settings("float32", seed):
         splits = deal(read_source(config, kerastl.Progress()), config)
         train, validation, test = (
-            _dataset(splits, indices, config, shuffled=indices is splits.train)
+            plain_dataset(splits, indices, config, shuffled=indices is splits.train)
             for indices in (splits.train, splits.validation, splits.test)
         )
 
@@ -161,12 +152,7 @@ def run_kerastl(arguments: argparse.Namespace, seed: int) -> Outcome:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--tfds_dir", default=str(_SHARED / "tfds"))
-    parser.add_argument(
-        "--weights",
-        default=str(_SHARED / "weights/mobilenetv2_imagenet_notop.weights.h5"),
-        help="imagenet, or a weights file of MobileNetV2 without its classifier",
-    )
+    add_data_flags(parser)
     parser.add_argument(
         "--seeds", default=[0, 1, 2], type=lambda text: [int(seed) for seed in text.split(",")]
     )
@@ -183,23 +169,6 @@ def _config(
     given = vars(arguments) | _SETTINGS | {"seed": seed} | places
     del given["seeds"]
     return kerastl.Config(**given)
-
-
-def _dataset(
-    splits: Splits, indices: np.ndarray, config: kerastl.Config, *, shuffled: bool
-) -> tf.data.Dataset:
-    labels = tf.constant(splits.source.labels)
-
-    def load(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        content = splits.source.read(index)
-        image = decode_and_resize(content, image_size=config.image_size, rule=config.resize)
-        return image, labels[index]
-
-    dataset = tf.data.Dataset.from_tensor_slices(indices)
-    if shuffled:
-        dataset = dataset.shuffle(len(indices), seed=config.seed)
-    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.batch(config.batch_size).prefetch(tf.data.AUTOTUNE)
 
 
 def _compile(model: keras.Model, learning_rate: float) -> None:
@@ -246,28 +215,6 @@ def _terms(arguments: argparse.Namespace) -> str:
         f"{_BLOCK}: {config.finetune_epochs} at {config.finetune_learning_rate:g}, SGD with "
         f"momentum {config.momentum:g}. Statistics: largest change of a moving mean or variance."
     )
-
-
-def _machine() -> str:
-    gpus = [
-        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
-        for gpu in tf.config.list_physical_devices("GPU")
-    ]
-    parts = (
-        f"{_cpu_name()}, {os.cpu_count()} cores",
-        *gpus,
-        f"TensorFlow {tf.__version__}",
-        f"Keras {keras.__version__}",
-        f"kerastl {kerastl.__version__}",
-    )
-    return ", ".join(parts)
-
-
-def _cpu_name() -> str:
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text("utf-8").splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":
