@@ -111,10 +111,9 @@ def _load_file(network: keras.Model, path: str, backbone: Backbone) -> None:
             # Keras warns of weights that it skips, and leaves them random.
             warnings.simplefilter("error", UserWarning)
             if path.endswith(".keras"):
-                source = keras.saving.load_model(path, compile=False)
-                _copy_weights(source, network)
+                _copy_weights(keras.saving.load_model(path, compile=False), network, backbone)
             else:
-                network.load_weights(path)
+                _load_h5(network, path, backbone)
     except (OSError, KeyError) as error:
         raise bad_value(
             "weights", path, "is damaged or no weights file of Keras", "Get the file again"
@@ -132,10 +131,35 @@ def _load_file(network: keras.Model, path: str, backbone: Backbone) -> None:
         ) from error
 
 
-def _copy_weights(source: keras.Model, network: keras.Model) -> None:
+def _copy_weights(source: keras.Model, network: keras.Model, backbone: Backbone) -> None:
     # A classifier that was trained here holds its backbone as a layer of that name.
     named = {layer.name: layer for layer in source.layers}
-    network.set_weights(named.get("backbone", source).get_weights())
+    values = named.get("backbone", source).get_weights()
+    if len(values) > len(network.weights):
+        whole = _build_whole(backbone, num_classes=source.output.shape[-1])
+        whole.set_weights(values)
+        values = whole.get_weights()[: len(network.weights)]
+    network.set_weights(values)
+
+
+def _load_h5(network: keras.Model, path: str, backbone: Backbone) -> None:
+    try:
+        network.load_weights(path)
+    except ValueError as error:
+        if "Layer count mismatch" not in str(error):
+            raise
+        # Only the older format counts layers, and those of ImageNet's classifier are more.
+        whole = _build_whole(backbone, num_classes=1000)
+        try:
+            whole.load_weights(path)
+        except ValueError:
+            raise error from None
+        network.set_weights(whole.get_weights()[: len(network.weights)])
+
+
+def _build_whole(backbone: Backbone, *, num_classes: int) -> keras.Model:
+    """Builds the network with its own classifier, whose weights come after all others."""
+    return getattr(keras.applications, backbone.name)(weights=None, classes=num_classes)
 
 
 def _is_published_efficientnet(path: str) -> bool:

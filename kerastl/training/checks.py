@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kerastl.errors import KerastlError
 from kerastl.model.phases import Plan
@@ -49,18 +50,18 @@ class Snapshot:
         self._weights = list(weights)
         self._hashes = [_hash(weight) for weight in self._weights]
 
-    def moved(self) -> list[str]:
+    def moved(self) -> list[Any]:
         """Lists the weights that differ by any bit from when the snapshot was taken."""
         return [
-            weight.path
+            weight
             for weight, before in zip(self._weights, self._hashes, strict=True)
             if _hash(weight) != before
         ]
 
-    def unmoved(self) -> list[str]:
+    def unmoved(self) -> list[Any]:
         """Lists the weights that have kept every bit."""
-        moved = set(self.moved())
-        return [weight.path for weight in self._weights if weight.path not in moved]
+        moved = {id(weight) for weight in self.moved()}
+        return [weight for weight in self._weights if id(weight) not in moved]
 
     def __len__(self) -> int:
         """Counts the weights."""
@@ -85,23 +86,51 @@ def check_first_loss(logits: np.ndarray, labels: np.ndarray, num_classes: int) -
     )
 
 
-def check_moves(plan: Plan, frozen: Snapshot, moving: Snapshot, *, steps: int) -> Check:
+def check_moves(
+    plan: Plan, frozen: Snapshot, moving: Snapshot, *, inputs: tf.Tensor, labels: tf.Tensor
+) -> Check:
     """Compares all weights with what they were before the phase.
 
-    The head starts at zero, so the first step of all gives the layers below it a gradient
-    of zero: a phase of a single step is not asked to move them.
+    A weight that trains may keep every bit where its gradient is too small to change a
+    float32, as in a network whose random weights let no signal through. So it counts as
+    wrong only if its gradient at the phase's rate would change it.
+
+    Args:
+        plan: The phase that has ended.
+        frozen: Of the weights that had to stay.
+        moving: Of the weights that had to move.
+        inputs: A batch at the phase's boundary.
+        labels: Its labels, int64 (batch,).
     """
-    wrongly_moved = frozen.moved()
-    wrongly_still = moving.unmoved() if steps > 1 else []
-    parts = [f"{len(moving) - len(moving.unmoved())} of {len(moving)} trained weights moved"]
+    wrongly_moved, still = frozen.moved(), moving.unmoved()
+    wrong = wrongly_moved + [
+        weight for weight in still if _would_move(weight, plan, inputs, labels)
+    ]
+    parts = [f"{len(moving) - len(still)} of {len(moving)} trained weights moved"]
     if len(frozen):
         same = len(frozen) - len(wrongly_moved)
         parts.insert(0, f"{same} of {len(frozen)} frozen weights bit-identical")
+    if len(still) + len(wrongly_moved) > len(wrong):
+        parts.append(f"{len(still) + len(wrongly_moved) - len(wrong)} have too small a gradient to")
     text = f"{plan.phase.name} phase: {', '.join(parts)}"
-    wrong = wrongly_moved + wrongly_still
     if wrong:
-        text += f"; wrong: {', '.join(wrong[:3])}"
+        text += f"; wrong: {', '.join(weight.path for weight in wrong[:3])}"
     return Check(text, not wrong)
+
+
+def _would_move(weight: Any, plan: Plan, inputs: tf.Tensor, labels: tf.Tensor) -> bool:
+    if not weight.trainable:
+        return True  # A moving statistic, which no gradient reaches and any batch moves.
+    with tf.GradientTape() as tape:
+        logits = plan.upper(inputs, training=False)
+        loss = tf.reduce_mean(
+            keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        )
+    gradient = tape.gradient(loss, weight.value)
+    if gradient is None:
+        return True
+    change = plan.phase.learning_rate * np.abs(tf.convert_to_tensor(gradient).numpy())
+    return bool((change > np.spacing(np.abs(np.array(weight)))).any())
 
 
 def spread(count: int) -> np.ndarray:

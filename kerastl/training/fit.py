@@ -102,7 +102,7 @@ def train_phase(
     best: Best,
     progress: Progress,
     on_epoch: Callable[[EpochRow], None],
-) -> int:
+) -> None:
     """Trains one phase; `best` has begun with the weights above the boundary.
 
     Args:
@@ -112,9 +112,6 @@ def train_phase(
         best: Is offered the weights after each epoch.
         progress: Gets a line for each epoch.
         on_epoch: Gets the row of each epoch.
-
-    Returns:
-        Steps taken.
 
     Raises:
         KerastlError: At the first step, or validation, whose loss is not finite.
@@ -134,7 +131,7 @@ def train_phase(
         optimizer=_build_optimizer(config, schedule),
         loss=_finite_cross_entropy,
         metrics=["accuracy"],
-        # XLA is several times slower on a CPU, and on a GPU it drops the check of the loss.
+        # XLA is several times slower on a CPU; on a GPU it has not been measured.
         jit_compile=False,
     )
     watcher = _Watcher(plan, schedule, data, config, progress=progress)
@@ -154,7 +151,6 @@ def train_phase(
             if _NOT_FINITE not in str(error):
                 raise
             raise _not_finite(watcher, schedule) from error
-    return phase.epochs * steps_per_epoch
 
 
 def _from_images(plan: Plan) -> keras.Model:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kerastl.config import Config, Phase
 from kerastl.data.pipeline import evaluation_dataset, training_dataset
@@ -93,15 +94,15 @@ def train(
         started = time.monotonic()
         plan = prepare_phase(classifier, flat, phase, blocks)
         features = stored.get(plan.boundary.position)
+        data = _phase_data(phase, splits, config, features)
         if not checks:
-            _pass(_first_loss(plan, splits, config, features), checks, progress)
+            _pass(_first_loss(plan, data), checks, progress)
         progress.line(
             f"{phase.name} phase: {count_of(phase.epochs, 'epoch')} at {phase.learning_rate:g}, "
             f"training from {plan.first} up: {plan.count_trained():,} of "
             f"{classifier.count_params():,} parameters."
         )
         try:
-            data = _phase_data(phase, splits, config, features)
             moves = _train_and_check(plan, data, config, best, record, progress)
         finally:
             best.restore()
@@ -142,8 +143,15 @@ def _train_and_check(
 ) -> Check:
     frozen, moving = Snapshot(plan.frozen), Snapshot(plan.moving)
     best.begin(plan.upper.weights)
-    steps = train_phase(plan, data, config, best=best, progress=progress, on_epoch=record.add_epoch)
-    return check_moves(plan, frozen, moving, steps=steps)
+    train_phase(plan, data, config, best=best, progress=progress, on_epoch=record.add_epoch)
+    inputs, labels = _first_batch(plan, data)
+    return check_moves(plan, frozen, moving, inputs=inputs, labels=labels)
+
+
+def _first_batch(plan: Plan, data: PhaseData) -> tuple[tf.Tensor, tf.Tensor]:
+    """Takes the first batch of a phase, as it is at its boundary."""
+    inputs, labels = next(iter(data.train))
+    return inputs if data.stored else plan.lower(inputs, training=False), labels
 
 
 def _phase_data(
@@ -169,14 +177,8 @@ def _evaluator(
     return evaluate_images
 
 
-def _first_loss(
-    plan: Plan, splits: Splits, config: Config, features: StoredFeatures | None
-) -> Check:
-    indices = splits.train[: config.batch_size]
-    dataset = evaluation_dataset(splits.source, indices, config, features=features)
-    inputs, labels = next(iter(dataset))
-    if features is None:
-        inputs = plan.lower(inputs, training=False)
+def _first_loss(plan: Plan, data: PhaseData) -> Check:
+    inputs, labels = _first_batch(plan, data)
     logits = plan.upper(inputs, training=False).numpy()
     return check_first_loss(logits, labels.numpy(), logits.shape[1])
 

@@ -184,4 +184,5 @@ def test_hard_families_keep_what_is_frozen(name, unfreeze_from):
     with silent_dropout(plan):
         model.fit(images, np.arange(8) % 2, epochs=2, verbose=0)
     assert len(plan.frozen) > 0
-    check_moves(plan, frozen, moving, steps=2).require()
+    inputs, labels = plan.lower(images, training=False), np.arange(8) % 2
+    check_moves(plan, frozen, moving, inputs=inputs, labels=labels).require()

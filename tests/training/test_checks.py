@@ -22,15 +22,15 @@ def test_snapshot_sees_a_single_bit():
     still, changed = variable([1.0, 2.0]), variable([1.0, 2.0])
     snapshot = Snapshot([still, changed])
     changed.assign([1.0, np.nextafter(np.float32(2.0), np.float32(3.0))])
-    assert snapshot.moved() == [changed.path]
-    assert snapshot.unmoved() == [still.path]
+    assert snapshot.moved() == [changed]
+    assert snapshot.unmoved() == [still]
 
 
 def test_zero_of_the_other_sign_is_another_bit():
     weight = variable([0.0])
     snapshot = Snapshot([weight])
     weight.assign([-0.0])
-    assert snapshot.moved() == [weight.path]
+    assert snapshot.moved() == [weight]
 
 
 def test_first_loss_of_a_zero_head_is_exact():
