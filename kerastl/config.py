@@ -7,7 +7,7 @@ from typing import Literal
 
 import platformdirs
 
-from kerastl.errors import UsageError, bad_value, unknown_name
+from kerastl.errors import UsageError, bad_value, closest, unknown_name
 
 PhaseName = Literal["head", "finetune", "scratch"]
 
@@ -149,7 +149,15 @@ class Config:
     def _check_dataset(self) -> None:
         kind, _, name = self.dataset.partition(":")
         if self.dataset != "digits" and not (kind == "tfds" and name):
-            raise unknown_name("dataset", self.dataset, DATASETS, what="a data set")
+            near = closest(self.dataset, ["digits"])
+            advice = f"Did you mean {near[0]!r}? " if near else ""
+            raise bad_value(
+                "dataset",
+                self.dataset,
+                "is not a data set",
+                f"{advice}Use digits, or tfds:NAME for a set of TensorFlow Datasets, as in "
+                "tfds:cifar10",
+            )
 
     def _check_combinations(self) -> None:
         if self.validation_fraction + self.test_fraction >= 1:

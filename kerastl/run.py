@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerastl import environment
 from kerastl.config import Config
-from kerastl.model.backbones import find_backbone
+from kerastl.model.backbones import check_weights, find_backbone
 from kerastl.outputs.paths import clear, make_writable, open_run_directory
 from kerastl.progress import Progress, format_duration
 
@@ -53,6 +53,7 @@ def run(config: Config, *, progress: Progress | None = None) -> Result:
     """
     progress = Progress(sys.stdout) if progress is None else progress
     find_backbone(config.backbone, image_size=config.image_size)
+    check_weights(config.weights)
     run_dir = open_run_directory(config)
     if config.export_dir:
         make_writable(pathlib.Path(config.export_dir), field="export_dir")

@@ -4,6 +4,7 @@ Nothing here imports Keras, so that a misspelt name is refused before a slow imp
 """
 
 import dataclasses
+import pathlib
 import re
 from collections.abc import Callable, Sequence
 
@@ -191,3 +192,25 @@ def find_backbone(name: str, *, image_size: int) -> Backbone:
             f"Use --image_size={backbone.minimum_size} or more; smaller images are enlarged",
         )
     return backbone
+
+
+def check_weights(weights: str) -> None:
+    """Refuses what is neither a known name nor a file that Keras may have written.
+
+    Raises:
+        UsageError: If the file is not there, or has another ending.
+    """
+    if weights in ("imagenet", "none"):
+        return
+    path = weights
+    if not pathlib.Path(path).is_file():
+        raise bad_value(
+            "weights", path, "is not a file", "Use imagenet, none or the path of a weights file"
+        )
+    if not path.endswith((".h5", ".keras")):
+        raise bad_value(
+            "weights",
+            path,
+            "does not end in .weights.h5, .h5 or .keras",
+            "Give a file that Keras wrote",
+        )

@@ -15,7 +15,7 @@ import keras
 
 from kerastl.environment import keras_home
 from kerastl.errors import KerastlError, bad_value
-from kerastl.model.backbones import IMAGENET_DEVIATION, IMAGENET_MEAN, Backbone
+from kerastl.model.backbones import IMAGENET_DEVIATION, IMAGENET_MEAN, Backbone, check_weights
 
 _NETWORK_TIMEOUT_SECONDS = 20
 
@@ -60,8 +60,7 @@ def build_backbone(backbone: Backbone, *, weights: str, image_size: int) -> kera
         KerastlError: If ImageNet weights are not there and cannot be downloaded.
         UsageError: If the file is missing, damaged or of another network.
     """
-    if weights not in ("imagenet", "none"):
-        _check_file(weights)
+    check_weights(weights)
     build = getattr(keras.applications, backbone.name)
     arguments = {
         "include_top": False,
@@ -89,20 +88,6 @@ def fingerprint(model: keras.Model) -> str:
     for weight in model.weights:
         digest.update(keras.ops.convert_to_numpy(weight).tobytes())
     return digest.hexdigest()
-
-
-def _check_file(path: str) -> None:
-    if not pathlib.Path(path).is_file():
-        raise bad_value(
-            "weights", path, "is not a file", "Use imagenet, none or the path of a weights file"
-        )
-    if not path.endswith((".h5", ".keras")):
-        raise bad_value(
-            "weights",
-            path,
-            "does not end in .weights.h5, .h5 or .keras",
-            "Give a file that Keras wrote",
-        )
 
 
 def _load_file(network: keras.Model, path: str, backbone: Backbone) -> None:
@@ -201,7 +186,7 @@ def _with_published_scaling(network: keras.Model) -> keras.Model:
 
 
 def _gist(error: Exception) -> str:
-    return re.sub(r"\s+", " ", str(error)).split(". ")[0][:160]
+    return re.sub(r"\s+", " ", str(error)).split(". ")[0][:160].rstrip(".")
 
 
 @contextlib.contextmanager

@@ -87,24 +87,31 @@ def check_first_loss(logits: np.ndarray, labels: np.ndarray, num_classes: int) -
 
 
 def check_moves(
-    plan: Plan, frozen: Snapshot, moving: Snapshot, *, inputs: tf.Tensor, labels: tf.Tensor
+    plan: Plan,
+    frozen: Snapshot,
+    moving: Snapshot,
+    *,
+    steps: int,
+    batch: tuple[tf.Tensor, tf.Tensor],
 ) -> Check:
     """Compares all weights with what they were before the phase.
 
     A weight that trains may keep every bit where its gradient is too small to change a
     float32, as in a network whose random weights let no signal through. So it counts as
-    wrong only if its gradient at the phase's rate would change it.
+    wrong only if its gradient at the phase's rate would change it. The head starts at zero,
+    so the first step of all gives the layers below it a gradient of zero, whatever theirs is
+    afterwards: a phase of a single step is not asked to move them.
 
     Args:
         plan: The phase that has ended.
         frozen: Of the weights that had to stay.
         moving: Of the weights that had to move.
-        inputs: A batch at the phase's boundary.
-        labels: Its labels, int64 (batch,).
+        steps: Steps that the phase has taken.
+        batch: Inputs at the phase's boundary and their labels, int64 (batch,).
     """
     wrongly_moved, still = frozen.moved(), moving.unmoved()
     wrong = wrongly_moved + [
-        weight for weight in still if _would_move(weight, plan, inputs, labels)
+        weight for weight in still if steps > 1 and _would_move(weight, plan, *batch)
     ]
     parts = [f"{len(moving) - len(still)} of {len(moving)} trained weights moved"]
     if len(frozen):

@@ -102,7 +102,7 @@ def train_phase(
     best: Best,
     progress: Progress,
     on_epoch: Callable[[EpochRow], None],
-) -> None:
+) -> int:
     """Trains one phase; `best` has begun with the weights above the boundary.
 
     Args:
@@ -112,6 +112,9 @@ def train_phase(
         best: Is offered the weights after each epoch.
         progress: Gets a line for each epoch.
         on_epoch: Gets the row of each epoch.
+
+    Returns:
+        Steps taken.
 
     Raises:
         KerastlError: At the first step, or validation, whose loss is not finite.
@@ -151,6 +154,7 @@ def train_phase(
             if _NOT_FINITE not in str(error):
                 raise
             raise _not_finite(watcher, schedule) from error
+    return phase.epochs * steps_per_epoch
 
 
 def _from_images(plan: Plan) -> keras.Model:

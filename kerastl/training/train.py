@@ -143,9 +143,8 @@ def _train_and_check(
 ) -> Check:
     frozen, moving = Snapshot(plan.frozen), Snapshot(plan.moving)
     best.begin(plan.upper.weights)
-    train_phase(plan, data, config, best=best, progress=progress, on_epoch=record.add_epoch)
-    inputs, labels = _first_batch(plan, data)
-    return check_moves(plan, frozen, moving, inputs=inputs, labels=labels)
+    steps = train_phase(plan, data, config, best=best, progress=progress, on_epoch=record.add_epoch)
+    return check_moves(plan, frozen, moving, steps=steps, batch=_first_batch(plan, data))
 
 
 def _first_batch(plan: Plan, data: PhaseData) -> tuple[tf.Tensor, tf.Tensor]:

@@ -15,23 +15,49 @@ CONSTANT = (255, 128, 0)
 CAFFE = (-103.939, 11.221, 131.320)
 SYMMETRIC = (1.0, 0.004, -1.0)
 STANDARDIZED = (2.249, 0.205, -1.804)
-# One network of each family, small enough to build here; its last block.
-TOP_BLOCKS = {
-    "ConvNeXtTiny": "stage4",
-    "DenseNet121": "conv5",
-    "EfficientNetB0": "block7",
-    "EfficientNetV2B0": "block6",
-    "InceptionResNetV2": "block8_10",
-    "InceptionV3": "mixed10",
-    "MobileNet": "conv_13",
-    "MobileNetV2": "block_16",
-    "MobileNetV3Small": "expanded_conv_10",
-    "NASNetMobile": "normal_concat_12",
-    "ResNet50": "conv5",
-    "ResNet50V2": "conv5",
-    "VGG16": "block5",
-    "VGG19": "block5",
-    "Xception": "block14",
+# Parameters without the classifier, as https://keras.io/api/applications/ builds them, and
+# the last block.
+NETWORKS = {
+    "ConvNeXtTiny": (27_820_128, "stage4"),
+    "ConvNeXtSmall": (49_454_688, "stage4"),
+    "ConvNeXtBase": (87_566_464, "stage4"),
+    "ConvNeXtLarge": (196_230_336, "stage4"),
+    "ConvNeXtXLarge": (348_147_968, "stage4"),
+    "DenseNet121": (7_037_504, "conv5"),
+    "DenseNet169": (12_642_880, "conv5"),
+    "DenseNet201": (18_321_984, "conv5"),
+    "EfficientNetB0": (4_049_571, "block7"),
+    "EfficientNetB1": (6_575_239, "block7"),
+    "EfficientNetB2": (7_768_569, "block7"),
+    "EfficientNetB3": (10_783_535, "block7"),
+    "EfficientNetB4": (17_673_823, "block7"),
+    "EfficientNetB5": (28_513_527, "block7"),
+    "EfficientNetB6": (40_960_143, "block7"),
+    "EfficientNetB7": (64_097_687, "block7"),
+    "EfficientNetV2B0": (5_919_312, "block6"),
+    "EfficientNetV2B1": (6_931_124, "block6"),
+    "EfficientNetV2B2": (8_769_374, "block6"),
+    "EfficientNetV2B3": (12_930_622, "block6"),
+    "EfficientNetV2S": (20_331_360, "block6"),
+    "EfficientNetV2M": (53_150_388, "block7"),
+    "EfficientNetV2L": (117_746_848, "block7"),
+    "InceptionResNetV2": (54_336_736, "block8_10"),
+    "InceptionV3": (21_802_784, "mixed10"),
+    "MobileNet": (3_228_864, "conv_13"),
+    "MobileNetV2": (2_257_984, "block_16"),
+    "MobileNetV3Large": (2_996_352, "expanded_conv_14"),
+    "MobileNetV3Small": (939_120, "expanded_conv_10"),
+    "NASNetLarge": (84_916_818, "normal_concat_18"),
+    "NASNetMobile": (4_269_716, "normal_concat_12"),
+    "ResNet50": (23_587_712, "conv5"),
+    "ResNet101": (42_658_176, "conv5"),
+    "ResNet152": (58_370_944, "conv5"),
+    "ResNet50V2": (23_564_800, "conv5"),
+    "ResNet101V2": (42_626_560, "conv5"),
+    "ResNet152V2": (58_331_648, "conv5"),
+    "VGG16": (14_714_688, "block5"),
+    "VGG19": (20_024_384, "block5"),
+    "Xception": (20_861_480, "block14"),
 }
 
 
@@ -51,7 +77,7 @@ def test_every_builder_has_a_row():
     builders = {
         name for name, value in vars(keras.applications).items() if inspect.isfunction(value)
     }
-    assert set(BACKBONES) == builders
+    assert set(BACKBONES) == builders == set(NETWORKS)
     assert len(builders) == 40
 
 
@@ -104,24 +130,22 @@ def test_minimum_size_is_what_the_builder_takes(name):
         build(name, BACKBONES[name].minimum_size - 1)
 
 
+def check_network(name):
+    network = build(name)
+    labels = BACKBONES[name].blocks.label([step.layer.name for step in flatten(network).steps])
+    found = [label for label in labels if label]
+    assert (network.count_params(), found[-1]) == NETWORKS[name]
+    assert len(set(found)) >= 4
+
+
 @pytest.mark.parametrize("name", ["MobileNet", "MobileNetV2", "ResNet50", "VGG16", "InceptionV3"])
-def test_top_block(name):
-    labels = BACKBONES[name].blocks.label([layer.name for layer in build(name).layers])
-    assert [label for label in labels if label][-1] == TOP_BLOCKS[name]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TOP_BLOCKS)
-def test_top_block_of_every_family(name):
-    layers = [step.layer.name for step in flatten(build(name)).steps]
-    assert [label for label in BACKBONES[name].blocks.label(layers) if label][-1] == TOP_BLOCKS[
-        name
-    ]
+def test_parameters_and_top_block(name):
+    check_network(name)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BACKBONES)
-def test_every_backbone_builds_at_its_minimum(name):
-    assert build(name).output.shape[-1] > 100
+def test_parameters_top_block_and_minimum_size_of_every_backbone(name):
+    check_network(name)
     with pytest.raises(ValueError, match="Input size must be at least"):
         build(name, BACKBONES[name].minimum_size - 1)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import fakes
-from kerastl.model.backbones import CAFFE, STANDARDIZED, SYMMETRIC
+from kerastl.model.backbones import BACKBONES, CAFFE, STANDARDIZED, SYMMETRIC
+from kerastl.model.boundaries import flatten
 from kerastl.model.build import build_classifier
 
 SIZE = fakes.IMAGE_SIZE
@@ -35,6 +36,27 @@ def test_integers_and_floats_give_the_same():
     classifier = classifier_of()
     set_head(classifier)
     np.testing.assert_array_equal(classifier(pixels("uint8")), classifier(pixels("float32")))
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("ResNet50 VGG16 VGG19", (-103.939, 11.221, 131.320)),
+        ("ResNet50V2 MobileNet MobileNetV2 InceptionV3 InceptionResNetV2 Xception", (1, 0.004, -1)),
+        ("NASNetMobile NASNetLarge", (1, 0.004, -1)),
+        ("DenseNet121", (2.249, 0.205, -1.804)),
+        ("EfficientNetB0 EfficientNetV2B0 MobileNetV3Small ConvNeXtTiny", (255, 128, 0)),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_constant_image_reaches_the_first_layer_as_its_family_wants(names, expected, dtype):
+    images = np.full((1, SIZE, SIZE, 3), (255, 128, 0), dtype)
+    for name in names.split():
+        flat = flatten(classifier_of(BACKBONES[name].scaling))
+        first = next(step for step in flat.steps if step.path == ("backbone",))
+        entering = keras.Model(flat.inputs, first.inputs[0])(images)
+        assert first.layer.name == "stem"
+        np.testing.assert_allclose(entering[0, 3, 5], expected, atol=0.01)
 
 
 def test_untrained_head_has_no_preference():

@@ -34,11 +34,39 @@ def phase(unfreeze_from, name="finetune"):
 def classifier_of(row, dropout=0.0):
     shape = (fakes.IMAGE_SIZE, fakes.IMAGE_SIZE, 3)
     network = fakes.tiny_net(include_top=False, weights=None, input_shape=shape, name="backbone")
-    classifier = build_classifier(network, scaling=row.scaling, num_classes=2, dropout=dropout)
-    # The head starts at zero, which gives the layers below no gradient at the first step.
+    return with_random_head(
+        build_classifier(network, scaling=row.scaling, num_classes=2, dropout=dropout)
+    )
+
+
+def with_random_head(classifier):
+    """Gives the head a kernel: at zero it gives the layers below no gradient at first."""
     kernel = classifier.get_layer("logits").kernel
     kernel.assign(keras.random.normal(kernel.shape, seed=1))
     return classifier
+
+
+def classifier_with_branch():
+    """A network whose dropout no boundary separates from the convolution above it."""
+    images = keras.Input((16, 16, 3))
+    stem = keras.layers.Conv2D(4, 3, padding="same", name="stem")(images)
+    branch = keras.layers.Dropout(0.5, name="block1_drop")(stem)
+    branch = keras.layers.Conv2D(4, 1, name="block1_conv")(branch)
+    network = keras.Model(images, keras.layers.Add()([stem, branch]), name="backbone")
+    return with_random_head(build_classifier(network, scaling=None, num_classes=2, dropout=0.0))
+
+
+def random_images(size, count=4):
+    pixels = np.random.default_rng(0).uniform(0, 255, (count, size, size, 3))
+    return pixels.astype("float32")
+
+
+def real_classifier(name, size=32):
+    network = getattr(keras.applications, name)(
+        include_top=False, weights=None, input_shape=(size, size, 3), name="backbone"
+    )
+    scaling = BACKBONES[name].scaling
+    return with_random_head(build_classifier(network, scaling=scaling, num_classes=2, dropout=0.0))
 
 
 def moved_weights(row, unfreeze_from, name="finetune"):
@@ -113,21 +141,13 @@ def test_dropout_below_the_cut_is_off_under_fit(tiny_net):
 
 
 def test_frozen_dropout_above_the_cut_is_silenced_and_comes_back(tiny_net):
-    def with_branch(*, include_top, weights, input_shape, name):
-        images = keras.Input(input_shape)
-        stem = keras.layers.Conv2D(4, 3, padding="same", name="stem")(images)
-        branch = keras.layers.Dropout(0.5, name="block1_drop")(stem)
-        branch = keras.layers.Conv2D(4, 1, name="block1_conv")(branch)
-        return keras.Model(images, keras.layers.Add(name="block1_add")([stem, branch]), name=name)
-
-    network = with_branch(include_top=False, weights=None, input_shape=(16, 16, 3), name="backbone")
-    classifier = build_classifier(network, scaling=None, num_classes=2, dropout=0.0)
-    flat = flatten(classifier)
-    plan = prepare_phase(classifier, flat, phase("block1_conv"), tiny_net.blocks)
-    assert [layer.name for layer in plan.silenced] == ["block1_drop"]
+    classifier = classifier_with_branch()
+    plan = prepare_phase(classifier, flatten(classifier), phase("block1_conv"), tiny_net.blocks)
+    dropout = classifier.get_layer("backbone").get_layer("block1_drop")
+    assert plan.silenced == (dropout,)
     with silent_dropout(plan):
-        assert network.get_layer("block1_drop").rate == 0
-    assert network.get_layer("block1_drop").rate == 0.5
+        assert dropout.rate == 0
+    assert dropout.rate == 0.5
 
 
 def test_head_dropout_is_trained_above_the_cut(tiny_net):
@@ -169,20 +189,103 @@ def test_frozen_backbone_says_so(tiny_net):
     ],
 )
 def test_hard_families_keep_what_is_frozen(name, unfreeze_from):
-    row = BACKBONES[name]
-    network = getattr(keras.applications, name)(
-        include_top=False, weights=None, input_shape=(32, 32, 3), name="backbone"
-    )
-    classifier = build_classifier(network, scaling=row.scaling, num_classes=2, dropout=0.0)
-    kernel = classifier.get_layer("logits").kernel
-    kernel.assign(keras.random.normal(kernel.shape, seed=1))
-    plan = prepare_phase(classifier, flatten(classifier), phase(unfreeze_from), row.blocks)
+    classifier = real_classifier(name)
+    blocks = BACKBONES[name].blocks
+    plan = prepare_phase(classifier, flatten(classifier), phase(unfreeze_from), blocks)
     frozen, moving = Snapshot(plan.frozen), Snapshot(plan.moving)
     model = _from_images(plan)
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    images = np.random.default_rng(0).uniform(0, 255, (8, 32, 32, 3)).astype("float32")
+    images = random_images(32, count=8)
     with silent_dropout(plan):
         model.fit(images, np.arange(8) % 2, epochs=2, verbose=0)
     assert len(plan.frozen) > 0
     inputs, labels = plan.lower(images, training=False), np.arange(8) % 2
-    check_moves(plan, frozen, moving, inputs=inputs, labels=labels).require()
+    check_moves(plan, frozen, moving, steps=2, batch=(inputs, labels)).require()
+
+
+def test_silenced_dropout_drops_nothing_under_fit(tiny_net):
+    classifier = classifier_with_branch()
+    plan = prepare_phase(classifier, flatten(classifier), phase("block1_conv"), tiny_net.blocks)
+    images = random_images(16)
+    model = _from_images(plan)
+    expected = classifier(images, training=False)
+    with silent_dropout(plan):
+        np.testing.assert_allclose(model(images, training=True), expected, rtol=1e-5)
+    assert not np.allclose(model(images, training=True), expected, rtol=1e-2)
+
+
+def test_rates_of_silenced_dropout_come_back_when_training_fails(tiny_net):
+    classifier = classifier_with_branch()
+    plan = prepare_phase(classifier, flatten(classifier), phase("block1_conv"), tiny_net.blocks)
+
+    def fail():
+        with silent_dropout(plan):
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert classifier.get_layer("backbone").get_layer("block1_drop").rate == 0.5
+
+
+def test_dropout_of_a_frozen_efficientnet_is_off_and_of_its_trained_part_on():
+    classifier = real_classifier("EfficientNetB0")
+    flat, blocks = flatten(classifier), BACKBONES["EfficientNetB0"].blocks
+    images = random_images(32)
+
+    def drops(unfreeze_from):
+        plan = prepare_phase(classifier, flat, phase(unfreeze_from), blocks)
+        model = _from_images(plan)
+        with silent_dropout(plan):
+            return not np.array_equal(model(images, training=True), model(images, training=True))
+
+    # Blocks with a shortcut drop; the only one of block7 has none.
+    assert not drops("block7")
+    assert drops("block6")
+
+
+@pytest.mark.parametrize(
+    ("unfreeze_from", "layer"),
+    [
+        ("", "block_16_expand"),
+        ("block_13", "block_13_expand"),
+        ("block_1", "block_1_expand"),
+        ("block_6_depthwise", "block_6_depthwise"),
+        ("Conv_1", "Conv_1"),
+    ],
+)
+def test_names_of_a_mobilenet(mobilenet, unfreeze_from, layer):
+    first = find_first(mobilenet, unfreeze_from, BACKBONES["MobileNetV2"].blocks)
+    assert mobilenet.steps[first].layer.name == layer
+
+
+@pytest.fixture(scope="module")
+def mobilenet():
+    return flatten(real_classifier("MobileNetV2"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"), [("blok_16", "block_16"), ("Block_3", "block_3"), ("out_rellu", "out_relu")]
+)
+def test_near_miss_of_a_block_or_a_layer_is_named(mobilenet, wrong, near):
+    with pytest.raises(UsageError, match=rf"unfreeze_from='{wrong}': .* Did you mean '{near}'\?"):
+        find_first(mobilenet, wrong, BACKBONES["MobileNetV2"].blocks)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "unfreeze_from", "layer"),
+    [
+        ("ResNet50", "", "conv5_block1_1_conv"),
+        ("ResNet50", "conv5_block3", "conv5_block3_1_conv"),
+        ("ResNet101", "conv4_block1", "conv4_block1_1_conv"),
+        ("ResNet101", "conv4_block10", "conv4_block10_1_conv"),
+        ("EfficientNetB0", "block6d", "block6d_expand_conv"),
+        ("Xception", "block14", "block14_sepconv1"),
+        ("ConvNeXtTiny", "stage3", "backbone_downsampling_layernorm_1"),
+    ],
+)
+def test_blocks_as_a_person_names_them(name, unfreeze_from, layer):
+    size = BACKBONES[name].minimum_size
+    flat = flatten(real_classifier(name, size))
+    first = find_first(flat, unfreeze_from, BACKBONES[name].blocks)
+    assert flat.steps[first].layer.name == layer

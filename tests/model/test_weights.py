@@ -3,9 +3,12 @@ import re
 import urllib.error
 import urllib.request
 
+import h5py
 import keras
 import numpy as np
 import pytest
+from keras.src.applications import efficientnet
+from keras.src.legacy.saving import legacy_h5_format
 
 import fakes
 from kerastl.errors import KerastlError, UsageError
@@ -31,6 +34,21 @@ def load(row, path):
     return build_backbone(row, weights=str(path), image_size=SIZE)
 
 
+def save_older(network, path):
+    """Saves weights in the format of the files that keras.applications downloads."""
+    with h5py.File(path, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, network)
+
+
+def save_as(network, path):
+    if path.name.endswith(".keras"):
+        network.save(path)
+    elif path.name.endswith(".weights.h5"):
+        network.save_weights(path)
+    else:
+        save_older(network, path)
+
+
 def refused(row, path, match):
     with pytest.raises(UsageError, match=match) as error:
         load(row, path)
@@ -40,7 +58,7 @@ def refused(row, path, match):
 @pytest.mark.parametrize("name", ["net.weights.h5", "net.keras"])
 def test_file_gives_its_weights(tiny_net, trained, tmp_path, name):
     path = tmp_path / name
-    trained.save_weights(path) if name.endswith("h5") else trained.save(path)
+    save_as(trained, path)
     assert fingerprint(load(tiny_net, path)) == fingerprint(trained)
 
 
@@ -55,6 +73,37 @@ def test_file_with_the_classifier_gives_the_rest(trained, tiny_net, tmp_path):
     whole = keras.Model(trained.input, keras.layers.Dense(10)(pooled))
     whole.save_weights(tmp_path / "top.weights.h5")
     assert fingerprint(load(tiny_net, tmp_path / "top.weights.h5")) == fingerprint(trained)
+
+
+def test_file_of_the_older_format_gives_its_weights(tiny_net, trained, tmp_path):
+    save_older(trained, tmp_path / "net.h5")
+    assert fingerprint(load(tiny_net, tmp_path / "net.h5")) == fingerprint(trained)
+
+
+@pytest.fixture(scope="module")
+def imagenet_like():
+    """A real network with the classifier that ImageNet's files come with, random weights."""
+    keras.utils.set_random_seed(7)
+    return keras.applications.MobileNetV3Small(weights=None)
+
+
+@pytest.mark.parametrize("name", ["top.h5", "top.weights.h5", "top.keras"])
+def test_file_with_imagenets_classifier_gives_the_rest(imagenet_like, tmp_path, name):
+    path = tmp_path / name
+    save_as(imagenet_like, path)
+    network = build_backbone(BACKBONES["MobileNetV3Small"], weights=str(path), image_size=32)
+    assert not any("logits" in weight.path for weight in network.weights)
+    for weight, value in zip(network.weights, imagenet_like.get_weights(), strict=False):
+        np.testing.assert_array_equal(weight, value)
+
+
+@pytest.mark.parametrize("name", ["top.h5", "top.keras"])
+def test_another_network_with_its_classifier_is_refused(imagenet_like, tmp_path, name):
+    path = tmp_path / name
+    save_as(imagenet_like, path)
+    with pytest.raises(UsageError, match=r"weights of another network than MobileNet \(") as error:
+        build_backbone(BACKBONES["MobileNet"], weights=str(path), image_size=32)
+    assert "\n" not in str(error.value)
 
 
 def test_none_is_random(tiny_net):
@@ -82,10 +131,10 @@ def test_what_is_no_weights_file(tiny_net, tmp_path, name, content):
     refused(tiny_net, path, "is damaged or no weights file of Keras")
 
 
-@pytest.mark.parametrize("name", ["net.weights.h5", "net.keras"])
+@pytest.mark.parametrize("name", ["net.weights.h5", "net.h5", "net.keras"])
 def test_truncated_file(tiny_net, trained, tmp_path, name):
     path = tmp_path / name
-    trained.save_weights(path) if name.endswith("h5") else trained.save(path)
+    save_as(trained, path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     refused(tiny_net, path, "is damaged or no weights file of Keras")
 
@@ -95,7 +144,7 @@ def test_weights_of_another_network(tiny_net, tmp_path, name):
     images = keras.Input((SIZE, SIZE, 3))
     other = keras.Model(images, keras.layers.Conv2D(5, 3)(images))
     path = tmp_path / name
-    other.save_weights(path) if name.endswith("h5") else other.save(path)
+    save_as(other, path)
     refused(tiny_net, path, "holds the weights of another network than TinyNet")
 
 
@@ -161,6 +210,43 @@ def test_published_efficientnet_file_scales_as_with_imagenet(monkeypatch, tmp_pa
     digest = module.hashlib.md5(pathlib.Path(path).read_bytes()).hexdigest()
     monkeypatch.setattr(module, "_PUBLISHED_EFFICIENTNETS", {digest})
     np.testing.assert_allclose(features(), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_published_efficientnets_are_those_of_this_keras():
+    published = {digest for pair in efficientnet.WEIGHTS_HASHES.values() for digest in pair}
+    assert published == module._PUBLISHED_EFFICIENTNETS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ConvNeXtTiny",
+        "DenseNet121",
+        "EfficientNetB0",
+        "EfficientNetV2B0",
+        "InceptionResNetV2",
+        "InceptionV3",
+        "MobileNet",
+        "MobileNetV2",
+        "MobileNetV3Large",
+        "NASNetMobile",
+        "ResNet50",
+        "ResNet50V2",
+        "VGG16",
+        "Xception",
+    ],
+)
+def test_weights_of_a_classifier_come_after_all_others(name):
+    whole = module._build_whole(BACKBONES[name], num_classes=1000)
+    size = BACKBONES[name].minimum_size
+    network = build_backbone(BACKBONES[name], weights="none", image_size=size)
+    # Layers without a name of their own get another number in each network.
+    pairs = zip(network.weights, whole.weights, strict=False)
+    assert [(weight.name, weight.shape) for weight, _ in pairs] == [
+        (weight.name, weight.shape) for weight in whole.weights[: len(network.weights)]
+    ]
+    assert len(whole.weights) > len(network.weights)
 
 
 def test_shared_file_loads(shared_dir):

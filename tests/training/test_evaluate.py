@@ -1,9 +1,11 @@
 import math
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from kerastl.training.evaluate import Evaluation
+from kerastl.training.evaluate import Evaluation, evaluate
 
 NAMES = ("a", "b", "c")
 
@@ -59,3 +61,38 @@ def test_interval_is_wilsons(correct, count):
     half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
     assert metrics["accuracy_low"] == pytest.approx(centre - half, abs=1e-9)
     assert metrics["accuracy_high"] == pytest.approx(centre + half, abs=1e-9)
+
+
+def evaluated(logits, labels, batch_size=2):
+    """Evaluates a model that gives its inputs back, batch by batch."""
+    inputs = keras.Input(logits.shape[1:])
+    model = keras.Model(inputs, keras.layers.Identity()(inputs))
+    dataset = tf.data.Dataset.from_tensor_slices((logits, labels)).batch(batch_size)
+    return evaluate(model, dataset, labels)
+
+
+def test_loss_and_probabilities_by_hand():
+    logits = np.log(np.array([[1, 2, 1], [3, 1, 4], [1, 1, 2]], np.float32))
+    labels = np.array([1, 0, 0])
+    found = evaluated(logits, labels)
+    assert found.loss == pytest.approx(-(math.log(2 / 4) + math.log(3 / 8) + math.log(1 / 4)) / 3)
+    np.testing.assert_allclose(
+        found.probabilities, [[0.25, 0.5, 0.25], [0.375, 0.125, 0.5], [0.25, 0.25, 0.5]], rtol=1e-6
+    )
+    assert found.predicted.tolist() == [1, 2, 2]
+    assert found.accuracy == pytest.approx(1 / 3)
+
+
+def test_every_image_counts_once_and_in_order_whatever_the_batch():
+    logits = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
+    labels = np.arange(7) % 4
+    one_batch, small_batches = evaluated(logits, labels, 7), evaluated(logits, labels, 3)
+    np.testing.assert_array_equal(small_batches.probabilities, one_batch.probabilities)
+    assert small_batches.loss == one_batch.loss
+    assert small_batches.metrics(("a", "b", "c", "d"))["num_images"] == 7
+    np.testing.assert_array_equal(small_batches.predicted, logits.argmax(1))
+
+
+def test_loss_of_a_sure_and_wrong_answer_is_finite():
+    found = evaluated(np.array([[1000.0, 0.0], [0.0, 1000.0]], np.float32), np.array([1, 1]))
+    assert found.loss == pytest.approx(500.0)

@@ -12,7 +12,14 @@ from kerastl.errors import KerastlError
 from kerastl.model.boundaries import flatten
 from kerastl.model.build import build_classifier
 from kerastl.model.phases import prepare_phase
-from kerastl.training.fit import Best, EpochRow, PhaseData, _build_optimizer, train_phase
+from kerastl.training.fit import (
+    Best,
+    EpochRow,
+    PhaseData,
+    _build_optimizer,
+    _settle_statistics,
+    train_phase,
+)
 from kerastl.training.schedule import LearningRate
 
 STEPS = 5
@@ -50,7 +57,7 @@ def test_best_of_an_earlier_phase_survives_a_worse_one():
     assert (best.row.phase, float(low), float(high)) == ("head", 0.0, 1.0)
 
 
-def train(row_of_net, rate, *, epochs=3, name="head", poisoned=None, **changes):
+def train(row_of_net, rate, *, epochs=3, name="head", poisoned=None, validated=0.0, **changes):
     config = kerastl.Config(
         run_dir="unused",
         dataset="digits",
@@ -74,7 +81,9 @@ def train(row_of_net, rate, *, epochs=3, name="head", poisoned=None, **changes):
         images[poisoned * 8] = np.nan
     labels = np.arange(len(images)) % 2
     batches = tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)
-    validation = tf.data.Dataset.from_tensor_slices((images[:8] * 0, labels[:8])).batch(8)
+    validation = tf.data.Dataset.from_tensor_slices(
+        (np.full_like(images[:8], validated), labels[:8])
+    ).batch(8)
     data = PhaseData(train=batches, validation=validation, num_train=STEPS * 8, stored=False)
     best = Best()
     best.begin(plan.upper.weights)
@@ -93,6 +102,12 @@ def test_loss_that_is_not_finite_is_named_by_its_step(tiny_net, step):
         train(tiny_net, 0.01, poisoned=step)
 
 
+def test_validation_loss_that_is_not_finite_is_named_by_the_step_before(tiny_net):
+    expected = r"in the head phase, epoch 1, validation after step 5 of 5, at learning rate 0\.01"
+    with pytest.raises(KerastlError, match=expected):
+        train(tiny_net, 0.01, validated=np.nan)
+
+
 def test_rows_have_the_rate_of_the_epochs_first_step(tiny_net):
     _, rows = train(tiny_net, 0.01, epochs=2)
     assert [row.epoch for row in rows] == [1, 2]
@@ -103,6 +118,18 @@ def test_rows_have_the_rate_of_the_epochs_first_step(tiny_net):
 def test_statistics_from_scratch_follow_within_the_run(tiny_net):
     classifier, _ = train(tiny_net, 0.01, name="scratch")
     assert classifier.get_layer("backbone").get_layer("stem_bn").momentum == 0.9
+
+
+@pytest.mark.parametrize(("steps_per_epoch", "momentum"), [(5, 0.9), (100, 0.9), (1000, 0.99)])
+def test_statistics_remember_ten_steps_or_a_hundredth_of_an_epoch(steps_per_epoch, momentum):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization()])
+    _settle_statistics(model, steps_per_epoch)
+    assert model.layers[0].momentum == pytest.approx(momentum)
+
+
+def test_statistics_of_a_pretrained_network_keep_their_momentum(tiny_net):
+    classifier, _ = train(tiny_net, 0.01, name="finetune")
+    assert classifier.get_layer("backbone").get_layer("stem_bn").momentum == 0.99
 
 
 def test_weight_decay_is_for_kernels():

@@ -1,0 +1,265 @@
+import dataclasses
+import io
+import math
+import re
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+import fakes
+import kerastl
+from kerastl.data.splits import deal
+from kerastl.model.build import build_classifier
+from kerastl.model.weights import build_backbone
+from kerastl.training import train as module
+
+FINETUNE = {"finetune_epochs": 2, "finetune_learning_rate": 0.005, "unfreeze_from": "block2"}
+
+
+class Record:
+    """Keeps what a run directory would, and the weights after each epoch."""
+
+    def __init__(self, classifier):
+        self.rows = []
+        self.weights = []
+        self.checkpoints = []
+        self._classifier = classifier
+
+    def add_epoch(self, row):
+        self.rows.append(row)
+        self.weights.append(self._classifier.get_weights())
+
+    def save_checkpoint(self, classifier):
+        self.checkpoints.append(classifier.get_weights())
+
+
+def prepare(row, tmp_path, *, noise=20.0, per_class=20, **changes):
+    """Makes all that `train` needs, on images of one colour each."""
+    config = fakes.tiny_config(tmp_path, **{"cache_dir": str(tmp_path / "cache")} | changes)
+    splits = deal(fakes.colour_source(noise=noise, per_class=per_class), config)
+    backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
+    classifier = build_classifier(backbone, scaling=row.scaling, num_classes=3, dropout=0.0)
+    return SimpleNamespace(
+        row=row,
+        config=config,
+        splits=splits,
+        classifier=classifier,
+        record=Record(classifier),
+        said=io.StringIO(),
+        start=classifier.get_weights(),
+    )
+
+
+def train(made):
+    return module.train(
+        made.classifier,
+        made.row.blocks,
+        made.splits,
+        made.config,
+        record=made.record,
+        progress=kerastl.Progress(made.said),
+    )
+
+
+def same(values, others):
+    return all(np.array_equal(one, other) for one, other in zip(values, others, strict=True))
+
+
+def rank(row):
+    return row.val_accuracy, -row.val_loss
+
+
+def weights_of(record, row):
+    return record.weights[record.rows.index(row)]
+
+
+@pytest.mark.parametrize("cache", ["stored", ""])
+def test_classifier_holds_the_best_of_both_phases(tiny_net, tmp_path, cache):
+    made = prepare(
+        tiny_net, tmp_path, noise=120.0, cache_dir=cache and str(tmp_path / cache), **FINETUNE
+    )
+    trained = train(made)
+    assert [(row.phase, row.epoch) for row in made.record.rows] == [
+        *(("head", epoch) for epoch in (1, 2, 3, 4)),
+        *(("finetune", epoch) for epoch in (1, 2)),
+    ]
+    assert trained.stored is bool(cache)
+    assert rank(trained.best) == max(map(rank, made.record.rows))
+    assert same(made.classifier.get_weights(), weights_of(made.record, trained.best))
+    assert same(made.classifier.get_weights(), made.record.checkpoints[-1])
+    for evaluate in (trained.evaluate, trained.evaluate_whole):
+        again = evaluate(made.splits.validation)
+        assert again.accuracy == pytest.approx(trained.best.val_accuracy, abs=1e-6)
+        assert again.loss == pytest.approx(trained.best.val_loss, rel=1e-4)
+
+
+def test_second_phase_starts_from_the_best_epoch_and_not_the_last(tiny_net, tmp_path, monkeypatch):
+    starts = []
+
+    def spoil_last_epoch(plan, data, config, *, best, progress, on_epoch):
+        starts.append([np.array(weight) for weight in plan.upper.weights])
+        train_phase(plan, data, config, best=best, progress=progress, on_epoch=on_epoch)
+        # As if one more epoch had ended badly.
+        for weight in plan.moving:
+            weight.assign_add(np.ones(weight.shape))
+
+    train_phase = module.train_phase
+    monkeypatch.setattr(module, "train_phase", spoil_last_epoch)
+    made = prepare(tiny_net, tmp_path, **FINETUNE)
+    train(made)
+    best_of_head = max(made.record.rows[:4], key=rank)
+    # Kernel and bias of the head are the last two in both.
+    assert same(starts[1][-2:], weights_of(made.record, best_of_head)[-2:])
+    best = max(made.record.rows, key=rank)
+    assert same(made.classifier.get_weights(), weights_of(made.record, best))
+
+
+def test_huge_rate_in_the_second_phase_leaves_what_the_first_has_learnt(tiny_net, tmp_path):
+    ruinous = FINETUNE | {"finetune_learning_rate": 100.0, "warmup_epochs": 0.0}
+    made = prepare(tiny_net, tmp_path, noise=120.0, **ruinous)
+    trained = train(made)
+    in_head = [row for row in made.record.rows if row.phase == "head"]
+    in_finetune = [row for row in made.record.rows if row.phase == "finetune"]
+    assert len(in_finetune) == 2
+    assert all(row.val_loss > 5 for row in in_finetune)
+    assert trained.best.phase == "head"
+    assert trained.best == max(in_head, key=rank)
+    assert same(made.classifier.get_weights(), weights_of(made.record, trained.best))
+
+
+@pytest.mark.parametrize("cache", ["stored", ""])
+def test_first_phase_that_is_not_finite_leaves_the_start(tiny_net, tmp_path, cache):
+    # At less, a loss from logits stays within the range of a float32.
+    made = prepare(
+        tiny_net, tmp_path, head_learning_rate=1e38, cache_dir=cache and str(tmp_path / cache)
+    )
+    with pytest.raises(
+        kerastl.KerastlError,
+        match=r"^loss: is not finite in the head phase, epoch 1, (?:validation after )?step \d of "
+        r"6, at learning rate \S+e\+3[78]\. Use a lower rate or more --warmup_epochs\.$",
+    ):
+        train(made)
+    assert same(made.classifier.get_weights(), made.start)
+    assert made.record.checkpoints == []
+
+
+def test_second_phase_that_is_not_finite_leaves_the_first(tiny_net, tmp_path):
+    made = prepare(
+        tiny_net, tmp_path, **FINETUNE | {"finetune_learning_rate": 1e30, "warmup_epochs": 0.0}
+    )
+    with pytest.raises(
+        kerastl.KerastlError,
+        match=r"in the finetune phase, epoch 1, (?:validation after )?step \d of 6, at learning "
+        r"rate \S*e\+(?:29|30)\.",
+    ):
+        train(made)
+    assert all(np.isfinite(value).all() for value in made.classifier.get_weights())
+    assert not same(made.classifier.get_weights(), made.start)
+    assert same(made.classifier.get_weights(), made.record.checkpoints[0])
+
+
+def test_trained_parameters_are_counted_as_they_are(tiny_net, tmp_path):
+    made = prepare(tiny_net, tmp_path, **FINETUNE)
+    train(made)
+    head, block2 = 8 * 3 + 3, 3 * 3 * 6 * 8 + 8
+    total = made.classifier.count_params()
+    assert re.findall(r"training from (.*) up: (.*) of (.*) parameters", made.said.getvalue()) == [
+        ("logits", str(head), f"{total:,}"),
+        ("block2_conv", str(head + block2), f"{total:,}"),
+    ]
+    counted = sum(math.prod(weight.shape) for weight in made.classifier.trainable_weights)
+    assert counted == head + block2
+
+
+def test_unknown_block_is_refused_before_any_training(tiny_net, tmp_path):
+    made = prepare(tiny_net, tmp_path, **FINETUNE | {"unfreeze_from": "block9"})
+    with pytest.raises(kerastl.UsageError, match=r"unfreeze_from='block9': is no block or layer"):
+        train(made)
+    assert made.record.rows == []
+    assert same(made.classifier.get_weights(), made.start)
+
+
+def failed_check(made):
+    with pytest.raises(kerastl.KerastlError, match="A check of this run failed") as error:
+        train(made)
+    return str(error.value)
+
+
+def test_statistics_that_move_in_a_frozen_network_fail_the_check(tiny_net, tmp_path, monkeypatch):
+    def forget_the_normalization(classifier, flat, phase, blocks):
+        plan = prepare_phase(classifier, flat, phase, blocks)
+        classifier.get_layer("backbone").get_layer("block2_bn").trainable = True
+        return plan
+
+    prepare_phase = module.prepare_phase
+    monkeypatch.setattr(module, "prepare_phase", forget_the_normalization)
+    message = failed_check(prepare(tiny_net, tmp_path, head_epochs=0, **FINETUNE))
+    assert "8 of 12 frozen weights bit-identical" in message
+    assert "wrong: block2_bn/gamma, block2_bn/beta, block2_bn/moving_mean" in message
+
+
+def test_layers_that_do_not_train_as_planned_fail_the_check(tiny_net, tmp_path, monkeypatch):
+    # What a phase without a compile of its own does: only what trained before does.
+    def without_compile(plan, *arguments, **options):
+        if plan.phase.name == "finetune":
+            for layer in plan.upper.layers:
+                layer.trainable = layer.name == "logits"
+        return train_phase(plan, *arguments, **options)
+
+    train_phase = module.train_phase
+    monkeypatch.setattr(module, "train_phase", without_compile)
+    message = failed_check(prepare(tiny_net, tmp_path, **FINETUNE))
+    assert "finetune phase: 12 of 12 frozen weights bit-identical, 2 of 4 trained" in message
+    assert "wrong: block2_conv/kernel, block2_conv/bias" in message
+
+
+def test_phase_that_trains_nothing_fails_the_check(tiny_net, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "train_phase", lambda *_, **__: 24)
+    message = failed_check(prepare(tiny_net, tmp_path))
+    assert "0 of 2 trained weights moved; wrong: logits/kernel, logits/bias" in message
+
+
+def test_head_with_a_preference_fails_the_check_before_any_training(tiny_net, tmp_path):
+    made = prepare(tiny_net, tmp_path)
+    made.classifier.get_layer("logits").bias.assign([3.0, 0.0, 0.0])
+    assert "first loss" in failed_check(made)
+    assert made.record.rows == []
+
+
+@pytest.mark.parametrize("unfreeze_from", ["block2", "all"])
+def test_phase_of_a_single_step_passes(tiny_net, tmp_path, unfreeze_from):
+    # Its head starts at zero, so nothing below the head has a gradient in that step.
+    single = FINETUNE | {"finetune_epochs": 1, "batch_size": 64, "unfreeze_from": unfreeze_from}
+    made = prepare(tiny_net, tmp_path, head_epochs=0, **single)
+    trained = train(made)
+    assert all(check.passed for check in trained.checks)
+
+
+def test_from_scratch_everything_trains_and_the_colours_are_learnt(tiny_net, tmp_path):
+    made = prepare(
+        tiny_net,
+        tmp_path,
+        weights="none",
+        head_epochs=0,
+        finetune_epochs=15,
+        finetune_learning_rate=0.05,
+    )
+    trained = train(made)
+    assert [row.phase for row in made.record.rows] == ["scratch"] * 15
+    assert "scratch phase: 16 of 16 trained weights moved" in made.said.getvalue()
+    assert trained.evaluate(made.splits.test).accuracy == 1.0
+    assert not trained.stored
+
+
+def test_same_seed_gives_the_same_weights(tiny_net, tmp_path):
+    results = []
+    for name in ("first", "second"):
+        keras.utils.set_random_seed(3)
+        made = prepare(tiny_net, tmp_path / name, noise=120.0, **FINETUNE)
+        train(made)
+        rows = [dataclasses.replace(row, seconds=0.0) for row in made.record.rows]
+        results.append((made.classifier.get_weights(), rows))
+    assert same(results[0][0], results[1][0])
+    assert results[0][1] == results[1][1]
