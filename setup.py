@@ -20,6 +20,7 @@ setup(
     python_requires=">=3.11",
     install_requires=[
         "absl-py>=2.5",
+        "h5py>=3.14",
         # TensorFlow Datasets 4.9.10 needs this to prepare data and does not declare it.
         "importlib_resources>=7.1",
         "keras>=3.15",

@@ -13,6 +13,8 @@ from kerastl.errors import KerastlError
 from kerastl.progress import Progress
 
 _BACKEND = "tensorflow"
+# With these Keras cuts training and evaluation short.
+_LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 
 
 def prepare(progress: Progress) -> None:
@@ -126,6 +128,9 @@ def _force_backend(progress: Progress) -> None:
     if asked != _BACKEND:
         progress.line(f"KERAS_BACKEND={asked!r} is ignored: kerastl runs on TensorFlow.")
     os.environ["KERAS_BACKEND"] = _BACKEND
+    for name in _LIMITS:
+        if os.environ.pop(name, None) is not None:
+            progress.line(f"{name} is ignored: a run counts every step and image.")
     # With this switch set TensorFlow looks for the tf_keras package, which nothing here uses.
     os.environ.pop("TF_USE_LEGACY_KERAS", None)
     # Leaves errors; kernels' notes on the way are nothing that a user can act on.
@@ -145,6 +150,12 @@ def _check_keras_json() -> None:
             "floatx": ("float16", "bfloat16", "float32", "float64"),
             "image_data_format": ("channels_last", "channels_first"),
         }
+        epsilon = settings_there.get("epsilon", 0.1) if isinstance(settings_there, dict) else 0.1
+        if not isinstance(epsilon, float):
+            raise KerastlError(
+                f"{path}: epsilon={epsilon!r} is not a number with a decimal point. "
+                "Mend or remove the file."
+            )
         for key, values in allowed.items():
             value = settings_there.get(key, values[0]) if isinstance(settings_there, dict) else None
             if value not in values:

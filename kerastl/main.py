@@ -3,6 +3,7 @@
 It parses flags, calls `kerastl.run`, and prints; everything else can be imported and tested.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -50,6 +51,13 @@ def _train(arguments: Sequence[str]) -> None:
         f"Test accuracy {test['accuracy']:.4f} "
         f"({test['accuracy_low']:.4f}-{test['accuracy_high']:.4f}) on {test['num_images']} images"
     )
+    if progress.failure is not None:
+        # Python would try once more at its end to write what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise KerastlError(
+            f"stdout: could not be written ({progress.failure.strerror}). The run is finished; "
+            "its results are in run_dir."
+        )
 
 
 if __name__ == "__main__":

@@ -12,12 +12,14 @@ class Progress:
     """Writes lines to a stream; `Progress()` without one is silent.
 
     Only a terminal gets the redrawn status line, so a file or a pipe holds no control
-    character. Letters that the stream's encoding lacks are written as escapes.
+    character. Letters that the stream's encoding lacks are written as escapes. When the
+    stream can no longer be written, the rest is silent and `failure` says why.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
         self._last_redraw = 0.0
+        self.failure: OSError | None = None
         self.on_terminal = stream is not None and stream.isatty()
 
     def line(self, text: str) -> None:
@@ -32,10 +34,16 @@ class Progress:
             self._write(_ERASE_LINE + text[: shutil.get_terminal_size().columns - 1])
 
     def _write(self, text: str) -> None:
-        if self._stream is not None:
-            encoding = self._stream.encoding or "utf-8"
+        if self._stream is None:
+            return
+        encoding = self._stream.encoding or "utf-8"
+        try:
             self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
             self._stream.flush()
+        except OSError as error:
+            # A reader that has gone or a full disk is no reason to lose a run.
+            self.failure = error
+            self._stream = None
 
 
 def count_of(number: int, thing: str) -> str:

@@ -16,7 +16,7 @@ COLOURS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
 IMAGE_SIZE = 16
 
 
-def tiny_net(*, include_top, weights, input_shape, name):
+def tiny_net(*, include_top, weights, input_shape, name=None):
     """Stem with batch norm, a dropout, a residual block, a top convolution."""
     assert not include_top
     assert weights is None

@@ -78,6 +78,10 @@ def test_settings_of_the_home_folder_do_not_reach_a_run(tmp_path):
             r"image_data_format='first' is not one of channels_last, channels_first\. "
             r"Mend or remove the file\.",
         ),
+        (
+            '{"epsilon": "small"}',
+            r"epsilon='small' is not a number with a decimal point\. Mend or remove the file\.",
+        ),
         ("[]", r"floatx=None is not one of .*\. Mend or remove the file\."),
     ],
 )

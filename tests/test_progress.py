@@ -108,3 +108,16 @@ def test_silence_writes_nothing(capfd):
 )
 def test_durations_read_as_a_person_says_them(seconds, text):
     assert format_duration(seconds) == text
+
+
+def test_stream_that_breaks_silences_the_rest_and_is_remembered():
+    class Full(io.StringIO):
+        encoding = "utf-8"
+
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+    progress = Progress(Full())
+    progress.line("one")
+    progress.line("two")
+    assert progress.failure.strerror == "No space left on device"

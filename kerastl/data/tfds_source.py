@@ -1,7 +1,6 @@
 """Image classification sets of TensorFlow Datasets, read by position from their own files."""
 
 import contextlib
-import difflib
 import logging
 import os
 import pathlib
@@ -17,7 +16,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from kerastl.data.sources import Source, digest_all
-from kerastl.errors import KerastlError, bad_value
+from kerastl.errors import KerastlError, bad_value, closest
 from kerastl.progress import Progress
 
 # A TFRecord is a length of 8 bytes and its checksum of 4, the content, and a checksum of 4,
@@ -156,7 +155,7 @@ def _builder(name: str, data_dir: str) -> Any:
         try:
             return tfds.builder(name, data_dir=data_dir or None)
         except tfds.core.registered.DatasetNotFoundError as error:
-            near = difflib.get_close_matches(base, tfds.list_builders(), n=1, cutoff=0.6)
+            near = closest(base, tfds.list_builders())
             advice = f"Did you mean 'tfds:{near[0]}'? " if near else ""
             raise bad_value(
                 "dataset",

@@ -11,6 +11,7 @@ import socket
 import warnings
 from collections.abc import Iterator
 
+import h5py
 import keras
 
 from kerastl.environment import keras_home
@@ -65,21 +66,25 @@ def build_backbone(backbone: Backbone, *, weights: str, image_size: int) -> kera
     arguments = {
         "include_top": False,
         "input_shape": (image_size, image_size, 3),
-        "name": "backbone",
     }
     # Builders warn of sizes other than their weights' own, which is what is wanted here.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if weights == "imagenet":
             with _explained_download(backbone):
-                return build(weights="imagenet", **arguments)
+                return _named(build(weights="imagenet", **arguments))
         network = build(weights=None, **arguments)
     if weights == "none":
-        return network
+        return _named(network)
     _load_file(network, weights, backbone)
     if backbone.module == "efficientnet" and _is_published_efficientnet(weights):
         return _with_published_scaling(network)
-    return network
+    return _named(network)
+
+
+def _named(network: keras.Model) -> keras.Model:
+    # Some builders take their own `name` for the size of the network or its weights.
+    return keras.Model(network.input, network.output, name="backbone")
 
 
 def fingerprint(model: keras.Model) -> str:
@@ -111,7 +116,8 @@ def _load_file(network: keras.Model, path: str, backbone: Backbone) -> None:
         raise bad_value(
             "weights",
             path,
-            f"holds the weights of another network than {backbone.name} ({_gist(error)})",
+            f"holds the weights of another network than {backbone.name}, or of its classifier "
+            f"too ({_gist(error)})",
             f"Give a file for {backbone.name} or name its network as --backbone",
         ) from error
 
@@ -181,7 +187,6 @@ def _with_published_scaling(network: keras.Model) -> keras.Model:
     offsets = [255 * mean * (1 - k) for mean, k in zip(IMAGENET_MEAN, factors, strict=True)]
     images = keras.Input(network.input.shape[1:], name="pixels")
     rescaled = keras.layers.Rescaling(factors, offsets, dtype="float32", name="published_scaling")
-    network.name = "network"
     return keras.Model(images, network(rescaled(images)), name="backbone")
 
 
@@ -199,6 +204,14 @@ def _explained_download(backbone: Backbone) -> Iterator[None]:
         # What Keras prints on the way has a progress bar and control characters.
         with contextlib.redirect_stdout(io.StringIO()):
             yield
+    except OSError as error:
+        # Keras has no checksums for some networks, and opens whatever was downloaded.
+        broken = [str(path) for path in cache_dir.glob("*.h5") if not h5py.is_hdf5(path)]
+        if not broken:
+            raise
+        raise KerastlError(
+            f"weights='imagenet': {broken[0]} is damaged. Remove it, and it is downloaded again."
+        ) from error
     except Exception as error:
         # Keras raises a bare Exception for a failed download, with the address in its text.
         url = re.search(r"https?://\S+?(?=:? |$)", str(error))

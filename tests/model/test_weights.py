@@ -101,7 +101,9 @@ def test_file_with_imagenets_classifier_gives_the_rest(imagenet_like, tmp_path, 
 def test_another_network_with_its_classifier_is_refused(imagenet_like, tmp_path, name):
     path = tmp_path / name
     save_as(imagenet_like, path)
-    with pytest.raises(UsageError, match=r"weights of another network than MobileNet \(") as error:
+    with pytest.raises(
+        UsageError, match=r"weights of another network than MobileNet, or of its classifier too \("
+    ) as error:
         build_backbone(BACKBONES["MobileNet"], weights=str(path), image_size=32)
     assert "\n" not in str(error.value)
 
@@ -253,3 +255,36 @@ def test_shared_file_loads(shared_dir):
     path = shared_dir / "weights" / "mobilenetv2_imagenet_notop.weights.h5"
     network = build_backbone(BACKBONES["MobileNetV2"], weights=str(path), image_size=32)
     assert network.count_params() == 2_257_984
+
+
+@pytest.mark.parametrize("name", ["ConvNeXtTiny", "EfficientNetV2B0", "MobileNetV3Small"])
+def test_builders_with_a_name_of_their_own_work(name):
+    network = build_backbone(BACKBONES[name], weights="none", image_size=32)
+    assert network.name == "backbone"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_backbone_is_built(name):
+    size = BACKBONES[name].minimum_size
+    network = build_backbone(BACKBONES[name], weights="none", image_size=size)
+    assert network.name == "backbone"
+    assert network.input.shape == (None, size, size, 3)
+
+
+@pytest.mark.parametrize("name", ["ConvNeXtTiny", "EfficientNetV2B0"])
+def test_no_network_is_said_for_builders_with_a_name_of_their_own(monkeypatch, tmp_path, name):
+    offline(monkeypatch, tmp_path)
+    with pytest.raises(KerastlError, match=rf"weights='imagenet': {name} is not in"):
+        build_backbone(BACKBONES[name], weights="imagenet", image_size=32)
+
+
+def test_broken_download_without_a_checksum_is_named(monkeypatch, tmp_path):
+    offline(monkeypatch, tmp_path)
+    cached = (
+        tmp_path / "models" / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+    )
+    cached.parent.mkdir()
+    cached.write_bytes(b"junk")
+    with pytest.raises(KerastlError, match=rf"{re.escape(str(cached))} is damaged. Remove it"):
+        build_backbone(BACKBONES["MobileNetV2"], weights="imagenet", image_size=32)

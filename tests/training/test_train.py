@@ -1,10 +1,8 @@
-import dataclasses
 import io
 import math
 import re
 from types import SimpleNamespace
 
-import keras
 import numpy as np
 import pytest
 
@@ -243,23 +241,11 @@ def test_from_scratch_everything_trains_and_the_colours_are_learnt(tiny_net, tmp
         tmp_path,
         weights="none",
         head_epochs=0,
-        finetune_epochs=15,
+        finetune_epochs=8,
         finetune_learning_rate=0.05,
     )
     trained = train(made)
-    assert [row.phase for row in made.record.rows] == ["scratch"] * 15
+    assert [row.phase for row in made.record.rows] == ["scratch"] * 8
     assert "scratch phase: 16 of 16 trained weights moved" in made.said.getvalue()
     assert trained.evaluate(made.splits.test).accuracy == 1.0
     assert not trained.stored
-
-
-def test_same_seed_gives_the_same_weights(tiny_net, tmp_path):
-    results = []
-    for name in ("first", "second"):
-        keras.utils.set_random_seed(3)
-        made = prepare(tiny_net, tmp_path / name, noise=120.0, **FINETUNE)
-        train(made)
-        rows = [dataclasses.replace(row, seconds=0.0) for row in made.record.rows]
-        results.append((made.classifier.get_weights(), rows))
-    assert same(results[0][0], results[1][0])
-    assert results[0][1] == results[1][1]
