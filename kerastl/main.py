@@ -34,9 +34,7 @@ def guard(command: Callable[[], None]) -> int:
         errors.line(f"error: {error}")
         return _FAILED
     except KeyboardInterrupt:
-        errors.line(
-            "error: stopped from the keyboard. The best weights so far are in checkpoints/."
-        )
+        errors.line("error: stopped from the keyboard. The best finished epoch is in checkpoints/.")
         return _FAILED
     return 0
 

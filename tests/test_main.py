@@ -104,7 +104,7 @@ def test_last_line_tells_the_test_accuracy(fake_run, capsys):
         (
             KeyboardInterrupt(),
             1,
-            "stopped from the keyboard. The best weights so far are in checkpoints/.",
+            "stopped from the keyboard. The best finished epoch is in checkpoints/.",
         ),
     ],
 )

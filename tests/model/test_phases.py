@@ -15,6 +15,7 @@ from kerastl.model.phases import (
     prepare_phase,
     silent_dropout,
 )
+from kerastl.model.weights import build_backbone
 from kerastl.training.checks import Snapshot, check_moves
 from kerastl.training.fit import _from_images
 
@@ -62,9 +63,7 @@ def random_images(size, count=4):
 
 
 def real_classifier(name, size=32):
-    network = getattr(keras.applications, name)(
-        include_top=False, weights=None, input_shape=(size, size, 3), name="backbone"
-    )
+    network = build_backbone(BACKBONES[name], weights="none", image_size=size)
     scaling = BACKBONES[name].scaling
     return with_random_head(build_classifier(network, scaling=scaling, num_classes=2, dropout=0.0))
 
@@ -281,7 +280,7 @@ def test_near_miss_of_a_block_or_a_layer_is_named(mobilenet, wrong, near):
         ("ResNet101", "conv4_block10", "conv4_block10_1_conv"),
         ("EfficientNetB0", "block6d", "block6d_expand_conv"),
         ("Xception", "block14", "block14_sepconv1"),
-        ("ConvNeXtTiny", "stage3", "backbone_downsampling_layernorm_1"),
+        ("ConvNeXtTiny", "stage3", "convnext_tiny_downsampling_layernorm_1"),
     ],
 )
 def test_blocks_as_a_person_names_them(name, unfreeze_from, layer):
