@@ -72,7 +72,7 @@ def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
     from kerastl.model.build import build_classifier  # noqa: PLC0415
     from kerastl.model.weights import build_backbone, fingerprint  # noqa: PLC0415
     from kerastl.outputs.record import RunDirectory  # noqa: PLC0415
-    from kerastl.training.train import train  # noqa: PLC0415
+    from kerastl.training.train import check_phases, train  # noqa: PLC0415
 
     started = time.monotonic()
     _warn(config, progress)
@@ -82,7 +82,15 @@ def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
     row = find_backbone(config.backbone, image_size=config.image_size)
     backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
 
-    # Only now, when data and weights are there: a run that cannot start costs no earlier one.
+    classifier = build_classifier(
+        backbone,
+        scaling=row.scaling,
+        num_classes=len(source.class_names),
+        dropout=config.dropout,
+    )
+    check_phases(classifier, row.blocks, config)
+
+    # Only now, when nothing is missing or misspelt: a run that cannot start costs no earlier one.
     clear(run_dir)
     record = RunDirectory(run_dir)
     record.write_flags(config)
@@ -92,12 +100,6 @@ def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
         "weights": {"name": config.weights, "fingerprint": fingerprint(backbone)},
         "seed": config.seed,
     }
-    classifier = build_classifier(
-        backbone,
-        scaling=row.scaling,
-        num_classes=len(source.class_names),
-        dropout=config.dropout,
-    )
     trained = train(classifier, row.blocks, splits, config, record=record, progress=progress)
     delivered = _deliver(classifier, trained, splits, config, record)
     checks = (*trained.checks, *delivered.checks)

@@ -308,3 +308,16 @@ def test_seven_images_train_in_one_step_an_epoch(tmp_path):
     losses = [float(row.split(",")[3]) for row in rows]
     assert losses[0] == pytest.approx(np.log(2), abs=1e-5)
     assert losses[1] < losses[0]
+
+
+def test_misspelt_block_costs_no_earlier_run(tmp_path):
+    source = fakes.colour_source(per_class=8)
+    first = fakes.finish_run(fakes.tiny_config(tmp_path, head_epochs=1), source)
+    before = {path.name for path in first.result.run_dir.iterdir()}
+    again = dataclasses.replace(
+        first.config, overwrite=True, finetune_epochs=1, unfreeze_from="blok2"
+    )
+    with pytest.raises(kerastl.UsageError, match="unfreeze_from='blok2'"):
+        fakes.finish_run(again, source)
+    assert {path.name for path in first.result.run_dir.iterdir()} == before
+    assert json.loads((first.result.run_dir / "metrics.json").read_text()) == first.result.metrics

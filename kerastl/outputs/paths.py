@@ -10,6 +10,8 @@ from kerastl.errors import KerastlError, UsageError
 # Everything a run writes to its directory. The last to be written says that it is finished,
 # so it is the first to go.
 _FINISHED = "metrics.json"
+# What every run has written before it trains.
+_STARTED = ("flags.txt", "splits.csv")
 _WRITTEN = (
     _FINISHED,
     "flags.txt",
@@ -27,7 +29,8 @@ def open_run_directory(config: Config) -> pathlib.Path:
     """Makes the run directory; what an earlier run left there stays until `clear`.
 
     Raises:
-        UsageError: If it holds a finished run and `overwrite` is off.
+        UsageError: If it holds a finished run and `overwrite` is off, or somebody else's
+            files under names that a run writes.
         KerastlError: If it cannot be written.
     """
     path = pathlib.Path(config.run_dir)
@@ -35,6 +38,12 @@ def open_run_directory(config: Config) -> pathlib.Path:
     if (path / _FINISHED).exists() and not config.overwrite:
         raise UsageError(
             f"run_dir={config.run_dir!r}: holds a finished run. Choose another or add --overwrite."
+        )
+    foreign = [name for name in _WRITTEN if (path / name).exists()]
+    if foreign and not all((path / name).exists() for name in _STARTED):
+        raise UsageError(
+            f"run_dir={config.run_dir!r}: holds {foreign[0]}, which no run of kerastl has written. "
+            "Choose another directory."
         )
     return path
 

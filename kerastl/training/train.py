@@ -54,6 +54,17 @@ class Recorder(Protocol):
         """Keeps the classifier's weights, the best so far."""
 
 
+def check_phases(classifier: keras.Model, blocks: Blocks, config: Config) -> None:
+    """Finds where each phase starts, before anything is written.
+
+    Raises:
+        UsageError: If the backbone has no such layer as `unfreeze_from`.
+    """
+    flat = flatten(classifier)
+    for phase in config.phases:
+        find_first(flat, phase.unfreeze_from, blocks)
+
+
 def train(
     classifier: keras.Model,
     blocks: Blocks,

@@ -38,8 +38,21 @@ def test_finished_run_is_refused_and_left(tmp_path, config):
 
 def test_overwrite_opens_a_finished_run_without_a_loss(tmp_path, config):
     finish(tmp_path / "run")
+    for name in ("flags.txt", "splits.csv"):
+        (tmp_path / "run" / name).touch()
+    before = set(os.listdir(tmp_path / "run"))
     open_run_directory(dataclasses.replace(config, overwrite=True))
-    assert set(os.listdir(tmp_path / "run")) == {"checkpoints", "metrics.json", "model.keras"}
+    assert set(os.listdir(tmp_path / "run")) == before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_files_that_no_run_wrote_are_refused_and_kept(tmp_path, config, overwrite):
+    mine = tmp_path / "run" / "checkpoints" / "torch.ckpt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(kerastl.UsageError, match=r"holds checkpoints, which no run of kerastl"):
+        open_run_directory(dataclasses.replace(config, overwrite=overwrite))
+    assert mine.read_text() == "mine"
 
 
 def test_clear_takes_what_a_run_wrote_and_nothing_else(tmp_path):
