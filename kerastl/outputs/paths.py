@@ -40,7 +40,7 @@ def open_run_directory(config: Config) -> pathlib.Path:
             f"run_dir={config.run_dir!r}: holds a finished run. Choose another or add --overwrite."
         )
     foreign = [name for name in _WRITTEN if (path / name).exists()]
-    if foreign and not all((path / name).exists() for name in _STARTED):
+    if foreign and not any((path / name).exists() for name in _STARTED):
         raise UsageError(
             f"run_dir={config.run_dir!r}: holds {foreign[0]}, which no run of kerastl has written. "
             "Choose another directory."
