@@ -69,6 +69,7 @@ def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
     from kerastl.data.pipeline import describe  # noqa: PLC0415
     from kerastl.data.sources import read_source  # noqa: PLC0415
     from kerastl.data.splits import deal  # noqa: PLC0415
+    from kerastl.model.boundaries import flatten  # noqa: PLC0415
     from kerastl.model.build import build_classifier  # noqa: PLC0415
     from kerastl.model.weights import build_backbone, fingerprint  # noqa: PLC0415
     from kerastl.outputs.record import RunDirectory  # noqa: PLC0415
@@ -82,13 +83,15 @@ def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
     row = find_backbone(config.backbone, image_size=config.image_size)
     backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
 
-    classifier = build_classifier(
-        backbone,
-        scaling=row.scaling,
-        num_classes=len(source.class_names),
-        dropout=config.dropout,
+    flat = flatten(
+        build_classifier(
+            backbone,
+            scaling=row.scaling,
+            num_classes=len(source.class_names),
+            dropout=config.dropout,
+        )
     )
-    check_phases(classifier, row.blocks, config)
+    check_phases(flat, row.blocks, config)
 
     # Only now, when nothing is missing or misspelt: a run that cannot start costs no earlier one.
     clear(run_dir)
@@ -100,8 +103,8 @@ def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
         "weights": {"name": config.weights, "fingerprint": fingerprint(backbone)},
         "seed": config.seed,
     }
-    trained = train(classifier, row.blocks, splits, config, record=record, progress=progress)
-    delivered = _deliver(classifier, trained, splits, config, record)
+    trained = train(flat, row.blocks, splits, config, record=record, progress=progress)
+    delivered = _deliver(flat.model, trained, splits, config, record)
     checks = (*trained.checks, *delivered.checks)
     for check in delivered.checks:
         progress.line(f"Check passed: {check.text}.")
@@ -123,7 +126,7 @@ def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
     record.write_receipt(receipt)
     record.write_metrics(metrics)
     progress.line(f"Done in {format_duration(receipt['seconds']['all'])}; all files in {run_dir}.")
-    return Result(metrics, classifier, run_dir, delivered.export_path)
+    return Result(metrics, flat.model, run_dir, delivered.export_path)
 
 
 def _warn(config: Config, progress: Progress) -> None:

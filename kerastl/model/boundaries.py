@@ -32,11 +32,13 @@ class FlatModel:
     """A functional model without models inside, sharing its layers with the one it came from.
 
     Attributes:
+        model: The model that it came from.
         inputs: Its one input.
         outputs: Its one output.
         steps: Its layers' calls from input to output.
     """
 
+    model: keras.Model
     inputs: keras.KerasTensor
     outputs: keras.KerasTensor
     steps: tuple[Step, ...]
@@ -60,7 +62,7 @@ def flatten(model: keras.Model) -> FlatModel:
     steps: list[Step] = []
     inputs = keras.Input(batch_shape=model.input.shape, dtype=model.input.dtype, name="images")
     outputs = _call_layers(model, inputs, steps, path=())
-    return FlatModel(inputs, outputs, tuple(steps))
+    return FlatModel(model, inputs, outputs, tuple(steps))
 
 
 def find_boundaries(flat: FlatModel) -> list[Boundary]:

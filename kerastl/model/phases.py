@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -99,8 +99,7 @@ def prepare_phase(classifier: keras.Model, flat: FlatModel, phase: Phase, blocks
 
 def find_boundary(flat: FlatModel, first: int) -> Boundary:
     """Finds the highest boundary that has the step at position `first` above it."""
-    below = [place for place in find_boundaries(flat) if place.position <= first]
-    return max(below, key=lambda place: place.position)
+    return [place for place in find_boundaries(flat) if place.position <= first][-1]
 
 
 @contextlib.contextmanager
@@ -119,7 +118,7 @@ def silent_dropout(plan: Plan) -> Iterator[None]:
 
 def block_names(flat: FlatModel, blocks: Blocks) -> list[str]:
     """Lists the backbone's blocks from the input up."""
-    return list(dict.fromkeys(name for name in _labels(flat, blocks).values() if name))
+    return _names(_labels(flat, blocks))
 
 
 def find_first(flat: FlatModel, unfreeze_from: str | None, blocks: Blocks) -> int:
@@ -128,17 +127,15 @@ def find_first(flat: FlatModel, unfreeze_from: str | None, blocks: Blocks) -> in
     Raises:
         UsageError: If the backbone has nothing of this name; the message lists the blocks.
     """
-    in_backbone = [
-        position for position, step in enumerate(flat.steps) if step.path[:1] == (_BACKBONE,)
-    ]
     if unfreeze_from is None:
         return 1 + next(
             position for position, step in enumerate(flat.steps) if step.layer.name == POOLED
         )
+    labels = _labels(flat, blocks)
+    in_backbone = list(labels)
     if unfreeze_from == ALL_LAYERS:
         return in_backbone[0]
-    labels = _labels(flat, blocks)
-    names = block_names(flat, blocks)
+    names = _names(labels)
     wanted = unfreeze_from or names[-1]
     # A block, then an exact layer, then the beginning of layers' names up to a separator,
     # as in conv5_block3.
@@ -161,6 +158,10 @@ def find_first(flat: FlatModel, unfreeze_from: str | None, blocks: Blocks) -> in
         (f"Did you mean {near[0]!r}? " if near else "")
         + f"Blocks: {', '.join(names)}; an exact layer name or 'all' will do too",
     )
+
+
+def _names(labels: Mapping[int, str | None]) -> list[str]:
+    return list(dict.fromkeys(name for name in labels.values() if name))
 
 
 def _labels(flat: FlatModel, blocks: Blocks) -> dict[int, str | None]:

@@ -123,14 +123,17 @@ def _load_file(network: keras.Model, path: str, backbone: Backbone) -> None:
 
 
 def _copy_weights(source: keras.Model, network: keras.Model, backbone: Backbone) -> None:
-    # A classifier that was trained here holds its backbone as a layer of that name.
-    named = {layer.name: layer for layer in source.layers}
-    values = named.get("backbone", source).get_weights()
+    values = _backbone_in(source).get_weights()
     if len(values) > len(network.weights):
         whole = _build_whole(backbone, num_classes=source.output.shape[-1])
         whole.set_weights(values)
         values = whole.get_weights()[: len(network.weights)]
     network.set_weights(values)
+
+
+def _backbone_in(model: keras.Model) -> keras.Model:
+    """Finds the backbone in a classifier that was trained here; any other is one itself."""
+    return {layer.name: layer for layer in model.layers}.get("backbone", model)
 
 
 def _load_h5(network: keras.Model, path: str, backbone: Backbone) -> None:
@@ -159,9 +162,7 @@ def _is_published_efficientnet(path: str) -> bool:
     That graph has one rescaling more than any other of the same EfficientNet.
     """
     if path.endswith(".keras"):
-        classifier = keras.saving.load_model(path, compile=False)
-        named = {layer.name: layer for layer in classifier.layers}
-        return _count_rescalings(named.get("backbone", classifier)) > 1
+        return _count_rescalings(_backbone_in(keras.saving.load_model(path, compile=False))) > 1
     digest = hashlib.md5(pathlib.Path(path).read_bytes(), usedforsecurity=False)
     return digest.hexdigest() in _PUBLISHED_EFFICIENTNETS
 

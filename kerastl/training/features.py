@@ -35,8 +35,6 @@ _MAX_FOLDED_BYTES = 1 << 30
 # Share of the disk's free space that the store may fill, unless --cache_limit_gb says otherwise.
 _FREE_SHARE = 0.5
 _GIGABYTE = 10**9
-
-
 # Images that are timed to tell whether reading features is faster than computing them.
 _BATCHES_TIMED = 3
 

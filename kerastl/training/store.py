@@ -73,17 +73,18 @@ class FeatureStore:
         self._row_bytes = math.prod(shape) * self.dtype.itemsize
         self._lock = _lock_shared(self.path)
         self._descriptors: list[int] = []
+        self._segments: dict[pathlib.Path, _Segment | None] = {}
         self.damaged = 0
         self.refresh()
 
     def refresh(self) -> None:
         """Reads which rows are there, checking every one."""
         self._close_files()
-        segments = [
-            segment
-            for index in sorted(self.path.glob("*.npz"))
-            if (segment := self._open_segment(index)) is not None
-        ]
+        # A segment is written once, so it is checked once, however often rows are added.
+        for index in set(self.path.glob("*.npz")) - self._segments.keys():
+            self._segments[index] = self._open_segment(index)
+        found = (self._segments[index] for index in sorted(self._segments))
+        segments = [segment for segment in found if segment is not None]
         self._descriptors = [os.open(segment.path, os.O_RDONLY) for segment in segments]
         self._starts = np.cumsum([0, *(len(segment.digests) for segment in segments)])
         self.damaged = sum(int((~segment.valid).sum()) for segment in segments)
@@ -154,20 +155,13 @@ class FeatureStore:
         try:
             with np.load(index) as stored:
                 digests, checksums = stored["digests"], stored["checksums"]
-            found = self._checksums(path)[: len(checksums)]
+            found = _checksums(path, self._row_bytes)[: len(checksums)]
             valid = np.zeros(len(checksums), bool)
             valid[: len(found)] = found == checksums[: len(found)]
         # Whatever is wrong with a segment, what it held is computed again.
         except (OSError, ValueError, KeyError, EOFError, zlib.error):
             return None
         return _Segment(path, digests, np.repeat(valid, _ROWS_PER_CHECKSUM)[: len(digests)])
-
-    def _checksums(self, path: pathlib.Path) -> np.ndarray:
-        with path.open("rb") as file:
-            size = self._row_bytes * _ROWS_PER_CHECKSUM
-            return np.array(
-                [zlib.crc32(block) for block in iter(lambda: file.read(size), b"")], np.uint32
-            )
 
     def _close_files(self) -> None:
         for descriptor in self._descriptors:
@@ -212,12 +206,10 @@ class _Writer:
         digests = np.concatenate(self._digests)
         self._digests = []
         path = self._path / f"{self._name}.rows"
-        block = path.stat().st_size // len(digests) * _ROWS_PER_CHECKSUM
-        with path.open("rb") as file:
-            checksums = [zlib.crc32(part) for part in iter(lambda: file.read(block), b"")]
+        checksums = _checksums(path, path.stat().st_size // len(digests))
         temporary = self._path / f".{self._name}"
         with temporary.open("wb") as file:
-            np.savez(file, digests=digests, checksums=np.array(checksums, np.uint32))
+            np.savez(file, digests=digests, checksums=checksums)
         os.replace(temporary, self._path / f"{self._name}.npz")
 
 
@@ -286,6 +278,14 @@ def make_room(root: pathlib.Path, *, needed: int, limit: int) -> bool:
         if needed <= limit and drop(entry):
             total -= entry.num_bytes
     return total + needed <= limit
+
+
+def _checksums(path: pathlib.Path, row_bytes: int) -> np.ndarray:
+    size = row_bytes * _ROWS_PER_CHECKSUM
+    with path.open("rb") as file:
+        return np.array(
+            [zlib.crc32(block) for block in iter(lambda: file.read(size), b"")], np.uint32
+        )
 
 
 def _lock_shared(path: pathlib.Path) -> int:

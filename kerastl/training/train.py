@@ -13,7 +13,7 @@ from kerastl.config import Config, Phase
 from kerastl.data.pipeline import evaluation_dataset, training_dataset
 from kerastl.data.splits import Splits
 from kerastl.model.backbones import Blocks
-from kerastl.model.boundaries import flatten
+from kerastl.model.boundaries import FlatModel
 from kerastl.model.phases import Plan, find_boundary, find_first, prepare_phase
 from kerastl.progress import Progress, count_of, format_duration
 from kerastl.training.checks import Check, Snapshot, check_first_loss, check_moves
@@ -54,19 +54,18 @@ class Recorder(Protocol):
         """Keeps the classifier's weights, the best so far."""
 
 
-def check_phases(classifier: keras.Model, blocks: Blocks, config: Config) -> None:
+def check_phases(flat: FlatModel, blocks: Blocks, config: Config) -> None:
     """Finds where each phase starts, before anything is written.
 
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`.
     """
-    flat = flatten(classifier)
     for phase in config.phases:
         find_first(flat, phase.unfreeze_from, blocks)
 
 
 def train(
-    classifier: keras.Model,
+    flat: FlatModel,
     blocks: Blocks,
     splits: Splits,
     config: Config,
@@ -79,7 +78,7 @@ def train(
     However a phase ends, the classifier and the checkpoint hold the best weights so far.
 
     Args:
-        classifier: Model from images to logits, with its head at zero.
+        flat: The classifier, from images to logits, with its head at zero.
         blocks: How the backbone's layers form blocks.
         splits: Images to learn from and to choose by.
         config: What to do.
@@ -90,7 +89,7 @@ def train(
         UsageError: If the backbone has no such layer as `unfreeze_from`, before any training.
         KerastlError: If the loss is not finite, or a check of the run failed.
     """
-    flat = flatten(classifier)
+    classifier = flat.model
     firsts = [find_first(flat, phase.unfreeze_from, blocks) for phase in config.phases]
     boundaries = {
         place.position: place for place in (find_boundary(flat, first) for first in firsts)

@@ -9,6 +9,7 @@ import pytest
 import fakes
 import kerastl
 from kerastl.data.splits import deal
+from kerastl.model.boundaries import flatten
 from kerastl.model.build import build_classifier
 from kerastl.model.weights import build_backbone
 from kerastl.training import train as module
@@ -52,7 +53,7 @@ def prepare(row, tmp_path, *, noise=20.0, per_class=20, **changes):
 
 def train(made):
     return module.train(
-        made.classifier,
+        flatten(made.classifier),
         made.row.blocks,
         made.splits,
         made.config,
