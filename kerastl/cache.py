@@ -9,7 +9,7 @@ from absl import flags
 
 from kerastl.config import AUTO, find_cache
 from kerastl.errors import UsageError, unknown_name
-from kerastl.flags import parse
+from kerastl.flags import parse, wants_help
 from kerastl.main import guard
 from kerastl.progress import Progress
 from kerastl.training.store import Entry, drop, list_entries
@@ -22,12 +22,12 @@ Lists the feature store by last use, or removes combinations by their keys."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Lists the store or removes from it; returns the exit code."""
-    return guard(lambda: _cache(sys.argv[1:] if arguments is None else arguments))
+    given = sys.argv[1:] if arguments is None else arguments
+    return guard(lambda output: _cache(given, output))
 
 
-def _cache(arguments: Sequence[str]) -> None:
-    output = Progress(sys.stdout)
-    if {"--help", "-h"}.intersection(arguments):
+def _cache(arguments: Sequence[str], output: Progress) -> None:
+    if wants_help(arguments):
         output.line(_HELP)
         return
     values = flags.FlagValues()

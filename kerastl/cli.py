@@ -14,13 +14,12 @@ _COMMANDS = {"train": "kerastl.main", "cache": "kerastl.cache"}
 def main() -> int:
     """Runs the subcommand that the first argument names; returns its exit code."""
     name, *arguments = sys.argv[1:] or ["--help"]
-    if name in ("--help", "-h"):
-        Progress(sys.stdout).line(f"usage: kerastl {'|'.join(_COMMANDS)} [--flag=value ...]")
-        return 0
     if name in _COMMANDS:
         return int(importlib.import_module(_COMMANDS[name]).main(arguments))
 
-    def refuse() -> None:
-        raise unknown_name("command", name, _COMMANDS, what="a command")
+    def explain(output: Progress) -> None:
+        if name not in ("--help", "-h"):
+            raise unknown_name("command", name, _COMMANDS, what="a command")
+        output.line(f"usage: kerastl {'|'.join(_COMMANDS)} [--flag=value ...]")
 
-    return guard(refuse)
+    return guard(explain)

@@ -2,7 +2,9 @@
 
 import dataclasses
 import math
+import os
 import pathlib
+import re
 from typing import Literal
 
 import platformdirs
@@ -17,8 +19,13 @@ AUTO = "auto"
 # Unfreezes every layer of the backbone.
 ALL_LAYERS = "all"
 
+_PATHS = ("run_dir", "export_dir", "cache_dir", "tfds_dir", "weights")
+
 # The forms of `dataset`, as a user reads them.
 DATASETS = ("digits", "tfds:NAME")
+
+# Random changes of training images: name -> strength where none is given. Only `flip` has none.
+AUGMENTATIONS = {"flip": None, "crop": 0.2, "color": 0.3, "randaugment": 0.5}
 
 _CHOICES = {
     "resize": ("crop", "pad", "stretch"),
@@ -63,6 +70,7 @@ _RANGES = {
     "finetune_epochs": _Range(0, 100_000),
     "finetune_learning_rate": _Range(0, open_low=True),
     "warmup_epochs": _Range(0),
+    "augment_views": _Range(0, 1000),
     "cache_limit_gb": _Range(0),
 }
 
@@ -121,6 +129,8 @@ class Config:
     schedule: str = "cosine"
     warmup_epochs: float = 0.5
     seed: int = 0
+    augment: str = ""
+    augment_views: int = 0
     precision: str = "float32"
     cache_dir: str = AUTO
     cache_limit_gb: float = 0.0
@@ -132,6 +142,7 @@ class Config:
         """Refuses what is wrong by itself, field by field and then in combination."""
         for field in dataclasses.fields(self):
             _check_type(field, getattr(self, field.name))
+        self._expand_paths()
         for name, limits in _RANGES.items():
             if (value := getattr(self, name)) not in limits:
                 raise bad_value(
@@ -145,6 +156,11 @@ class Config:
                 raise bad_value(name, "", "is required", f"Give one, as in --{name}={example}")
         self._check_dataset()
         self._check_combinations()
+
+    def _expand_paths(self) -> None:
+        # The shell leaves the tilde of --run_dir=~/x as it is, and Python knows none.
+        for name in _PATHS:
+            object.__setattr__(self, name, os.path.expanduser(getattr(self, name)))
 
     def _check_dataset(self) -> None:
         kind, _, name = self.dataset.partition(":")
@@ -173,6 +189,13 @@ class Config:
                 0,
                 "with finetune_epochs=0 trains nothing",
                 "Raise one of the two",
+            )
+        if not self.augmentations and self.augment_views:
+            raise bad_value(
+                "augment_views",
+                self.augment_views,
+                "has nothing to change, as augment is empty",
+                "Add --augment=flip or leave it out",
             )
         if self.weights == "none":
             self._check_scratch()
@@ -216,9 +239,16 @@ class Config:
         return tuple(phase for phase in (head, upper) if phase.epochs)
 
     @property
+    def augmentations(self) -> tuple[tuple[str, float | None], ...]:
+        """The names in `augment` with their strengths, in the order of their application."""
+        items = [item.strip() for item in self.augment.split(",")] if self.augment else []
+        return tuple(_read_augmentation(self.augment, item) for item in items)
+
+    @property
     def cache_path(self) -> pathlib.Path | None:
         """The feature store's directory, None where nothing is to be stored."""
-        return find_cache(self.cache_dir) if self.cache_dir else None
+        # From scratch nothing is frozen.
+        return find_cache(self.cache_dir) if self.cache_dir and self.weights != "none" else None
 
     def to_flags(self) -> list[str]:
         """Lists the flags that give this config, `overwrite` aside: it is meant for one run."""
@@ -227,6 +257,25 @@ class Config:
             for field in dataclasses.fields(self)
             if field.name != "overwrite"
         ]
+
+
+def _read_augmentation(augment: str, item: str) -> tuple[str, float | None]:
+    name, has_strength, text = (part.strip() for part in item.partition(":"))
+    if name not in AUGMENTATIONS:
+        raise unknown_name("augment", name, AUGMENTATIONS, what="a known augmentation")
+    if not has_strength:
+        return name, AUGMENTATIONS[name]
+    strength = float(text) if re.fullmatch(r"\d*\.?\d+", text) else math.nan
+    if name == "flip" or not 0 < strength <= 1:
+        raise bad_value(
+            "augment",
+            augment,
+            f"{item!r} has a strength where none is taken"
+            if name == "flip"
+            else f"{item!r} has no strength above 0 and at most 1",
+            "Write it as in flip,crop,color:0.3,randaugment",
+        )
+    return name, strength
 
 
 def find_cache(cache_dir: str) -> pathlib.Path:
@@ -254,6 +303,8 @@ def _check_type(field: dataclasses.Field, value: object) -> None:
     # A bool is an int to isinstance, and never meant as a number.
     if not isinstance(value, types) or (isinstance(value, bool) and field.type is not bool):
         raise UsageError(f"{field.name}={value!r}: is not {words}. Give {words}.")
+    if isinstance(value, str) and "\0" in value:
+        raise bad_value(field.name, value, "holds a NUL character", "Remove it")
 
 
 def _flag_text(value: object) -> str:

@@ -42,7 +42,8 @@ def settings(precision: str, seed: int) -> Iterator[None]:
     """Holds Keras's global settings to what a run needs, and puts them back after it.
 
     Channels come last and floats have 32 bits whatever `keras.json` says; random numbers
-    follow `seed`, and TensorFlow uses its deterministic kernels.
+    follow `seed`, and TensorFlow uses its deterministic kernels. The latter stay on: TensorFlow
+    has no public way to turn them off again.
 
     Args:
         precision: One of the choices of the flag; "auto" takes what the device is good at.
@@ -87,8 +88,13 @@ def full_float32() -> Iterator[None]:
 
 
 def keras_home() -> pathlib.Path:
-    """Finds where Keras keeps its settings and downloads."""
-    return pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
+    """Finds where Keras keeps its settings and downloads, as Keras itself does."""
+    asked = os.environ.get("KERAS_HOME")
+    if asked is not None:
+        return pathlib.Path(asked).expanduser()
+    home = os.path.expanduser("~")
+    # Where the home folder cannot be written, as for a service's user.
+    return pathlib.Path(home if os.access(home, os.W_OK) else "/tmp") / ".keras"
 
 
 def has_gpu() -> bool:
@@ -133,8 +139,8 @@ def _force_backend(progress: Progress) -> None:
             progress.line(f"{name} is ignored: a run counts every step and image.")
     # With this switch set TensorFlow looks for the tf_keras package, which nothing here uses.
     os.environ.pop("TF_USE_LEGACY_KERAS", None)
-    # Leaves errors; kernels' notes on the way are nothing that a user can act on.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Native libraries' notes are nothing that a user can act on; what fails raises an error too.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def _check_keras_json() -> None:

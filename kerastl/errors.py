@@ -17,6 +17,14 @@ def bad_value(field: str, value: object, problem: str, advice: str) -> UsageErro
     return UsageError(f"{field}={value!r}: {problem}. {advice}.")
 
 
+def cannot_write(field: str, path: object, reason: str) -> KerastlError:
+    """Builds the error for a directory or file that the disk does not take."""
+    return KerastlError(
+        f"{field}={str(path)!r}: cannot be written ({reason}). Free some space or choose another "
+        f"directory with --{field}."
+    )
+
+
 def closest(name: str, known: Iterable[str], *, count: int = 1) -> list[str]:
     """Finds the known names most like `name`, ignoring case; empty when none is near."""
     by_lower = {candidate.lower(): candidate for candidate in known}

@@ -1,11 +1,19 @@
 """Reads flag files, strictly: what absl would drop without a word is refused or honoured."""
 
 import pathlib
+import re
 from collections.abc import Iterator, Sequence
 
-from kerastl.errors import KerastlError, UsageError
+from kerastl.errors import UsageError
 
 _NAME = "flagfile"
+# What is wrong with a line, by what it looks like.
+_PROBLEMS = (
+    ("\0", "holds a NUL character, as a file does that is not UTF-8"),
+    (r"^[^-]", "is not a flag"),
+    (r"^-+\w+(\s+=|=\s)", "has a space beside its equals sign"),
+    (r"\s#\s", "has a comment behind the flag, where it would be part of the value"),
+)
 
 
 def expand_flag_files(arguments: Sequence[str]) -> list[str]:
@@ -16,8 +24,7 @@ def expand_flag_files(arguments: Sequence[str]) -> list[str]:
     directory, as on the command line. A byte-order mark is honoured.
 
     Raises:
-        UsageError: If a file holds a line that is no flag, or includes itself.
-        KerastlError: If a file cannot be read.
+        UsageError: If a file cannot be read, holds a line that is no flag, or includes itself.
     """
     return list(_expand(arguments, opened=()))
 
@@ -43,19 +50,18 @@ def _read(
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise KerastlError(
+        raise UsageError(
             f"flagfile={str(path)!r}: cannot be read ({error.strerror}). Check its path."
         ) from error
     except UnicodeDecodeError as error:
-        raise KerastlError(f"flagfile={str(path)!r}: is not UTF-8. Save it as UTF-8.") from error
+        raise UsageError(f"flagfile={str(path)!r}: is not UTF-8. Save it as UTF-8.") from error
     lines = []
     for number, line in enumerate(text.splitlines(), start=1):
         flag = line.strip()
         if not flag or flag.startswith(("#", "//")):
             continue
-        if not flag.startswith("-"):
-            raise UsageError(
-                f"{path}:{number}: {flag!r} is not a flag. Lines look like --name=value."
-            )
+        problem = next((why for pattern, why in _PROBLEMS if re.search(pattern, flag)), None)
+        if problem is not None:
+            raise UsageError(f"{path}:{number}: {flag!r} {problem}. Lines look like --name=value.")
         lines.append(flag)
     return lines, (*opened, path.resolve())

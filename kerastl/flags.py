@@ -1,7 +1,6 @@
 """Every flag: its topic and help here, its default and limits in `Config`."""
 
 import dataclasses
-import os
 import re
 import textwrap
 from collections.abc import Sequence
@@ -43,6 +42,10 @@ TOPICS: dict[str, dict[str, str]] = {
         "weight_decay": "Weight decay of kernels, apart from the gradient.",
         "schedule": "cosine, to zero over each phase, or constant.",
         "warmup_epochs": "Epochs over which the second phase's rate rises to its peak.",
+        "augment": "Random changes of training images, in this order: flip, crop, color and "
+        "randaugment, the latter three with a strength up to 1 as in color:0.3; empty for none.",
+        "augment_views": "Fix this many random versions of each training image, to be stored and "
+        "taken in turn; 0 draws new ones in every epoch.",
         "seed": "Decides splits, order and everything else that is random.",
     },
     "Output": {
@@ -63,8 +66,8 @@ _DEFINERS = {
     bool: flags.DEFINE_boolean,
 }
 _FIELDS = {field.name: field for field in dataclasses.fields(Config)}
-_PATHS = ("run_dir", "export_dir", "cache_dir", "tfds_dir", "weights")
 # Flags that are no part of Config; absl's own --flagfile is expanded before it sees it.
+_HELP = frozenset({"--help", "-help", "-h", "--h"})
 _OTHER = {"flagfile": "Read flags from a file, one a line; later flags win.", "help": "Show this."}
 
 
@@ -81,9 +84,6 @@ def config_from_flags(arguments: Sequence[str]) -> Config:
     given = {name: getattr(values, name) for name in _FIELDS}
     for name in ("run_dir", "dataset"):
         given[name] = given[name] or ""
-    for name in _PATHS:
-        # The shell leaves the tilde of --run_dir=~/x as it is.
-        given[name] = os.path.expanduser(given[name])
     return Config(**given)
 
 
@@ -106,9 +106,20 @@ def parse(values: flags.FlagValues, arguments: Sequence[str]) -> None:
         raise _wrong_kind(str(error)) from error
     # A value for --nooverwrite is a ValueError to absl.
     except (flags.Error, ValueError) as error:
-        raise UsageError(f"{error}. See --help.") from error
+        raise _wrong_form(str(error)) from error
     if left_over:
         raise UsageError(f"argument={left_over[0]!r}: is not a flag. Flags look like --name=value.")
+
+
+def wants_help(arguments: Sequence[str]) -> bool:
+    """Says whether help is asked for, on the command line or in a flag file.
+
+    Raises:
+        UsageError: If a flag file cannot be read, and the command line does not ask.
+    """
+    return bool(_HELP.intersection(arguments)) or bool(
+        _HELP.intersection(expand_flag_files(arguments))
+    )
 
 
 def help_text(command: str) -> str:
@@ -144,6 +155,17 @@ def _unknown_flag(name: str, known: Sequence[str]) -> UsageError:
     near = closest(name.removeprefix("no"), known) or closest(name, known)
     advice = f"Did you mean --{near[0]}? " if near else ""
     return UsageError(f"--{name}: is not a flag. {advice}See --help for all.")
+
+
+def _wrong_form(message: str) -> UsageError:
+    # absl says "Missing value for flag --seed" and "--nooverwrite=1 does not take an argument".
+    missing = re.fullmatch(r"Missing value for flag --(\w+)", message)
+    if missing:
+        return UsageError(f"{missing[1]}='': has no value. Write --{missing[1]}=VALUE.")
+    needless = re.fullmatch(r"(--no\w+)=.* does not take an argument", message)
+    if needless:
+        return UsageError(f"{needless[1]}: takes no value. Write {needless[1]} alone.")
+    return UsageError(f"{message}. See --help.")
 
 
 def _wrong_kind(message: str) -> UsageError:

@@ -4,58 +4,75 @@ It parses flags, calls `kerastl.run`, and prints; everything else can be importe
 """
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from kerastl.errors import KerastlError, UsageError
-from kerastl.flags import config_from_flags, help_text
+from kerastl.flags import config_from_flags, help_text, wants_help
 from kerastl.progress import Progress
 from kerastl.run import run
 
 _FAILED = 1
 _USAGE = 2
-_HELP = frozenset({"--help", "-help", "-h", "--h"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains as the flags say; returns the exit code: 0 done, 1 failed, 2 usage."""
-    return guard(lambda: _train(sys.argv[1:] if arguments is None else arguments))
+    given = sys.argv[1:] if arguments is None else arguments
+    return guard(lambda output: _train(given, output))
 
 
-def guard(command: Callable[[], None]) -> int:
-    """Runs a command; what a user can mend becomes one line on stderr and an exit code."""
-    errors = Progress(sys.stderr)
+def guard(command: Callable[[Progress], None]) -> int:
+    """Runs a command; what a user can mend becomes one line on stderr and an exit code.
+
+    Args:
+        command: Gets standard output as a `Progress`.
+    """
+    output, errors = Progress(sys.stdout), Progress(sys.stderr)
+    if threading.current_thread() is threading.main_thread():
+        # A job that is told to end cleans up as one that is stopped from the keyboard.
+        signal.signal(signal.SIGTERM, _stop)
     try:
-        command()
+        command(output)
+        _check_written(output)
     except UsageError as error:
         errors.line(f"error: {error}")
         return _USAGE
     except KerastlError as error:
         errors.line(f"error: {error}")
         return _FAILED
-    except KeyboardInterrupt:
-        errors.line("error: stopped from the keyboard. The best finished epoch is in checkpoints/.")
+    except KeyboardInterrupt as stop:
+        errors.line(" ".join(["error: stopped.", *map(str, stop.args)]))
         return _FAILED
     return 0
 
 
-def _train(arguments: Sequence[str]) -> None:
-    progress = Progress(sys.stdout)
-    if _HELP.intersection(arguments):
-        progress.line(help_text("python -m kerastl.main"))
+def _train(arguments: Sequence[str], output: Progress) -> None:
+    if wants_help(arguments):
+        output.line(help_text("python -m kerastl.main"))
         return
-    test = run(config_from_flags(arguments), progress=progress).metrics["test"]
-    progress.line(
+    test = run(config_from_flags(arguments), progress=output).metrics["test"]
+    output.line(
         f"Test accuracy {test['accuracy']:.4f} "
         f"({test['accuracy_low']:.4f}-{test['accuracy_high']:.4f}) on {test['num_images']} images"
     )
-    if progress.failure is not None:
+
+
+def _check_written(output: Progress) -> None:
+    if output.failure is not None:
         # Python would try once more at its end to write what is left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise KerastlError(
-            f"stdout: could not be written ({progress.failure.strerror}). The run is finished; "
-            "its results are in run_dir."
+            f"stdout: could not be written ({output.failure.strerror}). The command has finished "
+            "its work all the same; only what it said is lost."
         )
+
+
+def _stop(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

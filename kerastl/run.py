@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from kerastl.data.splits import Splits
     from kerastl.outputs.record import RunDirectory
-    from kerastl.training.checks import Check
     from kerastl.training.train import Trained
 
 
@@ -42,6 +41,7 @@ def run(config: Config, *, progress: Progress | None = None) -> Result:
     """Trains, evaluates, records and exports a classifier.
 
     Keras's global settings and random seed are set for the run; the settings are put back.
+    TensorFlow's deterministic kernels stay on in the process: it has no public way back.
 
     Args:
         config: What to do.
@@ -54,14 +54,14 @@ def run(config: Config, *, progress: Progress | None = None) -> Result:
     progress = Progress(sys.stdout) if progress is None else progress
     find_backbone(config.backbone, image_size=config.image_size)
     check_weights(config.weights)
-    run_dir = open_run_directory(config)
-    if config.export_dir:
-        make_writable(pathlib.Path(config.export_dir), field="export_dir")
-    if config.cache_path:
-        make_writable(config.cache_path, field="cache_dir")
-    environment.prepare(progress)
-    with environment.settings(config.precision, config.seed):
-        return _run(config, run_dir, progress)
+    with open_run_directory(config) as run_dir:
+        if config.export_dir:
+            make_writable(pathlib.Path(config.export_dir), field="export_dir")
+        if config.cache_path:
+            make_writable(config.cache_path, field="cache_dir")
+        environment.prepare(progress)
+        with environment.settings(config.precision, config.seed):
+            return _run(config, run_dir, progress)
 
 
 def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
@@ -74,6 +74,7 @@ def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
     from kerastl.model.weights import build_backbone, fingerprint  # noqa: PLC0415
     from kerastl.outputs.record import RunDirectory  # noqa: PLC0415
     from kerastl.training.train import check_phases, train  # noqa: PLC0415
+    from kerastl.writing import in_the_end  # noqa: PLC0415
 
     started = time.monotonic()
     _warn(config, progress)
@@ -103,30 +104,20 @@ def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
         "weights": {"name": config.weights, "fingerprint": fingerprint(backbone)},
         "seed": config.seed,
     }
-    trained = train(flat, row.blocks, splits, config, record=record, progress=progress)
-    delivered = _deliver(flat.model, trained, splits, config, record)
-    checks = (*trained.checks, *delivered.checks)
-    for check in delivered.checks:
-        progress.line(f"Check passed: {check.text}.")
-    metrics = {
-        **delivered.metrics,
-        "best": {"phase": trained.best.phase, "epoch": trained.best.epoch},
-    }
-    if delivered.export_path:
-        progress.line(
-            f"Exported {delivered.export_path}; reloaded in a fresh process, its largest "
-            f"difference of probability is {delivered.difference:.1e}."
-        )
-        receipt["export"] = {
-            "path": str(delivered.export_path),
-            "largest_difference": delivered.difference,
-        }
-    receipt["checks"] = [dataclasses.asdict(check) for check in checks]
-    receipt["seconds"] = {**trained.seconds, "all": time.monotonic() - started}
-    record.write_receipt(receipt)
-    record.write_metrics(metrics)
+
+    def write_receipt() -> None:
+        receipt["seconds"] = receipt.get("seconds", {}) | {"all": time.monotonic() - started}
+        record.write_receipt(receipt)
+
+    # A run that failed or was stopped tells what it had checked until then.
+    with in_the_end(write_receipt):
+        trained = train(flat, row.blocks, splits, config, record=record, progress=progress)
+        receipt["seconds"] = trained.seconds
+        delivered = _deliver(flat.model, trained, splits, config, record, progress)
+        receipt |= delivered.receipt
+    record.write_metrics(delivered.metrics)
     progress.line(f"Done in {format_duration(receipt['seconds']['all'])}; all files in {run_dir}.")
-    return Result(metrics, flat.model, run_dir, delivered.export_path)
+    return Result(delivered.metrics, flat.model, run_dir, delivered.export_path)
 
 
 def _warn(config: Config, progress: Progress) -> None:
@@ -141,9 +132,8 @@ def _warn(config: Config, progress: Progress) -> None:
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Delivered:
     metrics: dict[str, Any]
-    checks: tuple["Check", ...]
+    receipt: dict[str, Any]
     export_path: pathlib.Path | None
-    difference: float
 
 
 def _deliver(
@@ -152,33 +142,40 @@ def _deliver(
     splits: "Splits",
     config: Config,
     record: "RunDirectory",
+    progress: Progress,
 ) -> _Delivered:
     """Evaluates the trained classifier, saves it and exports it."""
     from kerastl.outputs.savedmodel import export  # noqa: PLC0415  as in _run
-    from kerastl.training.checks import check_agreement, spread  # noqa: PLC0415
+    from kerastl.training.checks import check_agreement, require, spread  # noqa: PLC0415
 
     test = trained.evaluate(splits.test)
     metrics = {
         "test": test.metrics(splits.source.class_names),
         "validation": trained.evaluate(splits.validation).metrics(splits.source.class_names),
+        "best": {"phase": trained.best.phase, "epoch": trained.best.epoch},
     }
     record.write_predictions(splits, test)
     record.save_model(classifier)
     sample = spread(len(splits.test))
     with environment.full_float32():
         whole = trained.evaluate_whole(splits.test[sample]).probabilities
-    checks: tuple[Check, ...] = ()
     if trained.stored:
         exact = config.precision == config.cache_dtype == "float32" and not environment.has_gpu()
-        checks = (check_agreement(test.probabilities[sample], whole, exact=exact),)
-        checks[0].require()
-    export_path, difference = None, 0.0
-    if config.export_dir:
-        export_path, difference = export(
-            classifier,
-            pathlib.Path(config.export_dir),
-            resize_rule=config.resize,
-            splits=dataclasses.replace(splits, test=splits.test[sample]),
-            probabilities=whole,
-        )
-    return _Delivered(metrics, checks, export_path, difference)
+        agreement = check_agreement(test.probabilities[sample], whole, exact=exact)
+        require(agreement, record=record, progress=progress)
+    if not config.export_dir:
+        return _Delivered(metrics, {}, None)
+    path, difference = export(
+        classifier,
+        pathlib.Path(config.export_dir),
+        resize_rule=config.resize,
+        splits=dataclasses.replace(splits, test=splits.test[sample]),
+        probabilities=whole,
+    )
+    progress.line(
+        f"Exported {path}; reloaded in a fresh process, its largest difference of probability is "
+        f"{difference:.1e}."
+    )
+    return _Delivered(
+        metrics, {"export": {"path": str(path), "largest_difference": difference}}, path
+    )

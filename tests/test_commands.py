@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 
@@ -92,3 +93,30 @@ def test_repeating_a_finished_run_is_refused_before_tensorflow_is_imported(finis
     assert process.stdout == b""
     assert process.returncode == 2
     assert (folder / RUN_DIR / "metrics.json").exists()
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_run_leaves_its_best_epoch_and_nothing_half_written(tmp_path, signal_number):
+    """As a cluster stops a job, and as a person does."""
+    flags = [flag for flag in FLAGS if not flag.startswith(("--run_dir", "--finetune_epochs"))]
+    flags += [f"--run_dir={tmp_path}/run", "--finetune_epochs=1000"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "kerastl.main", *flags],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(PACKAGE_PARENT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for line in process.stdout:
+            if line.startswith("scratch 2/1000"):
+                process.send_signal(signal_number)
+                break
+        out, err = process.communicate(timeout=60)
+    checkpoint = tmp_path / "run" / "checkpoints" / "best.keras"
+    assert err == f"error: stopped. The best finished epoch is in {checkpoint}.\n", out
+    assert process.returncode == 1
+    assert checkpoint.exists()
+    receipt = json.loads((tmp_path / "run" / "receipt.json").read_text())
+    assert [check["passed"] for check in receipt["checks"]] == [True]
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]

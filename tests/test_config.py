@@ -226,6 +226,7 @@ CHOICES = {
     "precision": "auto",
     "cache_dtype": "float16",
     "dataset": "tfds:cifar10:3.0.2",
+    "augment": "flip,color:0.25",
     "overwrite": False,
 }
 
@@ -253,3 +254,53 @@ def test_flags_list_every_field_once_and_never_overwrite():
     named = [re.match("--([a-z_]+)=", flag)[1] for flag in make(overwrite=True).to_flags()]
     assert named == [name for name in FIELDS if name != "overwrite"]
     assert config_from_flags(make(overwrite=True).to_flags()) == make(overwrite=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ()),
+        ("flip", (("flip", None),)),
+        ("crop, color:0.3", (("crop", 0.2), ("color", 0.3))),
+        ("randaugment:1,flip", (("randaugment", 1.0), ("flip", None))),
+    ],
+)
+def test_augmentations_are_read_with_their_strength(text, expected):
+    assert Config(run_dir="x", dataset="digits", augment=text).augmentations == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("flop", "augment='flop': is not a known augmentation. Did you mean 'flip'? Known: "),
+        ("flip,", "augment='': is not a known augmentation. Known: flip, crop, color, randaugment"),
+        ("flip:0.5", "augment='flip:0.5': 'flip:0.5' has a strength where none is taken."),
+        ("color:2", "augment='color:2': 'color:2' has no strength above 0 and at most 1."),
+        ("color:", "augment='color:': 'color:' has no strength above 0 and at most 1."),
+        ("crop:0", "augment='crop:0': 'crop:0' has no strength above 0 and at most 1."),
+        ("crop:nan", "augment='crop:nan': 'crop:nan' has no strength above 0 and at most 1."),
+    ],
+)
+def test_wrong_augmentation_is_refused(text, message):
+    with pytest.raises(UsageError) as caught:
+        Config(run_dir="x", dataset="digits", augment=text)
+    assert str(caught.value).startswith(message)
+
+
+def test_views_of_nothing_are_refused():
+    with pytest.raises(UsageError, match=r"^augment_views=2: has nothing to change, as augment"):
+        Config(run_dir="x", dataset="digits", augment_views=2)
+
+
+def test_tilde_is_the_home_folder_from_python_too(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = Config(run_dir="~/x", dataset="digits", cache_dir="~/c", weights="~/w.h5")
+    assert config.run_dir == f"{tmp_path}/x"
+    assert config.cache_path == tmp_path / "c"
+    assert config.weights == f"{tmp_path}/w.h5"
+
+
+def test_from_scratch_nothing_is_stored():
+    values = {"run_dir": "x", "dataset": "digits", "head_epochs": 0, "finetune_epochs": 1}
+    assert Config(**values, weights="none").cache_path is None
+    assert Config(**values).cache_path is not None

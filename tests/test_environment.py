@@ -1,4 +1,5 @@
 import json
+import pathlib
 import random
 import sys
 import types
@@ -206,3 +207,14 @@ def test_gpu_memory_is_taken_as_needed(monkeypatch):
     )
     environment.prepare(Progress())
     assert grown == [("GPU:0", True), ("GPU:1", True)]
+
+
+def test_keras_home_is_where_keras_looks(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    assert environment.keras_home() == tmp_path / ".keras"
+    monkeypatch.setenv("KERAS_HOME", "~/elsewhere")
+    assert environment.keras_home() == tmp_path / "elsewhere"
+    monkeypatch.delenv("KERAS_HOME")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert environment.keras_home() == pathlib.Path("/tmp/.keras")

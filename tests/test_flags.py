@@ -6,7 +6,7 @@ from command_line import REPOSITORY
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
 from kerastl.flagfile import expand_flag_files
-from kerastl.flags import TOPICS, config_from_flags, help_text
+from kerastl.flags import TOPICS, config_from_flags, help_text, wants_help
 from kerastl.model.backbones import find_backbone
 
 REQUIRED = ["--run_dir=runs/x", "--dataset=digits"]
@@ -110,8 +110,8 @@ def test_two_parses_do_not_share_values():
         (["--batch_size="], "batch_size='': is not a whole number. Give a whole number."),
         (["--dropout=x"], "dropout='x': is not a number. Give a number."),
         (["--overwrite=often"], "overwrite='often': is not true or false. Give true or false."),
-        (["--nooverwrite=1"], "--nooverwrite=1 does not take an argument. See --help."),
-        (["--seed"], "Missing value for flag --seed. See --help."),
+        (["--nooverwrite=1"], "--nooverwrite: takes no value. Write --nooverwrite alone."),
+        (["--seed"], "seed='': has no value. Write --seed=VALUE."),
         (["seed=1"], "argument='seed=1': is not a flag. Flags look like --name=value."),
         (["--", "--seed=1"], "argument='--seed=1': is not a flag. Flags look like --name=value."),
         (["—seed=1"], "argument='—seed=1': is not a flag. Flags look like --name=value."),
@@ -212,12 +212,32 @@ def test_home_folder_is_found(flag_file, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("path", "reason"), [("no.flags", "No such file or directory"), (".", "Is a directory")]
 )
-def test_file_that_cannot_be_read_is_no_wrong_usage(tmp_path, monkeypatch, path, reason):
+def test_file_that_cannot_be_read_is_refused(tmp_path, monkeypatch, path, reason):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(KerastlError) as caught:
-        parse(f"--flagfile={path}")
-    assert not isinstance(caught.value, UsageError)
-    assert str(caught.value) == f"flagfile={path!r}: cannot be read ({reason}). Check its path."
+    assert refusal(f"--flagfile={path}") == (
+        f"flagfile={path!r}: cannot be read ({reason}). Check its path."
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("--batch_size = 8", "has a space beside its equals sign"),
+        ("--run_dir= x", "has a space beside its equals sign"),
+        ("--run_dir=x  # where", "has a comment behind the flag, where it would be part of it"),
+        ("--run_dir=a\0b", "holds a NUL character, as a file does that is not UTF-8"),
+    ],
+)
+def test_line_that_absl_would_take_otherwise_is_refused(flag_file, line, problem):
+    text = refusal(flag_file(f"--seed=3\n{line}\n"))
+    assert text.startswith(f"x.flags:2: {line!r} {problem[:40]}")
+    assert text.endswith("Lines look like --name=value.")
+
+
+def test_help_may_be_asked_for_in_a_file(flag_file):
+    assert wants_help([flag_file("--seed=3\n--help\n")])
+    assert not wants_help([flag_file("--seed=3\n")])
+    assert wants_help(["--flagfile=missing", "-h"])
 
 
 def test_file_in_another_encoding_is_refused(flag_file):

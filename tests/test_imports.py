@@ -13,6 +13,7 @@ ORDER = (
     "config",
     "progress",
     "environment",
+    "writing",
     "data",
     "model",
     "training",

@@ -67,7 +67,7 @@ def test_noise_is_not_learnt(tmp_path):
 def test_run_directory_holds_what_the_design_lists(colour_run):
     found = set(os.listdir(colour_run.result.run_dir)) - {"report.html"}
     assert found == RUN_FILES
-    assert os.listdir(colour_run.result.run_dir / "checkpoints") == ["best.weights.h5"]
+    assert os.listdir(colour_run.result.run_dir / "checkpoints") == ["best.keras"]
 
 
 def test_metrics_file_is_what_the_call_gives_back(colour_run):
@@ -190,7 +190,7 @@ def test_loss_that_is_not_finite_stops_the_run(tmp_path, tiny_net, use_source, c
         errors,
     )
     assert "Test accuracy" not in printed
-    assert set(os.listdir(tmp_path / "run")) == {"flags.txt", "splits.csv"}
+    assert set(os.listdir(tmp_path / "run")) == {"flags.txt", "splits.csv", "receipt.json"}
 
 
 def test_second_phase_that_is_not_finite_leaves_the_first(tmp_path, head_run):
@@ -201,8 +201,7 @@ def test_second_phase_that_is_not_finite_leaves_the_first(tmp_path, head_run):
         fakes.finish_run(ruined, head_run.source)
     assert not (tmp_path / "run" / "metrics.json").exists()
     good = head_run.result.model
-    model = keras.models.clone_model(good)
-    model.load_weights(tmp_path / "run" / "checkpoints" / "best.weights.h5")
+    model = keras.saving.load_model(tmp_path / "run" / "checkpoints" / "best.keras")
     for ours, theirs in zip(model.get_weights(), good.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -256,7 +255,8 @@ def test_head_that_starts_with_a_preference_stops_the_run(tmp_path, monkeypatch)
 def test_frozen_weight_that_moves_stops_the_run(tmp_path, monkeypatch):
     def train_and_spoil(plan, *arguments, **options):
         steps = train_phase(plan, *arguments, **options)
-        plan.frozen[0].assign_add(np.full(plan.frozen[0].shape, 1e-7))
+        kernel = plan.lower.get_layer("stem").kernel
+        kernel.assign_add(np.full(kernel.shape, 1e-7))
         return steps
 
     train_phase = train.train_phase

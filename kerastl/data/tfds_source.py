@@ -7,7 +7,6 @@ import pathlib
 import socket
 import urllib.parse
 import urllib.request
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -74,15 +73,26 @@ def read_tfds(name: str, *, data_dir: str, progress: Progress) -> Source:
         found = len(labels) - count_before
         examples += [f"{split}[{index}]" for index in range(found)]
         given += [ours] * found
+    kept = _with_labels(np.array(labels, np.int64), np.array(given))
+    if len(kept) < len(labels):
+        hidden = sorted(set(given) - set(np.array(given)[kept].tolist()))
+        progress.line(f"{builder.info.full_name}: no labels, so not used: {', '.join(hidden)}.")
+    places = tf.constant(kept)
     return Source(
         name=f"tfds:{builder.info.full_name}",
         class_names=tuple(builder.info.features[label_key].names),
-        examples=examples,
-        labels=np.array(labels, np.int64),
-        digests=files.digests(),
-        given_splits=np.array(given),
-        read=files.read,
+        examples=[examples[index] for index in kept],
+        labels=np.array(labels, np.int64)[kept],
+        digests=files.digests()[kept],
+        given_splits=np.array(given)[kept],
+        read=lambda index: files.read(tf.gather(places, index)),
     )
+
+
+def _with_labels(labels: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Finds the images of splits that have labels: TFDS gives -1 where they are kept secret."""
+    secret = [split for split in np.unique(given) if (labels[given == split] == -1).all()]
+    return np.flatnonzero(~np.isin(given, secret))
 
 
 class _RecordFiles:
@@ -94,12 +104,10 @@ class _RecordFiles:
 
     def __init__(self) -> None:
         self._paths: list[pathlib.Path] = []
-        self._descriptors: list[int] = []
         self._file_numbers: list[int] = []
         self._offsets: list[int] = []
         self._lengths: list[int] = []
         self._digests: list[np.ndarray] = []
-        weakref.finalize(self, _close, self._descriptors)
 
     def add(self, path: pathlib.Path, image_key: str, label_key: str) -> list[int]:
         """Reads through one file, noting where its images are; returns their labels."""
@@ -127,7 +135,6 @@ class _RecordFiles:
                 "Remove the folder that holds it and let TFDS prepare the data again."
             ) from error
         self._paths.append(path)
-        self._descriptors.append(os.open(path, os.O_RDONLY))
         return labels
 
     def digests(self) -> np.ndarray:
@@ -140,13 +147,9 @@ class _RecordFiles:
         return tf.ensure_shape(image, [])
 
     def _read_bytes(self, index: np.int64) -> bytes:
-        descriptor = self._descriptors[self._file_numbers[index]]
-        return os.pread(descriptor, self._lengths[index], self._offsets[index])
-
-
-def _close(descriptors: list[int]) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)
+        # Opened for each image: large sets have more files than a process may hold open.
+        with open(self._paths[self._file_numbers[index]], "rb", buffering=0) as file:
+            return os.pread(file.fileno(), self._lengths[index], self._offsets[index])
 
 
 def _builder(name: str, data_dir: str) -> Any:

@@ -20,6 +20,7 @@ NORMALIZATIONS = (
     keras.layers.BatchNormalization,
     keras.layers.GroupNormalization,
     keras.layers.LayerNormalization,
+    keras.layers.RMSNormalization,
     keras.layers.UnitNormalization,
 )
 # Keras's Dropout and ConvNeXt's StochasticDepth.
@@ -36,8 +37,6 @@ class Plan:
         lower: Frozen part, from images to the boundary.
         upper: Part above the boundary, to logits; shares its layers with the classifier.
         first: Name of the lowest layer that trains.
-        moving: Weights that a phase has to change, moving statistics included.
-        frozen: Weights that must come out of it bit for bit.
         silenced: Dropout layers above the boundary that are frozen all the same.
     """
 
@@ -46,8 +45,6 @@ class Plan:
     lower: keras.Model
     upper: keras.Model
     first: str
-    moving: tuple[Any, ...]
-    frozen: tuple[Any, ...]
     silenced: tuple[Any, ...]
 
     def count_trained(self) -> int:
@@ -71,26 +68,15 @@ def prepare_phase(classifier: keras.Model, flat: FlatModel, phase: Phase, blocks
     trainable = [
         step.layer
         for step in flat.steps[first:]
-        if getattr(step.layer, "weights", None)
-        and (from_scratch or not isinstance(step.layer, NORMALIZATIONS))
+        if _can_train(step.layer, from_scratch=from_scratch)
     ]
     _set_trainable(classifier, flat, trainable)
-    moving = [weight for layer in trainable for weight in layer.trainable_weights]
-    moving += [
-        weight
-        for layer in trainable
-        if isinstance(layer, keras.layers.BatchNormalization)
-        for weight in layer.non_trainable_weights
-    ]
-    moving_ids = {id(weight) for weight in moving}
     return Plan(
         phase=phase,
         boundary=boundary,
         lower=keras.Model(flat.inputs, boundary.tensor, name="lower"),
         upper=keras.Model(boundary.tensor, flat.outputs, name="upper"),
         first=trainable[0].name,
-        moving=tuple(moving),
-        frozen=tuple(weight for weight in classifier.weights if id(weight) not in moving_ids),
         silenced=tuple(
             step.layer for step in flat.steps[boundary.position : first] if _drop_rate(step.layer)
         ),
@@ -125,7 +111,8 @@ def find_first(flat: FlatModel, unfreeze_from: str | None, blocks: Blocks) -> in
     """Finds the position of the lowest step that trains, see `Phase.unfreeze_from`.
 
     Raises:
-        UsageError: If the backbone has nothing of this name; the message lists the blocks.
+        UsageError: If the backbone has nothing of this name, or nothing above it to train; the
+            message lists the blocks.
     """
     if unfreeze_from is None:
         return 1 + next(
@@ -148,6 +135,17 @@ def find_first(flat: FlatModel, unfreeze_from: str | None, blocks: Blocks) -> in
     )
     for rule in rules:
         if found := [position for position in in_backbone if rule(position)]:
+            if not any(
+                _can_train(flat.steps[position].layer)
+                for position in labels
+                if position >= found[0]
+            ):
+                raise bad_value(
+                    "unfreeze_from",
+                    wanted,
+                    "has no weights of the backbone above it that could train",
+                    f"Choose a lower layer or a block: {', '.join(names)}",
+                )
             return found[0]
     layers = [flat.steps[position].layer.name for position in in_backbone]
     near = closest(wanted, names) or closest(wanted, layers)
@@ -158,6 +156,12 @@ def find_first(flat: FlatModel, unfreeze_from: str | None, blocks: Blocks) -> in
         (f"Did you mean {near[0]!r}? " if near else "")
         + f"Blocks: {', '.join(names)}; an exact layer name or 'all' will do too",
     )
+
+
+def _can_train(layer: Any, *, from_scratch: bool = False) -> bool:
+    if not getattr(layer, "weights", None) or isinstance(layer, keras.layers.Normalization):
+        return False  # The latter holds the constants of an input scaling.
+    return from_scratch or not isinstance(layer, NORMALIZATIONS)
 
 
 def _names(labels: Mapping[int, str | None]) -> list[str]:

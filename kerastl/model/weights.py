@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import socket
+import tempfile
 import warnings
 from collections.abc import Iterator
 
@@ -19,6 +20,9 @@ from kerastl.errors import KerastlError, bad_value
 from kerastl.model.backbones import IMAGENET_DEVIATION, IMAGENET_MEAN, Backbone, check_weights
 
 _NETWORK_TIMEOUT_SECONDS = 20
+
+# Of the format that Keras 3 writes; older files end in .h5 alone.
+_NEW_ENDING = ".weights.h5"
 
 # MD5 of the files that Keras publishes for EfficientNetB0 to B7, with and without the top,
 # https://github.com/keras-team/keras/blob/v3.15.1/keras/src/applications/efficientnet.py
@@ -104,6 +108,14 @@ def _load_file(network: keras.Model, path: str, backbone: Backbone) -> None:
                 _copy_weights(keras.saving.load_model(path, compile=False), network, backbone)
             else:
                 _load_h5(network, path, backbone)
+    except _WholeClassifierError as error:
+        # Its layers' names do not tell an EfficientNet with its published scaling from another.
+        raise bad_value(
+            "weights",
+            path,
+            "is a checkpoint of a whole classifier, which does not hold its network",
+            "Give the model.keras of its run",
+        ) from error
     except (OSError, KeyError) as error:
         raise bad_value(
             "weights", path, "is damaged or no weights file of Keras", "Get the file again"
@@ -138,7 +150,8 @@ def _backbone_in(model: keras.Model) -> keras.Model:
 
 def _load_h5(network: keras.Model, path: str, backbone: Backbone) -> None:
     try:
-        network.load_weights(path)
+        with _by_content(path) as readable:
+            network.load_weights(readable)
     except ValueError as error:
         if "Layer count mismatch" not in str(error):
             raise
@@ -149,6 +162,27 @@ def _load_h5(network: keras.Model, path: str, backbone: Backbone) -> None:
         except ValueError:
             raise error from None
         network.set_weights(whole.get_weights()[: len(network.weights)])
+
+
+@contextlib.contextmanager
+def _by_content(path: str) -> Iterator[str]:
+    """Yields a path to a file whose ending tells Keras the format that it has."""
+    with h5py.File(path) as file:
+        layers = file.get("layers", {})
+        if "functional" in layers and "dense" in layers:
+            raise _WholeClassifierError
+        is_new = "layers" in file or "_layer_checkpoint_dependencies" in file
+    if is_new == path.endswith(_NEW_ENDING):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        renamed = pathlib.Path(folder) / ("weights" + (_NEW_ENDING if is_new else ".h5"))
+        renamed.symlink_to(pathlib.Path(path).resolve())
+        yield str(renamed)
+
+
+class _WholeClassifierError(Exception):
+    """The file is a checkpoint of a classifier; `_load_file` says what to do."""
 
 
 def _build_whole(backbone: Backbone, *, num_classes: int) -> keras.Model:

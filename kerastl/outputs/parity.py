@@ -18,7 +18,7 @@ from kerastl.errors import KerastlError
 
 _BATCH_SIZE = 32
 _ENVIRONMENT = {
-    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
     # The trainer holds the GPU's memory, and its answers are in full float32.
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "NVIDIA_TF32_OVERRIDE": "0",

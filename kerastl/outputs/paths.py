@@ -1,15 +1,20 @@
 """Checks where a run will write before anything slow starts; imports no TensorFlow."""
 
+import contextlib
+import os
 import pathlib
 import shutil
 import uuid
+from collections.abc import Iterator
 
 from kerastl.config import Config
-from kerastl.errors import KerastlError, UsageError
+from kerastl.errors import UsageError, cannot_write
 
 # Everything a run writes to its directory. The last to be written says that it is finished,
 # so it is the first to go.
 _FINISHED = "metrics.json"
+# The best model so far, while training goes on.
+CHECKPOINT = "checkpoints/best.keras"
 # What every run has written before it trains.
 _STARTED = ("flags.txt", "splits.csv")
 _WRITTEN = (
@@ -25,8 +30,12 @@ _WRITTEN = (
 )
 
 
-def open_run_directory(config: Config) -> pathlib.Path:
+@contextlib.contextmanager
+def open_run_directory(config: Config) -> Iterator[pathlib.Path]:
     """Makes the run directory; what an earlier run left there stays until `clear`.
+
+    A directory that is still empty after a block that failed is removed again. Where the
+    block is stopped from the keyboard, the interrupt says where the best weights are.
 
     Raises:
         UsageError: If it holds a finished run and `overwrite` is off, or somebody else's
@@ -34,6 +43,21 @@ def open_run_directory(config: Config) -> pathlib.Path:
         KerastlError: If it cannot be written.
     """
     path = pathlib.Path(config.run_dir)
+    is_new = not os.path.exists(path)  # Of a name that is too long, Path's own would raise.
+    try:
+        _look_into(path, config)
+        yield path
+    except BaseException as error:
+        if is_new:
+            with contextlib.suppress(OSError):  # It is not empty, or was never made.
+                path.rmdir()
+        checkpoint = path / CHECKPOINT
+        if isinstance(error, KeyboardInterrupt) and not error.args and checkpoint.exists():
+            error.args = (f"The best finished epoch is in {checkpoint}.",)
+        raise
+
+
+def _look_into(path: pathlib.Path, config: Config) -> None:
     make_writable(path, field="run_dir")
     if (path / _FINISHED).exists() and not config.overwrite:
         raise UsageError(
@@ -45,7 +69,6 @@ def open_run_directory(config: Config) -> pathlib.Path:
             f"run_dir={config.run_dir!r}: holds {foreign[0]}, which no run of kerastl has written. "
             "Choose another directory."
         )
-    return path
 
 
 def clear(run_dir: pathlib.Path) -> None:
@@ -70,7 +93,4 @@ def make_writable(path: pathlib.Path, *, field: str) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise KerastlError(
-            f"{field}={str(path)!r}: cannot be written ({error.strerror}). "
-            "Choose another directory."
-        ) from error
+        raise cannot_write(field, path, error.strerror or str(error)) from error

@@ -17,10 +17,15 @@ import tensorflow as tf
 
 from kerastl.config import Config
 from kerastl.data.splits import Splits
+from kerastl.outputs.paths import CHECKPOINT
+from kerastl.training.checks import Check
 from kerastl.training.evaluate import Evaluation
 from kerastl.training.fit import EpochRow
 from kerastl.version import VERSION
+from kerastl.writing import explained, remove_leftovers, replacing
 
+# The flag that all of it is written below.
+_FIELD = "run_dir"
 _PACKAGES = ("tensorflow-datasets", "numpy", "scikit-learn", "scipy")
 
 
@@ -30,13 +35,17 @@ class RunDirectory:
     Attributes:
         path: The directory, which exists.
         model_path: Where `save_model` puts the classifier.
+        checkpoint_path: Where `save_checkpoint` puts the best model so far.
     """
 
     def __init__(self, path: pathlib.Path) -> None:
+        remove_leftovers(path)
         self.path = path
         self.model_path = path / "model.keras"
+        self.checkpoint_path = path / CHECKPOINT
         self._tensorboard: tf.summary.SummaryWriter | None = None
         self._history: list[EpochRow] = []
+        self._checks: list[Check] = []
 
     def write_flags(self, config: Config) -> None:
         """Writes the effective flags; `--flagfile=RUN_DIR/flags.txt` repeats the run."""
@@ -59,25 +68,33 @@ class RunDirectory:
         self._history.append(row)
         names = [field.name for field in dataclasses.fields(EpochRow)]
         self._write_csv("history.csv", names, map(dataclasses.astuple, self._history))
-        if self._tensorboard is None:
-            self._tensorboard = tf.summary.create_file_writer(str(self.path / "tensorboard"))
-        with self._tensorboard.as_default(step=len(self._history)):
-            for name in ("learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"):
-                tf.summary.scalar(name, getattr(row, name))
-        self._tensorboard.flush()
+        with explained(self.path, field=_FIELD):
+            if self._tensorboard is None:
+                self._tensorboard = tf.summary.create_file_writer(str(self.path / "tensorboard"))
+            with self._tensorboard.as_default(step=len(self._history)):
+                for name in ("learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"):
+                    tf.summary.scalar(name, getattr(row, name))
+            self._tensorboard.flush()
+
+    def add_check(self, check: Check) -> None:
+        """Keeps a check for `receipt.json`."""
+        self._checks.append(check)
 
     def save_checkpoint(self, classifier: keras.Model) -> None:
-        """Writes the best weights so far to `checkpoints/best.weights.h5`."""
-        (self.path / "checkpoints").mkdir(exist_ok=True)
-        temporary = self.path / "checkpoints" / ".writing.weights.h5"
-        classifier.save_weights(temporary)
-        os.replace(temporary, self.path / "checkpoints" / "best.weights.h5")
+        """Writes the best model so far to `checkpoints/best.keras`.
+
+        A whole model can be loaded and trained further without its run, and Keras writes it by
+        way of memory: HDF5 itself ends the process when its disk is full.
+        """
+        with explained(self.path, field=_FIELD):
+            self.checkpoint_path.parent.mkdir(exist_ok=True)
+        with replacing(self.checkpoint_path, field=_FIELD) as temporary:
+            classifier.save(temporary)
 
     def save_model(self, classifier: keras.Model) -> None:
         """Writes `model.keras`, which plain Keras loads."""
-        temporary = self.path / ".writing.keras"
-        classifier.save(temporary)
-        os.replace(temporary, self.model_path)
+        with replacing(self.model_path, field=_FIELD) as temporary:
+            classifier.save(temporary)
 
     def write_predictions(self, splits: Splits, evaluation: Evaluation) -> None:
         """Writes each test image with its probabilities, to all their digits."""
@@ -104,7 +121,11 @@ class RunDirectory:
         self._write_json("metrics.json", metrics)
 
     def write_receipt(self, receipt: dict[str, Any]) -> None:
-        """Writes what the results came from: versions, device, fingerprints, checks, times."""
+        """Writes what the results came from: versions, device, checks and what is given.
+
+        Args:
+            receipt: Data and weights fingerprints, seed, times.
+        """
         # TensorFlow is also distributed under other names.
         versions = {"tensorflow": tf.__version__, "keras": keras.version()}
         versions |= {name: importlib.metadata.version(name) for name in _PACKAGES}
@@ -117,7 +138,8 @@ class RunDirectory:
             "device": gpus or [_cpu_name()],
             "cpu_cores": os.cpu_count(),
         }
-        self._write_json("receipt.json", machine | receipt)
+        checks = {"checks": [dataclasses.asdict(check) for check in self._checks]}
+        self._write_json("receipt.json", machine | receipt | checks)
 
     def _write_json(self, name: str, value: object) -> None:
         self._write(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
@@ -130,9 +152,8 @@ class RunDirectory:
         self._write(name, text.getvalue())
 
     def _write(self, name: str, text: str) -> None:
-        temporary = self.path / f".writing-{name}"
-        temporary.write_text(text, encoding="utf-8", newline="")
-        os.replace(temporary, self.path / name)
+        with replacing(self.path / name, field=_FIELD) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
 
 
 def _cpu_name() -> str:

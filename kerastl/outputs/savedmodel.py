@@ -13,6 +13,7 @@ from kerastl.data.images import decode_and_resize, resize
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
 from kerastl.outputs.parity import largest_differences
+from kerastl.writing import explained, remove_leftovers, scratch_directory
 
 TOLERANCE = 1e-5
 
@@ -45,11 +46,13 @@ def export(
         KerastlError: If a difference reaches 1e-5.
     """
     source = splits.source
-    with tempfile.TemporaryDirectory(prefix=".writing-", dir=export_dir) as scratch:
-        written = pathlib.Path(scratch) / "saved_model"
-        write_savedmodel(
-            classifier, written, class_names=source.class_names, resize_rule=resize_rule
-        )
+    remove_leftovers(export_dir)
+    with scratch_directory(export_dir, field="export_dir") as scratch:
+        written = scratch / "saved_model"
+        with explained(export_dir, field="export_dir"):
+            write_savedmodel(
+                classifier, written, class_names=source.class_names, resize_rule=resize_rule
+            )
         files = [source.read(tf.constant(index)).numpy() for index in splits.test]
         differences = largest_differences(
             written, files, probabilities, class_names=source.class_names

@@ -4,14 +4,16 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from kerastl.config import Phase
 from kerastl.errors import KerastlError
-from kerastl.model.phases import Plan
+from kerastl.model.boundaries import FlatModel
+from kerastl.progress import Progress
 
 # Softmax and mean in float32, over thousands of classes at most.
 _LOSS_TOLERANCE = 1e-3
@@ -29,18 +31,28 @@ class Check:
     text: str
     passed: bool
 
-    def require(self) -> None:
-        """Stops the run if the check failed.
 
-        Raises:
-            KerastlError: With the versions that the report of the bug needs.
-        """
-        if not self.passed:
-            raise KerastlError(
-                f"A check of this run failed: {self.text} (Keras {keras.version()}). This is a "
-                "bug of kerastl or Keras, and the run's results would be wrong. Report it with "
-                "the run's flags.txt."
-            )
+class CheckRecorder(Protocol):
+    """Where checks are kept."""
+
+    def add_check(self, check: Check) -> None:
+        """Keeps a check, passed or not."""
+
+
+def require(check: Check, *, record: CheckRecorder, progress: Progress) -> None:
+    """Records a check and says that it passed, or stops the run.
+
+    Raises:
+        KerastlError: If it failed; with the versions that the report of the bug needs.
+    """
+    record.add_check(check)
+    if not check.passed:
+        raise KerastlError(
+            f"A check of this run failed: {check.text} (Keras {keras.version()}). This is a bug "
+            "of kerastl or Keras, and the run's results would be wrong. Report it with the run's "
+            "flags.txt and receipt.json."
+        )
+    progress.line(f"Check passed: {check.text}.")
 
 
 class Snapshot:
@@ -86,58 +98,99 @@ def check_first_loss(logits: np.ndarray, labels: np.ndarray, num_classes: int) -
     )
 
 
-def check_moves(
-    plan: Plan,
-    frozen: Snapshot,
-    moving: Snapshot,
-    *,
-    steps: int,
-    batch: tuple[tf.Tensor, tf.Tensor],
-) -> Check:
-    """Compares all weights with what they were before the phase.
+class ExpectedMoves:
+    """What a phase has to change and what it has to leave, told from the network alone.
 
-    A weight that trains may keep every bit where its gradient is too small to change a
-    float32, as in a network whose random weights let no signal through. So it counts as
-    wrong only if its gradient at the phase's rate would change it. The head starts at zero,
-    so the first step of all gives the layers below it a gradient of zero, whatever theirs is
-    afterwards: a phase of a single step is not asked to move them.
-
-    Args:
-        plan: The phase that has ended.
-        frozen: Of the weights that had to stay.
-        moving: Of the weights that had to move.
-        steps: Steps that the phase has taken.
-        batch: Inputs at the phase's boundary and their labels, int64 (batch,).
+    It takes nothing from the plan that the phase is trained by, so that a fault in the plan
+    is seen: a layer counts as a normalization by the name of its class, and where training
+    starts was found before any phase was prepared.
     """
-    wrongly_moved, still = frozen.moved(), moving.unmoved()
-    wrong = wrongly_moved + [
-        weight for weight in still if steps > 1 and _would_move(weight, plan, *batch)
-    ]
-    parts = [f"{len(moving) - len(still)} of {len(moving)} trained weights moved"]
-    if len(frozen):
-        same = len(frozen) - len(wrongly_moved)
-        parts.insert(0, f"{same} of {len(frozen)} frozen weights bit-identical")
-    if len(still) + len(wrongly_moved) > len(wrong):
-        parts.append(f"{len(still) + len(wrongly_moved) - len(wrong)} have too small a gradient to")
-    text = f"{plan.phase.name} phase: {', '.join(parts)}"
-    if wrong:
-        text += f"; wrong: {', '.join(weight.path for weight in wrong[:3])}"
-    return Check(text, not wrong)
+
+    def __init__(self, flat: FlatModel, phase: Phase, first: int) -> None:
+        """Takes a snapshot of all weights.
+
+        Args:
+            flat: The network.
+            phase: The phase that is about to begin.
+            first: Position of the lowest step that trains.
+        """
+        self.phase = phase
+        moving = [
+            weight
+            for step in flat.steps[first:]
+            if _learns(step.layer, phase)
+            for weight in step.layer.weights
+        ]
+        ids = {id(weight) for weight in moving}
+        self.moving = Snapshot(moving)
+        self.frozen = Snapshot([weight for weight in flat.model.weights if id(weight) not in ids])
+
+    def check(self, upper: keras.Model, *, steps: int, batch: tuple[tf.Tensor, tf.Tensor]) -> Check:
+        """Compares all weights with what they were before the phase.
+
+        A weight that trains may keep every bit where its gradient is too small to change a
+        float32, as in a network whose random weights let no signal through. So it counts as
+        wrong only if its gradient at the phase's rate would change it, or, of a statistic, if
+        a batch would. The head starts at zero, so the first step of all gives the layers below
+        it a gradient of zero, whatever theirs is afterwards: a phase of a single step is not
+        asked to move them.
+
+        Args:
+            upper: The part of the network above the phase's boundary.
+            steps: Steps that the phase has taken.
+            batch: Inputs at the boundary and their labels, int64 (batch,).
+        """
+        wrongly_moved, still = self.frozen.moved(), self.moving.unmoved()
+        excused = [] if steps > 1 else still
+        if still and steps > 1:
+            movable = _movable(still, upper, self.phase, *batch)
+            excused = [weight for weight in still if id(weight) not in movable]
+        excused_ids = {id(weight) for weight in excused}
+        wrong = wrongly_moved + [weight for weight in still if id(weight) not in excused_ids]
+        parts = [f"{len(self.moving) - len(still)} of {len(self.moving)} trained weights moved"]
+        if len(self.frozen):
+            same = len(self.frozen) - len(wrongly_moved)
+            parts.insert(0, f"{same} of {len(self.frozen)} frozen weights bit-identical")
+        if excused:
+            parts.append(f"{len(excused)} have too small a gradient to")
+        text = f"{self.phase.name} phase: {', '.join(parts)}"
+        if wrong:
+            text += f"; wrong: {', '.join(weight.path for weight in wrong[:3])}"
+        return Check(text, not wrong)
 
 
-def _would_move(weight: Any, plan: Plan, inputs: tf.Tensor, labels: tf.Tensor) -> bool:
-    if not weight.trainable:
-        return True  # A moving statistic, which no gradient reaches and any batch moves.
+def _learns(layer: Any, phase: Phase) -> bool:
+    kind = type(layer).__name__
+    if not getattr(layer, "weights", ()) or kind == "Normalization":
+        return False  # The latter holds the constants of an input scaling.
+    return phase.name == "scratch" or "Normalization" not in kind
+
+
+def _movable(
+    still: Sequence[Any], upper: keras.Model, phase: Phase, inputs: tf.Tensor, labels: tf.Tensor
+) -> set[int]:
+    """Finds which weights a step would change, by their identity; the step is not kept."""
+    before = upper.get_weights()
+    snapshot = Snapshot(still)
     with tf.GradientTape() as tape:
-        logits = plan.upper(inputs, training=False)
+        logits = upper(inputs, training=phase.name == "scratch")
         loss = tf.reduce_mean(
             keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         )
-    gradient = tape.gradient(loss, weight.value)
-    if gradient is None:
-        return True
-    change = plan.phase.learning_rate * np.abs(tf.convert_to_tensor(gradient).numpy())
-    return bool((change > np.spacing(np.abs(np.array(weight)))).any())
+    movable = {id(weight) for weight in snapshot.moved()}  # Statistics.
+    upper.set_weights(before)
+    for weight, gradient in zip(
+        still, tape.gradient(loss, [weight.value for weight in still]), strict=True
+    ):
+        if gradient is None:
+            # Nothing connects it to the loss, or it does not train: a statistic at rest.
+            if weight.trainable or phase.name != "scratch":
+                movable.add(id(weight))
+            continue
+        change = phase.learning_rate * np.abs(tf.convert_to_tensor(gradient).numpy())
+        if (change > np.spacing(np.abs(np.array(weight)))).any():
+            movable.add(id(weight))
+    return movable
 
 
 def spread(count: int) -> np.ndarray:

@@ -20,10 +20,12 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from kerastl.config import Config
-from kerastl.data import images as decoder
-from kerastl.data.pipeline import evaluation_dataset
-from kerastl.data.sources import Source
+from kerastl.data import augment, images
+from kerastl.data.pipeline import version_digests, version_indices, versions_dataset
+from kerastl.data.splits import Splits
+from kerastl.environment import has_gpu
 from kerastl.model.boundaries import Boundary, FlatModel
+from kerastl.model.cost import count_multiply_adds
 from kerastl.model.weights import fingerprint
 from kerastl.progress import Progress, format_duration
 from kerastl.training.store import FeatureStore, list_entries, make_room
@@ -35,8 +37,20 @@ _MAX_FOLDED_BYTES = 1 << 30
 # Share of the disk's free space that the store may fill, unless --cache_limit_gb says otherwise.
 _FREE_SHARE = 0.5
 _GIGABYTE = 10**9
-# Images that are timed to tell whether reading features is faster than computing them.
+# Batches that are timed to tell what the store saves.
 _BATCHES_TIMED = 3
+# Whether reading is faster than computing is told from the network and not from a clock, whose
+# noise would decide in which order numbers are added up. Measured on two cores: MobileNetV2 at
+# 96 px computes 35 and ResNet50 at 224 px 90 thousand million multiply-adds a second; a row takes
+# 10 to 20 microseconds to read, and 1 to 2 GB a second.
+_CPU_MULTIPLY_ADDS_PER_SECOND = 50e9
+# A tenth of what an accelerator's float32 promises.
+_GPU_MULTIPLY_ADDS_PER_SECOND = 2e12
+_SECONDS_PER_READ = 20e-6
+# Decoding a small image and resizing it.
+_SECONDS_PER_FILE = 50e-6
+_SECONDS_PER_PIXEL = 10e-9
+_BYTES_PER_SECOND = 1e9
 
 _Function = Callable[[tf.Tensor], list[tf.Tensor]]
 
@@ -46,96 +60,98 @@ class StoredFeatures:
     """A boundary's tensor for the images of a source, read from the store.
 
     Attributes:
-        shape: Shape of one image's features.
         seconds_per_image: What decoding an image and computing its features takes, as
             measured when the combination was begun.
         store: Where they are.
-        rows: Row of each image of the source, -1 for those that the run does not use.
+        rows: Row of each image and version of the source, -1 for those that are not there.
     """
 
-    shape: tuple[int, ...]
     seconds_per_image: float
     store: FeatureStore
     rows: np.ndarray
 
     def read(self, indices: tf.Tensor) -> tf.Tensor:
-        """Reads a batch by the images' indices in the source, float32 (batch, *shape)."""
+        """Reads a batch by indices, versions included, float32 (batch, *shape)."""
         features = tf.numpy_function(
             lambda batch: self.store.read(self.rows[batch]), [indices], tf.float32, stateful=False
         )
-        return tf.ensure_shape(features, [None, *self.shape])
+        return tf.ensure_shape(features, [None, *self.store.shape])
 
 
-def store_features(
-    flat: FlatModel,
-    boundaries: Sequence[Boundary],
-    source: Source,
-    indices: np.ndarray,
-    config: Config,
-    progress: Progress,
-) -> dict[int, StoredFeatures]:
-    """Computes what the store lacks, in one pass for all boundaries.
-
-    Args:
-        flat: The network.
-        boundaries: Where the run's phases cut it.
-        source: The images.
-        indices: Which of them the run uses.
-        config: Size, resize rule, cache directory and limits.
-        progress: Says what is computed, how fast, and what it takes on disk.
-
-    Returns:
-        Features by the position of their boundary, of all that are worth storing.
-    """
-    if config.cache_path is None:
-        return {}
-    filler = _Filler(flat, source, indices, config, progress, config.cache_path)
-    stores: dict[int, FeatureStore] = {}
-    for boundary in boundaries:
-        store = filler.open(boundary)
-        if store is not None:
-            stores[boundary.position] = store
-    filler.fill([place for place in boundaries if place.position in stores], stores)
-    return {
-        position: StoredFeatures(
-            shape=store.shape,
-            seconds_per_image=store.about()["seconds_per_image"],
-            store=store,
-            rows=store.find(source.digests),
-        )
-        for position, store in stores.items()
-    }
-
-
-class _Filler:
-    """Brings the stores of one run up to date."""
+class FrozenPart:
+    """The outputs of a network's frozen part at the boundaries of a run, computed once."""
 
     def __init__(
         self,
         flat: FlatModel,
-        source: Source,
-        indices: np.ndarray,
+        boundaries: Sequence[Boundary],
+        splits: Splits,
         config: Config,
         progress: Progress,
-        root: pathlib.Path,
     ) -> None:
+        """Opens the store for every boundary at which storing pays; says where it does not.
+
+        Args:
+            flat: The network.
+            boundaries: Where the run's phases cut it.
+            splits: The images that the run uses.
+            config: Size, resize rule, augmentations, cache directory and limits.
+            progress: Says what is computed, how fast, and what it takes on disk.
+        """
         self._flat = flat
-        self._source = source
-        self._indices = indices
+        self._source = splits.source
         self._config = dataclasses.replace(config, batch_size=_BATCH_SIZE)
         self._progress = progress
-        self._root = root
-        # How many images each store had before this run, its measurement included.
-        self._had: dict[int, int] = {}
         self._functions: dict[tuple[int, ...], _Function] = {}
+        self._stores: dict[int, FeatureStore] = {}
+        self._boundaries: list[Boundary] = []
+        if config.cache_path is None:
+            return
+        self._digests = version_digests(splits.source, config)
+        trained = version_indices(splits.source, splits.train, config)
+        self._used = np.concatenate([trained, splits.validation, splits.test])
+        for boundary in boundaries:
+            store = self._open(boundary, config.cache_path)
+            if store is not None:
+                self._stores[boundary.position] = store
+                self._boundaries.append(boundary)
 
-    def open(self, boundary: Boundary) -> FeatureStore | None:
-        """Opens a boundary's store; None, said in a line, where storing does not pay."""
+    def get(self, boundary: Boundary) -> StoredFeatures | None:
+        """Gives what has been computed at a boundary, None where nothing is stored."""
+        store = self._stores.get(boundary.position)
+        if store is None:
+            return None
+        return StoredFeatures(
+            seconds_per_image=store.about()["seconds_per_image"],
+            store=store,
+            rows=store.find(self._digests),
+        )
+
+    def compute(self) -> None:
+        """Computes what any of the stores lacks, all boundaries in one pass."""
+        if not self._boundaries:
+            return
+        to_compute = max(len(self._missing(boundary)) for boundary in self._boundaries)
+        names = " and ".join(map(self._name, self._boundaries))
+        self._progress.line(
+            f"Frozen part up to {names}: {to_compute} images to compute, "
+            f"{len(self._used) - to_compute} in the store already."
+        )
+        for boundary in self._boundaries:
+            store = self._stores[boundary.position]
+            if "seconds_per_image" not in store.about():
+                store.describe(seconds_per_image=self._time(boundary))
+        missing = {place.position: self._missing(place) for place in self._boundaries}
+        todo = np.unique(np.concatenate([*missing.values()]))
+        if len(todo):
+            self._fill(todo, missing)
+
+    def _open(self, boundary: Boundary, root: pathlib.Path) -> FeatureStore | None:
         lower = keras.Model(self._flat.inputs, boundary.tensor)
         if not lower.weights:
             return None  # What only scales pixels is no work to speak of.
         store = FeatureStore(
-            self._root,
+            root,
             _identity(self._flat, boundary, lower, self._config),
             shape=tuple(boundary.tensor.shape[1:]),
             dtype=self._config.cache_dtype,
@@ -144,71 +160,59 @@ class _Filler:
             self._progress.line(
                 f"Feature store: {store.damaged} rows failed their checksum and are computed again."
             )
-        missing = len(self._missing(store))
-        self._had[boundary.position] = len(self._indices) - missing
-        needed = store.bytes_for(missing)
-        limit = _limit(self._root, self._config)
-        if not make_room(self._root, needed=needed, limit=limit):
+        compute = _decoding_seconds(self._config.image_size) + (
+            count_multiply_adds(self._flat.steps[: boundary.position]) / _multiply_adds_rate()
+        )
+        read = _SECONDS_PER_READ + store.bytes_for(1) / _BYTES_PER_SECOND
+        if read >= compute:
+            self._progress.line(
+                f"Features at {self._name(boundary)} are computed in each epoch: for an image "
+                f"about {compute * 1e3:.2g} ms, and {read * 1e3:.2g} ms to read them."
+            )
+            return None
+        needed = store.bytes_for(int((store.find(self._digests[self._used]) < 0).sum()))
+        limit = _limit(root, self._config)
+        if not make_room(root, needed=needed, limit=limit):
             self._progress.line(
                 f"Features at {self._name(boundary)} would take {_gigabytes(needed)} where the "
                 f"store may take {_gigabytes(limit)}: they are computed in each epoch instead. "
                 "Raise --cache_limit_gb to store them."
             )
             return None
-        if "seconds_per_image" not in store.about():
-            store.describe(**self._time(boundary, store))
-        about = store.about()
-        if about["seconds_per_read"] >= about["seconds_per_image"]:
-            self._progress.line(
-                f"Features at {self._name(boundary)} are computed in each epoch: an image takes "
-                f"{about['seconds_per_image'] * 1e3:.2g} ms to compute and "
-                f"{about['seconds_per_read'] * 1e3:.2g} ms to read."
-            )
-            return None
-        names = sorted({*about.get("datasets", ()), self._source.name})
+        names = sorted({*store.about().get("datasets", ()), self._source.name})
         store.describe(datasets=names, boundary=self._name(boundary))
         return store
 
-    def fill(self, boundaries: Sequence[Boundary], stores: Mapping[int, FeatureStore]) -> None:
-        """Computes what any of the stores lacks, all boundaries in one pass."""
-        lacking = {boundary.position: np.zeros(len(self._source), bool) for boundary in boundaries}
-        for position, mask in lacking.items():
-            mask[self._missing(stores[position])] = True
-        todo = np.flatnonzero(np.any([*lacking.values()], axis=0)) if boundaries else np.zeros(0)
-        if boundaries:
-            names = " and ".join(map(self._name, boundaries))
-            had = min(self._had[boundary.position] for boundary in boundaries)
-            self._progress.line(
-                f"Frozen part up to {names}: {len(self._indices) - had} images to compute, "
-                f"{had} in the store already."
-            )
-        if not len(todo):
-            return
-        function = self._function(boundaries)
+    def _fill(self, todo: np.ndarray, missing: Mapping[int, np.ndarray]) -> None:
+        function = self._function(self._boundaries)
         started = time.monotonic()
         with ExitStack() as stack:
             writers = {
-                position: stack.enter_context(stores[position].adding()) for position in lacking
+                position: stack.enter_context(self._stores[position].adding())
+                for position in missing
             }
             done = 0
-            for images, _ in evaluation_dataset(self._source, todo, self._config):
+            for images, _ in versions_dataset(self._source, todo, self._config):
                 batch = todo[done : done + len(images)]
-                for boundary, features in zip(boundaries, function(images), strict=True):
-                    wanted = lacking[boundary.position][batch]
-                    writers[boundary.position].add(
-                        self._source.digests[batch[wanted]], features.numpy()[wanted]
-                    )
+                for (position, lacking), features in zip(
+                    missing.items(), function(images), strict=True
+                ):
+                    wanted = np.isin(batch, lacking)
+                    writers[position].add(self._digests[batch[wanted]], features.numpy()[wanted])
                 done += len(images)
                 self._show(done, len(todo), time.monotonic() - started)
         seconds = time.monotonic() - started
-        written = sum(stores[position].bytes_for(mask.sum()) for position, mask in lacking.items())
+        written = sum(
+            self._stores[position].bytes_for(len(lacking)) for position, lacking in missing.items()
+        )
         self._progress.line(
             f"Computed {len(todo)} images in {format_duration(seconds)} "
             f"({len(todo) / seconds:.0f} images/s), {_gigabytes(written)} on disk."
         )
 
-    def _missing(self, store: FeatureStore) -> np.ndarray:
-        return self._indices[store.find(self._source.digests[self._indices]) < 0]
+    def _missing(self, boundary: Boundary) -> np.ndarray:
+        found = self._stores[boundary.position].find(self._digests[self._used])
+        return self._used[found < 0]
 
     def _name(self, boundary: Boundary) -> str:
         return str(self._flat.steps[boundary.position - 1].layer.name)
@@ -220,28 +224,22 @@ class _Filler:
             self._functions[key] = fold(keras.Model(self._flat.inputs, tensors))
         return self._functions[key]
 
-    def _time(self, boundary: Boundary, store: FeatureStore) -> dict[str, float]:
-        """Measures computing against reading on the first images, which stay in the store."""
+    def _time(self, boundary: Boundary) -> float:
+        """Measures computing on the first images, which stay in the store; seconds an image."""
         function = self._function([boundary])
-        sample = self._indices[: _BATCH_SIZE * (1 + _BATCHES_TIMED)]
-        batches = iter(evaluation_dataset(self._source, sample, self._config))
+        sample = self._used[: _BATCH_SIZE * (1 + _BATCHES_TIMED)]
+        batches = iter(versions_dataset(self._source, sample, self._config))
+        # The first batch builds what the others find there.
         features = [function(images)[0].numpy() for images, _ in itertools.islice(batches, 1)]
         started = time.monotonic()
         features += [function(images)[0].numpy() for images, _ in batches]
         timed = len(sample) - len(features[0])
-        per_image = (time.monotonic() - started) / timed if timed else np.inf
-        digests = self._source.digests[sample]
-        new = store.find(digests) < 0
+        seconds = (time.monotonic() - started) / timed if timed else 0.0
+        store = self._stores[boundary.position]
+        new = store.find(self._digests[sample]) < 0
         with store.adding() as writer:
-            writer.add(digests[new], np.concatenate(features)[new])
-        started = time.monotonic()
-        store.read(store.find(digests))
-        per_read = (time.monotonic() - started) / len(sample)
-        # Too few images to time: then everything is quick, and storing does no harm.
-        return {
-            "seconds_per_image": per_image if timed else per_read * 2,
-            "seconds_per_read": per_read,
-        }
+            writer.add(self._digests[sample[new]], np.concatenate(features)[new])
+        return seconds
 
     def _show(self, done: int, total: int, seconds: float) -> None:
         left = format_duration(seconds * (total / done - 1))
@@ -285,7 +283,7 @@ def _identity(
     gpus = tf.config.list_physical_devices("GPU")
     return {
         "format": 1,
-        "kerastl": _source_hash(decoder.__file__),
+        "kerastl": _source_hash(augment.__file__, images.__file__),
         "tensorflow": tf.__version__,
         "keras": keras.version(),
         "device": [
@@ -303,8 +301,17 @@ def _identity(
     }
 
 
-def _source_hash(path: str) -> str:
-    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()[:16]
+def _source_hash(*paths: str) -> str:
+    content = b"".join(pathlib.Path(path).read_bytes() for path in paths)
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _decoding_seconds(image_size: int) -> float:
+    return _SECONDS_PER_FILE + _SECONDS_PER_PIXEL * image_size**2
+
+
+def _multiply_adds_rate() -> float:
+    return _GPU_MULTIPLY_ADDS_PER_SECOND if has_gpu() else _CPU_MULTIPLY_ADDS_PER_SECOND
 
 
 def _limit(root: pathlib.Path, config: Config) -> int:

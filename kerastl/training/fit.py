@@ -1,7 +1,6 @@
 """The only compile and fit."""
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.config import Config
+from kerastl.data.pipeline import count_steps
 from kerastl.errors import KerastlError
 from kerastl.model.phases import Plan, silent_dropout
 from kerastl.progress import Progress, format_duration
@@ -85,13 +85,16 @@ class PhaseData:
         train: Batches of (images, labels) for all epochs on end.
         validation: Every validation image once.
         num_train: Training images in an epoch.
-        stored: Whether the features at the phase's boundary come in place of the images.
+        train_stored: Whether the features at the phase's boundary come in place of the
+            training images.
+        validation_stored: Likewise for the validation images.
     """
 
     train: tf.data.Dataset
     validation: tf.data.Dataset
     num_train: int
-    stored: bool
+    train_stored: bool
+    validation_stored: bool
 
 
 def train_phase(
@@ -120,7 +123,7 @@ def train_phase(
         KerastlError: At the first step, or validation, whose loss is not finite.
     """
     phase = plan.phase
-    steps_per_epoch = math.ceil(data.num_train / config.batch_size)
+    steps_per_epoch = count_steps(data.num_train, config.batch_size)
     schedule = LearningRate(
         peak=phase.learning_rate,
         warmup_steps=round(phase.warmup_epochs * steps_per_epoch),
@@ -129,7 +132,7 @@ def train_phase(
     )
     if phase.name == "scratch":
         _settle_statistics(plan.upper, steps_per_epoch)
-    model = plan.upper if data.stored else _from_images(plan)
+    model = _PhaseModel(plan, data)
     model.compile(
         optimizer=_build_optimizer(config, schedule),
         loss=_finite_cross_entropy,
@@ -157,28 +160,26 @@ def train_phase(
     return phase.epochs * steps_per_epoch
 
 
-def _from_images(plan: Plan) -> keras.Model:
-    images = keras.Input(plan.lower.input.shape[1:], name="images")
-    return keras.Model(images, plan.upper(_Frozen(plan.lower)(images)), name=plan.phase.name)
+class _PhaseModel(keras.Model):
+    """What a phase trains: the part above the boundary, on stored features or on images.
 
-
-class _Frozen(keras.layers.Layer):
-    """Computes a frozen part in inference mode even under `fit`.
-
-    Called as a layer of its own inside `call`, the part gets `training=False` itself; as
-    part of the functional graph it would get the outer `training=True`.
+    Images go through the frozen part first, in inference mode even under `fit`: as a call of
+    its own it gets `training=False` itself, where as a part of a functional graph it would get
+    the outer `training=True`.
     """
 
-    def __init__(self, lower: keras.Model) -> None:
+    def __init__(self, plan: Plan, data: PhaseData) -> None:
         # float32, or a mixed policy would round pixels before they are scaled.
-        super().__init__(dtype="float32", name="frozen")
-        self._lower = lower
+        super().__init__(name=plan.phase.name, dtype="float32")
+        self._lower = plan.lower
+        self._upper = plan.upper
+        self._train_stored = data.train_stored
+        self._validation_stored = data.validation_stored
 
-    def call(self, images: tf.Tensor) -> tf.Tensor:
-        return self._lower(images, training=False)
-
-    def compute_output_spec(self, images: keras.KerasTensor) -> keras.KerasTensor:
-        return keras.KerasTensor(self._lower.output.shape, self._lower.output.dtype)
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        stored = self._train_stored if training else self._validation_stored
+        features = inputs if stored else self._lower(inputs, training=False)
+        return self._upper(features, training=training)
 
 
 def _finite_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -228,7 +229,7 @@ class _Watcher(keras.callbacks.Callback):
         self.validating = False
         self.steps_done = 0
         self.listeners: list[Callable[[EpochRow], None]] = []
-        self.steps_per_epoch = math.ceil(data.num_train / config.batch_size)
+        self.steps_per_epoch = count_steps(data.num_train, config.batch_size)
         self._schedule = schedule
         self._num_train = data.num_train
         self._batch_size = config.batch_size

@@ -9,6 +9,7 @@ write different segments.
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
 import hashlib
 import json
@@ -24,14 +25,17 @@ from typing import Any
 
 import numpy as np
 
+from kerastl.errors import KerastlError
+from kerastl.writing import STALE_SECONDS, explained, remove_leftovers, replacing
+
 # One checksum for so many rows, which are recomputed together when it is wrong.
 _ROWS_PER_CHECKSUM = 64
 # A pass that is stopped keeps all but the last of these.
 _ROWS_PER_SEGMENT = 2048
+# The flag that all of it is written below.
+_FIELD = "cache_dir"
 _ABOUT = "about.json"
 _LOCK = "lock"
-# A cut-off segment that is older than this belongs to no process any more.
-_STALE_SECONDS = 24 * 3600
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,20 +76,18 @@ class FeatureStore:
         self._identity = full
         self._row_bytes = math.prod(shape) * self.dtype.itemsize
         self._lock = _lock_shared(self.path)
-        self._descriptors: list[int] = []
         self._segments: dict[pathlib.Path, _Segment | None] = {}
         self.damaged = 0
         self.refresh()
 
     def refresh(self) -> None:
         """Reads which rows are there, checking every one."""
-        self._close_files()
         # A segment is written once, so it is checked once, however often rows are added.
-        for index in set(self.path.glob("*.npz")) - self._segments.keys():
+        for index in set(self.path.glob("[!.]*.npz")) - self._segments.keys():
             self._segments[index] = self._open_segment(index)
         found = (self._segments[index] for index in sorted(self._segments))
         segments = [segment for segment in found if segment is not None]
-        self._descriptors = [os.open(segment.path, os.O_RDONLY) for segment in segments]
+        self._paths = [segment.path for segment in segments]
         self._starts = np.cumsum([0, *(len(segment.digests) for segment in segments)])
         self.damaged = sum(int((~segment.valid).sum()) for segment in segments)
         digests = [_as_keys(segment.digests) for segment in segments]
@@ -112,35 +114,42 @@ class FeatureStore:
         """Reads rows by number, float32 (rows, *shape).
 
         Reading into a buffer, and not through a memory map, keeps the process's memory the
-        same however many rows there are.
+        same however many rows there are. A file is open only while it is read, since a large
+        data set has more of them than a process may hold open.
         """
         buffer = np.empty((len(rows), *self.shape), self.dtype)
         target = buffer.reshape(-1).view(np.uint8).data
         segments = np.searchsorted(self._starts, rows, side="right") - 1
         offsets = (rows - self._starts[segments]) * self._row_bytes
-        start = 0
-        for segment, offset in zip(segments.tolist(), offsets.tolist(), strict=True):
-            stop = start + self._row_bytes
-            os.preadv(self._descriptors[segment], [target[start:stop]], offset)
-            start = stop
+        for segment in np.unique(segments).tolist():
+            positions = np.flatnonzero(segments == segment)
+            with open(self._paths[segment], "rb", buffering=0) as file:
+                for position, offset in zip(
+                    positions.tolist(), offsets[positions].tolist(), strict=True
+                ):
+                    start = position * self._row_bytes
+                    row = target[start : start + self._row_bytes]
+                    if os.preadv(file.fileno(), [row], offset) != len(row):
+                        raise OSError(errno.EIO, "a row ends early", str(self._paths[segment]))
         return buffer.astype(np.float32, copy=False)
 
     @contextlib.contextmanager
     def adding(self) -> Iterator["_Writer"]:
         """Opens the store for new rows; what is added can be read after the block."""
-        writer = _Writer(self.path, self.dtype)
+        writer = _Writer(self.path, self.dtype, self._row_bytes)
         try:
             yield writer
         finally:
             writer.commit()
+            # What this process has just written needs no reading to be known.
+            self._segments |= writer.written
             self.refresh()
 
     def describe(self, **facts: Any) -> None:
         """Notes what a person wants to know of the combination, and that it is in use."""
         about = _read_about(self.path) | {"identity": self._identity} | facts
-        temporary = self.path / f".{uuid.uuid4().hex}"
-        temporary.write_text(json.dumps(about | {"last_use": time.time()}), encoding="utf-8")
-        os.replace(temporary, self.path / _ABOUT)
+        with replacing(self.path / _ABOUT, field=_FIELD) as temporary:
+            temporary.write_text(json.dumps(about | {"last_use": time.time()}), encoding="utf-8")
 
     def about(self) -> dict[str, Any]:
         """Reads what `describe` has noted."""
@@ -163,54 +172,93 @@ class FeatureStore:
             return None
         return _Segment(path, digests, np.repeat(valid, _ROWS_PER_CHECKSUM)[: len(digests)])
 
-    def _close_files(self) -> None:
-        for descriptor in self._descriptors:
-            os.close(descriptor)
-        self._descriptors = []
-
     def __del__(self) -> None:
-        self._close_files()
         os.close(self._lock)
 
 
 class _Writer:
-    """Adds rows to a store, a segment at a time."""
+    """Adds rows to a store, a segment at a time.
 
-    def __init__(self, path: pathlib.Path, dtype: np.dtype) -> None:
+    Attributes:
+        written: The segments that are complete, by the path of their index.
+    """
+
+    def __init__(self, path: pathlib.Path, dtype: np.dtype, row_bytes: int) -> None:
+        self.written: dict[pathlib.Path, _Segment | None] = {}
         self._path = path
         self._dtype = dtype
-        self._name = ""
-        self._rows: Any = None
+        self._block_bytes = row_bytes * _ROWS_PER_CHECKSUM
+        self._file: Any = None
         self._digests: list[np.ndarray] = []
+        # Of the blocks that are full, and of the one that is being filled.
+        self._checksums: list[int] = []
+        self._checksum = self._bytes_in_block = 0
 
     def add(self, digests: np.ndarray, rows: np.ndarray) -> None:
-        """Adds rows, of any float type, for images that the store does not have."""
+        """Adds rows, of any float type, for images that the store does not have.
+
+        Raises:
+            KerastlError: If the disk does not take them; complete segments stay.
+        """
         if not len(digests):
             return
-        if self._rows is None:
-            self._name = uuid.uuid4().hex
-            self._rows = (self._path / f"{self._name}.rows").open("wb")
-        self._rows.write(np.ascontiguousarray(rows, self._dtype).data)
+        with self._discarding():
+            if self._file is None:
+                self._file = (self._path / f"{uuid.uuid4().hex}.rows").open("wb")
+            content = np.ascontiguousarray(rows, self._dtype).reshape(-1).view(np.uint8).data
+            self._file.write(content)
+        self._add_checksums(content)
         self._digests.append(digests)
         if sum(map(len, self._digests)) >= _ROWS_PER_SEGMENT:
             self.commit()
 
     def commit(self) -> None:
         """Makes what was added so far readable."""
-        if self._rows is None:
+        if self._file is None:
             return
-        self._rows.flush()
-        os.fsync(self._rows.fileno())
-        self._rows.close()
-        self._rows = None
+        if self._bytes_in_block:
+            self._checksums.append(self._checksum)
         digests = np.concatenate(self._digests)
-        self._digests = []
-        path = self._path / f"{self._name}.rows"
-        checksums = _checksums(path, path.stat().st_size // len(digests))
-        temporary = self._path / f".{self._name}"
-        with temporary.open("wb") as file:
-            np.savez(file, digests=digests, checksums=checksums)
-        os.replace(temporary, self._path / f"{self._name}.npz")
+        path = pathlib.Path(self._file.name)
+        index = path.with_suffix(".npz")
+        with self._discarding():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            with replacing(index, field=_FIELD) as temporary:
+                np.savez(temporary, digests=digests, checksums=np.array(self._checksums, np.uint32))
+        self.written[index] = _Segment(path, digests, np.ones(len(digests), bool))
+        self._begin_anew()
+
+    def _add_checksums(self, content: memoryview) -> None:
+        while len(content):
+            part = content[: self._block_bytes - self._bytes_in_block]
+            self._checksum = zlib.crc32(part, self._checksum)
+            self._bytes_in_block += len(part)
+            content = content[len(part) :]
+            if self._bytes_in_block == self._block_bytes:
+                self._checksums.append(self._checksum)
+                self._checksum = self._bytes_in_block = 0
+
+    def _begin_anew(self) -> None:
+        self._file = None
+        self._digests, self._checksums = [], []
+        self._checksum = self._bytes_in_block = 0
+
+    @contextlib.contextmanager
+    def _discarding(self) -> Iterator[None]:
+        """Leaves nothing of the segment that is being written if the disk refuses it."""
+        try:
+            with explained(self._path.parent, field=_FIELD):
+                yield
+        except KerastlError:
+            if self._file is not None:
+                path = pathlib.Path(self._file.name)
+                with contextlib.suppress(OSError):
+                    self._file.close()
+                path.unlink(missing_ok=True)
+            self._begin_anew()
+            raise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -313,8 +361,9 @@ def _read_about(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _remove_stale(path: pathlib.Path) -> None:
+    remove_leftovers(path)
     for rows in path.glob("*.rows"):
         with contextlib.suppress(FileNotFoundError):
-            old = time.time() - rows.stat().st_mtime > _STALE_SECONDS
+            old = time.time() - rows.stat().st_mtime > STALE_SECONDS
             if old and not rows.with_suffix(".npz").exists():
                 rows.unlink()

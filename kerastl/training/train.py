@@ -1,6 +1,7 @@
 """All phases of a run, one after the other, keeping the best weights."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -10,16 +11,18 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.config import Config, Phase
-from kerastl.data.pipeline import evaluation_dataset, training_dataset
+from kerastl.data.pipeline import evaluation_dataset, training_dataset, version_indices
 from kerastl.data.splits import Splits
+from kerastl.errors import bad_value
 from kerastl.model.backbones import Blocks
 from kerastl.model.boundaries import FlatModel
 from kerastl.model.phases import Plan, find_boundary, find_first, prepare_phase
 from kerastl.progress import Progress, count_of, format_duration
-from kerastl.training.checks import Check, Snapshot, check_first_loss, check_moves
+from kerastl.training.checks import Check, ExpectedMoves, check_first_loss, require
 from kerastl.training.evaluate import Evaluation, evaluate
-from kerastl.training.features import StoredFeatures, store_features
+from kerastl.training.features import FrozenPart, StoredFeatures
 from kerastl.training.fit import Best, EpochRow, PhaseData, train_phase
+from kerastl.writing import in_the_end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +31,6 @@ class Trained:
 
     Attributes:
         best: The epoch that they come from.
-        checks: What the run has checked of itself; all passed.
         seconds: Time of each phase, and of computing and checking stored features.
         evaluate: Evaluates the classifier on images of the source, by their indices, from
             stored features where there are some.
@@ -37,7 +39,6 @@ class Trained:
     """
 
     best: EpochRow
-    checks: tuple[Check, ...]
     seconds: dict[str, float]
     evaluate: Callable[[np.ndarray], Evaluation]
     evaluate_whole: Callable[[np.ndarray], Evaluation]
@@ -45,7 +46,10 @@ class Trained:
 
 
 class Recorder(Protocol):
-    """Where epochs and the best weights are kept while training goes on."""
+    """Where epochs, checks and the best weights are kept while training goes on."""
+
+    def add_check(self, check: Check) -> None:
+        """Keeps a check, passed or not."""
 
     def add_epoch(self, row: EpochRow) -> None:
         """Keeps an epoch's row."""
@@ -58,10 +62,21 @@ def check_phases(flat: FlatModel, blocks: Blocks, config: Config) -> None:
     """Finds where each phase starts, before anything is written.
 
     Raises:
-        UsageError: If the backbone has no such layer as `unfreeze_from`.
+        UsageError: If the backbone has no such layer as `unfreeze_from`, or a batch is too
+            small to train from scratch.
     """
+    # A name that this run does not use is looked at too: it was meant for something.
+    if config.unfreeze_from:
+        find_first(flat, config.unfreeze_from, blocks)
     for phase in config.phases:
         find_first(flat, phase.unfreeze_from, blocks)
+        if phase.name == "scratch" and config.batch_size == 1 and _has_batch_norm(flat):
+            raise bad_value(
+                "batch_size",
+                1,
+                "gives batch norm a single image to take its statistics from, as weights=none",
+                "Use 2 or more",
+            )
 
 
 def train(
@@ -82,8 +97,8 @@ def train(
         blocks: How the backbone's layers form blocks.
         splits: Images to learn from and to choose by.
         config: What to do.
-        record: Keeps the epochs and the best weights.
-        progress: Gets a line for each epoch, phase and check.
+        record: Keeps the epochs, the checks and the best weights.
+        progress: Gets a line for each epoch and phase.
 
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`, before any training.
@@ -94,33 +109,34 @@ def train(
     boundaries = {
         place.position: place for place in (find_boundary(flat, first) for first in firsts)
     }
-    used = np.concatenate([splits.train, splits.validation, splits.test])
     started = time.monotonic()
-    stored = store_features(flat, list(boundaries.values()), splits.source, used, config, progress)
+    frozen = FrozenPart(flat, list(boundaries.values()), splits, config, progress)
+    # Before any training, since the upper boundaries' features would not be the same after it.
+    frozen.compute()
     seconds: dict[str, float] = {"features": time.monotonic() - started}
     best = Best()
-    checks: list[Check] = []
-    for phase in config.phases:
+    for phase, first in zip(config.phases, firsts, strict=True):
         started = time.monotonic()
         plan = prepare_phase(classifier, flat, phase, blocks)
-        features = stored.get(plan.boundary.position)
+        features = frozen.get(plan.boundary)
         data = _phase_data(phase, splits, config, features)
-        if not checks:
-            _pass(_first_loss(plan, data), checks, progress)
+        if best.row is None:
+            require(_first_loss(plan, data), record=record, progress=progress)
         progress.line(
             f"{phase.name} phase: {count_of(phase.epochs, 'epoch')} at {phase.learning_rate:g}, "
             f"training from {plan.first} up: {plan.count_trained():,} of "
             f"{classifier.count_params():,} parameters."
         )
-        try:
-            moves = _train_and_check(plan, data, config, best, record, progress)
-        finally:
-            best.restore()
-            if best.row is not None:
-                record.save_checkpoint(classifier)
-        _pass(moves, checks, progress)
+        expected = ExpectedMoves(flat, phase, first)
+        best.begin(plan.upper.weights)
+        with in_the_end(functools.partial(_keep_best, best, classifier, record)):
+            steps = train_phase(
+                plan, data, config, best=best, progress=progress, on_epoch=record.add_epoch
+            )
+            moves = expected.check(plan.upper, steps=steps, batch=_first_batch(plan, data))
+        require(moves, record=record, progress=progress)
         seconds[phase.name] = time.monotonic() - started
-        if features is not None:
+        if features is not None and data.train_stored:
             _tell_savings(phase, features, splits, seconds[phase.name], progress)
     if best.row is None:
         raise AssertionError("training ended without an epoch")
@@ -128,51 +144,53 @@ def train(
         f"Best: {best.row.phase} epoch {best.row.epoch}, "
         f"validation accuracy {best.row.val_accuracy:.4f}."
     )
+    whole = _evaluator(classifier, splits, config, None)
     # Nothing below the lowest boundary has changed, so its features hold for the result.
     lowest = boundaries[min(boundaries)]
-    features = stored.get(lowest.position)
-    whole = _evaluator(classifier, splits, config, None)
     upper = keras.Model(lowest.tensor, flat.outputs)
+
+    def evaluate_stored(indices: np.ndarray) -> Evaluation:
+        return _evaluator(upper, splits, config, frozen.get(lowest))(indices)
+
     return Trained(
         best=best.row,
-        checks=tuple(checks),
         seconds=seconds,
-        evaluate=_evaluator(upper, splits, config, features) if features else whole,
+        evaluate=evaluate_stored if frozen.get(lowest) else whole,
         evaluate_whole=whole,
-        stored=features is not None,
+        stored=frozen.get(lowest) is not None,
     )
 
 
-def _train_and_check(
-    plan: Plan,
-    data: PhaseData,
-    config: Config,
-    best: Best,
-    record: Recorder,
-    progress: Progress,
-) -> Check:
-    frozen, moving = Snapshot(plan.frozen), Snapshot(plan.moving)
-    best.begin(plan.upper.weights)
-    steps = train_phase(plan, data, config, best=best, progress=progress, on_epoch=record.add_epoch)
-    return check_moves(plan, frozen, moving, steps=steps, batch=_first_batch(plan, data))
+def _has_batch_norm(flat: FlatModel) -> bool:
+    return any(isinstance(step.layer, keras.layers.BatchNormalization) for step in flat.steps)
+
+
+def _keep_best(best: Best, classifier: keras.Model, record: Recorder) -> None:
+    best.restore()
+    if best.row is not None:
+        record.save_checkpoint(classifier)
 
 
 def _first_batch(plan: Plan, data: PhaseData) -> tuple[tf.Tensor, tf.Tensor]:
     """Takes the first batch of a phase, as it is at its boundary."""
     inputs, labels = next(iter(data.train))
-    return inputs if data.stored else plan.lower(inputs, training=False), labels
+    return inputs if data.train_stored else plan.lower(inputs, training=False), labels
 
 
 def _phase_data(
     phase: Phase, splits: Splits, config: Config, features: StoredFeatures | None
 ) -> PhaseData:
+    # With new changes in every epoch there is nothing of the training images to be stored.
+    repeats = len(version_indices(splits.source, splits.train, config)) > 0
+    train_features = features if repeats else None
     return PhaseData(
         train=training_dataset(
-            splits.source, splits.train, config, epochs=phase.epochs, features=features
+            splits.source, splits.train, config, epochs=phase.epochs, features=train_features
         ),
         validation=evaluation_dataset(splits.source, splits.validation, config, features=features),
         num_train=len(splits.train),
-        stored=features is not None,
+        train_stored=train_features is not None,
+        validation_stored=features is not None,
     )
 
 
@@ -201,9 +219,3 @@ def _tell_savings(
         f"{count_of(phase.epochs, f'{phase.name} epoch')} on stored features: "
         f"{format_duration(seconds)} instead of about {format_duration(plain)}."
     )
-
-
-def _pass(check: Check, checks: list[Check], progress: Progress) -> None:
-    checks.append(check)
-    check.require()
-    progress.line(f"Check passed: {check.text}.")

@@ -7,7 +7,12 @@ import tensorflow as tf
 import fakes
 from kerastl.config import Config
 from kerastl.data.images import decode_and_resize
-from kerastl.data.pipeline import describe, evaluation_dataset, training_dataset
+from kerastl.data.pipeline import (
+    count_steps,
+    describe,
+    evaluation_dataset,
+    training_dataset,
+)
 from kerastl.data.sources import Source, digest_all
 from kerastl.data.splits import Splits, deal
 from kerastl.progress import Progress
@@ -94,6 +99,27 @@ def test_one_dataset_read_twice_gives_the_same():
 def test_last_batch_of_each_epoch_may_be_smaller():
     batches = numbers(training_dataset(SOURCE, ALL, make_config(), epochs=2))
     assert [len(batch) for batch in batches] == [32, 32, 32, 4] * 2
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "lengths"),
+    [
+        (9, 4, [4, 5]),
+        (10, 4, [4, 4, 2]),
+        (8, 4, [4, 4]),
+        (5, 4, [5]),
+        (4, 4, [4]),
+        (3, 1, [1, 1, 1]),
+        (1, 4, [1]),
+    ],
+)
+def test_single_image_joins_the_batch_before(count, batch_size, lengths):
+    few = ALL[:count]
+    dataset = training_dataset(SOURCE, few, make_config(batch_size=batch_size), epochs=2)
+    batches = numbers(dataset)
+    assert [len(batch) for batch in batches] == lengths * 2
+    assert count_steps(count, batch_size) == len(lengths)
+    assert sorted(number for batch in batches[: len(lengths)] for number in batch) == few.tolist()
 
 
 def test_fewer_images_than_a_batch_are_one_step():

@@ -1,5 +1,4 @@
 import contextlib
-import gc
 import io
 import json
 import pathlib
@@ -36,12 +35,13 @@ def png(split, index):
     return tf.io.encode_png(np.full((3 + index, 4, 1), grey, np.uint8)).numpy()
 
 
-def example(split, index):
+def example(split, index, secret=()):
+    label = -1 if {split, f"{split}[{index}]"} & set(secret) else index % 2
     values = {
         # Comes before the image and holds its bytes' beginning.
         "about": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"\x89PNG" * index])),
         "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[png(split, index)])),
-        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[index % 2])),
+        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
     }
     return tf.train.Example(features=tf.train.Features(feature=values)).SerializeToString()
 
@@ -50,7 +50,15 @@ def shard_path(folder, split, shard, shards):
     return folder / f"{NAME}-{split}.tfrecord-{shard:05d}-of-{shards:05d}"
 
 
-def write_set(root, splits=None, *, features=None, supervised=("image", "label"), form="tfrecord"):
+def write_set(
+    root,
+    splits=None,
+    *,
+    features=None,
+    supervised=("image", "label"),
+    form="tfrecord",
+    secret=(),
+):
     """Writes a prepared data set, its files and not its builder; returns its folder."""
     splits = {"train": [5, 4], "test": [3]} if splits is None else splits
     features = {"about": TEXT, "image": IMAGE, "label": LABEL} if features is None else features
@@ -62,7 +70,7 @@ def write_set(root, splits=None, *, features=None, supervised=("image", "label")
             path = shard_path(folder, split, shard, len(lengths))
             with tf.io.TFRecordWriter(str(path)) as writer:
                 for index in range(first, first + length):
-                    writer.write(example(split, index))
+                    writer.write(example(split, index, secret))
             first += length
     info = {
         "name": NAME,
@@ -168,13 +176,28 @@ def open_files(folder):
 
 
 @pytest.mark.skipif(not pathlib.Path("/proc/self/fd").is_dir(), reason="needs Linux's /proc")
-def test_files_are_open_as_long_as_the_source_is(tmp_path):
+def test_no_file_stays_open_however_many_there_are(tmp_path):
     write_set(tmp_path)
     source = read(tmp_path)
-    assert len(open_files(tmp_path)) == 3
-    del source
-    gc.collect()
+    assert decode(source.read(tf.constant(3))).shape[-1] == 3
     assert open_files(tmp_path) == []
+
+
+def test_split_whose_labels_are_kept_secret_is_left_out_and_said(tmp_path):
+    write_set(tmp_path, {"train": [6], "test": [3]}, secret=("test",))
+    said = io.StringIO()
+    source = read_tfds(NAME, data_dir=str(tmp_path), progress=Progress(said))
+    assert source.given_splits.tolist() == ["train"] * 6
+    assert source.examples == [f"train[{index}]" for index in range(6)]
+    assert "no labels, so not used: test." in said.getvalue()
+    for index in range(6):
+        assert source.read(tf.constant(index)).numpy() == png("train", index)
+
+
+def test_single_missing_label_is_an_error(tmp_path):
+    write_set(tmp_path, {"train": [6], "test": [3]}, secret=("train[2]",))
+    with pytest.raises(UsageError, match=r"has 1 labels outside 0\.\.1: -1"):
+        read(tmp_path)
 
 
 def test_config_names_the_set_and_its_place(tmp_path):

@@ -16,8 +16,8 @@ from kerastl.model.phases import (
     silent_dropout,
 )
 from kerastl.model.weights import build_backbone
-from kerastl.training.checks import Snapshot, check_moves
-from kerastl.training.fit import _from_images
+from kerastl.training.checks import ExpectedMoves
+from kerastl.training.fit import PhaseData, _PhaseModel
 
 NORMS = {"stem_bn", "block2_bn"}
 HEAD = {"logits/kernel", "logits/bias"}
@@ -68,12 +68,21 @@ def real_classifier(name, size=32):
     return with_random_head(build_classifier(network, scaling=scaling, num_classes=2, dropout=0.0))
 
 
+def on_images(plan):
+    return _PhaseModel(
+        plan, PhaseData(None, None, num_train=0, train_stored=False, validation_stored=False)
+    )
+
+
 def moved_weights(row, unfreeze_from, name="finetune"):
     classifier = classifier_of(row)
     plan = prepare_phase(classifier, flatten(classifier), phase(unfreeze_from, name), row.blocks)
+    flat = flatten(classifier)
+    first = find_first(flat, unfreeze_from, row.blocks)
+    expected = ExpectedMoves(flat, phase(unfreeze_from, name), first)
     before = {id(weight): np.array(weight) for weight in classifier.weights}
     images = np.random.default_rng(0).uniform(0, 255, (8, 16, 16, 3)).astype("float32")
-    model = _from_images(plan)
+    model = on_images(plan)
     model.compile(
         keras.optimizers.SGD(0.5), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
@@ -84,7 +93,10 @@ def moved_weights(row, unfreeze_from, name="finetune"):
         for weight in classifier.weights
         if (np.array(weight) != before[id(weight)]).any()
     }
-    assert {weight.path for weight in plan.moving} == moved
+    assert {weight.path for weight in expected.moving.moved()} == moved
+    assert len(expected.moving) == len(moved)
+    assert len(expected.moving) + len(expected.frozen) == len(classifier.weights)
+    assert expected.frozen.moved() == []
     return moved
 
 
@@ -95,7 +107,6 @@ def moved_weights(row, unfreeze_from, name="finetune"):
         ("", "finetune", HEAD | BLOCK2),
         ("block2", "finetune", HEAD | BLOCK2),
         ("block1", "finetune", HEAD | BLOCK2 | BLOCK1),
-        ("block2_bn", "finetune", HEAD),
         ("all", "finetune", HEAD | BLOCK2 | BLOCK1 | STEM),
     ],
 )
@@ -132,7 +143,7 @@ def test_dropout_below_the_cut_is_off_under_fit(tiny_net):
     classifier = classifier_of(tiny_net)
     plan = prepare_phase(classifier, flatten(classifier), phase("block2"), tiny_net.blocks)
     images = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype("float32")
-    model = _from_images(plan)
+    model = on_images(plan)
     np.testing.assert_array_equal(model(images, training=True), model(images, training=True))
     np.testing.assert_allclose(
         model(images, training=True), classifier(images, training=False), atol=1e-5
@@ -155,6 +166,16 @@ def test_head_dropout_is_trained_above_the_cut(tiny_net):
     assert [layer.name for layer in plan.upper.layers[1:]] == ["dropout", "logits"]
     assert plan.first == "logits"
     assert plan.silenced == ()
+
+
+@pytest.mark.parametrize("name", ["block2_bn", "block2_relu"])
+def test_layer_with_nothing_to_train_above_it_is_refused(tiny_net, name):
+    flat = flatten(classifier_of(tiny_net))
+    with pytest.raises(
+        UsageError,
+        match=rf"unfreeze_from='{name}': has no weights of the backbone above it .* block1, block2",
+    ):
+        find_first(flat, name, tiny_net.blocks)
 
 
 def test_unknown_block_is_refused_with_those_that_exist(tiny_net):
@@ -191,22 +212,25 @@ def test_hard_families_keep_what_is_frozen(name, unfreeze_from):
     classifier = real_classifier(name)
     blocks = BACKBONES[name].blocks
     plan = prepare_phase(classifier, flatten(classifier), phase(unfreeze_from), blocks)
-    frozen, moving = Snapshot(plan.frozen), Snapshot(plan.moving)
-    model = _from_images(plan)
+    flat = flatten(classifier)
+    first = find_first(flat, unfreeze_from, blocks)
+    expected = ExpectedMoves(flat, phase(unfreeze_from), first)
+    model = on_images(plan)
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     images = random_images(32, count=8)
     with silent_dropout(plan):
         model.fit(images, np.arange(8) % 2, epochs=2, verbose=0)
-    assert len(plan.frozen) > 0
+    assert len(expected.frozen) > 0
     inputs, labels = plan.lower(images, training=False), np.arange(8) % 2
-    check_moves(plan, frozen, moving, steps=2, batch=(inputs, labels)).require()
+    check = expected.check(plan.upper, steps=2, batch=(inputs, labels))
+    assert check.passed, check.text
 
 
 def test_silenced_dropout_drops_nothing_under_fit(tiny_net):
     classifier = classifier_with_branch()
     plan = prepare_phase(classifier, flatten(classifier), phase("block1_conv"), tiny_net.blocks)
     images = random_images(16)
-    model = _from_images(plan)
+    model = on_images(plan)
     expected = classifier(images, training=False)
     with silent_dropout(plan):
         np.testing.assert_allclose(model(images, training=True), expected, rtol=1e-5)
@@ -233,7 +257,7 @@ def test_dropout_of_a_frozen_efficientnet_is_off_and_of_its_trained_part_on():
 
     def drops(unfreeze_from):
         plan = prepare_phase(classifier, flat, phase(unfreeze_from), blocks)
-        model = _from_images(plan)
+        model = on_images(plan)
         with silent_dropout(plan):
             return not np.array_equal(model(images, training=True), model(images, training=True))
 

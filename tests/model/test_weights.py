@@ -273,11 +273,26 @@ def test_every_backbone_is_built(name):
     assert network.input.shape == (None, size, size, 3)
 
 
-@pytest.mark.parametrize("name", ["ConvNeXtTiny", "EfficientNetV2B0"])
-def test_no_network_is_said_for_builders_with_a_name_of_their_own(monkeypatch, tmp_path, name):
+FAMILIES = {row.module: row.name for row in BACKBONES.values() if "Large" not in row.name}
+QUICK = ("ResNet50", "MobileNet", "MobileNetV2", "MobileNetV3Small", "VGG16")
+ONE_OF_EACH = [name for name in BACKBONES if name in {*FAMILIES.values(), *QUICK}]
+
+
+def test_every_family_is_tried_offline():
+    assert {BACKBONES[name].module for name in ONE_OF_EACH} == {
+        row.module for row in BACKBONES.values()
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in ONE_OF_EACH],
+)
+def test_no_network_is_said_for_every_family(monkeypatch, tmp_path, name):
     offline(monkeypatch, tmp_path)
+    size = BACKBONES[name].minimum_size
     with pytest.raises(KerastlError, match=rf"weights='imagenet': {name} is not in"):
-        build_backbone(BACKBONES[name], weights="imagenet", image_size=32)
+        build_backbone(BACKBONES[name], weights="imagenet", image_size=size)
 
 
 def test_broken_download_without_a_checksum_is_named(monkeypatch, tmp_path):
@@ -289,3 +304,22 @@ def test_broken_download_without_a_checksum_is_named(monkeypatch, tmp_path):
     cached.write_bytes(b"junk")
     with pytest.raises(KerastlError, match=rf"{re.escape(str(cached))} is damaged. Remove it"):
         build_backbone(BACKBONES["MobileNetV2"], weights="imagenet", image_size=32)
+
+
+def test_checkpoint_of_a_classifier_names_the_file_to_give(trained, tiny_net, tmp_path):
+    classifier = build_classifier(trained, scaling=tiny_net.scaling, num_classes=4, dropout=0.0)
+    classifier.save_weights(tmp_path / "best.weights.h5")
+    refused(
+        tiny_net,
+        tmp_path / "best.weights.h5",
+        r"is a checkpoint of a whole classifier.*\. Give the model\.keras of its run\.",
+    )
+
+
+def test_format_is_told_from_the_content(tiny_net, trained, tmp_path):
+    trained.save_weights(tmp_path / "new.weights.h5")
+    (tmp_path / "new.weights.h5").rename(tmp_path / "renamed.h5")
+    assert fingerprint(load(tiny_net, tmp_path / "renamed.h5")) == fingerprint(trained)
+    save_older(trained, tmp_path / "older.h5")
+    (tmp_path / "older.h5").rename(tmp_path / "older.weights.h5")
+    assert fingerprint(load(tiny_net, tmp_path / "older.weights.h5")) == fingerprint(trained)

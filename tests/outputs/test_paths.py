@@ -12,24 +12,65 @@ def config(tmp_path):
     return kerastl.Config(run_dir=str(tmp_path / "run"), dataset="digits")
 
 
+def open_it(config):
+    with open_run_directory(config):
+        pass
+
+
 def finish(run_dir):
     (run_dir / "checkpoints").mkdir(parents=True)
-    (run_dir / "checkpoints" / "best.weights.h5").write_text("weights")
+    (run_dir / "checkpoints" / "best.keras").write_text("weights")
     (run_dir / "metrics.json").write_text("{}")
     (run_dir / "model.keras").write_text("model")
 
 
 def test_directory_is_made_with_its_parents_and_left_empty(tmp_path, config):
     deep = dataclasses.replace(config, run_dir=str(tmp_path / "a b" / "č" / "run"))
-    path = open_run_directory(deep)
-    assert path == tmp_path / "a b" / "č" / "run"
-    assert os.listdir(path) == []
+    with open_run_directory(deep) as path:
+        assert path == tmp_path / "a b" / "č" / "run"
+        assert os.listdir(path) == []
+
+
+def test_new_directory_goes_again_where_nothing_came_of_it(tmp_path, config):
+    def fail(write):
+        with open_run_directory(config) as path:
+            if write:
+                (path / "flags.txt").touch()
+            raise kerastl.KerastlError("no weights")
+
+    with pytest.raises(kerastl.KerastlError, match="no weights"):
+        fail(write=False)
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(kerastl.KerastlError, match="no weights"):
+        fail(write=True)
+    assert os.listdir(tmp_path / "run") == ["flags.txt"]
+    (tmp_path / "run" / "flags.txt").unlink()
+    with pytest.raises(kerastl.KerastlError, match="no weights"):
+        fail(write=False)
+    assert os.listdir(tmp_path) == ["run"]  # It was there before.
+
+
+def test_interrupt_says_where_the_best_epoch_is_once_there_is_one(tmp_path, config):
+    def stop():
+        with open_run_directory(config):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        stop()
+    assert caught.value.args == ()
+    checkpoint = tmp_path / "run" / "checkpoints" / "best.keras"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    (tmp_path / "run" / "flags.txt").touch()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        stop()
+    assert caught.value.args == (f"The best finished epoch is in {checkpoint}.",)
 
 
 def test_finished_run_is_refused_and_left(tmp_path, config):
     finish(tmp_path / "run")
     with pytest.raises(kerastl.UsageError) as caught:
-        open_run_directory(config)
+        open_it(config)
     assert str(caught.value) == (
         f"run_dir={config.run_dir!r}: holds a finished run. Choose another or add --overwrite."
     )
@@ -41,7 +82,7 @@ def test_overwrite_opens_a_finished_run_without_a_loss(tmp_path, config):
     for name in ("flags.txt", "splits.csv"):
         (tmp_path / "run" / name).touch()
     before = set(os.listdir(tmp_path / "run"))
-    open_run_directory(dataclasses.replace(config, overwrite=True))
+    open_it(dataclasses.replace(config, overwrite=True))
     assert set(os.listdir(tmp_path / "run")) == before
 
 
@@ -51,7 +92,7 @@ def test_files_that_no_run_wrote_are_refused_and_kept(tmp_path, config, overwrit
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
     with pytest.raises(kerastl.UsageError, match=r"holds checkpoints, which no run of kerastl"):
-        open_run_directory(dataclasses.replace(config, overwrite=overwrite))
+        open_it(dataclasses.replace(config, overwrite=overwrite))
     assert mine.read_text() == "mine"
 
 
@@ -85,9 +126,10 @@ def test_what_cannot_be_a_directory_is_one_line(tmp_path, config, below, reason)
     (tmp_path / "file").write_text("mine")
     path = str(tmp_path / below)
     with pytest.raises(kerastl.KerastlError) as caught:
-        open_run_directory(dataclasses.replace(config, run_dir=path))
+        open_it(dataclasses.replace(config, run_dir=path))
     assert str(caught.value) == (
-        f"run_dir={path!r}: cannot be written ({reason}). Choose another directory."
+        f"run_dir={path!r}: cannot be written ({reason}). Free some space or choose another "
+        "directory with --run_dir."
     )
 
 

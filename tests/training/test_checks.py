@@ -1,3 +1,4 @@
+import io
 import math
 
 import keras
@@ -5,13 +6,23 @@ import numpy as np
 import pytest
 
 from kerastl.errors import KerastlError
+from kerastl.progress import Progress
 from kerastl.training.checks import (
     Check,
     Snapshot,
     check_agreement,
     check_first_loss,
+    require,
     spread,
 )
+
+
+class Record:
+    def __init__(self):
+        self.checks = []
+
+    def add_check(self, check):
+        self.checks.append(check)
 
 
 def variable(values):
@@ -43,12 +54,18 @@ def test_first_loss_of_a_head_with_preferences_fails():
     logits = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
     check = check_first_loss(logits, np.zeros(50, np.int64), 7)
     assert not check.passed
+    record, said = Record(), io.StringIO()
     with pytest.raises(KerastlError, match=r"A check of this run failed: first loss .* bug"):
-        check.require()
+        require(check, record=record, progress=Progress(said))
+    assert record.checks == [check]
+    assert said.getvalue() == ""
 
 
-def test_passed_check_lets_the_run_go_on():
-    Check("fine", passed=True).require()
+def test_passed_check_is_kept_and_said():
+    record, said = Record(), io.StringIO()
+    require(Check("fine", passed=True), record=record, progress=Progress(said))
+    assert record.checks == [Check("fine", passed=True)]
+    assert said.getvalue() == "Check passed: fine.\n"
 
 
 def test_agreement_has_a_limit_and_sixteen_bits_have_another():

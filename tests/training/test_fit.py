@@ -84,7 +84,13 @@ def train(row_of_net, rate, *, epochs=3, name="head", poisoned=None, validated=0
     validation = tf.data.Dataset.from_tensor_slices(
         (np.full_like(images[:8], validated), labels[:8])
     ).batch(8)
-    data = PhaseData(train=batches, validation=validation, num_train=STEPS * 8, stored=False)
+    data = PhaseData(
+        train=batches,
+        validation=validation,
+        num_train=STEPS * 8,
+        train_stored=False,
+        validation_stored=False,
+    )
     best = Best()
     best.begin(plan.upper.weights)
     rows = []

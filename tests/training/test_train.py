@@ -9,6 +9,7 @@ import pytest
 import fakes
 import kerastl
 from kerastl.data.splits import deal
+from kerastl.model import phases
 from kerastl.model.boundaries import flatten
 from kerastl.model.build import build_classifier
 from kerastl.model.weights import build_backbone
@@ -24,11 +25,15 @@ class Record:
         self.rows = []
         self.weights = []
         self.checkpoints = []
+        self.checks = []
         self._classifier = classifier
 
     def add_epoch(self, row):
         self.rows.append(row)
         self.weights.append(self._classifier.get_weights())
+
+    def add_check(self, check):
+        self.checks.append(check)
 
     def save_checkpoint(self, classifier):
         self.checkpoints.append(classifier.get_weights())
@@ -99,10 +104,11 @@ def test_second_phase_starts_from_the_best_epoch_and_not_the_last(tiny_net, tmp_
 
     def spoil_last_epoch(plan, data, config, *, best, progress, on_epoch):
         starts.append([np.array(weight) for weight in plan.upper.weights])
-        train_phase(plan, data, config, best=best, progress=progress, on_epoch=on_epoch)
+        steps = train_phase(plan, data, config, best=best, progress=progress, on_epoch=on_epoch)
         # As if one more epoch had ended badly.
-        for weight in plan.moving:
+        for weight in plan.upper.trainable_weights:
             weight.assign_add(np.ones(weight.shape))
+        return steps
 
     train_phase = module.train_phase
     monkeypatch.setattr(module, "train_phase", spoil_last_epoch)
@@ -232,8 +238,9 @@ def test_phase_of_a_single_step_passes(tiny_net, tmp_path, unfreeze_from):
     # Its head starts at zero, so nothing below the head has a gradient in that step.
     single = FINETUNE | {"finetune_epochs": 1, "batch_size": 64, "unfreeze_from": unfreeze_from}
     made = prepare(tiny_net, tmp_path, head_epochs=0, **single)
-    trained = train(made)
-    assert all(check.passed for check in trained.checks)
+    train(made)
+    assert len(made.record.checks) == 2
+    assert all(check.passed for check in made.record.checks)
 
 
 def test_from_scratch_everything_trains_and_the_colours_are_learnt(tiny_net, tmp_path):
@@ -250,3 +257,85 @@ def test_from_scratch_everything_trains_and_the_colours_are_learnt(tiny_net, tmp
     assert "scratch phase: 16 of 16 trained weights moved" in made.said.getvalue()
     assert trained.evaluate(made.splits.test).accuracy == 1.0
     assert not trained.stored
+
+
+def test_batch_of_one_from_scratch_is_refused(tiny_net, tmp_path):
+    changes = {"weights": "none", "head_epochs": 0, "finetune_epochs": 1, "batch_size": 1}
+    made = prepare(tiny_net, tmp_path, **changes)
+    with pytest.raises(kerastl.UsageError, match=r"^batch_size=1: gives batch norm a single"):
+        module.check_phases(flatten(made.classifier), made.row.blocks, made.config)
+
+
+def test_misspelt_block_is_refused_where_no_phase_uses_it(tiny_net, tmp_path):
+    made = prepare(tiny_net, tmp_path, unfreeze_from="blok2")
+    assert made.config.finetune_epochs == 0
+    with pytest.raises(kerastl.UsageError, match="unfreeze_from='blok2'"):
+        module.check_phases(flatten(made.classifier), made.row.blocks, made.config)
+
+
+def plan_from(position):
+    """Prepares phases as if training started elsewhere than it was asked to."""
+
+    def prepare_elsewhere(classifier, flat, phase, blocks):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(phases, "find_first", lambda *_: position(flat))
+            return phases.prepare_phase(classifier, flat, phase, blocks)
+
+    return prepare_elsewhere
+
+
+def position_of(name):
+    return lambda flat: [step.layer.name for step in flat.steps].index(name)
+
+
+# Each a fault of the plan that the plan itself cannot show.
+FAULTS = {
+    "batch norm counts as any other layer": (phases, "NORMALIZATIONS", ()),
+    "training starts a block too low": (
+        module,
+        "prepare_phase",
+        plan_from(position_of("block1_conv")),
+    ),
+    "training starts a block too high": (
+        module,
+        "prepare_phase",
+        plan_from(position_of("logits")),
+    ),
+    "half of the layers train": (
+        phases,
+        "_set_trainable",
+        lambda classifier, flat, trainable: set_trainable(classifier, flat, trainable[::2]),
+    ),
+}
+set_trainable = phases._set_trainable
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("cache", ["stored", ""])
+def test_fault_of_the_plan_fails_the_check(tiny_net, tmp_path, monkeypatch, fault, cache):
+    monkeypatch.setattr(*FAULTS[fault])
+    changes = FINETUNE | {"cache_dir": cache and str(tmp_path / cache), "noise": 80.0}
+    message = failed_check(prepare(tiny_net, tmp_path, head_epochs=1, **changes))
+    assert "wrong: " in message
+
+
+def test_statistics_at_rest_are_no_fault(tiny_net, tmp_path):
+    # A network of zeros: its activations, and so their means, stay at zero.
+    made = prepare(tiny_net, tmp_path, weights="none", head_epochs=0, finetune_epochs=1)
+    made.classifier.get_layer("backbone").get_layer("stem").kernel.assign(np.zeros((3, 3, 3, 6)))
+    train(made)
+    assert "have too small a gradient to" in made.said.getvalue()
+
+
+@pytest.mark.parametrize("views", [0, 2])
+@pytest.mark.parametrize("cache", ["stored", ""])
+def test_augmented_images_are_learnt_from(tiny_net, tmp_path, cache, views):
+    changes = {"augment": "flip,color:0.2", "augment_views": views, "head_epochs": 6, **FINETUNE}
+    made = prepare(tiny_net, tmp_path, cache_dir=cache and str(tmp_path / cache), **changes)
+    trained = train(made)
+    assert trained.evaluate(made.splits.test).accuracy == 1.0
+    said = made.said.getvalue()
+    if cache:
+        held_out = len(made.splits.validation) + len(made.splits.test)
+        assert f": {len(made.splits.train) * views + held_out} images to compute" in said
+    assert ("on stored features" in said) == bool(cache and views)

@@ -1,0 +1,103 @@
+"""Writes that appear whole or not at all, and are one line where the disk refuses them."""
+
+import contextlib
+import errno
+import os
+import pathlib
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+
+import tensorflow as tf
+
+from kerastl.errors import KerastlError, cannot_write
+
+# Hidden, and on the same disk as its place, so that moving it there is one step.
+_PREFIX = ".writing-"
+# What was begun longer ago belongs to no process any more.
+STALE_SECONDS = 24 * 3600
+# What a disk says when it takes no more; TensorFlow passes only the words on.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
+
+@contextlib.contextmanager
+def replacing(path: pathlib.Path, *, field: str) -> Iterator[pathlib.Path]:
+    """Yields a path to write to, which takes the place of `path` after the block.
+
+    Args:
+        path: File to write or replace.
+        field: Flag that the user chose its directory with, for the message.
+
+    Raises:
+        KerastlError: If it cannot be written; nothing half-written is left.
+    """
+    # The ending stays: Keras takes the format from it.
+    temporary = path.with_name(f"{_PREFIX}{uuid.uuid4().hex}-{path.name}")
+    with explained(path, field=field):
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def scratch_directory(parent: pathlib.Path, *, field: str) -> Iterator[pathlib.Path]:
+    """Yields an empty hidden directory in `parent`, which is removed after the block.
+
+    Raises:
+        KerastlError: If it cannot be written.
+    """
+    directory = parent / f"{_PREFIX}{uuid.uuid4().hex}"
+    with explained(parent, field=field):
+        directory.mkdir()
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def remove_leftovers(directory: pathlib.Path) -> None:
+    """Removes what a process that was killed had begun to write, once it is a day old."""
+    for path in directory.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@contextlib.contextmanager
+def explained(path: pathlib.Path, *, field: str) -> Iterator[None]:
+    """Turns what the disk refuses in the block into one line.
+
+    Raises:
+        KerastlError: If something cannot be written.
+    """
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        raise cannot_write(field, path, _reason(error)) from error
+
+
+@contextlib.contextmanager
+def in_the_end(write: Callable[[], None]) -> Iterator[None]:
+    """Writes something however the block ends; that this fails never hides that the block did.
+
+    Raises:
+        KerastlError: If it cannot be written after a block that went well.
+    """
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(KerastlError):
+            write()
+        raise
+    write()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    known = [os.strerror(code) for code in _DISK_ERRORS]
+    return next((words for words in known if words in str(error)), str(error).split("\n")[0][:200])

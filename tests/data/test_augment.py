@@ -1,0 +1,170 @@
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import fakes
+import kerastl
+from kerastl.config import AUGMENTATIONS
+from kerastl.data.augment import build_augmenter
+from kerastl.data.pipeline import (
+    evaluation_dataset,
+    training_dataset,
+    version_digests,
+    version_indices,
+    versions_dataset,
+)
+
+IMAGE = np.random.default_rng(0).uniform(0, 255, (24, 24, 3)).astype(np.float32)
+SOURCE = fakes.colour_source(per_class=4, noise=80.0)
+
+
+@functools.cache
+def augmenter(text, seed):
+    augment = build_augmenter(make_config(augment=text).augmentations, seed=seed)
+    return tf.function(augment, jit_compile=False)
+
+
+def changed(text, *, version=1, digest=5, seed=0, image=IMAGE):
+    numbers = (tf.constant(number, tf.int64) for number in (version, digest))
+    return augmenter(text, seed)(tf.constant(image), *numbers).numpy()
+
+
+def make_config(**changes):
+    values = {"run_dir": "x", "dataset": "digits", "image_size": 16, "batch_size": 4}
+    return kerastl.Config(**(values | changes))
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_each_changes_pixels_and_keeps_their_range(name):
+    versions = [changed(name, version=version) for version in range(1, 9)]
+    assert any(not np.array_equal(image, IMAGE) for image in versions)
+    for image in versions:
+        assert image.shape == IMAGE.shape
+        assert image.dtype == np.float32
+        assert 0 <= image.min() <= image.max() <= 255
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_seed_version_and_image_decide_and_nothing_else(name):
+    def series(**changes):
+        return np.stack([changed(name, version=version, **changes) for version in range(1, 7)])
+
+    first = series()
+    tf.random.set_seed(7)
+    augmenter.cache_clear()
+    np.testing.assert_array_equal(series(), first)
+    assert not np.array_equal(series(seed=1), first)
+    assert not np.array_equal(series(digest=6), first)
+    assert len(np.unique(first, axis=0)) > 1
+
+
+def test_version_zero_is_the_image_as_it_is():
+    np.testing.assert_array_equal(changed("flip,crop,color,randaugment", version=0), IMAGE)
+
+
+def test_flip_mirrors_about_half_of_the_images():
+    mirrored = 0
+    for digest in range(40):
+        image = changed("flip", digest=digest)
+        is_mirrored = np.array_equal(image, IMAGE[:, ::-1])
+        assert is_mirrored or np.array_equal(image, IMAGE)
+        mirrored += is_mirrored
+    assert 10 <= mirrored <= 30
+
+
+def test_strength_scales_the_change():
+    def change(text):
+        return np.mean([np.abs(changed(text, version=v) - IMAGE).mean() for v in range(1, 9)])
+
+    assert change("color:0.1") < change("color:0.8") / 2
+
+
+def test_color_changes_are_as_far_up_as_down():
+    # Grey in the middle of the range shows brightness, and a colour shows saturation.
+    grey = np.full((8, 8, 3), 127.0, np.float32)
+    means = [changed("color:0.3", digest=digest, image=grey).mean() for digest in range(60)]
+    assert min(means) < 110
+    assert max(means) > 144
+    assert abs(np.mean(means) - 127) < 15
+    colour = np.broadcast_to(np.float32([160, 120, 100]), (8, 8, 3))
+    spans = [np.ptp(changed("color:0.3", digest=digest, image=colour)) for digest in range(60)]
+    assert 20 < min(spans) < 55
+    assert max(spans) > 65
+
+
+def test_names_are_applied_in_their_order():
+    assert not np.array_equal(changed("color,crop"), changed("crop,color"))
+
+
+def test_no_name_is_no_augmenter():
+    assert build_augmenter((), seed=0) is None
+
+
+def images_of(dataset):
+    return np.concatenate([images for images, _ in dataset.as_numpy_iterator()])
+
+
+def sorted_images(images):
+    flat = images.reshape(len(images), -1)
+    return flat[np.lexsort(flat.T[:3])]
+
+
+def test_training_images_differ_from_epoch_to_epoch_and_others_never():
+    config = make_config(augment="color")
+    everything = np.arange(len(SOURCE))
+    images = images_of(training_dataset(SOURCE, everything, config, epochs=2))
+    first, second = sorted_images(images[:12]), sorted_images(images[12:])
+    assert not np.allclose(first, second)
+    again = images_of(training_dataset(SOURCE, everything, config, epochs=2))
+    np.testing.assert_array_equal(images, again)
+    plain = make_config()
+    np.testing.assert_array_equal(
+        images_of(evaluation_dataset(SOURCE, everything, config)),
+        images_of(evaluation_dataset(SOURCE, everything, plain)),
+    )
+
+
+def test_change_does_not_depend_on_the_batch_or_the_other_images():
+    def versions(indices, batch_size):
+        config = make_config(augment="flip,crop,color", batch_size=batch_size)
+        images = images_of(versions_dataset(SOURCE, np.array(indices) + len(SOURCE), config))
+        return dict(zip(indices, images, strict=True))
+
+    alone, among = versions([3], 1), versions([7, 3, 1, 0], 4)
+    np.testing.assert_array_equal(alone[3], among[3])
+
+
+def test_views_are_fixed_and_taken_in_turn():
+    config = make_config(augment="color", augment_views=2)
+    train = np.array([0, 5, 9])
+    indices = version_indices(SOURCE, train, config)
+    assert indices.tolist() == [12, 17, 21, 24, 29, 33]
+    epochs = images_of(training_dataset(SOURCE, train, config, epochs=4)).reshape(4, 3, -1)
+    stored = images_of(versions_dataset(SOURCE, indices, config)).reshape(2, 3, -1)
+    for epoch, images in enumerate(epochs):
+        np.testing.assert_array_equal(sorted_images(images), sorted_images(stored[epoch % 2]))
+
+
+def test_without_views_nothing_of_the_training_images_repeats():
+    train = np.array([0, 5, 9])
+    assert version_indices(SOURCE, train, make_config(augment="flip")).tolist() == []
+    assert version_indices(SOURCE, train, make_config()).tolist() == [0, 5, 9]
+
+
+def test_digests_tell_versions_apart_by_what_makes_them():
+    plain = version_digests(SOURCE, make_config())
+    np.testing.assert_array_equal(plain, SOURCE.digests)
+    config = make_config(augment="flip", augment_views=2)
+    views = version_digests(SOURCE, config)
+    assert views.shape == (36, 16)
+    np.testing.assert_array_equal(views[:12], plain)
+    assert len(np.unique(views, axis=0)) == 36
+    # More views keep the earlier ones; another seed or change makes others.
+    more = version_digests(SOURCE, make_config(augment="flip", augment_views=3))
+    np.testing.assert_array_equal(more[:36], views)
+    for other in ({"seed": 1}, {"augment": "color"}, {"augment": "flip,color"}):
+        values = {"augment": "flip", "augment_views": 2} | other
+        others = version_digests(SOURCE, make_config(**values))[12:]
+        assert not set(map(bytes, others)) & set(map(bytes, views))

@@ -1,0 +1,137 @@
+import contextlib
+import os
+import resource
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerastl.errors import KerastlError
+from kerastl.writing import (
+    explained,
+    in_the_end,
+    remove_leftovers,
+    replacing,
+    scratch_directory,
+)
+
+FULL = r"^run_dir='.*': cannot be written \(File too large\)\. Free some space or choose another "
+
+
+@contextlib.contextmanager
+def small_disk(num_bytes=1000):
+    """No file of this process may grow beyond that; the kernel says so as of a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def write(path, save):
+    with replacing(path, field="run_dir") as temporary:
+        save(temporary)
+
+
+def big_model():
+    return keras.Sequential([keras.Input((100,)), keras.layers.Dense(1000)])
+
+
+SAVES = {
+    "a.txt": lambda path: path.write_text("x" * 5000),
+    "a.npz": lambda path: np.savez(path, rows=np.zeros(5000)),
+    "a.keras": lambda path: big_model().save(path),
+}
+
+
+@pytest.mark.parametrize("name", SAVES)
+def test_full_disk_is_one_line_and_leaves_what_was_there(tmp_path, name, capfd):
+    path = tmp_path / name
+    path.write_text("old")
+    with small_disk(), pytest.raises(KerastlError, match=FULL):
+        write(path, SAVES[name])
+    assert os.listdir(tmp_path) == [name]
+    assert path.read_text() == "old"
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", SAVES)
+def test_file_appears_whole(tmp_path, name):
+    write(tmp_path / name, SAVES[name])
+    assert os.listdir(tmp_path) == [name]
+    assert (tmp_path / name).stat().st_size > 3000
+
+
+def test_tensorflow_says_it_in_its_own_words(tmp_path):
+    def save():
+        with explained(tmp_path, field="export_dir"):
+            module = tf.Module()
+            module.weights = tf.Variable(tf.zeros([5000]))
+            tf.saved_model.save(module, str(tmp_path / "export"))
+
+    with small_disk(), pytest.raises(KerastlError, match=r"^export_dir=.* \(File too large\)\."):
+        save()
+
+
+def test_whatever_stops_a_write_leaves_nothing(tmp_path):
+    def stop(path):
+        path.write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "a.txt", stop)
+    assert os.listdir(tmp_path) == []
+
+
+def test_fault_of_the_program_is_no_matter_of_the_disk(tmp_path):
+    def fail(path):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write(tmp_path / "a.txt", fail)
+
+
+def test_scratch_directory_goes_with_all_in_it(tmp_path):
+    def fill():
+        with scratch_directory(tmp_path, field="export_dir") as scratch:
+            (scratch / "deep").mkdir()
+            (scratch / "deep" / "file").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fill()
+    assert os.listdir(tmp_path) == []
+
+
+def test_leftovers_of_killed_processes_go_after_a_day(tmp_path):
+    for name, age in ((".writing-old", 48), (".writing-new", 1), ("mine", 48)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "part").touch()
+        os.utime(tmp_path / name, (time.time() - age * 3600,) * 2)
+    remove_leftovers(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".writing-new", "mine"]
+
+
+def fail_to_write():
+    raise KerastlError("the disk is full")
+
+
+def test_what_failed_first_is_what_is_said():
+    def block():
+        with in_the_end(fail_to_write):
+            raise KerastlError("the loss is not finite")
+
+    with pytest.raises(KerastlError, match="the loss is not finite"):
+        block()
+
+
+def test_what_cannot_be_written_after_a_good_block_is_said():
+    def block():
+        with in_the_end(fail_to_write):
+            pass
+
+    with pytest.raises(KerastlError, match="the disk is full"):
+        block()
