@@ -7,6 +7,8 @@ from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'VERSION = "(.+)"', (HERE / "kerastl/version.py").read_text("utf-8"))[1]
+# Pillow writes images that TensorFlow cannot, for the decoder's tests.
+_TEST = ["pillow>=13.0", "pytest>=9.2", "pytest-xdist>=3.8"]
 
 setup(
     name="kerastl",
@@ -35,8 +37,8 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.21"],
-        "test": ["pytest>=9.2"],
-        "dev": ["mypy==2.4.1", "pytest==9.2.0", "ruff==0.17.6"],
+        "test": _TEST,
+        "dev": [*_TEST, "mypy==2.4.1", "pytest==9.2.0", "ruff==0.17.6"],
     },
     entry_points={"console_scripts": ["kerastl=kerastl.cli:main"]},
 )

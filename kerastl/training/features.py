@@ -24,6 +24,7 @@ from kerastl.data import augment, images
 from kerastl.data.pipeline import version_digests, version_indices, versions_dataset
 from kerastl.data.splits import Splits
 from kerastl.environment import has_gpu
+from kerastl.model import build
 from kerastl.model.boundaries import Boundary, FlatModel
 from kerastl.model.cost import count_multiply_adds
 from kerastl.model.weights import fingerprint
@@ -283,7 +284,7 @@ def _identity(
     gpus = tf.config.list_physical_devices("GPU")
     return {
         "format": 1,
-        "kerastl": _source_hash(augment.__file__, images.__file__),
+        "kerastl": _source_hash(augment.__file__, images.__file__, build.__file__),
         "tensorflow": tf.__version__,
         "keras": keras.version(),
         "device": [

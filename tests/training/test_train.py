@@ -311,10 +311,9 @@ set_trainable = phases._set_trainable
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("cache", ["stored", ""])
-def test_fault_of_the_plan_fails_the_check(tiny_net, tmp_path, monkeypatch, fault, cache):
+def test_fault_of_the_plan_fails_the_check(tiny_net, tmp_path, monkeypatch, fault):
     monkeypatch.setattr(*FAULTS[fault])
-    changes = FINETUNE | {"cache_dir": cache and str(tmp_path / cache), "noise": 80.0}
+    changes = FINETUNE | {"noise": 80.0}
     message = failed_check(prepare(tiny_net, tmp_path, head_epochs=1, **changes))
     assert "wrong: " in message
 
@@ -327,8 +326,7 @@ def test_statistics_at_rest_are_no_fault(tiny_net, tmp_path):
     assert "have too small a gradient to" in made.said.getvalue()
 
 
-@pytest.mark.parametrize("views", [0, 2])
-@pytest.mark.parametrize("cache", ["stored", ""])
+@pytest.mark.parametrize(("cache", "views"), [("stored", 0), ("stored", 2), ("", 2)])
 def test_augmented_images_are_learnt_from(tiny_net, tmp_path, cache, views):
     changes = {"augment": "flip,color:0.2", "augment_views": views, "head_epochs": 6, **FINETUNE}
     made = prepare(tiny_net, tmp_path, cache_dir=cache and str(tmp_path / cache), **changes)
