@@ -21,13 +21,11 @@ ALL_LAYERS = "all"
 
 _PATHS = ("run_dir", "export_dir", "cache_dir", "tfds_dir", "weights")
 
-# The forms of `dataset`, as a user reads them.
-DATASETS = ("digits", "tfds:NAME")
-
 # Random changes of training images: name -> strength where none is given. Only `flip` has none.
 AUGMENTATIONS = {"flip": None, "crop": 0.2, "color": 0.3, "randaugment": 0.5}
 
 _CHOICES = {
+    "on_bad_image": ("stop", "skip"),
     "resize": ("crop", "pad", "stretch"),
     "optimizer": ("sgd", "adamw"),
     "schedule": ("cosine", "constant"),
@@ -114,6 +112,11 @@ class Config:
     examples_per_class: int = 0
     backbone: str = "ResNet50"
     weights: str = "imagenet"
+    on_bad_image: str = "stop"
+    image_column: str = ""
+    label_column: str = ""
+    split_column: str = ""
+    group_column: str = ""
     image_size: int = 224
     resize: str = "crop"
     batch_size: int = 64
@@ -164,15 +167,15 @@ class Config:
 
     def _check_dataset(self) -> None:
         kind, _, name = self.dataset.partition(":")
-        if self.dataset != "digits" and not (kind == "tfds" and name):
+        if self.dataset != "digits" and not (kind in ("tfds", "folder", "csv") and name):
             near = closest(self.dataset, ["digits"])
             advice = f"Did you mean {near[0]!r}? " if near else ""
             raise bad_value(
                 "dataset",
                 self.dataset,
                 "is not a data set",
-                f"{advice}Use digits, or tfds:NAME for a set of TensorFlow Datasets, as in "
-                "tfds:cifar10",
+                f"{advice}Use folder:DIR, csv:FILE, tfds:NAME for a set of TensorFlow Datasets, "
+                "or digits",
             )
 
     def _check_combinations(self) -> None:
@@ -249,6 +252,11 @@ class Config:
         """The feature store's directory, None where nothing is to be stored."""
         # From scratch nothing is frozen.
         return find_cache(self.cache_dir) if self.cache_dir and self.weights != "none" else None
+
+    @property
+    def memory_path(self) -> pathlib.Path | None:
+        """Where the audit remembers files, None where nothing is to be kept."""
+        return find_cache(self.cache_dir) if self.cache_dir else None
 
     def to_flags(self) -> list[str]:
         """Lists the flags that give this config, `overwrite` aside: it is meant for one run."""

@@ -7,19 +7,26 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from kerastl.config import DATASETS, Config, kind_of
+from kerastl.config import Config, kind_of
 from kerastl.errors import UsageError, closest
 from kerastl.flagfile import expand_flag_files
 
 # Topic -> flag -> what it means. The order is that of --help.
 TOPICS: dict[str, dict[str, str]] = {
     "Data": {
-        "dataset": f"Labelled images: {' or '.join(DATASETS)}, a name of TensorFlow Datasets.",
+        "dataset": "Labelled images: folder:DIR with a folder for each class, or train, val and "
+        "test above those; csv:FILE with a row of path and label for each image; tfds:NAME of "
+        "TensorFlow Datasets; or digits, which scikit-learn brings.",
         "tfds_dir": "Where TensorFlow Datasets keeps prepared data; empty for its own place.",
         "validation_fraction": "Share of the training images held out to choose the best "
         "weights, where the data set brings no such split.",
         "test_fraction": "Likewise for the final test.",
         "examples_per_class": "Keep this many training images of each class; 0 keeps all.",
+        "on_bad_image": "What to do about files that cannot be used: stop, or skip them.",
+        "image_column": "The table's column of paths; empty to find it by its usual names.",
+        "label_column": "Likewise of classes.",
+        "split_column": "Likewise of train, validation or test.",
+        "group_column": "Likewise of what has to be on one side of a split, as a patient.",
         "image_size": "Side of the network's input, in pixels.",
         "resize": "crop the largest centred square, pad with black, or stretch.",
     },

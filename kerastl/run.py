@@ -57,8 +57,8 @@ def run(config: Config, *, progress: Progress | None = None) -> Result:
     with open_run_directory(config) as run_dir:
         if config.export_dir:
             make_writable(pathlib.Path(config.export_dir), field="export_dir")
-        if config.cache_path:
-            make_writable(config.cache_path, field="cache_dir")
+        if cache := config.cache_path or config.memory_path:
+            make_writable(cache, field="cache_dir")
         environment.prepare(progress)
         with environment.settings(config.precision, config.seed):
             return _run(config, run_dir, progress)
@@ -99,6 +99,7 @@ def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
     record = RunDirectory(run_dir)
     record.write_flags(config)
     record.write_splits(splits)
+    record.write_audit(source.findings)
     receipt: dict[str, Any] = {
         "data": {"name": source.name, "fingerprint": source.fingerprint()},
         "weights": {"name": config.weights, "fingerprint": fingerprint(backbone)},

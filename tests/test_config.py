@@ -163,7 +163,7 @@ def test_required_field_is_asked_for(name, example, value):
 def test_unknown_kind_of_data_is_refused(value, advice):
     assert refusal(dataset=value) == (
         f"dataset={value!r}: is not a data set. {advice}"
-        "Use digits, or tfds:NAME for a set of TensorFlow Datasets, as in tfds:cifar10."
+        "Use folder:DIR, csv:FILE, tfds:NAME for a set of TensorFlow Datasets, or digits."
     )
 
 
@@ -226,6 +226,7 @@ CHOICES = {
     "precision": "auto",
     "cache_dtype": "float16",
     "dataset": "tfds:cifar10:3.0.2",
+    "on_bad_image": "skip",
     "augment": "flip,color:0.25",
     "overwrite": False,
 }

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from kerastl.config import Config
 from kerastl.data.augment import Augmenter, build_augmenter
-from kerastl.data.images import decode, decode_and_resize
+from kerastl.data.images import decode, decode_and_resize, smallest_side
 from kerastl.data.sources import Source, digest_all
 from kerastl.data.splits import Splits, count_per_class
 from kerastl.progress import Progress
@@ -184,7 +184,10 @@ def describe(splits: Splits, config: Config, progress: Progress) -> None:
     if len(source.class_names) > _MAX_CLASSES_SHOWN:
         progress.line(f"  and {len(source.class_names) - _MAX_CLASSES_SHOWN} more classes")
     sample = splits.train[:: max(1, len(splits.train) // _SIZE_SAMPLE)][:_SIZE_SAMPLE]
-    sides = [min(decode(source.read(tf.constant(index))).shape[:2]) for index in sample]
+    # What is not enlarged may come smaller than it is.
+    side = smallest_side(config.image_size)
+    images = [decode(source.read(tf.constant(index)), smallest_side=side) for index in sample]
+    sides = [min(image.shape[:2]) for image in images]
     factor = config.image_size / float(np.median(sides))
     if factor > 1:
         progress.line(

@@ -14,6 +14,23 @@ from kerastl.progress import Progress
 _DIGEST_BYTES = 16
 
 
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that the audit has found, a row of `audit.csv`.
+
+    Attributes:
+        file: What it is about, as `splits.csv` names it.
+        kind: What is wrong, as in "same image twice".
+        detail: What a person wants to know besides.
+        other: The other file, where there are two.
+    """
+
+    file: str
+    kind: str
+    detail: str
+    other: str = ""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
     """Labelled images that are read one by one, when they are needed.
@@ -27,6 +44,10 @@ class Source:
         given_splits: "train", "validation" or "test" for each image, as the data set brings
             it. What a data set does not bring is split off "train".
         read: TensorFlow function from an index, a scalar int64, to the bytes of one image file.
+        groups: A number for each image, int64 (images,): those with the same one are on one
+            side of every split that is dealt here. None where each stands alone. Images of
+            the same content belong together in any case.
+        findings: What the audit has found.
     """
 
     name: str
@@ -36,6 +57,8 @@ class Source:
     digests: np.ndarray
     given_splits: np.ndarray
     read: Callable[[tf.Tensor], tf.Tensor]
+    groups: np.ndarray | None = None
+    findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses labels that the loss would take for something else, before any training."""
@@ -79,6 +102,10 @@ def read_source(config: Config, progress: Progress) -> Source:
     """
     if config.dataset == "digits":
         return read_digits()
+    if config.dataset.startswith(("folder:", "csv:")):
+        from kerastl.data.file_source import read_files  # noqa: PLC0415  it needs this module
+
+        return read_files(config, progress)
     # tensorflow_datasets takes a second to import, which no other kind should wait for.
     from kerastl.data.tfds_source import read_tfds  # noqa: PLC0415
 

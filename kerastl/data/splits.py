@@ -40,10 +40,11 @@ def deal(source: Source, config: Config) -> Splits:
 
     Within a class, images are ranked by a hash of their content and the seed and cut at the
     fraction, so neither their names nor their order matter, and most stay where they were
-    when others are added. Every class has at least one image in each split.
+    when others are added. Images of the same content or group are on one side, so a fraction
+    may be missed by what they take together. Every class has at least one image in each split.
 
     Raises:
-        UsageError: If a class has too few images to be in every split.
+        UsageError: If a class has too few images, or groups of them, to be in every split.
     """
     rank = _ranks(source.digests, config.seed)
     given = {name: np.flatnonzero(source.given_splits == name) for name in ("validation", "test")}
@@ -52,38 +53,83 @@ def deal(source: Source, config: Config) -> Splits:
         for name, indices in given.items()
         if not len(indices)
     }
-    dealt: dict[str, list[np.ndarray]] = {"train": [], "unused": [], "validation": [], "test": []}
-    in_train = source.given_splits == "train"
+    sides = _deal_clusters(source, rank, fractions)
+    train, unused = [], []
+    for label in range(len(source.class_names)):
+        members = np.flatnonzero((sides == "train") & (source.labels == label))
+        members = members[np.argsort(rank[members], kind="stable")]
+        keep = config.examples_per_class or len(members)
+        train.append(members[:keep])
+        unused.append(members[keep:])
+    return Splits(
+        source,
+        train=np.sort(np.concatenate(train)),
+        validation=np.flatnonzero(sides == "validation"),
+        test=np.flatnonzero(sides == "test"),
+        unused=np.sort(np.concatenate(unused)),
+    )
+
+
+def _deal_clusters(source: Source, rank: np.ndarray, fractions: dict[str, float]) -> np.ndarray:
+    """Names the split of each image; what is on one side goes there together."""
+    sides = source.given_splits.astype("<U10")
+    clusters = _clusters(source)
+    in_train = sides == "train"
+    lowest = np.full(clusters.max() + 1, np.iinfo(np.uint64).max)
+    np.minimum.at(lowest, clusters[in_train], rank[in_train])
+    dealt: dict[int, str] = {}
     for label, class_name in enumerate(source.class_names):
         members = np.flatnonzero(in_train & (source.labels == label))
-        members = members[np.argsort(rank[members], kind="stable")]
-        if len(members) <= len(fractions):
+        numbers, sizes = np.unique(clusters[members], return_counts=True)
+        order = np.argsort(lowest[numbers], kind="stable")
+        size_of = dict(zip(numbers[order].tolist(), sizes[order].tolist(), strict=True))
+        _deal_class(size_of, fractions, dealt)
+        found = {dealt[cluster] for cluster in size_of}
+        if missing := {"train", *fractions} - found:
+            together = f" in {len(size_of)} groups" if len(size_of) < len(members) else ""
             raise bad_value(
                 "dataset",
                 source.name,
-                f"class {class_name!r} has {len(members)} training images, too few for "
+                f"class {class_name!r} has {len(members)} training images{together}, too few for "
                 f"{' and '.join(['train', *fractions])}",
-                f"Give it at least {len(fractions) + 1}",
+                f"Give it at least {len(fractions) + 1}"
+                + (" that may be apart" if together and missing else ""),
             )
-        start = 0
-        for needed_after, (name, fraction) in zip(
-            range(len(fractions), 0, -1), fractions.items(), strict=True
-        ):
-            most = len(members) - start - needed_after
-            count = min(max(1, round(fraction * len(members))), most)
-            dealt[name].append(members[start : start + count])
-            start += count
-        rest = members[start:]
-        keep = config.examples_per_class or len(rest)
-        dealt["train"].append(rest[:keep])
-        dealt["unused"].append(rest[keep:])
-    joined = {
-        name: given[name]
-        if name in given and name not in fractions
-        else np.sort(np.concatenate(parts))
-        for name, parts in dealt.items()
-    }
-    return Splits(source, **joined)
+    sides[in_train] = [dealt[cluster] for cluster in clusters[in_train].tolist()]
+    return sides
+
+
+def _deal_class(
+    size_of: dict[int, int], fractions: dict[str, float], dealt: dict[int, str]
+) -> None:
+    """Deals the clusters of one class, in the order of their rank, that are not dealt yet."""
+    total = sum(size_of.values())
+    start = 0
+    for needed_after, (name, fraction) in zip(
+        range(len(fractions), 0, -1), fractions.items(), strict=True
+    ):
+        target = min(max(1, round(fraction * total)), total - start - needed_after)
+        have = sum(size for cluster, size in size_of.items() if dealt.get(cluster) == name)
+        free = [cluster for cluster in size_of if cluster not in dealt]
+        for cluster in free:
+            if have + size_of[cluster] <= target:
+                dealt[cluster] = name
+                have += size_of[cluster]
+        if not have and len(free) > needed_after:
+            smallest = min(free, key=size_of.__getitem__)
+            dealt[smallest] = name
+            have = size_of[smallest]
+        start += have
+    for cluster in size_of:
+        dealt.setdefault(cluster, "train")
+
+
+def _clusters(source: Source) -> np.ndarray:
+    """Numbers what belongs on one side, int64 (images,)."""
+    if source.groups is not None:
+        return np.unique(source.groups, return_inverse=True)[1]
+    contents = np.ascontiguousarray(source.digests).view("S16").reshape(-1)
+    return np.unique(contents, return_inverse=True)[1]
 
 
 def count_per_class(source: Source, indices: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Opens an export in a fresh process, without Keras, and compares its answers with ours.
 
-Run as a module it is that process: `python -m kerastl.outputs.parity SAVED_MODEL FOLDER`.
+Run as a module it is that process: `python -m kerastl.outputs.parity SAVED_MODEL FOLDER SIZE`.
 """
 
 import os
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from kerastl.data.images import decode
+from kerastl.data.images import decode, smallest_side
 from kerastl.errors import KerastlError
 
 _BATCH_SIZE = 32
@@ -31,6 +31,7 @@ def largest_differences(
     probabilities: np.ndarray,
     *,
     class_names: tuple[str, ...],
+    image_size: int,
 ) -> dict[str, float]:
     """Asks a SavedModel about images, in a process of its own.
 
@@ -39,6 +40,7 @@ def largest_differences(
         files: Bytes of each image file.
         probabilities: What the trainer said of them, (images, classes).
         class_names: The trainer's names of the classes, in order.
+        image_size: Side of the network's input, in pixels.
 
     Returns:
         The largest difference of probability through each signature. A name counts as the
@@ -54,7 +56,10 @@ def largest_differences(
         package_parent = str(pathlib.Path(__file__).parents[2])
         search_path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
         finished = subprocess.run(
-            [sys.executable, "-m", "kerastl.outputs.parity", str(saved_model), folder],
+            [
+                *(sys.executable, "-m", "kerastl.outputs.parity"),
+                *(str(saved_model), folder, str(image_size)),
+            ],
             env=os.environ | {"PYTHONPATH": search_path} | _ENVIRONMENT,
             capture_output=True,
             text=True,
@@ -84,8 +89,10 @@ def _difference(
     return float(np.max([np.abs(difference).max() for difference in differences]))
 
 
-def _answer(saved_model: str, folder: str) -> None:
+def _answer(saved_model: str, folder: str, image_size: str) -> None:
     """Writes what each signature says of the files in `folder`."""
+    # The pixels that files are decoded to on their way into the network.
+    side = smallest_side(int(image_size))
     signatures = tf.saved_model.load(saved_model).signatures
     files = tf.data.TFRecordDataset(f"{folder}/files.tfrecord")
     answers = {
@@ -93,7 +100,10 @@ def _answer(saved_model: str, folder: str) -> None:
             signatures["serving_default"](image_bytes=batch) for batch in files.batch(_BATCH_SIZE)
         ],
         # Pixels may differ in size from image to image, so they go one by one.
-        "images": [signatures["images"](images=decode(content)[tf.newaxis]) for content in files],
+        "images": [
+            signatures["images"](images=decode(content, smallest_side=side)[tf.newaxis])
+            for content in files
+        ],
     }
     for signature, batches in answers.items():
         probabilities, names, confidence = (

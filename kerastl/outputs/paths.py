@@ -22,6 +22,7 @@ _WRITTEN = (
     "flags.txt",
     "receipt.json",
     "splits.csv",
+    "audit.csv",
     "history.csv",
     "predictions.csv",
     "model.keras",

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.config import Config
+from kerastl.data.sources import Finding
 from kerastl.data.splits import Splits
 from kerastl.outputs.paths import CHECKPOINT
 from kerastl.training.checks import Check
@@ -62,6 +63,12 @@ class RunDirectory:
             for index in range(len(source))
         )
         self._write_csv("splits.csv", ("example", "class_name", "split"), rows)
+
+    def write_audit(self, findings: Sequence[Finding]) -> None:
+        """Writes what the audit has found, a row each; nothing where it found nothing."""
+        if findings:
+            header = [field.name for field in dataclasses.fields(Finding)]
+            self._write_csv("audit.csv", header, map(dataclasses.astuple, findings))
 
     def add_epoch(self, row: EpochRow) -> None:
         """Adds an epoch to `history.csv` and to the curves in `tensorboard/`."""

@@ -55,7 +55,11 @@ def export(
             )
         files = [source.read(tf.constant(index)).numpy() for index in splits.test]
         differences = largest_differences(
-            written, files, probabilities, class_names=source.class_names
+            written,
+            files,
+            probabilities,
+            class_names=source.class_names,
+            image_size=classifier.input.shape[1],
         )
         for signature, difference in differences.items():
             # Written this way round, since a difference that is not a number fails too.

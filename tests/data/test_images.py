@@ -3,9 +3,9 @@ import io
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageOps
 
-from kerastl.data.images import decode, decode_and_resize, resize
+from kerastl.data.images import decode, decode_and_resize, explain, resize, smallest_side
 
 WHITE = (255, 255, 255)
 RULES = ("crop", "pad", "stretch")
@@ -283,3 +283,85 @@ def test_every_kind_of_file_becomes_the_networks_input(kind):
     image = decode_and_resize(content, image_size=8, rule="crop")
     assert image.shape == (8, 8, 3)
     np.testing.assert_array_equal(image, resize(decode(content), image_size=8, rule="crop"))
+
+
+def with_exif(orientation, *, endian="<", maker="maker"):
+    exif = Image.Exif()
+    exif.endian = endian
+    exif[0x010F] = maker
+    exif[0x0112] = orientation
+    picture = Image.fromarray(noise(60, 100)).resize((100, 60), Image.Resampling.BICUBIC)
+    return file_bytes(picture, "JPEG", quality=95, exif=exif.tobytes())
+
+
+@pytest.mark.parametrize("endian", ["<", ">"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_photo_is_turned_as_its_exif_data_say(orientation, endian):
+    content = with_exif(orientation, endian=endian)
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+    graph = tf.function(decode)
+    for pixels in (decode(content), graph(tf.constant(content))):
+        np.testing.assert_array_equal(pixels, np.asarray(expected))
+
+
+def test_damaged_exif_data_leave_the_picture_as_it_is():
+    content = with_exif(6)
+    start = content.index(b"Exif")
+    upright = np.asarray(Image.open(io.BytesIO(with_exif(1))))
+    for place, value in ((10, b"\xff\xff\xff\x7f"), (14, b"\xff\xff"), (6, b"XX")):
+        broken = content[: start + place] + value + content[start + place + len(value) :]
+        assert decode(broken).shape in (upright.shape, (100, 60, 3))
+    end = start - 2 + int.from_bytes(content[start - 2 : start], "big")
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        broken = bytearray(content)
+        for place in rng.integers(start + 6, end, 4):
+            broken[place] = rng.integers(256)
+        assert decode(bytes(broken)).shape in ((60, 100, 3), (100, 60, 3))
+
+
+def test_jpeg_is_decoded_as_small_as_it_may_be():
+    content = file_bytes(Image.new("RGB", (1000, 800), COLOUR), "JPEG", quality=95)
+    assert decode(content).shape == (800, 1000, 3)
+    for smallest, height in ((801, 800), (400, 400), (201, 400), (200, 200), (10, 100)):
+        assert decode(content, smallest_side=smallest).shape[0] == height
+    assert smallest_side(224) == 336
+
+
+def test_smaller_decoding_changes_little():
+    waves = np.sin(np.arange(768) / 9)[:, None, None] * np.sin(np.arange(1024) / 7)[None, :, None]
+    picture = Image.fromarray(np.uint8(127 + 100 * waves + np.array([0, 10, -20])))
+    content = file_bytes(picture, "JPEG", quality=95)
+    small = decode_and_resize(content, image_size=224, rule="crop")
+    full = resize(decode(content), image_size=224, rule="crop")
+    assert decode(content, smallest_side=smallest_side(224)).shape == (384, 512, 3)
+    assert np.abs(small - full).mean() < 1
+
+
+def test_scan_beyond_what_decodes_whole_is_still_used():
+    Image.MAX_IMAGE_PIXELS = None
+    content = file_bytes(Image.new("RGB", (16_000, 16_000), COLOUR), "JPEG")
+    image = decode_and_resize(content, image_size=32, rule="crop")
+    assert np.abs(image - np.float32(COLOUR)).max() < 3
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\xff\xd8\xff\xe0 cut", "is a damaged or truncated JPEG"),
+        (b"\x89PNG\r\n", "is a damaged or truncated PNG"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "is a damaged or truncated WebP"),
+        (b"\0\0\0\x18ftypheic", "is HEIC (unsupported)"),
+        (b"\0\0\0\x18ftypmif1", "is HEIC (unsupported)"),
+        (b"\0\0\0\x18ftypavif", "is AVIF (unsupported)"),
+        (b"II*\0\x08\0\0\0", "is TIFF (unsupported)"),
+        (b"MM\0*\0\0\0\x08", "is TIFF (unsupported)"),
+        (b"II*\0\x10\0\0\0CR\x02", "is a camera's RAW (unsupported)"),
+        (b"  <!doctype html>", "is no image but a web page"),
+        (b"plain text", "is no image"),
+    ],
+)
+def test_refusal_is_explained(content, reason):
+    assert explain(content) == reason
+    with pytest.raises(tf.errors.OpError):
+        decode(content)

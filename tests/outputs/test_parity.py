@@ -102,4 +102,4 @@ def test_one_signature_is_enough_to_fail(trainer, tmp_path, monkeypatch, differe
 
 def test_what_cannot_be_opened_is_one_line(tmp_path):
     with pytest.raises(kerastl.KerastlError, match=r"^[^\n]*cannot be used in a fresh process \("):
-        largest_differences(tmp_path, [], np.zeros((0, 2)), class_names=("a", "b"))
+        largest_differences(tmp_path, [], np.zeros((0, 2)), class_names=("a", "b"), image_size=8)

@@ -1,0 +1,272 @@
+"""Labelled image files as people keep them: a folder for each class, or a table of paths."""
+
+import collections
+import csv
+import dataclasses
+import io
+import os
+import pathlib
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+
+from kerastl.errors import UsageError, bad_value, closest
+
+# Folders above the class folders that bring their own splits.
+_SPLIT_FOLDERS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+# What file managers, archives, notebooks and network drives leave behind.
+_LITTER_FOLDERS = frozenset(["__macosx", "@eadir", "$recycle.bin", "lost+found", "__pycache__"])
+_LITTER_FILES = frozenset(["thumbs.db", "desktop.ini", "ehthumbs.db"])
+# Files that stand beside images and are none.
+_OTHER_ENDINGS = frozenset([".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".py"])
+
+# Names of a table's columns, the first that is there.
+_COLUMNS = {
+    "image": ("image", "path", "file", "filename", "file_name", "filepath", "image_path"),
+    "label": ("label", "class", "class_name", "category", "target"),
+    "split": ("split", "set", "subset"),
+    "group": ("group", "group_id", "patient", "subject"),
+}
+_SPLIT_VALUES = _SPLIT_FOLDERS | {"valid": "validation", "dev": "validation", "training": "train"}
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledFile:
+    """One image file and what is said of it.
+
+    Attributes:
+        path: Where it is.
+        example: Its name for people, relative to the folder or the table.
+        class_name: Its class, in Unicode's composed form.
+        split: "train", "validation" or "test", as the data bring it.
+        group: What it shares with others that belong on the same side; empty for nothing.
+    """
+
+    path: pathlib.Path
+    example: str
+    class_name: str
+    split: str = "train"
+    group: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """What was found.
+
+    Attributes:
+        files: Image files in a stable order.
+        class_names: Every class, in the order of the labels, those without files included.
+        ignored: How many other files there are, by what they are.
+    """
+
+    files: tuple[LabelledFile, ...]
+    class_names: tuple[str, ...]
+    ignored: dict[str, int]
+
+
+def list_folder(folder: str) -> Listing:
+    """Lists a folder of class folders, or of train, val and test folders with those in them.
+
+    A class folder is searched to any depth; links are followed, but none twice. Hidden files
+    and what file managers leave behind are counted and not listed.
+
+    Raises:
+        UsageError: If there is no such folder, or no class folder in it.
+    """
+    root = pathlib.Path(folder).expanduser()
+    if not root.is_dir():
+        problem = "is a file and no folder" if root.exists() else "does not exist"
+        raise bad_value("dataset", f"folder:{folder}", problem, "Check its path")
+    ignored: collections.Counter[str] = collections.Counter()
+    children = _class_folders(root, ignored)
+    by_split = {child: _SPLIT_FOLDERS.get(child.name.lower()) for child in children}
+    if any(by_split.values()):
+        strange = [child.name for child, split in by_split.items() if split is None]
+        if strange or "train" not in by_split.values():
+            raise bad_value(
+                "dataset",
+                f"folder:{folder}",
+                f"mixes split folders with others ({', '.join(strange[:3])})"
+                if strange
+                else "has split folders and no train",
+                "Put class folders into train, val and test, or directly below the folder",
+            )
+        places = [
+            (place, split)
+            for child, split in by_split.items()
+            if split is not None
+            for place in _class_folders(child, ignored)
+        ]
+    else:
+        places = [(child, "train") for child in children]
+    if not places:
+        images = sum(path.is_file() for path in root.iterdir())
+        raise bad_value(
+            "dataset",
+            f"folder:{folder}",
+            f"holds {images} files and no class folders" if images else "holds no class folders",
+            "Give the folder above, with a folder for each class in it",
+        )
+    files = [
+        LabelledFile(path, str(path.relative_to(root)), _composed(place.name), split)
+        for place, split in places
+        for path in _walk(place, ignored)
+    ]
+    return _listing(files, [_composed(place.name) for place, _ in places], ignored)
+
+
+def list_table(table: str, *, columns: dict[str, str]) -> Listing:
+    """Lists the rows of a CSV or TSV file in UTF-8 with a header.
+
+    Args:
+        table: Its path; paths in it are relative to its folder.
+        columns: Names for "image", "label", "split" and "group" that the user chose; empty ones
+            are found by their usual names.
+
+    Raises:
+        UsageError: If the file cannot be read, or lacks a column or a value.
+    """
+    path = pathlib.Path(table).expanduser()
+    field = f"csv:{table}"
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise bad_value(
+            "dataset", field, f"cannot be read ({error.strerror})", "Check its path"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise bad_value("dataset", field, "is not UTF-8", "Save it as UTF-8") from error
+    header_line = text.partition("\n")[0]
+    delimiter = max("\t;,", key=header_line.count)
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    found = _find_columns(rows.fieldnames or (), columns, field)
+    files = [
+        _read_row(row, number, found, path, field)
+        for number, row in enumerate(rows, start=2)
+        if any(row.values())
+    ]
+    if not files:
+        raise bad_value("dataset", field, "has no rows", "Give a row for each image")
+    return _listing(files, [file.class_name for file in files], collections.Counter())
+
+
+def _find_columns(
+    header: Sequence[str], asked: dict[str, str], field: str
+) -> dict[str, str | None]:
+    by_lower = {name.strip().lower(): name for name in header}
+    found: dict[str, str | None] = {}
+    for kind, usual in _COLUMNS.items():
+        if name := asked.get(kind, ""):
+            if name not in header:
+                near = closest(name, header)
+                advice = f"Did you mean {near[0]!r}? " if near else ""
+                raise bad_value(
+                    f"{kind}_column",
+                    name,
+                    f"is no column of {field.removeprefix('csv:')}",
+                    f"{advice}Columns: {', '.join(header)}",
+                )
+            found[kind] = name
+            continue
+        found[kind] = next((by_lower[name] for name in usual if name in by_lower), None)
+        if found[kind] is None and kind in ("image", "label"):
+            raise bad_value(
+                "dataset",
+                field,
+                f"has no column named {' or '.join(usual[:3])}",
+                f"Choose one with --{kind}_column. Columns: {', '.join(header)}",
+            )
+    return found
+
+
+def _read_row(
+    row: dict[str, str],
+    number: int,
+    columns: dict[str, str | None],
+    table: pathlib.Path,
+    field: str,
+) -> LabelledFile:
+    if None in row:
+        raise UsageError(
+            f"dataset={field!r}: has more cells than its header in line {number}. Put a cell that "
+            "holds the delimiter in double quotes."
+        )
+    values = {
+        kind: (row[name] or "").strip() if name is not None else ""
+        for kind, name in columns.items()
+    }
+    for kind in ("image", "label"):
+        if not values[kind]:
+            raise UsageError(
+                f"dataset={field!r}: has no {columns[kind]} in line {number}. Fill it in or "
+                "remove the line."
+            )
+    split = values["split"].lower()
+    if split and split not in _SPLIT_VALUES:
+        raise UsageError(
+            f"dataset={field!r}: has {values['split']!r} as {columns['split']} in line {number}. "
+            "Use train, validation or test."
+        )
+    return LabelledFile(
+        path=table.parent / values["image"],
+        example=values["image"],
+        class_name=_composed(values["label"]),
+        split=_SPLIT_VALUES.get(split, "train"),
+        group=values["group"],
+    )
+
+
+def _listing(
+    files: Iterable[LabelledFile], class_names: Iterable[str], ignored: collections.Counter[str]
+) -> Listing:
+    return Listing(tuple(files), _in_order(class_names), dict(ignored))
+
+
+def _in_order(class_names: Iterable[str]) -> tuple[str, ...]:
+    """Sorts class names: whole numbers by value, so that 10 follows 9, all others as text."""
+    unique = set(class_names)
+    if all(name.isdecimal() for name in unique):
+        return tuple(sorted(unique, key=lambda name: (int(name), name)))
+    return tuple(sorted(unique))
+
+
+def _composed(name: str) -> str:
+    # macOS takes names apart into letters and accents; the same class may come in both forms.
+    return unicodedata.normalize("NFC", name)
+
+
+def _class_folders(root: pathlib.Path, ignored: collections.Counter[str]) -> list[pathlib.Path]:
+    folders = []
+    for child in sorted(root.iterdir()):
+        if child.is_dir():
+            if _is_litter(child.name, _LITTER_FOLDERS):
+                ignored["hidden or litter"] += sum(1 for path in child.rglob("*") if path.is_file())
+            else:
+                folders.append(child)
+        else:
+            ignored["outside the class folders"] += 1
+    return folders
+
+
+def _walk(folder: pathlib.Path, ignored: collections.Counter[str]) -> Iterator[pathlib.Path]:
+    seen = set()
+    for directory, names, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(directory)
+        if real in seen:  # A link that leads back.
+            names.clear()
+            continue
+        seen.add(real)
+        for name in [name for name in names if _is_litter(name, _LITTER_FOLDERS)]:
+            ignored["hidden or litter"] += len(os.listdir(os.path.join(directory, name)))
+            names.remove(name)
+        names.sort()
+        for name in sorted(files):
+            if _is_litter(name, _LITTER_FILES):
+                ignored["hidden or litter"] += 1
+            elif pathlib.PurePath(name).suffix.lower() in _OTHER_ENDINGS:
+                ignored["no images by their ending"] += 1
+            else:
+                yield pathlib.Path(directory, name)
+
+
+def _is_litter(name: str, known: frozenset[str]) -> bool:
+    return name.startswith(".") or name.lower() in known

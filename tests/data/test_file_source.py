@@ -1,0 +1,257 @@
+import csv
+import io
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import fakes
+import kerastl
+from kerastl.data import audit
+from kerastl.data.images import decode
+from kerastl.data.sources import read_source
+from kerastl.data.splits import deal
+from kerastl.errors import UsageError
+from kerastl.progress import Progress
+
+HTML = b"<!DOCTYPE html><html><body>404</body></html>"
+HEIC = b"\0\0\0\x18ftypheic" + b"\0" * 212
+
+
+def write_rgb36(root, *, form="JPEG", ending="jpg", count=12):
+    """Folders blue, green and red with images of a solid colour and noise."""
+    rng = np.random.default_rng(0)
+    for name, colour in fakes.COLOURS.items():
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = np.clip(rng.normal(colour, 20, (48, 64, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{number:02d}.{ending}", form, quality=95)
+    return root
+
+
+def config_of(tmp_path, **changes):
+    values = {
+        "dataset": f"folder:{tmp_path / 'data'}",
+        "run_dir": str(tmp_path / "run"),
+        "cache_dir": str(tmp_path / "cache"),
+        "image_size": fakes.IMAGE_SIZE,
+    }
+    (tmp_path / "cache").mkdir(exist_ok=True)
+    return kerastl.Config(**(values | changes))
+
+
+def read(config):
+    said = io.StringIO()
+    return read_source(config, Progress(said)), said.getvalue()
+
+
+def refusal(config):
+    said = io.StringIO()
+    with pytest.raises(UsageError) as caught:
+        read_source(config, Progress(said))
+    assert "\n" not in str(caught.value)
+    return str(caught.value), said.getvalue()
+
+
+def kinds(source):
+    return {(finding.file, finding.kind, finding.other) for finding in source.findings}
+
+
+def test_folder_becomes_a_source(tmp_path):
+    write_rgb36(tmp_path / "data")
+    source, said = read(config_of(tmp_path))
+    assert source.class_names == ("blue", "green", "red")
+    assert len(source) == 36
+    assert source.findings == ()
+    assert "36 files found: 36 used, 0 skipped, 0 ignored." in said
+    for number in (0, 17, 35):
+        means = decode(source.read(tf.constant(number))).numpy().mean((0, 1))
+        assert np.abs(means - list(fakes.COLOURS.values())[source.labels[number]]).max() < 20
+
+
+def spoil(root):
+    content = (root / "red/05.jpg").read_bytes()
+    (root / "red/05.jpg").write_bytes(content[: len(content) // 2])
+    content = (root / "blue/03.jpg").read_bytes()
+    (root / "blue/03.jpg").write_bytes(content[:-20])
+    (root / "green/zero.jpg").touch()
+    (root / "green/page.jpg").write_bytes(HTML)
+    (root / "green/phone.jpg").write_bytes(HEIC)
+    return {
+        "red/05.jpg": "is a damaged or truncated JPEG",
+        "blue/03.jpg": "is a damaged or truncated JPEG",
+        "green/zero.jpg": "is empty",
+        "green/page.jpg": "is no image but a web page",
+        "green/phone.jpg": "is HEIC (unsupported)",
+    }
+
+
+def test_unusable_files_stop_the_run_and_are_all_listed(tmp_path):
+    bad = spoil(write_rgb36(tmp_path / "data"))
+    message, said = refusal(config_of(tmp_path))
+    assert f"folder:{tmp_path / 'data'}': 5 files cannot be used: " in message
+    assert message.endswith("and 2 more. Mend or remove them, or add --on_bad_image=skip.")
+    listed = [line.strip() for line in said.splitlines() if line.startswith("  ")]
+    assert sorted(listed) == sorted(f"{name} {reason}" for name, reason in bad.items())
+
+
+def test_unusable_files_may_be_skipped_and_are_recorded(tmp_path):
+    bad = spoil(write_rgb36(tmp_path / "data"))
+    source, said = read(config_of(tmp_path, on_bad_image="skip"))
+    assert len(source) == 34
+    assert "39 files found: 34 used, 5 skipped, 0 ignored." in said
+    assert {(finding.file, finding.detail) for finding in source.findings} == set(bad.items())
+    assert not set(bad) & set(source.examples)
+
+
+def test_content_and_not_the_name_decides(tmp_path):
+    write_rgb36(tmp_path / "data", count=2)
+    picture = Image.new("RGB", (20, 30), (200, 30, 60))
+    for number, form in enumerate(("PNG", "GIF", "BMP", "WEBP")):
+        picture.save(tmp_path / "data/red" / f"x{number}.jpg", form, lossless=True)
+    source, _ = read(config_of(tmp_path))
+    assert len(source) == 10
+    for number, example in enumerate(source.examples):
+        if "/x" in example:
+            pixels = decode(source.read(tf.constant(number))).numpy()
+            assert pixels.shape == (30, 20, 3)
+            assert np.abs(pixels.mean((0, 1)) - (200, 30, 60)).max() < 1
+
+
+def test_same_image_is_found_in_any_form_and_name(tmp_path):
+    root = write_rgb36(tmp_path / "data", form="PNG", ending="png")
+    picture = Image.open(root / "red/00.png")
+    picture.save(root / "red/copy.bmp", "BMP")
+    picture.save(root / "blue/wrong.webp", "WEBP", lossless=True)
+    Image.new("RGB", (9, 9), (1, 2, 3)).save(root / "green/flat.png")
+    source, said = read(config_of(tmp_path))
+    assert kinds(source) == {
+        ("red/00.png", "same image in two classes", "blue/wrong.webp"),
+        ("red/copy.bmp", "same image in two classes", "blue/wrong.webp"),
+        ("green/flat.png", "one colour", ""),
+    }
+    assert "Audit: same image in two classes: 2, as red/00.png and blue/wrong.webp." in said
+
+
+def test_same_images_are_on_one_side_whatever_the_seed(tmp_path):
+    root = write_rgb36(tmp_path / "data", form="PNG", ending="png")
+    for number in range(6):
+        picture = Image.open(root / f"red/{number:02d}.png")
+        for copy in range(2):
+            picture.save(root / f"red/{number:02d}-{copy}.bmp", "BMP")
+    for seed in range(5):
+        config = config_of(tmp_path, seed=seed, validation_fraction=0.2, test_fraction=0.2)
+        source, _ = read(config)
+        splits = deal(source, config)
+        side = {
+            source.examples[index]: name for name, indices in splits.items() for index in indices
+        }
+        for number in range(6):
+            stem = f"red/{number:02d}"
+            assert len({side[f"{stem}.png"], side[f"{stem}-0.bmp"], side[f"{stem}-1.bmp"]}) == 1
+        assert sum(name == "train" for name in side.values()) == len(splits.train)
+        red = source.class_names.index("red")
+        for indices in (splits.validation, splits.test):
+            # A fifth of 24 red images, met as nearly as threes and singles allow.
+            assert 4 <= np.sum(source.labels[indices] == red) <= 5
+
+
+def test_groups_of_a_table_are_on_one_side(tmp_path):
+    root = write_rgb36(tmp_path / "data")
+    rows = [
+        f"{name}/{number:02d}.jpg,{name},patient{number // 3}"
+        for name in fakes.COLOURS
+        for number in range(12)
+    ]
+    (root / "list.csv").write_text("\n".join(["image,label,group", *rows]))
+    config = config_of(tmp_path, dataset=f"csv:{root / 'list.csv'}", validation_fraction=0.25)
+    source, _ = read(config)
+    splits = deal(source, config)
+    sides = {}
+    for name, indices in splits.items():
+        for index in indices:
+            sides.setdefault(int(source.examples[index].split("/")[1][:2]) // 3, set()).add(name)
+    assert all(len(names) == 1 for names in sides.values())
+    assert {name for names in sides.values() for name in names} == {"train", "validation", "test"}
+
+
+def test_class_that_cannot_be_apart_is_refused(tmp_path):
+    root = write_rgb36(tmp_path / "data", count=1)
+    for name in fakes.COLOURS:
+        for copy in range(3):
+            Image.open(root / name / "00.jpg").save(root / name / f"{copy}.png")
+    config = config_of(tmp_path)
+    source, _ = read(config)
+    with pytest.raises(UsageError, match=r"'blue' has 4 training images in 1 groups, too few for"):
+        deal(source, config)
+
+
+def test_empty_class_and_alike_names_are_refused(tmp_path):
+    root = write_rgb36(tmp_path / "data")
+    (root / "amber").mkdir()
+    message, _ = refusal(config_of(tmp_path))
+    assert "class 'amber' has no image that can be used. Add some or remove the class." in message
+    (root / "amber").rmdir()
+    (root / "Red ").mkdir()
+    Image.new("RGB", (9, 9)).save(root / "Red " / "1.png")
+    message, _ = refusal(config_of(tmp_path))
+    assert "classes 'Red ' and 'red' differ by case or spaces alone" in message
+
+
+def test_single_class_is_refused(tmp_path):
+    write_rgb36(tmp_path / "data")
+    for name in ("blue", "green"):
+        for path in (tmp_path / "data" / name).iterdir():
+            path.unlink()
+        (tmp_path / "data" / name).rmdir()
+    message, _ = refusal(config_of(tmp_path))
+    assert "has 1 class (red). Give two or more." in message
+
+
+def test_second_look_reads_only_what_has_changed(tmp_path, monkeypatch):
+    root = write_rgb36(tmp_path / "data")
+    looked = []
+    look = audit._look
+    monkeypatch.setattr(audit, "_look", lambda path: looked.append(path.name) or look(path))
+    first, _ = read(config_of(tmp_path))
+    assert len(looked) == 36
+    looked.clear()
+    Image.new("RGB", (20, 20), (9, 9, 200)).save(root / "blue/00.jpg")
+    Image.new("RGB", (20, 20), (9, 99, 9)).save(root / "green/new.jpg")
+    os.rename(root / "red/00.jpg", root / "red/zz.jpg")
+    second, said = read(config_of(tmp_path))
+    assert sorted(looked) == ["00.jpg", "new.jpg", "zz.jpg"]
+    assert "3 files read" in said
+    assert "34 known from before." in said
+    assert len(second) == 37
+    changed = first.examples.index("blue/00.jpg")
+    assert first.digests[changed].tolist() != second.digests[changed].tolist()
+    read(config_of(tmp_path, cache_dir=""))
+    assert len(looked) == 3 + 37
+
+
+def test_run_on_a_folder_learns_and_writes_its_findings(tmp_path, monkeypatch):
+    root = write_rgb36(tmp_path / "data", form="PNG", ending="png")
+    Image.open(root / "red/00.png").save(root / "red/copy.bmp", "BMP")
+    (root / "red/zero.png").touch()
+    fakes.install_tiny_net(monkeypatch)
+    config = fakes.tiny_config(
+        tmp_path,
+        dataset=f"folder:{root}",
+        on_bad_image="skip",
+        head_epochs=10,
+        export_dir=str(tmp_path / "exports"),
+    )
+    result = kerastl.run(config, progress=Progress())
+    assert result.metrics["test"]["accuracy"] == 1.0
+    with open(result.run_dir / "audit.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["file"], row["kind"]) for row in rows] == [
+        ("red/zero.png", "unusable"),
+        ("red/copy.bmp", "same image twice"),
+    ]
+    serve = tf.saved_model.load(str(result.export_path)).signatures["serving_default"]
+    content = (root / "green/03.png").read_bytes()
+    assert serve(image_bytes=tf.constant([content]))["class_name"].numpy() == [b"green"]

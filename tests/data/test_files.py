@@ -1,0 +1,158 @@
+import os
+import pathlib
+
+import pytest
+
+from kerastl.data.files import list_folder, list_table
+from kerastl.errors import UsageError
+
+
+def touch(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def refusal(kind, place, **columns):
+    with pytest.raises(UsageError) as caught:
+        list_folder(str(place)) if kind == "folder" else list_table(str(place), columns=columns)
+    return str(caught.value)
+
+
+def found(root):
+    return {file.example: (file.class_name, file.split) for file in list_folder(str(root)).files}
+
+
+def test_class_folders_are_searched_to_any_depth(tmp_path):
+    touch(tmp_path, "red/1.jpg", "red/deep/er/2.JPG", "blue/3.png", "blue/no_ending")
+    assert found(tmp_path) == {
+        "blue/3.png": ("blue", "train"),
+        "blue/no_ending": ("blue", "train"),
+        "red/1.jpg": ("red", "train"),
+        "red/deep/er/2.JPG": ("red", "train"),
+    }
+    assert list_folder(str(tmp_path)).class_names == ("blue", "red")
+
+
+@pytest.mark.parametrize("validation", ["val", "validation", "Val"])
+def test_split_folders_bring_their_splits(tmp_path, validation):
+    touch(tmp_path, "train/a/1.jpg", "train/b/2.jpg", f"{validation}/a/3.jpg", "test/b/4.jpg")
+    splits = {example: split for example, (_, split) in found(tmp_path).items()}
+    assert splits == {
+        "train/a/1.jpg": "train",
+        "train/b/2.jpg": "train",
+        f"{validation}/a/3.jpg": "validation",
+        "test/b/4.jpg": "test",
+    }
+    assert list_folder(str(tmp_path)).class_names == ("a", "b")
+
+
+def test_litter_is_counted_and_no_class(tmp_path):
+    touch(tmp_path, "a/1.jpg", "b/2.jpg", ".DS_Store", "Thumbs.db", "a/._1.jpg", "a/.hidden.jpg")
+    touch(tmp_path, "__MACOSX/a/1.jpg", "@eaDir/x.jpg", ".ipynb_checkpoints/x.jpg")
+    touch(tmp_path, "a/@eaDir/1.jpg", "a/notes.txt", "b/labels.csv")
+    listing = list_folder(str(tmp_path))
+    assert listing.class_names == ("a", "b")
+    assert [file.example for file in listing.files] == ["a/1.jpg", "b/2.jpg"]
+    assert listing.ignored == {
+        "hidden or litter": 6,
+        "outside the class folders": 2,
+        "no images by their ending": 2,
+    }
+    total = sum(len(files) for _, _, files in os.walk(tmp_path))
+    assert len(listing.files) + sum(listing.ignored.values()) == total
+
+
+def test_numeric_names_are_in_the_order_of_their_numbers(tmp_path):
+    touch(tmp_path, "10/a.jpg", "2/a.jpg", "1/a.jpg")
+    assert list_folder(str(tmp_path)).class_names == ("1", "2", "10")
+
+
+def test_accents_in_either_form_are_one_class(tmp_path):
+    touch(tmp_path, "train/čeština/1.jpg", "test/c\u030ceština/2.jpg", "train/日本 語/3.jpg")
+    assert list_folder(str(tmp_path)).class_names == ("čeština", "日本 語")
+
+
+def test_link_that_leads_back_ends(tmp_path):
+    touch(tmp_path, "a/1.jpg", "b/2.jpg")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path / "a")
+    assert sorted(found(tmp_path)) == ["a/1.jpg", "b/2.jpg"]
+
+
+def test_folder_elsewhere_may_be_linked(tmp_path):
+    touch(tmp_path / "disk", "1.jpg")
+    touch(tmp_path / "data", "b/2.jpg")
+    (tmp_path / "data" / "a").symlink_to(tmp_path / "disk")
+    assert sorted(found(tmp_path / "data")) == ["a/1.jpg", "b/2.jpg"]
+
+
+def test_wrong_place_is_told_apart(tmp_path):
+    touch(tmp_path, "flat/1.jpg", "flat/2.jpg", "split/train/a/1.jpg", "split/other/a/1.jpg")
+    (tmp_path / "empty").mkdir()
+    assert refusal("folder", tmp_path / "no").endswith("does not exist. Check its path.")
+    assert "is a file and no folder" in refusal("folder", tmp_path / "flat" / "1.jpg")
+    assert "holds 2 files and no class folders" in refusal("folder", tmp_path / "flat")
+    assert "holds no class folders" in refusal("folder", tmp_path / "empty")
+    assert "mixes split folders with others (other)" in refusal("folder", tmp_path / "split")
+    touch(tmp_path, "held/test/a/1.jpg")
+    assert "has split folders and no train" in refusal("folder", tmp_path / "held")
+
+
+def table(tmp_path, text, name="list.csv", encoding="utf-8"):
+    path = tmp_path / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.csv", "image,label\na/1.jpg,red\nb 2.jpg,blue\n"),
+        ("list.csv", "\ufeffPath,Class\r\na/1.jpg,red\r\nb 2.jpg,blue\r\n"),
+        ("list.tsv", "filename\tcategory\na/1.jpg\tred\nb 2.jpg\tblue"),
+        ("list.csv", 'label;file\n"red";"a/1.jpg"\n\nblue;b 2.jpg\n'),
+    ],
+)
+def test_table_gives_paths_beside_itself(tmp_path, name, text):
+    listing = list_table(str(table(tmp_path, text, name)), columns={})
+    assert [(file.path, file.class_name, file.split) for file in listing.files] == [
+        (tmp_path / "a/1.jpg", "red", "train"),
+        (tmp_path / "b 2.jpg", "blue", "train"),
+    ]
+    assert listing.class_names == ("blue", "red")
+
+
+def test_table_may_bring_splits_and_groups_and_name_its_columns(tmp_path):
+    text = "id,photo,kind,fold,who\n1,a.jpg,x,Train,ann\n2,/b.jpg,y,valid,bob\n3,c.jpg,y,test,\n"
+    columns = {"image": "photo", "label": "kind", "split": "fold", "group": "who"}
+    files = list_table(str(table(tmp_path, text)), columns=columns).files
+    assert [file.split for file in files] == ["train", "validation", "test"]
+    assert [file.group for file in files] == ["ann", "bob", ""]
+    assert files[1].path == pathlib.Path("/b.jpg")
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "message"),
+    [
+        ("path\na.jpg\n", {}, "has no column named label or class or class_name. Choose one with "),
+        ("path,label\n", {}, "has no rows. Give a row for each image."),
+        ("", {}, "has no column named image or path or file."),
+        ("path,label\na.jpg,\n", {}, "has no label in line 2. Fill it in or remove the line."),
+        ("path,label\n,red\n", {}, "has no path in line 2."),
+        ("path,label,split\na.jpg,red,hold\n", {}, "has 'hold' as split in line 2. Use train, "),
+        ("path,label\na.jpg,red,blue\n", {}, "has more cells than its header in line 2."),
+        ("path,label\na.jpg,red\n", {"label": "lable"}, "label_column='lable': is no column of "),
+    ],
+)
+def test_table_that_lacks_something_is_refused(tmp_path, text, columns, message):
+    text = refusal("csv", table(tmp_path, text), **columns)
+    assert message in text
+    assert "\n" not in text
+
+
+def test_table_that_cannot_be_read_is_refused(tmp_path):
+    assert "cannot be read (No such file or directory)" in refusal("csv", tmp_path / "no.csv")
+    path = table(tmp_path, "path,label\na.jpg,č\n", encoding="utf-16")
+    assert "is not UTF-8. Save it as UTF-8." in refusal("csv", path)
