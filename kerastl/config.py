@@ -26,6 +26,8 @@ AUGMENTATIONS = {"flip": None, "crop": 0.2, "color": 0.3, "randaugment": 0.5}
 
 _CHOICES = {
     "on_bad_image": ("stop", "skip"),
+    "best_by": ("accuracy", "balanced_accuracy", "macro_f1", "loss"),
+    "class_weights": ("none", "balanced", "sqrt"),
     "resize": ("crop", "pad", "stretch"),
     "optimizer": ("sgd", "adamw"),
     "schedule": ("cosine", "constant"),
@@ -132,6 +134,8 @@ class Config:
     schedule: str = "cosine"
     warmup_epochs: float = 0.5
     seed: int = 0
+    class_weights: str = "none"
+    best_by: str = "accuracy"
     augment: str = ""
     augment_views: int = 0
     precision: str = "float32"

@@ -49,6 +49,10 @@ TOPICS: dict[str, dict[str, str]] = {
         "weight_decay": "Weight decay of kernels, apart from the gradient.",
         "schedule": "cosine, to zero over each phase, or constant.",
         "warmup_epochs": "Epochs over which the second phase's rate rises to its peak.",
+        "class_weights": "none; balanced weighs the loss of a class by images / (classes * images "
+        "of the class); sqrt by the square root of that.",
+        "best_by": "What chooses the best epoch on the validation images: accuracy, "
+        "balanced_accuracy, macro_f1 or loss.",
         "augment": "Random changes of training images, in this order: flip, crop, color and "
         "randaugment, the latter three with a strength up to 1 as in color:0.3; empty for none.",
         "augment_views": "Fix this many random versions of each training image, to be stored and "

@@ -227,6 +227,8 @@ CHOICES = {
     "cache_dtype": "float16",
     "dataset": "tfds:cifar10:3.0.2",
     "on_bad_image": "skip",
+    "class_weights": "sqrt",
+    "best_by": "macro_f1",
     "augment": "flip,color:0.25",
     "overwrite": False,
 }

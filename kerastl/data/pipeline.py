@@ -36,6 +36,7 @@ def training_dataset(
     *,
     epochs: int,
     features: Features | None = None,
+    class_weights: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Yields batches of all epochs on end, each epoch in another order over all images.
 
@@ -45,7 +46,8 @@ def training_dataset(
 
     Returns:
         Dataset of (images, labels): float32 (batch, size, size, 3) in 0..255 and int64
-        (batch,). With `features` those come in place of the images, in the same order.
+        (batch,). With `features` those come in place of the images, in the same order. With
+        `class_weights`, float32 (classes,), each image's weight comes third, float32 (batch,).
     """
     augmenter = build_augmenter(config.augmentations, seed=config.seed)
     batches = _batches(source, config, features, augmenter)
@@ -57,7 +59,11 @@ def training_dataset(
         last = batches(order[cut:], config.batch_size + 1)
         return batches(order[:cut], config.batch_size).concatenate(last) if cut else last
 
-    return _prefetch(tf.data.Dataset.range(epochs).flat_map(one_epoch))
+    dataset = tf.data.Dataset.range(epochs).flat_map(one_epoch)
+    if class_weights is not None:
+        weights = tf.constant(class_weights)
+        dataset = dataset.map(lambda images, labels: (images, labels, tf.gather(weights, labels)))
+    return _prefetch(dataset)
 
 
 def count_steps(num_images: int, batch_size: int) -> int:

@@ -15,8 +15,18 @@ from kerastl.errors import KerastlError
 from kerastl.model.phases import Plan, silent_dropout
 from kerastl.progress import Progress, format_duration
 from kerastl.training.schedule import LearningRate
+from kerastl.training.scores import BalancedAccuracy, MacroF1
 
 _NOT_FINITE = "the loss is not finite"
+# What Keras reports of an epoch that has a place in its row.
+_REPORTED = (
+    "loss",
+    "accuracy",
+    "val_loss",
+    "val_accuracy",
+    "val_balanced_accuracy",
+    "val_macro_f1",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +42,8 @@ class EpochRow:
         val_loss: Over all validation images after the epoch.
         val_accuracy: Likewise.
         seconds: Time of the epoch, validation included.
+        val_balanced_accuracy: Over all validation images, each class counting the same.
+        val_macro_f1: Likewise.
     """
 
     phase: str
@@ -42,17 +54,25 @@ class EpochRow:
     val_loss: float
     val_accuracy: float
     seconds: float
+    val_balanced_accuracy: float
+    val_macro_f1: float
+
+    def score(self, best_by: str) -> float:
+        """Gives what epochs are compared by, the higher the better."""
+        return -self.val_loss if best_by == "loss" else float(getattr(self, f"val_{best_by}"))
 
 
 class Best:
-    """The best weights by validation accuracy over all phases; equal ones by lower loss.
+    """The best weights by a score of validation over all phases; equal ones by lower loss.
 
     Attributes:
         row: The epoch that they come from, None before the first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, best_by: str = "accuracy") -> None:
         self.row: EpochRow | None = None
+        self._best_by = best_by
+        self._rank = (-np.inf, -np.inf)
         self._weights: Sequence[Any] = ()
         self._values: list[np.ndarray] = []
 
@@ -63,9 +83,9 @@ class Best:
 
     def offer(self, row: EpochRow) -> None:
         """Takes the present weights if the epoch that gave them is the best so far."""
-        rank = (row.val_accuracy, -row.val_loss)
-        if self.row is None or rank > (self.row.val_accuracy, -self.row.val_loss):
-            self.row = row
+        rank = (row.score(self._best_by), -row.val_loss)
+        if self.row is None or rank > self._rank:
+            self.row, self._rank = row, rank
             self._remember()
 
     def restore(self) -> None:
@@ -133,10 +153,11 @@ def train_phase(
     if phase.name == "scratch":
         _settle_statistics(plan.upper, steps_per_epoch)
     model = _PhaseModel(plan, data)
+    balanced = BalancedAccuracy(plan.upper.output.shape[-1])
     model.compile(
         optimizer=_build_optimizer(config, schedule),
         loss=_finite_cross_entropy,
-        metrics=["accuracy"],
+        metrics=["accuracy", balanced, MacroF1(balanced)],
         # XLA is several times slower on a CPU; on a GPU it has not been measured.
         jit_compile=False,
     )
@@ -268,7 +289,7 @@ class _Watcher(keras.callbacks.Callback):
             epoch=epoch + 1,
             learning_rate=self._schedule.at(epoch * self.steps_per_epoch),
             seconds=seconds,
-            **{name: float(value) for name, value in (logs or {}).items()},
+            **{name: float((logs or {})[name]) for name in _REPORTED},
         )
         for listener in self.listeners:
             listener(row)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from kerastl.config import Config, Phase
 from kerastl.data.pipeline import evaluation_dataset, training_dataset, version_indices
-from kerastl.data.splits import Splits
+from kerastl.data.splits import Splits, count_per_class
 from kerastl.errors import bad_value
 from kerastl.model.backbones import Blocks
 from kerastl.model.boundaries import FlatModel
@@ -22,6 +22,7 @@ from kerastl.training.checks import Check, ExpectedMoves, check_first_loss, requ
 from kerastl.training.evaluate import Evaluation, evaluate
 from kerastl.training.features import FrozenPart, StoredFeatures
 from kerastl.training.fit import Best, EpochRow, PhaseData, train_phase
+from kerastl.training.scores import class_weights
 from kerastl.writing import in_the_end
 
 
@@ -114,12 +115,13 @@ def train(
     # Before any training, since the upper boundaries' features would not be the same after it.
     frozen.compute()
     seconds: dict[str, float] = {"features": time.monotonic() - started}
-    best = Best()
+    best = Best(config.best_by)
+    weights = _class_weights(splits, config, progress)
     for phase, first in zip(config.phases, firsts, strict=True):
         started = time.monotonic()
         plan = prepare_phase(classifier, flat, phase, blocks)
         features = frozen.get(plan.boundary)
-        data = _phase_data(phase, splits, config, features)
+        data = _phase_data(phase, splits, config, features, weights)
         if best.row is None:
             require(_first_loss(plan, data), record=record, progress=progress)
         progress.line(
@@ -142,7 +144,7 @@ def train(
         raise AssertionError("training ended without an epoch")
     progress.line(
         f"Best: {best.row.phase} epoch {best.row.epoch}, "
-        f"validation accuracy {best.row.val_accuracy:.4f}."
+        f"validation {config.best_by.replace('_', ' ')} {abs(best.row.score(config.best_by)):.4f}."
     )
     whole = _evaluator(classifier, splits, config, None)
     # Nothing below the lowest boundary has changed, so its features hold for the result.
@@ -161,6 +163,18 @@ def train(
     )
 
 
+def _class_weights(splits: Splits, config: Config, progress: Progress) -> np.ndarray | None:
+    if config.class_weights == "none":
+        return None
+    weights = class_weights(count_per_class(splits.source, splits.train), config.class_weights)
+    named = ", ".join(
+        f"{name} {weight:.4g}"
+        for name, weight in zip(splits.source.class_names, weights.tolist(), strict=True)
+    )
+    progress.line(f"Class weights ({config.class_weights}): {named}.")
+    return weights
+
+
 def _has_batch_norm(flat: FlatModel) -> bool:
     return any(isinstance(step.layer, keras.layers.BatchNormalization) for step in flat.steps)
 
@@ -173,19 +187,28 @@ def _keep_best(best: Best, classifier: keras.Model, record: Recorder) -> None:
 
 def _first_batch(plan: Plan, data: PhaseData) -> tuple[tf.Tensor, tf.Tensor]:
     """Takes the first batch of a phase, as it is at its boundary."""
-    inputs, labels = next(iter(data.train))
+    inputs, labels, *_ = next(iter(data.train))
     return inputs if data.train_stored else plan.lower(inputs, training=False), labels
 
 
 def _phase_data(
-    phase: Phase, splits: Splits, config: Config, features: StoredFeatures | None
+    phase: Phase,
+    splits: Splits,
+    config: Config,
+    features: StoredFeatures | None,
+    class_weights: np.ndarray | None,
 ) -> PhaseData:
     # With new changes in every epoch there is nothing of the training images to be stored.
     repeats = len(version_indices(splits.source, splits.train, config)) > 0
     train_features = features if repeats else None
     return PhaseData(
         train=training_dataset(
-            splits.source, splits.train, config, epochs=phase.epochs, features=train_features
+            splits.source,
+            splits.train,
+            config,
+            epochs=phase.epochs,
+            features=train_features,
+            class_weights=class_weights,
         ),
         validation=evaluation_dataset(splits.source, splits.validation, config, features=features),
         num_train=len(splits.train),

@@ -73,6 +73,8 @@ def test_history_has_a_row_an_epoch(colour_run):
         "val_loss",
         "val_accuracy",
         "seconds",
+        "val_balanced_accuracy",
+        "val_macro_f1",
     ]
     epochs = [(row["phase"], int(row["epoch"])) for row in rows]
     assert epochs == [*(("head", n) for n in (1, 2, 3, 4)), ("finetune", 1), ("finetune", 2)]

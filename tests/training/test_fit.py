@@ -26,7 +26,7 @@ STEPS = 5
 
 
 def row(epoch, val_accuracy, val_loss=1.0, phase="head"):
-    return EpochRow(phase, epoch, 0.1, 1.0, 0.5, val_loss, val_accuracy, 1.0)
+    return EpochRow(phase, epoch, 0.1, 1.0, 0.5, val_loss, val_accuracy, 1.0, 0.5, 0.4)
 
 
 def test_best_is_the_highest_accuracy_and_then_the_lowest_loss():
