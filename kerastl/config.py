@@ -19,7 +19,7 @@ AUTO = "auto"
 # Unfreezes every layer of the backbone.
 ALL_LAYERS = "all"
 
-_PATHS = ("run_dir", "export_dir", "cache_dir", "tfds_dir", "weights")
+_PATHS = ("run_dir", "export_dir", "cache_dir", "tfds_dir", "weights", "splits_from")
 
 # Random changes of training images: name -> strength where none is given. Only `flip` has none.
 AUGMENTATIONS = {"flip": None, "crop": 0.2, "color": 0.3, "randaugment": 0.5}
@@ -112,6 +112,7 @@ class Config:
     validation_fraction: float = 0.1
     test_fraction: float = 0.1
     examples_per_class: int = 0
+    splits_from: str = ""
     backbone: str = "ResNet50"
     weights: str = "imagenet"
     on_bad_image: str = "stop"

@@ -10,7 +10,7 @@ from kerastl import environment
 from kerastl.config import Config
 from kerastl.model.backbones import check_weights, find_backbone
 from kerastl.outputs.paths import clear, make_writable, open_run_directory
-from kerastl.progress import Progress, format_duration
+from kerastl.progress import Progress, count_of, format_duration
 
 if TYPE_CHECKING:
     import keras
@@ -155,6 +155,14 @@ def _deliver(
         "validation": trained.evaluate(splits.validation).metrics(splits.source.class_names),
         "best": {"phase": trained.best.phase, "epoch": trained.best.epoch},
     }
+    seen = splits.seen_before()
+    if 0 < seen.sum() < len(seen):
+        progress.line(
+            f"{count_of(int(seen.sum()), 'test image')} of {len(seen)} are in training or "
+            "validation too, as the data set brings them; metrics.json has the others alone as "
+            "test_unseen."
+        )
+        metrics["test_unseen"] = test.of(~seen).metrics(splits.source.class_names)
     record.write_predictions(splits, test)
     record.save_model(classifier)
     sample = spread(len(splits.test))

@@ -1,5 +1,6 @@
 """Deals a source's images to training, validation and test, the same way every time."""
 
+import csv
 import dataclasses
 import hashlib
 from collections.abc import Iterator
@@ -29,6 +30,11 @@ class Splits:
     test: np.ndarray
     unused: np.ndarray
 
+    def seen_before(self) -> np.ndarray:
+        """Says of each test image whether training or validation has it too, bool (test,)."""
+        clusters = _clusters(self.source)
+        return np.isin(clusters[self.test], clusters[np.concatenate([self.train, self.validation])])
+
     def items(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yields each split's name and indices."""
         for name in ("train", "validation", "test", "unused"):
@@ -43,8 +49,12 @@ def deal(source: Source, config: Config) -> Splits:
     when others are added. Images of the same content or group are on one side, so a fraction
     may be missed by what they take together. Every class has at least one image in each split.
 
+    With `config.splits_from`, images that an earlier run had stay where they were, and only
+    new ones are dealt.
+
     Raises:
-        UsageError: If a class has too few images, or groups of them, to be in every split.
+        UsageError: If a class has too few images, or groups of them, to be in every split, or
+            the earlier run's splits cannot be read.
     """
     rank = _ranks(source.digests, config.seed)
     given = {name: np.flatnonzero(source.given_splits == name) for name in ("validation", "test")}
@@ -53,7 +63,8 @@ def deal(source: Source, config: Config) -> Splits:
         for name, indices in given.items()
         if not len(indices)
     }
-    sides = _deal_clusters(source, rank, fractions)
+    earlier = _read_earlier(config.splits_from) if config.splits_from else {}
+    sides = _deal_clusters(source, rank, fractions, earlier)
     train, unused = [], []
     for label in range(len(source.class_names)):
         members = np.flatnonzero((sides == "train") & (source.labels == label))
@@ -70,14 +81,35 @@ def deal(source: Source, config: Config) -> Splits:
     )
 
 
-def _deal_clusters(source: Source, rank: np.ndarray, fractions: dict[str, float]) -> np.ndarray:
+def _read_earlier(path: str) -> dict[str, str]:
+    """Reads a `splits.csv`: the split of each example, "train" for those left out of it."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {row["example"]: row["split"].replace("unused", "train") for row in rows}
+    except (OSError, UnicodeDecodeError, KeyError, AttributeError) as error:
+        raise bad_value(
+            "splits_from",
+            path,
+            "cannot be read as the splits.csv of a run",
+            "Give one, as in runs/first/splits.csv",
+        ) from error
+
+
+def _deal_clusters(
+    source: Source, rank: np.ndarray, fractions: dict[str, float], earlier: dict[str, str]
+) -> np.ndarray:
     """Names the split of each image; what is on one side goes there together."""
     sides = source.given_splits.astype("<U10")
     clusters = _clusters(source)
     in_train = sides == "train"
     lowest = np.full(clusters.max() + 1, np.iinfo(np.uint64).max)
     np.minimum.at(lowest, clusters[in_train], rank[in_train])
-    dealt: dict[int, str] = {}
+    dealt = {
+        int(clusters[index]): earlier[source.examples[index]]
+        for index in np.flatnonzero(in_train).tolist()
+        if earlier.get(source.examples[index]) in ("train", *fractions)
+    }
     for label, class_name in enumerate(source.class_names):
         members = np.flatnonzero(in_train & (source.labels == label))
         numbers, sizes = np.unique(clusters[members], return_counts=True)

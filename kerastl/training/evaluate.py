@@ -20,12 +20,21 @@ class Evaluation:
     Attributes:
         labels: True classes, int64 (images,).
         probabilities: Softmax of the logits, float32 (images, classes).
-        loss: Mean cross-entropy, in nats.
+        losses: Cross-entropy of each image, in nats, float64 (images,).
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
-    loss: float
+    losses: np.ndarray
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy, in nats."""
+        return float(np.mean(self.losses))
+
+    def of(self, chosen: np.ndarray) -> "Evaluation":
+        """Gives the answers for some of the images, by a mask, bool (images,)."""
+        return Evaluation(self.labels[chosen], self.probabilities[chosen], self.losses[chosen])
 
     @property
     def predicted(self) -> np.ndarray:
@@ -90,5 +99,5 @@ def evaluate(classifier: keras.Model, dataset: tf.data.Dataset, labels: np.ndarr
         labels=labels,
         # TensorFlow's own softmax, as the export has it.
         probabilities=tf.nn.softmax(logits).numpy(),
-        loss=float(-np.mean(log_probabilities[np.arange(len(labels)), labels])),
+        losses=-log_probabilities[np.arange(len(labels)), labels],
     )

@@ -176,3 +176,62 @@ def test_classes_are_counted_with_those_that_have_none():
     source = make_source([0, 2, 2, 1])
     assert count_per_class(source, np.array([1, 2])).tolist() == [0, 0, 2]
     assert count_per_class(source, np.array([], np.int64)).tolist() == [0, 0, 0]
+
+
+def write_splits(path, splits):
+    rows = [
+        f"{splits.source.examples[index]},x,{name}"
+        for name, part in splits.items()
+        for index in part
+    ]
+    path.write_text("\n".join(["example,class_name,split", *rows]))
+    return str(path)
+
+
+def test_splits_of_an_earlier_run_stay_and_new_images_are_dealt(tmp_path):
+    old = make_source([0, 1] * 20)
+    config = make_config(validation_fraction=0.2, test_fraction=0.2, examples_per_class=9)
+    first = deal(old, config)
+    path = write_splits(tmp_path / "splits.csv", first)
+    names = [f"image {index}" for index in range(60)]
+    # In another order, with another seed, and with images between them.
+    order = np.random.default_rng(0).permutation(60)
+    grown = make_source(order % 2, contents=[names[index] for index in order])
+    second = deal(
+        grown, make_config(seed=5, validation_fraction=0.2, test_fraction=0.2, splits_from=path)
+    )
+    before, after = contents(first), contents(second)
+    assert before["validation"] < after["validation"]
+    assert before["test"] < after["test"]
+    assert before["train"] | before["unused"] < after["train"]
+    assert counts(second) == {
+        "train": [18, 18],
+        "validation": [6, 6],
+        "test": [6, 6],
+        "unused": [0, 0],
+    }
+
+
+def test_missing_or_other_file_of_splits_is_refused(tmp_path):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    for name in ("no.csv", "other.csv"):
+        config = make_config(splits_from=str(tmp_path / name))
+        with pytest.raises(UsageError, match="cannot be read as the splits"):
+            deal(make_source([0, 1] * 20), config)
+
+
+def test_equal_images_are_on_one_side_and_across_given_splits_are_seen():
+    labels = [0, 1] * 20
+    same_as = [f"image {index // 4 * 4 + index % 2}" for index in range(40)]
+    for seed in range(5):
+        config = make_config(seed=seed, validation_fraction=0.2, test_fraction=0.2)
+        splits = deal(make_source(labels, contents=same_as), config)
+        parts = contents(splits)
+        assert not parts["train"] & parts["validation"]
+        assert not (parts["train"] | parts["validation"]) & parts["test"]
+        assert not splits.seen_before().any()
+    given = ["train"] * 30 + ["test"] * 10
+    names = [f"image {index % 33}" for index in range(40)]
+    splits = deal(make_source(labels, given=given, contents=names), make_config())
+    # Images 33 to 39 are images 0 to 6 once more.
+    assert splits.seen_before().tolist() == [False] * 3 + [True] * 7

@@ -49,7 +49,7 @@ def test_predictions_keep_every_digit_and_every_error(tmp_path):
     splits = deal(source, fakes.tiny_config(tmp_path))
     labels = source.labels[splits.test]
     probabilities = np.random.default_rng(0).dirichlet([1, 1, 1], len(labels)).astype(np.float32)
-    evaluation = Evaluation(labels, probabilities, loss=1.0)
+    evaluation = Evaluation(labels, probabilities, np.ones(len(labels)))
     RunDirectory(tmp_path).write_predictions(splits, evaluation)
     with open(tmp_path / "predictions.csv", encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)

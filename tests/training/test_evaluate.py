@@ -15,7 +15,7 @@ def evaluation():
         [[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.1, 0.8, 0.1], [0.2, 0.5, 0.3], [0.9, 0.05, 0.05]],
         np.float32,
     )
-    return Evaluation(np.array([0, 0, 1, 2, 1]), probabilities, loss=0.5)
+    return Evaluation(np.array([0, 0, 1, 2, 1]), probabilities, np.full(5, 0.5))
 
 
 def test_numbers_by_hand():
@@ -40,7 +40,8 @@ def test_class_that_is_never_predicted_has_zeros():
 
 
 def test_class_without_images_counts_in_no_average_of_recalls():
-    metrics = Evaluation(np.array([0, 1]), np.eye(3, dtype=np.float32)[:2], 0.0).metrics(NAMES)
+    probabilities = np.eye(3, dtype=np.float32)[:2]
+    metrics = Evaluation(np.array([0, 1]), probabilities, np.zeros(2)).metrics(NAMES)
     assert metrics["balanced_accuracy"] == 1.0
 
 
@@ -55,7 +56,7 @@ def test_interval_is_wilsons(correct, count):
     probabilities = np.zeros((count, 2), np.float32)
     probabilities[:correct, 0] = 1
     probabilities[correct:, 1] = 1
-    metrics = Evaluation(labels, probabilities, 0.0).metrics(("a", "b"))
+    metrics = Evaluation(labels, probabilities, np.zeros(len(labels))).metrics(("a", "b"))
     z, share = 1.959963984540054, correct / count
     centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
