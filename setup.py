@@ -7,8 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'VERSION = "(.+)"', (HERE / "kerastl/version.py").read_text("utf-8"))[1]
-# Pillow writes images that TensorFlow cannot, for the decoder's tests.
-_TEST = ["pillow>=13.0", "pytest>=9.2", "pytest-xdist>=3.8"]
+_TEST = ["pytest>=9.2", "pytest-xdist>=3.8"]
 
 setup(
     name="kerastl",
@@ -23,10 +22,12 @@ setup(
     install_requires=[
         "absl-py>=2.5",
         "h5py>=3.14",
+        "ImageHash>=4.3.2",
         # TensorFlow Datasets 4.9.10 needs this to prepare data and does not declare it.
         "importlib_resources>=7.1",
         "keras>=3.15",
         "numpy>=2.4",
+        "pillow>=13.0",
         "platformdirs>=4.3",
         "scikit-learn>=1.9",
         "scipy>=1.17",

@@ -10,8 +10,10 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 
+import imagehash
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from kerastl.data import images
 from kerastl.data.files import LabelledFile
@@ -19,6 +21,15 @@ from kerastl.progress import Progress, count_of, format_duration
 
 _DIGEST_BYTES = 16
 _REMEMBERED = "audit.sqlite"
+_FIELDS = 8
+# Two pictures are nearly the same if so many bits of their perceptual hashes differ at most, and
+# the colours of their fields by so many levels of 255 in the mean. Of the 22 pairs that this finds
+# among 12,000 images of CIFAR-10, all are one picture twice to the eye; of the next ten, at 10 to
+# 12 levels, three are not.
+_MOST_BITS = 12
+_MOST_LEVELS = 10
+# Comparing each with each takes ten seconds at 100,000 images, and four times that at twice.
+MOST_COMPARED = 200_000
 # Files that are looked at between two looks at the clock.
 _CHUNK = 64
 
@@ -34,6 +45,8 @@ class Facts:
         height: In pixels.
         width: Likewise.
         is_flat: Whether all pixels are alike.
+        gist: What near-duplicates share, likewise: a perceptual hash of 64 bits, then the
+            colours of 8 x 8 fields.
     """
 
     problem: str
@@ -42,6 +55,7 @@ class Facts:
     height: int = 0
     width: int = 0
     is_flat: bool = False
+    gist: str = ""
 
 
 def look_at_files(
@@ -93,6 +107,36 @@ def duplicates(facts: Sequence[Facts]) -> Iterator[list[int]]:
     yield from (numbers for numbers in by_pixels.values() if len(numbers) > 1)
 
 
+def near_duplicates(facts: Sequence[Facts]) -> Iterator[list[int]]:
+    """Yields the positions of usable files that look nearly the same, two or more at a time.
+
+    Each file of a list is near its first one, so that no chain of small steps joins pictures
+    that are unlike. Equal pixels are not near but equal, see `duplicates`. Pictures of one
+    colour are all near each other and never count.
+    """
+    numbers = np.array(
+        [number for number, fact in enumerate(facts) if not fact.problem and not fact.is_flat], int
+    )
+    if len(numbers) > MOST_COMPARED:
+        return
+    gists = np.array([list(bytes.fromhex(facts[number].gist)) for number in numbers], np.uint8)
+    hashes = np.ascontiguousarray(gists[:, :8]).view(np.uint64).reshape(-1)
+    fields = gists[:, 8:].astype(np.int16)
+    taken = np.zeros(len(numbers), bool)
+    for place, number in enumerate(numbers.tolist()):
+        if taken[place]:
+            continue
+        distances = np.bitwise_count(hashes[place + 1 :] ^ hashes[place])
+        others = place + 1 + np.flatnonzero(distances <= _MOST_BITS)
+        others = others[~taken[others]]
+        differences = np.abs(fields[others] - fields[place]).mean(axis=1)
+        others = others[differences <= _MOST_LEVELS]
+        others = others[[facts[other].pixels != facts[number].pixels for other in numbers[others]]]
+        if len(others):
+            taken[others] = True
+            yield [number, *numbers[others].tolist()]
+
+
 def _look(path: pathlib.Path) -> Facts:
     try:
         content = path.read_bytes()
@@ -114,7 +158,14 @@ def _look(path: pathlib.Path) -> Facts:
         height=pixels.shape[0],
         width=pixels.shape[1],
         is_flat=bool((pixels == pixels[0, 0]).all()),
+        gist=_gist(pixels),
     )
+
+
+def _gist(pixels: np.ndarray) -> str:
+    image = Image.fromarray(pixels)
+    fields = image.resize((_FIELDS, _FIELDS), Image.Resampling.BOX)
+    return str(imagehash.phash(image)) + fields.tobytes().hex()
 
 
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)])

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.config import Config
-from kerastl.data.audit import Facts, duplicates, look_at_files
+from kerastl.data.audit import Facts, duplicates, look_at_files, near_duplicates
 from kerastl.data.files import LabelledFile, Listing, list_folder, list_table
 from kerastl.data.sources import Finding, Source
 from kerastl.errors import UsageError, bad_value
@@ -73,7 +73,7 @@ def _make_source(
 
 
 def _groups(files: list[LabelledFile], facts: list[Facts]) -> np.ndarray:
-    """Numbers what belongs on one side: equal pixels and equal groups, through any chain."""
+    """Numbers what belongs on one side: equal or nearly equal pixels, and equal groups."""
     parent = list(range(len(files)))
 
     def root(number: int) -> int:
@@ -86,7 +86,7 @@ def _groups(files: list[LabelledFile], facts: list[Facts]) -> np.ndarray:
     for number, file in enumerate(files):
         if file.group:
             parent[root(number)] = root(named.setdefault(file.group, number))
-    for numbers in duplicates(facts):
+    for numbers in (*duplicates(facts), *near_duplicates(facts)):
         for number in numbers[1:]:
             parent[root(number)] = root(numbers[0])
     return np.array([root(number) for number in range(len(files))], np.int64)
@@ -133,25 +133,32 @@ def _bad_files(listing: Listing, facts: list[Facts]) -> list[Finding]:
 
 
 def _findings(files: list[LabelledFile], facts: list[Facts]) -> list[Finding]:
-    found = []
-    for numbers in duplicates(facts):
-        first = files[numbers[0]]
-        for number in numbers[1:]:
-            file = files[number]
-            if file.class_name != first.class_name:
-                kind = "same image in two classes"
-            elif file.split != first.split:
-                kind = "same image in two splits"
-            else:
-                kind = "same image twice"
-            detail = f"{first.class_name} and {file.class_name}, {first.split} and {file.split}"
-            found.append(Finding(file.example, kind, detail, first.example))
+    found = [
+        _pair(files[numbers[0]], files[number], what)
+        for what, lists in (
+            ("same image", duplicates(facts)),
+            ("nearly the same image", near_duplicates(facts)),
+        )
+        for numbers in lists
+        for number in numbers[1:]
+    ]
     found += [
         Finding(file.example, "one colour", f"{fact.width} x {fact.height} pixels")
         for file, fact in zip(files, facts, strict=True)
         if fact.is_flat
     ]
     return found
+
+
+def _pair(first: LabelledFile, file: LabelledFile, what: str) -> Finding:
+    if file.class_name != first.class_name:
+        where = "in two classes"
+    elif file.split != first.split:
+        where = "in two splits"
+    else:
+        where = "twice"
+    detail = f"{first.class_name} and {file.class_name}, {first.split} and {file.split}"
+    return Finding(file.example, f"{what} {where}", detail, first.example)
 
 
 def _tell(findings: tuple[Finding, ...], progress: Progress) -> None:

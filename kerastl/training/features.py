@@ -17,7 +17,6 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from kerastl.config import Config
 from kerastl.data import augment, images
@@ -261,20 +260,23 @@ def fold(model: keras.Model) -> _Function:
     Returns:
         Function from a batch to the outputs in inference mode.
     """
+    too_large = 4 * model.count_params() > _MAX_FOLDED_BYTES
+    values = [
+        [] if too_large else [keras.ops.convert_to_numpy(variable) for variable in variables]
+        for variables in (model.trainable_variables, model.non_trainable_variables)
+    ]
+
+    def compute(images: tf.Tensor) -> list[tf.Tensor]:
+        if too_large:
+            return list(keras.tree.flatten(model(images, training=False)))
+        constants = ([tf.constant(value) for value in part] for part in values)
+        outputs, _ = model.stateless_call(*constants, images, training=False)
+        return list(keras.tree.flatten(outputs))
+
     signature = tf.TensorSpec([None, *model.inputs[0].shape[1:]], model.inputs[0].dtype)
-    function = tf.function(
-        lambda images: keras.tree.flatten(model(images, training=False)),
-        input_signature=[signature],
-        autograph=False,
-    ).get_concrete_function()
-    if 4 * model.count_params() > _MAX_FOLDED_BYTES:
-        return function  # type: ignore[no-any-return]
-    folded = convert_variables_to_constants_v2(function)
-
-    def call(images: tf.Tensor) -> list[tf.Tensor]:
-        return list(folded(images))
-
-    return call
+    function = tf.function(compute, input_signature=[signature], autograph=False)
+    # Traced now, with the weights as they are now.
+    return function.get_concrete_function()  # type: ignore[no-any-return]
 
 
 def _identity(

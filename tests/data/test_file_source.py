@@ -255,3 +255,46 @@ def test_run_on_a_folder_learns_and_writes_its_findings(tmp_path, monkeypatch):
     serve = tf.saved_model.load(str(result.export_path)).signatures["serving_default"]
     content = (root / "green/03.png").read_bytes()
     assert serve(image_bytes=tf.constant([content]))["class_name"].numpy() == [b"green"]
+
+
+def picture(seed, size=(96, 64)):
+    """Smooth random shapes, as unlike each other as photographs are."""
+    small = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+
+
+def test_nearly_the_same_is_found_and_what_only_resembles_it_is_not(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for seed in range(20):
+        picture(seed).save(tmp_path / f"data/{'ab'[seed % 2]}/{seed:02d}.png")
+    base = picture(4)
+    base.save(tmp_path / "data/a/again.jpg", quality=60)
+    base.resize((50, 40)).save(tmp_path / "data/a/small.png")
+    base.point(lambda value: min(255, value + 6)).save(tmp_path / "data/b/brighter.png")
+    base.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "data/a/mirrored.png")
+    Image.new("RGB", (20, 20), (1, 2, 3)).save(tmp_path / "data/a/flat1.png")
+    Image.new("RGB", (20, 20), (2, 2, 3)).save(tmp_path / "data/a/flat2.png")
+    source, _ = read(config_of(tmp_path))
+    assert {found for found in kinds(source) if found[1] != "one colour"} == {
+        ("a/again.jpg", "nearly the same image twice", "a/04.png"),
+        ("a/small.png", "nearly the same image twice", "a/04.png"),
+        ("b/brighter.png", "nearly the same image in two classes", "a/04.png"),
+    }
+    for seed in range(4):
+        config = config_of(tmp_path, seed=seed, validation_fraction=0.3, test_fraction=0.3)
+        splits = deal(source, config)
+        side = {
+            source.examples[index]: name for name, indices in splits.items() for index in indices
+        }
+        together = ("a/04.png", "a/again.jpg", "a/small.png", "b/brighter.png")
+        assert len({side[name] for name in together}) == 1
+
+
+def test_small_steps_do_not_join_pictures_that_are_unlike():
+    def facts(levels):
+        fields = np.full(192, levels, np.uint8)
+        return audit.Facts("", "", str(levels), gist="0" * 16 + fields.tobytes().hex())
+
+    steps = [facts(levels) for levels in range(0, 60, 6)]
+    assert list(audit.near_duplicates(steps)) == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
