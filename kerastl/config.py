@@ -137,6 +137,7 @@ class Config:
     seed: int = 0
     class_weights: str = "none"
     best_by: str = "accuracy"
+    label_issues: bool = False
     augment: str = ""
     augment_views: int = 0
     precision: str = "float32"
@@ -205,6 +206,13 @@ class Config:
                 "has nothing to change, as augment is empty",
                 "Add --augment=flip or leave it out",
             )
+        if self.label_issues and not self._keeps_features:
+            raise bad_value(
+                "label_issues",
+                True,
+                "is told from stored features of a frozen network, which this run does not keep",
+                "Give it pretrained weights, head epochs and a cache_dir, and no augmentation",
+            )
         if self.weights == "none":
             self._check_scratch()
 
@@ -257,6 +265,10 @@ class Config:
         """The feature store's directory, None where nothing is to be stored."""
         # From scratch nothing is frozen.
         return find_cache(self.cache_dir) if self.cache_dir and self.weights != "none" else None
+
+    @property
+    def _keeps_features(self) -> bool:
+        return bool(self.cache_path and self.head_epochs and not self.augment)
 
     @property
     def memory_path(self) -> pathlib.Path | None:

@@ -55,6 +55,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "of the class); sqrt by the square root of that.",
         "best_by": "What chooses the best epoch on the validation images: accuracy, "
         "balanced_accuracy, macro_f1 or loss.",
+        "label_issues": "List training images whose label is unlikely to label_issues.csv.",
         "augment": "Random changes of training images, in this order: flip, crop, color and "
         "randaugment, the latter three with a strength up to 1 as in color:0.3; empty for none.",
         "augment_views": "Fix this many random versions of each training image, to be stored and "

@@ -114,6 +114,7 @@ def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
     with in_the_end(write_receipt):
         trained = train(flat, row.blocks, splits, config, record=record, progress=progress)
         receipt["seconds"] = trained.seconds
+        _look_at_labels(trained, splits, config, record, progress)
         delivered = _deliver(flat.model, trained, splits, config, record, progress)
         receipt |= delivered.receipt
     record.write_metrics(delivered.metrics)
@@ -128,6 +129,33 @@ def _warn(config: Config, progress: Progress) -> None:
             f"Warning: finetune_learning_rate={rates[1]:g} is not below "
             f"head_learning_rate={rates[0]:g}; rates this high can destroy pretrained features."
         )
+
+
+def _look_at_labels(
+    trained: "Trained",
+    splits: "Splits",
+    config: Config,
+    record: "RunDirectory",
+    progress: Progress,
+) -> None:
+    """Lists, where it is asked for, training images that a probe takes for another class."""
+    from kerastl.selection.probe import find_label_issues, out_of_fold  # noqa: PLC0415  as in _run
+
+    if not config.label_issues:
+        return
+    if trained.pooled is None:
+        progress.line("Labels are not looked at: no features are stored.")
+        return
+    labels = splits.source.labels[splits.train]
+    probabilities = out_of_fold(
+        trained.pooled(splits.train), labels, splits.clusters()[splits.train], seed=config.seed
+    )
+    issues = find_label_issues(probabilities, labels)
+    record.write_label_issues(splits, issues, probabilities)
+    progress.line(
+        f"Labels: {count_of(len(issues), 'training image')} of {len(labels)} look like another "
+        "class to a linear probe; label_issues.csv has the least likely labels first."
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -231,6 +231,7 @@ CHOICES = {
     "best_by": "macro_f1",
     "augment": "flip,color:0.25",
     "overwrite": False,
+    "label_issues": False,
 }
 
 
@@ -246,7 +247,7 @@ def other_value(field):
 def test_flags_give_the_same_config_back(tmp_path):
     config = Config(**{name: other_value(field) for name, field in FIELDS.items()})
     same = [name for name, field in FIELDS.items() if getattr(config, name) == field.default]
-    assert same == ["overwrite"]
+    assert same == ["label_issues", "overwrite"]
     assert config_from_flags(config.to_flags()) == config
     path = tmp_path / "flags.txt"
     path.write_text("\n".join(config.to_flags()), encoding="utf-8")

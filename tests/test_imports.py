@@ -18,6 +18,7 @@ ORDER = (
     "model",
     "training",
     "outputs",
+    "selection",
     "run",
     "__init__",
     "flagfile",

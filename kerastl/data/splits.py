@@ -30,9 +30,13 @@ class Splits:
     test: np.ndarray
     unused: np.ndarray
 
+    def clusters(self) -> np.ndarray:
+        """Numbers the source's images; those that belong on one side have the same number."""
+        return _clusters(self.source)
+
     def seen_before(self) -> np.ndarray:
         """Says of each test image whether training or validation has it too, bool (test,)."""
-        clusters = _clusters(self.source)
+        clusters = self.clusters()
         return np.isin(clusters[self.test], clusters[np.concatenate([self.train, self.validation])])
 
     def items(self) -> Iterator[tuple[str, np.ndarray]]:

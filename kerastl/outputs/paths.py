@@ -23,6 +23,7 @@ _WRITTEN = (
     "receipt.json",
     "splits.csv",
     "audit.csv",
+    "label_issues.csv",
     "history.csv",
     "predictions.csv",
     "model.keras",

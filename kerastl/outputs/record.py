@@ -70,6 +70,30 @@ class RunDirectory:
             header = [field.name for field in dataclasses.fields(Finding)]
             self._write_csv("audit.csv", header, map(dataclasses.astuple, findings))
 
+    def write_label_issues(
+        self, splits: Splits, issues: np.ndarray, probabilities: np.ndarray
+    ) -> None:
+        """Writes training images whose label is not the likeliest, the least likely first.
+
+        Args:
+            splits: The images.
+            issues: Positions in `splits.train`, in the order of the rows.
+            probabilities: Of each training image and class.
+        """
+        source = splits.source
+        rows = (
+            (
+                source.examples[splits.train[position]],
+                source.class_names[source.labels[splits.train[position]]],
+                f"{probabilities[position, source.labels[splits.train[position]]]:.4f}",
+                source.class_names[probabilities[position].argmax()],
+                f"{probabilities[position].max():.4f}",
+            )
+            for position in issues
+        )
+        header = ("example", "class_name", "probability", "likelier", "its_probability")
+        self._write_csv("label_issues.csv", header, rows)
+
     def add_epoch(self, row: EpochRow) -> None:
         """Adds an epoch to `history.csv` and to the curves in `tensorboard/`."""
         self._history.append(row)

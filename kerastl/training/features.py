@@ -31,7 +31,7 @@ from kerastl.progress import Progress, format_duration
 from kerastl.training.store import FeatureStore, list_entries, make_room
 
 # Where a wider batch no longer gains on two cores, on ResNet50 and MobileNetV2.
-_BATCH_SIZE = 128
+_BATCH_SIZE = 64
 # A graph with its weights as constants has to stay below 2 GiB, protobuf's limit.
 _MAX_FOLDED_BYTES = 1 << 30
 # Share of the disk's free space that the store may fill, unless --cache_limit_gb says otherwise.

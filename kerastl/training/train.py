@@ -15,7 +15,7 @@ from kerastl.data.pipeline import evaluation_dataset, training_dataset, version_
 from kerastl.data.splits import Splits, count_per_class
 from kerastl.errors import bad_value
 from kerastl.model.backbones import Blocks
-from kerastl.model.boundaries import FlatModel
+from kerastl.model.boundaries import Boundary, FlatModel
 from kerastl.model.phases import Plan, find_boundary, find_first, prepare_phase
 from kerastl.progress import Progress, count_of, format_duration
 from kerastl.training.checks import Check, ExpectedMoves, check_first_loss, require
@@ -37,6 +37,8 @@ class Trained:
             stored features where there are some.
         evaluate_whole: Likewise, from the images through the whole network.
         stored: Whether there are stored features.
+        pooled: Reads pooled features of the pretrained network by images' indices, float32
+            (images, channels); None where they are not stored.
     """
 
     best: EpochRow
@@ -44,6 +46,7 @@ class Trained:
     evaluate: Callable[[np.ndarray], Evaluation]
     evaluate_whole: Callable[[np.ndarray], Evaluation]
     stored: bool
+    pooled: Callable[[np.ndarray], np.ndarray] | None
 
 
 class Recorder(Protocol):
@@ -160,7 +163,17 @@ def train(
         evaluate=evaluate_stored if frozen.get(lowest) else whole,
         evaluate_whole=whole,
         stored=frozen.get(lowest) is not None,
+        pooled=_pooled_reader(frozen, find_boundary(flat, find_first(flat, None, blocks))),
     )
+
+
+def _pooled_reader(
+    frozen: FrozenPart, boundary: Boundary
+) -> Callable[[np.ndarray], np.ndarray] | None:
+    pooled = frozen.get(boundary)
+    if pooled is None:
+        return None
+    return lambda indices: pooled.store.read(pooled.rows[indices])
 
 
 def _class_weights(splits: Splits, config: Config, progress: Progress) -> np.ndarray | None:

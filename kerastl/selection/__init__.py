@@ -1,0 +1,1 @@
+"""What features say before a network is trained on them: labels, backbones, settings."""
