@@ -175,12 +175,22 @@ def _deliver(
 ) -> _Delivered:
     """Evaluates the trained classifier, saves it and exports it."""
     from kerastl.outputs.savedmodel import export  # noqa: PLC0415  as in _run
-    from kerastl.training.checks import check_agreement, require, spread  # noqa: PLC0415
+    from kerastl.training.checks import (  # noqa: PLC0415
+        check_agreement,
+        check_restored,
+        require,
+        spread,
+    )
 
+    validation = trained.evaluate(splits.validation)
+    restored = check_restored(
+        validation.accuracy, trained.best.val_accuracy, len(splits.validation)
+    )
+    require(restored, record=record, progress=progress)
     test = trained.evaluate(splits.test)
     metrics = {
         "test": test.metrics(splits.source.class_names),
-        "validation": trained.evaluate(splits.validation).metrics(splits.source.class_names),
+        "validation": validation.metrics(splits.source.class_names),
         "best": {"phase": trained.best.phase, "epoch": trained.best.epoch},
     }
     seen = splits.seen_before()

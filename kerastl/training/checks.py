@@ -115,6 +115,8 @@ class ExpectedMoves:
             first: Position of the lowest step that trains.
         """
         self.phase = phase
+        kernel = flat.steps[-1].layer.kernel
+        self._head_is_zero = not np.any(keras.ops.convert_to_numpy(kernel))
         moving = [
             weight
             for step in flat.steps[first:]
@@ -131,8 +133,8 @@ class ExpectedMoves:
         A weight that trains may keep every bit where its gradient is too small to change a
         float32, as in a network whose random weights let no signal through. So it counts as
         wrong only if its gradient at the phase's rate would change it, or, of a statistic, if
-        a batch would. The head starts at zero, so the first step of all gives the layers below
-        it a gradient of zero, whatever theirs is afterwards: a phase of a single step is not
+        a batch would. A head that starts at zero gives the layers below it a gradient of zero
+        in its first step, whatever theirs is afterwards: a phase of a single step is then not
         asked to move them.
 
         Args:
@@ -141,8 +143,9 @@ class ExpectedMoves:
             batch: Inputs at the boundary and their labels, int64 (batch,).
         """
         wrongly_moved, still = self.frozen.moved(), self.moving.unmoved()
-        excused = [] if steps > 1 else still
-        if still and steps > 1:
+        asked = steps > 1 or not self._head_is_zero
+        excused = [] if asked else still
+        if still and asked:
             movable = _movable(still, upper, self.phase, *batch)
             excused = [weight for weight in still if id(weight) not in movable]
         excused_ids = {id(weight) for weight in excused}
@@ -172,6 +175,11 @@ def _movable(
     """Finds which weights a step would change, by their identity; the step is not kept."""
     before = upper.get_weights()
     snapshot = Snapshot(still)
+    norms = [layer for layer in upper.layers if hasattr(layer, "momentum")]
+    momenta = [layer.momentum for layer in norms]
+    for layer in norms:
+        # Whatever a phase has made of it: a statistic that differs from the batch's moves.
+        layer.momentum = 0.5
     with tf.GradientTape() as tape:
         logits = upper(inputs, training=phase.name == "scratch")
         loss = tf.reduce_mean(
@@ -179,6 +187,8 @@ def _movable(
         )
     movable = {id(weight) for weight in snapshot.moved()}  # Statistics.
     upper.set_weights(before)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
     for weight, gradient in zip(
         still, tape.gradient(loss, [weight.value for weight in still]), strict=True
     ):
@@ -191,6 +201,20 @@ def _movable(
         if (change > np.spacing(np.abs(np.array(weight)))).any():
             movable.add(id(weight))
     return movable
+
+
+def check_restored(accuracy: float, best: float, num_images: int) -> Check:
+    """Compares what is evaluated in the end with the epoch that was best.
+
+    Args:
+        accuracy: Of the final classifier on the validation images.
+        best: Of the best epoch on the same, as it was when the epoch ended.
+        num_images: How many they are; other kernels may round one of them to the other side.
+    """
+    return Check(
+        f"validation accuracy of the result {accuracy:.4f}, of the best epoch {best:.4f}",
+        abs(accuracy - best) <= 1 / num_images + 1e-6,
+    )
 
 
 def spread(count: int) -> np.ndarray:

@@ -337,3 +337,26 @@ def test_augmented_images_are_learnt_from(tiny_net, tmp_path, cache, views):
         held_out = len(made.splits.validation) + len(made.splits.test)
         assert f": {len(made.splits.train) * views + held_out} images to compute" in said
     assert ("on stored features" in said) == bool(cache and views)
+
+
+def test_statistics_that_a_momentum_of_one_holds_fail_the_check(tiny_net, tmp_path, monkeypatch):
+    def hold(model, steps_per_epoch):
+        for layer in model.layers:
+            if layer.name == "stem_bn":
+                layer.momentum = 1.0
+
+    monkeypatch.setattr("kerastl.training.fit._settle_statistics", hold)
+    changes = {"weights": "none", "head_epochs": 0, "finetune_epochs": 1}
+    message = failed_check(prepare(tiny_net, tmp_path, **changes))
+    assert "wrong: stem_bn/moving_mean, stem_bn/moving_variance" in message
+
+
+def test_second_phase_of_a_single_step_is_asked_to_move_all(tiny_net, tmp_path, monkeypatch):
+    def forget_a_layer(classifier, flat, trainable):
+        kept = [layer for layer in trainable if layer.name != "block2_conv"]
+        set_trainable(classifier, flat, kept)
+
+    monkeypatch.setattr(phases, "_set_trainable", forget_a_layer)
+    single = FINETUNE | {"finetune_epochs": 1, "batch_size": 64}
+    message = failed_check(prepare(tiny_net, tmp_path, noise=80.0, **single))
+    assert "wrong: block2_conv/kernel, block2_conv/bias" in message
