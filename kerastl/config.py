@@ -50,8 +50,10 @@ class _Range:
 
     def __str__(self) -> str:
         low = f"{'above' if self.open_low else 'at least'} {self.low:g}"
-        high = f"{'below' if self.open_high else 'at most'} {self.high:g}"
-        return low if math.isinf(self.high) else f"{low} and {high}"
+        if math.isinf(self.high):
+            return f"{low} and finite"
+        high = int(self.high) if float(self.high).is_integer() else self.high
+        return f"{low} and {'below' if self.open_high else 'at most'} {high}"
 
 
 _RANGES = {

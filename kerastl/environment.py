@@ -183,7 +183,7 @@ def _quiet_import() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             held.seek(0)
             os.write(stderr_copy, held.read())
             raise

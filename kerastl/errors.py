@@ -1,6 +1,8 @@
 """The errors that a person can mend; commands show them as one line, without a traceback."""
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
 
 
@@ -19,9 +21,11 @@ def bad_value(field: str, value: object, problem: str, advice: str) -> UsageErro
 
 def cannot_write(field: str, path: object, reason: str) -> KerastlError:
     """Builds the error for a directory or file that the disk does not take."""
+    is_full = reason in map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+    advice = "Free some space or choose" if is_full else "Choose"
     return KerastlError(
-        f"{field}={str(path)!r}: cannot be written ({reason}). Free some space or choose another "
-        f"directory with --{field}."
+        f"{field}={str(path)!r}: cannot be written ({reason}). {advice} another directory with "
+        f"--{field}."
     )
 
 

@@ -12,6 +12,8 @@ _PROBLEMS = (
     ("\0", "holds a NUL character, as a file does that is not UTF-8"),
     (r"^[^-]", "is not a flag"),
     (r"^-+\w+(\s+=|=\s)", "has a space beside its equals sign"),
+    (r"^-+\w+\s", "has a space where its equals sign belongs"),
+    (r"\s--?\w+=", "holds a second flag, which would be part of the value"),
     (r"\s#\s", "has a comment behind the flag, where it would be part of the value"),
 )
 

@@ -3,12 +3,14 @@
 It parses flags, calls `kerastl.run`, and prints; everything else can be imported and tested.
 """
 
+import _thread
+import functools
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from kerastl.errors import KerastlError, UsageError
 from kerastl.flags import config_from_flags, help_text, wants_help
@@ -17,6 +19,7 @@ from kerastl.run import run
 
 _FAILED = 1
 _USAGE = 2
+_SECONDS_UNTIL_REPEATED = 0.1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +38,8 @@ def guard(command: Callable[[Progress], None]) -> int:
     if threading.current_thread() is threading.main_thread():
         # A job that is told to end cleans up as one that is stopped from the keyboard.
         signal.signal(signal.SIGTERM, _stop)
+    hook = sys.unraisablehook
+    sys.unraisablehook = functools.partial(_stop_all_the_same, hook)
     try:
         command(output)
         _check_written(output)
@@ -47,6 +52,8 @@ def guard(command: Callable[[Progress], None]) -> int:
     except KeyboardInterrupt as stop:
         errors.line(" ".join(["error: stopped.", *map(str, stop.args)]))
         return _FAILED
+    finally:
+        sys.unraisablehook = hook
     return 0
 
 
@@ -69,6 +76,15 @@ def _check_written(output: Progress) -> None:
             f"stdout: could not be written ({output.failure.strerror}). The command has finished "
             "its work all the same; only what it said is lost."
         )
+
+
+def _stop_all_the_same(hook: Callable[[Any], object], unraisable: Any) -> None:
+    """Repeats an interrupt that fell into a moment in which Python can raise nothing."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        # Not at once, or it would fall into the same moment.
+        threading.Timer(_SECONDS_UNTIL_REPEATED, _thread.interrupt_main).start()
+    else:
+        hook(unraisable)
 
 
 def _stop(*_: object) -> NoReturn:

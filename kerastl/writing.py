@@ -89,11 +89,11 @@ def in_the_end(write: Callable[[], None]) -> Iterator[None]:
     """
     try:
         yield
+        write()
     except BaseException:
         with contextlib.suppress(KerastlError):
             write()
         raise
-    write()
 
 
 def _reason(error: Exception) -> str:

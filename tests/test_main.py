@@ -1,9 +1,13 @@
+import os
+import signal
+import sys
+import time
 import types
 
 import pytest
 
 from command_line import run_python
-from kerastl import cli, main
+from kerastl import cli, environment, main
 from kerastl.errors import KerastlError, UsageError
 from kerastl.flags import TOPICS
 
@@ -147,3 +151,40 @@ def test_misspelt_subcommand_is_refused(monkeypatch, capsys):
     assert out == ""
     assert err.startswith("error: command='trian': is not a command. Did you mean 'train'? Known: ")
     assert err.count("\n") == 1
+
+
+def test_interrupt_that_python_drops_is_repeated(monkeypatch, capsys):
+    real_signal = signal.signal
+
+    class Deaf:
+        def __del__(self):
+            raise KeyboardInterrupt
+
+    def command(output):
+        del [Deaf()][0]
+        for _ in range(50):
+            time.sleep(0.1)
+
+    # Test runners leave interrupts to their main process.
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    handler = real_signal(signal.SIGINT, signal.default_int_handler)
+    started = time.monotonic()
+    try:
+        assert main.guard(command) == 1
+    finally:
+        real_signal(signal.SIGINT, handler)
+    assert time.monotonic() - started < 4
+    assert capsys.readouterr().err == "error: stopped.\n"
+
+
+def test_interrupt_during_an_import_holds_back_what_libraries_wrote(monkeypatch, capfd):
+    monkeypatch.delitem(sys.modules, "tensorflow")
+
+    def stop():
+        with environment._quiet_import():
+            os.write(2, b"I0000 oneDNN")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+    assert capfd.readouterr().err == ""

@@ -135,3 +135,20 @@ def test_what_cannot_be_written_after_a_good_block_is_said():
 
     with pytest.raises(KerastlError, match="the disk is full"):
         block()
+
+
+def test_interrupt_of_the_last_write_writes_once_more():
+    calls = []
+
+    def write_it():
+        calls.append(len(calls))
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
+    def block():
+        with in_the_end(write_it):
+            pass
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert calls == [0, 1]

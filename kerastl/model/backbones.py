@@ -8,7 +8,7 @@ import pathlib
 import re
 from collections.abc import Callable, Sequence
 
-from kerastl.errors import bad_value, unknown_name
+from kerastl.errors import bad_value, closest, unknown_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,8 +204,13 @@ def check_weights(weights: str) -> None:
         return
     path = weights
     if not pathlib.Path(path).is_file():
+        near = closest(weights, ["imagenet", "none"])
+        advice = f"Did you mean {near[0]!r}? " if near else ""
         raise bad_value(
-            "weights", path, "is not a file", "Use imagenet, none or the path of a weights file"
+            "weights",
+            path,
+            "is not a file",
+            f"{advice}Use imagenet, none or the path of a weights file",
         )
     if not path.endswith((".h5", ".keras")):
         raise bad_value(

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import h5py
 import keras
+import numpy as np
 
 from kerastl.environment import keras_home
 from kerastl.errors import KerastlError, bad_value
@@ -81,7 +82,11 @@ def build_backbone(backbone: Backbone, *, weights: str, image_size: int) -> kera
     if weights == "none":
         return _named(network)
     _load_file(network, weights, backbone)
-    if backbone.module == "efficientnet" and _is_published_efficientnet(weights):
+    if not all(np.isfinite(values).all() for values in network.get_weights()):
+        raise bad_value(
+            "weights", weights, "holds values that are not finite", "Get the file again"
+        )
+    if backbone.module == "efficientnet" and _is_published_efficientnet(weights, network):
         return _with_published_scaling(network)
     return _named(network)
 
@@ -120,7 +125,8 @@ def _load_file(network: keras.Model, path: str, backbone: Backbone) -> None:
         raise bad_value(
             "weights", path, "is damaged or no weights file of Keras", "Get the file again"
         ) from error
-    except (ValueError, UserWarning) as error:
+    # A Sequential that holds another network has no `output`.
+    except (ValueError, UserWarning, AttributeError) as error:
         if "File not found" in str(error):  # What Keras says of a .keras file that is no zip.
             raise bad_value(
                 "weights", path, "is damaged or no weights file of Keras", "Get the file again"
@@ -135,7 +141,7 @@ def _load_file(network: keras.Model, path: str, backbone: Backbone) -> None:
 
 
 def _copy_weights(source: keras.Model, network: keras.Model, backbone: Backbone) -> None:
-    values = _backbone_in(source).get_weights()
+    values = _backbone_in(source, network).get_weights()
     if len(values) > len(network.weights):
         whole = _build_whole(backbone, num_classes=source.output.shape[-1])
         whole.set_weights(values)
@@ -143,9 +149,20 @@ def _copy_weights(source: keras.Model, network: keras.Model, backbone: Backbone)
     network.set_weights(values)
 
 
-def _backbone_in(model: keras.Model) -> keras.Model:
-    """Finds the backbone in a classifier that was trained here; any other is one itself."""
-    return {layer.name: layer for layer in model.layers}.get("backbone", model)
+def _backbone_in(model: keras.Model, network: keras.Model) -> keras.Model:
+    """Finds the model in a classifier that has the weights of `network`, or gives it back whole."""
+    shapes = [tuple(weight.shape) for weight in network.weights]
+    for candidate in _models_in(model):
+        if [tuple(weight.shape) for weight in candidate.weights] == shapes:
+            return candidate
+    return model
+
+
+def _models_in(model: keras.Model) -> Iterator[keras.Model]:
+    yield model
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _models_in(layer)
 
 
 def _load_h5(network: keras.Model, path: str, backbone: Backbone) -> None:
@@ -190,13 +207,14 @@ def _build_whole(backbone: Backbone, *, num_classes: int) -> keras.Model:
     return getattr(keras.applications, backbone.name)(weights=None, classes=num_classes)
 
 
-def _is_published_efficientnet(path: str) -> bool:
+def _is_published_efficientnet(path: str, network: keras.Model) -> bool:
     """Tells whether weights belong to the graph that `weights="imagenet"` builds.
 
     That graph has one rescaling more than any other of the same EfficientNet.
     """
     if path.endswith(".keras"):
-        return _count_rescalings(_backbone_in(keras.saving.load_model(path, compile=False))) > 1
+        model = keras.saving.load_model(path, compile=False)
+        return _count_rescalings(_backbone_in(model, network)) > 1
     digest = hashlib.md5(pathlib.Path(path).read_bytes(), usedforsecurity=False)
     return digest.hexdigest() in _PUBLISHED_EFFICIENTNETS
 

@@ -115,8 +115,8 @@ class ExpectedMoves:
             first: Position of the lowest step that trains.
         """
         self.phase = phase
-        kernel = flat.steps[-1].layer.kernel
-        self._head_is_zero = not np.any(keras.ops.convert_to_numpy(kernel))
+        self._head = flat.steps[-1].layer
+        self._head_is_zero = not np.any(keras.ops.convert_to_numpy(self._head.kernel))
         moving = [
             weight
             for step in flat.steps[first:]
@@ -143,11 +143,10 @@ class ExpectedMoves:
             batch: Inputs at the boundary and their labels, int64 (batch,).
         """
         wrongly_moved, still = self.frozen.moved(), self.moving.unmoved()
-        asked = steps > 1 or not self._head_is_zero
-        excused = [] if asked else still
-        if still and asked:
-            movable = _movable(still, upper, self.phase, *batch)
-            excused = [weight for weight in still if id(weight) not in movable]
+        movable = _movable(still, upper, self.phase, *batch) if still else set()
+        if steps == 1 and self._head_is_zero:
+            movable &= {id(weight) for weight in self._head.weights}
+        excused = [weight for weight in still if id(weight) not in movable]
         excused_ids = {id(weight) for weight in excused}
         wrong = wrongly_moved + [weight for weight in still if id(weight) not in excused_ids]
         parts = [f"{len(self.moving) - len(still)} of {len(self.moving)} trained weights moved"]

@@ -18,6 +18,7 @@ from kerastl.training.schedule import LearningRate
 from kerastl.training.scores import BalancedAccuracy, MacroF1
 
 _NOT_FINITE = "the loss is not finite"
+_LARGEST_LOSS = 1e20
 # What Keras reports of an epoch that has a place in its row.
 _REPORTED = (
     "loss",
@@ -205,6 +206,8 @@ class _PhaseModel(keras.Model):
 
 def _finite_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     loss = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    # What counts as infinite: no weights that give such a loss are worth keeping.
+    loss = tf.where(loss > _LARGEST_LOSS, tf.constant(float("inf")), loss)
     return tf.debugging.check_numerics(loss, _NOT_FINITE)
 
 

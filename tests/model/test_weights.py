@@ -323,3 +323,25 @@ def test_format_is_told_from_the_content(tiny_net, trained, tmp_path):
     save_older(trained, tmp_path / "older.h5")
     (tmp_path / "older.h5").rename(tmp_path / "older.weights.h5")
     assert fingerprint(load(tiny_net, tmp_path / "older.weights.h5")) == fingerprint(trained)
+
+
+def test_sequential_classifier_gives_the_network_in_it(trained, tiny_net, tmp_path):
+    layers = [keras.Input(trained.input.shape[1:]), trained, keras.layers.GlobalMaxPooling2D()]
+    keras.Sequential([*layers, keras.layers.Dense(5)]).save(tmp_path / "own.keras")
+    assert fingerprint(load(tiny_net, tmp_path / "own.keras")) == fingerprint(trained)
+
+
+def test_sequential_of_another_network_is_refused(tiny_net, tmp_path):
+    other = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Conv2D(500, 3)])
+    keras.Sequential([keras.Input((16, 16, 3)), other]).save(tmp_path / "own.keras")
+    refused(tiny_net, tmp_path / "own.keras", "holds the weights of another network than TinyNet")
+
+
+def test_values_that_are_not_finite_are_refused(trained, tiny_net, tmp_path):
+    trained.weights[0].assign(trained.weights[0] * np.nan)
+    trained.save_weights(tmp_path / "nan.weights.h5")
+    refused(tiny_net, tmp_path / "nan.weights.h5", "holds values that are not finite")
+
+
+def test_misspelt_imagenet_is_told_apart(tiny_net):
+    refused(tiny_net, "Imagenet", r"is not a file\. Did you mean 'imagenet'\? Use imagenet, none")

@@ -128,8 +128,7 @@ def test_what_cannot_be_a_directory_is_one_line(tmp_path, config, below, reason)
     with pytest.raises(kerastl.KerastlError) as caught:
         open_it(dataclasses.replace(config, run_dir=path))
     assert str(caught.value) == (
-        f"run_dir={path!r}: cannot be written ({reason}). Free some space or choose another "
-        "directory with --run_dir."
+        f"run_dir={path!r}: cannot be written ({reason}). Choose another directory with --run_dir."
     )
 
 

@@ -149,3 +149,8 @@ def test_weight_decay_is_for_kernels():
         built.apply([keras.ops.zeros(1), keras.ops.zeros(1)], [kernel, bias])
         assert float(kernel[0]) == pytest.approx(0.95)
         assert float(bias[0]) == 1.0
+
+
+def test_rate_that_ruins_all_stops_the_run(tiny_net):
+    with pytest.raises(KerastlError, match=r"is not finite in the head phase, epoch 1, step \d"):
+        train(tiny_net, 1e30)
