@@ -46,7 +46,14 @@ def test_each_changes_pixels_and_keeps_their_range(name):
         assert 0 <= image.min() <= image.max() <= 255
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        # It has so many layers that its two tracings take seconds.
+        pytest.param(name, marks=pytest.mark.slow) if name == "randaugment" else name
+        for name in AUGMENTATIONS
+    ],
+)
 def test_seed_version_and_image_decide_and_nothing_else(name):
     def series(**changes):
         return np.stack([changed(name, version=version, **changes) for version in range(1, 7)])

@@ -326,7 +326,7 @@ def test_statistics_at_rest_are_no_fault(tiny_net, tmp_path):
     assert "have too small a gradient to" in made.said.getvalue()
 
 
-@pytest.mark.parametrize(("cache", "views"), [("stored", 0), ("stored", 2), ("", 2)])
+@pytest.mark.parametrize(("cache", "views"), [("stored", 0), ("stored", 2)])
 def test_augmented_images_are_learnt_from(tiny_net, tmp_path, cache, views):
     changes = {"augment": "flip,color:0.2", "augment_views": views, "head_epochs": 6, **FINETUNE}
     made = prepare(tiny_net, tmp_path, cache_dir=cache and str(tmp_path / cache), **changes)
