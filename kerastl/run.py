@@ -1,5 +1,6 @@
 """One run from its config to its results: read this first."""
 
+import contextlib
 import dataclasses
 import pathlib
 import sys
@@ -9,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 from kerastl import environment
 from kerastl.config import Config
 from kerastl.model.backbones import check_weights, find_backbone
-from kerastl.outputs.paths import clear, make_writable, open_run_directory
+from kerastl.outputs.paths import (
+    clear,
+    make_writable,
+    open_run_directory,
+    writable_directory,
+)
 from kerastl.progress import Progress, count_of, format_duration
 
 if TYPE_CHECKING:
@@ -54,9 +60,11 @@ def run(config: Config, *, progress: Progress | None = None) -> Result:
     progress = Progress(sys.stdout) if progress is None else progress
     find_backbone(config.backbone, image_size=config.image_size)
     check_weights(config.weights)
-    with open_run_directory(config) as run_dir:
+    with contextlib.ExitStack() as stack:
+        run_dir = stack.enter_context(open_run_directory(config))
         if config.export_dir:
-            make_writable(pathlib.Path(config.export_dir), field="export_dir")
+            export_dir = pathlib.Path(config.export_dir)
+            stack.enter_context(writable_directory(export_dir, field="export_dir"))
         if cache := config.cache_path or config.memory_path:
             make_writable(cache, field="cache_dir")
         environment.prepare(progress)

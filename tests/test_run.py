@@ -335,3 +335,12 @@ def test_weights_that_are_not_the_best_fail_the_check(tmp_path, monkeypatch):
     with pytest.raises(kerastl.KerastlError, match="validation accuracy of the result"):
         fakes.finish_run(config, fakes.colour_source())
     assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_run_that_cannot_start_leaves_no_directories(tmp_path):
+    config = fakes.tiny_config(
+        tmp_path, unfreeze_from="blok2", export_dir=str(tmp_path / "exports")
+    )
+    with pytest.raises(kerastl.UsageError, match="unfreeze_from='blok2'"):
+        fakes.finish_run(config, fakes.colour_source())
+    assert sorted(os.listdir(tmp_path)) == ["tiny.weights.h5"]

@@ -45,22 +45,35 @@ def open_run_directory(config: Config) -> Iterator[pathlib.Path]:
         KerastlError: If it cannot be written.
     """
     path = pathlib.Path(config.run_dir)
+    with writable_directory(path, field="run_dir"):
+        try:
+            _look_into(path, config)
+            yield path
+        except KeyboardInterrupt as stop:
+            if not stop.args and (path / CHECKPOINT).exists():
+                stop.args = (f"The best finished epoch is in {path / CHECKPOINT}.",)
+            raise
+
+
+@contextlib.contextmanager
+def writable_directory(path: pathlib.Path, *, field: str) -> Iterator[None]:
+    """Makes a directory that can be written; removes it again if nothing came of the block.
+
+    Raises:
+        KerastlError: If it cannot be written.
+    """
     is_new = not os.path.exists(path)  # Of a name that is too long, Path's own would raise.
+    make_writable(path, field=field)
     try:
-        _look_into(path, config)
-        yield path
-    except BaseException as error:
+        yield
+    except BaseException:
         if is_new:
-            with contextlib.suppress(OSError):  # It is not empty, or was never made.
+            with contextlib.suppress(OSError):  # It is not empty.
                 path.rmdir()
-        checkpoint = path / CHECKPOINT
-        if isinstance(error, KeyboardInterrupt) and not error.args and checkpoint.exists():
-            error.args = (f"The best finished epoch is in {checkpoint}.",)
         raise
 
 
 def _look_into(path: pathlib.Path, config: Config) -> None:
-    make_writable(path, field="run_dir")
     if (path / _FINISHED).exists() and not config.overwrite:
         raise UsageError(
             f"run_dir={config.run_dir!r}: holds a finished run. Choose another or add --overwrite."
