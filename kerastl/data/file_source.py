@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 
 import numpy as np
 import tensorflow as tf
@@ -48,15 +49,23 @@ def read_files(config: Config, progress: Progress) -> Source:
     files = [listing.files[number] for number in kept]
     good = [facts[number] for number in kept]
     _check_classes(listing, files, config)
-    findings = (*_bad_files(listing, facts), *_findings(files, good))
+    alike = {
+        "same image": list(duplicates(good)),
+        "nearly the same image": list(near_duplicates(good)),
+    }
+    findings = (*_bad_files(listing, facts), *_findings(files, good, alike))
     _tell(findings, progress)
     return dataclasses.replace(
-        _make_source(config.dataset, listing, files, good), findings=findings
+        _make_source(config.dataset, listing, files, good, alike), findings=findings
     )
 
 
 def _make_source(
-    name: str, listing: Listing, files: list[LabelledFile], facts: list[Facts]
+    name: str,
+    listing: Listing,
+    files: list[LabelledFile],
+    facts: list[Facts],
+    alike: dict[str, list[list[int]]],
 ) -> Source:
     paths = tf.constant([str(file.path) for file in files])
     labels = {class_name: label for label, class_name in enumerate(listing.class_names)}
@@ -68,11 +77,11 @@ def _make_source(
         digests=np.array([list(bytes.fromhex(fact.digest)) for fact in facts], np.uint8),
         given_splits=np.array([file.split for file in files]),
         read=lambda index: tf.io.read_file(tf.gather(paths, index)),
-        groups=_groups(files, facts),
+        groups=_groups(files, alike),
     )
 
 
-def _groups(files: list[LabelledFile], facts: list[Facts]) -> np.ndarray:
+def _groups(files: list[LabelledFile], alike: dict[str, list[list[int]]]) -> np.ndarray:
     """Numbers what belongs on one side: equal or nearly equal pixels, and equal groups."""
     parent = list(range(len(files)))
 
@@ -86,7 +95,7 @@ def _groups(files: list[LabelledFile], facts: list[Facts]) -> np.ndarray:
     for number, file in enumerate(files):
         if file.group:
             parent[root(number)] = root(named.setdefault(file.group, number))
-    for numbers in (*duplicates(facts), *near_duplicates(facts)):
+    for numbers in itertools.chain(*alike.values()):
         for number in numbers[1:]:
             parent[root(number)] = root(numbers[0])
     return np.array([root(number) for number in range(len(files))], np.int64)
@@ -132,13 +141,12 @@ def _bad_files(listing: Listing, facts: list[Facts]) -> list[Finding]:
     ]
 
 
-def _findings(files: list[LabelledFile], facts: list[Facts]) -> list[Finding]:
+def _findings(
+    files: list[LabelledFile], facts: list[Facts], alike: dict[str, list[list[int]]]
+) -> list[Finding]:
     found = [
         _pair(files[numbers[0]], files[number], what)
-        for what, lists in (
-            ("same image", duplicates(facts)),
-            ("nearly the same image", near_duplicates(facts)),
-        )
+        for what, lists in alike.items()
         for numbers in lists
         for number in numbers[1:]
     ]

@@ -153,16 +153,13 @@ def train(
     # Nothing below the lowest boundary has changed, so its features hold for the result.
     lowest = boundaries[min(boundaries)]
     upper = keras.Model(lowest.tensor, flat.outputs)
-
-    def evaluate_stored(indices: np.ndarray) -> Evaluation:
-        return _evaluator(upper, splits, config, frozen.get(lowest))(indices)
-
+    features = frozen.get(lowest)
     return Trained(
         best=best.row,
         seconds=seconds,
-        evaluate=evaluate_stored if frozen.get(lowest) else whole,
+        evaluate=_evaluator(upper, splits, config, features) if features else whole,
         evaluate_whole=whole,
-        stored=frozen.get(lowest) is not None,
+        stored=features is not None,
         pooled=_pooled_reader(frozen, find_boundary(flat, find_first(flat, None, blocks))),
     )
 
