@@ -61,7 +61,7 @@ class StoredFeatures:
 
     Attributes:
         seconds_per_image: What decoding an image and computing its features takes, as
-            measured when the combination was begun.
+            measured when the combination was begun; 0 where there were too few to tell.
         store: Where they are.
         rows: Row of each image and version of the source, -1 for those that are not there.
     """
@@ -110,7 +110,7 @@ class FrozenPart:
         self._digests = version_digests(splits.source, config)
         trained = version_indices(splits.source, splits.train, config)
         self._used = np.concatenate([trained, splits.validation, splits.test])
-        for boundary in boundaries:
+        for boundary in sorted(boundaries, key=lambda boundary: boundary.position):
             store = self._open(boundary, config.cache_path)
             if store is not None:
                 self._stores[boundary.position] = store
@@ -122,7 +122,7 @@ class FrozenPart:
         if store is None:
             return None
         return StoredFeatures(
-            seconds_per_image=store.about()["seconds_per_image"],
+            seconds_per_image=store.about().get("seconds_per_image", 0.0),
             store=store,
             rows=store.find(self._digests),
         )
@@ -137,7 +137,8 @@ class FrozenPart:
             f"Frozen part up to {names}: {to_compute} images to compute, "
             f"{len(self._used) - to_compute} in the store already."
         )
-        for boundary in self._boundaries:
+        # The pass itself tells what the highest boundary takes; a lower one is timed alone.
+        for boundary in self._boundaries[:-1]:
             store = self._stores[boundary.position]
             if "seconds_per_image" not in store.about():
                 store.describe(seconds_per_image=self._time(boundary))
@@ -185,7 +186,7 @@ class FrozenPart:
 
     def _fill(self, todo: np.ndarray, missing: Mapping[int, np.ndarray]) -> None:
         function = self._function(self._boundaries)
-        started = time.monotonic()
+        started = after_first = time.monotonic()
         with ExitStack() as stack:
             writers = {
                 position: stack.enter_context(self._stores[position].adding())
@@ -199,9 +200,16 @@ class FrozenPart:
                 ):
                     wanted = np.isin(batch, lacking)
                     writers[position].add(self._digests[batch[wanted]], features.numpy()[wanted])
+                if not done:
+                    # The first batch builds what the others find there.
+                    after_first = time.monotonic()
                 done += len(images)
                 self._show(done, len(todo), time.monotonic() - started)
         seconds = time.monotonic() - started
+        highest = self._stores[self._boundaries[-1].position]
+        timed = len(todo) - _BATCH_SIZE
+        if "seconds_per_image" not in highest.about() and timed > 0:
+            highest.describe(seconds_per_image=(time.monotonic() - after_first) / timed)
         written = sum(
             self._stores[position].bytes_for(len(lacking)) for position, lacking in missing.items()
         )

@@ -248,7 +248,8 @@ def _tell_savings(
 ) -> None:
     computed = phase.epochs * (len(splits.train) + len(splits.validation))
     plain = seconds + computed * features.seconds_per_image
+    instead = f" instead of about {format_duration(plain)}" if plain > seconds else ""
     progress.line(
         f"{count_of(phase.epochs, f'{phase.name} epoch')} on stored features: "
-        f"{format_duration(seconds)} instead of about {format_duration(plain)}."
+        f"{format_duration(seconds)}{instead}."
     )
