@@ -19,16 +19,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 
 # First of all, since it chooses the backend that Keras takes when it is imported.
 from common import add_data_flags, machine, plain_dataset  # isort: skip
 import keras
 import numpy as np
 import tensorflow as tf
+from sklearn import datasets
 
 import kerastl
 from kerastl import environment
-from kerastl.data import sources
+from kerastl.data.audit import read_source
 from kerastl.data.splits import Splits, deal
 from kerastl.model.backbones import BACKBONES
 from kerastl.model.boundaries import find_boundaries, flatten
@@ -80,7 +82,7 @@ def run_plain(config: kerastl.Config) -> Timing:
     """Trains with Keras alone and evaluates on the test images."""
     started = time.monotonic()
     with environment.settings("float32", config.seed):
-        splits = deal(sources.read_source(config, kerastl.Progress()), config)
+        splits = deal(read_source(config, kerastl.Progress()), config)
         train, validation, test = (
             plain_dataset(splits, indices, config, shuffled=indices is splits.train)
             for indices in (splits.train, splits.validation, splits.test)
@@ -248,7 +250,7 @@ def _time_pass(config: kerastl.Config, count: int) -> float:
 
 
 def _first_images(config: kerastl.Config, count: int) -> Splits:
-    source = sources.read_source(config, kerastl.Progress())
+    source = read_source(config, kerastl.Progress())
     indices = np.arange(count)
     return Splits(source, train=indices, validation=indices[:0], test=indices[:0], unused=indices)
 
@@ -280,34 +282,6 @@ def _print_memory() -> None:
 
 def run_for_memory(count: int) -> None:
     """Trains a head on `count` images that differ by a pixel; prints the peak in MB."""
-
-    def read_many() -> sources.Source:
-        digits = original()
-        repeats = np.arange(count) % len(digits)
-        pixels = [tf.io.decode_png(digits.read(i)).numpy() for i in range(len(digits))]
-        base = tf.constant(np.stack(pixels))
-        kinds = tf.constant(repeats)
-
-        def read(index: tf.Tensor) -> tf.Tensor:
-            # Three pixels carry the image's number, so that no two are alike.
-            number = tf.cast(tf.stack([index % 256, index // 256 % 256, index // 65536]), tf.uint8)
-            flat = tf.reshape(base[kinds[index]], [-1])
-            return tf.io.encode_png(tf.reshape(tf.concat([number, flat[3:]], 0), [8, 8, 1]))
-
-        numbers = np.arange(count, dtype=np.int64)
-        digests = sources.digest_all(number.tobytes() for number in numbers)
-        return sources.Source(
-            name="many digits",
-            class_names=digits.class_names,
-            examples=[f"many[{number}]" for number in numbers],
-            labels=digits.labels[repeats],
-            digests=digests,
-            given_splits=np.full(count, "train"),
-            read=read,
-        )
-
-    original = sources.read_digits
-    sources.read_digits = read_many
     with tempfile.TemporaryDirectory() as folder:
         weights = f"{folder}/random.weights.h5"
         keras.applications.MobileNetV2(
@@ -315,7 +289,7 @@ def run_for_memory(count: int) -> None:
         ).save_weights(weights)
         kerastl.run(
             kerastl.Config(
-                dataset="digits",
+                dataset="python",
                 run_dir=f"{folder}/run",
                 cache_dir=f"{folder}/cache",
                 backbone="MobileNetV2",
@@ -323,9 +297,31 @@ def run_for_memory(count: int) -> None:
                 image_size=32,
                 head_epochs=2,
             ),
+            source=_many_digits(count),
             progress=kerastl.Progress(),
         )
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+def _many_digits(count: int) -> kerastl.Source:
+    digits = datasets.load_digits()
+    greys = np.round(digits.images * (255 / 16)).astype(np.uint8)
+
+    class Repeated(Sequence):
+        """The digits again and again; three pixels carry the number, so no two are alike."""
+
+        def __len__(self) -> int:
+            return count
+
+        def __getitem__(self, index: int) -> np.ndarray:
+            if not 0 <= index < count:
+                raise IndexError(index)
+            pixels = greys[index % len(greys)].copy()
+            pixels[0, :3] = index % 256, index // 256 % 256, index // 65536
+            return pixels
+
+    labels = digits.target[np.arange(count) % len(greys)]
+    return kerastl.Source.from_arrays(Repeated(), labels)
 
 
 def _config(arguments: argparse.Namespace, **changes: object) -> kerastl.Config:

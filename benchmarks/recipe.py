@@ -26,7 +26,7 @@ import numpy as np
 
 import kerastl
 from kerastl import environment
-from kerastl.data.sources import read_source
+from kerastl.data.audit import read_source
 from kerastl.data.splits import deal
 
 _BLOCK = "block_6"

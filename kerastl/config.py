@@ -16,6 +16,9 @@ PhaseName = Literal["head", "finetune", "scratch"]
 # The user's cache folder, by the rules of the operating system.
 AUTO = "auto"
 
+# A `Source` that `run` is given, which only Python can do.
+FROM_PYTHON = "python"
+
 # Unfreezes every layer of the backbone.
 ALL_LAYERS = "all"
 
@@ -26,6 +29,7 @@ AUGMENTATIONS = {"flip": None, "crop": 0.2, "color": 0.3, "randaugment": 0.5}
 
 _CHOICES = {
     "on_bad_image": ("stop", "skip"),
+    "small_classes": ("stop", "train"),
     "best_by": ("accuracy", "balanced_accuracy", "macro_f1", "loss"),
     "class_weights": ("none", "balanced", "sqrt"),
     "resize": ("crop", "pad", "stretch"),
@@ -118,6 +122,7 @@ class Config:
     backbone: str = "ResNet50"
     weights: str = "imagenet"
     on_bad_image: str = "stop"
+    small_classes: str = "stop"
     image_column: str = ""
     label_column: str = ""
     split_column: str = ""
@@ -175,7 +180,9 @@ class Config:
 
     def _check_dataset(self) -> None:
         kind, _, name = self.dataset.partition(":")
-        if self.dataset != "digits" and not (kind in ("tfds", "folder", "csv") and name):
+        if self.dataset not in ("digits", FROM_PYTHON) and not (
+            kind in ("tfds", "folder", "csv") and name
+        ):
             near = closest(self.dataset, ["digits"])
             advice = f"Did you mean {near[0]!r}? " if near else ""
             raise bad_value(

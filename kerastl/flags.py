@@ -24,6 +24,8 @@ TOPICS: dict[str, dict[str, str]] = {
         "examples_per_class": "Keep this many training images of each class; 0 keeps all.",
         "splits_from": "The splits.csv of an earlier run: its images stay in their splits, and "
         "only new ones are dealt; empty for none.",
+        "small_classes": "What to do about classes with too few images for every split: stop, or "
+        "train on all of them.",
         "on_bad_image": "What to do about files that cannot be used: stop, or skip them.",
         "image_column": "The table's column of paths; empty to find it by its usual names.",
         "label_column": "Likewise of classes.",

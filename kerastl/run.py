@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kerastl import environment
-from kerastl.config import Config
+from kerastl.config import FROM_PYTHON, Config
+from kerastl.errors import bad_value
 from kerastl.model.backbones import check_weights, find_backbone
 from kerastl.outputs.paths import (
     clear,
@@ -21,6 +22,7 @@ from kerastl.progress import Progress, count_of, format_duration
 if TYPE_CHECKING:
     import keras
 
+    from kerastl.data.sources import Source
     from kerastl.data.splits import Splits
     from kerastl.outputs.record import RunDirectory
     from kerastl.training.train import Trained
@@ -43,7 +45,9 @@ class Result:
     export_path: pathlib.Path | None
 
 
-def run(config: Config, *, progress: Progress | None = None) -> Result:
+def run(
+    config: Config, *, source: "Source | None" = None, progress: Progress | None = None
+) -> Result:
     """Trains, evaluates, records and exports a classifier.
 
     Keras's global settings and random seed are set for the run; the settings are put back.
@@ -51,6 +55,7 @@ def run(config: Config, *, progress: Progress | None = None) -> Result:
 
     Args:
         config: What to do.
+        source: Images from Python, where `config.dataset` is "python".
         progress: Where to report; standard output by default, `Progress()` for silence.
 
     Raises:
@@ -58,6 +63,15 @@ def run(config: Config, *, progress: Progress | None = None) -> Result:
         KerastlError: If something outside is not as needed, or the loss is not finite.
     """
     progress = Progress(sys.stdout) if progress is None else progress
+    if (source is None) == (config.dataset == FROM_PYTHON):
+        raise bad_value(
+            "dataset",
+            config.dataset,
+            "needs a source that kerastl.run is given"
+            if source is None
+            else "is not what the source that kerastl.run was given needs",
+            f"Use dataset={FROM_PYTHON!r} with a source, and only then",
+        )
     find_backbone(config.backbone, image_size=config.image_size)
     check_weights(config.weights)
     with contextlib.ExitStack() as stack:
@@ -69,14 +83,14 @@ def run(config: Config, *, progress: Progress | None = None) -> Result:
             make_writable(cache, field="cache_dir")
         environment.prepare(progress)
         with environment.settings(config.precision, config.seed):
-            return _run(config, run_dir, progress)
+            return _run(config, source, run_dir, progress)
 
 
-def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
+def _run(
+    config: Config, given: "Source | None", run_dir: pathlib.Path, progress: Progress
+) -> Result:
     # Only now, since these import Keras, which takes its backend when it is imported.
-    from kerastl.data.pipeline import describe  # noqa: PLC0415
-    from kerastl.data.sources import read_source  # noqa: PLC0415
-    from kerastl.data.splits import deal  # noqa: PLC0415
+    from kerastl.data.sources import reading_errors  # noqa: PLC0415
     from kerastl.model.boundaries import flatten  # noqa: PLC0415
     from kerastl.model.build import build_classifier  # noqa: PLC0415
     from kerastl.model.weights import build_backbone, fingerprint  # noqa: PLC0415
@@ -86,9 +100,8 @@ def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
 
     started = time.monotonic()
     _warn(config, progress)
-    source = read_source(config, progress)
-    splits = deal(source, config)
-    describe(splits, config, progress)
+    splits = _read_data(config, given, progress)
+    source = splits.source
     row = find_backbone(config.backbone, image_size=config.image_size)
     backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
 
@@ -119,7 +132,7 @@ def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
         record.write_receipt(receipt)
 
     # A run that failed or was stopped tells what it had checked until then.
-    with in_the_end(write_receipt):
+    with reading_errors(), in_the_end(write_receipt):
         trained = train(flat, row.blocks, splits, config, record=record, progress=progress)
         receipt["seconds"] = trained.seconds
         _look_at_labels(trained, splits, config, record, progress)
@@ -128,6 +141,21 @@ def _run(config: Config, run_dir: pathlib.Path, progress: Progress) -> Result:
     record.write_metrics(delivered.metrics)
     progress.line(f"Done in {format_duration(receipt['seconds']['all'])}; all files in {run_dir}.")
     return Result(delivered.metrics, flat.model, run_dir, delivered.export_path)
+
+
+def _read_data(config: Config, given: "Source | None", progress: Progress) -> "Splits":
+    """Opens the data, looks at every image, and deals them to the splits."""
+    from kerastl.data.audit import audited, read_source  # noqa: PLC0415  as in _run
+    from kerastl.data.pipeline import describe  # noqa: PLC0415
+    from kerastl.data.splits import deal, read_earlier  # noqa: PLC0415
+
+    if config.splits_from:
+        # Before the images are looked at, which may take long.
+        read_earlier(config.splits_from)
+    source = audited(given, config, progress) if given else read_source(config, progress)
+    splits = deal(source, config)
+    describe(splits, config, progress)
+    return splits
 
 
 def _warn(config: Config, progress: Progress) -> None:

@@ -6,10 +6,9 @@ import io
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import kerastl
-from kerastl.data.sources import Source, digest_all
+from kerastl.data.sources import Source
 from kerastl.model.backbones import BACKBONES, SYMMETRIC, Backbone, Blocks
 
 COLOURS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
@@ -64,16 +63,7 @@ def colour_source(*, per_class=20, noise=20.0, width=24, height=16, seed=0, colo
             )
             images.append(np.clip(pixels, 0, 255).astype(np.uint8))
             labels.append(label)
-    files = tf.constant([tf.io.encode_png(image).numpy() for image in images])
-    return Source(
-        name="colours",
-        class_names=tuple(colours),
-        examples=[f"colours[{index}]" for index in range(len(images))],
-        labels=np.array(labels, np.int64),
-        digests=digest_all(image.tobytes() for image in images),
-        given_splits=np.full(len(images), "train"),
-        read=lambda index: tf.gather(files, index),
-    )
+    return Source.from_arrays(images, labels, class_names=tuple(colours), name="colours")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -227,6 +227,7 @@ CHOICES = {
     "cache_dtype": "float16",
     "dataset": "tfds:cifar10:3.0.2",
     "on_bad_image": "skip",
+    "small_classes": "train",
     "class_weights": "sqrt",
     "best_by": "macro_f1",
     "augment": "flip,color:0.25",

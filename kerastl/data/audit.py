@@ -1,216 +1,223 @@
-"""Looks at every image file before the first step: a run does not meet a broken one halfway."""
+"""Looks at every image before the first step: a run does not meet a broken one halfway."""
 
-import concurrent.futures
-import dataclasses
-import hashlib
-import json
-import os
+import collections
+import itertools
 import pathlib
-import sqlite3
-import time
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 
-import imagehash
 import numpy as np
-import tensorflow as tf
-from PIL import Image
 
-from kerastl.data import images
-from kerastl.data.files import LabelledFile
-from kerastl.progress import Progress, count_of, format_duration
+from kerastl.config import Config
+from kerastl.data.facts import Facts, duplicates, look_at, near_duplicates
+from kerastl.data.sources import Finding, Source, find_source
+from kerastl.errors import UsageError, bad_value
+from kerastl.progress import Progress, count_of
 
-_DIGEST_BYTES = 16
-_REMEMBERED = "audit.sqlite"
-_FIELDS = 8
-# Two pictures are nearly the same if so many bits of their perceptual hashes differ at most, and
-# the colours of their fields by so many levels of 255 in the mean. Of the 22 pairs that this finds
-# among 12,000 images of CIFAR-10, all are one picture twice to the eye; of the next ten, at 10 to
-# 12 levels, three are not.
-_MOST_BITS = 12
-_MOST_LEVELS = 10
-# Comparing each with each takes ten seconds at 100,000 images, and four times that at twice.
-MOST_COMPARED = 200_000
-# Files that are looked at between two looks at the clock.
-_CHUNK = 64
+# Unusable files that an error names; all are lines on standard output.
+_MAX_NAMED = 3
+# Endings of each kind of file; in any case of letters.
+_ENDINGS = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png",),
+    "GIF": (".gif",),
+    "BMP": (".bmp", ".dib"),
+    "WebP": (".webp",),
+}
+# A size or shape is told of that is so many times the usual one, or one of so many, and so many
+# times as far from it as the middle image is: data whose sizes spread widely have no usual one.
+_FAR_SIZE = 3.0
+_FAR_SHAPE = 2.0
+_FAR_DEVIATIONS = 5.0
+# Classes are told of where the largest has so many times the images of the smallest.
+_IMBALANCE = 10
 
 
-@dataclasses.dataclass(frozen=True)
-class Facts:
-    """What is known of one file.
+def read_source(config: Config, progress: Progress) -> Source:
+    """Opens the data set that `config.dataset` names and looks at all of it.
 
-    Attributes:
-        problem: Why it cannot be used; empty if it can.
-        digest: Hash of its bytes, in hexadecimal digits.
-        pixels: Hash of its upright RGB pixels, likewise: a copy without loss has the same.
-        height: In pixels.
-        width: Likewise.
-        is_flat: Whether all pixels are alike.
-        gist: What near-duplicates share, likewise: a perceptual hash of 64 bits, then the
-            colours of 8 x 8 fields.
+    Raises:
+        UsageError: See `find_source` and `audited`.
+        KerastlError: See `find_source`.
     """
-
-    problem: str
-    digest: str = ""
-    pixels: str = ""
-    height: int = 0
-    width: int = 0
-    is_flat: bool = False
-    gist: str = ""
+    return audited(find_source(config, progress), config, progress)
 
 
-def look_at_files(
-    files: Sequence[LabelledFile], *, memory: pathlib.Path | None, progress: Progress
-) -> list[Facts]:
-    """Reads and decodes every file once, in parallel, with the decoder that training uses.
+def audited(source: Source, config: Config, progress: Progress) -> Source:
+    """Looks at all images, takes out what cannot be used, and says what is strange.
 
-    Args:
-        files: What to look at.
-        memory: Directory in which facts are remembered, so that the next run reads only files
-            that are new or have changed; None remembers nothing.
-        progress: Says how far it is.
+    Images that are the same, or nearly, get one group, so that they are on one side of every
+    split.
 
-    Returns:
-        Facts in the order of `files`.
+    Raises:
+        UsageError: If an image cannot be used and `config.on_bad_image` is "stop", or a class is
+            left without images.
     """
-    with _Memory(memory) as remembered:
-        keys = [_key(file.path) for file in files]
-        facts = [remembered.find(key) for key in keys]
-        todo = [number for number, fact in enumerate(facts) if fact is None]
-        started = time.monotonic()
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, len(todo), _CHUNK):
-                chunk = todo[start : start + _CHUNK]
-                for number, fact in zip(
-                    chunk, pool.map(_look, [files[number].path for number in chunk]), strict=True
-                ):
-                    facts[number] = fact
-                    remembered.add(keys[number], fact)
-                seconds = time.monotonic() - started
-                done = start + len(chunk)
-                left = format_duration(seconds * (len(todo) / done - 1))
-                progress.status(f"audit {done}/{len(todo)}  {done / seconds:.0f} images/s  {left}")
-        if todo:
-            seconds = time.monotonic() - started
-            progress.line(
-                f"Audit: {count_of(len(todo), 'file')} read in {format_duration(seconds)} "
-                f"({len(todo) / seconds:.0f} a second), {len(files) - len(todo)} known from before."
-            )
-    return [fact for fact in facts if fact is not None]
-
-
-def duplicates(facts: Sequence[Facts]) -> Iterator[list[int]]:
-    """Yields the positions of usable files that hold the same pixels, two or more at a time."""
-    by_pixels: dict[str, list[int]] = {}
-    for number, fact in enumerate(facts):
-        if not fact.problem:
-            by_pixels.setdefault(fact.pixels, []).append(number)
-    yield from (numbers for numbers in by_pixels.values() if len(numbers) > 1)
-
-
-def near_duplicates(facts: Sequence[Facts]) -> Iterator[list[int]]:
-    """Yields the positions of usable files that look nearly the same, two or more at a time.
-
-    Each file of a list is near its first one, so that no chain of small steps joins pictures
-    that are unlike. Equal pixels are not near but equal, see `duplicates`. Pictures of one
-    colour are all near each other and never count.
-    """
-    numbers = np.array(
-        [number for number, fact in enumerate(facts) if not fact.problem and not fact.is_flat], int
-    )
-    if len(numbers) > MOST_COMPARED:
-        return
-    gists = np.array([list(bytes.fromhex(facts[number].gist)) for number in numbers], np.uint8)
-    hashes = np.ascontiguousarray(gists[:, :8]).view(np.uint64).reshape(-1)
-    fields = gists[:, 8:].astype(np.int16)
-    taken = np.zeros(len(numbers), bool)
-    for place, number in enumerate(numbers.tolist()):
-        if taken[place]:
-            continue
-        distances = np.bitwise_count(hashes[place + 1 :] ^ hashes[place])
-        others = place + 1 + np.flatnonzero(distances <= _MOST_BITS)
-        others = others[~taken[others]]
-        differences = np.abs(fields[others] - fields[place]).mean(axis=1)
-        others = others[differences <= _MOST_LEVELS]
-        others = others[[facts[other].pixels != facts[number].pixels for other in numbers[others]]]
-        if len(others):
-            taken[others] = True
-            yield [number, *numbers[others].tolist()]
-
-
-def _look(path: pathlib.Path) -> Facts:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        return Facts(error.strerror or "cannot be read")
-    if not content:
-        return Facts("is empty")
-    digest = hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
-    try:
-        pixels = _decode(tf.constant(content)).numpy()
-    except tf.errors.OpError:
-        return Facts(images.explain(content), digest)
-    hashed = hashlib.blake2b(str(pixels.shape).encode(), digest_size=_DIGEST_BYTES)
-    hashed.update(np.ascontiguousarray(pixels).data)
-    return Facts(
-        "",
-        digest,
-        hashed.hexdigest(),
-        height=pixels.shape[0],
-        width=pixels.shape[1],
-        is_flat=bool((pixels == pixels[0, 0]).all()),
-        gist=_gist(pixels),
-    )
-
-
-def _gist(pixels: np.ndarray) -> str:
-    image = Image.fromarray(pixels)
-    fields = image.resize((_FIELDS, _FIELDS), Image.Resampling.BOX)
-    return str(imagehash.phash(image)) + fields.tobytes().hex()
-
-
-@tf.function(input_signature=[tf.TensorSpec([], tf.string)])
-def _decode(content: tf.Tensor) -> tf.Tensor:
-    return images.decode(content)
-
-
-def _key(path: pathlib.Path) -> str:
-    """Names a file as it is now: a change of its content changes its time or size."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ""
-    return f"{os.path.realpath(path)} {status.st_size} {status.st_mtime_ns} {_DECODER}"
-
-
-# Facts hold for one decoder.
-_DECODER = hashlib.sha256(
-    tf.__version__.encode() + pathlib.Path(images.__file__).read_bytes()
-).hexdigest()[:16]
-
-
-class _Memory:
-    """Facts of earlier runs; one file that processes may share."""
-
-    def __init__(self, directory: pathlib.Path | None) -> None:
-        self._directory = directory
-
-    def __enter__(self) -> "_Memory":
-        place = ":memory:" if self._directory is None else str(self._directory / _REMEMBERED)
-        self._connection = sqlite3.connect(place, timeout=60)
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, fact TEXT)"
+    facts = look_at(source, memory=config.memory_path, progress=progress)
+    bad = [number for number, fact in enumerate(facts) if fact.problem]
+    named = [f"{source.examples[number]} {facts[number].problem}" for number in bad]
+    for line in named:
+        progress.line(f"  {line}")
+    if bad and config.on_bad_image == "stop":
+        more = f", and {len(bad) - _MAX_NAMED} more" if len(bad) > _MAX_NAMED else ""
+        raise UsageError(
+            f"dataset={source.name!r}: {count_of(len(bad), _thing(source))} cannot be used: "
+            f"{', '.join(named[:_MAX_NAMED])}{more}. Mend or remove them, or add "
+            "--on_bad_image=skip."
         )
-        return self
+    progress.line(_account(source, bad, facts))
+    kept = np.setdiff1d(np.arange(len(source)), bad)
+    good = [facts[number] for number in kept]
+    usable = source.subset(kept)
+    _check_classes(usable)
+    alike = {
+        "same image": list(duplicates(good)),
+        "nearly the same image": list(near_duplicates(good)),
+    }
+    findings = [
+        *source.findings,
+        *(Finding(source.examples[number], "unusable", facts[number].problem) for number in bad),
+        *_alike(usable, alike),
+        *_strange_files(usable, good),
+        *_strange_classes(usable),
+    ]
+    _tell(findings, progress)
+    groups = _groups(usable, itertools.chain(*alike.values()))
+    return usable.subset(np.arange(len(usable)), groups=groups, findings=tuple(findings))
 
-    def __exit__(self, *_: object) -> None:
-        self._connection.commit()
-        self._connection.close()
 
-    def find(self, key: str) -> Facts | None:
-        row = self._connection.execute("SELECT fact FROM facts WHERE key = ?", [key]).fetchone()
-        return Facts(**json.loads(row[0])) if row else None
+def _thing(source: Source) -> str:
+    return "file" if source.has_files else "image"
 
-    def add(self, key: str, fact: Facts) -> None:
-        if key:
-            text = json.dumps(dataclasses.asdict(fact))
-            self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", [key, text])
+
+def _account(source: Source, bad: Sequence[int], facts: Sequence[Facts]) -> str:
+    ignored = sum(source.ignored.values())
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(source.ignored.items()))
+    endings: collections.Counter[str] = collections.Counter(
+        pathlib.PurePath(source.examples[number]).suffix.lower() or "no ending"
+        if source.has_files
+        else facts[number].problem
+        for number in bad
+    )
+    skipped = ", ".join(f"{count} {ending}" for ending, count in sorted(endings.items()))
+    return (
+        f"{count_of(len(source) + ignored, _thing(source))} found: {len(source) - len(bad)} used, "
+        f"{len(bad)} skipped{f' ({skipped})' if skipped else ''}, {ignored} ignored"
+        f"{f' ({kinds})' if kinds else ''}."
+    )
+
+
+def _check_classes(source: Source) -> None:
+    counts = np.bincount(source.labels, minlength=len(source.class_names))
+    if empty := [source.class_names[label] for label in np.flatnonzero(counts == 0)]:
+        raise bad_value(
+            "dataset",
+            source.name,
+            f"class {', '.join(map(repr, empty))} has no image that can be used",
+            "Add some or remove the class",
+        )
+    alike: dict[str, list[str]] = {}
+    for name in source.class_names:
+        folded = unicodedata.normalize("NFKC", name).casefold()
+        alike.setdefault(" ".join(folded.split()), []).append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            raise bad_value(
+                "dataset",
+                source.name,
+                f"classes {' and '.join(map(repr, names))} differ by case, spaces or the form of "
+                "their letters alone",
+                "Join them or tell them apart",
+            )
+
+
+def _alike(source: Source, alike: dict[str, list[list[int]]]) -> Iterator[Finding]:
+    for what, lists in alike.items():
+        for first, *others in lists:
+            for number in others:
+                yield _pair(source, first, number, what)
+
+
+def _pair(source: Source, first: int, number: int, what: str) -> Finding:
+    classes, splits = (
+        [str(values[place]) for place in (first, number)]
+        for values in (np.array(source.class_names)[source.labels], source.given_splits)
+    )
+    if classes[0] != classes[1]:
+        where = "in two classes"
+    elif splits[0] != splits[1]:
+        where = "in two splits"
+    else:
+        where = "twice"
+    detail = f"{' and '.join(classes)}, {' and '.join(splits)}"
+    return Finding(source.examples[number], f"{what} {where}", detail, source.examples[first])
+
+
+def _strange_files(source: Source, facts: Sequence[Facts]) -> Iterator[Finding]:
+    widths, heights = (np.array([getattr(f, side) for f in facts]) for side in ("width", "height"))
+    far_sizes = _far_away(np.sqrt(widths * heights), _FAR_SIZE)
+    far_shapes = _far_away(widths / heights, _FAR_SHAPE)
+    for number, (example, fact) in enumerate(zip(source.examples, facts, strict=True)):
+        size = f"{fact.width} x {fact.height} pixels"
+        ending = pathlib.PurePath(example).suffix.lower()
+        if source.has_files and ending not in _ENDINGS[fact.kind]:
+            kind = "wrong ending" if ending else "no ending"
+            yield Finding(example, kind, f"is {fact.kind} by its content")
+        if fact.is_flat:
+            yield Finding(example, "one colour", size)
+        if far_sizes[number]:
+            yield Finding(example, "unusual size", size)
+        if far_shapes[number]:
+            yield Finding(example, "unusual shape", size)
+
+
+def _far_away(values: np.ndarray, times: float) -> np.ndarray:
+    """Says which values are several times the median or its inverse, bool (values,)."""
+    logs = np.log(values)
+    distances = np.abs(logs - np.median(logs))
+    usual = _FAR_DEVIATIONS * np.median(distances)
+    far: np.ndarray = distances > max(np.log(times), usual)
+    return far
+
+
+def _strange_classes(source: Source) -> Iterator[Finding]:
+    counts = np.bincount(source.labels, minlength=len(source.class_names))
+    for label in np.flatnonzero(counts == 1).tolist():
+        number = source.labels.tolist().index(label)
+        yield Finding(source.examples[number], "only image of its class", source.class_names[label])
+    smallest, largest = int(counts.argmin()), int(counts.argmax())
+    if counts[largest] >= _IMBALANCE * counts[smallest]:
+        yield Finding(
+            source.class_names[smallest],
+            "imbalance",
+            f"{counts[smallest]} images, and {counts[largest]} of {source.class_names[largest]}",
+            source.class_names[largest],
+        )
+
+
+def _groups(source: Source, alike: Iterable[Sequence[int]]) -> np.ndarray:
+    """Numbers what belongs on one side: equal or nearly equal pixels, and equal groups."""
+    parent = list(range(len(source)))
+
+    def root(number: int) -> int:
+        while parent[number] != number:
+            parent[number] = parent[parent[number]]
+            number = parent[number]
+        return number
+
+    first_of: dict[int, int] = {}
+    if source.groups is not None:
+        for number, group in enumerate(source.groups.tolist()):
+            parent[root(number)] = root(first_of.setdefault(group, number))
+    for first, *others in alike:
+        for number in others:
+            parent[root(number)] = root(first)
+    return np.array([root(number) for number in range(len(source))], np.int64)
+
+
+def _tell(findings: Sequence[Finding], progress: Progress) -> None:
+    by_kind = collections.Counter(finding.kind for finding in findings)
+    for kind, count in by_kind.items():
+        first = next(finding for finding in findings if finding.kind == kind)
+        other = f" and {first.other}" if first.other else ""
+        progress.line(f"Audit: {kind}: {count}, as {first.file}{other}.")

@@ -9,6 +9,7 @@ import pathlib
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
+from kerastl.data.sources import Finding, order_classes
 from kerastl.errors import UsageError, bad_value, closest
 
 # Folders above the class folders that bring their own splits.
@@ -56,11 +57,13 @@ class Listing:
         files: Image files in a stable order.
         class_names: Every class, in the order of the labels, those without files included.
         ignored: How many other files there are, by what they are.
+        findings: What a person should know of the names.
     """
 
     files: tuple[LabelledFile, ...]
     class_names: tuple[str, ...]
     ignored: dict[str, int]
+    findings: tuple[Finding, ...] = ()
 
 
 def list_folder(folder: str) -> Listing:
@@ -107,11 +110,11 @@ def list_folder(folder: str) -> Listing:
             "Give the folder above, with a folder for each class in it",
         )
     files = [
-        LabelledFile(path, str(path.relative_to(root)), _composed(place.name), split)
+        LabelledFile(path, str(path.relative_to(root)), place.name, split)
         for place, split in places
         for path in _walk(place, ignored)
     ]
-    return _listing(files, [_composed(place.name) for place, _ in places], ignored)
+    return _listing(files, [place.name for place, _ in places], ignored)
 
 
 def list_table(table: str, *, columns: dict[str, str]) -> Listing:
@@ -209,7 +212,7 @@ def _read_row(
     return LabelledFile(
         path=table.parent / values["image"],
         example=values["image"],
-        class_name=_composed(values["label"]),
+        class_name=values["label"],
         split=_SPLIT_VALUES.get(split, "train"),
         group=values["group"],
     )
@@ -218,20 +221,19 @@ def _read_row(
 def _listing(
     files: Iterable[LabelledFile], class_names: Iterable[str], ignored: collections.Counter[str]
 ) -> Listing:
-    return Listing(tuple(files), _in_order(class_names), dict(ignored))
-
-
-def _in_order(class_names: Iterable[str]) -> tuple[str, ...]:
-    """Sorts class names: whole numbers by value, so that 10 follows 9, all others as text."""
-    unique = set(class_names)
-    if all(name.isdecimal() for name in unique):
-        return tuple(sorted(unique, key=lambda name: (int(name), name)))
-    return tuple(sorted(unique))
-
-
-def _composed(name: str) -> str:
     # macOS takes names apart into letters and accents; the same class may come in both forms.
-    return unicodedata.normalize("NFC", name)
+    composed = {name: unicodedata.normalize("NFC", name) for name in class_names}
+    joined = collections.Counter(composed.values())
+    return Listing(
+        tuple(dataclasses.replace(file, class_name=composed[file.class_name]) for file in files),
+        order_classes(composed.values()),
+        dict(ignored),
+        tuple(
+            Finding(name, "class name in two forms of Unicode", "taken as one class")
+            for name, count in sorted(joined.items())
+            if count > 1
+        ),
+    )
 
 
 def _class_folders(root: pathlib.Path, ignored: collections.Counter[str]) -> list[pathlib.Path]:

@@ -35,12 +35,21 @@ _OTHER_KINDS = (
     (rb"(II\*\x00|MM\x00\*)", "TIFF"),
     (rb"(FUJIFILMCCD-RAW|IIU\x00|IIRO)", "a camera's RAW"),
 )
-# JPEG's markers, and Exif's tag of the orientation, all in
-# https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E (4.5.4, 4.6.5)
-_EXIF = b"Exif\0\0"
+# What stands before Exif's data in a file of each kind: in JPEG
+# https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E (4.5.4), in PNG
+# https://www.w3.org/TR/png-3/#eXIf, and in WebP (four bytes of length follow)
+# https://developers.google.com/speed/webp/docs/riff_container#metadata
+_EXIF_IN_JPEG = b"Exif\0\0"
+_EXIF_IN_PNG = b"eXIf"
+_EXIF_IN_WEBP = b"EXIF"
+# Exif's tag of the orientation (4.6.5 of the first).
 _ORIENTATION_TAG = 0x0112
-# Exif has to be in the first segment, and no segment is larger.
+# Exif of a JPEG has to be in the first segment, and no segment is larger.
 _EXIF_BYTES = 1 << 16
+# JPEGs aside, which are decoded at a fraction of their size, larger images are refused: this
+# many pixels take 200 MB, and 800 MB more while they are resized.
+MAX_PIXELS = 1 << 26
+_TOO_LARGE = "has too many pixels"
 # What libjpeg divides sides by while it decodes, at a fraction of the time and memory.
 _JPEG_RATIOS = (1, 2, 4, 8)
 
@@ -59,6 +68,10 @@ def decode(image_bytes: tf.Tensor, *, smallest_side: int | None = None) -> tf.Te
 
     Returns:
         RGB pixels in 0..255, uint8 (height, width, 3).
+
+    Raises:
+        tf.errors.InvalidArgumentError: If it is no such file, is damaged, or has more than
+            `MAX_PIXELS`.
     """
     is_jpeg = tf.equal(tf.strings.substr(image_bytes, 0, 3), b"\xff\xd8\xff")
     image = tf.cond(
@@ -69,15 +82,28 @@ def decode(image_bytes: tf.Tensor, *, smallest_side: int | None = None) -> tf.Te
     return tf.ensure_shape(image, [None, None, 3])
 
 
-def explain(content: bytes) -> str:
-    """Says why `decode` refuses a file, as in "is HEIC (unsupported)"."""
-    head = content[:64]
-    for pattern, kind in _OTHER_KINDS:
-        if re.match(pattern, head, re.DOTALL):
-            return f"is {kind} (unsupported)"
-    for pattern, kind in _KINDS:
-        if re.match(pattern, head, re.DOTALL):
-            return f"is a damaged or truncated {kind}"
+def kind_of(content: bytes) -> str:
+    """Tells what a file is by its first bytes, as in "JPEG"; empty for no image known."""
+    for pattern, kind in _KINDS + _OTHER_KINDS:
+        if re.match(pattern, content[:64], re.DOTALL):
+            return kind
+    return ""
+
+
+def explain(content: bytes, error: str) -> str:
+    """Says why `decode` refuses a file, as in "is HEIC (unsupported)".
+
+    Args:
+        content: The whole file.
+        error: What `decode` said.
+    """
+    kind = kind_of(content)
+    if kind in [other for _, other in _OTHER_KINDS]:
+        return f"is {kind} (unsupported)"
+    if _TOO_LARGE in error or "size too large" in error:
+        return f"is a {kind} of more than {MAX_PIXELS // 10**6} million pixels"
+    if kind:
+        return f"is a damaged or truncated {kind}"
     is_page = re.match(rb"\s*<(!doctype|html|\?xml)", content[:256], re.IGNORECASE)
     return "is no image but a web page" if is_page else "is no image"
 
@@ -140,7 +166,9 @@ def _decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tf.Tensor:
         enough = [side // ratio >= smallest for ratio in _JPEG_RATIOS[1:]]
         which = tf.reduce_sum(tf.cast(tf.stack(enough), tf.int32))
         image = tf.switch_case(which, [at(ratio) for ratio in _JPEG_RATIOS])
-    return _upright(_three_channels(image), _orientation(image_bytes))
+    # Exif of a thumbnail may follow further down.
+    data = _behind(tf.strings.substr(image_bytes, 0, _EXIF_BYTES), _EXIF_IN_JPEG)
+    return _upright(_three_channels(image), _orientation(data))
 
 
 def _decode_other(image_bytes: tf.Tensor) -> tf.Tensor:
@@ -152,8 +180,22 @@ def _decode_other(image_bytes: tf.Tensor) -> tf.Tensor:
     # The fourth byte of a BMP's pixel is no alpha but reserved, and mostly 0.
     is_bmp = tf.equal(tf.strings.substr(image_bytes, 0, 2), "BM")
     image = tf.cond(is_bmp, lambda: image[..., :3], lambda: image)
-    has_alpha = tf.equal(tf.shape(image)[-1] % 2, 0)
-    return _three_channels(tf.cond(has_alpha, lambda: _over_background(image), lambda: image))
+    is_allowed = tf.size(image[..., 0]) <= MAX_PIXELS
+    with tf.control_dependencies([tf.debugging.Assert(is_allowed, [_TOO_LARGE])]):
+        has_alpha = tf.equal(tf.shape(image)[-1] % 2, 0)
+    image = tf.cond(has_alpha, lambda: _over_background(image), lambda: image)
+    # Other files may be shorter.
+    head = tf.strings.join([tf.strings.substr(image_bytes, 0, 12), "\0" * 12])
+    is_webp = tf.equal(tf.strings.substr(head, 8, 4), "WEBP")
+    is_png = tf.equal(tf.strings.substr(head, 1, 3), "PNG")
+    data = tf.case(
+        [
+            (is_png, lambda: _behind(image_bytes, _EXIF_IN_PNG)),
+            (is_webp, lambda: _exif_of_webp(image_bytes)),
+        ],
+        default=lambda: tf.constant(b""),
+    )
+    return _upright(_three_channels(image), _orientation(data))
 
 
 def _three_channels(image: tf.Tensor) -> tf.Tensor:
@@ -161,19 +203,33 @@ def _three_channels(image: tf.Tensor) -> tf.Tensor:
     return tf.broadcast_to(image, tf.concat([tf.shape(image)[:2], [3]], axis=0))
 
 
-def _orientation(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Reads a JPEG's Exif orientation, 1 to 8; 1, upright, where there is none."""
-    data = tf.cast(
-        tf.io.decode_raw(tf.strings.substr(image_bytes, 0, _EXIF_BYTES), tf.uint8), tf.int32
-    )
+def _behind(content: tf.Tensor, marker: bytes) -> tf.Tensor:
+    """Gives the bytes behind the first `marker`, nothing where there is none."""
+    parts = tf.strings.split(tf.reshape(content, [1]), sep=marker, maxsplit=1)
+    return parts.to_tensor(b"", shape=[1, 2])[0, 1]
+
+
+def _exif_of_webp(image_bytes: tf.Tensor) -> tf.Tensor:
+    # The length of the chunk comes first; some programs put JPEG's marker in too.
+    chunk = tf.strings.join([_behind(image_bytes, _EXIF_IN_WEBP), "\0" * 16])
+    data = tf.strings.substr(chunk, 4, _EXIF_BYTES)
+    size = len(_EXIF_IN_JPEG)
+    is_marked = tf.equal(tf.strings.substr(data, 0, size), _EXIF_IN_JPEG)
+    return tf.strings.substr(data, tf.where(is_marked, size, 0), _EXIF_BYTES)
+
+
+def _orientation(data: tf.Tensor) -> tf.Tensor:
+    """Reads the orientation from Exif's data, 1 to 8; 1, upright, where there is none.
+
+    The data are a TIFF header and entries, maybe with more behind them: a scalar string.
+    """
+    data = tf.strings.substr(data, 0, _EXIF_BYTES)
+    is_exif = tf.reduce_any(tf.equal(tf.strings.substr(data, 0, 2), ["II", "MM"]))
+    data = tf.cast(tf.io.decode_raw(data, tf.uint8), tf.int32)
     # So that looking behind the end finds zeros.
     data = tf.pad(data, [[0, 16]])
     count = tf.size(data) - 16
-    places = tf.stack([data[number : count + number] for number in range(len(_EXIF))])
-    found = tf.reduce_all(tf.equal(places, tf.constant(list(_EXIF))[:, tf.newaxis]), axis=0)
-    start = tf.cast(tf.argmax(found), tf.int32)
-    begin = start + len(_EXIF)
-    is_little = tf.equal(data[begin], ord("I"))
+    is_little = tf.equal(data[0], ord("I"))
 
     def number(place: tf.Tensor, size: int) -> tf.Tensor:
         place = tf.clip_by_value(place, 0, count)
@@ -181,7 +237,7 @@ def _orientation(image_bytes: tf.Tensor) -> tf.Tensor:
         values = tf.cond(is_little, lambda: tf.reverse(values, [0]), lambda: values)
         return tf.reduce_sum(values * tf.constant([256**power for power in range(size)][::-1]))
 
-    first = begin + number(begin + 4, 4)
+    first = number(tf.constant(4), 4)
     # An entry has 12 bytes: its tag, type, count and value.
     entries = tf.range(tf.minimum(number(first, 2), 64))
     positions = tf.clip_by_value(first + 2 + 12 * entries, 0, count)
@@ -189,7 +245,7 @@ def _orientation(image_bytes: tf.Tensor) -> tf.Tensor:
     is_tag = tf.equal(tags, _ORIENTATION_TAG)
     place = tf.reduce_max(tf.where(is_tag, positions, 0))
     value = number(place + 8, 2)
-    known = tf.reduce_any(found) & tf.reduce_any(is_tag) & (value >= 1) & (value <= 8)  # noqa: PLR2004
+    known = is_exif & tf.reduce_any(is_tag) & (value >= 1) & (value <= 8)  # noqa: PLR2004
     return tf.where(known, value, 1)
 
 

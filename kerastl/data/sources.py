@@ -1,17 +1,25 @@
 """Where labelled images come from; each kind of data set becomes one `Source`."""
 
+import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+import io
+import pathlib
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
+from PIL import Image
 
 from kerastl.config import Config
-from kerastl.errors import bad_value
+from kerastl.errors import KerastlError, UsageError, bad_value
 from kerastl.progress import Progress
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 _DIGEST_BYTES = 16
+_SPLITS = ("train", "validation", "test")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,14 +48,16 @@ class Source:
         class_names: Names in the order of the labels.
         examples: A stable name for each image, as `splits.csv` shows it.
         labels: Index into `class_names` for each image, int64 (images,).
-        digests: A hash of each image's content, uint8 (images, 16).
+        digests: A hash of each image file's content, uint8 (images, 16).
         given_splits: "train", "validation" or "test" for each image, as the data set brings
             it. What a data set does not bring is split off "train".
-        read: TensorFlow function from an index, a scalar int64, to the bytes of one image file.
+        load: Function from an index to the bytes of one image file.
         groups: A number for each image, int64 (images,): those with the same one are on one
             side of every split that is dealt here. None where each stands alone. Images of
             the same content belong together in any case.
-        findings: What the audit has found.
+        ignored: How many other files lie there, by what they are.
+        has_files: Whether `examples` are paths of files, whose endings should fit.
+        findings: What is worth a row in `audit.csv`.
     """
 
     name: str
@@ -56,8 +66,10 @@ class Source:
     labels: np.ndarray
     digests: np.ndarray
     given_splits: np.ndarray
-    read: Callable[[tf.Tensor], tf.Tensor]
+    load: Callable[[int], bytes]
     groups: np.ndarray | None = None
+    ignored: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    has_files: bool = False
     findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
@@ -85,6 +97,128 @@ class Source:
         """Counts the images of all splits."""
         return len(self.labels)
 
+    @classmethod
+    def from_arrays(
+        cls,
+        images: Sequence[np.ndarray] | np.ndarray,
+        labels: Sequence[Any] | np.ndarray,
+        *,
+        class_names: Sequence[str] | None = None,
+        splits: Sequence[str] | None = None,
+        groups: Sequence[Hashable] | None = None,
+        name: str = "arrays",
+    ) -> "Source":
+        """Makes a source from pixels in memory, which are not copied.
+
+        Args:
+            images: uint8 arrays in 0..255, (height, width), (height, width, 1) or (height,
+                width, 3); each may have a size of its own.
+            labels: A class for each: its number, or its name.
+            class_names: Names in the order of the numbers; the numbers themselves, or the
+                names in `labels` in their order, by default.
+            splits: "train", "validation" or "test" for each; all "train" by default.
+            groups: Images of equal values are on one side of every split.
+            name: What messages and records call the data.
+
+        Raises:
+            UsageError: If an image has another type or shape, or the lengths differ.
+        """
+        for number, image in enumerate(images):
+            _check_pixels(np.asarray(image), number)
+
+        def load(index: int) -> bytes:
+            return _encode(np.asarray(images[index]))
+
+        return cls(
+            name=name,
+            examples=[f"{name}[{number}]" for number in range(len(images))],
+            digests=digest_all(map(load, range(len(images)))),
+            load=load,
+            **_described(len(images), labels, class_names, splits, groups),
+        )
+
+    @classmethod
+    def from_files(
+        cls,
+        paths: Sequence[str | pathlib.Path],
+        labels: Sequence[Any] | np.ndarray,
+        *,
+        class_names: Sequence[str] | None = None,
+        splits: Sequence[str] | None = None,
+        groups: Sequence[Hashable] | None = None,
+        name: str = "files",
+    ) -> "Source":
+        """Makes a source from image files.
+
+        Args:
+            paths: Of JPEG, PNG, GIF, BMP or WebP files.
+            labels: See `from_arrays`, as all others.
+            class_names: Likewise.
+            splits: Likewise.
+            groups: Likewise.
+            name: Likewise.
+
+        Raises:
+            UsageError: If the lengths differ. Files that cannot be used are found at the start
+                of a run.
+        """
+        places = [pathlib.Path(path) for path in paths]
+        return cls(
+            name=name,
+            examples=[str(path) for path in places],
+            digests=digest_all(map(content_or_place, places)),
+            load=lambda index: places[index].read_bytes(),
+            has_files=True,
+            **_described(len(places), labels, class_names, splits, groups),
+        )
+
+    def read(self, index: "tf.Tensor") -> "tf.Tensor":
+        """Reads the bytes of one image file in a TensorFlow graph, a scalar string.
+
+        Every reading is compared with the digest, so what a run is made of is what the audit
+        saw, and what the feature store keeps is what its key says.
+
+        Args:
+            index: Of the image, a scalar integer.
+
+        Raises:
+            KerastlError: If the content is not that any more; a graph wraps it in an error of
+                TensorFlow, see `reading_errors`.
+        """
+        import tensorflow as tf  # noqa: PLC0415  so that a source can be made before it is there
+
+        # Reading changes nothing, which stateful=False tells TensorFlow: it may then run
+        # several reads at once and still give the same result each time.
+        content = tf.numpy_function(self._load_unchanged, [index], tf.string, stateful=False)
+        return tf.ensure_shape(content, [])
+
+    def _load_unchanged(self, index: np.integer) -> bytes:
+        try:
+            content = self.load(int(index))
+        except OSError as error:
+            raise self._changed(int(index), error.strerror or "cannot be read") from error
+        if digest(content) != self.digests[index].tobytes():
+            raise self._changed(int(index), "has another content now")
+        return content
+
+    def _changed(self, index: int, problem: str) -> KerastlError:
+        return KerastlError(
+            f"dataset={self.name!r}: {self.examples[index]} was changed while it was in use "
+            f"({problem}). Leave the data alone during a run and start again."
+        )
+
+    def subset(self, indices: np.ndarray, **changes: Any) -> "Source":
+        """Makes a source of some of the images, in the order of `indices`."""
+        values = {
+            "examples": [self.examples[index] for index in indices.tolist()],
+            "labels": self.labels[indices],
+            "digests": self.digests[indices],
+            "given_splits": self.given_splits[indices],
+            "groups": None if self.groups is None else self.groups[indices],
+            "load": lambda index: self.load(int(indices[index])),
+        }
+        return dataclasses.replace(self, **(values | changes))
+
     def fingerprint(self) -> str:
         """Hashes what is in the data set: contents, labels, splits and class names, in order."""
         parts = (self.digests, self.labels, self.given_splits, np.array(self.class_names))
@@ -93,8 +227,8 @@ class Source:
         ).hexdigest()
 
 
-def read_source(config: Config, progress: Progress) -> Source:
-    """Opens the data set that `config.dataset` names.
+def find_source(config: Config, progress: Progress) -> Source:
+    """Opens the data set that `config.dataset` names; nobody has looked at its images yet.
 
     Raises:
         UsageError: If there is no data set of this name.
@@ -114,7 +248,7 @@ def read_source(config: Config, progress: Progress) -> Source:
 
 
 def read_digits() -> Source:
-    """Reads scikit-learn's 1,797 handwritten digits, 8x8 pixels in 17 greys, as RGB.
+    """Reads scikit-learn's 1,797 handwritten digits, 8x8 pixels in 17 greys.
 
     They come with the library, so everything works with no network. See
     https://scikit-learn.org/stable/modules/generated/sklearn.datasets.load_digits.html
@@ -124,21 +258,123 @@ def read_digits() -> Source:
     digits = datasets.load_digits()
     # Their values go from 0 to 16.
     greys = np.round(digits.images * (255 / 16)).astype(np.uint8)
-    files = tf.constant([tf.io.encode_png(grey[..., np.newaxis]).numpy() for grey in greys])
-    return Source(
-        name="digits",
-        class_names=tuple(str(name) for name in digits.target_names),
-        examples=[f"digits[{index}]" for index in range(len(greys))],
-        labels=digits.target.astype(np.int64),
-        digests=digest_all(grey.tobytes() for grey in greys),
-        given_splits=np.full(len(greys), "train"),
-        read=lambda index: tf.gather(files, index),
-    )
+    return Source.from_arrays(greys, digits.target, name="digits")
+
+
+@contextlib.contextmanager
+def reading_errors() -> Iterator[None]:
+    """Raises the error of `Source.read` itself where TensorFlow wraps it in one of its own."""
+    import tensorflow as tf  # noqa: PLC0415  as in `Source.read`
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        _, found, text = str(error).partition(f"{KerastlError.__name__}: ")
+        if not found:
+            raise
+        raise KerastlError(text.splitlines()[0]) from error
+
+
+def digest(content: bytes) -> bytes:
+    """Hashes the content of an image file, 16 bytes."""
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
 
 
 def digest_all(contents: Iterable[bytes]) -> np.ndarray:
     """Hashes each content; the result is uint8 (contents, 16)."""
-    joined = b"".join(
-        hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest() for content in contents
+    return np.frombuffer(b"".join(map(digest, contents)), np.uint8).reshape(-1, _DIGEST_BYTES)
+
+
+def content_or_place(path: pathlib.Path) -> bytes:
+    """Reads a file; one that cannot be read counts as a content of its own."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        return f"unreadable: {path}: {error.strerror}".encode(errors="surrogateescape")
+
+
+def _described(
+    count: int,
+    labels: Sequence[Any] | np.ndarray,
+    class_names: Sequence[str] | None,
+    splits: Sequence[str] | None,
+    groups: Sequence[Hashable] | None,
+) -> dict[str, Any]:
+    """Checks what is said of images and gives it as fields of a `Source`."""
+    for field, values in (("labels", labels), ("splits", splits), ("groups", groups)):
+        if values is not None and len(values) != count:
+            raise UsageError(
+                f"{field}: there are {len(values)} for {count} images. Give one for each image."
+            )
+    given = np.full(count, "train") if splits is None else np.array(splits, str)
+    if strange := sorted(set(given.tolist()) - set(_SPLITS)):
+        raise bad_value("splits", strange[0], "is no split", f"Use {', '.join(_SPLITS)}")
+    numbers, names = _number_labels(labels, class_names)
+    return {
+        "class_names": names,
+        "labels": numbers,
+        "given_splits": given,
+        "groups": None if groups is None else number_groups(groups),
+    }
+
+
+def _number_labels(
+    labels: Sequence[Any] | np.ndarray, class_names: Sequence[str] | None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Turns labels, names or numbers, into numbers and the names of the classes in order."""
+    values = np.asarray(labels)
+    if values.ndim != 1:
+        raise UsageError(
+            f"labels: have the shape {values.shape}. Give one class for each image, as in "
+            "labels.argmax(axis=1)."
+        )
+    if np.issubdtype(values.dtype, np.integer):
+        count = int(values.max(initial=-1)) + 1
+        names = tuple(map(str, range(count))) if class_names is None else tuple(class_names)
+        return values.astype(np.int64), names
+    names = order_classes(values.tolist()) if class_names is None else tuple(class_names)
+    places = {class_name: number for number, class_name in enumerate(names)}
+    if strange := sorted(set(values.tolist()) - set(places), key=str):
+        raise bad_value(
+            "labels", strange[0], "is none of the class_names", f"Known: {', '.join(names)}"
+        )
+    return np.array([places[value] for value in values.tolist()], np.int64), names
+
+
+def order_classes(class_names: Iterable[str]) -> tuple[str, ...]:
+    """Sorts class names: whole numbers by value, so that 10 follows 9, all others as text."""
+    unique = set(class_names)
+    if all(name.isdecimal() for name in unique):
+        return tuple(sorted(unique, key=lambda name: (int(name), name)))
+    return tuple(sorted(unique))
+
+
+def number_groups(groups: Iterable[Hashable]) -> np.ndarray:
+    """Numbers equal groups alike, int64; None and the empty text stand for no group."""
+    numbers: dict[Hashable, int] = {}
+    return np.array(
+        [
+            numbers.setdefault(("alone", place) if group in (None, "") else group, place)
+            for place, group in enumerate(groups)
+        ],
+        np.int64,
     )
-    return np.frombuffer(joined, np.uint8).reshape(-1, _DIGEST_BYTES)
+
+
+def _check_pixels(pixels: np.ndarray, number: int) -> None:
+    is_image = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] in (1, 3))  # noqa: PLR2004
+    if pixels.dtype != np.uint8 or not is_image or not pixels.size:
+        raise UsageError(
+            f"images: number {number} is {pixels.dtype} {pixels.shape}. Give uint8 pixels in "
+            "0..255 of the shape (height, width) or (height, width, 3)."
+        )
+
+
+def _encode(pixels: np.ndarray) -> bytes:
+    """Writes pixels as BMP: the bytes, and so the digest, depend on no compressor's version."""
+    if pixels.ndim == 2 or pixels.shape[-1] == 1:  # noqa: PLR2004  height and width
+        height, width = pixels.shape[:2]
+        pixels = np.broadcast_to(pixels.reshape(height, width, 1), (height, width, 3))
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "BMP")
+    return file.getvalue()

@@ -11,14 +11,18 @@ from kerastl.config import Config
 from kerastl.data.sources import Source
 from kerastl.errors import bad_value
 
+_OR_TRAIN = ", or add --small_classes=train to learn it from all that it has and judge it by none"
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Splits:
-    """Indices into a source's images, each int64 in the source's order.
+    """Indices into a source's images, int64.
 
     Attributes:
         source: Where the images are.
-        train: Images to learn from.
+        train: Images to learn from, in an order that their content decides: training depends on
+            what the data hold and not on how they are named or sorted. The others are in the
+            source's order.
         validation: Images that choose the best weights.
         test: Images that are looked at once, at the end.
         unused: Training images left out by `examples_per_class`.
@@ -54,7 +58,8 @@ def deal(source: Source, config: Config) -> Splits:
     may be missed by what they take together. Every class has at least one image in each split.
 
     With `config.splits_from`, images that an earlier run had stay where they were, and only
-    new ones are dealt.
+    new ones are dealt. With `config.small_classes` "train", a class that is too small to be in
+    every split is in training alone.
 
     Raises:
         UsageError: If a class has too few images, or groups of them, to be in every split, or
@@ -67,8 +72,10 @@ def deal(source: Source, config: Config) -> Splits:
         for name, indices in given.items()
         if not len(indices)
     }
-    earlier = _read_earlier(config.splits_from) if config.splits_from else {}
-    sides = _deal_clusters(source, rank, fractions, earlier)
+    earlier = read_earlier(config.splits_from) if config.splits_from else {}
+    sides = _deal_clusters(
+        source, rank, fractions, earlier, may_be_small=config.small_classes == "train"
+    )
     train, unused = [], []
     for label in range(len(source.class_names)):
         members = np.flatnonzero((sides == "train") & (source.labels == label))
@@ -78,15 +85,20 @@ def deal(source: Source, config: Config) -> Splits:
         unused.append(members[keep:])
     return Splits(
         source,
-        train=np.sort(np.concatenate(train)),
+        # Equal images may have two labels.
+        train=_sorted(np.concatenate(train), rank, source.labels),
         validation=np.flatnonzero(sides == "validation"),
         test=np.flatnonzero(sides == "test"),
         unused=np.sort(np.concatenate(unused)),
     )
 
 
-def _read_earlier(path: str) -> dict[str, str]:
-    """Reads a `splits.csv`: the split of each example, "train" for those left out of it."""
+def read_earlier(path: str) -> dict[str, str]:
+    """Reads a `splits.csv`: the split of each example, "train" for those left out of it.
+
+    Raises:
+        UsageError: If it cannot be read as one.
+    """
     try:
         with open(path, encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -101,7 +113,12 @@ def _read_earlier(path: str) -> dict[str, str]:
 
 
 def _deal_clusters(
-    source: Source, rank: np.ndarray, fractions: dict[str, float], earlier: dict[str, str]
+    source: Source,
+    rank: np.ndarray,
+    fractions: dict[str, float],
+    earlier: dict[str, str],
+    *,
+    may_be_small: bool,
 ) -> np.ndarray:
     """Names the split of each image; what is on one side goes there together."""
     sides = source.given_splits.astype("<U10")
@@ -119,9 +136,12 @@ def _deal_clusters(
         numbers, sizes = np.unique(clusters[members], return_counts=True)
         order = np.argsort(lowest[numbers], kind="stable")
         size_of = dict(zip(numbers[order].tolist(), sizes[order].tolist(), strict=True))
+        free = size_of.keys() - dealt.keys()
         _deal_class(size_of, fractions, dealt)
-        found = {dealt[cluster] for cluster in size_of}
-        if missing := {"train", *fractions} - found:
+        missing = {"train", *fractions} - {dealt[cluster] for cluster in size_of}
+        if missing and may_be_small and free:
+            dealt |= dict.fromkeys(free, "train")
+        elif missing:
             together = f" in {len(size_of)} groups" if len(size_of) < len(members) else ""
             raise bad_value(
                 "dataset",
@@ -129,7 +149,8 @@ def _deal_clusters(
                 f"class {class_name!r} has {len(members)} training images{together}, too few for "
                 f"{' and '.join(['train', *fractions])}",
                 f"Give it at least {len(fractions) + 1}"
-                + (" that may be apart" if together and missing else ""),
+                f"{' that may be apart' if together else ''}"
+                f"{_OR_TRAIN if len(members) else ''}",
             )
     sides[in_train] = [dealt[cluster] for cluster in clusters[in_train].tolist()]
     return sides
@@ -158,6 +179,10 @@ def _deal_class(
         start += have
     for cluster in size_of:
         dealt.setdefault(cluster, "train")
+
+
+def _sorted(indices: np.ndarray, *keys: np.ndarray) -> np.ndarray:
+    return indices[np.lexsort([key[indices] for key in reversed(keys)])]
 
 
 def _clusters(source: Source) -> np.ndarray:

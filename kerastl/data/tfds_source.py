@@ -77,7 +77,6 @@ def read_tfds(name: str, *, data_dir: str, progress: Progress) -> Source:
     if len(kept) < len(labels):
         hidden = sorted(set(given) - set(np.array(given)[kept].tolist()))
         progress.line(f"{builder.info.full_name}: no labels, so not used: {', '.join(hidden)}.")
-    places = tf.constant(kept)
     return Source(
         name=f"tfds:{builder.info.full_name}",
         class_names=tuple(builder.info.features[label_key].names),
@@ -85,7 +84,7 @@ def read_tfds(name: str, *, data_dir: str, progress: Progress) -> Source:
         labels=np.array(labels, np.int64)[kept],
         digests=files.digests()[kept],
         given_splits=np.array(given)[kept],
-        read=lambda index: files.read(tf.gather(places, index)),
+        load=lambda index: files.load(kept[index]),
     )
 
 
@@ -140,13 +139,7 @@ class _RecordFiles:
     def digests(self) -> np.ndarray:
         return np.concatenate(self._digests)
 
-    def read(self, index: tf.Tensor) -> tf.Tensor:
-        # Reading changes nothing, which stateful=False tells TensorFlow: it may then run
-        # several reads at once and still give the same result each time.
-        image = tf.numpy_function(self._read_bytes, [index], tf.string, stateful=False)
-        return tf.ensure_shape(image, [])
-
-    def _read_bytes(self, index: np.int64) -> bytes:
+    def load(self, index: int) -> bytes:
         # Opened for each image: large sets have more files than a process may hold open.
         with open(self._paths[self._file_numbers[index]], "rb", buffering=0) as file:
             return os.pread(file.fileno(), self._lengths[index], self._offsets[index])

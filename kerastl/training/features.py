@@ -21,13 +21,14 @@ import tensorflow as tf
 from kerastl.config import Config
 from kerastl.data import augment, images
 from kerastl.data.pipeline import version_digests, version_indices, versions_dataset
+from kerastl.data.sources import reading_errors
 from kerastl.data.splits import Splits
 from kerastl.environment import has_gpu
 from kerastl.model import build
 from kerastl.model.boundaries import Boundary, FlatModel
 from kerastl.model.cost import count_multiply_adds
 from kerastl.model.weights import fingerprint
-from kerastl.progress import Progress, format_duration
+from kerastl.progress import Meter, Progress
 from kerastl.training.store import FeatureStore, list_entries, make_room
 
 # Where a wider batch no longer gains on two cores, on ResNet50 and MobileNetV2.
@@ -186,12 +187,15 @@ class FrozenPart:
 
     def _fill(self, todo: np.ndarray, missing: Mapping[int, np.ndarray]) -> None:
         function = self._function(self._boundaries)
-        started = after_first = time.monotonic()
+        meter = Meter("frozen part", len(todo), self._progress)
+        first_took = 0.0
         with ExitStack() as stack:
             writers = {
                 position: stack.enter_context(self._stores[position].adding())
                 for position in missing
             }
+            # Inside, since what the disk refuses is another matter.
+            stack.enter_context(reading_errors())
             done = 0
             for images, _ in versions_dataset(self._source, todo, self._config):
                 batch = todo[done : done + len(images)]
@@ -200,22 +204,19 @@ class FrozenPart:
                 ):
                     wanted = np.isin(batch, lacking)
                     writers[position].add(self._digests[batch[wanted]], features.numpy()[wanted])
-                if not done:
-                    # The first batch builds what the others find there.
-                    after_first = time.monotonic()
+                # The first batch builds what the others find there.
+                first_took = first_took or meter.seconds()
                 done += len(images)
-                self._show(done, len(todo), time.monotonic() - started)
-        seconds = time.monotonic() - started
+                meter.show(done)
         highest = self._stores[self._boundaries[-1].position]
         timed = len(todo) - _BATCH_SIZE
         if "seconds_per_image" not in highest.about() and timed > 0:
-            highest.describe(seconds_per_image=(time.monotonic() - after_first) / timed)
+            highest.describe(seconds_per_image=(meter.seconds() - first_took) / timed)
         written = sum(
             self._stores[position].bytes_for(len(lacking)) for position, lacking in missing.items()
         )
         self._progress.line(
-            f"Computed {len(todo)} images in {format_duration(seconds)} "
-            f"({len(todo) / seconds:.0f} images/s), {_gigabytes(written)} on disk."
+            f"Computed {len(todo)} images in {meter.summary()}, {_gigabytes(written)} on disk."
         )
 
     def _missing(self, boundary: Boundary) -> np.ndarray:
@@ -248,12 +249,6 @@ class FrozenPart:
         with store.adding() as writer:
             writer.add(self._digests[sample[new]], np.concatenate(features)[new])
         return seconds
-
-    def _show(self, done: int, total: int, seconds: float) -> None:
-        left = format_duration(seconds * (total / done - 1))
-        self._progress.status(
-            f"frozen part {done}/{total}  {done / seconds:.0f} images/s  {left} left"
-        )
 
 
 def fold(model: keras.Model) -> _Function:

@@ -370,7 +370,7 @@ def test_scan_beyond_what_decodes_whole_is_still_used():
     ],
 )
 def test_refusal_is_explained(content, reason):
-    assert explain(content) == reason
+    assert explain(content, "") == reason
     with pytest.raises(tf.errors.OpError):
         decode(content)
 
@@ -429,5 +429,5 @@ def test_training_and_export_agree_on_each_of_two_thousand_damaged_files():
             np.testing.assert_array_equal(trained, served)
             accepted += 1
         else:
-            assert explain(content)
+            assert explain(content, "")
     assert 200 < accepted < 1800

@@ -11,8 +11,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from kerastl.config import Config
+from kerastl.data.audit import read_source
 from kerastl.data.images import decode
-from kerastl.data.sources import digest_all, read_source
+from kerastl.data.sources import digest_all
 from kerastl.data.tfds_source import read_tfds
 from kerastl.errors import KerastlError, UsageError
 from kerastl.progress import Progress
