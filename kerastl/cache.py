@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from absl import flags
 
 from kerastl.config import AUTO, find_cache
-from kerastl.errors import UsageError, unknown_name
+from kerastl.errors import UsageError, bad_value, unknown_name
 from kerastl.flags import parse, wants_help
 from kerastl.main import guard
-from kerastl.progress import Progress
+from kerastl.progress import Progress, count_of, format_bytes
 from kerastl.training.store import Entry, drop, list_entries
 
 _ALL = "all"
@@ -34,6 +34,8 @@ def _cache(arguments: Sequence[str], output: Progress) -> None:
     flags.DEFINE_string("cache_dir", AUTO, "", flag_values=values)
     flags.DEFINE_list("remove", [], "", flag_values=values)
     parse(values, arguments)
+    if not values.cache_dir:
+        raise bad_value("cache_dir", "", "is no directory", "Leave it out for the user's own store")
     root = find_cache(os.path.expanduser(values.cache_dir))
     entries = list_entries(root)
     if values.remove:
@@ -42,7 +44,7 @@ def _cache(arguments: Sequence[str], output: Progress) -> None:
     for entry in entries:
         output.line(_describe(entry))
     total = sum(entry.num_bytes for entry in entries)
-    output.line(f"{len(entries)} combinations, {total / 1e9:.2f} GB in {root}.")
+    output.line(f"{count_of(len(entries), 'combination')}, {format_bytes(total)} in {root}.")
 
 
 def _remove(entries: Sequence[Entry], keys: Sequence[str], output: Progress) -> None:
@@ -55,7 +57,7 @@ def _remove(entries: Sequence[Entry], keys: Sequence[str], output: Progress) -> 
     for key in keys:
         if not drop(by_key[key]):
             raise UsageError(f"remove={key!r}: is in use by a run. Try again when it has ended.")
-        output.line(f"Removed {key}, {by_key[key].num_bytes / 1e9:.2f} GB.")
+        output.line(f"Removed {key}, {format_bytes(by_key[key].num_bytes)}.")
 
 
 def _key(entry: Entry) -> str:
@@ -68,10 +70,10 @@ def _describe(entry: Entry) -> str:
     return "  ".join(
         (
             _key(entry),
-            ", ".join(entry.about.get("datasets", ["unknown data"])),
+            ", ".join(map(str, entry.about.get("datasets", ["unknown data"]))),
             f"{identity.get('backbone', '?')} at {identity.get('image_size', '?')} px",
             f"up to {entry.about.get('boundary', '?')}",
-            f"{entry.num_bytes / 1e9:.2f} GB",
+            f"{format_bytes(entry.num_bytes)}",
             f"last used {last_use}",
         )
     )

@@ -80,6 +80,13 @@ def count_of(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
+def format_bytes(number: int) -> str:
+    """Formats a size on disk: `512 bytes`, `0.9 MB`, `1.23 GB`."""
+    if number < 10**5:
+        return f"{number} bytes"
+    return f"{number / 1e6:.1f} MB" if number < 10**9 else f"{number / 1e9:.2f} GB"
+
+
 def format_duration(seconds: float) -> str:
     """Formats seconds as a person says them: `8.7 s`, `190 s`, `12 min`, `3 h 05 min`."""
     if seconds < 99.5:  # noqa: PLR2004  below this a tenth of a second still tells something

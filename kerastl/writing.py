@@ -9,8 +9,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 
-import tensorflow as tf
-
 from kerastl.errors import KerastlError, cannot_write
 
 # Hidden, and on the same disk as its place, so that moving it there is one step.
@@ -33,7 +31,7 @@ def replacing(path: pathlib.Path, *, field: str) -> Iterator[pathlib.Path]:
         KerastlError: If it cannot be written; nothing half-written is left.
     """
     # The ending stays: Keras takes the format from it.
-    temporary = path.with_name(f"{_PREFIX}{uuid.uuid4().hex}-{path.name}")
+    temporary = hidden_beside(path)
     with explained(path, field=field):
         try:
             yield temporary
@@ -50,13 +48,18 @@ def scratch_directory(parent: pathlib.Path, *, field: str) -> Iterator[pathlib.P
     Raises:
         KerastlError: If it cannot be written.
     """
-    directory = parent / f"{_PREFIX}{uuid.uuid4().hex}"
+    directory = hidden_beside(parent / "directory")
     with explained(parent, field=field):
         directory.mkdir()
     try:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def hidden_beside(path: pathlib.Path) -> pathlib.Path:
+    """Makes up a hidden name beside `path` that `remove_leftovers` knows."""
+    return path.with_name(f"{_PREFIX}{uuid.uuid4().hex}-{path.name}")
 
 
 def remove_leftovers(directory: pathlib.Path) -> None:
@@ -68,15 +71,26 @@ def remove_leftovers(directory: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def explained(path: pathlib.Path, *, field: str) -> Iterator[None]:
+def explained(
+    path: pathlib.Path, *, field: str, but: type[OSError] | tuple[()] = ()
+) -> Iterator[None]:
     """Turns what the disk refuses in the block into one line.
+
+    Args:
+        path: What is written.
+        field: Flag that the user chose its directory with, for the message.
+        but: What the caller expects and handles.
 
     Raises:
         KerastlError: If something cannot be written.
     """
     try:
         yield
-    except (OSError, tf.errors.OpError) as error:
+    except but:
+        raise
+    except Exception as error:
+        if not (isinstance(error, OSError) or _is_tensorflows(error)):
+            raise
         raise cannot_write(field, path, _reason(error)) from error
 
 
@@ -94,6 +108,11 @@ def in_the_end(write: Callable[[], None]) -> Iterator[None]:
         with contextlib.suppress(KerastlError):
             write()
         raise
+
+
+def _is_tensorflows(error: Exception) -> bool:
+    # By name: this module is for commands too that have no use for TensorFlow.
+    return any(kind.__name__ == "OpError" for kind in type(error).__mro__)
 
 
 def _reason(error: Exception) -> str:

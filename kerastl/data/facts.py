@@ -199,12 +199,17 @@ def _decode(content: tf.Tensor) -> tf.Tensor:
 
 
 def _key(path: pathlib.Path) -> str:
-    """Names a file as it is now: a change of its content changes its time or size."""
+    """Names a file as it is now.
+
+    A change of its content changes the time of its last change of any kind, which, unlike that
+    of its content, no program can set back.
+    """
     try:
         status = path.stat()
     except OSError:
         return ""
-    return f"{os.path.realpath(path)} {status.st_size} {status.st_mtime_ns}"
+    place = f"{os.path.realpath(path)} {status.st_dev} {status.st_ino}"
+    return f"{place} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 def _open_table(place: str) -> sqlite3.Connection:

@@ -34,13 +34,14 @@ def training_dataset(
     indices: np.ndarray,
     config: Config,
     *,
-    epochs: int,
+    epochs: range,
     features: Features | None = None,
     class_weights: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Yields batches of all epochs on end, each epoch in another order over all images.
 
-    The order depends on the seed and the epoch only. The last batch of an epoch may be
+    The order depends on the seed and the epoch's number only, as random changes do, so `epochs`
+    goes on from phase to phase. The last batch of an epoch may be
     smaller, but a single image joins the batch before: batch norm could take no statistics
     from it. Memory holds the images' indices, and the pixels of a few batches.
 
@@ -59,7 +60,7 @@ def training_dataset(
         last = batches(order[cut:], config.batch_size + 1)
         return batches(order[:cut], config.batch_size).concatenate(last) if cut else last
 
-    dataset = tf.data.Dataset.range(epochs).flat_map(one_epoch)
+    dataset = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
     if class_weights is not None:
         weights = tf.constant(class_weights)
         dataset = dataset.map(lambda images, labels: (images, labels, tf.gather(weights, labels)))

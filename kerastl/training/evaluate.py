@@ -1,9 +1,9 @@
 """Every image of a split once, and the numbers that follow from the logits."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import scipy.special
 import tensorflow as tf
@@ -85,15 +85,22 @@ class Evaluation:
         }
 
 
-def evaluate(classifier: keras.Model, dataset: tf.data.Dataset, labels: np.ndarray) -> Evaluation:
+def evaluate(
+    classifier: Callable[[tf.Tensor], tf.Tensor], dataset: tf.data.Dataset, labels: np.ndarray
+) -> Evaluation:
     """Runs the classifier over a split.
 
     Args:
-        classifier: Model from images to logits.
+        classifier: Model or function from images, or from features, to logits.
         dataset: The split from `evaluation_dataset`.
         labels: True classes in the dataset's order.
     """
-    logits = classifier.predict(dataset, verbose=0)  # Of pairs it takes the first.
+    function = tf.function(
+        classifier,
+        input_signature=[dataset.element_spec[0]],
+        autograph=False,
+    )
+    logits = np.concatenate([function(inputs).numpy() for inputs, _ in dataset])
     log_probabilities = scipy.special.log_softmax(logits.astype(np.float64), axis=1)
     return Evaluation(
         labels=labels,

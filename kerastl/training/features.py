@@ -6,10 +6,9 @@ One pass over the images that the store does not have yet gives all boundaries o
 
 import dataclasses
 import hashlib
-import itertools
+import json
 import pathlib
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -25,10 +24,10 @@ from kerastl.data.sources import reading_errors
 from kerastl.data.splits import Splits
 from kerastl.environment import has_gpu
 from kerastl.model import build
-from kerastl.model.boundaries import Boundary, FlatModel
+from kerastl.model.boundaries import Boundary, FlatModel, Step
 from kerastl.model.cost import count_multiply_adds
 from kerastl.model.weights import fingerprint
-from kerastl.progress import Meter, Progress
+from kerastl.progress import Meter, Progress, format_bytes
 from kerastl.training.store import FeatureStore, list_entries, make_room
 
 # Where a wider batch no longer gains on two cores, on ResNet50 and MobileNetV2.
@@ -38,8 +37,6 @@ _MAX_FOLDED_BYTES = 1 << 30
 # Share of the disk's free space that the store may fill, unless --cache_limit_gb says otherwise.
 _FREE_SHARE = 0.5
 _GIGABYTE = 10**9
-# Batches that are timed to tell what the store saves.
-_BATCHES_TIMED = 3
 # Whether reading is faster than computing is told from the network and not from a clock, whose
 # noise would decide in which order numbers are added up. Measured on two cores: MobileNetV2 at
 # 96 px computes 35 and ResNet50 at 224 px 90 thousand million multiply-adds a second; a row takes
@@ -110,12 +107,21 @@ class FrozenPart:
             return
         self._digests = version_digests(splits.source, config)
         trained = version_indices(splits.source, splits.train, config)
-        self._used = np.concatenate([trained, splits.validation, splits.test])
+        used = np.concatenate([trained, splits.validation, splits.test])
+        # The same content may be there twice.
+        contents = self._digests[used].view("S16").reshape(-1)
+        self._used = used[np.sort(np.unique(contents, return_index=True)[1])]
         for boundary in sorted(boundaries, key=lambda boundary: boundary.position):
             store = self._open(boundary, config.cache_path)
             if store is not None:
                 self._stores[boundary.position] = store
                 self._boundaries.append(boundary)
+        if self._boundaries:
+            self._make_room(config.cache_path)
+        for boundary in self._boundaries:
+            store = self._stores[boundary.position]
+            names = sorted({*map(str, store.about().get("datasets", ())), self._source.name})
+            store.describe(datasets=names, boundary=self._name(boundary))
 
     def get(self, boundary: Boundary) -> StoredFeatures | None:
         """Gives what has been computed at a boundary, None where nothing is stored."""
@@ -132,21 +138,15 @@ class FrozenPart:
         """Computes what any of the stores lacks, all boundaries in one pass."""
         if not self._boundaries:
             return
-        to_compute = max(len(self._missing(boundary)) for boundary in self._boundaries)
-        names = " and ".join(map(self._name, self._boundaries))
-        self._progress.line(
-            f"Frozen part up to {names}: {to_compute} images to compute, "
-            f"{len(self._used) - to_compute} in the store already."
-        )
-        # The pass itself tells what the highest boundary takes; a lower one is timed alone.
-        for boundary in self._boundaries[:-1]:
-            store = self._stores[boundary.position]
-            if "seconds_per_image" not in store.about():
-                store.describe(seconds_per_image=self._time(boundary))
         missing = {place.position: self._missing(place) for place in self._boundaries}
         todo = np.unique(np.concatenate([*missing.values()]))
+        names = " and ".join(map(self._name, self._boundaries))
+        self._progress.line(
+            f"Frozen part up to {names}: {len(todo)} images to compute, "
+            f"{len(self._used) - len(todo)} in the store already."
+        )
         if len(todo):
-            self._fill(todo, missing)
+            self._fill(todo, {place: rows for place, rows in missing.items() if len(rows)})
 
     def _open(self, boundary: Boundary, root: pathlib.Path) -> FeatureStore | None:
         lower = keras.Model(self._flat.inputs, boundary.tensor)
@@ -163,7 +163,7 @@ class FrozenPart:
                 f"Feature store: {store.damaged} rows failed their checksum and are computed again."
             )
         compute = _decoding_seconds(self._config.image_size) + (
-            count_multiply_adds(self._flat.steps[: boundary.position]) / _multiply_adds_rate()
+            self._multiply_adds(boundary) / _multiply_adds_rate()
         )
         read = _SECONDS_PER_READ + store.bytes_for(1) / _BYTES_PER_SECOND
         if read >= compute:
@@ -172,21 +172,34 @@ class FrozenPart:
                 f"about {compute * 1e3:.2g} ms, and {read * 1e3:.2g} ms to read them."
             )
             return None
-        needed = store.bytes_for(int((store.find(self._digests[self._used]) < 0).sum()))
-        limit = _limit(root, self._config)
-        if not make_room(root, needed=needed, limit=limit):
-            self._progress.line(
-                f"Features at {self._name(boundary)} would take {_gigabytes(needed)} where the "
-                f"store may take {_gigabytes(limit)}: they are computed in each epoch instead. "
-                "Raise --cache_limit_gb to store them."
-            )
-            return None
-        names = sorted({*store.about().get("datasets", ()), self._source.name})
-        store.describe(datasets=names, boundary=self._name(boundary))
         return store
 
+    def _make_room(self, root: pathlib.Path) -> None:
+        """Makes room for all boundaries, or for as many of the smaller ones as it can.
+
+        All of the run's stores are open, so none of them is dropped for another.
+        """
+        limit, is_disk = _limit(root, self._config)
+        needed = {
+            boundary: self._stores[boundary.position].bytes_for(len(self._missing(boundary)))
+            for boundary in self._boundaries
+        }
+        while not make_room(root, needed=sum(needed.values()), limit=limit) and any(
+            needed.values()
+        ):
+            largest = max(needed, key=needed.__getitem__)
+            self._progress.line(
+                f"Features at {self._name(largest)} would take {format_bytes(needed.pop(largest))} "
+                f"more where the store may take {format_bytes(limit)}: they are computed in each "
+                f"epoch instead. {'Free the disk' if is_disk else 'Raise --cache_limit_gb'} to "
+                "store them."
+            )
+            self._boundaries.remove(largest)
+            del self._stores[largest.position]
+
     def _fill(self, todo: np.ndarray, missing: Mapping[int, np.ndarray]) -> None:
-        function = self._function(self._boundaries)
+        boundaries = [place for place in self._boundaries if place.position in missing]
+        function = self._function(boundaries)
         meter = Meter("frozen part", len(todo), self._progress)
         first_took = 0.0
         with ExitStack() as stack:
@@ -208,15 +221,14 @@ class FrozenPart:
                 first_took = first_took or meter.seconds()
                 done += len(images)
                 meter.show(done)
-        highest = self._stores[self._boundaries[-1].position]
         timed = len(todo) - _BATCH_SIZE
-        if "seconds_per_image" not in highest.about() and timed > 0:
-            highest.describe(seconds_per_image=(meter.seconds() - first_took) / timed)
+        if timed > 0:
+            self._note_speed(boundaries, (meter.seconds() - first_took) / timed)
         written = sum(
             self._stores[position].bytes_for(len(lacking)) for position, lacking in missing.items()
         )
         self._progress.line(
-            f"Computed {len(todo)} images in {meter.summary()}, {_gigabytes(written)} on disk."
+            f"Computed {len(todo)} images in {meter.summary()}, {format_bytes(written)} on disk."
         )
 
     def _missing(self, boundary: Boundary) -> np.ndarray:
@@ -233,22 +245,17 @@ class FrozenPart:
             self._functions[key] = fold(keras.Model(self._flat.inputs, tensors))
         return self._functions[key]
 
-    def _time(self, boundary: Boundary) -> float:
-        """Measures computing on the first images, which stay in the store; seconds an image."""
-        function = self._function([boundary])
-        sample = self._used[: _BATCH_SIZE * (1 + _BATCHES_TIMED)]
-        batches = iter(versions_dataset(self._source, sample, self._config))
-        # The first batch builds what the others find there.
-        features = [function(images)[0].numpy() for images, _ in itertools.islice(batches, 1)]
-        started = time.monotonic()
-        features += [function(images)[0].numpy() for images, _ in batches]
-        timed = len(sample) - len(features[0])
-        seconds = (time.monotonic() - started) / timed if timed else 0.0
-        store = self._stores[boundary.position]
-        new = store.find(self._digests[sample]) < 0
-        with store.adding() as writer:
-            writer.add(self._digests[sample[new]], np.concatenate(features)[new])
-        return seconds
+    def _note_speed(self, boundaries: Sequence[Boundary], seconds_per_image: float) -> None:
+        """Notes what an image takes up to each boundary: its share of the pass to the highest."""
+        highest = self._multiply_adds(boundaries[-1])
+        for boundary in boundaries:
+            store = self._stores[boundary.position]
+            if "seconds_per_image" not in store.about():
+                share = self._multiply_adds(boundary) / highest
+                store.describe(seconds_per_image=seconds_per_image * share)
+
+    def _multiply_adds(self, boundary: Boundary) -> float:
+        return count_multiply_adds(self._flat.steps[: boundary.position])
 
 
 def fold(model: keras.Model) -> _Function:
@@ -288,8 +295,8 @@ def _identity(
     """Everything besides an image's content that decides its features."""
     gpus = tf.config.list_physical_devices("GPU")
     return {
-        "format": 1,
-        "kerastl": _source_hash(augment.__file__, images.__file__, build.__file__),
+        "format": 2,
+        "kerastl": _source_hash(augment.__file__, images.__file__, build.__file__, __file__),
         "tensorflow": tf.__version__,
         "keras": keras.version(),
         "device": [
@@ -298,13 +305,19 @@ def _identity(
         "image_size": config.image_size,
         "resize": config.resize,
         "backbone": config.backbone,
-        "scaling": [
-            step.layer.get_config() for step in flat.steps if step.layer.name == "input_scaling"
-        ],
+        "layers": _hash_layers(flat.steps[: boundary.position]),
         "boundary": boundary.position,
         "precision": str(boundary.tensor.dtype),
         "weights": fingerprint(lower),
     }
+
+
+def _hash_layers(steps: Sequence[Step]) -> str:
+    """Hashes what layers are and do, their names aside: Keras numbers those as they come."""
+    configs = [
+        [type(step.layer).__name__, {**step.layer.get_config(), "name": ""}] for step in steps
+    ]
+    return hashlib.sha256(json.dumps(configs, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _source_hash(*paths: str) -> str:
@@ -320,12 +333,12 @@ def _multiply_adds_rate() -> float:
     return _GPU_MULTIPLY_ADDS_PER_SECOND if has_gpu() else _CPU_MULTIPLY_ADDS_PER_SECOND
 
 
-def _limit(root: pathlib.Path, config: Config) -> int:
-    if config.cache_limit_gb:
-        return int(config.cache_limit_gb * _GIGABYTE)
+def _limit(root: pathlib.Path, config: Config) -> tuple[int, bool]:
+    """Says how many bytes the store may take, and whether the disk sets that limit."""
     taken = sum(entry.num_bytes for entry in list_entries(root))
-    return taken + int(_FREE_SHARE * shutil.disk_usage(root).free)
-
-
-def _gigabytes(num_bytes: int) -> str:
-    return f"{num_bytes / _GIGABYTE:.2f} GB"
+    free = shutil.disk_usage(root).free
+    if config.cache_limit_gb:
+        asked = int(config.cache_limit_gb * _GIGABYTE)
+    else:
+        asked = taken + int(_FREE_SHARE * free)
+    return min(asked, taken + free), asked > taken + free

@@ -109,6 +109,8 @@ class PhaseData:
         train_stored: Whether the features at the phase's boundary come in place of the
             training images.
         validation_stored: Likewise for the validation images.
+        lower: Function from images to features at the phase's boundary, None where all are
+            stored.
     """
 
     train: tf.data.Dataset
@@ -116,6 +118,7 @@ class PhaseData:
     num_train: int
     train_stored: bool
     validation_stored: bool
+    lower: Callable[[tf.Tensor], tf.Tensor] | None
 
 
 def train_phase(
@@ -185,23 +188,21 @@ def train_phase(
 class _PhaseModel(keras.Model):
     """What a phase trains: the part above the boundary, on stored features or on images.
 
-    Images go through the frozen part first, in inference mode even under `fit`: as a call of
-    its own it gets `training=False` itself, where as a part of a functional graph it would get
-    the outer `training=True`.
+    Images go through the frozen part first, by the very function that fills the store: what
+    differs by a rounding there differs visibly after some steps of fine-tuning.
     """
 
     def __init__(self, plan: Plan, data: PhaseData) -> None:
         # float32, or a mixed policy would round pixels before they are scaled.
         super().__init__(name=plan.phase.name, dtype="float32")
-        self._lower = plan.lower
         self._upper = plan.upper
-        self._train_stored = data.train_stored
-        self._validation_stored = data.validation_stored
+        self._data = data
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        stored = self._train_stored if training else self._validation_stored
-        features = inputs if stored else self._lower(inputs, training=False)
-        return self._upper(features, training=training)
+        stored = self._data.train_stored if training else self._data.validation_stored
+        if not stored and self._data.lower is not None:
+            inputs = self._data.lower(inputs)
+        return self._upper(inputs, training=training)
 
 
 def _finite_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:

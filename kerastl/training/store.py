@@ -2,9 +2,9 @@
 
 A combination of everything that decides the values (network, weights, boundary, size, ...) has
 a directory. Its rows lie in segments, each written once: `NAME.rows` holds them one after the
-other, and `NAME.npz`, which appears last and whole, holds whose they are and their checksums.
-A segment without that file was cut off and is not read. Processes that write at the same time
-write different segments.
+other, and `NAME.index`, which appears last and whole, holds whose they are and their checksums,
+and one of its own. A segment without that file was cut off and is not read. Processes that write
+at the same time write different segments.
 """
 
 import contextlib
@@ -16,7 +16,9 @@ import json
 import math
 import os
 import pathlib
+import re
 import shutil
+import struct
 import time
 import uuid
 import zlib
@@ -26,7 +28,13 @@ from typing import Any
 import numpy as np
 
 from kerastl.errors import KerastlError
-from kerastl.writing import STALE_SECONDS, explained, remove_leftovers, replacing
+from kerastl.writing import (
+    STALE_SECONDS,
+    explained,
+    hidden_beside,
+    remove_leftovers,
+    replacing,
+)
 
 # One checksum for so many rows, which are recomputed together when it is wrong.
 _ROWS_PER_CHECKSUM = 64
@@ -36,6 +44,20 @@ _ROWS_PER_SEGMENT = 2048
 _FIELD = "cache_dir"
 _ABOUT = "about.json"
 _LOCK = "lock"
+_DIGEST_BYTES = 16
+# An index is its number of rows, their digests, their checksums, and a checksum of all that.
+_COUNT = struct.Struct("<Q")
+_CHECKSUM = struct.Struct("<I")
+# Other directories may lie beside the store's own.
+_NAME = re.compile(r"[0-9a-f]{32}")
+# What is noted of a combination, and of which kind it has to be to be believed.
+_NOTES: dict[str, type | tuple[type, ...]] = {
+    "identity": dict,
+    "datasets": list,
+    "boundary": str,
+    "seconds_per_image": (int, float),
+    "last_use": (int, float),
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,7 +76,7 @@ class FeatureStore:
         path: Its directory.
         shape: Shape of one row.
         dtype: Type that the rows are stored in; they are read as float32.
-        damaged: Rows that failed their checksum when the store was opened.
+        damaged: Rows that failed their checksum and are nowhere else.
     """
 
     def __init__(
@@ -70,6 +92,7 @@ class FeatureStore:
         """
         full = {**identity, "shape": list(shape), "dtype": dtype}
         text = json.dumps(full, sort_keys=True)
+        self._lock: int | None = None
         self.path = root / hashlib.sha256(text.encode()).hexdigest()[:32]
         self.shape = shape
         self.dtype = np.dtype(dtype)
@@ -83,19 +106,19 @@ class FeatureStore:
     def refresh(self) -> None:
         """Reads which rows are there, checking every one."""
         # A segment is written once, so it is checked once, however often rows are added.
-        for index in set(self.path.glob("[!.]*.npz")) - self._segments.keys():
+        for index in set(self.path.glob("[!.]*.index")) - self._segments.keys():
             self._segments[index] = self._open_segment(index)
         found = (self._segments[index] for index in sorted(self._segments))
         segments = [segment for segment in found if segment is not None]
         self._paths = [segment.path for segment in segments]
         self._starts = np.cumsum([0, *(len(segment.digests) for segment in segments)])
-        self.damaged = sum(int((~segment.valid).sum()) for segment in segments)
-        digests = [_as_keys(segment.digests) for segment in segments]
-        rows = np.arange(self._starts[-1])
-        valid = np.concatenate([segment.valid for segment in segments] or [np.zeros(0, bool)])
-        keys = np.concatenate(digests or [np.zeros(0, "S16")])[valid]
-        self._keys, first = np.unique(keys, return_index=True)
-        self._rows = rows[valid][first]
+        keys = np.concatenate(
+            [np.zeros(0, "S16"), *(_as_keys(segment.digests) for segment in segments)]
+        )
+        valid = np.concatenate([np.zeros(0, bool), *(segment.valid for segment in segments)])
+        self._keys, first = np.unique(keys[valid], return_index=True)
+        self._rows = np.flatnonzero(valid)[first]
+        self.damaged = len(np.setdiff1d(keys[~valid], self._keys))
         _remove_stale(self.path)
 
     def find(self, digests: np.ndarray) -> np.ndarray:
@@ -157,23 +180,29 @@ class FeatureStore:
 
     def bytes_for(self, rows: int) -> int:
         """Counts the bytes that so many rows take on disk."""
-        return rows * self._row_bytes
+        return rows * (self._row_bytes + _DIGEST_BYTES) + (
+            math.ceil(rows / _ROWS_PER_CHECKSUM) * _CHECKSUM.size
+        )
 
     def _open_segment(self, index: pathlib.Path) -> _Segment | None:
         path = index.with_suffix(".rows")
         try:
-            with np.load(index) as stored:
-                digests, checksums = stored["digests"], stored["checksums"]
-            found = _checksums(path, self._row_bytes)[: len(checksums)]
-            valid = np.zeros(len(checksums), bool)
-            valid[: len(found)] = found == checksums[: len(found)]
-        # Whatever is wrong with a segment, what it held is computed again.
-        except (OSError, ValueError, KeyError, EOFError, zlib.error):
+            known = _read_index(index)
+            found = _checksums(path, self._row_bytes) if known else None
+        except OSError:
+            # Dropped by another process meanwhile, or not to be read: computed again.
             return None
+        if known is None or found is None:
+            return None
+        digests, checksums = known
+        valid = np.zeros(len(checksums), bool)
+        shared = min(len(found), len(checksums))
+        valid[:shared] = found[:shared] == checksums[:shared]
         return _Segment(path, digests, np.repeat(valid, _ROWS_PER_CHECKSUM)[: len(digests)])
 
     def __del__(self) -> None:
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
 
 
 class _Writer:
@@ -220,13 +249,13 @@ class _Writer:
             self._checksums.append(self._checksum)
         digests = np.concatenate(self._digests)
         path = pathlib.Path(self._file.name)
-        index = path.with_suffix(".npz")
+        index = path.with_suffix(".index")
         with self._discarding():
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
             with replacing(index, field=_FIELD) as temporary:
-                np.savez(temporary, digests=digests, checksums=np.array(self._checksums, np.uint32))
+                temporary.write_bytes(_index_of(digests, self._checksums))
         self.written[index] = _Segment(path, digests, np.ones(len(digests), bool))
         self._begin_anew()
 
@@ -278,7 +307,7 @@ class Entry:
     @property
     def last_use(self) -> float:
         """Seconds since 1970 of its last use."""
-        return float(self.about.get("last_use", self.path.stat().st_mtime))
+        return float(self.about.get("last_use", 0.0))
 
 
 def list_entries(root: pathlib.Path) -> list[Entry]:
@@ -286,29 +315,30 @@ def list_entries(root: pathlib.Path) -> list[Entry]:
     if not root.is_dir():
         return []
     entries = [
-        Entry(path, _read_about(path), sum(file.stat().st_size for file in path.iterdir()))
+        Entry(path, _read_about(path), _bytes_below(path))
         for path in root.iterdir()
-        if (path / _LOCK).exists()
+        if _NAME.fullmatch(path.name) and any(path.glob("*.index"))
     ]
     return sorted(entries, key=lambda entry: entry.last_use)
 
 
 def drop(entry: Entry) -> bool:
-    """Removes a combination unless a process has it open; says whether it did."""
-    lock = os.open(entry.path / _LOCK, os.O_RDWR)
+    """Removes a combination unless a process has it open; says whether it is gone."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    else:
-        shutil.rmtree(entry.path)
+        lock = _lock_alone(entry.path)
+    except FileNotFoundError:
         return True
+    if lock is None:
+        return False
+    try:
+        _remove(entry.path)
     finally:
         os.close(lock)
+    return True
 
 
 def make_room(root: pathlib.Path, *, needed: int, limit: int) -> bool:
-    """Drops combinations that no process has open, oldest use first, until there is room.
+    """Drops combinations that no process has open, oldest use first, if that makes room.
 
     Args:
         root: Directory of all combinations.
@@ -316,16 +346,74 @@ def make_room(root: pathlib.Path, *, needed: int, limit: int) -> bool:
         limit: Bytes that all combinations may take.
 
     Returns:
-        Whether `needed` more bytes now stay within the limit.
+        Whether `needed` more bytes now stay within the limit; if not, nothing was dropped.
     """
+    remove_leftovers(root)
     entries = list_entries(root)
-    total = sum(entry.num_bytes for entry in entries)
-    for entry in entries:
-        if total + needed <= limit:
-            break
-        if needed <= limit and drop(entry):
-            total -= entry.num_bytes
-    return total + needed <= limit
+    to_free = sum(entry.num_bytes for entry in entries) + needed - limit
+    with contextlib.ExitStack() as stack:
+        victims = []
+        for entry in entries:
+            if to_free <= 0:
+                break
+            with contextlib.suppress(FileNotFoundError):
+                lock = _lock_alone(entry.path)
+                if lock is None:
+                    continue
+                stack.callback(os.close, lock)
+                victims.append(entry)
+            to_free -= entry.num_bytes
+        if to_free > 0:
+            return False
+        for entry in victims:
+            _remove(entry.path)
+    return True
+
+
+def _lock_alone(path: pathlib.Path) -> int | None:
+    """Locks a combination that no process has open; None if one has."""
+    with explained(path, field=_FIELD, but=FileNotFoundError):
+        lock = os.open(path / _LOCK, os.O_RDWR)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def _remove(path: pathlib.Path) -> None:
+    """Removes a combination that is locked; what another process begins anew stays."""
+    away = hidden_beside(path)
+    with explained(path, field=_FIELD):
+        os.rename(path, away)
+        shutil.rmtree(away, ignore_errors=True)
+
+
+def _bytes_below(path: pathlib.Path) -> int:
+    total = 0
+    for file in path.glob("*"):
+        # Another process may just have renamed or removed it.
+        with contextlib.suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total
+
+
+def _index_of(digests: np.ndarray, checksums: list[int]) -> bytes:
+    body = _COUNT.pack(len(digests)) + digests.tobytes() + np.array(checksums, "<u4").tobytes()
+    return body + _CHECKSUM.pack(zlib.crc32(body))
+
+
+def _read_index(index: pathlib.Path) -> tuple[np.ndarray, np.ndarray] | None:
+    """Reads whose a segment's rows are and their checksums, None if it is damaged."""
+    content = index.read_bytes()
+    body, end = content[: -_CHECKSUM.size], content[-_CHECKSUM.size :]
+    if len(body) < _COUNT.size or _CHECKSUM.pack(zlib.crc32(body)) != end:
+        return None
+    (count,) = _COUNT.unpack_from(body)
+    middle = _COUNT.size + count * _DIGEST_BYTES
+    digests = np.frombuffer(body[_COUNT.size : middle], np.uint8).reshape(count, _DIGEST_BYTES)
+    return digests, np.frombuffer(body[middle:], "<u4")
 
 
 def _checksums(path: pathlib.Path, row_bytes: int) -> np.ndarray:
@@ -339,8 +427,11 @@ def _checksums(path: pathlib.Path, row_bytes: int) -> np.ndarray:
 def _lock_shared(path: pathlib.Path) -> int:
     """Locks a combination while this process lives, so that no other drops it."""
     while True:
-        path.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
+        with (
+            explained(path, field=_FIELD, but=FileNotFoundError),
+            contextlib.suppress(FileNotFoundError),
+        ):
+            path.mkdir(parents=True, exist_ok=True)
             lock = os.open(path / _LOCK, os.O_CREAT | os.O_RDWR)
             fcntl.flock(lock, fcntl.LOCK_SH)
             # What was dropped while we waited may be there again, as another file.
@@ -355,9 +446,12 @@ def _as_keys(digests: np.ndarray) -> np.ndarray:
 
 def _read_about(path: pathlib.Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((path / _ABOUT).read_text(encoding="utf-8")))
+        notes = json.loads((path / _ABOUT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}  # It is only for people; the rows do not depend on it.
+    if not isinstance(notes, dict):
+        return {}
+    return {name: notes[name] for name, kind in _NOTES.items() if isinstance(notes.get(name), kind)}
 
 
 def _remove_stale(path: pathlib.Path) -> None:
@@ -365,5 +459,5 @@ def _remove_stale(path: pathlib.Path) -> None:
     for rows in path.glob("*.rows"):
         with contextlib.suppress(FileNotFoundError):
             old = time.time() - rows.stat().st_mtime > STALE_SECONDS
-            if old and not rows.with_suffix(".npz").exists():
+            if old and not rows.with_suffix(".index").exists():
                 rows.unlink()

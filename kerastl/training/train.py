@@ -20,7 +20,7 @@ from kerastl.model.phases import Plan, find_boundary, find_first, prepare_phase
 from kerastl.progress import Progress, count_of, format_duration
 from kerastl.training.checks import Check, ExpectedMoves, check_first_loss, require
 from kerastl.training.evaluate import Evaluation, evaluate
-from kerastl.training.features import FrozenPart, StoredFeatures
+from kerastl.training.features import FrozenPart, StoredFeatures, fold
 from kerastl.training.fit import Best, EpochRow, PhaseData, train_phase
 from kerastl.training.scores import class_weights
 from kerastl.writing import in_the_end
@@ -120,11 +120,13 @@ def train(
     seconds: dict[str, float] = {"features": time.monotonic() - started}
     best = Best(config.best_by)
     weights = _class_weights(splits, config, progress)
+    epochs_done = 0
     for phase, first in zip(config.phases, firsts, strict=True):
         started = time.monotonic()
         plan = prepare_phase(classifier, flat, phase, blocks)
         features = frozen.get(plan.boundary)
-        data = _phase_data(phase, splits, config, features, weights)
+        data = _phase_data(plan, splits, config, features, weights, first_epoch=epochs_done)
+        epochs_done += phase.epochs
         if best.row is None:
             require(_first_loss(plan, data), record=record, progress=progress)
         progress.line(
@@ -138,7 +140,7 @@ def train(
             steps = train_phase(
                 plan, data, config, best=best, progress=progress, on_epoch=record.add_epoch
             )
-            moves = expected.check(plan.upper, steps=steps, batch=_first_batch(plan, data))
+            moves = expected.check(plan.upper, steps=steps, batch=_first_batch(data))
         require(moves, record=record, progress=progress)
         seconds[phase.name] = time.monotonic() - started
         if features is not None and data.train_stored:
@@ -149,16 +151,16 @@ def train(
         f"Best: {best.row.phase} epoch {best.row.epoch}, "
         f"validation {config.best_by.replace('_', ' ')} {abs(best.row.score(config.best_by)):.4f}."
     )
-    whole = _evaluator(classifier, splits, config, None)
     # Nothing below the lowest boundary has changed, so its features hold for the result.
     lowest = boundaries[min(boundaries)]
-    upper = keras.Model(lowest.tensor, flat.outputs)
     features = frozen.get(lowest)
+    upper = keras.Model(lowest.tensor, flat.outputs)
+    lower = _folded(keras.Model(flat.inputs, lowest.tensor)) if features is None else tf.identity
     return Trained(
         best=best.row,
         seconds=seconds,
-        evaluate=_evaluator(upper, splits, config, features) if features else whole,
-        evaluate_whole=whole,
+        evaluate=_evaluator(lambda inputs: upper(lower(inputs)), splits, config, features),
+        evaluate_whole=_evaluator(classifier, splits, config, None),
         stored=features is not None,
         pooled=_pooled_reader(frozen, find_boundary(flat, find_first(flat, None, blocks))),
     )
@@ -195,18 +197,22 @@ def _keep_best(best: Best, classifier: keras.Model, record: Recorder) -> None:
         record.save_checkpoint(classifier)
 
 
-def _first_batch(plan: Plan, data: PhaseData) -> tuple[tf.Tensor, tf.Tensor]:
+def _first_batch(data: PhaseData) -> tuple[tf.Tensor, tf.Tensor]:
     """Takes the first batch of a phase, as it is at its boundary."""
     inputs, labels, *_ = next(iter(data.train))
-    return inputs if data.train_stored else plan.lower(inputs, training=False), labels
+    if not data.train_stored and data.lower is not None:
+        inputs = data.lower(inputs)
+    return inputs, labels
 
 
 def _phase_data(
-    phase: Phase,
+    plan: Plan,
     splits: Splits,
     config: Config,
     features: StoredFeatures | None,
     class_weights: np.ndarray | None,
+    *,
+    first_epoch: int,
 ) -> PhaseData:
     # With new changes in every epoch there is nothing of the training images to be stored.
     repeats = len(version_indices(splits.source, splits.train, config)) > 0
@@ -216,7 +222,7 @@ def _phase_data(
             splits.source,
             splits.train,
             config,
-            epochs=phase.epochs,
+            epochs=range(first_epoch, first_epoch + plan.phase.epochs),
             features=train_features,
             class_weights=class_weights,
         ),
@@ -224,21 +230,30 @@ def _phase_data(
         num_train=len(splits.train),
         train_stored=train_features is not None,
         validation_stored=features is not None,
+        lower=_folded(plan.lower) if train_features is None else None,
     )
 
 
+def _folded(lower: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
+    function = fold(lower)
+    return lambda images: function(images)[0]
+
+
 def _evaluator(
-    model: keras.Model, splits: Splits, config: Config, features: StoredFeatures | None
+    classifier: Callable[[tf.Tensor], tf.Tensor],
+    splits: Splits,
+    config: Config,
+    features: StoredFeatures | None,
 ) -> Callable[[np.ndarray], Evaluation]:
     def evaluate_images(indices: np.ndarray) -> Evaluation:
         dataset = evaluation_dataset(splits.source, indices, config, features=features)
-        return evaluate(model, dataset, splits.source.labels[indices])
+        return evaluate(classifier, dataset, splits.source.labels[indices])
 
     return evaluate_images
 
 
 def _first_loss(plan: Plan, data: PhaseData) -> Check:
-    inputs, labels = _first_batch(plan, data)
+    inputs, labels = _first_batch(data)
     logits = plan.upper(inputs, training=False).numpy()
     return check_first_loss(logits, labels.numpy(), logits.shape[1])
 

@@ -121,10 +121,10 @@ def sorted_images(images):
 def test_training_images_differ_from_epoch_to_epoch_and_others_never():
     config = make_config(augment="color")
     everything = np.arange(len(SOURCE))
-    images = images_of(training_dataset(SOURCE, everything, config, epochs=2))
+    images = images_of(training_dataset(SOURCE, everything, config, epochs=range(2)))
     first, second = sorted_images(images[:12]), sorted_images(images[12:])
     assert not np.allclose(first, second)
-    again = images_of(training_dataset(SOURCE, everything, config, epochs=2))
+    again = images_of(training_dataset(SOURCE, everything, config, epochs=range(2)))
     np.testing.assert_array_equal(images, again)
     plain = make_config()
     np.testing.assert_array_equal(
@@ -148,7 +148,7 @@ def test_views_are_fixed_and_taken_in_turn():
     train = np.array([0, 5, 9])
     indices = version_indices(SOURCE, train, config)
     assert indices.tolist() == [12, 17, 21, 24, 29, 33]
-    epochs = images_of(training_dataset(SOURCE, train, config, epochs=4)).reshape(4, 3, -1)
+    epochs = images_of(training_dataset(SOURCE, train, config, epochs=range(4))).reshape(4, 3, -1)
     stored = images_of(versions_dataset(SOURCE, indices, config)).reshape(2, 3, -1)
     for epoch, images in enumerate(epochs):
         np.testing.assert_array_equal(sorted_images(images), sorted_images(stored[epoch % 2]))

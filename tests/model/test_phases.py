@@ -70,7 +70,15 @@ def real_classifier(name, size=32):
 
 def on_images(plan):
     return _PhaseModel(
-        plan, PhaseData(None, None, num_train=0, train_stored=False, validation_stored=False)
+        plan,
+        PhaseData(
+            None,
+            None,
+            num_train=0,
+            train_stored=False,
+            validation_stored=False,
+            lower=lambda images: plan.lower(images, training=False),
+        ),
     )
 
 

@@ -90,6 +90,7 @@ def train(row_of_net, rate, *, epochs=3, name="head", poisoned=None, validated=0
         num_train=STEPS * 8,
         train_stored=False,
         validation_stored=False,
+        lower=plan.lower,
     )
     best = Best()
     best.begin(plan.upper.weights)

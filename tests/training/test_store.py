@@ -53,13 +53,15 @@ def test_float16_takes_half_and_is_read_as_float32(tmp_path):
     store = open_store(tmp_path, dtype="float16")
     fill(store, [1, 2])
     assert read(store, [2]).dtype == np.float32
-    assert 2 * store.bytes_for(1) == open_store(tmp_path).bytes_for(1)
+    rows = 100
+    saved = open_store(tmp_path).bytes_for(rows) - store.bytes_for(rows)
+    assert saved == rows * 2 * np.prod(SHAPE)
 
 
 def test_cut_off_write_is_not_read(tmp_path):
     store = open_store(tmp_path)
     fill(store, range(10))
-    (index,) = store.path.glob("*.npz")
+    (index,) = store.path.glob("*.index")
     index.unlink()
     assert (open_store(tmp_path).find(digests_of(range(10))) == -1).all()
 
@@ -93,9 +95,43 @@ def test_one_changed_byte_costs_its_block_only(tmp_path):
 def test_damaged_index_is_as_if_it_was_not_there(tmp_path):
     store = open_store(tmp_path)
     fill(store, range(5))
-    (index,) = store.path.glob("*.npz")
-    index.write_bytes(b"junk")
-    assert (open_store(tmp_path).find(digests_of(range(5))) == -1).all()
+    (index,) = store.path.glob("*.index")
+    whole = index.read_bytes()
+    flipped = [
+        whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :]
+        for place in range(len(whole))
+    ]
+    for content in (b"junk", *(whole[:size] for size in range(len(whole))), *flipped):
+        index.write_bytes(content)
+        assert (open_store(tmp_path).find(digests_of(range(5))) == -1).all()
+    index.write_bytes(whole)
+    np.testing.assert_array_equal(read(open_store(tmp_path), range(5)), rows_of(range(5)))
+
+
+def test_damage_is_told_until_it_is_mended(tmp_path):
+    store = open_store(tmp_path)
+    fill(store, range(10))
+    (rows,) = store.path.glob("*.rows")
+    os.truncate(rows, 0)
+    again = open_store(tmp_path)
+    assert again.damaged == 10
+    fill(again, range(10))
+    assert again.damaged == open_store(tmp_path).damaged == 0
+
+
+@pytest.mark.parametrize(
+    "notes",
+    ["", "null", "[1]", '{"datasets": 5}', '{"last_use": "x"}', '{"identity": null}', "{"],
+)
+def test_notes_of_any_kind_cost_nothing(tmp_path, notes):
+    store = open_store(tmp_path)
+    fill(store, range(3))
+    (store.path / "about.json").write_text(notes)
+    (entry,) = list_entries(tmp_path)
+    assert entry.last_use == 0
+    assert store.about() == {}
+    store.describe(boundary="pooled")
+    assert list_entries(tmp_path)[0].about["boundary"] == "pooled"
 
 
 def test_old_leftovers_are_removed_and_new_ones_kept(tmp_path):
@@ -126,17 +162,17 @@ def test_processes_write_at_once(tmp_path):
 
 def test_room_is_made_by_dropping_the_least_recently_used(tmp_path):
     sizes = {}
-    for number, name in enumerate("abc"):
+    for name in "abc":
         store = open_store(tmp_path, identity={"weights": name})
         fill(store, range(100))
         store.describe(boundary=name)
-        about = store.about()
         sizes[name] = sum(file.stat().st_size for file in store.path.iterdir())
-        assert about["last_use"] > number
         del store
+    # Used again, the oldest is the newest.
+    open_store(tmp_path, identity={"weights": "a"}).describe()
     total = sum(sizes.values())
-    assert make_room(tmp_path, needed=10, limit=total - sizes["a"] + 10)
-    assert [entry.about["boundary"] for entry in list_entries(tmp_path)] == ["b", "c"]
+    assert make_room(tmp_path, needed=10, limit=total - sizes["b"] + 20)
+    assert [entry.about["boundary"] for entry in list_entries(tmp_path)] == ["c", "a"]
 
 
 def test_what_is_open_is_never_dropped(tmp_path):
@@ -155,6 +191,59 @@ def test_nothing_is_dropped_for_what_can_never_fit(tmp_path):
     fill(open_store(tmp_path), range(10))
     assert not make_room(tmp_path, needed=1000, limit=100)
     assert len(list_entries(tmp_path)) == 1
+    # Nor where what is in use takes the room.
+    in_use = open_store(tmp_path, identity={"weights": "b"})
+    fill(in_use, range(100))
+    assert not make_room(tmp_path, needed=10, limit=in_use.bytes_for(100))
+    assert len(list_entries(tmp_path)) == 2
+
+
+def test_other_folders_are_left_alone(tmp_path):
+    store = open_store(tmp_path)
+    fill(store, range(10))
+    for name in ("thesis", "0" * 31):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "lock").touch()
+        (tmp_path / name / "text.index").write_text("mine")
+    del store
+    assert len(list_entries(tmp_path)) == 1
+    assert make_room(tmp_path, needed=10, limit=10)
+    assert {path.name for path in tmp_path.iterdir()} == {"thesis", "0" * 31}
+
+
+def test_combination_that_another_process_drops_is_no_error(tmp_path):
+    store = open_store(tmp_path)
+    fill(store, range(10))
+    del store
+    (entry,) = list_entries(tmp_path)
+    assert drop(entry)
+    assert drop(entry)
+    assert list_entries(tmp_path) == []
+
+
+def _use_and_drop(root, seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(60):
+        name = f"{rng.integers(3)}"
+        if rng.integers(2):
+            store = open_store(root, identity={"weights": name})
+            missing = [number for number in range(20) if store.find(digests_of([number]))[0] < 0]
+            fill(store, missing)
+            store.describe(boundary=name)
+            np.testing.assert_array_equal(read(store, range(20)), rows_of(range(20)))
+            del store
+        else:
+            make_room(root, needed=0, limit=int(rng.integers(3000)))
+
+
+def test_processes_use_and_drop_at_once(tmp_path):
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=_use_and_drop, args=(tmp_path, seed)) for seed in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
 
 
 def test_interrupted_pass_keeps_what_it_had(tmp_path):

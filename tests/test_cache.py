@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+import command_line
+from kerastl import cache
+from kerastl.training.store import FeatureStore
+
+
+def begin(root, name, *, rows=10):
+    identity = {"backbone": name, "image_size": 32}
+    store = FeatureStore(root, identity, shape=(4,), dtype="float32")
+    with store.adding() as writer:
+        digests = np.arange(rows * 16, dtype=np.uint8).reshape(rows, 16)
+        writer.add(digests, np.zeros((rows, 4), np.float32))
+    store.describe(datasets=["digits"], boundary="pooled")
+    return store
+
+
+def command(capsys, *arguments):
+    code = cache.main(arguments)
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_store_is_listed_by_last_use(tmp_path, capsys):
+    keys = [begin(tmp_path, name).path.name[:8] for name in ("ResNet50", "MobileNet")]
+    code, out, _ = command(capsys, f"--cache_dir={tmp_path}")
+    first, second, total = out.splitlines()
+    assert code == 0
+    assert first.startswith(f"{keys[0]}  digits  ResNet50 at 32 px  up to pooled  ")
+    assert second.startswith(f"{keys[1]}  digits  MobileNet at 32 px  up to pooled  ")
+    assert total.startswith("2 combinations, ")
+    assert total.endswith(f" bytes in {tmp_path}.")
+
+
+def test_what_is_named_is_removed_and_what_is_in_use_stays(tmp_path, capsys):
+    gone = begin(tmp_path, "ResNet50").path
+    used = begin(tmp_path, "MobileNet")
+    code, out, _ = command(capsys, f"--cache_dir={tmp_path}", f"--remove={gone.name[:8]}")
+    assert code == 0
+    assert out.startswith(f"Removed {gone.name[:8]}, ")
+    assert not gone.exists()
+    code, _, err = command(capsys, f"--cache_dir={tmp_path}", "--remove=all")
+    assert code == 2
+    assert "is in use by a run. Try again when it has ended." in err
+    path = used.path
+    del used
+    assert command(capsys, f"--cache_dir={tmp_path}", "--remove=all")[0] == 0
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--cache_dir="], "cache_dir='': is no directory."),
+        (["--remove=zzz"], "remove='zzz': is not a key of the store."),
+    ],
+)
+def test_wrong_usage_removes_nothing(tmp_path, capsys, arguments, message):
+    store = begin(tmp_path, "ResNet50")
+    code, _, err = command(capsys, f"--cache_dir={tmp_path}", *arguments)
+    assert code == 2
+    assert message in err
+    assert store.path.exists()
+
+
+def test_list_needs_no_tensorflow(tmp_path):
+    begin(tmp_path, "ResNet50")
+    finished = command_line.run_python("-m", "kerastl.cli", "cache", f"--cache_dir={tmp_path}")
+    assert finished.code == 0
+    assert finished.stderr == ""
+    assert "tensorflow" not in finished.imported
