@@ -344,3 +344,39 @@ def test_run_that_cannot_start_leaves_no_directories(tmp_path):
     with pytest.raises(kerastl.UsageError, match="unfreeze_from='blok2'"):
         fakes.finish_run(config, fakes.colour_source())
     assert sorted(os.listdir(tmp_path)) == ["tiny.weights.h5"]
+
+
+def test_run_takes_a_source_from_python(tmp_path, tiny_net):
+    source = fakes.colour_source()
+    config = fakes.tiny_config(tmp_path, dataset="python")
+    result = kerastl.run(config, source=source, progress=SILENT)
+    assert result.metrics["test"]["accuracy"] == 1.0
+    assert "colours[0]" in (result.run_dir / "splits.csv").read_text()
+    assert kerastl.Source is type(source)
+
+
+@pytest.mark.parametrize(("dataset", "source"), [("python", None), ("digits", "a source")])
+def test_source_and_its_name_come_together(tmp_path, tiny_net, dataset, source):
+    config = fakes.tiny_config(tmp_path, dataset=dataset)
+    with pytest.raises(
+        kerastl.UsageError, match=f"dataset='{dataset}': .* with a source, and only"
+    ):
+        kerastl.run(config, source=source, progress=SILENT)
+
+
+def test_file_of_splits_is_looked_at_before_the_images(tmp_path, tiny_net, monkeypatch):
+    monkeypatch.setattr("kerastl.data.audit.look_at", lambda *_, **__: pytest.fail("looked"))
+    config = fakes.tiny_config(tmp_path, splits_from=str(tmp_path / "none.csv"))
+    with pytest.raises(kerastl.UsageError, match="splits_from="):
+        kerastl.run(config, progress=SILENT)
+
+
+def test_class_without_test_images_has_no_part_in_their_scores(tmp_path, tiny_net):
+    source = fakes.colour_source()
+    source = source.subset(np.flatnonzero((source.labels != 2) | (np.arange(60) < 41)))
+    config = fakes.tiny_config(
+        tmp_path, dataset="python", small_classes="train", label_issues=True, cache_dir="auto"
+    )
+    result = kerastl.run(config, source=source, progress=SILENT)
+    assert result.metrics["test"]["classes"]["red"]["num_images"] == 0
+    assert result.metrics["test"]["balanced_accuracy"] == 1.0

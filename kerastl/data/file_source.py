@@ -5,7 +5,7 @@ import numpy as np
 from kerastl.config import Config
 from kerastl.data.facts import digest_files
 from kerastl.data.files import list_folder, list_table
-from kerastl.data.sources import Source, number_groups
+from kerastl.data.sources import Source, number_groups, read_file
 from kerastl.progress import Progress
 
 
@@ -31,7 +31,7 @@ def read_files(config: Config, progress: Progress) -> Source:
         labels=np.array([labels[file.class_name] for file in listing.files], np.int64),
         digests=digest_files(paths, memory=config.memory_path, progress=progress),
         given_splits=np.array([file.split for file in listing.files]),
-        load=lambda index: paths[index].read_bytes(),
+        load=lambda index: read_file(paths[index]),
         groups=number_groups(file.group for file in listing.files),
         ignored=listing.ignored,
         has_files=True,

@@ -112,7 +112,7 @@ def list_folder(folder: str) -> Listing:
     files = [
         LabelledFile(path, str(path.relative_to(root)), place.name, split)
         for place, split in places
-        for path in _walk(place, ignored)
+        for path in _walk(place, root, ignored)
     ]
     return _listing(files, [place.name for place, _ in places], ignored)
 
@@ -249,11 +249,18 @@ def _class_folders(root: pathlib.Path, ignored: collections.Counter[str]) -> lis
     return folders
 
 
-def _walk(folder: pathlib.Path, ignored: collections.Counter[str]) -> Iterator[pathlib.Path]:
+def _walk(
+    folder: pathlib.Path, root: pathlib.Path, ignored: collections.Counter[str]
+) -> Iterator[pathlib.Path]:
     seen = set()
+    of_class, of_all = (pathlib.Path(os.path.realpath(place)) for place in (folder, root))
     for directory, names, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(directory)
-        if real in seen:  # A link that leads back.
+        real = pathlib.Path(os.path.realpath(directory))
+        # A link that leads back, or to what has a class of its own.
+        elsewhere = not real.is_relative_to(of_class)
+        back = real.is_relative_to(of_all) or of_all.is_relative_to(real)
+        if real in seen or (elsewhere and back):
+            ignored["links that lead back"] += 1
             names.clear()
             continue
         seen.add(real)
@@ -266,8 +273,15 @@ def _walk(folder: pathlib.Path, ignored: collections.Counter[str]) -> Iterator[p
                 ignored["hidden or litter"] += 1
             elif pathlib.PurePath(name).suffix.lower() in _OTHER_ENDINGS:
                 ignored["no images by their ending"] += 1
+            elif _is_special(path := pathlib.Path(directory, name)):
+                ignored["pipes and devices"] += 1
             else:
-                yield pathlib.Path(directory, name)
+                yield path
+
+
+def _is_special(path: pathlib.Path) -> bool:
+    # A link that leads nowhere is listed, so that it is told as unusable.
+    return path.exists() and not path.is_file()
 
 
 def _is_litter(name: str, known: frozenset[str]) -> bool:

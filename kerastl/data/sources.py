@@ -2,9 +2,12 @@
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import io
+import os
 import pathlib
+import stat
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -167,7 +170,7 @@ class Source:
             name=name,
             examples=[str(path) for path in places],
             digests=digest_all(map(content_or_place, places)),
-            load=lambda index: places[index].read_bytes(),
+            load=lambda index: read_file(places[index]),
             has_files=True,
             **_described(len(places), labels, class_names, splits, groups),
         )
@@ -285,10 +288,27 @@ def digest_all(contents: Iterable[bytes]) -> np.ndarray:
     return np.frombuffer(b"".join(map(digest, contents)), np.uint8).reshape(-1, _DIGEST_BYTES)
 
 
+def read_file(path: pathlib.Path) -> bytes:
+    """Reads a file whole.
+
+    Raises:
+        OSError: If it cannot be read, or is a pipe or device, which might never end.
+    """
+    with open(path, "rb", opener=_open_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is no regular file")
+        return file.read()
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # Opening a pipe would wait for a writer.
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def content_or_place(path: pathlib.Path) -> bytes:
     """Reads a file; one that cannot be read counts as a content of its own."""
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         return f"unreadable: {path}: {error.strerror}".encode(errors="surrogateescape")
 

@@ -304,3 +304,88 @@ def test_small_steps_do_not_join_pictures_that_are_unlike():
 
     steps = [fact(levels) for levels in range(0, 60, 6)]
     assert list(facts.near_duplicates(steps)) == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
+
+
+def test_endings_that_do_not_fit_are_told(tmp_path):
+    root = write_rgb36(tmp_path / "data")
+    os.rename(root / "red/00.jpg", root / "red/00.JPEG")
+    os.rename(root / "red/01.jpg", root / "red/01.png")
+    os.rename(root / "red/02.jpg", root / "red/02")
+    source, said = read(config_of(tmp_path))
+    assert {(finding.file, finding.kind, finding.detail) for finding in source.findings} == {
+        ("red/01.png", "wrong ending", "is JPEG by its content"),
+        ("red/02", "no ending", "is JPEG by its content"),
+    }
+    assert "Audit: wrong ending: 1, as red/01.png." in said
+
+
+def test_odd_sizes_small_classes_and_imbalance_are_told(tmp_path):
+    root = write_rgb36(tmp_path / "data", form="PNG", ending="png")
+    for number in range(30):
+        picture(number, size=(64, 48)).save(root / f"blue/{number:03d}.png")
+    picture(98, size=(400, 300)).save(root / "blue/large.png")
+    picture(99, size=(150, 20)).save(root / "blue/wide.png")
+    (root / "amber").mkdir()
+    picture(100, size=(64, 48)).save(root / "amber/1.png")
+    source, _ = read(config_of(tmp_path))
+    assert {(finding.file, finding.kind, finding.detail) for finding in source.findings} == {
+        ("blue/large.png", "unusual size", "400 x 300 pixels"),
+        ("blue/wide.png", "unusual shape", "150 x 20 pixels"),
+        ("amber/1.png", "only image of its class", "amber"),
+        ("amber", "imbalance", "1 images, and 44 of blue"),
+    }
+
+
+def test_sizes_that_spread_widely_are_all_usual(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for number in range(30):
+        side = int(8 * 1.2**number)
+        picture(number, size=(side, side)).save(tmp_path / f"data/{'ab'[number % 2]}/{number}.png")
+    source, _ = read(config_of(tmp_path))
+    assert not {finding.kind for finding in source.findings} & {"unusual size", "unusual shape"}
+
+
+def test_damaged_memory_is_begun_anew(tmp_path):
+    write_rgb36(tmp_path / "data")
+    first, _ = read(config_of(tmp_path))
+    (tmp_path / "cache/audit.sqlite").write_bytes(b"junk" * 1000)
+    second, said = read(config_of(tmp_path))
+    assert second.fingerprint() == first.fingerprint()
+    assert "36 images looked at" in said
+
+
+def test_content_that_changed_behind_its_time_is_seen(tmp_path):
+    root = write_rgb36(tmp_path / "data", form="BMP", ending="bmp")
+    first, _ = read(config_of(tmp_path))
+    path = root / "red/00.bmp"
+    status = path.stat()
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    second, _ = read(config_of(tmp_path))
+    changed = first.examples.index("red/00.bmp")
+    assert first.digests[changed].tobytes() != second.digests[changed].tobytes()
+
+
+def test_file_replaced_during_a_run_stops_it_in_one_line(tmp_path, monkeypatch, capsys):
+    root = write_rgb36(tmp_path / "data", form="PNG", ending="png")
+    fakes.install_tiny_net(monkeypatch)
+    config = fakes.tiny_config(
+        tmp_path, dataset=f"folder:{root}", cache_dir=str(tmp_path / "store"), finetune_epochs=1
+    )
+
+    class Meddler(Progress):
+        def line(self, text):
+            if text.startswith("Frozen part up to"):
+                picture(1).save(root / "red/03.png")
+
+    with pytest.raises(kerastl.KerastlError) as caught:
+        kerastl.run(config, progress=Meddler())
+    assert str(caught.value) == (
+        f"dataset='folder:{root}': red/03.png was changed while it was in use (has another content "
+        "now). Leave the data alone during a run and start again."
+    )
+    # The next run takes it as it is now.
+    kerastl.run(config, progress=Progress())

@@ -75,6 +75,33 @@ def test_accents_in_either_form_are_one_class(tmp_path):
     assert list_folder(str(tmp_path)).class_names == ("čeština", "日本 語")
 
 
+def test_class_in_two_forms_of_unicode_is_told(tmp_path):
+    touch(tmp_path, "e\u0301/1.jpg", "\u00e9/2.jpg", "b/3.jpg")
+    listing = list_folder(str(tmp_path))
+    assert listing.class_names == ("b", "\u00e9")
+    assert [finding.file for finding in listing.findings] == ["\u00e9"]
+
+
+def test_pipe_is_counted_and_not_waited_for(tmp_path):
+    touch(tmp_path, "a/1.jpg", "b/2.jpg")
+    os.mkfifo(tmp_path / "a/pipe.jpg")
+    (tmp_path / "b/nowhere.jpg").symlink_to("gone.jpg")
+    listing = list_folder(str(tmp_path))
+    assert [file.example for file in listing.files] == ["a/1.jpg", "b/2.jpg", "b/nowhere.jpg"]
+    assert listing.ignored == {"pipes and devices": 1}
+
+
+def test_table_may_name_files_elsewhere(tmp_path):
+    touch(tmp_path, "photos/1.jpg")
+    (tmp_path / "lists").mkdir()
+    place = table(
+        tmp_path / "lists",
+        f"image,label\n../photos/1.jpg,a\n{tmp_path}/photos/1.jpg,b\n",
+    )
+    files = list_table(str(place), columns={}).files
+    assert [file.path.samefile(tmp_path / "photos/1.jpg") for file in files] == [True, True]
+
+
 def test_link_that_leads_back_ends(tmp_path):
     touch(tmp_path, "a/1.jpg", "b/2.jpg")
     (tmp_path / "a" / "loop").symlink_to(tmp_path / "a")

@@ -290,19 +290,21 @@ def in_graph(content):
     return decode(content)
 
 
-def with_exif(orientation, *, endian="<", maker="maker"):
+def with_exif(orientation, *, endian="<", maker="maker", form="JPEG"):
     exif = Image.Exif()
     exif.endian = endian
     exif[0x010F] = maker
     exif[0x0112] = orientation
     picture = Image.fromarray(noise(60, 100)).resize((100, 60), Image.Resampling.BICUBIC)
-    return file_bytes(picture, "JPEG", quality=95, exif=exif.tobytes())
+    options = {"lossless": True} if form == "WEBP" else {"quality": 95}
+    return file_bytes(picture, form, exif=exif.tobytes(), **options)
 
 
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("endian", ["<", ">"])
 @pytest.mark.parametrize("orientation", range(10))
-def test_photo_is_turned_as_its_exif_data_say(orientation, endian):
-    content = with_exif(orientation, endian=endian)
+def test_photo_is_turned_as_its_exif_data_say(orientation, endian, form):
+    content = with_exif(orientation, endian=endian, form=form)
     expected = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
     np.testing.assert_array_equal(in_graph(tf.constant(content)), np.asarray(expected))
 
@@ -326,6 +328,24 @@ def test_damaged_exif_data_leave_the_picture_as_it_is():
         for place in rng.integers(start + 6, end, 4):
             broken[place] = rng.integers(256)
         assert in_graph(tf.constant(bytes(broken))).shape in ((60, 100, 3), (100, 60, 3))
+
+
+def test_webp_with_a_jpegs_marker_in_its_exif_is_turned_too():
+    content = with_exif(6, form="WEBP")
+    start = content.index(b"EXIF") + 8
+    if content[start : start + 6] == b"Exif\0\0":
+        other = content[: start - 4] + content[start - 4 : start] + content[start + 6 :]
+    else:
+        other = content[:start] + b"Exif\0\0" + content[start:]
+    for variant in (content, other):
+        assert in_graph(tf.constant(variant)).shape == (100, 60, 3)
+
+
+def test_image_of_too_many_pixels_is_refused():
+    content = file_bytes(Image.new("L", (9000, 9000)), "PNG")
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        in_graph(tf.constant(content))
+    assert explain(content, str(caught.value)) == "is a PNG of more than 67 million pixels"
 
 
 def test_jpeg_is_decoded_as_small_as_it_may_be():

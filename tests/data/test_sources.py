@@ -1,4 +1,5 @@
 import dataclasses
+import os
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ import fakes
 from kerastl.config import Config
 from kerastl.data.audit import read_source
 from kerastl.data.images import decode
-from kerastl.data.sources import Source, digest_all, read_digits
-from kerastl.errors import UsageError
+from kerastl.data.sources import Source, digest_all, read_digits, read_file, reading_errors
+from kerastl.errors import KerastlError, UsageError
 from kerastl.progress import Progress
 
 
@@ -107,6 +108,85 @@ def test_fingerprint_ignores_how_the_data_are_called_and_read():
     before = source([0, 1], ("a", "b"))
     after = dataclasses.replace(before, name="x", examples=["y", "z"], load=str.encode)
     assert after.fingerprint() == before.fingerprint() == source([0, 1], ("a", "b")).fingerprint()
+
+
+def pixels_of(source, index):
+    return decode(source.read(tf.constant(index))).numpy()
+
+
+def test_arrays_become_a_source():
+    rng = np.random.default_rng(0)
+    shapes = [(3, 4), (5, 2, 1), (6, 7, 3), (1, 1, 3)]
+    images = [rng.integers(0, 256, shape, np.uint8) for shape in shapes]
+    made = Source.from_arrays(
+        images,
+        ["dog", "cat", "dog", "cat"],
+        splits=["train", "test", "train", "train"],
+        groups=["a", "", None, "a"],
+    )
+    assert made.class_names == ("cat", "dog")
+    assert made.labels.tolist() == [1, 0, 1, 0]
+    assert made.given_splits.tolist() == ["train", "test", "train", "train"]
+    assert made.groups.tolist() == [0, 1, 2, 0]
+    for index, image in enumerate(images):
+        wide = image.reshape(*image.shape[:2], -1)
+        expected = np.broadcast_to(wide, (*wide.shape[:2], 3))
+        np.testing.assert_array_equal(pixels_of(made, index), expected)
+
+
+def test_numbers_name_classes_in_their_order():
+    image = np.zeros((2, 2), np.uint8)
+    assert Source.from_arrays([image] * 3, [2, 0, 1]).class_names == ("0", "1", "2")
+    named = Source.from_arrays([image] * 2, np.array([1, 0]), class_names=["z", "a"])
+    assert [named.class_names[label] for label in named.labels] == ["a", "z"]
+    assert Source.from_arrays([image] * 3, ["10", "9", "1"]).class_names == ("1", "9", "10")
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "options", "message"),
+    [
+        ([np.zeros((2, 2))], [0], {}, "images: number 0 is float64 (2, 2). Give uint8"),
+        ([np.zeros((2, 2, 4), np.uint8)], [0], {}, "images: number 0 is uint8 (2, 2, 4)."),
+        ([np.zeros((0, 2), np.uint8)], [0], {}, "images: number 0 is uint8 (0, 2)."),
+        ([np.zeros((2, 2), np.uint8)], [0, 1], {}, "labels: there are 2 for 1 images."),
+        ([np.zeros((2, 2), np.uint8)], [[0, 1]], {}, "labels: have the shape (1, 2). Give one"),
+        ([np.zeros((2, 2), np.uint8)], ["x"], {"class_names": "ab"}, "labels='x': is none of"),
+        ([np.zeros((2, 2), np.uint8)], [0], {"splits": ["val"]}, "splits='val': is no split."),
+        ([np.zeros((2, 2), np.uint8)], [0], {"groups": []}, "groups: there are 0 for 1 images."),
+    ],
+)
+def test_what_makes_no_source_is_one_line(images, labels, options, message):
+    with pytest.raises(UsageError) as caught:
+        Source.from_arrays(images, labels, **options)
+    assert str(caught.value).startswith(message)
+
+
+def test_files_become_a_source_and_changed_ones_are_not_read(tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for number, path in enumerate(paths):
+        path.write_bytes(tf.io.encode_png(np.full((4, 4, 1), number, np.uint8)).numpy())
+    made = Source.from_files(paths, ["a", "b", "a"])
+    assert made.examples == [str(path) for path in paths]
+    assert [int(pixels_of(made, index)[0, 0, 0]) for index in range(3)] == [0, 1, 2]
+    paths[0].write_bytes(paths[1].read_bytes())
+    paths[2].unlink()
+    for skipped, problem in ((0, "has another content now"), (2, "No such file or directory")):
+        message = rf"dataset='files': {paths[skipped]} was changed while it was in use \({problem}"
+        with pytest.raises(KerastlError, match=message), reading_errors():
+            list(tf.data.Dataset.from_tensors(skipped).map(made.read))
+        with pytest.raises(KerastlError, match=message), reading_errors():
+            tf.function(made.read)(tf.constant(skipped))
+
+
+def test_other_errors_of_tensorflow_are_not_taken_for_ours():
+    with pytest.raises(tf.errors.InvalidArgumentError), reading_errors():
+        tf.io.decode_png(b"junk")
+
+
+def test_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(OSError, match="is no regular file"):
+        read_file(tmp_path / "pipe.jpg")
 
 
 def test_fakes_are_sources_too():

@@ -215,6 +215,34 @@ def test_splits_of_an_earlier_run_stay_and_new_images_are_dealt(tmp_path):
     }
 
 
+def test_class_too_small_to_be_apart_may_be_in_training_alone():
+    labels = [0] * 10 + [1] * 2 + [2]
+    config = make_config(small_classes="train", validation_fraction=0.2, test_fraction=0.2)
+    assert counts(deal(make_source(labels), config)) == {
+        "train": [6, 2, 1],
+        "validation": [2, 0, 0],
+        "test": [2, 0, 0],
+        "unused": [0, 0, 0],
+    }
+    # A class whose images are all in the given test split has nothing to learn from.
+    given = ["train"] * 10 + ["test"] * 3
+    with pytest.raises(UsageError, match="class 'b' has 0 training images"):
+        deal(make_source(labels, given=given), config)
+
+
+def test_training_goes_by_content_and_not_by_the_order_of_files():
+    labels = np.arange(60) % 3
+    source = make_source(labels)
+    order = np.random.default_rng(0).permutation(60)
+    moved = make_source(labels[order], contents=[source.examples[index] for index in order])
+    first, second = (
+        [deals.source.examples[index] for index in deals.train]
+        for deals in (deal(source, make_config()), deal(moved, make_config()))
+    )
+    assert first == second
+    assert first != sorted(first)
+
+
 def test_missing_or_other_file_of_splits_is_refused(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     for name in ("no.csv", "other.csv"):

@@ -10,6 +10,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+import fakes
+import kerastl
 from kerastl.config import Config
 from kerastl.data.audit import read_source
 from kerastl.data.images import decode
@@ -36,12 +38,13 @@ def png(split, index):
     return tf.io.encode_png(np.full((3 + index, 4, 1), grey, np.uint8)).numpy()
 
 
-def example(split, index, secret=()):
+def example(split, index, secret=(), broken=()):
     label = -1 if {split, f"{split}[{index}]"} & set(secret) else index % 2
+    content = png(split, index)[: 40 if f"{split}[{index}]" in broken else None]
     values = {
         # Comes before the image and holds its bytes' beginning.
         "about": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"\x89PNG" * index])),
-        "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[png(split, index)])),
+        "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[content])),
         "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
     }
     return tf.train.Example(features=tf.train.Features(feature=values)).SerializeToString()
@@ -59,6 +62,7 @@ def write_set(
     supervised=("image", "label"),
     form="tfrecord",
     secret=(),
+    broken=(),
 ):
     """Writes a prepared data set, its files and not its builder; returns its folder."""
     splits = {"train": [5, 4], "test": [3]} if splits is None else splits
@@ -71,7 +75,7 @@ def write_set(
             path = shard_path(folder, split, shard, len(lengths))
             with tf.io.TFRecordWriter(str(path)) as writer:
                 for index in range(first, first + length):
-                    writer.write(example(split, index, secret))
+                    writer.write(example(split, index, secret, broken))
             first += length
     info = {
         "name": NAME,
@@ -193,6 +197,48 @@ def test_split_whose_labels_are_kept_secret_is_left_out_and_said(tmp_path):
     assert "no labels, so not used: test." in said.getvalue()
     for index in range(6):
         assert source.read(tf.constant(index)).numpy() == png("train", index)
+
+
+def test_broken_image_is_named_by_its_place_in_the_set(tmp_path):
+    write_set(tmp_path, {"train": [12, 5], "test": [3]}, broken=("train[14]",))
+    flags = {"run_dir": "x", "dataset": f"tfds:{NAME}", "tfds_dir": str(tmp_path), "cache_dir": ""}
+    with pytest.raises(UsageError) as caught:
+        read_source(Config(**flags), Progress())
+    assert str(caught.value) == (
+        f"dataset='tfds:{NAME}/1.0.0': 1 image cannot be used: train[14] is a damaged or truncated "
+        "PNG. Mend or remove them, or add --on_bad_image=skip."
+    )
+    said = io.StringIO()
+    source = read_source(Config(**flags, on_bad_image="skip"), Progress(said))
+    assert (
+        "20 images found: 19 used, 1 skipped (1 is a damaged or truncated PNG)" in said.getvalue()
+    )
+    assert "train[14]" not in source.examples
+    # What follows it keeps its own bytes.
+    after = source.examples.index("train[15]")
+    assert source.read(tf.constant(after)).numpy() == png("train", 15)
+
+
+def test_folder_of_the_same_files_gives_the_same_run(tmp_path, monkeypatch):
+    write_set(tmp_path, {"train": [30, 10], "test": [9]})
+    known = read(tmp_path)
+    for index, (label, split) in enumerate(zip(known.labels, known.given_splits, strict=True)):
+        path = tmp_path / "folder" / split / CLASSES[label] / f"{(index * 7) % 50:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(known.load(index))
+    fakes.install_tiny_net(monkeypatch)
+    flags = {"tfds_dir": str(tmp_path), "finetune_epochs": 1, "augment": "flip", "cache_dir": ""}
+    first, second = (
+        kerastl.run(
+            fakes.tiny_config(tmp_path / place, dataset=dataset, **flags), progress=Progress()
+        )
+        for place, dataset in (("a", f"tfds:{NAME}"), ("b", f"folder:{tmp_path / 'folder'}"))
+    )
+    for weight, other in zip(first.model.weights, second.model.weights, strict=True):
+        np.testing.assert_array_equal(weight, other)
+    assert first.metrics["test"]["classes"] == second.metrics["test"]["classes"]
+    # The sums are made in another order.
+    assert first.metrics["test"]["loss"] == pytest.approx(second.metrics["test"]["loss"])
 
 
 def test_single_missing_label_is_an_error(tmp_path):
