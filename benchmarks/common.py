@@ -4,6 +4,7 @@ import argparse
 import os
 import pathlib
 import platform
+import statistics
 import sys
 
 import kerastl
@@ -36,18 +37,24 @@ def plain_dataset(
     splits: Splits, indices: np.ndarray, config: kerastl.Config, *, shuffled: bool
 ) -> tf.data.Dataset:
     """Reads a split as a good user of `tf.data` would."""
-    labels = tf.constant(splits.source.labels)
+    files = tf.constant([splits.source.load(index) for index in indices.tolist()])
+    labels = splits.source.labels[indices]
 
-    def load(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        content = splits.source.read(index)
-        image = decode_and_resize(content, image_size=config.image_size, rule=config.resize)
-        return image, labels[index]
+    def load(content: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return decode_and_resize(content, image_size=config.image_size, rule=config.resize), label
 
-    dataset = tf.data.Dataset.from_tensor_slices(indices)
+    dataset = tf.data.Dataset.from_tensor_slices((files, labels))
     if shuffled:
         dataset = dataset.shuffle(len(indices), seed=config.seed)
     dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.batch(config.batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def spread(values: list[float]) -> str:
+    """Formats measurements as their median, lowest and highest."""
+    low, middle, high = min(values), statistics.median(values), max(values)
+    spread = f" ({low:.3g}-{high:.3g})" if len(values) > 1 else ""
+    return f"{middle:.3g}{spread}"
 
 
 def machine() -> str:

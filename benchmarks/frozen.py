@@ -14,7 +14,6 @@ import argparse
 import dataclasses
 import json
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ import time
 from collections.abc import Sequence
 
 # First of all, since it chooses the backend that Keras takes when it is imported.
-from common import add_data_flags, machine, plain_dataset  # isort: skip
+from common import add_data_flags, machine, plain_dataset, spread  # isort: skip
 import keras
 import numpy as np
 import tensorflow as tf
@@ -175,8 +174,8 @@ def _print_row(what: str, plain: list[Timing], ours: list[Timing]) -> None:
     cells = []
     for part in ("phases", "seconds"):
         pairs = [(getattr(a, part), getattr(b, part)) for a, b in zip(plain, ours, strict=True)]
-        cells += [_spread([a for a, _ in pairs]), _spread([b for _, b in pairs])]
-        cells.append(_spread([a / b for a, b in pairs]))
+        cells += [spread([a for a, _ in pairs]), spread([b for _, b in pairs])]
+        cells.append(spread([a / b for a, b in pairs]))
     accuracies = f"{plain[0].accuracy:.4f}, {ours[0].accuracy:.4f}"
     print(f"| {what} | {' | '.join(cells)} | {accuracies} |", flush=True)
 
@@ -196,9 +195,9 @@ def _compare_commands(arguments: argparse.Namespace) -> None:
     ratios = [a / b for a, b in zip(first, second, strict=True)]
     print(
         "\n| command | s |\n| :-- | --: |\n"
-        f"| 10 + 3 epochs, nothing stored | {_spread(first)} |\n"
-        f"| the same, another head rate, no fine-tuning | {_spread(second)} |\n"
-        f"| ratio | {_spread(ratios)} |"
+        f"| 10 + 3 epochs, nothing stored | {spread(first)} |\n"
+        f"| the same, another head rate, no fine-tuning | {spread(second)} |\n"
+        f"| ratio | {spread(ratios)} |"
     )
 
 
@@ -214,7 +213,7 @@ def _compare_passes(arguments: argparse.Namespace) -> None:
     """Times one pass, features on disk included, beside `predict` on the same frozen part."""
     print("| frozen part | images | predict, images/s | kerastl, images/s | times faster |")
     print("| :-- | --: | --: | --: | --: |")
-    for name, image_size, count in (("MobileNetV2", 96, 6000), ("ResNet50", 224, 2560)):
+    for name, image_size, count in (("MobileNetV2", 96, 6000), ("ResNet50", 224, 5120)):
         plain, ours = [], []
         for _ in range(arguments.repeats):
             config = _config(arguments, backbone=name, image_size=image_size)
@@ -222,8 +221,8 @@ def _compare_passes(arguments: argparse.Namespace) -> None:
             ours.append(count / _time_pass(config, count))
         ratios = [b / a for a, b in zip(plain, ours, strict=True)]
         print(
-            f"| {name} at {image_size} px | {count} | {_spread(plain)} | {_spread(ours)} "
-            f"| {_spread(ratios)} |",
+            f"| {name} at {image_size} px | {count} | {spread(plain)} | {spread(ours)} "
+            f"| {spread(ratios)} |",
             flush=True,
         )
 
@@ -337,12 +336,6 @@ def _config(arguments: argparse.Namespace, **changes: object) -> kerastl.Config:
         "examples_per_class": arguments.examples_per_class,
     }
     return kerastl.Config(**(values | changes))
-
-
-def _spread(values: list[float]) -> str:
-    low, middle, high = min(values), statistics.median(values), max(values)
-    spread = f" ({low:.3g}-{high:.3g})" if len(values) > 1 else ""
-    return f"{middle:.3g}{spread}"
 
 
 def _parse() -> argparse.Namespace:

@@ -280,7 +280,8 @@ def reading_errors() -> Iterator[None]:
 
 def digest(content: bytes) -> bytes:
     """Hashes the content of an image file, 16 bytes."""
-    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
+    # Processors have instructions for this hash, which makes it the fastest of the safe ones.
+    return hashlib.sha256(content).digest()[:_DIGEST_BYTES]
 
 
 def digest_all(contents: Iterable[bytes]) -> np.ndarray:

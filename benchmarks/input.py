@@ -1,0 +1,155 @@
+"""Times reading image files: decoding and resizing, and the way from a folder to the first batch.
+
+The plain side is `keras.utils.image_dataset_from_directory`, with the same size, crop and batch.
+Both sides read the same files and take turns; what the first look at the files takes, which the
+plain side does not have, is a row of its own.
+
+    python benchmarks/input.py --repeats=3
+
+prints Markdown tables. It writes about 1 GB of images to the temporary directory.
+"""
+
+import argparse
+import pathlib
+import tempfile
+import time
+from collections.abc import Callable
+
+# First of all, since it chooses the backend that Keras takes when it is imported.
+from common import machine, spread  # isort: skip
+import keras
+import numpy as np
+from PIL import Image
+
+import kerastl
+from kerastl.data.audit import audited, read_source
+from kerastl.data.pipeline import evaluation_dataset, training_dataset
+from kerastl.data.sources import find_source
+from kerastl.data.splits import deal
+
+_SIZE = (1024, 768)
+_CLASSES = 10
+_IMAGE_SIZE = 224
+
+
+def main() -> None:
+    """Writes the images, times both sides, and prints tables."""
+    arguments = _parse()
+    print(f"{machine()}; median (lowest-highest).\n")
+    with tempfile.TemporaryDirectory() as folder:
+        _compare_decoding(pathlib.Path(folder), arguments)
+    print(
+        "\n| small files | listed and hashed, s | looked at, s | to the first batch, s | files/s |"
+    )
+    print("| --: | --: | --: | --: | --: |")
+    for count in (arguments.small_files // 10, arguments.small_files):
+        with tempfile.TemporaryDirectory() as folder:
+            _time_small_files(pathlib.Path(folder), count)
+
+
+def _compare_decoding(folder: pathlib.Path, arguments: argparse.Namespace) -> None:
+    _write(folder / "data", arguments.photos, _photo, ".jpg", quality=90)
+    config = _config(folder, image_size=_IMAGE_SIZE)
+    started = time.monotonic()
+    source = read_source(config, kerastl.Progress())
+    looked = time.monotonic() - started
+    plain, ours = [], []
+    for _ in range(arguments.repeats):
+        plain.append(arguments.photos / _seconds(lambda: _read_plain(folder / "data")))
+        ours.append(
+            arguments.photos
+            / _seconds(lambda: evaluation_dataset(source, np.arange(len(source)), config))
+        )
+    ratios = [b / a for a, b in zip(plain, ours, strict=True)]
+    print(
+        f"| {arguments.photos} JPEGs of {_SIZE[0]} x {_SIZE[1]} to {_IMAGE_SIZE} px | images/s |\n"
+        "| :-- | --: |\n"
+        f"| image_dataset_from_directory | {spread(plain)} |\n"
+        f"| kerastl | {spread(ours)} |\n"
+        f"| times faster | {spread(ratios)} |\n"
+        f"| kerastl, the first look at the files | {arguments.photos / looked:.0f} |"
+    )
+
+
+def _read_plain(folder: pathlib.Path) -> object:
+    return keras.utils.image_dataset_from_directory(
+        folder,
+        image_size=(_IMAGE_SIZE, _IMAGE_SIZE),
+        crop_to_aspect_ratio=True,
+        batch_size=64,
+        shuffle=False,
+        verbose=False,
+    )
+
+
+def _seconds(make_dataset: Callable[[], object]) -> float:
+    """Times one pass, with making the dataset, since a user waits for that too."""
+    started = time.monotonic()
+    for _ in make_dataset():
+        pass
+    return time.monotonic() - started
+
+
+def _time_small_files(folder: pathlib.Path, count: int) -> None:
+    _write(folder / "data", count, _thumbnail, ".png")
+    config = _config(folder, image_size=32)
+    started = time.monotonic()
+    source = find_source(config, kerastl.Progress())
+    listed = time.monotonic() - started
+    source = audited(source, config, kerastl.Progress())
+    looked = time.monotonic() - started - listed
+    splits = deal(source, config)
+    next(iter(training_dataset(source, splits.train, config, epochs=range(1))))
+    seconds = time.monotonic() - started
+    print(
+        f"| {count} | {listed:.1f} | {looked:.1f} | {seconds:.1f} | {count / seconds:.0f} |",
+        flush=True,
+    )
+
+
+def _config(folder: pathlib.Path, *, image_size: int) -> kerastl.Config:
+    return kerastl.Config(
+        dataset=f"folder:{folder / 'data'}",
+        run_dir="unused",
+        cache_dir=str(folder / "cache"),
+        image_size=image_size,
+    )
+
+
+def _write(
+    folder: pathlib.Path,
+    count: int,
+    draw: Callable[[np.random.Generator], Image.Image],
+    ending: str,
+    **options: int,
+) -> None:
+    rng = np.random.default_rng(0)
+    for label in range(_CLASSES):
+        (folder / str(label)).mkdir(parents=True)
+    for number in range(count):
+        draw(rng).save(folder / str(number % _CLASSES) / f"{number:06d}{ending}", **options)
+
+
+def _photo(rng: np.random.Generator) -> Image.Image:
+    """Shapes of all sizes and the noise of a sensor: about 200 kB, as a photograph."""
+    small = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8))
+    pixels = np.asarray(small.resize(_SIZE, Image.Resampling.BICUBIC), np.int16)
+    noise = rng.integers(-9, 10, (_SIZE[1] // 2, _SIZE[0] // 2, 1), dtype=np.int16)
+    pixels = pixels + np.kron(noise, np.ones((2, 2, 1), np.int16))
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def _thumbnail(rng: np.random.Generator) -> Image.Image:
+    return Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--photos", type=int, default=4000)
+    parser.add_argument("--small_files", type=int, default=100_000)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
