@@ -223,30 +223,33 @@ def _orientation(data: tf.Tensor) -> tf.Tensor:
 
     The data are a TIFF header and entries, maybe with more behind them: a scalar string.
     """
-    data = tf.strings.substr(data, 0, _EXIF_BYTES)
     is_exif = tf.reduce_any(tf.equal(tf.strings.substr(data, 0, 2), ["II", "MM"]))
-    data = tf.cast(tf.io.decode_raw(data, tf.uint8), tf.int32)
+    return tf.cond(is_exif, lambda: _orientation_of_exif(data), lambda: 1)
+
+
+def _orientation_of_exif(data: tf.Tensor) -> tf.Tensor:
+    entries, size = 64, 12  # An entry has its tag, type, count and value.
+    length = 2 + entries * size
+    is_little = tf.equal(tf.strings.substr(data, 0, 1), "I")
     # So that looking behind the end finds zeros.
-    data = tf.pad(data, [[0, 16]])
-    count = tf.size(data) - 16
-    is_little = tf.equal(data[0], ord("I"))
+    data = tf.strings.join([tf.strings.substr(data, 0, _EXIF_BYTES), "\0" * length])
 
-    def number(place: tf.Tensor, size: int) -> tf.Tensor:
-        place = tf.clip_by_value(place, 0, count)
-        values = data[place : place + size]
-        values = tf.cond(is_little, lambda: tf.reverse(values, [0]), lambda: values)
-        return tf.reduce_sum(values * tf.constant([256**power for power in range(size)][::-1]))
+    def bytes_at(place: tf.Tensor, count: int) -> tf.Tensor:
+        part = tf.strings.substr(data, place, count)
+        return tf.cast(tf.io.decode_raw(part, tf.uint8, fixed_length=count), tf.int32)
 
-    first = number(tf.constant(4), 4)
-    # An entry has 12 bytes: its tag, type, count and value.
-    entries = tf.range(tf.minimum(number(first, 2), 64))
-    positions = tf.clip_by_value(first + 2 + 12 * entries, 0, count)
-    tags = tf.map_fn(lambda place: number(place, 2), positions)
-    is_tag = tf.equal(tags, _ORIENTATION_TAG)
-    place = tf.reduce_max(tf.where(is_tag, positions, 0))
-    value = number(place + 8, 2)
-    known = is_exif & tf.reduce_any(is_tag) & (value >= 1) & (value <= 8)  # noqa: PLR2004
-    return tf.where(known, value, 1)
+    def numbers(values: tf.Tensor) -> tf.Tensor:
+        values = tf.cond(is_little, lambda: tf.reverse(values, [-1]), lambda: values)
+        powers = [256**power for power in range(values.shape[-1])][::-1]
+        return tf.reduce_sum(values * tf.constant(powers), axis=-1)
+
+    first = numbers(bytes_at(tf.constant(4), 4))
+    directory = bytes_at(tf.clip_by_value(first, 0, tf.strings.length(data) - length), length)
+    rows = tf.reshape(directory[2:], [entries, size])
+    is_tag = tf.equal(numbers(rows[:, :2]), _ORIENTATION_TAG)
+    is_tag &= tf.range(entries) < numbers(directory[:2])
+    value = tf.reduce_max(tf.where(is_tag, numbers(rows[:, 8:10]), 0))
+    return tf.where((value >= 1) & (value <= 8), value, 1)  # noqa: PLR2004
 
 
 def _upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
