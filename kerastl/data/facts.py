@@ -137,9 +137,9 @@ def near_duplicates(facts: Sequence[Facts]) -> Iterator[list[int]]:
     that are unlike. Equal pixels are not near but equal, see `duplicates`. Pictures of one
     colour are all near each other and never count.
     """
-    numbers = np.array(
-        [number for number, fact in enumerate(facts) if not fact.problem and not fact.is_flat], int
-    )
+    usable = [number for number, fact in enumerate(facts) if not fact.problem and not fact.is_flat]
+    # Which lists there are depends on which file is first: not on the order that they came in.
+    numbers = np.array(sorted(usable, key=lambda number: facts[number].pixels), int)
     if len(numbers) > MOST_COMPARED:
         return
     gists = np.frombuffer(

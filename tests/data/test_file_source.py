@@ -282,28 +282,34 @@ def test_nearly_the_same_is_found_and_what_only_resembles_it_is_not(tmp_path):
     Image.new("RGB", (20, 20), (1, 2, 3)).save(tmp_path / "data/a/flat1.png")
     Image.new("RGB", (20, 20), (2, 2, 3)).save(tmp_path / "data/a/flat2.png")
     source, _ = read(config_of(tmp_path))
-    assert {found for found in kinds(source) if "same" in found[1]} == {
-        ("a/again.jpg", "nearly the same image twice", "a/04.png"),
-        ("a/small.png", "nearly the same image twice", "a/04.png"),
-        ("b/brighter.png", "nearly the same image in two classes", "a/04.png"),
-    }
+    found = [finding for finding in source.findings if "same" in finding.kind]
+    together = ("a/04.png", "a/again.jpg", "a/small.png", "b/brighter.png")
+    assert len(found) == 3
+    assert {name for finding in found for name in (finding.file, finding.other)} == set(together)
+    for finding in found:
+        classes = {finding.file[0], finding.other[0]}
+        where = "in two classes" if len(classes) == 2 else "twice"
+        assert finding.kind == f"nearly the same image {where}"
     for seed in range(4):
         config = config_of(tmp_path, seed=seed, validation_fraction=0.3, test_fraction=0.3)
         splits = deal(source, config)
         side = {
             source.examples[index]: name for name, indices in splits.items() for index in indices
         }
-        together = ("a/04.png", "a/again.jpg", "a/small.png", "b/brighter.png")
         assert len({side[name] for name in together}) == 1
 
 
 def test_small_steps_do_not_join_pictures_that_are_unlike():
     def fact(levels):
         fields = np.full(192, levels, np.uint8)
-        return facts.Facts("", "", str(levels), gist="0" * 16 + fields.tobytes().hex())
+        return facts.Facts("", "", f"{levels:02d}", gist="0" * 16 + fields.tobytes().hex())
 
     steps = [fact(levels) for levels in range(0, 60, 6)]
     assert list(facts.near_duplicates(steps)) == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
+    backwards = [
+        sorted(9 - number for number in found) for found in facts.near_duplicates(steps[::-1])
+    ]
+    assert backwards == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
 
 
 def test_endings_that_do_not_fit_are_told(tmp_path):
