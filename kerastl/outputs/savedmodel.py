@@ -12,6 +12,7 @@ import tensorflow as tf
 from kerastl.data.images import decode_and_resize, resize
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
+from kerastl.model.build import POOLED
 from kerastl.outputs.parity import largest_differences
 from kerastl.writing import explained, remove_leftovers, scratch_directory
 
@@ -79,12 +80,13 @@ def write_savedmodel(
     class_names: tuple[str, ...],
     resize_rule: str,
 ) -> None:
-    """Writes a SavedModel with both signatures and the asset `class_names.txt`.
+    """Writes a SavedModel with its signatures and the asset `class_names.txt`.
 
     `serving_default` takes `image_bytes`, string (batch,), whole image files. `images` takes
-    `images`, uint8 (batch, height, width, 3), RGB of any size. Both give `probabilities`,
-    float32 (batch, classes), `class_name`, string (batch,), and `confidence`, float32
-    (batch,), the probability of that class.
+    `images`, uint8 (batch, height, width, 3), RGB of any size. Both give `probabilities` and
+    `logits`, float32 (batch, classes), `class_name`, string (batch,), and `confidence`, float32
+    (batch,), the probability of that class. `features` takes `image_bytes` too and gives
+    `features`, float32 (batch, channels), the pooled features below the head.
     """
     with tempfile.TemporaryDirectory() as folder:
         # An asset keeps the name of the file that it comes from.
@@ -94,15 +96,20 @@ def write_savedmodel(
         tf.saved_model.save(
             module,
             str(path),
-            signatures={"serving_default": module.serve_files, "images": module.serve_pixels},
+            signatures={
+                "serving_default": module.serve_files,
+                "images": module.serve_pixels,
+                "features": module.serve_features,
+            },
         )
 
 
 class _Server(tf.Module):
-    """Holds the weights and the two functions of a SavedModel."""
+    """Holds the weights and the functions of a SavedModel."""
 
     serve_files: Callable[..., dict[str, tf.Tensor]]
     serve_pixels: Callable[..., dict[str, tf.Tensor]]
+    serve_features: Callable[..., dict[str, tf.Tensor]]
 
     def __init__(
         self,
@@ -118,23 +125,35 @@ class _Server(tf.Module):
         self.weights = [weight.value for weight in classifier.weights]
         self.class_names = tf.saved_model.Asset(str(asset_path))
 
+        pooled = keras.Model(classifier.inputs, classifier.get_layer(POOLED).output)
+        files = tf.TensorSpec([None], tf.string, name="image_bytes")
+
+        def decode_all(image_bytes: tf.Tensor) -> tf.Tensor:
+            return tf.map_fn(
+                lambda item: decode_and_resize(item, image_size=image_size, rule=resize_rule),
+                image_bytes,
+                fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.float32),
+            )
+
         def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            probabilities = tf.nn.softmax(classifier(images, training=False))
+            logits = classifier(images, training=False)
+            probabilities = tf.nn.softmax(logits)
             names = tf.constant(class_names)
             return {
+                "logits": logits,
                 "probabilities": probabilities,
                 "class_name": tf.gather(names, tf.argmax(probabilities, axis=-1)),
                 "confidence": tf.reduce_max(probabilities, axis=-1),
             }
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+        @tf.function(input_signature=[files])
         def serve_files(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-            images = tf.map_fn(
-                lambda item: decode_and_resize(item, image_size=image_size, rule=resize_rule),
-                image_bytes,
-                fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.float32),
-            )
-            return answer(images)
+            return answer(decode_all(image_bytes))
+
+        @tf.function(input_signature=[files])
+        def serve_features(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+            features = pooled(decode_all(image_bytes), training=False)
+            return {"features": tf.cast(features, tf.float32)}
 
         @tf.function(
             input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")]
@@ -143,6 +162,7 @@ class _Server(tf.Module):
             return answer(resize(images, image_size=image_size, rule=resize_rule))
 
         self.serve_files, self.serve_pixels = serve_files, serve_pixels
+        self.serve_features = serve_features
 
 
 def _move_into_place(written: pathlib.Path, export_dir: pathlib.Path) -> pathlib.Path:

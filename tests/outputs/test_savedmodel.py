@@ -32,20 +32,25 @@ def png(image):
 
 def test_signatures_have_the_documented_names_types_and_shapes(served):
     signatures = served.signatures
-    assert set(signatures) == {"serving_default", "images"}
     inputs = {
         name: signature.structured_input_signature[1] for name, signature in signatures.items()
     }
     assert inputs == {
         "serving_default": {"image_bytes": tf.TensorSpec([None], tf.string, name="image_bytes")},
         "images": {"images": tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")},
+        "features": {"image_bytes": tf.TensorSpec([None], tf.string, name="image_bytes")},
     }
-    for signature in signatures.values():
-        outputs = {
+    outputs = {
+        signature_name: {
             name: (spec.dtype, spec.shape.as_list())
             for name, spec in signature.structured_outputs.items()
         }
-        assert outputs == {
+        for signature_name, signature in signatures.items()
+    }
+    assert outputs.pop("features") == {"features": (tf.float32, [None, 8])}
+    for answers in outputs.values():
+        assert answers == {
+            "logits": (tf.float32, [None, 3]),
             "probabilities": (tf.float32, [None, 3]),
             "class_name": (tf.string, [None]),
             "confidence": (tf.float32, [None]),
@@ -73,6 +78,14 @@ def test_answers_are_those_of_the_model_on_the_same_files(colour_run, served):
     expected = tf.nn.softmax(colour_run.result.model.predict(images, verbose=0)).numpy()
     answer = served.signatures["serving_default"](image_bytes=tf.constant(files))
     np.testing.assert_allclose(answer["probabilities"].numpy(), expected, atol=1e-6)
+
+
+def test_features_are_what_the_head_makes_logits_of(colour_run, served):
+    files = tf.constant([png(image) for image in noisy_images(3)])
+    features = served.signatures["features"](image_bytes=files)["features"]
+    head = colour_run.result.model.get_layer("logits")
+    logits = served.signatures["serving_default"](image_bytes=files)["logits"]
+    np.testing.assert_allclose(head(features), logits, atol=1e-5)
 
 
 def test_a_batch_may_mix_formats_and_sizes(served):
