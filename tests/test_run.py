@@ -333,7 +333,7 @@ def test_weights_that_are_not_the_best_fail_the_check(tmp_path, monkeypatch):
         warmup_epochs=0.0,
     )
     with pytest.raises(kerastl.KerastlError, match="validation accuracy of the result"):
-        fakes.finish_run(config, fakes.colour_source())
+        fakes.finish_run(config, fakes.colour_source(noise=200.0))
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 

@@ -1,6 +1,7 @@
 """Looks at every image before the first step: a run does not meet a broken one halfway."""
 
 import collections
+import dataclasses
 import itertools
 import pathlib
 import unicodedata
@@ -83,7 +84,9 @@ def audited(source: Source, config: Config, progress: Progress) -> Source:
     ]
     _tell(findings, progress)
     groups = _groups(usable, itertools.chain(*alike.values()))
-    return usable.subset(np.arange(len(usable)), groups=groups, findings=tuple(findings))
+    hashes = b"".join(bytes.fromhex(fact.pixels) for fact in good)
+    pixels = np.frombuffer(hashes, np.uint8).reshape(len(usable), -1)
+    return dataclasses.replace(usable, groups=groups, pixels=pixels, findings=tuple(findings))
 
 
 def _thing(source: Source) -> str:

@@ -132,7 +132,7 @@ def _batches(
     """Makes the function from indices, versions included, and a batch size to batches."""
     labels = tf.constant(source.labels)
     # A part of the hash tells images apart well enough to give each its random numbers.
-    contents = tf.constant(source.digests.view(np.int64)[:, 0])
+    contents = tf.constant(np.ascontiguousarray(source.contents).view(np.int64)[:, 0])
     parallel = {"num_parallel_calls": os.cpu_count() or 1, "deterministic": True}
 
     def load(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

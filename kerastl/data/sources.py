@@ -60,6 +60,8 @@ class Source:
             the same content belong together in any case.
         ignored: How many other files lie there, by what they are.
         has_files: Whether `examples` are paths of files, whose endings should fit.
+        pixels: A hash of what each file shows, uint8 (images, 16), once the audit has seen it:
+            the same for a copy that was only written anew.
         findings: What is worth a row in `audit.csv`.
     """
 
@@ -73,6 +75,7 @@ class Source:
     groups: np.ndarray | None = None
     ignored: Mapping[str, int] = dataclasses.field(default_factory=dict)
     has_files: bool = False
+    pixels: np.ndarray | None = None
     findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
@@ -210,12 +213,18 @@ class Source:
             f"({problem}). Leave the data alone during a run and start again."
         )
 
+    @property
+    def contents(self) -> np.ndarray:
+        """What random choices go by, uint8 (images, 16): the hash of pixels where it is known."""
+        return self.digests if self.pixels is None else self.pixels
+
     def subset(self, indices: np.ndarray, **changes: Any) -> "Source":
         """Makes a source of some of the images, in the order of `indices`."""
         values = {
             "examples": [self.examples[index] for index in indices.tolist()],
             "labels": self.labels[indices],
             "digests": self.digests[indices],
+            "pixels": None if self.pixels is None else self.pixels[indices],
             "given_splits": self.given_splits[indices],
             "groups": None if self.groups is None else self.groups[indices],
             "load": lambda index: self.load(int(indices[index])),

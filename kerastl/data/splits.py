@@ -65,7 +65,7 @@ def deal(source: Source, config: Config) -> Splits:
         UsageError: If a class has too few images, or groups of them, to be in every split, or
             the earlier run's splits cannot be read.
     """
-    rank = _ranks(source.digests, config.seed)
+    rank = _ranks(source.contents, config.seed)
     given = {name: np.flatnonzero(source.given_splits == name) for name in ("validation", "test")}
     fractions = {
         name: getattr(config, f"{name}_fraction")
@@ -189,7 +189,7 @@ def _clusters(source: Source) -> np.ndarray:
     """Numbers what belongs on one side, int64 (images,)."""
     if source.groups is not None:
         return np.unique(source.groups, return_inverse=True)[1]
-    contents = np.ascontiguousarray(source.digests).view("S16").reshape(-1)
+    contents = np.ascontiguousarray(source.contents).view("S16").reshape(-1)
     return np.unique(contents, return_inverse=True)[1]
 
 
@@ -198,9 +198,9 @@ def count_per_class(source: Source, indices: np.ndarray) -> np.ndarray:
     return np.bincount(source.labels[indices], minlength=len(source.class_names))
 
 
-def _ranks(digests: np.ndarray, seed: int) -> np.ndarray:
+def _ranks(contents: np.ndarray, seed: int) -> np.ndarray:
     key = seed.to_bytes(8, "little")
     hashed = b"".join(
-        hashlib.blake2b(digest.tobytes(), digest_size=8, key=key).digest() for digest in digests
+        hashlib.blake2b(row.tobytes(), digest_size=8, key=key).digest() for row in contents
     )
     return np.frombuffer(hashed, np.uint64)

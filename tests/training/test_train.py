@@ -122,8 +122,8 @@ def test_second_phase_starts_from_the_best_epoch_and_not_the_last(tiny_net, tmp_
 
 
 def test_huge_rate_in_the_second_phase_leaves_what_the_first_has_learnt(tiny_net, tmp_path):
-    ruinous = FINETUNE | {"finetune_learning_rate": 20.0, "warmup_epochs": 0.0}
-    made = prepare(tiny_net, tmp_path, noise=200.0, **ruinous)
+    ruinous = FINETUNE | {"finetune_learning_rate": 50.0, "warmup_epochs": 0.0}
+    made = prepare(tiny_net, tmp_path, noise=250.0, **ruinous)
     trained = train(made)
     in_head = [row for row in made.record.rows if row.phase == "head"]
     in_finetune = [row for row in made.record.rows if row.phase == "finetune"]
