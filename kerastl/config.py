@@ -30,6 +30,7 @@ AUGMENTATIONS = {"flip": None, "crop": 0.2, "color": 0.3, "randaugment": 0.5}
 _CHOICES = {
     "on_bad_image": ("stop", "skip"),
     "small_classes": ("stop", "train"),
+    "near_duplicates": ("group", "report"),
     "best_by": ("accuracy", "balanced_accuracy", "macro_f1", "loss"),
     "class_weights": ("none", "balanced", "sqrt"),
     "resize": ("crop", "pad", "stretch"),
@@ -123,6 +124,7 @@ class Config:
     weights: str = "imagenet"
     on_bad_image: str = "stop"
     small_classes: str = "stop"
+    near_duplicates: str = "group"
     image_column: str = ""
     label_column: str = ""
     split_column: str = ""
@@ -208,6 +210,14 @@ class Config:
                 "with finetune_epochs=0 trains nothing",
                 "Raise one of the two",
             )
+        for kind in ("image", "label", "split", "group"):
+            if (column := getattr(self, f"{kind}_column")) and not self.dataset.startswith("csv:"):
+                raise bad_value(
+                    f"{kind}_column",
+                    column,
+                    f"is of a table, and dataset={self.dataset!r} is none",
+                    "Leave it out, or use csv:FILE",
+                )
         if not self.augmentations and self.augment_views:
             raise bad_value(
                 "augment_views",

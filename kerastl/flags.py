@@ -26,6 +26,8 @@ TOPICS: dict[str, dict[str, str]] = {
         "only new ones are dealt; empty for none.",
         "small_classes": "What to do about classes with too few images for every split: stop, or "
         "train on all of them.",
+        "near_duplicates": "Pictures that are nearly the same: group keeps them on one side of "
+        "every split, report only lists them in audit.csv.",
         "on_bad_image": "What to do about files that cannot be used: stop, or skip them.",
         "image_column": "The table's column of paths; empty to find it by its usual names.",
         "label_column": "Likewise of classes.",

@@ -149,10 +149,22 @@ def _read_data(config: Config, given: "Source | None", progress: Progress) -> "S
     from kerastl.data.pipeline import describe  # noqa: PLC0415
     from kerastl.data.splits import deal, read_earlier  # noqa: PLC0415
 
-    if config.splits_from:
-        # Before the images are looked at, which may take long.
-        read_earlier(config.splits_from)
+    # Before the images are looked at, which may take long.
+    earlier = read_earlier(config.splits_from) if config.splits_from else {}
     source = audited(given, config, progress) if given else read_source(config, progress)
+    if earlier:
+        known = sum(example in earlier for example in source.examples)
+        if not known:
+            raise bad_value(
+                "splits_from",
+                config.splits_from,
+                f"names no image of {source.name}",
+                "Give the splits.csv of a run on the same data",
+            )
+        progress.line(
+            f"Splits: {known} of {count_of(len(source), 'image')} as in {config.splits_from}, the "
+            "others are dealt."
+        )
     splits = deal(source, config)
     describe(splits, config, progress)
     return splits
@@ -230,12 +242,14 @@ def _deliver(
         "best": {"phase": trained.best.phase, "epoch": trained.best.epoch},
     }
     seen = splits.seen_before()
-    if 0 < seen.sum() < len(seen):
+    if seen.any():
+        others = "has the others alone as test_unseen" if not seen.all() else "has no others"
         progress.line(
             f"{count_of(int(seen.sum()), 'test image')} of {len(seen)} are in training or "
-            "validation too, as the data set brings them; metrics.json has the others alone as "
-            "test_unseen."
+            "validation too, or share a group with an image there, as the data set brings them; "
+            f"metrics.json {others}."
         )
+    if seen.any() and not seen.all():
         metrics["test_unseen"] = test.of(~seen).metrics(splits.source.class_names)
     record.write_predictions(splits, test)
     record.save_model(classifier)

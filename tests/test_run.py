@@ -324,16 +324,14 @@ def test_misspelt_block_costs_no_earlier_run(tmp_path):
 
 
 def test_weights_that_are_not_the_best_fail_the_check(tmp_path, monkeypatch):
-    monkeypatch.setattr("kerastl.training.fit.Best.restore", lambda self: None)
-    config = fakes.tiny_config(
-        tmp_path,
-        finetune_epochs=1,
-        unfreeze_from="block2",
-        finetune_learning_rate=100.0,
-        warmup_epochs=0.0,
-    )
+    def lose(self):
+        for weight in self._weights:
+            weight.assign(keras.ops.zeros_like(weight))
+
+    monkeypatch.setattr("kerastl.training.fit.Best.restore", lose)
+    config = fakes.tiny_config(tmp_path)
     with pytest.raises(kerastl.KerastlError, match="validation accuracy of the result"):
-        fakes.finish_run(config, fakes.colour_source(noise=200.0))
+        fakes.finish_run(config, fakes.colour_source())
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 

@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import itertools
 import pathlib
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from kerastl.config import Config
-from kerastl.data.facts import Facts, duplicates, look_at, near_duplicates
+from kerastl.data.facts import MOST_COMPARED, Facts, duplicates, look_at, near_duplicates
 from kerastl.data.sources import Finding, Source, find_source
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import Progress, count_of
@@ -63,27 +62,31 @@ def audited(source: Source, config: Config, progress: Progress) -> Source:
         more = f", and {len(bad) - _MAX_NAMED} more" if len(bad) > _MAX_NAMED else ""
         raise UsageError(
             f"dataset={source.name!r}: {count_of(len(bad), _thing(source))} cannot be used: "
-            f"{', '.join(named[:_MAX_NAMED])}{more}. Mend or remove them, or add "
-            "--on_bad_image=skip."
+            f"{', '.join(named[:_MAX_NAMED])}{more}. Mend, convert or remove them, or "
+            "add --on_bad_image=skip."
         )
     progress.line(_account(source, bad, facts))
     kept = np.setdiff1d(np.arange(len(source)), bad)
     good = [facts[number] for number in kept]
     usable = source.subset(kept)
     _check_classes(usable)
-    alike = {
-        "same image": list(duplicates(good)),
-        "nearly the same image": list(near_duplicates(good)),
-    }
+    same, near = list(duplicates(good)), list(near_duplicates(good))
+    if len(usable) > MOST_COMPARED:
+        progress.line(
+            f"Audit: of more than {MOST_COMPARED} images only equal ones are found, not nearly "
+            "equal ones."
+        )
     findings = [
         *source.findings,
         *(Finding(source.examples[number], "unusable", facts[number].problem) for number in bad),
-        *_alike(usable, alike),
+        *_alike(usable, "same image", same),
+        *_alike(usable, "nearly the same image", near),
         *_strange_files(usable, good),
         *_strange_classes(usable),
     ]
     _tell(findings, progress)
-    groups = _groups(usable, itertools.chain(*alike.values()))
+    together = same + near if config.near_duplicates == "group" else same
+    groups = _groups(usable, together)
     hashes = b"".join(bytes.fromhex(fact.pixels) for fact in good)
     pixels = np.frombuffer(hashes, np.uint8).reshape(len(usable), -1)
     return dataclasses.replace(usable, groups=groups, pixels=pixels, findings=tuple(findings))
@@ -122,7 +125,7 @@ def _check_classes(source: Source) -> None:
     alike: dict[str, list[str]] = {}
     for name in source.class_names:
         folded = unicodedata.normalize("NFKC", name).casefold()
-        alike.setdefault(" ".join(folded.split()), []).append(name)
+        alike.setdefault("".join(folded.split()), []).append(name)
     for names in alike.values():
         if len(names) > 1:
             raise bad_value(
@@ -134,11 +137,10 @@ def _check_classes(source: Source) -> None:
             )
 
 
-def _alike(source: Source, alike: dict[str, list[list[int]]]) -> Iterator[Finding]:
-    for what, lists in alike.items():
-        for first, *others in lists:
-            for number in others:
-                yield _pair(source, first, number, what)
+def _alike(source: Source, what: str, lists: Iterable[Sequence[int]]) -> Iterator[Finding]:
+    for first, *others in lists:
+        for number in others:
+            yield _pair(source, first, number, what)
 
 
 def _pair(source: Source, first: int, number: int, what: str) -> Finding:

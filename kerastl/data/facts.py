@@ -1,6 +1,7 @@
 """What is known of each image file, from one look at it, and remembered from run to run."""
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -23,18 +24,21 @@ from kerastl.progress import Meter, Progress, count_of
 _REMEMBERED = "audit.sqlite"
 _FIELDS = 8
 # Two pictures are nearly the same if so many bits of their perceptual hashes differ at most, and
-# the colours of their fields by so many levels of 255 in the mean. Of the 22 pairs that this finds
-# among 12,000 images of CIFAR-10, all are one picture twice to the eye; of the next ten, at 10 to
-# 12 levels, three are not.
+# the colours of their fields by so many levels of 255 in the mean, and in a single field. All of
+# the 22 pairs that this finds among 12,000 images of CIFAR-10 are one picture twice to the eye; of
+# the next ten, at 10 to 12 levels, three are not.
 _MOST_BITS = 12
 _MOST_LEVELS = 10
+_MOST_LEVELS_IN_A_FIELD = 45
+# And if they differ by no more of what their fields differ among themselves: pages of text, say,
+# have nearly the same grey everywhere, and are told apart by their letters alone.
+_MOST_OF_SPREAD = 0.45
 _SIDE_OF_GIST = 64
 _GIST_BYTES = 8 + _FIELDS * _FIELDS * 3
 # Comparing each with each takes ten seconds at 100,000 images, and four times that at twice.
 MOST_COMPARED = 200_000
 _DIGEST_BYTES = 16
-# JPEGs of twice this side and more are looked at at a fraction of their size, to bound memory.
-_SIDE_KEPT = 4096
+_CHANGED = "was changed while it was looked at"
 # Files that are looked at between two looks at the clock.
 _CHUNK = 64
 
@@ -87,7 +91,9 @@ def look_at(source: Source, *, memory: pathlib.Path | None, progress: Progress) 
                 found = pool.map(lambda number: _look(source, number), chunk)
                 for number, fact in zip(chunk, found, strict=True):
                     facts[number] = fact
-                    remembered.add(keys[number], dataclasses.asdict(fact))
+                    if fact.problem != _CHANGED:
+                        remembered.add(keys[number], dataclasses.asdict(fact))
+                remembered.save()
                 meter.show(start + len(chunk))
         if todo:
             progress.line(
@@ -117,6 +123,7 @@ def digest_files(
                 for number, content in zip(chunk, contents, strict=True):
                     found = digests[number] = digest(content)
                     remembered.add(keys[number], found.hex())
+                remembered.save()
                 meter.show(start + len(chunk))
     return np.frombuffer(b"".join(filter(None, digests)), np.uint8).reshape(len(paths), -1)
 
@@ -147,7 +154,8 @@ def near_duplicates(facts: Sequence[Facts]) -> Iterator[list[int]]:
     )
     gists = gists.reshape(len(numbers), _GIST_BYTES)
     hashes = np.ascontiguousarray(gists[:, :8]).view(np.uint64).reshape(-1)
-    fields = gists[:, 8:].astype(np.int16)
+    fields = gists[:, 8:].reshape(len(numbers), _FIELDS**2, 3).astype(np.float32)
+    spreads = np.abs(fields - fields.mean(axis=1, keepdims=True)).mean(axis=(1, 2))
     taken = np.zeros(len(numbers), bool)
     for place, number in enumerate(numbers.tolist()):
         if taken[place]:
@@ -155,8 +163,13 @@ def near_duplicates(facts: Sequence[Facts]) -> Iterator[list[int]]:
         distances = np.bitwise_count(hashes[place + 1 :] ^ hashes[place])
         others = place + 1 + np.flatnonzero(distances <= _MOST_BITS)
         others = others[~taken[others]]
-        differences = np.abs(fields[others] - fields[place]).mean(axis=1)
-        others = others[differences <= _MOST_LEVELS]
+        differences = np.abs(fields[others] - fields[place]).mean(axis=2)
+        means = differences.mean(axis=1)
+        others = others[
+            (means <= _MOST_LEVELS)
+            & (differences.max(axis=1, initial=0) <= _MOST_LEVELS_IN_A_FIELD)
+            & (means <= _MOST_OF_SPREAD * np.minimum(spreads[others], spreads[place]))
+        ]
         others = others[[facts[other].pixels != facts[number].pixels for other in numbers[others]]]
         if len(others):
             taken[others] = True
@@ -168,6 +181,8 @@ def _look(source: Source, number: int) -> Facts:
         content = source.load(number)
     except OSError as error:
         return Facts(error.strerror or "cannot be read")
+    if digest(content) != source.digests[number].tobytes():
+        return Facts(_CHANGED)
     if not content:
         return Facts("is empty")
     kind = images.kind_of(content)
@@ -184,7 +199,7 @@ def _look(source: Source, number: int) -> Facts:
         hashed.hexdigest()[: 2 * _DIGEST_BYTES],
         height=pixels.shape[0],
         width=pixels.shape[1],
-        is_flat=may_be_flat and bool((pixels == pixels[0, 0]).all()),
+        is_flat=may_be_flat and all((row == pixels[0, 0]).all() for row in pixels),
         gist=gist,
     )
 
@@ -201,7 +216,7 @@ def _gist(pixels: np.ndarray) -> tuple[str, bool]:
 
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
 def _decode(content: tf.Tensor) -> tf.Tensor:
-    return images.decode(content, smallest_side=_SIDE_KEPT)
+    return images.decode(content)
 
 
 def _key(path: pathlib.Path) -> str:
@@ -214,13 +229,17 @@ def _key(path: pathlib.Path) -> str:
         status = path.stat()
     except OSError:
         return ""
-    place = f"{os.path.realpath(path)} {status.st_dev} {status.st_ino}"
+    # In digits, since a path may hold bytes that are no text.
+    place = f"{os.fsencode(os.path.realpath(path)).hex()} {status.st_dev} {status.st_ino}"
     return f"{place} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 def _open_table(place: str) -> sqlite3.Connection:
     connection = sqlite3.connect(place, timeout=60)
     connection.execute("CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, fact TEXT)")
+    if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+        connection.close()
+        raise sqlite3.DatabaseError("damaged")
     return connection
 
 
@@ -239,37 +258,47 @@ class Memory:
         self._directory = directory
 
     def __enter__(self) -> "Memory":
-        if self._directory is None:
-            self._connection = _open_table(":memory:")
-            return self
-        self._directory.mkdir(parents=True, exist_ok=True)
-        path = self._directory / _REMEMBERED
-        try:
-            self._connection = _open_table(str(path))
-        except sqlite3.OperationalError as error:
-            raise cannot_write("cache_dir", self._directory, str(error)) from error
-        except sqlite3.DatabaseError:
-            # Damaged: what it knew is found out again.
-            path.unlink()
-            self._connection = _open_table(str(path))
+        with self._explained():
+            if self._directory is None:
+                self._connection = _open_table(":memory:")
+                return self
+            self._directory.mkdir(parents=True, exist_ok=True)
+            path = self._directory / _REMEMBERED
+            try:
+                self._connection = _open_table(str(path))
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                # Damaged: what it knew is found out again.
+                path.unlink()
+                self._connection = _open_table(str(path))
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:
-            self._connection.commit()
-        except sqlite3.OperationalError as error:
-            raise cannot_write("cache_dir", self._directory, str(error)) from error
-        finally:
-            self._connection.close()
+        self._connection.close()
 
     def find(self, key: str) -> Any:
         """Gives the value that was kept under a key, None where there is none."""
-        row = self._connection.execute("SELECT fact FROM facts WHERE key = ?", [key]).fetchone()
+        with self._explained():
+            row = self._connection.execute("SELECT fact FROM facts WHERE key = ?", [key]).fetchone()
         return json.loads(row[0]) if row else None
 
     def add(self, key: str, value: Any) -> None:
-        """Keeps a value that JSON can hold; nothing under the empty key."""
+        """Keeps a value that JSON can hold, once it is saved; nothing under the empty key."""
         if key:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO facts VALUES (?, ?)", [key, json.dumps(value)]
-            )
+            with self._explained():
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO facts VALUES (?, ?)", [key, json.dumps(value)]
+                )
+
+    def save(self) -> None:
+        """Puts what was added on disk, so that no other process waits for long."""
+        with self._explained():
+            self._connection.commit()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise cannot_write("cache_dir", self._directory, str(error)) from error

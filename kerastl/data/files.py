@@ -8,12 +8,19 @@ import os
 import pathlib
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NoReturn
 
-from kerastl.data.sources import Finding, order_classes
+from kerastl.data.sources import Finding, order_classes, readable
 from kerastl.errors import UsageError, bad_value, closest
 
 # Folders above the class folders that bring their own splits.
-_SPLIT_FOLDERS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+_SPLIT_FOLDERS = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
 # What file managers, archives, notebooks and network drives leave behind.
 _LITTER_FOLDERS = frozenset(["__macosx", "@eadir", "$recycle.bin", "lost+found", "__pycache__"])
 _LITTER_FILES = frozenset(["thumbs.db", "desktop.ini", "ehthumbs.db"])
@@ -27,7 +34,7 @@ _COLUMNS = {
     "split": ("split", "set", "subset"),
     "group": ("group", "group_id", "patient", "subject"),
 }
-_SPLIT_VALUES = _SPLIT_FOLDERS | {"valid": "validation", "dev": "validation", "training": "train"}
+_SPLIT_VALUES = _SPLIT_FOLDERS | {"dev": "validation", "training": "train"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +43,8 @@ class LabelledFile:
 
     Attributes:
         path: Where it is.
-        example: Its name for people, relative to the folder or the table.
+        example: Its name for people, relative to the folder or the table; bytes that are no
+            text are escaped.
         class_name: Its class, in Unicode's composed form.
         split: "train", "validation" or "test", as the data bring it.
         group: What it shares with others that belong on the same side; empty for nothing.
@@ -79,6 +87,18 @@ def list_folder(folder: str) -> Listing:
     if not root.is_dir():
         problem = "is a file and no folder" if root.exists() else "does not exist"
         raise bad_value("dataset", f"folder:{folder}", problem, "Check its path")
+    try:
+        return _list_folder(root, folder)
+    except PermissionError as error:
+        raise bad_value(
+            "dataset",
+            f"folder:{folder}",
+            f"holds {error.filename}, which cannot be read ({error.strerror})",
+            "Give yourself the right to read it, or move it away",
+        ) from error
+
+
+def _list_folder(root: pathlib.Path, folder: str) -> Listing:
     ignored: collections.Counter[str] = collections.Counter()
     children = _class_folders(root, ignored)
     by_split = {child: _SPLIT_FOLDERS.get(child.name.lower()) for child in children}
@@ -110,11 +130,13 @@ def list_folder(folder: str) -> Listing:
             "Give the folder above, with a folder for each class in it",
         )
     files = [
-        LabelledFile(path, str(path.relative_to(root)), place.name, split)
+        LabelledFile(path, readable(path.relative_to(root)), readable(place.name), split)
         for place, split in places
         for path in _walk(place, root, ignored)
     ]
-    return _listing(files, [place.name for place, _ in places], ignored)
+    return _listing(
+        files, [readable(place.name) for place, _ in places], ignored, field=f"folder:{folder}"
+    )
 
 
 def list_table(table: str, *, columns: dict[str, str]) -> Listing:
@@ -140,21 +162,32 @@ def list_table(table: str, *, columns: dict[str, str]) -> Listing:
         raise bad_value("dataset", field, "is not UTF-8", "Save it as UTF-8") from error
     header_line = text.partition("\n")[0]
     delimiter = max("\t;,", key=header_line.count)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    found = _find_columns(rows.fieldnames or (), columns, field)
-    files = [
-        _read_row(row, number, found, path, field)
-        for number, row in enumerate(rows, start=2)
-        if any(row.values())
-    ]
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        found = _find_columns(rows.fieldnames or (), columns, field)
+        files = [
+            _read_row(row, rows.line_num, found, path, field) for row in rows if any(row.values())
+        ]
+    except csv.Error as error:
+        raise UsageError(
+            f"dataset={field!r}: cannot be read behind line {rows.line_num} ({error}). Close "
+            "every double quote, and write one inside a cell twice."
+        ) from error
     if not files:
         raise bad_value("dataset", field, "has no rows", "Give a row for each image")
-    return _listing(files, [file.class_name for file in files], collections.Counter())
+    names = [file.class_name for file in files]
+    return _listing(files, names, collections.Counter(), field=field)
 
 
 def _find_columns(
     header: Sequence[str], asked: dict[str, str], field: str
 ) -> dict[str, str | None]:
+    if twice := [name for name, count in collections.Counter(header).items() if count > 1]:
+        raise bad_value(
+            "dataset", field, f"has two columns named {twice[0]!r}", "Give each its own name"
+        )
+    if not header:
+        raise bad_value("dataset", field, "is empty", "Give it a header and a row for each image")
     by_lower = {name.strip().lower(): name for name in header}
     found: dict[str, str | None] = {}
     for kind, usual in _COLUMNS.items():
@@ -203,6 +236,8 @@ def _read_row(
                 f"dataset={field!r}: has no {columns[kind]} in line {number}. Fill it in or "
                 "remove the line."
             )
+        if "\0" in values[kind]:
+            raise UsageError(f"dataset={field!r}: has a NUL character in line {number}. Remove it.")
     split = values["split"].lower()
     if split and split not in _SPLIT_VALUES:
         raise UsageError(
@@ -219,10 +254,21 @@ def _read_row(
 
 
 def _listing(
-    files: Iterable[LabelledFile], class_names: Iterable[str], ignored: collections.Counter[str]
+    files: Iterable[LabelledFile],
+    class_names: Iterable[str],
+    ignored: collections.Counter[str],
+    *,
+    field: str,
 ) -> Listing:
     # macOS takes names apart into letters and accents; the same class may come in both forms.
     composed = {name: unicodedata.normalize("NFC", name) for name in class_names}
+    if strange := [name for name in composed.values() if not name.isprintable()]:
+        raise bad_value(
+            "dataset",
+            field,
+            f"has a class named {strange[0]!r}, which is not one line of text",
+            "Give it another name",
+        )
     joined = collections.Counter(composed.values())
     return Listing(
         tuple(dataclasses.replace(file, class_name=composed[file.class_name]) for file in files),
@@ -241,7 +287,9 @@ def _class_folders(root: pathlib.Path, ignored: collections.Counter[str]) -> lis
     for child in sorted(root.iterdir()):
         if child.is_dir():
             if _is_litter(child.name, _LITTER_FOLDERS):
-                ignored["hidden or litter"] += sum(1 for path in child.rglob("*") if path.is_file())
+                ignored["hidden or litter"] += _count_files(child)
+            elif root.resolve().is_relative_to(child.resolve()):
+                ignored["links that lead back"] += 1
             else:
                 folders.append(child)
         else:
@@ -254,7 +302,7 @@ def _walk(
 ) -> Iterator[pathlib.Path]:
     seen = set()
     of_class, of_all = (pathlib.Path(os.path.realpath(place)) for place in (folder, root))
-    for directory, names, files in os.walk(folder, followlinks=True):
+    for directory, names, files in os.walk(folder, followlinks=True, onerror=_raise):
         real = pathlib.Path(os.path.realpath(directory))
         # A link that leads back, or to what has a class of its own.
         elsewhere = not real.is_relative_to(of_class)
@@ -265,7 +313,7 @@ def _walk(
             continue
         seen.add(real)
         for name in [name for name in names if _is_litter(name, _LITTER_FOLDERS)]:
-            ignored["hidden or litter"] += len(os.listdir(os.path.join(directory, name)))
+            ignored["hidden or litter"] += _count_files(pathlib.Path(directory, name))
             names.remove(name)
         names.sort()
         for name in sorted(files):
@@ -277,6 +325,14 @@ def _walk(
                 ignored["pipes and devices"] += 1
             else:
                 yield path
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
+
+
+def _count_files(folder: pathlib.Path) -> int:
+    return sum(path.is_file() for path in folder.rglob("*"))
 
 
 def _is_special(path: pathlib.Path) -> bool:

@@ -4,9 +4,11 @@ This is the only decoder and the only resizer: training, evaluation and the expo
 all call it, so the served model sees the pixels that the trained one saw.
 """
 
+import functools
 import re
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 # What shows through transparent pixels. White is what browsers and printed pages show.
@@ -27,13 +29,15 @@ _KINDS = (
     (rb"BM", "BMP"),
     (rb"RIFF....WEBP", "WebP"),
 )
-# What TensorFlow cannot decode in a graph.
+# What TensorFlow cannot decode in a graph. Files of a general brand go by the brands that follow.
 _OTHER_KINDS = (
-    (rb"....ftyp(avif|avis)", "AVIF"),
-    (rb"....ftyp(heic|heix|hevc|heim|heis|mif1|msf1)", "HEIC"),
+    (rb"....ftyp(avif|avis|(mif1|msf1|miaf).{0,40}avi[fs])", "AVIF"),
+    (rb"....ftyp(hei[cfxms]|hev[cxms]|mif1|msf1)", "HEIC"),
+    (rb"....ftypcrx ", "a camera's RAW"),
     (rb"(II\*\x00|MM\x00\*).{4}CR", "a camera's RAW"),
-    (rb"(II\*\x00|MM\x00\*)", "TIFF"),
-    (rb"(FUJIFILMCCD-RAW|IIU\x00|IIRO)", "a camera's RAW"),
+    (rb"(FUJIFILMCCD-RAW|IIU\x00|IIR[OS]|MMO[RS]|FOVb)", "a camera's RAW"),
+    (rb"(II[*+]\x00|MM\x00[*+])", "TIFF or a camera's RAW"),
+    (rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?(<!DOCTYPE svg[^>]*>\s*)?<svg", "SVG"),
 )
 # What stands before Exif's data in a file of each kind: in JPEG
 # https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E (4.5.4), in PNG
@@ -44,12 +48,30 @@ _EXIF_IN_PNG = b"eXIf"
 _EXIF_IN_WEBP = b"EXIF"
 # Exif's tag of the orientation (4.6.5 of the first).
 _ORIENTATION_TAG = 0x0112
-# Exif of a JPEG has to be in the first segment, and no segment is larger.
+# No segment of a JPEG is larger; those of a colour profile may stand before Exif's.
 _EXIF_BYTES = 1 << 16
-# JPEGs aside, which are decoded at a fraction of their size, larger images are refused: this
-# many pixels take 200 MB, and 800 MB more while they are resized.
+_EXIF_SEARCHED = 1 << 20
+# JPEGs of more pixels are decoded at a half, a quarter or an eighth of their size in any case,
+# others are refused before that: so many take 200 MB, and 800 MB more while they are resized.
+MAX_JPEG_PIXELS = 1 << 24
 MAX_PIXELS = 1 << 26
 _TOO_LARGE = "has too many pixels"
+# The bytes in which every kind says its width and height.
+_HEAD = 32
+# For each kind: what is written where, then of its width and its height the first byte, how many
+# (below 0 where the highest comes first), bits to pass over, bits to take, and what to add.
+_SIZES = (
+    (b"PNG", 1, (16, -4, 0, 32, 0), (20, -4, 0, 32, 0)),
+    (b"GIF8", 0, (6, 2, 0, 16, 0), (8, 2, 0, 16, 0)),
+    (b"BM", 0, (18, 4, 0, 32, 0), (22, 4, 0, 32, 0)),
+    (b"VP8X", 12, (24, 3, 0, 24, 1), (27, 3, 0, 24, 1)),
+    (b"VP8L", 12, (21, 4, 0, 14, 1), (21, 4, 14, 14, 1)),
+    (b"VP8 ", 12, (26, 2, 0, 14, 0), (28, 2, 0, 14, 0)),
+)
+# Where a BMP says how many bits a pixel has, https://learn.microsoft.com/windows/win32/gdi/bitmap-storage
+_BMP_FILE_HEADER = 14
+_BMP_BITS = 28
+_BMP_PALETTE = 256 * 4
 # What libjpeg divides sides by while it decodes, at a fraction of the time and memory.
 _JPEG_RATIOS = (1, 2, 4, 8)
 
@@ -58,20 +80,21 @@ def decode(image_bytes: tf.Tensor, *, smallest_side: int | None = None) -> tf.Te
     """Decodes one image file, by its content and not its name.
 
     Grey becomes three equal channels, 16 bits are scaled to 8, transparency shows
-    `BACKGROUND`, an animation gives its first frame, and a JPEG is turned upright as its Exif
-    data say.
+    `BACKGROUND` (black in a GIF), an animation gives its first frame, and a photo is turned
+    upright as its Exif data say.
 
     Args:
         image_bytes: The whole JPEG, PNG, GIF, BMP or WebP file, a scalar string.
         smallest_side: A JPEG may come at a half, a quarter or an eighth of its size as long as
-            its shorter side keeps this many pixels. Its own size without it.
+            its shorter side keeps this many pixels. Without it that is done only above
+            `MAX_JPEG_PIXELS`.
 
     Returns:
         RGB pixels in 0..255, uint8 (height, width, 3).
 
     Raises:
-        tf.errors.InvalidArgumentError: If it is no such file, is damaged, or has more than
-            `MAX_PIXELS`.
+        tf.errors.InvalidArgumentError: If it is no such file, is damaged, or is no JPEG and
+            has more than `MAX_PIXELS`.
     """
     is_jpeg = tf.equal(tf.strings.substr(image_bytes, 0, 3), b"\xff\xd8\xff")
     image = tf.cond(
@@ -102,6 +125,8 @@ def explain(content: bytes, error: str) -> str:
         return f"is {kind} (unsupported)"
     if _TOO_LARGE in error or "size too large" in error:
         return f"is a {kind} of more than {MAX_PIXELS // 10**6} million pixels"
+    if kind == "BMP" and content[_BMP_BITS : _BMP_BITS + 1] in (b"\1", b"\4", b"\x10"):
+        return f"is BMP of {content[_BMP_BITS]} bits a pixel (unsupported)"
     if kind:
         return f"is a damaged or truncated {kind}"
     is_page = re.match(rb"\s*<(!doctype|html|\?xml)", content[:256], re.IGNORECASE)
@@ -124,23 +149,40 @@ def resize(images: tf.Tensor, *, image_size: int, rule: str) -> tf.Tensor:
     images = tf.cast(images, tf.float32)
     if rule == "crop":
         images = _centre_square(images)
-    size = [image_size, image_size]
-
-    def resized(antialias: bool) -> tf.Tensor:
-        if rule == "pad":
-            return tf.image.resize_with_pad(images, *size, antialias=antialias)
-        return tf.image.resize(images, size, antialias=antialias)
-
+    square = tf.constant([image_size, image_size])
+    sides = tf.shape(images)[-3:-1]
+    inner = square
+    if rule == "pad":
+        # A thin line stays a line of one pixel.
+        share = tf.cast(sides, tf.float32) / tf.cast(tf.reduce_max(sides), tf.float32)
+        inner = tf.maximum(1, tf.cast(share * image_size, tf.int32))
     # Enlarging is the same with and without the filter, which takes four times as long.
-    shrinks = tf.reduce_any(tf.shape(images)[-3:-1] > image_size)
-    pixels = tf.cond(shrinks, lambda: resized(True), lambda: resized(False))
-    return tf.ensure_shape(pixels, [*images.shape[:-3], *size, 3])
+    pixels = tf.cond(
+        tf.reduce_any(sides > inner),
+        lambda: tf.image.resize(images, inner, antialias=True),
+        lambda: tf.image.resize(images, inner),
+    )
+    if rule == "pad":
+        offset = (square - inner) // 2
+        pixels = tf.image.pad_to_bounding_box(pixels, *tf.unstack(offset), image_size, image_size)
+    return tf.ensure_shape(pixels, [*images.shape[:-3], image_size, image_size, 3])
 
 
 def decode_and_resize(image_bytes: tf.Tensor, *, image_size: int, rule: str) -> tf.Tensor:
     """Turns one image file into the network's input: `decode`, then `resize`."""
-    side = smallest_side(image_size)
-    return resize(decode(image_bytes, smallest_side=side), image_size=image_size, rule=rule)
+    return _traced(image_size, rule)(image_bytes)
+
+
+@functools.cache
+def _traced(image_size: int, rule: str) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Traces the decoder once for all datasets and exports, which would take each a while."""
+
+    def decode_and_resize_one(image_bytes: tf.Tensor) -> tf.Tensor:
+        image = decode(image_bytes, smallest_side=smallest_side(image_size))
+        return resize(image, image_size=image_size, rule=rule)
+
+    signature = [tf.TensorSpec([], tf.string)]
+    return tf.function(decode_and_resize_one, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
 
 
 def smallest_side(image_size: int) -> int:
@@ -159,35 +201,37 @@ def _decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tf.Tensor:
             image_bytes, channels=0, ratio=ratio, dct_method="INTEGER_ACCURATE"
         )
 
-    if smallest is None:
-        image = at(1)()
-    else:
-        side = tf.reduce_min(tf.io.extract_jpeg_shape(image_bytes)[:2])
+    sides = tf.io.extract_jpeg_shape(image_bytes)[:2]
+    side, area = tf.reduce_min(sides), tf.reduce_prod(tf.cast(sides, tf.int64))
+    shrinks = [area // ratio**2 > MAX_JPEG_PIXELS for ratio in _JPEG_RATIOS[:-1]]
+    if smallest is not None:
         enough = [side // ratio >= smallest for ratio in _JPEG_RATIOS[1:]]
-        which = tf.reduce_sum(tf.cast(tf.stack(enough), tf.int32))
-        image = tf.switch_case(which, [at(ratio) for ratio in _JPEG_RATIOS])
-    # Exif of a thumbnail may follow further down.
-    data = _behind(tf.strings.substr(image_bytes, 0, _EXIF_BYTES), _EXIF_IN_JPEG)
+        shrinks = [a | b for a, b in zip(shrinks, enough, strict=True)]
+    which = tf.reduce_sum(tf.cast(tf.stack(shrinks), tf.int32))
+    image = tf.switch_case(which, [at(ratio) for ratio in _JPEG_RATIOS])
+    data = _behind(tf.strings.substr(image_bytes, 0, _EXIF_SEARCHED), _EXIF_IN_JPEG)
     return _upright(_three_channels(image), _orientation(data))
 
 
 def _decode_other(image_bytes: tf.Tensor) -> tf.Tensor:
-    # channels=0 keeps the file's own channels, since channels=3 would drop the alpha of a
-    # PNG and show the colour that is stored below transparent pixels.
-    image = tf.io.decode_image(
-        _with_room_for_alpha(image_bytes), channels=0, expand_animations=False
-    )
-    # The fourth byte of a BMP's pixel is no alpha but reserved, and mostly 0.
-    is_bmp = tf.equal(tf.strings.substr(image_bytes, 0, 2), "BM")
-    image = tf.cond(is_bmp, lambda: image[..., :3], lambda: image)
-    is_allowed = tf.size(image[..., 0]) <= MAX_PIXELS
-    with tf.control_dependencies([tf.debugging.Assert(is_allowed, [_TOO_LARGE])]):
-        has_alpha = tf.equal(tf.shape(image)[-1] % 2, 0)
-    image = tf.cond(has_alpha, lambda: _over_background(image), lambda: image)
     # Other files may be shorter.
-    head = tf.strings.join([tf.strings.substr(image_bytes, 0, 12), "\0" * 12])
-    is_webp = tf.equal(tf.strings.substr(head, 8, 4), "WEBP")
+    head = tf.strings.join([tf.strings.substr(image_bytes, 0, _HEAD), "\0" * _HEAD])
+    is_allowed = _count_pixels(head) <= MAX_PIXELS
+    with tf.control_dependencies([tf.debugging.Assert(is_allowed, [_TOO_LARGE])]):
+        image_bytes = tf.identity(image_bytes)
     is_png = tf.equal(tf.strings.substr(head, 1, 3), "PNG")
+    is_bmp = tf.equal(tf.strings.substr(head, 0, 2), "BM")
+    is_webp = tf.equal(tf.strings.substr(head, 8, 4), "WEBP")
+    image = tf.case(
+        [(is_png, lambda: _decode_png(image_bytes)), (is_bmp, lambda: _decode_bmp(image_bytes))],
+        # channels=0 keeps the file's own channels: with 3 the alpha would be dropped, and the
+        # colour that is stored below transparent pixels show.
+        default=lambda: tf.io.decode_image(
+            _with_room_for_alpha(image_bytes), channels=0, expand_animations=False
+        ),
+    )
+    has_alpha = tf.equal(tf.shape(image)[-1] % 2, 0)
+    image = tf.cond(has_alpha, lambda: _over_background(image), lambda: image)
     data = tf.case(
         [
             (is_png, lambda: _behind(image_bytes, _EXIF_IN_PNG)),
@@ -196,6 +240,54 @@ def _decode_other(image_bytes: tf.Tensor) -> tf.Tensor:
         default=lambda: tf.constant(b""),
     )
     return _upright(_three_channels(image), _orientation(data))
+
+
+def _count_pixels(head: tf.Tensor) -> tf.Tensor:
+    """Reads a file's width times height from its first bytes, int64; 0 for no kind known here."""
+    names, places, *sides = zip(*_SIZES, strict=True)
+    fields = [field for pair in zip(*sides, strict=True) for field in pair]
+    factors = np.zeros((len(fields), _HEAD), np.int64)
+    for row, (first, size, *_) in zip(factors, fields, strict=True):
+        powers = 256 ** np.arange(abs(size))
+        row[first : first + abs(size)] = powers if size > 0 else powers[::-1]
+    skipped, bits, added = (
+        np.array(part, np.int64) for part in list(zip(*fields, strict=True))[2:]
+    )
+    data = tf.io.decode_raw(tf.strings.substr(head, 0, _HEAD), tf.uint8, fixed_length=_HEAD)
+    numbers = tf.reduce_sum(tf.cast(data, tf.int64) * factors, axis=1)
+    numbers = numbers // 2**skipped % 2**bits + added
+    # A BMP's height is below 0 where its rows go down.
+    numbers = tf.reshape(tf.minimum(numbers, 2**32 - numbers), [len(_SIZES), 2])
+    found = tf.strings.substr(tf.fill([len(names)], head), places, [len(name) for name in names])
+    return tf.reduce_max(tf.where(tf.equal(found, names), tf.reduce_prod(numbers, axis=1), 0))
+
+
+def _decode_png(image_bytes: tf.Tensor) -> tf.Tensor:
+    # A single colour may be named as transparent, which TensorFlow heeds if asked for alpha.
+    parts = tf.strings.split(tf.reshape(image_bytes, [1]), sep=b"IDAT", maxsplit=1)
+    header = parts.to_tensor(b"", shape=[1, 2])[0, 0]
+    is_cut_out = tf.strings.length(_behind(header, b"tRNS")) > 0
+    return tf.cond(
+        is_cut_out,
+        lambda: tf.io.decode_png(image_bytes, channels=4),
+        lambda: tf.io.decode_png(image_bytes, channels=0),
+    )
+
+
+def _decode_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Decodes a BMP, whose pixels of one byte are places in the palette before them."""
+    image = tf.io.decode_bmp(image_bytes)
+    content = tf.strings.join([image_bytes, "\0" * _BMP_PALETTE])
+
+    def from_palette() -> tf.Tensor:
+        size = tf.io.decode_raw(tf.strings.substr(content, _BMP_FILE_HEADER, 4), tf.int32)[0]
+        start = tf.clip_by_value(_BMP_FILE_HEADER + size, 0, tf.strings.length(image_bytes))
+        palette = tf.io.decode_raw(tf.strings.substr(content, start, _BMP_PALETTE), tf.uint8)
+        colours = tf.reshape(palette, [-1, 4])[:, 2::-1]  # Blue comes first.
+        return tf.gather(colours, tf.cast(image[..., 0], tf.int32))
+
+    # The fourth byte of a pixel is no alpha but reserved, and mostly 0.
+    return tf.cond(tf.equal(tf.shape(image)[-1], 1), from_palette, lambda: image[..., :3])
 
 
 def _three_channels(image: tf.Tensor) -> tf.Tensor:

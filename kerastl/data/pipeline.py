@@ -19,7 +19,7 @@ _SIZE_SAMPLE = 32
 # Batches that wait, decoded, for the one that is being computed.
 _BATCHES_AHEAD = 2
 # Classes that are shown one by one.
-_MAX_CLASSES_SHOWN = 20
+_MAX_CLASSES_SHOWN = 100
 
 
 class Features(Protocol):
@@ -194,7 +194,8 @@ def describe(splits: Splits, config: Config, progress: Progress) -> None:
     # What is not enlarged may come smaller than it is.
     side = smallest_side(config.image_size)
     images = [decode(source.read(tf.constant(index)), smallest_side=side) for index in sample]
-    sides = [min(image.shape[:2]) for image in images]
+    side_of = max if config.resize == "pad" else min
+    sides = [side_of(image.shape[:2]) for image in images]
     factor = config.image_size / float(np.median(sides))
     if factor > 1:
         progress.line(

@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import hashlib
 import io
+import math
 import os
 import pathlib
 import stat
@@ -81,13 +82,8 @@ class Source:
     def __post_init__(self) -> None:
         """Refuses labels that the loss would take for something else, before any training."""
         if len(self.class_names) < 2:  # noqa: PLR2004  one class leaves nothing to tell apart
-            found = ", ".join(self.class_names) or "none"
-            raise bad_value(
-                "dataset",
-                self.name,
-                f"has {len(self.class_names)} class ({found})",
-                "Give two or more",
-            )
+            found = f"one class ({self.class_names[0]})" if self.class_names else "no class"
+            raise bad_value("dataset", self.name, f"has {found}", "Give two or more")
         outside = (self.labels < 0) | (self.labels >= len(self.class_names))
         if outside.any():
             values = sorted({int(label) for label in self.labels[outside]})
@@ -171,7 +167,7 @@ class Source:
         places = [pathlib.Path(path) for path in paths]
         return cls(
             name=name,
-            examples=[str(path) for path in places],
+            examples=[readable(path) for path in places],
             digests=digest_all(map(content_or_place, places)),
             load=lambda index: read_file(places[index]),
             has_files=True,
@@ -315,6 +311,11 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
+def readable(name: object) -> str:
+    """Escapes the bytes of a file's name that are no text, as old archives leave them."""
+    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def content_or_place(path: pathlib.Path) -> bytes:
     """Reads a file; one that cannot be read counts as a content of its own."""
     try:
@@ -358,10 +359,15 @@ def _number_labels(
             f"labels: have the shape {values.shape}. Give one class for each image, as in "
             "labels.argmax(axis=1)."
         )
+    if values.dtype.kind not in "iuU":
+        strange = next((value for value in labels if not isinstance(value, str)), values.dtype)
+        raise bad_value(
+            "labels", strange, "is neither a name nor a whole number", "Give one for each image"
+        )
     if np.issubdtype(values.dtype, np.integer):
         count = int(values.max(initial=-1)) + 1
-        names = tuple(map(str, range(count))) if class_names is None else tuple(class_names)
-        return values.astype(np.int64), names
+        names = range(count) if class_names is None else class_names
+        return values.astype(np.int64), tuple(map(str, names))
     names = order_classes(values.tolist()) if class_names is None else tuple(class_names)
     places = {class_name: number for number, class_name in enumerate(names)}
     if strange := sorted(set(values.tolist()) - set(places), key=str):
@@ -380,15 +386,19 @@ def order_classes(class_names: Iterable[str]) -> tuple[str, ...]:
 
 
 def number_groups(groups: Iterable[Hashable]) -> np.ndarray:
-    """Numbers equal groups alike, int64; None and the empty text stand for no group."""
+    """Numbers equal groups alike, int64; None, NaN and the empty text stand for no group."""
     numbers: dict[Hashable, int] = {}
     return np.array(
         [
-            numbers.setdefault(("alone", place) if group in (None, "") else group, place)
+            numbers.setdefault(("alone", place) if _is_nothing(group) else group, place)
             for place, group in enumerate(groups)
         ],
         np.int64,
     )
+
+
+def _is_nothing(group: Hashable) -> bool:
+    return group in (None, "") or (isinstance(group, float) and math.isnan(group))
 
 
 def _check_pixels(pixels: np.ndarray, number: int) -> None:

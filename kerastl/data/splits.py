@@ -1,5 +1,6 @@
 """Deals a source's images to training, validation and test, the same way every time."""
 
+import collections
 import csv
 import dataclasses
 import hashlib
@@ -9,9 +10,13 @@ import numpy as np
 
 from kerastl.config import Config
 from kerastl.data.sources import Source
-from kerastl.errors import bad_value
+from kerastl.errors import UsageError, bad_value
+from kerastl.progress import count_of
 
-_OR_TRAIN = ", or add --small_classes=train to learn it from all that it has and judge it by none"
+# Images of each cluster by class.
+_Sizes = dict[int, dict[int, int]]
+# Sums of group sizes that are tried to meet a fraction.
+_MOST_SUMS = 2_000_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -100,16 +105,20 @@ def read_earlier(path: str) -> dict[str, str]:
         UsageError: If it cannot be read as one.
     """
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        return {row["example"]: row["split"].replace("unused", "train") for row in rows}
-    except (OSError, UnicodeDecodeError, KeyError, AttributeError) as error:
-        raise bad_value(
-            "splits_from",
-            path,
-            "cannot be read as the splits.csv of a run",
-            "Give one, as in runs/first/splits.csv",
-        ) from error
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, strict=True))
+        earlier = {row["example"]: row["split"] for row in rows}
+    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
+        raise _no_splits(path, "cannot be read as the splits.csv of a run") from error
+    if not earlier:
+        raise _no_splits(path, "names no image")
+    if strange := set(earlier.values()) - {"train", "validation", "test", "unused"}:
+        raise _no_splits(path, f"has {min(map(str, strange))!r} as a split")
+    return {example: split.replace("unused", "train") for example, split in earlier.items()}
+
+
+def _no_splits(path: str, problem: str) -> UsageError:
+    return bad_value("splits_from", path, problem, "Give one, as in runs/first/splits.csv")
 
 
 def _deal_clusters(
@@ -123,62 +132,198 @@ def _deal_clusters(
     """Names the split of each image; what is on one side goes there together."""
     sides = source.given_splits.astype("<U10")
     clusters = _clusters(source)
-    in_train = sides == "train"
-    lowest = np.full(clusters.max() + 1, np.iinfo(np.uint64).max)
-    np.minimum.at(lowest, clusters[in_train], rank[in_train])
-    dealt = {
-        int(clusters[index]): earlier[source.examples[index]]
-        for index in np.flatnonzero(in_train).tolist()
+    in_train = np.flatnonzero(sides == "train")
+    sizes = _sizes(clusters[in_train], source.labels[in_train], rank[in_train])
+    old = {
+        index: earlier[source.examples[index]]
+        for index in in_train.tolist()
         if earlier.get(source.examples[index]) in ("train", *fractions)
     }
-    for label, class_name in enumerate(source.class_names):
-        members = np.flatnonzero(in_train & (source.labels == label))
-        numbers, sizes = np.unique(clusters[members], return_counts=True)
-        order = np.argsort(lowest[numbers], kind="stable")
-        size_of = dict(zip(numbers[order].tolist(), sizes[order].tolist(), strict=True))
-        free = size_of.keys() - dealt.keys()
-        _deal_class(size_of, fractions, dealt)
-        missing = {"train", *fractions} - {dealt[cluster] for cluster in size_of}
-        if missing and may_be_small and free:
-            dealt |= dict.fromkeys(free, "train")
-        elif missing:
-            together = f" in {len(size_of)} groups" if len(size_of) < len(members) else ""
-            raise bad_value(
-                "dataset",
-                source.name,
-                f"class {class_name!r} has {len(members)} training images{together}, too few for "
-                f"{' and '.join(['train', *fractions])}",
-                f"Give it at least {len(fractions) + 1}"
-                f"{' that may be apart' if together else ''}"
-                f"{_OR_TRAIN if len(members) else ''}",
-            )
+    dealt: dict[int, str] = {}
+    for index, side in old.items():
+        # Training first: what it has seen is no test of it.
+        if dealt.get(int(clusters[index])) != "train":
+            dealt[int(clusters[index])] = side
+    known = set(dealt)
+    _deal(sizes, fractions, dealt)
+    for label in range(len(source.class_names)):
+        of_class = [cluster for cluster, counts in sizes.items() if label in counts]
+        missing = {"train", *fractions} - {dealt[cluster] for cluster in of_class}
+        if not missing or ("train" not in missing and not known.isdisjoint(of_class)):
+            continue
+        if may_be_small and of_class:
+            dealt |= {
+                cluster: "train"
+                for cluster in of_class
+                if len(sizes[cluster]) == 1 and cluster not in known
+            }
+        if "train" not in {dealt[cluster] for cluster in of_class} or not may_be_small:
+            images = sum(sizes[cluster][label] for cluster in of_class)
+            raise _too_small(source, label, images, len(of_class), ["train", *fractions])
     sides[in_train] = [dealt[cluster] for cluster in clusters[in_train].tolist()]
+    for index, side in old.items():
+        sides[index] = side
     return sides
 
 
-def _deal_class(
-    size_of: dict[int, int], fractions: dict[str, float], dealt: dict[int, str]
-) -> None:
-    """Deals the clusters of one class, in the order of their rank, that are not dealt yet."""
-    total = sum(size_of.values())
-    start = 0
-    for needed_after, (name, fraction) in zip(
+def _too_small(
+    source: Source, label: int, images: int, clusters: int, splits: list[str]
+) -> UsageError:
+    together = ""
+    if clusters < images:
+        together = f" in {count_of(clusters, 'group')} of equal, nearly equal or grouped images"
+    apart = " that may be apart (see --near_duplicates)" if together else ""
+    train = ", or add --small_classes=train to learn it from all that it has and judge it by none"
+    return bad_value(
+        "dataset",
+        source.name,
+        f"class {source.class_names[label]!r} has {count_of(images, 'training image')}{together}, "
+        f"too few for {' and '.join(splits)}",
+        f"Give it at least {len(splits)}{apart}{train if images else ''}",
+    )
+
+
+def _sizes(clusters: np.ndarray, labels: np.ndarray, rank: np.ndarray) -> _Sizes:
+    """Counts the images of each cluster by class, the clusters in the order of their rank."""
+    sizes: _Sizes = {}
+    for position in np.argsort(rank, kind="stable").tolist():
+        counts = sizes.setdefault(int(clusters[position]), {})
+        label = int(labels[position])
+        counts[label] = counts.get(label, 0) + 1
+    return sizes
+
+
+def _deal(sizes: _Sizes, fractions: dict[str, float], dealt: dict[int, str]) -> None:
+    """Deals the clusters that are not dealt yet, over all classes at once."""
+    total: collections.Counter[int] = collections.Counter()
+    for counts in sizes.values():
+        total.update(counts)
+    promised: collections.Counter[int] = collections.Counter()
+    for others, (name, fraction) in zip(
         range(len(fractions), 0, -1), fractions.items(), strict=True
     ):
-        target = min(max(1, round(fraction * total)), total - start - needed_after)
-        have = sum(size for cluster, size in size_of.items() if dealt.get(cluster) == name)
-        free = [cluster for cluster in size_of if cluster not in dealt]
-        for cluster in free:
-            if have + size_of[cluster] <= target:
-                dealt[cluster] = name
-                have += size_of[cluster]
-        if not have and len(free) > needed_after:
-            smallest = min(free, key=size_of.__getitem__)
-            dealt[smallest] = name
-            have = size_of[smallest]
-        start += have
-    for cluster in size_of:
+        wanted = {
+            label: max(0, min(max(1, round(fraction * n)), n - promised[label] - others))
+            for label, n in total.items()
+        }
+        promised.update(wanted)
+        share = _Share(sizes, wanted, dealt, name, others)
+        share.fill()
+        # The rarest first, which have the fewest to choose from.
+        for label in sorted(total, key=lambda label: (total[label], label)):
+            share.represent(label)
+            share.fit(label)
+        dealt |= dict.fromkeys(share.taken, name)
+    for cluster in sizes:
         dealt.setdefault(cluster, "train")
+
+
+class _Share:
+    """What one split takes of the clusters that are free.
+
+    Attributes:
+        taken: Clusters that it has taken.
+    """
+
+    def __init__(
+        self,
+        sizes: _Sizes,
+        wanted: dict[int, int],
+        dealt: dict[int, str],
+        name: str,
+        others: int,
+    ) -> None:
+        """Starts with what is dealt to it already.
+
+        Args:
+            sizes: Images of each cluster by class, in the order in which they are taken.
+            wanted: Images of each class that the split should have.
+            dealt: Split of clusters that have one.
+            name: Of this split.
+            others: Splits that every class has to leave a cluster for.
+        """
+        self.taken: set[int] = set()
+        self._sizes, self._wanted, self._others = sizes, wanted, others
+        self._free = {cluster: counts for cluster, counts in sizes.items() if cluster not in dealt}
+        self._have: collections.Counter[int] = collections.Counter()
+        self._left: collections.Counter[int] = collections.Counter()
+        for cluster, counts in sizes.items():
+            if dealt.get(cluster) == name:
+                self._have.update(counts)
+        for counts in self._free.values():
+            self._left.update(counts.keys())
+
+    def fill(self) -> None:
+        """Takes clusters as long as no class gets more than it should have."""
+        for cluster, counts in self._free.items():
+            if self._may_take(cluster) and not self._beyond(counts):
+                self._take(cluster)
+
+    def represent(self, label: int) -> None:
+        """Takes, of a class that it has nothing of, the cluster that goes least beyond."""
+        if self._have[label] or not self._wanted[label]:
+            return
+        able = [
+            cluster
+            for cluster, counts in self._free.items()
+            if label in counts and self._may_take(cluster)
+        ]
+        if able:
+            self._take(min(able, key=lambda cluster: self._beyond(self._free[cluster])))
+
+    def fit(self, label: int) -> None:
+        """Chooses clusters of one class anew that together come nearer to what is wanted."""
+        gap = self._wanted[label] - self._have[label]
+        if gap <= 1:
+            return
+        own = [cluster for cluster, counts in self._free.items() if counts.keys() == {label}]
+        if len(own) * self._wanted[label] > _MOST_SUMS:
+            return
+        before = [cluster for cluster in own if cluster in self.taken]
+        sizes = [self._free[cluster][label] for cluster in own]
+        chosen = _nearest(sizes, gap + sum(self._free[cluster][label] for cluster in before))
+        if len(own) - len(chosen) < self._others:
+            return
+        for cluster in before:
+            self._take(cluster, times=-1)
+        for place in chosen:
+            self._take(own[place])
+
+    def _may_take(self, cluster: int) -> bool:
+        return cluster not in self.taken and all(
+            self._left[label] > self._others for label in self._free[cluster]
+        )
+
+    def _beyond(self, counts: dict[int, int]) -> int:
+        return sum(
+            max(0, self._have[label] + count - self._wanted[label])
+            for label, count in counts.items()
+        )
+
+    def _take(self, cluster: int, *, times: int = 1) -> None:
+        for label, count in self._free[cluster].items():
+            self._have[label] += times * count
+            self._left[label] -= times
+        if times > 0:
+            self.taken.add(cluster)
+        else:
+            self.taken.remove(cluster)
+
+
+def _nearest(sizes: list[int], wanted: int) -> list[int]:
+    """Finds the positions of sizes whose sum is nearest to `wanted`, the first that do."""
+    # How each sum is reached: the last size in it and the sum before.
+    reached: dict[int, tuple[int, int]] = {0: (-1, 0)}
+    for place, size in enumerate(sizes):
+        for before in sorted(reached, reverse=True):
+            if before < wanted and before + size not in reached:
+                reached[before + size] = (place, before)
+    total = min(reached, key=lambda sum_: (abs(sum_ - wanted), sum_))
+    chosen = []
+    while total:
+        place, total = reached[total]
+        chosen.append(place)
+    return chosen
 
 
 def _sorted(indices: np.ndarray, *keys: np.ndarray) -> np.ndarray:

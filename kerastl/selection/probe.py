@@ -20,15 +20,16 @@ def out_of_fold(
     Args:
         features: Pooled features, float32 (images, channels).
         labels: Classes, int64 (images,). A judge knows those of which it sees two.
-        groups: Images of one number are in one fold, int64 (images,).
+        groups: Images of one number are in one fold, int64 (images,); two of them at least.
         seed: Decides the folds.
 
     Returns:
         Probabilities, float64 (images, classes), a column for each class among `labels`, in
         their order.
     """
-    splitter = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed)
-    classes = np.unique(labels)
+    classes, sizes = np.unique(labels, return_counts=True)
+    count = min(_FOLDS, int(sizes.max()), len(np.unique(groups)))
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     probabilities = np.zeros((len(labels), len(classes)))
     with warnings.catch_warnings():
         # It warns of classes with fewer images than folds, which the probes then go without.

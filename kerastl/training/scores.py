@@ -70,7 +70,7 @@ def class_weights(counts: np.ndarray, rule: str) -> np.ndarray:
         counts: Training images of each class, int64 (classes,), all above 0.
         rule: "balanced" weighs a class by images / (classes * images of the class), as in
             https://scikit-learn.org/stable/modules/generated/sklearn.utils.class_weight.compute_class_weight.html
-            "sqrt" by the square root of that.
+            "sqrt" by the square root of that, times what makes the mean weight 1 again.
 
     Returns:
         float32 (classes,).

@@ -183,7 +183,10 @@ def _class_weights(splits: Splits, config: Config, progress: Progress) -> np.nda
         f"{name} {weight:.4g}"
         for name, weight in zip(splits.source.class_names, weights.tolist(), strict=True)
     )
-    progress.line(f"Class weights ({config.class_weights}): {named}.")
+    formula = "images / (classes x images of the class)"
+    if config.class_weights == "sqrt":
+        formula = f"proportional to the root of {formula}"
+    progress.line(f"Class weights ({config.class_weights}, {formula}): {named}.")
     return weights
 
 

@@ -83,7 +83,7 @@ def write_everything(root):
         "10/zero.jpg": (b"", "is empty"),
         "10/page.jpg": (HTML, "is no image but a web page"),
         "10/phone.heic": (HEIC, "is HEIC (unsupported)"),
-        "10/scan.tiff": (b"II*\0" + b"\0" * 60, "is TIFF (unsupported)"),
+        "10/scan.tiff": (b"II*\0" + b"\0" * 60, "is TIFF or a camera's RAW (unsupported)"),
         "10/text.jpg": (b"hello", "is no image"),
     }
     for name, (content, _) in bad.items():
@@ -125,7 +125,7 @@ def test_stop_names_every_file_that_cannot_be_used(everything, monkeypatch, capf
     assert listed == {f"{name} {reason}" for name, reason in bad.items()}
     assert err.count("\n") == 1
     assert f"{len(bad)} files cannot be used: " in err
-    assert err.endswith("Mend or remove them, or add --on_bad_image=skip.\n")
+    assert err.endswith("Mend, convert or remove them, or add --on_bad_image=skip.\n")
     assert not (root / "run/splits.csv").exists()
 
 

@@ -5,11 +5,11 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import fakes
 import kerastl
-from kerastl.data import facts
+from kerastl.data import facts, file_source
 from kerastl.data.audit import read_source
 from kerastl.data.images import decode
 from kerastl.data.splits import deal
@@ -92,7 +92,7 @@ def test_unusable_files_stop_the_run_and_are_all_listed(tmp_path):
     bad = spoil(write_rgb36(tmp_path / "data"))
     message, said = refusal(config_of(tmp_path))
     assert f"folder:{tmp_path / 'data'}': 5 files cannot be used: " in message
-    assert message.endswith("and 2 more. Mend or remove them, or add --on_bad_image=skip.")
+    assert message.endswith("and 2 more. Mend, convert or remove them, or add --on_bad_image=skip.")
     listed = [line.strip() for line in said.splitlines() if line.startswith("  ")]
     assert sorted(listed) == sorted(f"{name} {reason}" for name, reason in bad.items())
 
@@ -185,7 +185,9 @@ def test_class_that_cannot_be_apart_is_refused(tmp_path):
             Image.open(root / name / "00.jpg").save(root / name / f"{copy}.png")
     config = config_of(tmp_path)
     source, _ = read(config)
-    with pytest.raises(UsageError, match=r"'blue' has 4 training images in 1 groups, too few for"):
+    with pytest.raises(
+        UsageError, match=r"'blue' has 4 training images in 1 group of equal, nearly equal or"
+    ):
         deal(source, config)
 
 
@@ -208,7 +210,7 @@ def test_single_class_is_refused(tmp_path):
             path.unlink()
         (tmp_path / "data" / name).rmdir()
     message, _ = refusal(config_of(tmp_path))
-    assert "has 1 class (red). Give two or more." in message
+    assert "has one class (red). Give two or more." in message
 
 
 def test_second_look_reads_only_what_has_changed(tmp_path, monkeypatch):
@@ -301,7 +303,7 @@ def test_nearly_the_same_is_found_and_what_only_resembles_it_is_not(tmp_path):
 
 def test_small_steps_do_not_join_pictures_that_are_unlike():
     def fact(levels):
-        fields = np.full(192, levels, np.uint8)
+        fields = np.repeat([0, 190], 96).astype(np.uint8) + np.uint8(levels)
         return facts.Facts("", "", f"{levels:02d}", gist="0" * 16 + fields.tobytes().hex())
 
     steps = [fact(levels) for levels in range(0, 60, 6)]
@@ -395,3 +397,59 @@ def test_file_replaced_during_a_run_stops_it_in_one_line(tmp_path, monkeypatch, 
     )
     # The next run takes it as it is now.
     kerastl.run(config, progress=Progress())
+
+
+@pytest.mark.parametrize("near_duplicates", ["group", "report"])
+def test_near_duplicates_are_grouped_or_only_told(tmp_path, near_duplicates):
+    root = write_rgb36(tmp_path / "data", form="PNG", ending="png")
+    for number in range(20):
+        picture(number).save(root / f"red/p{number}.png")
+        picture(number).save(root / f"red/p{number}.jpg", quality=60)
+    source, _ = read(config_of(tmp_path, near_duplicates=near_duplicates))
+    assert sum("nearly" in finding.kind for finding in source.findings) == 20
+    groups = {source.examples[index]: group for index, group in enumerate(source.groups)}
+    together = [
+        groups[f"red/p{number}.png"] == groups[f"red/p{number}.jpg"] for number in range(20)
+    ]
+    assert together == [near_duplicates == "group"] * 20
+
+
+def one_shape(seed):
+    rng = np.random.default_rng(seed)
+    picture = Image.new("RGB", (96, 96), "white")
+    left, top = rng.integers(5, 50, 2).tolist()
+    box = (left, top, left + 40, top + 40)
+    colour = tuple(rng.integers(0, 200, 3).tolist())
+    draw = ImageDraw.Draw(picture)
+    (draw.ellipse if seed % 2 else draw.rectangle)(box, fill=colour)
+    return picture
+
+
+def test_pictures_of_one_kind_are_not_taken_for_one(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for seed in range(80):
+        one_shape(seed).save(tmp_path / f"data/{'ab'[seed % 2]}/{seed:02d}.png")
+    source, _ = read(config_of(tmp_path))
+    near = [finding for finding in source.findings if "nearly" in finding.kind]
+    assert len(near) <= 6
+
+
+def test_file_half_written_while_it_is_looked_at_is_not_remembered_so(tmp_path, monkeypatch):
+    root = write_rgb36(tmp_path / "data")
+    path = root / "red/00.jpg"
+    whole = path.read_bytes()
+    digest_files = file_source.digest_files
+
+    def then_cut(*arguments, **options):
+        digests = digest_files(*arguments, **options)
+        path.write_bytes(whole[:500])
+        return digests
+
+    monkeypatch.setattr(file_source, "digest_files", then_cut)
+    message, _ = refusal(config_of(tmp_path))
+    assert "red/00.jpg was changed while it was looked at" in message
+    monkeypatch.undo()
+    path.write_bytes(whole)
+    source, _ = read(config_of(tmp_path))
+    assert len(source) == 36

@@ -91,6 +91,52 @@ def test_pipe_is_counted_and_not_waited_for(tmp_path):
     assert listing.ignored == {"pipes and devices": 1}
 
 
+def test_link_to_the_whole_folder_is_no_class(tmp_path):
+    touch(tmp_path, "a/1.jpg", "b/2.jpg")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    listing = list_folder(str(tmp_path))
+    assert listing.class_names == ("a", "b")
+    assert listing.ignored == {"links that lead back": 1}
+
+
+def test_litter_is_counted_to_any_depth(tmp_path):
+    touch(tmp_path, "a/1.jpg", "b/2.jpg", "a/@eaDir/1.jpg/THUMB.jpg", "a/@eaDir/1.jpg/deep/X.jpg")
+    (tmp_path / "a/@eaDir/empty").mkdir()
+    assert list_folder(str(tmp_path)).ignored == {"hidden or litter": 2}
+
+
+@pytest.mark.parametrize("closed", ["a", "a/deep"])
+def test_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch, closed):
+    touch(tmp_path, "a/1.jpg", "a/deep/2.jpg", "b/3.jpg")
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path) == str(tmp_path / closed):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    message = refusal("folder", tmp_path)
+    assert f"holds {tmp_path / closed}, which cannot be read (Permission denied)." in message
+
+
+def test_class_name_of_two_lines_is_refused(tmp_path):
+    touch(tmp_path, "a\nb/1.jpg", "c/2.jpg")
+    assert "has a class named 'a\\nb', which is not one line of text." in refusal(
+        "folder", tmp_path
+    )
+
+
+def test_name_that_is_no_text_is_escaped(tmp_path):
+    touch(tmp_path, "b/2.jpg")
+    (tmp_path / "a").mkdir()
+    with open(os.fsencode(tmp_path / "a") + b"/caf\xe9.jpg", "wb"):
+        pass
+    files = list_folder(str(tmp_path)).files
+    assert [file.example for file in files] == ["a/caf\\udce9.jpg", "b/2.jpg"]
+    assert files[0].path.exists()
+
+
 def test_table_may_name_files_elsewhere(tmp_path):
     touch(tmp_path, "photos/1.jpg")
     (tmp_path / "lists").mkdir()
@@ -165,7 +211,14 @@ def test_table_may_bring_splits_and_groups_and_name_its_columns(tmp_path):
     [
         ("path\na.jpg\n", {}, "has no column named label or class or class_name. Choose one with "),
         ("path,label\n", {}, "has no rows. Give a row for each image."),
-        ("", {}, "has no column named image or path or file."),
+        ("", {}, "is empty. Give it a header and a row for each image."),
+        ("path,label,path\na.jpg,red,b\n", {}, "has two columns named 'path'. Give each its own"),
+        (
+            'path,label\n"a.jpg,red\nb.jpg,blue\n',
+            {},
+            "cannot be read behind line 1 (unexpected end",
+        ),
+        ("path,label\na\0.jpg,red\n", {}, "has a NUL character in line 2. Remove it."),
         ("path,label\na.jpg,\n", {}, "has no label in line 2. Fill it in or remove the line."),
         ("path,label\n,red\n", {}, "has no path in line 2."),
         ("path,label,split\na.jpg,red,hold\n", {}, "has 'hold' as split in line 2. Use train, "),

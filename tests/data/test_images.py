@@ -341,6 +341,79 @@ def test_webp_with_a_jpegs_marker_in_its_exif_is_turned_too():
         assert in_graph(tf.constant(variant)).shape == (100, 60, 3)
 
 
+@pytest.mark.parametrize("mode", ["P", "L", "RGB"])
+def test_bmp_gives_the_colours_of_its_palette(mode):
+    picture = Image.fromarray(noise(20, 30)).quantize(40).convert("RGB")
+    picture = picture.quantize(64) if mode == "P" else picture.convert(mode)
+    content = tf.constant(file_bytes(picture, "BMP"))
+    np.testing.assert_array_equal(in_graph(content), np.asarray(picture.convert("RGB")))
+
+
+def test_bmp_of_few_bits_is_named():
+    content = file_bytes(Image.fromarray(noise()).convert("1"), "BMP")
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        in_graph(tf.constant(content))
+    assert explain(content, "") == "is BMP of 1 bits a pixel (unsupported)"
+
+
+@pytest.mark.parametrize(("mode", "hidden"), [("L", 7), ("RGB", (7, 8, 9))])
+def test_single_transparent_colour_of_a_png_shows_white(mode, hidden):
+    picture = Image.new(mode, (6, 4), hidden)
+    picture.paste(200 if mode == "L" else (200, 30, 60), (0, 0, 3, 4))
+    content = file_bytes(picture, "PNG", transparency=hidden)
+    pixels = in_graph(tf.constant(content)).numpy()
+    assert (pixels[:, 3:] == 255).all()
+    assert (pixels[:, :3] == (200 if mode == "L" else (200, 30, 60))).all()
+
+
+def test_exif_behind_a_colour_profile_is_found():
+    content = with_exif(6)
+    profile = b"".join(
+        b"\xff\xe2" + (60_002).to_bytes(2, "big") + b"ICC_PROFILE\0" + bytes(59_988)
+        for _ in range(3)
+    )
+    moved = content[:2] + profile + content[2:]
+    assert in_graph(tf.constant(moved)).shape == (100, 60, 3)
+
+
+def header_of(form, side):
+    """A file that says it is very large, as far as that takes to be believed."""
+    little = side.to_bytes(4, "little")
+    less = (side - 1).to_bytes(3, "little")
+    packed = ((side - 1) % 2**14 | (side - 1) % 2**14 << 14).to_bytes(4, "little")
+    return {
+        "PNG": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + 2 * side.to_bytes(4, "big") + b"\x08\2\0\0\0",
+        "GIF": b"GIF89a" + 2 * little[:2] + bytes(40),
+        "BMP": b"BM" + bytes(16) + little + (-side).to_bytes(4, "little", signed=True) + bytes(40),
+        "WebP": b"RIFF\0\0\0\0WEBPVP8X\n\0\0\0\0\0\0\0" + 2 * less + bytes(40),
+        "WebP lossless": b"RIFF\0\0\0\0WEBPVP8L\0\0\0\0/" + packed + bytes(40),
+        "WebP lossy": b"RIFF\0\0\0\0WEBPVP8 "
+        + bytes(7)
+        + b"\x9d\x01\x2a"
+        + 2 * little[:2]
+        + bytes(40),
+    }[form]
+
+
+@pytest.mark.parametrize("form", ["PNG", "GIF", "BMP", "WebP", "WebP lossless", "WebP lossy"])
+def test_bomb_is_refused_by_its_header(form):
+    content = header_of(form, 16_000)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="too many pixels") as caught:
+        in_graph(tf.constant(content))
+    assert explain(content, str(caught.value)).endswith(" of more than 67 million pixels")
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        in_graph(tf.constant(header_of(form, 800)))
+    assert "too many pixels" not in str(caught.value)
+
+
+def test_long_strip_is_padded_to_a_line():
+    strip = tf.constant(np.full((3000, 3, 3), 200, np.uint8))
+    pixels = resize(strip, image_size=16, rule="pad").numpy()
+    assert pixels.shape == (16, 16, 3)
+    np.testing.assert_allclose(pixels[:, 7], 200, atol=1e-3)
+    assert pixels.sum() == pytest.approx(16 * 3 * 200)
+
+
 def test_image_of_too_many_pixels_is_refused():
     content = file_bytes(Image.new("L", (9000, 9000)), "PNG")
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
@@ -382,8 +455,8 @@ def test_scan_beyond_what_decodes_whole_is_still_used():
         (b"\0\0\0\x18ftypheic", "is HEIC (unsupported)"),
         (b"\0\0\0\x18ftypmif1", "is HEIC (unsupported)"),
         (b"\0\0\0\x18ftypavif", "is AVIF (unsupported)"),
-        (b"II*\0\x08\0\0\0", "is TIFF (unsupported)"),
-        (b"MM\0*\0\0\0\x08", "is TIFF (unsupported)"),
+        (b"II*\0\x08\0\0\0", "is TIFF or a camera's RAW (unsupported)"),
+        (b"MM\0*\0\0\0\x08", "is TIFF or a camera's RAW (unsupported)"),
         (b"II*\0\x10\0\0\0CR\x02", "is a camera's RAW (unsupported)"),
         (b"  <!doctype html>", "is no image but a web page"),
         (b"plain text", "is no image"),

@@ -202,11 +202,11 @@ def test_description_says_how_far_images_are_enlarged():
 
 
 def test_description_of_many_classes_is_cut():
-    colours = {f"colour {index:02d}": (index, 0, 0) for index in range(23)}
+    colours = {f"colour {index:03d}": (index, 0, 0) for index in range(103)}
     source = fakes.colour_source(per_class=3, colours=colours)
     lines = described(deal(source, make_config()), image_size=8)
-    assert lines[20] == "  colour 19: train 1, validation 1, test 1"
-    assert lines[21:] == ["  and 3 more classes"]
+    assert lines[100] == "  colour 099: train 1, validation 1, test 1"
+    assert lines[101:] == ["  and 3 more classes"]
 
 
 def test_description_leaves_empty_splits_out():

@@ -63,7 +63,7 @@ def test_content_decides_the_digest():
 
 
 @pytest.mark.parametrize(
-    ("class_names", "found"), [(("red",), "1 class (red)"), ((), "0 class (none)")]
+    ("class_names", "found"), [(("red",), "one class (red)"), ((), "no class")]
 )
 def test_fewer_than_two_classes_are_refused(class_names, found):
     assert refusal([0] * len(class_names), class_names) == (

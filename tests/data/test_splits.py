@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -148,7 +150,7 @@ def test_splits_that_the_data_bring_are_kept(brought):
     ("given", "message"),
     [
         ([], "class 'b' has 2 training images, too few for train and validation and test"),
-        (["test"], "class 'b' has 1 training images, too few for train and validation"),
+        (["test"], "class 'b' has 1 training image, too few for train and validation"),
         (["validation", "test"], "class 'b' has 0 training images, too few for train"),
     ],
 )
@@ -228,6 +230,71 @@ def test_class_too_small_to_be_apart_may_be_in_training_alone():
     given = ["train"] * 10 + ["test"] * 3
     with pytest.raises(UsageError, match="class 'b' has 0 training images"):
         deal(make_source(labels, given=given), config)
+
+
+def grouped(labels, groups):
+    return dataclasses.replace(make_source(labels), groups=np.array(groups))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_groups_that_span_classes_are_dealt(seed):
+    # Thirty patients, each with images of both classes.
+    rng = np.random.default_rng(seed)
+    labels = np.concatenate([rng.permutation([0, 0, 1, 1, 1])[:3] for _ in range(30)])
+    source = grouped(labels, np.repeat(np.arange(30), 3))
+    splits = deal(source, make_config(seed=seed))
+    sides = {name: set(source.groups[part]) for name, part in splits.items()}
+    assert not sides["train"] & (sides["validation"] | sides["test"])
+    assert not sides["validation"] & sides["test"]
+    for name in ("validation", "test"):
+        wanted = 0.1 * np.bincount(labels)
+        assert (np.abs(counts(splits)[name] - wanted) <= 3).all()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_fraction_is_met_where_groups_allow_it(seed):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(4, 12, 40)
+    labels = np.repeat(np.arange(2), [sizes[:20].sum(), sizes[20:].sum()])
+    source = grouped(labels, np.repeat(np.arange(40), sizes))
+    splits = deal(source, make_config(seed=seed, validation_fraction=0.2, test_fraction=0.2))
+    for name in ("validation", "test"):
+        wanted = np.round(0.2 * np.bincount(labels))
+        assert (np.abs(counts(splits)[name] - wanted) <= 1).all()
+
+
+def test_old_images_stay_whatever_has_become_of_their_class(tmp_path):
+    old = make_source([0, 1] * 20)
+    config = make_config(validation_fraction=0.2, test_fraction=0.2)
+    first = deal(old, config)
+    path = write_splits(tmp_path / "splits.csv", first)
+    again = make_config(splits_from=path, validation_fraction=0.2, test_fraction=0.2)
+    # All validation images of class 0 have gone.
+    gone = first.validation[old.labels[first.validation] == 0]
+    kept = old.subset(np.setdiff1d(np.arange(40), gone))
+    second = deal(kept, again)
+    before, after = contents(first), contents(second)
+    assert before["test"] <= after["test"]
+    assert before["train"] - after["train"] == set()
+    # A new group joins what was apart: the old ones stay.
+    groups = np.arange(40)
+    groups[[first.train[0], first.test[0]]] = 99
+    third = deal(dataclasses.replace(old, groups=groups), again)
+    assert contents(third) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "names no image"),
+        ("example,class_name,split\n", "names no image"),
+        ("example,class_name,split\na,b,Training\n", "has 'Training' as a split"),
+    ],
+)
+def test_splits_of_another_kind_are_refused(tmp_path, text, problem):
+    (tmp_path / "splits.csv").write_text(text)
+    with pytest.raises(UsageError, match=problem):
+        deal(make_source([0, 1] * 20), make_config(splits_from=str(tmp_path / "splits.csv")))
 
 
 def test_training_goes_by_content_and_not_by_the_order_of_files():

@@ -207,7 +207,7 @@ def test_broken_image_is_named_by_its_place_in_the_set(tmp_path):
         read_source(Config(**flags), Progress())
     assert str(caught.value) == (
         f"dataset='tfds:{NAME}/1.0.0': 1 image cannot be used: train[14] is a damaged or truncated "
-        "PNG. Mend or remove them, or add --on_bad_image=skip."
+        "PNG. Mend, convert or remove them, or add --on_bad_image=skip."
     )
     said = io.StringIO()
     source = read_source(Config(**flags, on_bad_image="skip"), Progress(said))

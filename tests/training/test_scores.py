@@ -114,6 +114,9 @@ def test_weights_let_a_rare_class_count(tmp_path, monkeypatch):
         monkeypatch.setattr("kerastl.data.sources.read_digits", lambda: uneven)
         result = kerastl.run(config, progress=kerastl.Progress(said))
         losses[rule] = result.metrics["test"]["classes"]["red"]["recall"]
-        assert ("Class weights (balanced): blue" in said.getvalue()) == (rule == "balanced")
+        assert (
+            "Class weights (balanced, images / (classes x images of the class)): blue"
+            in said.getvalue()
+        ) == (rule == "balanced")
         assert "validation balanced accuracy" in said.getvalue()
     assert losses["balanced"] > losses["none"]
