@@ -1,6 +1,5 @@
 """Deals a source's images to training, validation and test, the same way every time."""
 
-import collections
 import csv
 import dataclasses
 import hashlib
@@ -9,14 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from kerastl.config import Config
+from kerastl.data.dealing import Sizes, count_sizes, deal_clusters
 from kerastl.data.sources import Source
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import count_of
-
-# Images of each cluster by class.
-_Sizes = dict[int, dict[int, int]]
-# Sums of group sizes that are tried to meet a fraction.
-_MOST_SUMS = 2_000_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,7 +73,7 @@ def deal(source: Source, config: Config) -> Splits:
         if not len(indices)
     }
     earlier = read_earlier(config.splits_from) if config.splits_from else {}
-    sides = _deal_clusters(
+    sides = _name_sides(
         source, rank, fractions, earlier, may_be_small=config.small_classes == "train"
     )
     train, unused = [], []
@@ -121,7 +116,7 @@ def _no_splits(path: str, problem: str) -> UsageError:
     return bad_value("splits_from", path, problem, "Give one, as in runs/first/splits.csv")
 
 
-def _deal_clusters(
+def _name_sides(
     source: Source,
     rank: np.ndarray,
     fractions: dict[str, float],
@@ -133,7 +128,7 @@ def _deal_clusters(
     sides = source.given_splits.astype("<U10")
     clusters = _clusters(source)
     in_train = np.flatnonzero(sides == "train")
-    sizes = _sizes(clusters[in_train], source.labels[in_train], rank[in_train])
+    sizes = count_sizes(clusters[in_train], source.labels[in_train], rank[in_train])
     old = {
         index: earlier[source.examples[index]]
         for index in in_train.tolist()
@@ -144,26 +139,43 @@ def _deal_clusters(
         # Training first: what it has seen is no test of it.
         if dealt.get(int(clusters[index])) != "train":
             dealt[int(clusters[index])] = side
-    known = set(dealt)
-    _deal(sizes, fractions, dealt)
-    for label in range(len(source.class_names)):
-        of_class = [cluster for cluster, counts in sizes.items() if label in counts]
-        missing = {"train", *fractions} - {dealt[cluster] for cluster in of_class}
-        if not missing or ("train" not in missing and not known.isdisjoint(of_class)):
-            continue
-        if may_be_small and of_class:
-            dealt |= {
-                cluster: "train"
-                for cluster in of_class
-                if len(sizes[cluster]) == 1 and cluster not in known
-            }
-        if "train" not in {dealt[cluster] for cluster in of_class} or not may_be_small:
-            images = sum(sizes[cluster][label] for cluster in of_class)
-            raise _too_small(source, label, images, len(of_class), ["train", *fractions])
+    free = sizes.keys() - dealt.keys()
+    deal_clusters(sizes, fractions, dealt)
+    _look_at_classes(source, sizes, dealt, free, ["train", *fractions], may_be_small=may_be_small)
     sides[in_train] = [dealt[cluster] for cluster in clusters[in_train].tolist()]
     for index, side in old.items():
         sides[index] = side
     return sides
+
+
+def _look_at_classes(
+    source: Source,
+    sizes: Sizes,
+    dealt: dict[int, str],
+    free: set[int],
+    splits: list[str],
+    *,
+    may_be_small: bool,
+) -> None:
+    """Refuses classes that are not in every split, or puts them into training alone.
+
+    A class of which an earlier run has dealt a part only has to be in training.
+    """
+    clusters_of: dict[int, list[int]] = {label: [] for label in range(len(source.class_names))}
+    for cluster, counts in sizes.items():
+        for label in counts:
+            clusters_of[label].append(cluster)
+    for label, of_class in clusters_of.items():
+        missing = set(splits) - {dealt[cluster] for cluster in of_class}
+        if missing and may_be_small:
+            alone = [cluster for cluster in free.intersection(of_class) if len(sizes[cluster]) == 1]
+            dealt |= dict.fromkeys(alone, "train")
+            missing &= {"train"} - {dealt[cluster] for cluster in of_class}
+        elif not free.issuperset(of_class):
+            missing &= {"train"}
+        if missing:
+            images = sum(sizes[cluster][label] for cluster in of_class)
+            raise _too_small(source, label, images, len(of_class), splits)
 
 
 def _too_small(
@@ -181,149 +193,6 @@ def _too_small(
         f"too few for {' and '.join(splits)}",
         f"Give it at least {len(splits)}{apart}{train if images else ''}",
     )
-
-
-def _sizes(clusters: np.ndarray, labels: np.ndarray, rank: np.ndarray) -> _Sizes:
-    """Counts the images of each cluster by class, the clusters in the order of their rank."""
-    sizes: _Sizes = {}
-    for position in np.argsort(rank, kind="stable").tolist():
-        counts = sizes.setdefault(int(clusters[position]), {})
-        label = int(labels[position])
-        counts[label] = counts.get(label, 0) + 1
-    return sizes
-
-
-def _deal(sizes: _Sizes, fractions: dict[str, float], dealt: dict[int, str]) -> None:
-    """Deals the clusters that are not dealt yet, over all classes at once."""
-    total: collections.Counter[int] = collections.Counter()
-    for counts in sizes.values():
-        total.update(counts)
-    promised: collections.Counter[int] = collections.Counter()
-    for others, (name, fraction) in zip(
-        range(len(fractions), 0, -1), fractions.items(), strict=True
-    ):
-        wanted = {
-            label: max(0, min(max(1, round(fraction * n)), n - promised[label] - others))
-            for label, n in total.items()
-        }
-        promised.update(wanted)
-        share = _Share(sizes, wanted, dealt, name, others)
-        share.fill()
-        # The rarest first, which have the fewest to choose from.
-        for label in sorted(total, key=lambda label: (total[label], label)):
-            share.represent(label)
-            share.fit(label)
-        dealt |= dict.fromkeys(share.taken, name)
-    for cluster in sizes:
-        dealt.setdefault(cluster, "train")
-
-
-class _Share:
-    """What one split takes of the clusters that are free.
-
-    Attributes:
-        taken: Clusters that it has taken.
-    """
-
-    def __init__(
-        self,
-        sizes: _Sizes,
-        wanted: dict[int, int],
-        dealt: dict[int, str],
-        name: str,
-        others: int,
-    ) -> None:
-        """Starts with what is dealt to it already.
-
-        Args:
-            sizes: Images of each cluster by class, in the order in which they are taken.
-            wanted: Images of each class that the split should have.
-            dealt: Split of clusters that have one.
-            name: Of this split.
-            others: Splits that every class has to leave a cluster for.
-        """
-        self.taken: set[int] = set()
-        self._sizes, self._wanted, self._others = sizes, wanted, others
-        self._free = {cluster: counts for cluster, counts in sizes.items() if cluster not in dealt}
-        self._have: collections.Counter[int] = collections.Counter()
-        self._left: collections.Counter[int] = collections.Counter()
-        for cluster, counts in sizes.items():
-            if dealt.get(cluster) == name:
-                self._have.update(counts)
-        for counts in self._free.values():
-            self._left.update(counts.keys())
-
-    def fill(self) -> None:
-        """Takes clusters as long as no class gets more than it should have."""
-        for cluster, counts in self._free.items():
-            if self._may_take(cluster) and not self._beyond(counts):
-                self._take(cluster)
-
-    def represent(self, label: int) -> None:
-        """Takes, of a class that it has nothing of, the cluster that goes least beyond."""
-        if self._have[label] or not self._wanted[label]:
-            return
-        able = [
-            cluster
-            for cluster, counts in self._free.items()
-            if label in counts and self._may_take(cluster)
-        ]
-        if able:
-            self._take(min(able, key=lambda cluster: self._beyond(self._free[cluster])))
-
-    def fit(self, label: int) -> None:
-        """Chooses clusters of one class anew that together come nearer to what is wanted."""
-        gap = self._wanted[label] - self._have[label]
-        if gap <= 1:
-            return
-        own = [cluster for cluster, counts in self._free.items() if counts.keys() == {label}]
-        if len(own) * self._wanted[label] > _MOST_SUMS:
-            return
-        before = [cluster for cluster in own if cluster in self.taken]
-        sizes = [self._free[cluster][label] for cluster in own]
-        chosen = _nearest(sizes, gap + sum(self._free[cluster][label] for cluster in before))
-        if len(own) - len(chosen) < self._others:
-            return
-        for cluster in before:
-            self._take(cluster, times=-1)
-        for place in chosen:
-            self._take(own[place])
-
-    def _may_take(self, cluster: int) -> bool:
-        return cluster not in self.taken and all(
-            self._left[label] > self._others for label in self._free[cluster]
-        )
-
-    def _beyond(self, counts: dict[int, int]) -> int:
-        return sum(
-            max(0, self._have[label] + count - self._wanted[label])
-            for label, count in counts.items()
-        )
-
-    def _take(self, cluster: int, *, times: int = 1) -> None:
-        for label, count in self._free[cluster].items():
-            self._have[label] += times * count
-            self._left[label] -= times
-        if times > 0:
-            self.taken.add(cluster)
-        else:
-            self.taken.remove(cluster)
-
-
-def _nearest(sizes: list[int], wanted: int) -> list[int]:
-    """Finds the positions of sizes whose sum is nearest to `wanted`, the first that do."""
-    # How each sum is reached: the last size in it and the sum before.
-    reached: dict[int, tuple[int, int]] = {0: (-1, 0)}
-    for place, size in enumerate(sizes):
-        for before in sorted(reached, reverse=True):
-            if before < wanted and before + size not in reached:
-                reached[before + size] = (place, before)
-    total = min(reached, key=lambda sum_: (abs(sum_ - wanted), sum_))
-    chosen = []
-    while total:
-        place, total = reached[total]
-        chosen.append(place)
-    return chosen
 
 
 def _sorted(indices: np.ndarray, *keys: np.ndarray) -> np.ndarray:

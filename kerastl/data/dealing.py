@@ -1,0 +1,169 @@
+"""Deals clusters of images, which stay together, so that every class gets its share."""
+
+import collections
+
+import numpy as np
+
+# Images of each cluster by class.
+Sizes = dict[int, dict[int, int]]
+# Sums of group sizes that are tried to meet a fraction.
+_MOST_SUMS = 2_000_000
+
+
+def count_sizes(clusters: np.ndarray, labels: np.ndarray, rank: np.ndarray) -> Sizes:
+    """Counts the images of each cluster by class, the clusters in the order of their rank.
+
+    Args:
+        clusters: Number of each image's cluster, int64 (images,).
+        labels: Class of each image, int64 (images,).
+        rank: What decides the order, uint64 (images,).
+    """
+    sizes: Sizes = {}
+    for position in np.argsort(rank, kind="stable").tolist():
+        counts = sizes.setdefault(int(clusters[position]), {})
+        label = int(labels[position])
+        counts[label] = counts.get(label, 0) + 1
+    return sizes
+
+
+def deal_clusters(sizes: Sizes, fractions: dict[str, float], dealt: dict[int, str]) -> None:
+    """Deals the clusters that are not dealt yet, over all classes at once.
+
+    Each split in turn takes clusters in their order as long as no class gets more than its
+    share. A class that it has nothing of then gives the cluster that goes least beyond, and one
+    whose share was missed since its clusters are large gives others that meet it better.
+
+    Args:
+        sizes: Images of each cluster by class, the clusters in the order of their rank.
+        fractions: Share of the images that each split should have; the rest is for "train".
+        dealt: Split of each cluster that has one already; all others are added.
+    """
+    total: collections.Counter[int] = collections.Counter()
+    for counts in sizes.values():
+        total.update(counts)
+    promised: collections.Counter[int] = collections.Counter()
+    for others, (name, fraction) in zip(
+        range(len(fractions), 0, -1), fractions.items(), strict=True
+    ):
+        wanted = {
+            label: max(0, min(max(1, round(fraction * n)), n - promised[label] - others))
+            for label, n in total.items()
+        }
+        promised.update(wanted)
+        share = _Share(sizes, wanted, dealt, name, others)
+        share.fill()
+        # The rarest first, which have the fewest to choose from.
+        for label in sorted(total, key=lambda label: (total[label], label)):
+            share.represent(label)
+            share.fit(label)
+        dealt |= dict.fromkeys(share.taken, name)
+    for cluster in sizes:
+        dealt.setdefault(cluster, "train")
+
+
+class _Share:
+    """What one split takes of the clusters that are free.
+
+    Attributes:
+        taken: Clusters that it has taken.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        wanted: dict[int, int],
+        dealt: dict[int, str],
+        name: str,
+        others: int,
+    ) -> None:
+        """Starts with what is dealt to it already.
+
+        Args:
+            sizes: Images of each cluster by class, in the order in which they are taken.
+            wanted: Images of each class that the split should have.
+            dealt: Split of clusters that have one.
+            name: Of this split.
+            others: Splits that every class has to leave a cluster for.
+        """
+        self.taken: set[int] = set()
+        self._sizes, self._wanted, self._others = sizes, wanted, others
+        self._free = {cluster: counts for cluster, counts in sizes.items() if cluster not in dealt}
+        self._have: collections.Counter[int] = collections.Counter()
+        self._left: collections.Counter[int] = collections.Counter()
+        for cluster, counts in sizes.items():
+            if dealt.get(cluster) == name:
+                self._have.update(counts)
+        for counts in self._free.values():
+            self._left.update(counts.keys())
+
+    def fill(self) -> None:
+        """Takes clusters as long as no class gets more than it should have."""
+        for cluster, counts in self._free.items():
+            if self._may_take(cluster) and not self._beyond(counts):
+                self._take(cluster)
+
+    def represent(self, label: int) -> None:
+        """Takes, of a class that it has nothing of, the cluster that goes least beyond."""
+        if self._have[label] or not self._wanted[label]:
+            return
+        able = [
+            cluster
+            for cluster, counts in self._free.items()
+            if label in counts and self._may_take(cluster)
+        ]
+        if able:
+            self._take(min(able, key=lambda cluster: self._beyond(self._free[cluster])))
+
+    def fit(self, label: int) -> None:
+        """Chooses clusters of one class anew that together come nearer to what is wanted."""
+        gap = self._wanted[label] - self._have[label]
+        if gap <= 1:
+            return
+        own = [cluster for cluster, counts in self._free.items() if counts.keys() == {label}]
+        if len(own) * self._wanted[label] > _MOST_SUMS:
+            return
+        before = [cluster for cluster in own if cluster in self.taken]
+        sizes = [self._free[cluster][label] for cluster in own]
+        chosen = _nearest(sizes, gap + sum(self._free[cluster][label] for cluster in before))
+        if len(own) - len(chosen) < self._others:
+            return
+        for cluster in before:
+            self._take(cluster, times=-1)
+        for place in chosen:
+            self._take(own[place])
+
+    def _may_take(self, cluster: int) -> bool:
+        return cluster not in self.taken and all(
+            self._left[label] > self._others for label in self._free[cluster]
+        )
+
+    def _beyond(self, counts: dict[int, int]) -> int:
+        return sum(
+            max(0, self._have[label] + count - self._wanted[label])
+            for label, count in counts.items()
+        )
+
+    def _take(self, cluster: int, *, times: int = 1) -> None:
+        for label, count in self._free[cluster].items():
+            self._have[label] += times * count
+            self._left[label] -= times
+        if times > 0:
+            self.taken.add(cluster)
+        else:
+            self.taken.remove(cluster)
+
+
+def _nearest(sizes: list[int], wanted: int) -> list[int]:
+    """Finds the positions of sizes whose sum is nearest to `wanted`, the first that do."""
+    # How each sum is reached: the last size in it and the sum before.
+    reached: dict[int, tuple[int, int]] = {0: (-1, 0)}
+    for place, size in enumerate(sizes):
+        for before in sorted(reached, reverse=True):
+            if before < wanted and before + size not in reached:
+                reached[before + size] = (place, before)
+    total = min(reached, key=lambda sum_: (abs(sum_ - wanted), sum_))
+    chosen = []
+    while total:
+        place, total = reached[total]
+        chosen.append(place)
+    return chosen
