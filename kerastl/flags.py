@@ -105,8 +105,16 @@ def config_from_flags(arguments: Sequence[str]) -> Config:
     return Config(**given)
 
 
-def parse(values: flags.FlagValues, arguments: Sequence[str]) -> None:
+def parse(values: flags.FlagValues, arguments: Sequence[str], *, takes: str = "") -> list[str]:
     """Sets the flags defined in `values` from a command's arguments, flag files included.
+
+    Args:
+        values: The flags that there are.
+        arguments: What the command was given.
+        takes: What arguments without a flag stand for; empty where there are none.
+
+    Returns:
+        The arguments without a flag.
 
     Raises:
         UsageError: If an argument is no such flag, or a value is of the wrong kind.
@@ -125,8 +133,9 @@ def parse(values: flags.FlagValues, arguments: Sequence[str]) -> None:
     # A value for --nooverwrite is a ValueError to absl.
     except (flags.Error, ValueError) as error:
         raise _wrong_form(str(error)) from error
-    if left_over:
+    if left_over and not takes:
         raise UsageError(f"argument={left_over[0]!r}: is not a flag. Flags look like --name=value.")
+    return list(left_over)
 
 
 def wants_help(arguments: Sequence[str]) -> bool:

@@ -222,7 +222,7 @@ def _deliver(
     progress: Progress,
 ) -> _Delivered:
     """Evaluates the trained classifier, saves it and exports it."""
-    from kerastl.outputs.savedmodel import export  # noqa: PLC0415  as in _run
+    from kerastl.outputs.savedmodel import export_checked  # noqa: PLC0415  as in _run
     from kerastl.training.checks import (  # noqa: PLC0415
         check_agreement,
         check_restored,
@@ -253,26 +253,16 @@ def _deliver(
         metrics["test_unseen"] = test.of(~seen).metrics(splits.source.class_names)
     record.write_predictions(splits, test)
     record.save_model(classifier)
-    sample = spread(len(splits.test))
-    with environment.full_float32():
-        whole = trained.evaluate_whole(splits.test[sample]).probabilities
     if trained.stored:
+        sample = spread(len(splits.test))
+        with environment.full_float32():
+            whole = trained.evaluate_whole(splits.test[sample]).probabilities
         exact = config.precision == config.cache_dtype == "float32" and not environment.has_gpu()
         agreement = check_agreement(test.probabilities[sample], whole, exact=exact)
         require(agreement, record=record, progress=progress)
     if not config.export_dir:
         return _Delivered(metrics, {}, None)
-    path, difference = export(
-        classifier,
-        pathlib.Path(config.export_dir),
-        resize_rule=config.resize,
-        splits=dataclasses.replace(splits, test=splits.test[sample]),
-        probabilities=whole,
-    )
-    progress.line(
-        f"Exported {path}; reloaded in a fresh process, its largest difference of probability is "
-        f"{difference:.1e}."
-    )
+    path, difference = export_checked(classifier, splits, config, progress=progress)
     return _Delivered(
         metrics, {"export": {"path": str(path), "largest_difference": difference}}, path
     )

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import hashlib
+import pathlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -91,6 +92,20 @@ def deal(source: Source, config: Config) -> Splits:
         test=np.flatnonzero(sides == "test"),
         unused=np.sort(np.concatenate(unused)),
     )
+
+
+def restore(source: Source, path: pathlib.Path) -> Splits:
+    """Gives a run's splits back from its `splits.csv`, each in the order of the source.
+
+    Args:
+        source: The same data.
+        path: The file.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        split_of = {row["example"]: row["split"] for row in csv.DictReader(file)}
+    names = np.array([split_of.get(example, "") for example in source.examples])
+    parts = ("train", "validation", "test", "unused")
+    return Splits(source, **{name: np.flatnonzero(names == name) for name in parts})
 
 
 def read_earlier(path: str) -> dict[str, str]:

@@ -12,13 +12,13 @@ from kerastl.errors import UsageError, cannot_write
 
 # Everything a run writes to its directory. The last to be written says that it is finished,
 # so it is the first to go.
-_FINISHED = "metrics.json"
+FINISHED = "metrics.json"
 # The best model so far, while training goes on.
 CHECKPOINT = "checkpoints/best.keras"
 # What every run has written before it trains.
 _STARTED = ("flags.txt", "splits.csv")
 _WRITTEN = (
-    _FINISHED,
+    FINISHED,
     "flags.txt",
     "receipt.json",
     "splits.csv",
@@ -74,7 +74,7 @@ def writable_directory(path: pathlib.Path, *, field: str) -> Iterator[None]:
 
 
 def _look_into(path: pathlib.Path, config: Config) -> None:
-    if (path / _FINISHED).exists() and not config.overwrite:
+    if (path / FINISHED).exists() and not config.overwrite:
         raise UsageError(
             f"run_dir={config.run_dir!r}: holds a finished run. Choose another or add --overwrite."
         )

@@ -1,5 +1,6 @@
 """The SavedModel for serving: files or pixels in, probabilities and names out."""
 
+import dataclasses
 import os
 import pathlib
 import tempfile
@@ -9,14 +10,49 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerastl import environment
+from kerastl.config import Config
 from kerastl.data.images import decode_and_resize, resize
+from kerastl.data.pipeline import evaluation_dataset
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
 from kerastl.model.build import POOLED
 from kerastl.outputs.parity import largest_differences
+from kerastl.progress import Progress
+from kerastl.training.checks import spread
+from kerastl.training.evaluate import evaluate
 from kerastl.writing import explained, remove_leftovers, scratch_directory
 
 TOLERANCE = 1e-5
+
+
+def export_checked(
+    classifier: keras.Model, splits: Splits, config: Config, *, progress: Progress
+) -> tuple[pathlib.Path, float]:
+    """Exports to `config.export_dir` what answers as the classifier does on test images.
+
+    Returns:
+        What `export` does.
+
+    Raises:
+        KerastlError: See `export`.
+    """
+    asked = splits.test[spread(len(splits.test))]
+    with environment.full_float32():
+        dataset = evaluation_dataset(splits.source, asked, config)
+        answers = evaluate(classifier, dataset, splits.source.labels[asked])
+    path, difference = export(
+        classifier,
+        pathlib.Path(config.export_dir),
+        resize_rule=config.resize,
+        splits=dataclasses.replace(splits, test=asked),
+        probabilities=answers.probabilities,
+    )
+    progress.line(
+        f"Exported {path}; reloaded in a fresh process, its largest difference of probability is "
+        f"{difference:.1e}."
+    )
+    return path, difference
 
 
 def export(
