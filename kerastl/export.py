@@ -86,10 +86,10 @@ def _export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> No
             "tells how the model answered on it. Bring the data back, or run anew."
         )
     splits = restore(source, run_dir / "splits.csv")
+    metrics = json.loads((run_dir / FINISHED).read_text("utf-8"))
+    classifier = keras.saving.load_model(run_dir / "model.keras")
     with reading_errors():
-        export_checked(
-            keras.saving.load_model(run_dir / "model.keras"), splits, config, progress=progress
-        )
+        export_checked(classifier, splits, config, metrics=metrics, progress=progress)
 
 
 if __name__ == "__main__":

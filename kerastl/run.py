@@ -262,7 +262,9 @@ def _deliver(
         require(agreement, record=record, progress=progress)
     if not config.export_dir:
         return _Delivered(metrics, {}, None)
-    path, difference = export_checked(classifier, splits, config, progress=progress)
+    path, difference = export_checked(
+        classifier, splits, config, metrics=metrics, progress=progress
+    )
     return _Delivered(
         metrics, {"export": {"path": str(path), "largest_difference": difference}}, path
     )

@@ -1,10 +1,12 @@
 """The SavedModel for serving: files or pixels in, probabilities and names out."""
 
 import dataclasses
+import json
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,6 +19,7 @@ from kerastl.data.pipeline import evaluation_dataset
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
 from kerastl.model.build import POOLED
+from kerastl.outputs.card import model_card
 from kerastl.outputs.parity import largest_differences
 from kerastl.progress import Progress
 from kerastl.training.checks import spread
@@ -27,9 +30,21 @@ TOLERANCE = 1e-5
 
 
 def export_checked(
-    classifier: keras.Model, splits: Splits, config: Config, *, progress: Progress
+    classifier: keras.Model,
+    splits: Splits,
+    config: Config,
+    *,
+    metrics: Mapping[str, Any],
+    progress: Progress,
 ) -> tuple[pathlib.Path, float]:
     """Exports to `config.export_dir` what answers as the classifier does on test images.
+
+    Args:
+        classifier: Model from images to logits.
+        splits: The images, with those of the test.
+        config: What the run was asked to do.
+        metrics: The content of `metrics.json`.
+        progress: Says where the export is and how far it is off.
 
     Returns:
         What `export` does.
@@ -47,6 +62,7 @@ def export_checked(
         resize_rule=config.resize,
         splits=dataclasses.replace(splits, test=asked),
         probabilities=answers.probabilities,
+        card=model_card(splits.source, config, metrics),
     )
     progress.line(
         f"Exported {path}; reloaded in a fresh process, its largest difference of probability is "
@@ -62,6 +78,7 @@ def export(
     resize_rule: str,
     splits: Splits,
     probabilities: np.ndarray,
+    card: Mapping[str, Any],
 ) -> tuple[pathlib.Path, float]:
     """Writes `EXPORT_DIR/<next integer>/` if it answers as the trainer did, or else nothing.
 
@@ -75,6 +92,7 @@ def export(
         resize_rule: How files and pixels were resized in training.
         splits: The test images to ask about, and the names of the classes.
         probabilities: The trainer's own answers for them, by the whole network.
+        card: What `model_card.json` says.
 
     Returns:
         The version's directory and its largest difference of probability.
@@ -88,7 +106,11 @@ def export(
         written = scratch / "saved_model"
         with explained(export_dir, field="export_dir"):
             write_savedmodel(
-                classifier, written, class_names=source.class_names, resize_rule=resize_rule
+                classifier,
+                written,
+                class_names=source.class_names,
+                resize_rule=resize_rule,
+                card=card,
             )
         files = [source.read(tf.constant(index)).numpy() for index in splits.test]
         differences = largest_differences(
@@ -115,8 +137,9 @@ def write_savedmodel(
     *,
     class_names: tuple[str, ...],
     resize_rule: str,
+    card: Mapping[str, Any],
 ) -> None:
-    """Writes a SavedModel with its signatures and the asset `class_names.txt`.
+    """Writes a SavedModel with its signatures, and `class_names.txt` and `model_card.json` in it.
 
     `serving_default` takes `image_bytes`, string (batch,), whole image files. `images` takes
     `images`, uint8 (batch, height, width, 3), RGB of any size. Both give `probabilities` and
@@ -126,9 +149,14 @@ def write_savedmodel(
     """
     with tempfile.TemporaryDirectory() as folder:
         # An asset keeps the name of the file that it comes from.
-        asset_path = pathlib.Path(folder) / "class_names.txt"
-        asset_path.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
-        module = _Server(classifier, asset_path, class_names=class_names, resize_rule=resize_rule)
+        assets = {
+            "class_names.txt": "".join(f"{name}\n" for name in class_names),
+            "model_card.json": json.dumps(card, indent=2, ensure_ascii=False) + "\n",
+        }
+        paths = [pathlib.Path(folder) / name for name in assets]
+        for path_of_asset, text in zip(paths, assets.values(), strict=True):
+            path_of_asset.write_text(text, encoding="utf-8")
+        module = _Server(classifier, paths, class_names=class_names, resize_rule=resize_rule)
         tf.saved_model.save(
             module,
             str(path),
@@ -150,7 +178,7 @@ class _Server(tf.Module):
     def __init__(
         self,
         classifier: keras.Model,
-        asset_path: pathlib.Path,
+        assets: Sequence[pathlib.Path],
         *,
         class_names: tuple[str, ...],
         resize_rule: str,
@@ -159,7 +187,7 @@ class _Server(tf.Module):
         image_size = classifier.input.shape[1]
         # The variables alone: a Keras model as attribute would bring all its Python objects.
         self.weights = [weight.value for weight in classifier.weights]
-        self.class_names = tf.saved_model.Asset(str(asset_path))
+        self.assets = [tf.saved_model.Asset(str(path)) for path in assets]
 
         pooled = keras.Model(classifier.inputs, classifier.get_layer(POOLED).output)
         files = tf.TensorSpec([None], tf.string, name="image_bytes")

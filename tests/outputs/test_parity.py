@@ -38,6 +38,7 @@ def trainer(tmp_path):
             resize_rule="crop",
             splits=splits,
             probabilities=probabilities,
+            card={},
         )
 
     return export

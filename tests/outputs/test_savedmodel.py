@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 import stat
 
@@ -145,12 +146,27 @@ def test_graph_decodes_no_base64(colour_run):
 
 def test_class_names_are_an_asset_that_a_server_may_read(colour_run):
     assets = colour_run.result.export_path / "assets"
-    assert os.listdir(assets) == ["class_names.txt"]
+    assert sorted(os.listdir(assets)) == ["class_names.txt", "model_card.json"]
     path = assets / "class_names.txt"
     assert path.read_text(encoding="utf-8").splitlines() == list(fakes.COLOURS)
     # A server often runs as another user.
     for place in (path, assets, colour_run.result.export_path):
         assert place.stat().st_mode & stat.S_IROTH
+
+
+def test_card_says_what_the_model_takes_and_how_good_it_is(colour_run):
+    card = json.loads((colour_run.result.export_path / "assets/model_card.json").read_text("utf-8"))
+    test = colour_run.result.metrics["test"]
+    assert card["class_names"] == list(fakes.COLOURS)
+    assert card["input"]["image_size"] == fakes.IMAGE_SIZE
+    assert card["input"]["resize"] == "crop"
+    assert card["test"] == {name: test[name] for name in card["test"]}
+    assert {"accuracy", "num_images", "balanced_accuracy"} <= set(card["test"])
+    receipt = json.loads((colour_run.result.run_dir / "receipt.json").read_text("utf-8"))
+    assert card["data"] == receipt["data"]
+    assert card["versions"]["tensorflow"] == tf.__version__
+    assert "--dropout=0.2" in card["flags"]
+    assert not [flag for flag in card["flags"] if str(colour_run.config.run_dir) in flag]
 
 
 def test_nothing_is_left_beside_an_export(colour_run):
@@ -177,6 +193,7 @@ def export(tmp_path, monkeypatch):
             resize_rule="crop",
             splits=splits,
             probabilities=np.zeros((len(splits.test), 3), np.float32),
+            card={},
         )[0]
 
     return run_export

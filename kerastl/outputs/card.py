@@ -1,0 +1,49 @@
+"""What travels with a model, so that nobody has to ask where it came from."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kerastl.config import Config
+from kerastl.data.sources import Source
+from kerastl.version import VERSION
+
+_SCORES = (
+    "num_images",
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "balanced_accuracy",
+    "macro_f1",
+)
+# Places on the machine that trained say nothing on another.
+_PLACES = tuple(f"--{name}_dir=" for name in ("run", "export", "cache", "tfds"))
+
+
+def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Describes a model for `model_card.json`.
+
+    Args:
+        source: The data, with the names of the classes.
+        config: What the run was asked to do.
+        metrics: The content of `metrics.json`, or the part of it that is known.
+
+    Returns:
+        What JSON can hold: the input, the classes in the order of the outputs, how well they
+        were told apart on the test images, and what it was made of.
+    """
+    return {
+        "input": {
+            "image_size": config.image_size,
+            "resize": config.resize,
+            "pixels": "RGB in 0..255; files are decoded, resized and scaled inside",
+        },
+        "class_names": list(source.class_names),
+        "test": {name: metrics["test"][name] for name in _SCORES},
+        "data": {"name": source.name, "fingerprint": source.fingerprint()},
+        "backbone": config.backbone,
+        "flags": [flag for flag in config.to_flags() if not flag.startswith(_PLACES)],
+        "versions": {"kerastl": VERSION, "tensorflow": tf.__version__, "keras": keras.version()},
+    }
