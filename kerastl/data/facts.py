@@ -25,7 +25,7 @@ _REMEMBERED = "audit.sqlite"
 _FIELDS = 8
 # Two pictures are nearly the same if so many bits of their perceptual hashes differ at most, and
 # the colours of their fields by so many levels of 255 in the mean, and in a single field. All of
-# the 22 pairs that this finds among 12,000 images of CIFAR-10 are one picture twice to the eye; of
+# the 20 pairs that this finds among 12,000 images of CIFAR-10 are one picture twice to the eye; of
 # the next ten, at 10 to 12 levels, three are not.
 _MOST_BITS = 12
 _MOST_LEVELS = 10
