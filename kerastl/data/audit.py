@@ -144,10 +144,8 @@ def _alike(source: Source, what: str, lists: Iterable[Sequence[int]]) -> Iterato
 
 
 def _pair(source: Source, first: int, number: int, what: str) -> Finding:
-    classes, splits = (
-        [str(values[place]) for place in (first, number)]
-        for values in (np.array(source.class_names)[source.labels], source.given_splits)
-    )
+    classes = [source.class_names[source.labels[place]] for place in (first, number)]
+    splits = [str(source.given_splits[place]) for place in (first, number)]
     if classes[0] != classes[1]:
         where = "in two classes"
     elif splits[0] != splits[1]:
@@ -188,7 +186,7 @@ def _far_away(values: np.ndarray, times: float) -> np.ndarray:
 def _strange_classes(source: Source) -> Iterator[Finding]:
     counts = np.bincount(source.labels, minlength=len(source.class_names))
     for label in np.flatnonzero(counts == 1).tolist():
-        number = source.labels.tolist().index(label)
+        number = int(np.argmax(source.labels == label))
         yield Finding(source.examples[number], "only image of its class", source.class_names[label])
     smallest, largest = int(counts.argmin()), int(counts.argmax())
     if counts[largest] >= _IMBALANCE * counts[smallest]:

@@ -86,7 +86,7 @@ class _Share:
             others: Splits that every class has to leave a cluster for.
         """
         self.taken: set[int] = set()
-        self._sizes, self._wanted, self._others = sizes, wanted, others
+        self._wanted, self._others = wanted, others
         self._free = {cluster: counts for cluster, counts in sizes.items() if cluster not in dealt}
         self._have: collections.Counter[int] = collections.Counter()
         self._left: collections.Counter[int] = collections.Counter()

@@ -264,8 +264,7 @@ def _count_pixels(head: tf.Tensor) -> tf.Tensor:
 
 def _decode_png(image_bytes: tf.Tensor) -> tf.Tensor:
     # A single colour may be named as transparent, which TensorFlow heeds if asked for alpha.
-    parts = tf.strings.split(tf.reshape(image_bytes, [1]), sep=b"IDAT", maxsplit=1)
-    header = parts.to_tensor(b"", shape=[1, 2])[0, 0]
+    header, _ = _around(image_bytes, b"IDAT")
     is_cut_out = tf.strings.length(_behind(header, b"tRNS")) > 0
     return tf.cond(
         is_cut_out,
@@ -297,8 +296,13 @@ def _three_channels(image: tf.Tensor) -> tf.Tensor:
 
 def _behind(content: tf.Tensor, marker: bytes) -> tf.Tensor:
     """Gives the bytes behind the first `marker`, nothing where there is none."""
+    return _around(content, marker)[1]
+
+
+def _around(content: tf.Tensor, marker: bytes) -> list[tf.Tensor]:
+    """Gives the bytes before the first `marker`, all where there is none, and those behind it."""
     parts = tf.strings.split(tf.reshape(content, [1]), sep=marker, maxsplit=1)
-    return parts.to_tensor(b"", shape=[1, 2])[0, 1]
+    return tf.unstack(parts.to_tensor(b"", shape=[1, 2])[0])  # type: ignore[no-any-return]
 
 
 def _exif_of_webp(image_bytes: tf.Tensor) -> tf.Tensor:

@@ -14,6 +14,8 @@ from kerastl.data.sources import Source
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import count_of
 
+_PARTS = ("train", "validation", "test", "unused")
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Splits:
@@ -46,7 +48,7 @@ class Splits:
 
     def items(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yields each split's name and indices."""
-        for name in ("train", "validation", "test", "unused"):
+        for name in _PARTS:
             yield name, getattr(self, name)
 
 
@@ -104,8 +106,7 @@ def restore(source: Source, path: pathlib.Path) -> Splits:
     with path.open(encoding="utf-8", newline="") as file:
         split_of = {row["example"]: row["split"] for row in csv.DictReader(file)}
     names = np.array([split_of.get(example, "") for example in source.examples])
-    parts = ("train", "validation", "test", "unused")
-    return Splits(source, **{name: np.flatnonzero(names == name) for name in parts})
+    return Splits(source, **{name: np.flatnonzero(names == name) for name in _PARTS})
 
 
 def read_earlier(path: str) -> dict[str, str]:
@@ -122,7 +123,7 @@ def read_earlier(path: str) -> dict[str, str]:
         raise _no_splits(path, "cannot be read as the splits.csv of a run") from error
     if not earlier:
         raise _no_splits(path, "names no image")
-    if strange := set(earlier.values()) - {"train", "validation", "test", "unused"}:
+    if strange := set(earlier.values()) - set(_PARTS):
         raise _no_splits(path, f"has {min(map(str, strange))!r} as a split")
     return {example: split.replace("unused", "train") for example, split in earlier.items()}
 

@@ -105,7 +105,6 @@ class FrozenPart:
         self._batch_size = _BATCH_SIZE_OF_LARGE if is_large else _BATCH_SIZE
         self._config = dataclasses.replace(config, batch_size=self._batch_size)
         self._progress = progress
-        self._functions: dict[tuple[int, ...], _Function] = {}
         self._stores: dict[int, FeatureStore] = {}
         self._boundaries: list[Boundary] = []
         if config.cache_path is None:
@@ -204,7 +203,8 @@ class FrozenPart:
 
     def _fill(self, todo: np.ndarray, missing: Mapping[int, np.ndarray]) -> None:
         boundaries = [place for place in self._boundaries if place.position in missing]
-        function = self._function(boundaries)
+        tensors = [boundary.tensor for boundary in boundaries]
+        function = fold(keras.Model(self._flat.inputs, tensors))
         meter = Meter("frozen part", len(todo), self._progress)
         first_took = 0.0
         with ExitStack() as stack:
@@ -242,13 +242,6 @@ class FrozenPart:
 
     def _name(self, boundary: Boundary) -> str:
         return str(self._flat.steps[boundary.position - 1].layer.name)
-
-    def _function(self, boundaries: Sequence[Boundary]) -> _Function:
-        key = tuple(boundary.position for boundary in boundaries)
-        if key not in self._functions:
-            tensors = [boundary.tensor for boundary in boundaries]
-            self._functions[key] = fold(keras.Model(self._flat.inputs, tensors))
-        return self._functions[key]
 
     def _note_speed(self, boundaries: Sequence[Boundary], seconds_per_image: float) -> None:
         """Notes what an image takes up to each boundary: its share of the pass to the highest."""
