@@ -27,6 +27,10 @@ from kerastl.training.evaluate import evaluate
 from kerastl.writing import explained, remove_leftovers, scratch_directory
 
 TOLERANCE = 1e-5
+# Files of one request that are decoded at a time, whatever cores the server has.
+_PARALLEL_DECODERS = 8
+# Of a batch in which nothing is an image, an error names so many.
+_INDICES_NAMED = 100
 
 
 def export_checked(
@@ -145,7 +149,8 @@ def write_savedmodel(
     `images`, uint8 (batch, height, width, 3), RGB of any size. Both give `probabilities` and
     `logits`, float32 (batch, classes), `class_name`, string (batch,), and `confidence`, float32
     (batch,), the probability of that class. `features` takes `image_bytes` too and gives
-    `features`, float32 (batch, channels), the pooled features below the head.
+    `features`, float32 (batch, channels), the pooled features below the head. Where files cannot
+    be decoded, the error says "image_bytes: no image that can be decoded at index" and which.
     """
     with tempfile.TemporaryDirectory() as folder:
         # An asset keeps the name of the file that it comes from.
@@ -193,11 +198,7 @@ class _Server(tf.Module):
         files = tf.TensorSpec([None], tf.string, name="image_bytes")
 
         def decode_all(image_bytes: tf.Tensor) -> tf.Tensor:
-            return tf.map_fn(
-                lambda item: decode_and_resize(item, image_size=image_size, rule=resize_rule),
-                image_bytes,
-                fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.float32),
-            )
+            return _decode_all(image_bytes, image_size=image_size, resize_rule=resize_rule)
 
         def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
             logits = classifier(images, training=False)
@@ -227,6 +228,43 @@ class _Server(tf.Module):
 
         self.serve_files, self.serve_pixels = serve_files, serve_pixels
         self.serve_features = serve_features
+
+
+def _decode_all(image_bytes: tf.Tensor, *, image_size: int, resize_rule: str) -> tf.Tensor:
+    """Decodes each file of a batch; those that cannot be are named by their index.
+
+    A dataset is the only place in a graph where an operation may fail and the rest go on.
+    """
+    count = tf.size(image_bytes, out_type=tf.int64)
+    options = tf.data.Options()
+    # Its thread would outlive the request by seconds.
+    options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
+
+    def decode_one(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        content = image_bytes[index]
+        return index, decode_and_resize(content, image_size=image_size, rule=resize_rule)
+
+    # An element that is always there, as no single element can be got out of none.
+    last = tf.data.Dataset.from_tensors((count, tf.zeros([image_size, image_size, 3])))
+    decoded = (
+        tf.data.Dataset.range(count)
+        .map(decode_one, num_parallel_calls=_PARALLEL_DECODERS, deterministic=True)
+        .ignore_errors()
+        .concatenate(last)
+        .batch(count + 1)
+        .with_options(options)
+    )
+    indices, images = decoded.get_single_element()
+    is_there = tf.reduce_any(tf.equal(tf.range(count)[:, tf.newaxis], indices), axis=1)
+    failed = tf.where(~is_there)[:, 0]
+    message = ["image_bytes: no image that can be decoded at index", failed]
+    checks = [
+        tf.debugging.Assert(count > 0, ["image_bytes: is an empty batch"]),
+        tf.debugging.Assert(tf.reduce_all(is_there), message, summarize=_INDICES_NAMED),
+    ]
+    with tf.control_dependencies(checks):
+        return tf.ensure_shape(images[:-1], [None, image_size, image_size, 3])
 
 
 def _move_into_place(written: pathlib.Path, export_dir: pathlib.Path) -> pathlib.Path:

@@ -108,9 +108,27 @@ def test_a_batch_may_mix_formats_and_sizes(served):
 
 @pytest.mark.parametrize("broken", [b"", b"no image", png(noisy_images(1)[0])[:200]])
 def test_file_that_is_no_image_is_an_error_and_not_an_answer(served, broken):
-    files = tf.constant([png(noisy_images(1)[0]), broken])
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        served.signatures["serving_default"](image_bytes=files)
+    image = png(noisy_images(1)[0])
+    for files, indices in (
+        ([image, broken], r"\[1\]"),
+        ([broken, image, broken], r"\[0 2\]"),
+        ([broken], r"\[0\]"),
+    ):
+        message = rf"image_bytes: no image that can be decoded at index\] {indices}"
+        for signature in ("serving_default", "features"):
+            with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+                served.signatures[signature](image_bytes=tf.constant(files))
+
+
+def test_empty_batch_is_an_error_that_says_so(served):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="image_bytes: is an empty batch"):
+        served.signatures["serving_default"](image_bytes=tf.constant([], tf.string))
+
+
+def test_graph_has_nothing_random_and_nothing_of_python(colour_run):
+    graph = (colour_run.result.export_path / "saved_model.pb").read_bytes()
+    for word in (b"Random", b"PyFunc", b"keras_tensor"):
+        assert word not in graph
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (1, 1), (7, 90), (200, 60)])
