@@ -60,11 +60,14 @@ def audited(source: Source, config: Config, progress: Progress) -> Source:
         progress.line(f"  {line}")
     if bad and config.on_bad_image == "stop":
         more = f", and {len(bad) - _MAX_NAMED} more" if len(bad) > _MAX_NAMED else ""
-        raise UsageError(
+        error = UsageError(
             f"dataset={source.name!r}: {count_of(len(bad), _thing(source))} cannot be used: "
             f"{', '.join(named[:_MAX_NAMED])}{more}. Mend, convert or remove them, or "
             "add --on_bad_image=skip."
         )
+        # In Python, where `progress` may be silent, a traceback shows the rest.
+        error.add_note("\n".join(named))
+        raise error
     progress.line(_account(source, bad, facts))
     kept = np.setdiff1d(np.arange(len(source)), bad)
     good = [facts[number] for number in kept]

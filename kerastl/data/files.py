@@ -27,7 +27,7 @@ _LITTER_FILES = frozenset(["thumbs.db", "desktop.ini", "ehthumbs.db"])
 # Files that stand beside images and are none.
 _OTHER_ENDINGS = frozenset([".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".py"])
 
-# Names of a table's columns, the first that is there.
+# Names of a table's columns.
 _COLUMNS = {
     "image": ("image", "path", "file", "filename", "file_name", "filepath", "image_path"),
     "label": ("label", "class", "class_name", "category", "target"),
@@ -77,8 +77,9 @@ class Listing:
 def list_folder(folder: str) -> Listing:
     """Lists a folder of class folders, or of train, val and test folders with those in them.
 
-    A class folder is searched to any depth; links are followed, but none twice. Hidden files
-    and what file managers leave behind are counted and not listed.
+    Without train, val stands in for it, and without val too, test: what is missing can only be
+    split off what is there. A class folder is searched to any depth; links are followed, but none
+    twice. Hidden files and what file managers leave behind are counted and not listed.
 
     Raises:
         UsageError: If there is no such folder, or no class folder in it.
@@ -100,25 +101,29 @@ def list_folder(folder: str) -> Listing:
 
 def _list_folder(root: pathlib.Path, folder: str) -> Listing:
     ignored: collections.Counter[str] = collections.Counter()
+    findings: list[Finding] = []
     children = _class_folders(root, ignored)
     by_split = {child: _SPLIT_FOLDERS.get(child.name.lower()) for child in children}
     if any(by_split.values()):
         strange = [child.name for child, split in by_split.items() if split is None]
-        if strange or "train" not in by_split.values():
+        if strange:
             raise bad_value(
                 "dataset",
                 f"folder:{folder}",
-                f"mixes split folders with others ({', '.join(strange[:3])})"
-                if strange
-                else "has split folders and no train",
+                f"mixes split folders with others ({', '.join(strange[:3])})",
                 "Put class folders into train, val and test, or directly below the folder",
             )
+        # The first of these that is there is what others are split off.
+        stock = min(filter(None, by_split.values()), key=["train", "validation", "test"].index)
         places = [
-            (place, split)
+            (place, "train" if split == stock else split)
             for child, split in by_split.items()
             if split is not None
             for place in _class_folders(child, ignored)
         ]
+        if stock != "train":
+            names = ", ".join(child.name for child in children)
+            findings.append(Finding(names, "no folder train", f"train is split off {stock}"))
     else:
         places = [(child, "train") for child in children]
     if not places:
@@ -134,9 +139,9 @@ def _list_folder(root: pathlib.Path, folder: str) -> Listing:
         for place, split in places
         for path in _walk(place, root, ignored)
     ]
-    return _listing(
-        files, [readable(place.name) for place, _ in places], ignored, field=f"folder:{folder}"
-    )
+    names = [readable(place.name) for place, _ in places]
+    listing = _listing(files, names, ignored, field=f"folder:{folder}")
+    return dataclasses.replace(listing, findings=(*findings, *listing.findings))
 
 
 def list_table(table: str, *, columns: dict[str, str]) -> Listing:
@@ -188,30 +193,31 @@ def _find_columns(
         )
     if not header:
         raise bad_value("dataset", field, "is empty", "Give it a header and a row for each image")
-    by_lower = {name.strip().lower(): name for name in header}
-    found: dict[str, str | None] = {}
-    for kind, usual in _COLUMNS.items():
-        if name := asked.get(kind, ""):
-            if name not in header:
-                near = closest(name, header)
-                advice = f"Did you mean {near[0]!r}? " if near else ""
-                raise bad_value(
-                    f"{kind}_column",
-                    name,
-                    f"is no column of {field.removeprefix('csv:')}",
-                    f"{advice}Columns: {', '.join(header)}",
-                )
-            found[kind] = name
-            continue
-        found[kind] = next((by_lower[name] for name in usual if name in by_lower), None)
-        if found[kind] is None and kind in ("image", "label"):
+    for kind, name in asked.items():
+        if name and name not in header:
+            near = closest(name, header)
+            advice = f"Did you mean {near[0]!r}? " if near else ""
             raise bad_value(
-                "dataset",
-                field,
-                f"has no column named {' or '.join(usual[:3])}",
-                f"Choose one with --{kind}_column. Columns: {', '.join(header)}",
+                f"{kind}_column",
+                name,
+                f"is no column of {field.removeprefix('csv:')}",
+                f"{advice}Columns: {', '.join(header)}",
             )
-    return found
+    return {kind: asked.get(kind) or _usual_column(header, kind, field) for kind in _COLUMNS}
+
+
+def _usual_column(header: Sequence[str], kind: str, field: str) -> str | None:
+    usual = _COLUMNS[kind]
+    named = [name for name in header if name.strip().lower() in usual]
+    problem = ""
+    if not named and kind in ("image", "label"):
+        problem = f"has no column named {' or '.join(usual[:3])}"
+    elif len(named) > 1:
+        problem = f"has {len(named)} columns for the {kind} ({', '.join(named)})"
+    if problem:
+        advice = f"Choose one with --{kind}_column. Columns: {', '.join(header)}"
+        raise bad_value("dataset", field, problem, advice)
+    return named[0] if named else None
 
 
 def _read_row(

@@ -191,6 +191,14 @@ def _look_at_classes(
             missing &= {"train"}
         if missing:
             images = sum(sizes[cluster][label] for cluster in of_class)
+            if not free.issuperset(of_class):
+                raise bad_value(
+                    "dataset",
+                    source.name,
+                    f"class {source.class_names[label]!r} has {count_of(images, 'image')}, none of "
+                    "which the earlier run of splits_from leaves for training",
+                    "Give the class more images, or deal anew without splits_from",
+                )
             raise _too_small(source, label, images, len(of_class), splits)
 
 

@@ -88,6 +88,13 @@ def spoil(root):
     }
 
 
+def test_traceback_in_python_lists_all_unusable_files(tmp_path):
+    bad = spoil(write_rgb36(tmp_path / "data"))
+    with pytest.raises(UsageError) as caught:
+        read_source(config_of(tmp_path), Progress())
+    assert set(caught.value.__notes__[0].splitlines()) == {f"{n} {why}" for n, why in bad.items()}
+
+
 def test_unusable_files_stop_the_run_and_are_all_listed(tmp_path):
     bad = spoil(write_rgb36(tmp_path / "data"))
     message, said = refusal(config_of(tmp_path))

@@ -169,8 +169,23 @@ def test_wrong_place_is_told_apart(tmp_path):
     assert "holds 2 files and no class folders" in refusal("folder", tmp_path / "flat")
     assert "holds no class folders" in refusal("folder", tmp_path / "empty")
     assert "mixes split folders with others (other)" in refusal("folder", tmp_path / "split")
-    touch(tmp_path, "held/test/a/1.jpg")
-    assert "has split folders and no train" in refusal("folder", tmp_path / "held")
+
+
+@pytest.mark.parametrize(
+    ("folders", "splits"),
+    [
+        (("val", "test"), ["test", "train"]),
+        (("validation",), ["train"]),
+        (("test",), ["train"]),
+    ],
+)
+def test_without_train_others_stand_in_for_it(tmp_path, folders, splits):
+    touch(tmp_path, *(f"{name}/a/1.jpg" for name in folders))
+    listing = list_folder(str(tmp_path))
+    assert [file.split for file in listing.files] == splits
+    assert [finding.kind for finding in listing.findings] == ["no folder train"]
+    touch(tmp_path, "train/a/1.jpg")
+    assert list_folder(str(tmp_path)).findings == ()
 
 
 def table(tmp_path, text, name="list.csv", encoding="utf-8"):
@@ -224,6 +239,11 @@ def test_table_may_bring_splits_and_groups_and_name_its_columns(tmp_path):
         ("path,label,split\na.jpg,red,hold\n", {}, "has 'hold' as split in line 2. Use train, "),
         ("path,label\na.jpg,red,blue\n", {}, "has more cells than its header in line 2."),
         ("path,label\na.jpg,red\n", {"label": "lable"}, "label_column='lable': is no column of "),
+        (
+            "path,label,Class\na.jpg,0,red\n",
+            {},
+            "has 2 columns for the label (label, Class). Choose",
+        ),
     ],
 )
 def test_table_that_lacks_something_is_refused(tmp_path, text, columns, message):

@@ -6,21 +6,11 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from kerastl.data.images import decode, decode_and_resize, explain, resize, smallest_side
+from picture_files import animation, every_kind, file_bytes, noise
 
 WHITE = (255, 255, 255)
 RULES = ("crop", "pad", "stretch")
 COLOUR = (200, 30, 60)
-
-
-def file_bytes(image, form, **options):
-    stream = io.BytesIO()
-    image.save(stream, form, **options)
-    return stream.getvalue()
-
-
-def noise(height=9, width=13, channels=3):
-    shape = (height, width, channels)
-    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
 def solid(colour=COLOUR, mode="RGB", size=(16, 12)):
@@ -33,36 +23,6 @@ def cut_out():
     pixels[:, :48] = (255, 0, 0, 0)
     pixels[:, 48:] = (0, 0, 255, 255)
     return Image.fromarray(pixels)
-
-
-def animation(form, **options):
-    frames = [Image.new("L", (6, 4), grey) for grey in (10, 120, 240)]
-    if form == "WEBP":
-        frames = [frame.convert("RGB") for frame in frames]
-    return file_bytes(frames[0], form, save_all=True, append_images=frames[1:], **options)
-
-
-def every_kind():
-    """One file of each kind that is read, none of them square."""
-    picture = Image.fromarray(noise())
-    grey = picture.convert("L")
-    return {
-        "jpeg": file_bytes(picture, "JPEG"),
-        "grey jpeg": file_bytes(grey, "JPEG"),
-        "cmyk jpeg": file_bytes(picture.convert("CMYK"), "JPEG"),
-        "png": file_bytes(picture, "PNG"),
-        "grey png": file_bytes(grey, "PNG"),
-        "grey and alpha png": file_bytes(picture.convert("LA"), "PNG"),
-        "palette png": file_bytes(picture.quantize(8), "PNG"),
-        "one-bit png": file_bytes(picture.convert("1"), "PNG"),
-        "rgba png": file_bytes(Image.fromarray(noise(channels=4)), "PNG"),
-        "gif": file_bytes(picture.quantize(8), "GIF"),
-        "moving gif": animation("GIF"),
-        "bmp": file_bytes(picture, "BMP"),
-        "webp": file_bytes(picture, "WEBP"),
-        "rgba webp": file_bytes(Image.fromarray(noise(channels=4)), "WEBP"),
-        "moving webp": animation("WEBP"),
-    }
 
 
 def as_uint8(content):
@@ -466,61 +426,3 @@ def test_refusal_is_explained(content, reason):
     assert explain(content, "") == reason
     with pytest.raises(tf.errors.OpError):
         decode(content)
-
-
-def mutate(content, rng):
-    """Damages a file as broken disks, cut transfers and ill will do."""
-    data = bytearray(content)
-    first, last = sorted(rng.integers(0, len(data), 2))
-    how = rng.integers(5)
-    if how == 0:
-        return bytes(data[:last])
-    if how == 1:
-        del data[first:last]
-    elif how == 2:
-        data[first:first] = data[first:last]
-    else:
-        # Anywhere, or in the header, where sizes and kinds stand.
-        end = len(data) if how == 3 else min(64, len(data))
-        for place in rng.integers(0, end, rng.integers(1, 4)):
-            data[place] = rng.integers(256)
-    return bytes(data)
-
-
-def test_training_and_export_agree_on_each_of_two_thousand_damaged_files():
-    """No crash, no hang, and what one side accepts the other does, to the same pixels."""
-    options = {"image_size": 16, "rule": "crop"}
-
-    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
-    def train(content):
-        return decode_and_resize(content, **options)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def serve(contents):
-        spec = tf.TensorSpec([16, 16, 3], tf.float32)
-        return tf.map_fn(
-            lambda content: decode_and_resize(content, **options),
-            contents,
-            fn_output_signature=spec,
-        )
-
-    def answer(function, content):
-        try:
-            return function(content).numpy().reshape(16, 16, 3)
-        except tf.errors.OpError:
-            return None
-
-    kinds = list(every_kind().values())
-    rng = np.random.default_rng(0)
-    accepted = 0
-    for number in range(2000):
-        content = mutate(kinds[number % len(kinds)], rng)
-        trained = answer(train, tf.constant(content))
-        served = answer(serve, tf.constant([content]))
-        assert (trained is None) == (served is None)
-        if trained is not None:
-            np.testing.assert_array_equal(trained, served)
-            accepted += 1
-        else:
-            assert explain(content, "")
-    assert 200 < accepted < 1800

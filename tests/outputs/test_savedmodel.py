@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import re
 import stat
 
 import numpy as np
@@ -8,11 +9,12 @@ import pytest
 import tensorflow as tf
 
 import fakes
-from kerastl.data.images import decode_and_resize
+from kerastl.data.images import decode_and_resize, explain
 from kerastl.data.splits import deal
 from kerastl.model.backbones import SYMMETRIC
 from kerastl.model.build import build_classifier
 from kerastl.outputs import savedmodel
+from picture_files import every_kind, mutate
 
 NAMES = [name.encode() for name in fakes.COLOURS]
 
@@ -118,6 +120,33 @@ def test_file_that_is_no_image_is_an_error_and_not_an_answer(served, broken):
         for signature in ("serving_default", "features"):
             with pytest.raises(tf.errors.InvalidArgumentError, match=message):
                 served.signatures[signature](image_bytes=tf.constant(files))
+
+
+def test_training_and_export_agree_on_each_of_two_thousand_damaged_files(colour_run, served):
+    """No crash, no hang, and what one side accepts the other does, with the same answer."""
+    kinds = list(every_kind().values())
+    rng = np.random.default_rng(0)
+    files = [mutate(kinds[number % len(kinds)], rng) for number in range(2000)]
+    accepted = {}
+    for number, content in enumerate(files):
+        try:
+            accepted[number] = decode_and_resize(tf.constant(content), image_size=16, rule="crop")
+        except tf.errors.OpError:
+            assert explain(content, "")
+    assert 200 < len(accepted) < 1800
+    signature = served.signatures["serving_default"]
+    refused = []
+    for start in range(0, 2000, 100):
+        with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+            signature(image_bytes=tf.constant(files[start : start + 100]))
+        indices = re.search(
+            r"no image that can be decoded at index\] \[([\d ]+)\]", str(caught.value)
+        )
+        refused += [start + int(index) for index in indices[1].split()]
+    assert sorted({*range(2000)} - {*refused}) == sorted(accepted)
+    answer = signature(image_bytes=tf.constant([files[number] for number in accepted]))
+    logits = colour_run.result.model.predict(np.stack(list(accepted.values())), verbose=0)
+    np.testing.assert_allclose(answer["probabilities"], tf.nn.softmax(logits), atol=1e-6)
 
 
 def test_empty_batch_is_an_error_that_says_so(served):
