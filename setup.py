@@ -7,7 +7,9 @@ from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'VERSION = "(.+)"', (HERE / "kerastl/version.py").read_text("utf-8"))[1]
-_TEST = ["pytest>=9.2", "pytest-xdist>=3.8"]
+_LITERT = ["ai-edge-litert>=2.3"]
+_ONNX = ["onnx>=1.23", "onnxruntime>=1.32", "tf2onnx>=1.17"]
+_TEST = ["pytest>=9.2", "pytest-xdist>=3.8", *_LITERT, *_ONNX]
 
 setup(
     name="kerastl",
@@ -38,6 +40,8 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.21"],
+        "litert": _LITERT,
+        "onnx": _ONNX,
         "test": _TEST,
         "dev": [*_TEST, "mypy==2.4.1", "pytest==9.2.0", "ruff==0.17.6"],
     },

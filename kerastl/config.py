@@ -27,6 +27,9 @@ _PATHS = ("run_dir", "export_dir", "cache_dir", "tfds_dir", "weights", "splits_f
 # Random changes of training images: name -> strength where none is given. Only `flip` has none.
 AUGMENTATIONS = {"flip": None, "crop": 0.2, "color": 0.3, "randaugment": 0.5}
 
+# What a model can be exported as.
+EXPORT_FORMATS = ("savedmodel", "keras", "litert", "litert_int8", "onnx")
+
 _CHOICES = {
     "on_bad_image": ("stop", "skip"),
     "small_classes": ("stop", "train"),
@@ -79,6 +82,8 @@ _RANGES = {
     "warmup_epochs": _Range(0),
     "augment_views": _Range(0, 1000),
     "cache_limit_gb": _Range(0),
+    "parity_images": _Range(0),
+    "max_accuracy_drop": _Range(0, 1),
 }
 
 
@@ -154,6 +159,9 @@ class Config:
     cache_limit_gb: float = 0.0
     cache_dtype: str = "float32"
     export_dir: str = ""
+    format: str = "savedmodel"
+    parity_images: int = 0
+    max_accuracy_drop: float = 0.02
     overwrite: bool = False
 
     def __post_init__(self) -> None:
@@ -173,6 +181,7 @@ class Config:
             if not getattr(self, name).strip():
                 raise bad_value(name, "", "is required", f"Give one, as in --{name}={example}")
         self._check_dataset()
+        self._check_formats()
         self._check_combinations()
 
     def _expand_paths(self) -> None:
@@ -194,6 +203,11 @@ class Config:
                 f"{advice}Use folder:DIR, csv:FILE, tfds:NAME for a set of TensorFlow Datasets, "
                 "or digits",
             )
+
+    def _check_formats(self) -> None:
+        for name in self.formats:
+            if name not in EXPORT_FORMATS:
+                raise unknown_name("format", name, EXPORT_FORMATS, what="a format")
 
     def _check_combinations(self) -> None:
         if self.validation_fraction + self.test_fraction >= 1:
@@ -278,6 +292,16 @@ class Config:
         """The names in `augment` with their strengths, in the order of their application."""
         items = [item.strip() for item in self.augment.split(",")] if self.augment else []
         return tuple(_read_augmentation(self.augment, item) for item in items)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The names in `format`, each once."""
+        return tuple(dict.fromkeys(name.strip() for name in self.format.split(",")))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing is rounded to 16 bits."""
+        return self.precision == self.cache_dtype == "float32"
 
     @property
     def cache_path(self) -> pathlib.Path | None:

@@ -7,6 +7,7 @@ import os
 import pathlib
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 
 from kerastl.errors import KerastlError
@@ -28,7 +29,7 @@ def prepare(progress: Progress) -> None:
     """
     _force_backend(progress)
     _check_keras_json()
-    with _quiet_import():
+    with contextlib.nullcontext() if "tensorflow" in sys.modules else quiet():
         importlib.import_module("tensorflow")
         importlib.import_module("keras")
         # The first look for devices writes too, where there is no driver for a GPU.
@@ -172,18 +173,18 @@ def _check_keras_json() -> None:
 
 
 @contextlib.contextmanager
-def _quiet_import() -> Iterator[None]:
-    """Holds back what native libraries write while they load; shows it if loading fails."""
-    if "tensorflow" in sys.modules:
-        yield
-        return
+def quiet() -> Iterator[None]:
+    """Holds back what libraries write to stderr in the block; shows it if the block fails."""
     sys.stderr.flush()
     stderr_copy = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
-            yield
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
         except Exception:
+            sys.stderr.flush()
             held.seek(0)
             os.write(stderr_copy, held.read())
             raise

@@ -5,22 +5,33 @@ import json
 import pathlib
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from kerastl import environment
 from kerastl.config import FROM_PYTHON, Config
 from kerastl.errors import KerastlError, bad_value
-from kerastl.flags import config_from_flags, parse, wants_help
+from kerastl.flags import config_from_flags, define_flags, describe_flags, parse, wants_help
 from kerastl.main import guard
+from kerastl.outputs.formats import check_formats
 from kerastl.outputs.paths import FINISHED, writable_directory
 from kerastl.progress import Progress
 
-_HELP = """usage: kerastl export RUN [--export_dir=DIR]
+if TYPE_CHECKING:
+    import keras
 
-Writes the model of the finished run in the directory RUN as DIR/<next integer>/, a SavedModel
-that answers as the trainer did on the run's test images, or else nothing. DIR is the run's own
-export_dir by default."""
+    from kerastl.data.splits import Splits
+    from kerastl.training.evaluate import Evaluation
+
+_HELP = """usage: kerastl export RUN [--flag=value ...]
+
+Writes the model of the finished run in the directory RUN to EXPORT_DIR/<next integer>/. Each
+format is opened in a fresh process and asked about the run's test images; one that does not answer
+as the trainer did is not kept.
+"""
+# Flags of the run that this command may change.
+_CHANGED = ("export_dir", "format", "parity_images", "max_accuracy_drop")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,26 +42,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _export(arguments: Sequence[str], output: Progress) -> None:
     if wants_help(arguments):
-        output.line(_HELP)
+        output.line("\n".join([_HELP, *describe_flags(_CHANGED, default="the run's")]))
         return
     values = flags.FlagValues()
-    flags.DEFINE_string("export_dir", "", "", flag_values=values)
+    define_flags(_CHANGED, values)
     directories = parse(values, arguments, takes="one run directory")
     if len(directories) != 1:
         raise bad_value(
             "run", " ".join(directories), "is not one run directory", "Give one, as in runs/first"
         )
     run_dir = pathlib.Path(directories[0])
-    config = _config_of(run_dir, values.export_dir)
+    changes = {name: values[name].value for name in _CHANGED if values[name].present}
+    config = _config_of(run_dir, changes)
     export_dir = pathlib.Path(config.export_dir)
+    check_formats(config.formats, export_dir)
     with writable_directory(export_dir, field="export_dir"):
         environment.prepare(output)
         with environment.settings(config.precision, config.seed):
             _export_run(run_dir, config, output)
 
 
-def _config_of(run_dir: pathlib.Path, export_dir: str) -> Config:
-    """Reads what a finished run was asked to do, with another place for the export if given."""
+def _config_of(run_dir: pathlib.Path, changes: dict[str, Any]) -> Config:
+    """Reads what a finished run was asked to do, with some of it changed."""
     if not (run_dir / FINISHED).exists():
         problem = "holds no finished run" if run_dir.is_dir() else "does not exist"
         raise bad_value("run", str(run_dir), problem, "Give the run_dir of one that has ended well")
@@ -62,11 +75,12 @@ def _config_of(run_dir: pathlib.Path, export_dir: str) -> Config:
             "was made from data in Python, which this command cannot read",
             "Give kerastl.run an export_dir",
         )
-    if not (export_dir or config.export_dir):
+    config = dataclasses.replace(config, **changes)
+    if not config.export_dir:
         raise bad_value(
             "export_dir", "", "is required, as the run has none", "Give one, as saved_models/first"
         )
-    return dataclasses.replace(config, export_dir=export_dir or config.export_dir)
+    return config
 
 
 def _export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> None:
@@ -76,7 +90,7 @@ def _export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> No
     from kerastl.data.audit import read_source  # noqa: PLC0415
     from kerastl.data.sources import reading_errors  # noqa: PLC0415
     from kerastl.data.splits import restore  # noqa: PLC0415
-    from kerastl.outputs.savedmodel import export_checked  # noqa: PLC0415
+    from kerastl.outputs.exports import export_checked  # noqa: PLC0415
 
     source = read_source(config, progress)
     receipt = json.loads((run_dir / "receipt.json").read_text("utf-8"))
@@ -89,7 +103,40 @@ def _export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> No
     metrics = json.loads((run_dir / FINISHED).read_text("utf-8"))
     classifier = keras.saving.load_model(run_dir / "model.keras")
     with reading_errors():
-        export_checked(classifier, splits, config, metrics=metrics, progress=progress)
+        answers = _answers(classifier, splits, config, run_dir, receipt["device"])
+        export_checked(
+            classifier, splits, config, metrics=metrics, answers=answers, progress=progress
+        )
+
+
+def _answers(
+    classifier: "keras.Model",
+    splits: "Splits",
+    config: Config,
+    run_dir: pathlib.Path,
+    devices: list[str],
+) -> "Evaluation":
+    """Gives the trainer's answers on the test images that an export is asked about.
+
+    They are those of the run, or its model's where the run's were rounded or another kind of
+    processor gave them.
+    """
+    from kerastl.data.pipeline import evaluation_dataset  # noqa: PLC0415  as in _export_run
+    from kerastl.outputs.exports import parity_sample  # noqa: PLC0415
+    from kerastl.outputs.record import (  # noqa: PLC0415
+        PREDICTIONS,
+        device_names,
+        read_predictions,
+    )
+    from kerastl.training.evaluate import evaluate  # noqa: PLC0415
+
+    sample = parity_sample(splits, config)
+    if config.is_exact and devices == device_names() and not environment.has_gpu():
+        return read_predictions(run_dir / PREDICTIONS, splits).of(sample)
+    asked = splits.test[sample]
+    with environment.full_float32():
+        dataset = evaluation_dataset(splits.source, asked, config)
+        return evaluate(classifier, dataset, splits.source.labels[asked])
 
 
 if __name__ == "__main__":

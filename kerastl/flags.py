@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from absl import flags
 
@@ -68,7 +68,12 @@ TOPICS: dict[str, dict[str, str]] = {
     },
     "Output": {
         "run_dir": "Directory for everything the run writes, exports aside.",
-        "export_dir": "A SavedModel goes to EXPORT_DIR/<next integer>/; empty for none.",
+        "export_dir": "The model for serving goes to EXPORT_DIR/<next integer>/; empty for none.",
+        "format": "What it is written as: savedmodel, keras, litert, litert_int8 or onnx, or "
+        "several with commas.",
+        "parity_images": "Test images that each of those is asked about in a fresh process, to "
+        "compare it with the trainer; 0 for all.",
+        "max_accuracy_drop": "Most of its accuracy that litert_int8 may lose.",
         "cache_dir": "Where the frozen part's outputs are kept between epochs, phases and runs: "
         "auto for the user's cache folder; empty keeps none.",
         "cache_limit_gb": "Most that they may take on disk; 0 for half of what is free.",
@@ -96,13 +101,19 @@ def config_from_flags(arguments: Sequence[str]) -> Config:
         UsageError: If a flag is unknown or malformed, or a value is wrong.
     """
     values = flags.FlagValues()
-    for name, field in _FIELDS.items():
-        _DEFINERS[field.type](name, _default(field), "", flag_values=values)  # type: ignore[index]
+    define_flags(_FIELDS, values)
     parse(values, arguments)
     given = {name: getattr(values, name) for name in _FIELDS}
     for name in ("run_dir", "dataset"):
         given[name] = given[name] or ""
     return Config(**given)
+
+
+def define_flags(names: Iterable[str], values: flags.FlagValues) -> None:
+    """Defines flags of the main command in `values`, for it or for another command."""
+    for name in names:
+        field = _FIELDS[name]
+        _DEFINERS[field.type](name, _default(field), "", flag_values=values)  # type: ignore[index]
 
 
 def parse(values: flags.FlagValues, arguments: Sequence[str], *, takes: str = "") -> list[str]:
@@ -157,12 +168,20 @@ def help_text(command: str) -> str:
         "Trains an image classifier on top of a pretrained network, evaluates it and exports it.",
     ]
     for topic, entries in {**TOPICS, "Other": _OTHER}.items():
-        lines += ["", f"{topic}:"]
-        for name, meaning in entries.items():
-            default = _default_text(name)
-            lines.append(f"  --{name}{default}")
-            lines += textwrap.wrap(meaning, 74, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        lines += ["", f"{topic}:", *_describe(entries)]
     return "\n".join(lines)
+
+
+def describe_flags(names: Sequence[str], *, default: str) -> list[str]:
+    """Lists flags of the main command for another one, whose default is said in words."""
+    meanings = {name: text for entries in TOPICS.values() for name, text in entries.items()}
+    return list(_describe({name: meanings[name] for name in names}, default))
+
+
+def _describe(entries: Mapping[str, str], default: str = "") -> Iterator[str]:
+    for name, meaning in entries.items():
+        yield f"  --{name}{f' (default: {default})' if default else _default_text(name)}"
+        yield from textwrap.wrap(meaning, 74, initial_indent=" " * 6, subsequent_indent=" " * 6)
 
 
 def _default(field: dataclasses.Field) -> object:

@@ -11,6 +11,7 @@ from kerastl import environment
 from kerastl.config import FROM_PYTHON, Config
 from kerastl.errors import bad_value
 from kerastl.model.backbones import check_weights, find_backbone
+from kerastl.outputs.formats import check_formats
 from kerastl.outputs.paths import (
     clear,
     make_writable,
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
     from kerastl.data.sources import Source
     from kerastl.data.splits import Splits
+    from kerastl.outputs.exports import Exported
     from kerastl.outputs.record import RunDirectory
+    from kerastl.training.evaluate import Evaluation
     from kerastl.training.train import Trained
 
 
@@ -78,6 +81,7 @@ def run(
         run_dir = stack.enter_context(open_run_directory(config))
         if config.export_dir:
             export_dir = pathlib.Path(config.export_dir)
+            check_formats(config.formats, export_dir)
             stack.enter_context(writable_directory(export_dir, field="export_dir"))
         if cache := config.cache_path or config.memory_path:
             make_writable(cache, field="cache_dir")
@@ -104,15 +108,13 @@ def _run(
     source = splits.source
     row = find_backbone(config.backbone, image_size=config.image_size)
     backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
-
-    flat = flatten(
-        build_classifier(
-            backbone,
-            scaling=row.scaling,
-            num_classes=len(source.class_names),
-            dropout=config.dropout,
-        )
+    classifier = build_classifier(
+        backbone,
+        scaling=row.scaling,
+        num_classes=len(source.class_names),
+        dropout=config.dropout,
     )
+    flat = flatten(classifier)
     check_phases(flat, row.blocks, config)
 
     # Only now, when nothing is missing or misspelt: a run that cannot start costs no earlier one.
@@ -136,11 +138,14 @@ def _run(
         trained = train(flat, row.blocks, splits, config, record=record, progress=progress)
         receipt["seconds"] = trained.seconds
         _look_at_labels(trained, splits, config, record, progress)
-        delivered = _deliver(flat.model, trained, splits, config, record, progress)
-        receipt |= delivered.receipt
-    record.write_metrics(delivered.metrics)
+        metrics, test = _evaluate(trained, splits, config, record, progress)
+        write_receipt()
+        # From here on the run is finished, and `kerastl export` can do what is left.
+        record.write_metrics(metrics)
+        exported = _export(trained, test, splits, config, metrics, progress)
+        receipt |= {"export": exported.record()} if exported else {}
     progress.line(f"Done in {format_duration(receipt['seconds']['all'])}; all files in {run_dir}.")
-    return Result(delivered.metrics, flat.model, run_dir, delivered.export_path)
+    return Result(metrics, flat.model, run_dir, exported.path if exported else None)
 
 
 def _read_data(config: Config, given: "Source | None", progress: Progress) -> "Splits":
@@ -206,23 +211,19 @@ def _look_at_labels(
     )
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Delivered:
-    metrics: dict[str, Any]
-    receipt: dict[str, Any]
-    export_path: pathlib.Path | None
-
-
-def _deliver(
-    classifier: "keras.Model",
+def _evaluate(
     trained: "Trained",
     splits: "Splits",
     config: Config,
     record: "RunDirectory",
     progress: Progress,
-) -> _Delivered:
-    """Evaluates the trained classifier, saves it and exports it."""
-    from kerastl.outputs.savedmodel import export_checked  # noqa: PLC0415  as in _run
+) -> tuple[dict[str, Any], "Evaluation"]:
+    """Evaluates and saves the trained classifier.
+
+    Returns:
+        What `metrics.json` is to hold, and the answers for the test images.
+    """
+    from kerastl.outputs.card import model_card  # noqa: PLC0415  as in _run
     from kerastl.training.checks import (  # noqa: PLC0415
         check_agreement,
         check_restored,
@@ -252,19 +253,37 @@ def _deliver(
     if seen.any() and not seen.all():
         metrics["test_unseen"] = test.of(~seen).metrics(splits.source.class_names)
     record.write_predictions(splits, test)
-    record.save_model(classifier)
+    record.write_card(model_card(splits.source, config, metrics))
+    record.save_model(trained.classifier)
     if trained.stored:
         sample = spread(len(splits.test))
         with environment.full_float32():
             whole = trained.evaluate_whole(splits.test[sample]).probabilities
-        exact = config.precision == config.cache_dtype == "float32" and not environment.has_gpu()
+        exact = config.is_exact and not environment.has_gpu()
         agreement = check_agreement(test.probabilities[sample], whole, exact=exact)
         require(agreement, record=record, progress=progress)
+    return metrics, test
+
+
+def _export(
+    trained: "Trained",
+    test: "Evaluation",
+    splits: "Splits",
+    config: Config,
+    metrics: dict[str, Any],
+    progress: Progress,
+) -> "Exported | None":
+    """Exports the trained classifier, where asked for, compared with its answers in the test."""
+    from kerastl.outputs.exports import export_checked, parity_sample  # noqa: PLC0415  as in _run
+
     if not config.export_dir:
-        return _Delivered(metrics, {}, None)
-    path, difference = export_checked(
-        classifier, splits, config, metrics=metrics, progress=progress
-    )
-    return _Delivered(
-        metrics, {"export": {"path": str(path), "largest_difference": difference}}, path
+        return None
+    sample = parity_sample(splits, config)
+    answers = test.of(sample)
+    if not config.is_exact or environment.has_gpu():
+        # What was rounded on its way is no measure.
+        with environment.full_float32():
+            answers = trained.evaluate_whole(splits.test[sample])
+    return export_checked(
+        trained.classifier, splits, config, metrics=metrics, answers=answers, progress=progress
     )

@@ -17,6 +17,10 @@ def noise(height=9, width=13, channels=3):
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
+def solid(colour=(200, 30, 60), mode="RGB", size=(16, 12)):
+    return Image.new("RGB", size, colour).convert(mode)
+
+
 def animation(form, **options):
     frames = [Image.new("L", (6, 4), grey) for grey in (10, 120, 240)]
     if form == "WEBP":

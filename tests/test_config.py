@@ -220,6 +220,7 @@ def test_training_from_scratch_is_one_phase_over_every_layer():
 
 
 CHOICES = {
+    "format": "keras,onnx",
     "resize": "pad",
     "optimizer": "adamw",
     "schedule": "constant",

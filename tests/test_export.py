@@ -1,13 +1,17 @@
 import json
 import os
+import re
 import shutil
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import fakes
 from kerastl import export
+from kerastl.outputs import converters
+from kerastl.outputs.opening import open_artefact
 
 
 @pytest.fixture
@@ -26,15 +30,62 @@ def serve(path, content):
     return signature(image_bytes=tf.constant([content]))["probabilities"].numpy()
 
 
-def test_finished_run_is_exported_again(colour_run, same_data, tmp_path, capsys):
+def test_finished_run_is_exported_again_in_every_format(colour_run, same_data, tmp_path, capfd):
+    pytest.importorskip("ai_edge_litert")
+    pytest.importorskip("onnxruntime")
     run_dir = colour_run.result.run_dir
-    code, out, err = command(capsys, str(run_dir), f"--export_dir={tmp_path}/again")
+    formats = "savedmodel,keras,litert,litert_int8,onnx"
+    code, out, err = command(
+        capfd, str(run_dir), f"--export_dir={tmp_path}/x", f"--format={formats}"
+    )
     assert (code, err) == (0, "")
-    assert f"Exported {tmp_path}/again/1; reloaded in a fresh process, its largest" in out
+    version = tmp_path / "x" / "1"
+    assert f"Exported {version}, each format reloaded in a fresh process and asked about 12" in out
     content = colour_run.source.load(3)
     np.testing.assert_array_equal(
-        serve(tmp_path / "again/1", content), serve(colour_run.result.export_path, content)
+        serve(version, content), serve(colour_run.result.export_path, content)
     )
+    results = json.loads((version / "export.json").read_text("utf-8"))
+    assert list(results) == formats.split(",")
+    assert json.loads((version / "model_card.json").read_text("utf-8"))["exports"] == results
+    assert (version / "assets/model_card.json").read_text() == (
+        version / "model_card.json"
+    ).read_text()
+    for name, result in results.items():
+        assert result["accuracy"] == result["agreement"] == 1
+        assert result["largest_difference"] < (0.1 if name == "litert_int8" else 1e-4)
+        assert min(result["milliseconds"].values()) > 0
+        assert re.search(rf"^  {name} +\d+", out, re.MULTILINE)
+        # Each opens where it lies, and answers whole files.
+        artefact = open_artefact(str(version / result["file"]))
+        assert artefact.answer([content])[0].argmax() == colour_run.source.labels[3]
+    assert results["litert_int8"]["bytes"] < results["litert"]["bytes"]
+
+
+def test_files_name_what_they_take_and_give(colour_run, tmp_path):
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    runtime = pytest.importorskip("onnxruntime")
+    model = keras.saving.load_model(colour_run.result.run_dir / "model.keras")
+    converters.write_litert(model, tmp_path / "model.tflite")
+    signatures = interpreter.Interpreter(str(tmp_path / "model.tflite")).get_signature_list()
+    assert signatures["serving_default"] == {"inputs": ["images"], "outputs": ["probabilities"]}
+    converters.write_litert_int8(
+        model, tmp_path / "int8.tflite", np.float32(np.arange(3 * 768).reshape(3, 16, 16, 3) % 256)
+    )
+    model8 = interpreter.Interpreter(str(tmp_path / "int8.tflite"))
+    taken, given = model8.get_input_details()[0], model8.get_output_details()[0]
+    assert (taken["dtype"], given["dtype"]) == (np.uint8, np.uint8)
+    # The file's bytes are the pixels themselves.
+    assert taken["quantization"] == (1.0, 0)
+    assert {detail["dtype"] for detail in model8.get_tensor_details()} <= {
+        np.int8,
+        np.uint8,
+        np.int32,
+    }
+    converters.write_onnx(model, tmp_path / "model.onnx")
+    session = runtime.InferenceSession(str(tmp_path / "model.onnx"))
+    assert [taken.name for taken in session.get_inputs()] == ["images"]
+    assert [given.name for given in session.get_outputs()] == ["probabilities"]
 
 
 def test_data_that_have_changed_are_refused(colour_run, use_source, tiny_net, tmp_path, capsys):

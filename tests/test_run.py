@@ -26,6 +26,7 @@ RUN_FILES = {
     "metrics.json",
     "predictions.csv",
     "model.keras",
+    "model_card.json",
     "checkpoints",
     "tensorboard",
 }
@@ -97,8 +98,14 @@ def test_checks_are_printed_and_recorded(colour_run):
 def test_difference_of_the_export_is_printed_and_recorded(colour_run):
     export = json.loads(read(colour_run.result, "receipt.json"))["export"]
     assert export["path"] == str(colour_run.result.export_path)
-    assert 0 <= export["largest_difference"] < 1e-5
-    assert f"difference of probability is {export['largest_difference']:.1e}." in colour_run.printed
+    result = export["formats"]["savedmodel"]
+    test = colour_run.result.metrics["test"]
+    assert 0 <= result["largest_difference"] < 1e-5
+    assert result["num_images"] == test["num_images"]
+    assert result["accuracy"] == result["trainer_accuracy"] == test["accuracy"]
+    row = next(line for line in colour_run.printed.splitlines() if line.startswith("  savedmodel"))
+    assert f" {test['accuracy']:.4f} " in row
+    assert f" {result['largest_difference']:.1e} " in row
 
 
 def test_lines_without_a_terminal_hold_no_control_character(colour_run):

@@ -139,8 +139,8 @@ def _list_folder(root: pathlib.Path, folder: str) -> Listing:
         for place, split in places
         for path in _walk(place, root, ignored)
     ]
-    names = [readable(place.name) for place, _ in places]
-    listing = _listing(files, names, ignored, field=f"folder:{folder}")
+    class_names = [readable(place.name) for place, _ in places]
+    listing = _listing(files, class_names, ignored, field=f"folder:{folder}")
     return dataclasses.replace(listing, findings=(*findings, *listing.findings))
 
 

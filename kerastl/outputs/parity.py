@@ -1,122 +1,193 @@
-"""Opens an export in a fresh process, without Keras, and compares its answers with ours.
+"""Opens an artefact in a fresh process, by its own runtime, and compares its answers with ours.
 
-Run as a module it is that process: `python -m kerastl.outputs.parity SAVED_MODEL FOLDER SIZE`.
+Run as a module it is that process: `python -m kerastl.outputs.parity ARTEFACT FOLDER`.
 """
 
+import dataclasses
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from kerastl.data.images import decode, smallest_side
-from kerastl.errors import KerastlError
+from kerastl.outputs.opening import open_artefact
+from kerastl.outputs.runtimes import Artefact, decode_all
 
 _BATCH_SIZE = 32
+# Batches that are timed, and how often each.
+_TIMED = {1: 20, 32: 4}
+# Files that are sent through the other signatures of a SavedModel, one by one.
+_SENT_AS_PIXELS = 64
+_FILES = "files.tfrecord"
 _ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    "KERAS_BACKEND": "tensorflow",
     # The trainer holds the GPU's memory, and its answers are in full float32.
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "NVIDIA_TF32_OVERRIDE": "0",
 }
 
 
-def largest_differences(
-    saved_model: pathlib.Path,
-    files: list[bytes],
-    probabilities: np.ndarray,
-    *,
-    class_names: tuple[str, ...],
-    image_size: int,
-) -> dict[str, float]:
-    """Asks a SavedModel about images, in a process of its own.
+class Unusable(Exception):  # noqa: N818  what is wrong, in the words of the message
+    """An artefact cannot be opened or asked; the text says why."""
 
-    Args:
-        saved_model: Its directory.
-        files: Bytes of each image file.
-        probabilities: What the trainer said of them, (images, classes).
-        class_names: The trainer's names of the classes, in order.
-        image_size: Side of the network's input, in pixels.
 
-    Returns:
-        The largest difference of probability through each signature. A name counts as the
-        probability that the trainer gave to its class, and has to have the confidence.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answers:
+    """What an artefact said.
 
-    Raises:
-        KerastlError: If the SavedModel cannot be opened or asked.
+    Attributes:
+        probabilities: Of each file and class, in the trainer's order of the classes, float32
+            (files, classes); NaN for classes that the artefact does not know.
+        differences: The largest difference of probability from the trainer for each file,
+            float32 (files,).
+        milliseconds: For each size of a batch, what an image takes from pixels to probabilities.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        with tf.io.TFRecordWriter(f"{folder}/files.tfrecord") as writer:
+
+    probabilities: np.ndarray
+    differences: np.ndarray
+    milliseconds: dict[int, float]
+
+
+class Questions:
+    """Image files on disk, to be asked about again and again; use it in a `with`."""
+
+    def __init__(self, files: Iterable[bytes]) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self.path = pathlib.Path(self._folder.name)
+        with tf.io.TFRecordWriter(str(self.path / _FILES)) as writer:
             for content in files:
                 writer.write(content)
-        package_parent = str(pathlib.Path(__file__).parents[2])
-        search_path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
-        finished = subprocess.run(
-            [
-                *(sys.executable, "-m", "kerastl.outputs.parity"),
-                *(str(saved_model), folder, str(image_size)),
-            ],
-            env=os.environ | {"PYTHONPATH": search_path} | _ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if finished.returncode:
-            last_line = (finished.stderr.strip().splitlines() or ["no message"])[-1]
-            raise KerastlError(
-                f"{saved_model}: cannot be used in a fresh process ({last_line}). No export is "
-                "left; report this with flags.txt."
-            )
-        return {
-            signature: _difference(np.load(f"{folder}/{signature}.npz"), probabilities, class_names)
-            for signature in ("serving_default", "images")
-        }
+
+    def __enter__(self) -> "Questions":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
 
 
-def _difference(
-    answers: Mapping[str, np.ndarray], probabilities: np.ndarray, class_names: tuple[str, ...]
-) -> float:
-    by_name = [dict(zip(class_names, row, strict=True)) for row in probabilities]
-    named = [
-        row.get(name, np.nan) for row, name in zip(by_name, answers["class_name"], strict=True)
-    ]
-    differences = (answers["probabilities"] - probabilities, answers["confidence"] - named)
+def ask(
+    artefact: pathlib.Path,
+    questions: Questions,
+    probabilities: np.ndarray,
+    class_names: tuple[str, ...],
+) -> Answers:
+    """Asks an artefact about image files, in a process of its own.
+
+    Args:
+        artefact: Its file or directory, with its card.
+        questions: The image files.
+        probabilities: What the trainer said of them, (files, classes).
+        class_names: The trainer's names of the classes, in order.
+
+    Raises:
+        Unusable: If the artefact cannot be opened or asked.
+    """
+    package_parent = str(pathlib.Path(__file__).parents[2])
+    search_path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
+    finished = subprocess.run(
+        [sys.executable, "-m", "kerastl.outputs.parity", str(artefact), str(questions.path)],
+        env=os.environ | {"PYTHONPATH": search_path} | _ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode:
+        last_line = (finished.stderr.strip().splitlines() or ["no message"])[-1]
+        raise Unusable(f"cannot be used in a fresh process ({last_line})")
+    with np.load(questions.path / "answers.npz") as said:
+        return _compare(dict(said), probabilities, class_names)
+
+
+def _compare(
+    said: dict[str, np.ndarray], probabilities: np.ndarray, class_names: tuple[str, ...]
+) -> Answers:
+    column_of = {name: said["probabilities"][:, place] for place, name in enumerate(said["names"])}
+    unknown = np.full(len(probabilities), np.nan, np.float32)
+    answers = np.stack([column_of.get(name, unknown) for name in class_names], axis=1)
     # NumPy's maximum of what holds a NaN is NaN, so none is lost.
-    return float(np.max([np.abs(difference).max() for difference in differences]))
+    differences = np.abs(answers - probabilities).max(axis=1)
+    if len(sample := said["sample"]):
+        of_sample = probabilities[sample]
+        by_name = [dict(zip(class_names, row, strict=True)) for row in of_sample]
+        named = [row.get(name, np.nan) for row, name in zip(by_name, said["named"], strict=True)]
+        differences[sample] = np.maximum.reduce(
+            [
+                differences[sample],
+                np.abs(said["of_pixels"] - of_sample).max(axis=1),
+                # A name counts as the probability that the trainer gave to its class.
+                np.abs(said["confidence"] - named),
+            ]
+        )
+    return Answers(
+        answers, differences, dict(zip(_TIMED, said["milliseconds"].tolist(), strict=True))
+    )
 
 
-def _answer(saved_model: str, folder: str, image_size: str) -> None:
-    """Writes what each signature says of the files in `folder`."""
-    # The pixels that files are decoded to on their way into the network.
-    side = smallest_side(int(image_size))
-    signatures = tf.saved_model.load(saved_model).signatures
-    files = tf.data.TFRecordDataset(f"{folder}/files.tfrecord")
-    answers = {
-        "serving_default": [
-            signatures["serving_default"](image_bytes=batch) for batch in files.batch(_BATCH_SIZE)
+def _answer(path: str, folder: str) -> None:
+    """Writes what an artefact says of the files in `folder`."""
+    artefact = open_artefact(path)
+    dataset = tf.data.TFRecordDataset(str(pathlib.Path(folder, _FILES)))
+    batches = [
+        artefact.answer(batch.tolist())[0]
+        for batch in dataset.batch(_BATCH_SIZE).as_numpy_iterator()
+    ]
+    first = decode_all(list(dataset.take(_BATCH_SIZE).as_numpy_iterator()), artefact.card)
+    np.savez(
+        pathlib.Path(folder, "answers.npz"),
+        probabilities=np.concatenate(batches),
+        names=np.array(artefact.class_names),
+        milliseconds=[
+            _milliseconds(artefact.classify, np.resize(first, (size, *first.shape[1:])), times)
+            for size, times in _TIMED.items()
         ],
-        # Pixels may differ in size from image to image, so they go one by one.
-        "images": [
-            signatures["images"](images=decode(content, smallest_side=side)[tf.newaxis])
-            for content in files
-        ],
+        **_ask_signatures(artefact, dataset, sum(map(len, batches))),
+    )
+
+
+def _milliseconds(
+    classify: Callable[[np.ndarray], np.ndarray], images: np.ndarray, times: int
+) -> float:
+    classify(images)
+    seconds = []
+    for _ in range(times):
+        started = time.perf_counter()
+        classify(images)
+        seconds.append(time.perf_counter() - started)
+    return 1000 * float(np.median(seconds)) / len(images)
+
+
+def _ask_signatures(artefact: Artefact, files: tf.data.Dataset, count: int) -> dict[str, Any]:
+    """Asks a SavedModel for what `Artefact.answer` leaves out: names, and pixels as input."""
+    sample: Sequence[int] = []
+    named, confidence, of_pixels = [], [], []
+    if artefact.path.is_dir():
+        sample = np.unique(np.linspace(0, count - 1, _SENT_AS_PIXELS).astype(int)).tolist()
+        signatures = tf.saved_model.load(str(artefact.path)).signatures
+        # The pixels that files are decoded to on their way into the network.
+        side = smallest_side(artefact.card["input"]["image_size"])
+        chosen = set(sample)
+        for number, content in files.enumerate():
+            if int(number) not in chosen:
+                continue
+            answer = signatures["serving_default"](image_bytes=content[tf.newaxis])
+            named.append(answer["class_name"].numpy()[0].decode())
+            confidence.append(answer["confidence"].numpy()[0])
+            pixels = decode(content, smallest_side=side)[tf.newaxis]
+            of_pixels.append(signatures["images"](images=pixels)["probabilities"].numpy()[0])
+    return {
+        "sample": np.array(sample, int),
+        "named": np.array(named, str),
+        "confidence": np.array(confidence, np.float32),
+        "of_pixels": np.array(of_pixels, np.float32),
     }
-    for signature, batches in answers.items():
-        probabilities, names, confidence = (
-            np.concatenate([batch[output] for batch in batches])
-            for output in ("probabilities", "class_name", "confidence")
-        )
-        np.savez(
-            f"{folder}/{signature}.npz",
-            probabilities=probabilities,
-            # As text, since bytes of any length are Python objects to NumPy.
-            class_name=np.array([name.decode() for name in names]),
-            confidence=confidence,
-        )
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ _WRITTEN = (
     "history.csv",
     "predictions.csv",
     "model.keras",
+    "model_card.json",
     "checkpoints",
     "tensorboard",
 )

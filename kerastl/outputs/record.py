@@ -8,7 +8,7 @@ import json
 import os
 import pathlib
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -18,6 +18,7 @@ import tensorflow as tf
 from kerastl.config import Config
 from kerastl.data.sources import Finding
 from kerastl.data.splits import Splits
+from kerastl.outputs.formats import CARD
 from kerastl.outputs.paths import CHECKPOINT
 from kerastl.training.checks import Check
 from kerastl.training.evaluate import Evaluation
@@ -27,6 +28,9 @@ from kerastl.writing import explained, remove_leftovers, replacing
 
 # The flag that all of it is written below.
 _FIELD = "run_dir"
+PREDICTIONS = "predictions.csv"
+# Column of a row's first probability there.
+_FIRST_PROBABILITY = 3
 _PACKAGES = ("tensorflow-datasets", "numpy", "scikit-learn", "scipy")
 
 
@@ -127,6 +131,10 @@ class RunDirectory:
         with replacing(self.model_path, field=_FIELD) as temporary:
             classifier.save(temporary)
 
+    def write_card(self, card: Mapping[str, Any]) -> None:
+        """Writes `model_card.json`, which says what `model.keras` takes and gives."""
+        self._write_json(CARD, card)
+
     def write_predictions(self, splits: Splits, evaluation: Evaluation) -> None:
         """Writes each test image with its probabilities, to all their digits."""
         source, names = splits.source, splits.source.class_names
@@ -145,7 +153,7 @@ class RunDirectory:
                 strict=True,
             )
         )
-        self._write_csv("predictions.csv", ("example", "class_name", "predicted", *names), rows)
+        self._write_csv(PREDICTIONS, ("example", "class_name", "predicted", *names), rows)
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         """Writes `metrics.json`, whose presence says that the run is finished."""
@@ -160,13 +168,9 @@ class RunDirectory:
         # TensorFlow is also distributed under other names.
         versions = {"tensorflow": tf.__version__, "keras": keras.version()}
         versions |= {name: importlib.metadata.version(name) for name in _PACKAGES}
-        gpus = [
-            tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
-            for gpu in tf.config.list_physical_devices("GPU")
-        ]
         machine = {
             "versions": {"kerastl": VERSION, "python": platform.python_version(), **versions},
-            "device": gpus or [_cpu_name()],
+            "device": device_names(),
             "cpu_cores": os.cpu_count(),
         }
         checks = {"checks": [dataclasses.asdict(check) for check in self._checks]}
@@ -185,6 +189,30 @@ class RunDirectory:
     def _write(self, name: str, text: str) -> None:
         with replacing(self.path / name, field=_FIELD) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def device_names() -> list[str]:
+    """Names what computes: the GPUs where there are some, or else the processor."""
+    gpus = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    return gpus or [_cpu_name()]
+
+
+def read_predictions(path: pathlib.Path, splits: Splits) -> Evaluation:
+    """Reads what `write_predictions` wrote of the same splits."""
+    names = splits.source.class_names
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    columns = [header.index(name, _FIRST_PROBABILITY) for name in names]
+    by_example = {row[0]: [row[column] for column in columns] for row in rows}
+    examples = [splits.source.examples[index] for index in splits.test]
+    probabilities = np.array([by_example[example] for example in examples], np.float32)
+    labels = splits.source.labels[splits.test]
+    with np.errstate(divide="ignore"):
+        losses = -np.log(probabilities[np.arange(len(labels)), labels].astype(np.float64))
+    return Evaluation(labels, probabilities, losses)
 
 
 def _cpu_name() -> str:

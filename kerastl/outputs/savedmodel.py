@@ -1,149 +1,33 @@
 """The SavedModel for serving: files or pixels in, probabilities and names out."""
 
-import dataclasses
 import json
-import os
 import pathlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from kerastl import environment
-from kerastl.config import Config
 from kerastl.data.images import decode_and_resize, resize
-from kerastl.data.pipeline import evaluation_dataset
-from kerastl.data.splits import Splits
-from kerastl.errors import KerastlError
 from kerastl.model.build import POOLED
-from kerastl.outputs.card import model_card
-from kerastl.outputs.parity import largest_differences
-from kerastl.progress import Progress
-from kerastl.training.checks import spread
-from kerastl.training.evaluate import evaluate
-from kerastl.writing import explained, remove_leftovers, scratch_directory
+from kerastl.outputs.formats import CARD
 
-TOLERANCE = 1e-5
 # Files of one request that are decoded at a time, whatever cores the server has.
 _PARALLEL_DECODERS = 8
 # Of a batch in which nothing is an image, an error names so many.
 _INDICES_NAMED = 100
 
 
-def export_checked(
-    classifier: keras.Model,
-    splits: Splits,
-    config: Config,
-    *,
-    metrics: Mapping[str, Any],
-    progress: Progress,
-) -> tuple[pathlib.Path, float]:
-    """Exports to `config.export_dir` what answers as the classifier does on test images.
-
-    Args:
-        classifier: Model from images to logits.
-        splits: The images, with those of the test.
-        config: What the run was asked to do.
-        metrics: The content of `metrics.json`.
-        progress: Says where the export is and how far it is off.
-
-    Returns:
-        What `export` does.
-
-    Raises:
-        KerastlError: See `export`.
-    """
-    asked = splits.test[spread(len(splits.test))]
-    with environment.full_float32():
-        dataset = evaluation_dataset(splits.source, asked, config)
-        answers = evaluate(classifier, dataset, splits.source.labels[asked])
-    path, difference = export(
-        classifier,
-        pathlib.Path(config.export_dir),
-        resize_rule=config.resize,
-        splits=dataclasses.replace(splits, test=asked),
-        probabilities=answers.probabilities,
-        card=model_card(splits.source, config, metrics),
-    )
-    progress.line(
-        f"Exported {path}; reloaded in a fresh process, its largest difference of probability is "
-        f"{difference:.1e}."
-    )
-    return path, difference
-
-
-def export(
-    classifier: keras.Model,
-    export_dir: pathlib.Path,
-    *,
-    resize_rule: str,
-    splits: Splits,
-    probabilities: np.ndarray,
-    card: Mapping[str, Any],
-) -> tuple[pathlib.Path, float]:
-    """Writes `EXPORT_DIR/<next integer>/` if it answers as the trainer did, or else nothing.
-
-    The export is written beside its place, opened in a fresh process with TensorFlow alone,
-    asked about test images, and moved into place whole, so a server that watches the
-    directory never sees a part of it.
-
-    Args:
-        classifier: Model from images to logits.
-        export_dir: Directory of the versions.
-        resize_rule: How files and pixels were resized in training.
-        splits: The test images to ask about, and the names of the classes.
-        probabilities: The trainer's own answers for them, by the whole network.
-        card: What `model_card.json` says.
-
-    Returns:
-        The version's directory and its largest difference of probability.
-
-    Raises:
-        KerastlError: If a difference reaches 1e-5.
-    """
-    source = splits.source
-    remove_leftovers(export_dir)
-    with scratch_directory(export_dir, field="export_dir") as scratch:
-        written = scratch / "saved_model"
-        with explained(export_dir, field="export_dir"):
-            write_savedmodel(
-                classifier,
-                written,
-                class_names=source.class_names,
-                resize_rule=resize_rule,
-                card=card,
-            )
-        files = [source.read(tf.constant(index)).numpy() for index in splits.test]
-        differences = largest_differences(
-            written,
-            files,
-            probabilities,
-            class_names=source.class_names,
-            image_size=classifier.input.shape[1],
-        )
-        for signature, difference in differences.items():
-            # Written this way round, since a difference that is not a number fails too.
-            if not difference < TOLERANCE:
-                raise KerastlError(
-                    f"export_dir={str(export_dir)!r}: the SavedModel answers otherwise than the "
-                    f"trainer, by {difference:.2g} of probability through {signature}, where "
-                    f"{TOLERANCE:g} is allowed. No export is left; report this with flags.txt."
-                )
-        return _move_into_place(written, export_dir), max(differences.values())
-
-
 def write_savedmodel(
     classifier: keras.Model,
     path: pathlib.Path,
     *,
-    class_names: tuple[str, ...],
-    resize_rule: str,
     card: Mapping[str, Any],
 ) -> None:
     """Writes a SavedModel with its signatures, and `class_names.txt` and `model_card.json` in it.
+
+    Class names and the way that images are resized are those of the card.
 
     `serving_default` takes `image_bytes`, string (batch,), whole image files. `images` takes
     `images`, uint8 (batch, height, width, 3), RGB of any size. Both give `probabilities` and
@@ -155,13 +39,18 @@ def write_savedmodel(
     with tempfile.TemporaryDirectory() as folder:
         # An asset keeps the name of the file that it comes from.
         assets = {
-            "class_names.txt": "".join(f"{name}\n" for name in class_names),
-            "model_card.json": json.dumps(card, indent=2, ensure_ascii=False) + "\n",
+            "class_names.txt": "".join(f"{name}\n" for name in card["class_names"]),
+            CARD: _text(card),
         }
         paths = [pathlib.Path(folder) / name for name in assets]
         for path_of_asset, text in zip(paths, assets.values(), strict=True):
             path_of_asset.write_text(text, encoding="utf-8")
-        module = _Server(classifier, paths, class_names=class_names, resize_rule=resize_rule)
+        module = _Server(
+            classifier,
+            paths,
+            class_names=tuple(card["class_names"]),
+            resize_rule=card["input"]["resize"],
+        )
         tf.saved_model.save(
             module,
             str(path),
@@ -171,6 +60,17 @@ def write_savedmodel(
                 "features": module.serve_features,
             },
         )
+
+
+def write_card(directory: pathlib.Path, card: Mapping[str, Any]) -> None:
+    """Writes `model_card.json` to a directory, and anew into the SavedModel that is there."""
+    for place in (directory, directory / "assets"):
+        if place.is_dir():
+            (place / CARD).write_text(_text(card), encoding="utf-8")
+
+
+def _text(card: Mapping[str, Any]) -> str:
+    return json.dumps(card, indent=2, ensure_ascii=False) + "\n"
 
 
 class _Server(tf.Module):
@@ -265,18 +165,3 @@ def _decode_all(image_bytes: tf.Tensor, *, image_size: int, resize_rule: str) ->
     ]
     with tf.control_dependencies(checks):
         return tf.ensure_shape(images[:-1], [None, image_size, image_size, 3])
-
-
-def _move_into_place(written: pathlib.Path, export_dir: pathlib.Path) -> pathlib.Path:
-    version = 1 + max((int(name) for name in os.listdir(export_dir) if name.isdecimal()), default=0)
-    while True:
-        place = export_dir / str(version)
-        try:
-            # Refuses a directory that another run has filled meanwhile.
-            os.rename(written, place)
-        except OSError:
-            if not place.exists():
-                raise
-            version += 1
-        else:
-            return place

@@ -21,7 +21,6 @@ _LOSS_TOLERANCE = 1e-3
 # another image or network differ by far more.
 _FEATURES_TOLERANCE = 1e-4
 _COARSE_TOLERANCE = 0.1
-_MAX_SAMPLE = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,9 +215,9 @@ def check_restored(accuracy: float, best: float, num_images: int) -> Check:
     )
 
 
-def spread(count: int) -> np.ndarray:
-    """Chooses up to 256 of `count` positions, evenly; more images would say the same again."""
-    return np.unique(np.linspace(0, count - 1, _MAX_SAMPLE).astype(np.int64))
+def spread(count: int, most: int = 256) -> np.ndarray:
+    """Chooses up to `most` of `count` positions, evenly."""
+    return np.unique(np.linspace(0, count - 1, most).astype(np.int64))
 
 
 def check_agreement(stored: np.ndarray, whole: np.ndarray, *, exact: bool) -> Check:

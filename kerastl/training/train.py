@@ -28,9 +28,10 @@ from kerastl.writing import in_the_end
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """What came of training; the classifier holds the best weights.
+    """What came of training.
 
     Attributes:
+        classifier: Model from images to logits, with the best weights.
         best: The epoch that they come from.
         seconds: Time of each phase, and of computing and checking stored features.
         evaluate: Evaluates the classifier on images of the source, by their indices, from
@@ -41,6 +42,7 @@ class Trained:
             (images, channels); None where they are not stored.
     """
 
+    classifier: keras.Model
     best: EpochRow
     seconds: dict[str, float]
     evaluate: Callable[[np.ndarray], Evaluation]
@@ -157,6 +159,7 @@ def train(
     upper = keras.Model(lowest.tensor, flat.outputs)
     lower = _folded(keras.Model(flat.inputs, lowest.tensor)) if features is None else tf.identity
     return Trained(
+        classifier=classifier,
         best=best.row,
         seconds=seconds,
         evaluate=_evaluator(lambda inputs: upper(lower(inputs)), splits, config, features),

@@ -6,15 +6,11 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from kerastl.data.images import decode, decode_and_resize, explain, resize, smallest_side
-from picture_files import animation, every_kind, file_bytes, noise
+from picture_files import animation, every_kind, file_bytes, noise, solid
 
 WHITE = (255, 255, 255)
 RULES = ("crop", "pad", "stretch")
 COLOUR = (200, 30, 60)
-
-
-def solid(colour=COLOUR, mode="RGB", size=(16, 12)):
-    return Image.new("RGB", size, colour).convert(mode)
 
 
 def cut_out():

@@ -1,106 +1,69 @@
-import os
-
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-import fakes
-import kerastl
-from kerastl.data.images import decode_and_resize
-from kerastl.data.splits import deal
-from kerastl.model.backbones import SYMMETRIC
-from kerastl.model.build import build_classifier
-from kerastl.outputs import savedmodel
-from kerastl.outputs.parity import largest_differences
+from kerastl.outputs.parity import Questions, Unusable, _compare, ask
+
+NAMES = ("a", "b", "c")
+TRAINER = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], np.float32)
 
 
-@pytest.fixture
-def trainer(tmp_path):
-    """A classifier with a head of random weights, and its answers for its test images."""
-    source = fakes.colour_source(per_class=8)
-    splits = deal(source, fakes.tiny_config(tmp_path))
-    network = fakes.tiny_net(
-        include_top=False, weights=None, input_shape=(16, 16, 3), name="backbone"
-    )
-    classifier = build_classifier(network, scaling=SYMMETRIC, num_classes=3, dropout=0.0)
-    classifier.get_layer("logits").kernel.assign(np.random.default_rng(0).normal(size=(8, 3)))
-    images = np.stack(
-        [decode_and_resize(source.read(index), image_size=16, rule="crop") for index in splits.test]
-    )
-    probabilities = tf.nn.softmax(classifier.predict(images, verbose=0)).numpy()
-    (tmp_path / "exports").mkdir()
-
-    def export():
-        return savedmodel.export(
-            classifier,
-            tmp_path / "exports",
-            resize_rule="crop",
-            splits=splits,
-            probabilities=probabilities,
-            card={},
-        )
-
-    return export
+def said(**changes):
+    return {
+        "probabilities": TRAINER.copy(),
+        "names": np.array(NAMES),
+        "sample": np.array([0, 1]),
+        "named": np.array(["a", "c"]),
+        "confidence": np.array([0.7, 0.8], np.float32),
+        "of_pixels": TRAINER.copy(),
+        "milliseconds": np.array([2.0, 1.0]),
+    } | changes
 
 
-def without_scaling(classifier, options):
-    network = keras.models.clone_model(classifier.get_layer("backbone"))
-    other = build_classifier(network, scaling=None, num_classes=3, dropout=0.0)
-    other.set_weights(classifier.get_weights())
-    return other, options
+def test_equal_answers_differ_by_nothing():
+    answers = _compare(said(), TRAINER, NAMES)
+    assert answers.differences.tolist() == [0, 0]
+    assert answers.milliseconds == {1: 2.0, 32: 1.0}
 
 
-def other_class_order(classifier, options):
-    return classifier, options | {"class_names": options["class_names"][::-1]}
-
-
-def other_resize_rule(classifier, options):
-    return classifier, options | {"resize_rule": "stretch"}
-
-
-def not_a_number(classifier, options):
-    other = keras.models.clone_model(classifier)
-    other.set_weights(classifier.get_weights())
-    other.get_layer("logits").bias.assign([np.nan, 0.0, 0.0])
-    return other, options
+def test_columns_are_compared_by_the_names_of_their_classes():
+    turned = said(names=np.array(NAMES[::-1]), probabilities=TRAINER[:, ::-1])
+    assert _compare(turned, TRAINER, NAMES).differences.tolist() == [0, 0]
+    other = said(names=np.array(NAMES[::-1]))
+    np.testing.assert_allclose(_compare(other, TRAINER, NAMES).differences, [0.6, 0.7], atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    "spoil", [without_scaling, other_class_order, other_resize_rule, not_a_number]
+    "changes",
+    [
+        {"names": np.array(["a", "b", "x"])},
+        {"probabilities": np.full((2, 3), np.nan, np.float32)},
+        {"named": np.array(["x", "y"])},
+        {"of_pixels": np.full((2, 3), np.nan, np.float32)},
+    ],
 )
-def test_export_that_answers_otherwise_is_caught(trainer, tmp_path, monkeypatch, spoil):
-    def write_spoilt(classifier, path, **options):
-        other, options = spoil(classifier, options)
-        write_savedmodel(other, path, **options)
-
-    write_savedmodel = savedmodel.write_savedmodel
-    monkeypatch.setattr(savedmodel, "write_savedmodel", write_spoilt)
-    with pytest.raises(
-        kerastl.KerastlError,
-        match=r"^export_dir='.*': the SavedModel answers otherwise than the trainer, by \S+ of "
-        r"probability through serving_default, where 1e-05 is allowed\. No export is left",
-    ):
-        trainer()
-    assert os.listdir(tmp_path / "exports") == []
+def test_what_is_missing_is_no_number_and_never_right(changes):
+    differences = _compare(said(**changes), TRAINER, NAMES).differences
+    assert np.isnan(differences).all()
 
 
-def test_export_that_answers_alike_is_kept(trainer, tmp_path):
-    path, difference = trainer()
-    assert path == tmp_path / "exports" / "1"
-    assert difference < 1e-6
-
-
-@pytest.mark.parametrize("difference", [1e-5, np.inf, np.nan])
-@pytest.mark.parametrize("signature", ["serving_default", "images"])
-def test_one_signature_is_enough_to_fail(trainer, tmp_path, monkeypatch, difference, signature):
-    differences = {"serving_default": 0.0, "images": 0.0} | {signature: difference}
-    monkeypatch.setattr(savedmodel, "largest_differences", lambda *_, **__: differences)
-    with pytest.raises(kerastl.KerastlError, match=f"by {difference:.2g} of .* {signature},"):
-        trainer()
-    assert os.listdir(tmp_path / "exports") == []
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"named": np.array(["b", "c"])}, 0.5),
+        ({"confidence": np.array([0.4, 0.8], np.float32)}, 0.3),
+        ({"of_pixels": TRAINER + np.array([[0.25, 0, 0], [0, 0, 0]], np.float32)}, 0.25),
+    ],
+)
+def test_other_outputs_and_inputs_of_a_savedmodel_count_too(changes, difference):
+    differences = _compare(said(**changes), TRAINER, NAMES).differences
+    np.testing.assert_allclose(differences, [difference, 0], atol=1e-6)
 
 
 def test_what_cannot_be_opened_is_one_line(tmp_path):
-    with pytest.raises(kerastl.KerastlError, match=r"^[^\n]*cannot be used in a fresh process \("):
-        largest_differences(tmp_path, [], np.zeros((0, 2)), class_names=("a", "b"), image_size=8)
+    with (
+        Questions([b"x"]) as questions,
+        pytest.raises(
+            Unusable, match=r"^cannot be used in a fresh process \([^\n]*holds no finished run"
+        ),
+    ):
+        ask(tmp_path, questions, TRAINER, NAMES)

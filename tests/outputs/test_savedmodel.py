@@ -1,4 +1,3 @@
-import hashlib
 import json
 import os
 import re
@@ -10,10 +9,6 @@ import tensorflow as tf
 
 import fakes
 from kerastl.data.images import decode_and_resize, explain
-from kerastl.data.splits import deal
-from kerastl.model.backbones import SYMMETRIC
-from kerastl.model.build import build_classifier
-from kerastl.outputs import savedmodel
 from picture_files import every_kind, mutate
 
 NAMES = [name.encode() for name in fakes.COLOURS]
@@ -214,75 +209,3 @@ def test_card_says_what_the_model_takes_and_how_good_it_is(colour_run):
     assert card["versions"]["tensorflow"] == tf.__version__
     assert "--dropout=0.2" in card["flags"]
     assert not [flag for flag in card["flags"] if str(colour_run.config.run_dir) in flag]
-
-
-def test_nothing_is_left_beside_an_export(colour_run):
-    assert os.listdir(colour_run.config.export_dir) == ["1"]
-
-
-@pytest.fixture
-def export(tmp_path, monkeypatch):
-    """Exports an untrained tiny network, taking for granted that it answers right."""
-    monkeypatch.setattr(savedmodel, "largest_differences", lambda *_, **__: {"images": 0.0})
-    source = fakes.colour_source(per_class=4)
-    network = fakes.tiny_net(
-        include_top=False, weights=None, input_shape=(16, 16, 3), name="backbone"
-    )
-    classifier = build_classifier(network, scaling=SYMMETRIC, num_classes=3, dropout=0.0)
-    splits = deal(source, fakes.tiny_config(tmp_path))
-    export_dir = tmp_path / "exports"
-    export_dir.mkdir()
-
-    def run_export():
-        return savedmodel.export(
-            classifier,
-            export_dir,
-            resize_rule="crop",
-            splits=splits,
-            probabilities=np.zeros((len(splits.test), 3), np.float32),
-            card={},
-        )[0]
-
-    return run_export
-
-
-def digests(folder):
-    return {
-        path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def test_versions_count_up_and_leave_the_earlier_alone(export):
-    first = export()
-    before = digests(first)
-    second = export()
-    assert (first.name, second.name) == ("1", "2")
-    assert second.parent == first.parent
-    assert digests(first) == before
-    assert set(digests(second)) == set(before)
-
-
-def test_next_version_follows_the_highest_integer(export, tmp_path):
-    exports = tmp_path / "exports"
-    others = {"2", "9", "23", "v40", "41.bak", "-50", "6_0", "README.md"}
-    for name in others:
-        (exports / name).mkdir()
-    assert export().name == "24"
-    assert set(os.listdir(exports)) == others | {"24"}
-
-
-def test_version_taken_meanwhile_is_passed_over(export, tmp_path, monkeypatch):
-    exports = tmp_path / "exports"
-    rename = os.rename
-
-    def rename_late(written, place):
-        if not (exports / "1").exists():
-            (exports / "1").mkdir()
-            (exports / "1" / "saved_model.pb").write_text("another run's")
-        rename(written, place)
-
-    monkeypatch.setattr(os, "rename", rename_late)
-    assert export().name == "2"
-    assert (exports / "1" / "saved_model.pb").read_text() == "another run's"

@@ -1,0 +1,67 @@
+"""A classifier as one file of each format, from pixels to probabilities."""
+
+import pathlib
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerastl import environment
+
+
+def write_keras(classifier: keras.Model, path: pathlib.Path) -> None:
+    """Writes what `keras.saving.load_model` loads without this package: pixels to logits."""
+    classifier.save(path)
+
+
+def write_litert(classifier: keras.Model, path: pathlib.Path) -> None:
+    """Writes a LiteRT model in float32.
+
+    Its input is `images`, float32 (batch, size, size, 3), RGB in 0..255, of one image unless it is
+    resized; its output `probabilities`, float32 (batch, classes).
+    """
+    with environment.quiet():
+        with_probabilities(classifier).export(path, format="litert", verbose=False)
+
+
+def write_litert_int8(classifier: keras.Model, path: pathlib.Path, images: np.ndarray) -> None:
+    """Writes a LiteRT model all of whose numbers have 8 bits, input and output too.
+
+    Args:
+        classifier: Model from images to logits.
+        path: File to write, which ends in .tflite.
+        images: Pixels of training images, float32 (images, size, size, 3), from which the ranges
+            of all numbers inside are taken.
+    """
+
+    def representative() -> Iterator[list[np.ndarray]]:
+        for image in images:
+            yield [image[np.newaxis]]
+
+    with environment.quiet():
+        with_probabilities(classifier).export(
+            path,
+            format="litert",
+            verbose=False,
+            optimizations=[tf.lite.Optimize.DEFAULT],
+            representative_dataset=representative,
+            target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]},
+            inference_input_type=tf.uint8,
+            inference_output_type=tf.uint8,
+        )
+
+
+def write_onnx(classifier: keras.Model, path: pathlib.Path) -> None:
+    """Writes an ONNX model in float32 with the input and output of `write_litert`."""
+    model = with_probabilities(classifier)
+    # Keras takes the input from a call.
+    model(np.zeros([1, *classifier.input.shape[1:]], np.float32))
+    with environment.quiet():
+        model.export(path, format="onnx", verbose=False)
+
+
+def with_probabilities(classifier: keras.Model) -> keras.Model:
+    """Adds the softmax that a file without a signature of its own needs."""
+    softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
+    return keras.Model(classifier.input, {"probabilities": softmax(classifier.output)})
