@@ -361,11 +361,6 @@ _KINDS: dict[object, tuple[tuple[type, ...], str]] = {
 }
 
 
-def kind_of(field: dataclasses.Field) -> str:
-    """Says in words what a field of `Config` holds, as in "a whole number"."""
-    return _KINDS[field.type][1]
-
-
 def _check_type(field: dataclasses.Field, value: object) -> None:
     types, words = _KINDS[field.type]
     # A bool is an int to isinstance, and never meant as a number.

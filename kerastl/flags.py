@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from absl import flags
 
-from kerastl.config import Config, kind_of
+from kerastl.config import Config
 from kerastl.errors import UsageError, closest
 from kerastl.flagfile import expand_flag_files
 
@@ -88,6 +88,8 @@ _DEFINERS = {
     float: flags.DEFINE_float,
     bool: flags.DEFINE_boolean,
 }
+# What absl calls the kinds, and what a person does.
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 _FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 # Flags that are no part of Config; absl's own --flagfile is expanded before it sees it.
 _HELP = frozenset({"--help", "-help", "-h", "--h"})
@@ -140,7 +142,7 @@ def parse(values: flags.FlagValues, arguments: Sequence[str], *, takes: str = ""
     except flags.UnrecognizedFlagError as error:
         raise _unknown_flag(error.flagname, known) from error
     except flags.IllegalFlagValueError as error:
-        raise _wrong_kind(str(error)) from error
+        raise _wrong_kind(str(error), values) from error
     # A value for --nooverwrite is a ValueError to absl.
     except (flags.Error, ValueError) as error:
         raise _wrong_form(str(error)) from error
@@ -214,9 +216,9 @@ def _wrong_form(message: str) -> UsageError:
     return UsageError(f"{message}. See --help.")
 
 
-def _wrong_kind(message: str) -> UsageError:
+def _wrong_kind(message: str, values: flags.FlagValues) -> UsageError:
     # absl says "flag --batch_size=abc: invalid literal for int() with base 10: 'abc'".
     name, _, rest = message.removeprefix("flag --").partition("=")
     value = rest.split(": ")[0]
-    words = kind_of(_FIELDS[name])
+    words = _KINDS[values[name].flag_type()]
     return UsageError(f"{name}={value!r}: is not {words}. Give {words}.")

@@ -1,6 +1,7 @@
 """Labelled image files as people keep them: a folder for each class, or a table of paths."""
 
 import collections
+import contextlib
 import csv
 import dataclasses
 import io
@@ -157,31 +158,69 @@ def list_table(table: str, *, columns: dict[str, str]) -> Listing:
     """
     path = pathlib.Path(table).expanduser()
     field = f"csv:{table}"
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise bad_value(
-            "dataset", field, f"cannot be read ({error.strerror})", "Check its path"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise bad_value("dataset", field, "is not UTF-8", "Save it as UTF-8") from error
-    header_line = text.partition("\n")[0]
-    delimiter = max("\t;,", key=header_line.count)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
+    with _open_table(path, field) as rows:
         found = _find_columns(rows.fieldnames or (), columns, field)
         files = [
             _read_row(row, rows.line_num, found, path, field) for row in rows if any(row.values())
         ]
-    except csv.Error as error:
-        raise UsageError(
-            f"dataset={field!r}: cannot be read behind line {rows.line_num} ({error}). Close "
-            "every double quote, and write one inside a cell twice."
-        ) from error
     if not files:
         raise bad_value("dataset", field, "has no rows", "Give a row for each image")
     names = [file.class_name for file in files]
     return _listing(files, names, collections.Counter(), field=field)
+
+
+def list_paths(table: pathlib.Path, *, column: str = "") -> Iterator[pathlib.Path]:
+    """Lists the paths in a CSV or TSV file, as `list_table` does, without any labels.
+
+    Args:
+        table: Its path.
+        column: Name of the column of paths; empty to find it by its usual names.
+
+    Raises:
+        UsageError: If the file cannot be read, or has no such column.
+    """
+    with _open_table(table, str(table), flag="paths") as rows:
+        header = list(rows.fieldnames or ())
+        if column and column not in header:
+            raise _no_column("image", column, header, str(table))
+        name = column or _usual_column(header, "image", str(table), flag="paths")
+        yield from (table.parent / row[name].strip() for row in rows if name and row[name])
+
+
+def list_images(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Lists the files below a folder, to any depth, that may be images, in the order of names.
+
+    Links are followed, but none twice; hidden files, what file managers leave behind and files
+    that are no images by their ending are left out.
+
+    Raises:
+        OSError: If a folder cannot be read.
+    """
+    yield from _walk(folder, folder, collections.Counter())
+
+
+@contextlib.contextmanager
+def _open_table(
+    path: pathlib.Path, field: str, *, flag: str = "dataset"
+) -> Iterator["csv.DictReader[str]"]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise bad_value(
+            flag, field, f"cannot be read ({error.strerror})", "Check its path"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise bad_value(flag, field, "is not UTF-8", "Save it as UTF-8") from error
+    header_line = text.partition("\n")[0]
+    delimiter = max("\t;,", key=header_line.count)
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        yield rows
+    except csv.Error as error:
+        raise UsageError(
+            f"{flag}={field!r}: cannot be read behind line {rows.line_num} ({error}). Close "
+            "every double quote, and write one inside a cell twice."
+        ) from error
 
 
 def _find_columns(
@@ -195,18 +234,21 @@ def _find_columns(
         raise bad_value("dataset", field, "is empty", "Give it a header and a row for each image")
     for kind, name in asked.items():
         if name and name not in header:
-            near = closest(name, header)
-            advice = f"Did you mean {near[0]!r}? " if near else ""
-            raise bad_value(
-                f"{kind}_column",
-                name,
-                f"is no column of {field.removeprefix('csv:')}",
-                f"{advice}Columns: {', '.join(header)}",
-            )
+            raise _no_column(kind, name, header, field.removeprefix("csv:"))
     return {kind: asked.get(kind) or _usual_column(header, kind, field) for kind in _COLUMNS}
 
 
-def _usual_column(header: Sequence[str], kind: str, field: str) -> str | None:
+def _no_column(kind: str, name: str, header: Sequence[str], table: str) -> UsageError:
+    near = closest(name, header)
+    advice = f"Did you mean {near[0]!r}? " if near else ""
+    return bad_value(
+        f"{kind}_column", name, f"is no column of {table}", f"{advice}Columns: {', '.join(header)}"
+    )
+
+
+def _usual_column(
+    header: Sequence[str], kind: str, field: str, *, flag: str = "dataset"
+) -> str | None:
     usual = _COLUMNS[kind]
     named = [name for name in header if name.strip().lower() in usual]
     problem = ""
@@ -216,7 +258,7 @@ def _usual_column(header: Sequence[str], kind: str, field: str) -> str | None:
         problem = f"has {len(named)} columns for the {kind} ({', '.join(named)})"
     if problem:
         advice = f"Choose one with --{kind}_column. Columns: {', '.join(header)}"
-        raise bad_value("dataset", field, problem, advice)
+        raise bad_value(flag, field, problem, advice)
     return named[0] if named else None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kerastl import environment
 from kerastl.data.images import decode_and_resize, explain
 
 _CORES = os.cpu_count() or 1
@@ -142,7 +143,12 @@ def open_keras(path: pathlib.Path, card: dict[str, Any]) -> Artefact:
     import keras  # noqa: PLC0415  no other format needs it
 
     model = keras.saving.load_model(path)
-    call = tf.function(lambda images: tf.nn.softmax(model(images, training=False)), autograph=False)
+    call = tf.function(
+        lambda images: tf.nn.softmax(model(images, training=False)),
+        # Batches of all sizes share one trace.
+        input_signature=[tf.TensorSpec([None, *model.input.shape[1:]], tf.float32)],
+        autograph=False,
+    )
     return _of_pixels(path, card, lambda images: np.asarray(call(tf.constant(images)).numpy()))
 
 
@@ -151,6 +157,9 @@ def open_litert(path: pathlib.Path, card: dict[str, Any]) -> Artefact:
     from ai_edge_litert import interpreter  # noqa: PLC0415  an extra
 
     model = interpreter.Interpreter(str(path), num_threads=_CORES)
+    with environment.quiet():
+        # The first time it says what it computes with.
+        model.allocate_tensors()
     taken, given = model.get_input_details()[0], model.get_output_details()[0]
 
     def classify(images: np.ndarray) -> np.ndarray:

@@ -49,24 +49,21 @@ class Evaluation:
     def metrics(self, class_names: tuple[str, ...]) -> dict[str, Any]:
         """Computes what `metrics.json` holds of a split.
 
-        The interval is Wilson's at 95 %, https://doi.org/10.1080/01621459.1927.10502953
-        (`accuracy_low` to `accuracy_high`). Precision, recall and F1 are given for each class,
-        0 where a class was never predicted or never there. `confusion_matrix` has a row for
-        each true class and a column for each predicted one.
+        `accuracy_low` to `accuracy_high` is `accuracy_interval`. Precision, recall and F1 are given
+        for each class, 0 where a class was never predicted or never there. `confusion_matrix` has
+        a row for each true class and a column for each predicted one.
         """
         labels = list(range(len(class_names)))
         correct = int(np.sum(self.predicted == self.labels))
-        interval = stats.binomtest(correct, len(self.labels)).proportion_ci(
-            _CONFIDENCE, method="wilson"
-        )
+        low, high = accuracy_interval(correct, len(self.labels))
         precision, recall, f1, support = sklearn_metrics.precision_recall_fscore_support(
             self.labels, self.predicted, labels=labels, zero_division=0
         )
         return {
             "num_images": len(self.labels),
             "accuracy": self.accuracy,
-            "accuracy_low": float(interval.low),
-            "accuracy_high": float(interval.high),
+            "accuracy_low": low,
+            "accuracy_high": high,
             "loss": self.loss,
             "balanced_accuracy": float(np.mean(recall[support > 0])),
             "macro_f1": float(np.mean(f1)),
@@ -83,6 +80,12 @@ class Evaluation:
                 self.labels, self.predicted, labels=labels
             ).tolist(),
         }
+
+
+def accuracy_interval(correct: int, count: int) -> tuple[float, float]:
+    """Gives Wilson's interval at 95 %, https://doi.org/10.1080/01621459.1927.10502953."""
+    interval = stats.binomtest(correct, count).proportion_ci(_CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def evaluate(

@@ -1,0 +1,77 @@
+import io
+import sys
+
+import pytest
+
+from kerastl.errors import UsageError
+from kerastl.serving.listing import find_images
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    for name in ("a/2.jpg", "a/10.png", "a/b/1.JPG", "a/.hidden.jpg", "a/Thumbs.db", "a/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "a" / "loop").symlink_to(tmp_path / "a")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def found(*names, **options):
+    return [str(path) for path in find_images(names, **options)]
+
+
+def test_files_are_taken_as_they_are_named(folder):
+    # A person who names a file means it, whatever it is called.
+    assert found("a/notes.txt", "none.jpg", "a/2.jpg", "a/2.jpg") == [
+        "a/notes.txt",
+        "none.jpg",
+        "a/2.jpg",
+        "a/2.jpg",
+    ]
+
+
+def test_folder_is_searched_to_any_depth_without_litter(folder):
+    assert found("a") == ["a/10.png", "a/2.jpg", "a/b/1.JPG"]
+
+
+def test_glob_is_matched_where_the_shell_has_not(folder):
+    assert found("a/*.jpg") == ["a/2.jpg"]
+    assert found("a/**/*.JPG") == ["a/b/1.JPG"]
+    (folder / "x[1].jpg").touch()
+    assert found("x[1].jpg") == ["x[1].jpg"]
+
+
+def test_table_names_paths_beside_itself(folder):
+    (folder / "a/list.csv").write_text("id,path,label\n1,2.jpg,x\n2,,x\n3,b/1.JPG,y\n")
+    assert found("a/list.csv") == ["a/2.jpg", "a/b/1.JPG"]
+    (folder / "a/list.tsv").write_text("photo\tpath\n10.png\t2.jpg\n")
+    assert found("a/list.tsv", image_column="photo") == ["a/10.png"]
+
+
+def test_dash_reads_standard_input(folder, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a/2.jpg\n\n my file.png\r\n"))
+    assert found("-", "a/10.png") == ["a/2.jpg", " my file.png", "a/10.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("empty", "paths='empty': holds no images. Give files, folders, globs, a CSV file or -."),
+        ("a/*.gif", "paths='a/*.gif': matches no file. Give"),
+        ("none.csv", "paths='none.csv': cannot be read (No such file or directory). Check its"),
+        ("bad.csv", "paths='bad.csv': has no column named image or path or file. Choose one with"),
+    ],
+)
+def test_what_gives_no_image_is_told(folder, name, message):
+    (folder / "bad.csv").write_text("x\n1\n")
+    with pytest.raises(UsageError) as caught:
+        found(name)
+    assert message in str(caught.value)
+
+
+def test_misspelt_column_is_told(folder):
+    (folder / "list.csv").write_text("photo\n1\n")
+    with pytest.raises(UsageError, match=r"image_column='foto': is no column of list.csv. Did you"):
+        found("list.csv", image_column="foto")
