@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -17,18 +17,17 @@ from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
 from kerastl.outputs.card import model_card
 from kerastl.outputs.converters import write_keras, write_litert, write_litert_int8, write_onnx
-from kerastl.outputs.formats import CARD, FORMATS, RESULTS
-from kerastl.outputs.parity import Answers, Questions, Unusable, ask
+from kerastl.outputs.formats import FORMATS, RESULTS
+from kerastl.outputs.judging import Unfit, check, result, table
+from kerastl.outputs.parity import Unusable, ask, write_questions
 from kerastl.outputs.savedmodel import write_card, write_savedmodel
-from kerastl.progress import Progress, count_of, format_bytes
+from kerastl.progress import Progress, count_of
 from kerastl.training.checks import spread
 from kerastl.training.evaluate import Evaluation
 from kerastl.writing import explained, remove_leftovers, scratch_directory
 
 # Training images that the ranges of 8-bit numbers are taken from.
 _REPRESENTATIVE = 200
-# Images that a message names.
-_MAX_NAMED = 3
 _FIELD = "export_dir"
 
 
@@ -89,24 +88,27 @@ def export_checked(
     failures: dict[str, str] = {}
     place = None
     remove_leftovers(export_dir)
-    with (
-        scratch_directory(export_dir, field=_FIELD) as scratch,
-        Questions(source.read(tf.constant(index)).numpy() for index in asked) as questions,
-    ):
+    with scratch_directory(export_dir, field=_FIELD) as scratch:
+        questions = scratch / "questions"
+        files = (source.read(tf.constant(index)).numpy() for index in asked)
+        write_questions(questions, files, field=_FIELD)
         for name in config.formats:
             progress.status(f"Export: {name}, asked about {count_of(len(asked), 'test image')}")
             try:
                 artefact = _write(name, scratch / name, classifier, splits, config, card)
                 said = ask(artefact, questions, answers.probabilities, source.class_names)
-                _check(name, said, answers, splits, config)
-            except (Unusable, _Unfit) as error:
+                check(name, said, answers, [source.examples[i] for i in asked], config)
+            except (Unusable, Unfit) as error:
                 failures[name] = str(error)
             else:
-                results[name] = _result(name, said, answers, scratch / name)
+                results[name] = result(name, said, answers, scratch / name)
+        if "savedmodel" in failures:
+            # What the others are worth is a question then, and a server could not load them.
+            results.clear()
         if results:
             written = _join(scratch, card | {"exports": results})
             place = _move_into_place(written, export_dir)
-            for line in _table(place, results, answers):
+            for line in table(place, results, answers):
                 progress.line(line)
     if failures or place is None:
         reasons = "; ".join(f"{name} {reason}" for name, reason in failures.items())
@@ -115,10 +117,6 @@ def export_checked(
             f"export_dir={config.export_dir!r}: {reasons}. {kept}; report this with flags.txt."
         )
     return Exported(place, results)
-
-
-class _Unfit(Exception):  # noqa: N818  caught here alone
-    """A format cannot be written or answers otherwise; the text says how."""
 
 
 def _write(
@@ -146,7 +144,7 @@ def _write(
             raise
         except Exception as error:
             first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise _Unfit(f"cannot be written ({first_line[:200]})") from error
+            raise Unfit(f"cannot be written ({first_line[:200]})") from error
         write_card(directory, card)
     return path
 
@@ -167,62 +165,6 @@ def _representative(splits: Splits, config: Config) -> np.ndarray:
     )
 
 
-def _check(name: str, said: Answers, trainer: Evaluation, splits: Splits, config: Config) -> None:
-    """Compares an artefact's answers with the trainer's.
-
-    Raises:
-        _Unfit: If they are further apart than the format may be.
-    """
-    tolerance = FORMATS[name].tolerance
-    difference = float(said.differences.max())
-    accuracy = _accuracy(said.probabilities, trainer.labels)
-    drop = trainer.accuracy - accuracy
-    # Written this way round, since a difference that is not a number fails too.
-    if tolerance is not None and not difference < tolerance:
-        problem = f"by up to {difference:.2g} of probability, where {tolerance:g} is allowed"
-    elif tolerance is None and not (np.isfinite(difference) and drop <= config.max_accuracy_drop):
-        problem = (
-            f"with an accuracy of {accuracy:.4f} against {trainer.accuracy:.4f}, where "
-            f"max_accuracy_drop={config.max_accuracy_drop:g} is allowed"
-        )
-    else:
-        return
-    names = splits.source.class_names
-    asked = splits.test[parity_sample(splits, config)]
-    worst = np.argsort(-np.nan_to_num(said.differences, nan=np.inf), kind="stable")[:_MAX_NAMED]
-    most = ", ".join(
-        f"{splits.source.examples[asked[place]]} ({_top(said.probabilities[place], names)}, not "
-        f"{_top(trainer.probabilities[place], names)})"
-        for place in worst
-    )
-    raise _Unfit(f"answers otherwise than the trainer, {problem}; most on {most}")
-
-
-def _top(probabilities: np.ndarray, class_names: tuple[str, ...]) -> str:
-    best = int(np.argmax(probabilities))
-    return f"{class_names[best]} {probabilities[best]:.3f}"
-
-
-def _accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    return float(np.mean(probabilities.argmax(axis=1) == labels))
-
-
-def _result(
-    name: str, said: Answers, trainer: Evaluation, directory: pathlib.Path
-) -> dict[str, Any]:
-    files = [path for path in directory.rglob("*") if path.is_file() and path.name != CARD]
-    return {
-        "file": FORMATS[name].file,
-        "bytes": sum(path.stat().st_size for path in files),
-        "num_images": len(trainer.labels),
-        "accuracy": _accuracy(said.probabilities, trainer.labels),
-        "trainer_accuracy": trainer.accuracy,
-        "agreement": float(np.mean(said.probabilities.argmax(axis=1) == trainer.predicted)),
-        "largest_difference": float(said.differences.max()),
-        "milliseconds": {str(size): value for size, value in said.milliseconds.items()},
-    }
-
-
 def _join(scratch: pathlib.Path, card: dict[str, Any]) -> pathlib.Path:
     """Puts the formats that passed into one directory, with what is known of them now."""
     joined = scratch / "version"
@@ -235,27 +177,6 @@ def _join(scratch: pathlib.Path, card: dict[str, Any]) -> pathlib.Path:
         text = json.dumps(card["exports"], indent=2) + "\n"
         (joined / RESULTS).write_text(text, encoding="utf-8")
     return joined
-
-
-def _table(
-    place: pathlib.Path, results: Mapping[str, Mapping[str, Any]], trainer: Evaluation
-) -> Iterator[str]:
-    yield (
-        f"Exported {place}, each format reloaded in a fresh process and asked about "
-        f"{count_of(len(trainer.labels), 'test image')}; the trainer's accuracy on them is "
-        f"{trainer.accuracy:.4f}."
-    )
-    yield (
-        f"  {'format':<12}{'size':>9}{'accuracy':>10}{'agreement':>11}{'largest difference':>20}"
-        f"{'ms an image, alone':>20}{'of 32':>8}"
-    )
-    for name, result in results.items():
-        alone, of_32 = (result["milliseconds"][size] for size in ("1", "32"))
-        yield (
-            f"  {name:<12}{format_bytes(result['bytes']):>9}{result['accuracy']:>10.4f}"
-            f"{result['agreement']:>11.2%}{result['largest_difference']:>20.1e}{alone:>20.2f}"
-            f"{of_32:>8.2f}"
-        )
 
 
 def _move_into_place(written: pathlib.Path, export_dir: pathlib.Path) -> pathlib.Path:

@@ -8,7 +8,6 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -19,6 +18,7 @@ import tensorflow as tf
 from kerastl.data.images import decode, smallest_side
 from kerastl.outputs.opening import open_artefact
 from kerastl.outputs.runtimes import Artefact, decode_all
+from kerastl.writing import explained
 
 _BATCH_SIZE = 32
 # Batches that are timed, and how often each.
@@ -48,34 +48,35 @@ class Answers:
             (files, classes); NaN for classes that the artefact does not know.
         differences: The largest difference of probability from the trainer for each file,
             float32 (files,).
+        class_names: The trainer's names of the classes.
         milliseconds: For each size of a batch, what an image takes from pixels to probabilities.
     """
 
     probabilities: np.ndarray
+    class_names: tuple[str, ...]
     differences: np.ndarray
     milliseconds: dict[int, float]
 
 
-class Questions:
-    """Image files on disk, to be asked about again and again; use it in a `with`."""
+def write_questions(folder: pathlib.Path, files: Iterable[bytes], *, field: str) -> None:
+    """Writes image files to a new folder, for `ask`.
 
-    def __init__(self, files: Iterable[bytes]) -> None:
-        self._folder = tempfile.TemporaryDirectory()
-        self.path = pathlib.Path(self._folder.name)
-        with tf.io.TFRecordWriter(str(self.path / _FILES)) as writer:
-            for content in files:
-                writer.write(content)
-
-    def __enter__(self) -> "Questions":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
+    Raises:
+        KerastlError: If the disk does not take them.
+    """
+    with explained(folder, field=field):
+        folder.mkdir()
+        writer = tf.io.TFRecordWriter(str(folder / _FILES))
+    for content in files:
+        with explained(folder, field=field):
+            writer.write(content)
+    with explained(folder, field=field):
+        writer.close()
 
 
 def ask(
     artefact: pathlib.Path,
-    questions: Questions,
+    questions: pathlib.Path,
     probabilities: np.ndarray,
     class_names: tuple[str, ...],
 ) -> Answers:
@@ -83,7 +84,7 @@ def ask(
 
     Args:
         artefact: Its file or directory, with its card.
-        questions: The image files.
+        questions: The folder of `write_questions`.
         probabilities: What the trainer said of them, (files, classes).
         class_names: The trainer's names of the classes, in order.
 
@@ -93,7 +94,7 @@ def ask(
     package_parent = str(pathlib.Path(__file__).parents[2])
     search_path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
     finished = subprocess.run(
-        [sys.executable, "-m", "kerastl.outputs.parity", str(artefact), str(questions.path)],
+        [sys.executable, "-m", "kerastl.outputs.parity", str(artefact), str(questions)],
         env=os.environ | {"PYTHONPATH": search_path} | _ENVIRONMENT,
         capture_output=True,
         text=True,
@@ -102,7 +103,7 @@ def ask(
     if finished.returncode:
         last_line = (finished.stderr.strip().splitlines() or ["no message"])[-1]
         raise Unusable(f"cannot be used in a fresh process ({last_line})")
-    with np.load(questions.path / "answers.npz") as said:
+    with np.load(questions / "answers.npz") as said:
         return _compare(dict(said), probabilities, class_names)
 
 
@@ -126,9 +127,8 @@ def _compare(
                 np.abs(said["confidence"] - named),
             ]
         )
-    return Answers(
-        answers, differences, dict(zip(_TIMED, said["milliseconds"].tolist(), strict=True))
-    )
+    milliseconds = dict(zip(_TIMED, said["milliseconds"].tolist(), strict=True))
+    return Answers(answers, class_names, differences, milliseconds)
 
 
 def _answer(path: str, folder: str) -> None:

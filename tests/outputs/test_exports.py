@@ -13,7 +13,7 @@ from kerastl.data.images import decode_and_resize
 from kerastl.data.splits import deal
 from kerastl.model.backbones import SYMMETRIC
 from kerastl.model.build import build_classifier
-from kerastl.outputs import exports, parity
+from kerastl.outputs import exports, judging, parity
 from kerastl.outputs.parity import Answers
 from kerastl.training.evaluate import Evaluation
 
@@ -143,6 +143,21 @@ def test_card_that_says_otherwise_is_caught(trainer, monkeypatch, in_this_proces
         trainer(format="keras")
 
 
+def test_nothing_is_kept_beside_a_savedmodel_that_failed(
+    trainer, tmp_path, monkeypatch, in_this_process
+):
+    """A server that watches the directory could not load the version."""
+
+    def write_spoilt(classifier, path, *, card):
+        write_savedmodel(not_a_number(classifier, card)[0], path, card=card)
+
+    write_savedmodel = exports.write_savedmodel
+    monkeypatch.setattr(exports, "write_savedmodel", write_spoilt)
+    with pytest.raises(kerastl.KerastlError, match=r"savedmodel answers .* No export is left"):
+        trainer(format="keras,savedmodel")
+    assert os.listdir(tmp_path / "exports") == []
+
+
 def test_what_cannot_be_converted_is_one_line(trainer, monkeypatch, in_this_process):
     def fail(*_):
         raise ValueError("no such operation\nand more")
@@ -169,20 +184,19 @@ def test_what_cannot_be_converted_is_one_line(trainer, monkeypatch, in_this_proc
     ],
 )
 def test_each_format_has_its_own_measure(tmp_path, name, difference, accuracy, is_right):
-    source = fakes.colour_source(per_class=8)
-    config = fakes.tiny_config(tmp_path, max_accuracy_drop=0.25, parity_images=4)
-    splits = deal(source, config)
+    config = fakes.tiny_config(tmp_path, max_accuracy_drop=0.25)
     labels = np.array([0, 1, 2, 0])
     right = np.eye(3, dtype=np.float32)[labels]
     said = right.copy()
     said[: round(4 * (1 - accuracy))] = np.roll(right, 1, axis=1)[: round(4 * (1 - accuracy))]
-    answers = Answers(said, np.array([0, difference, 0, 0], np.float32), {1: 1.0, 32: 1.0})
+    differences = np.array([0, difference, 0, 0], np.float32)
+    answers = Answers(said, ("x", "y", "z"), differences, {1: 1.0, 32: 1.0})
     trainer = Evaluation(labels, right, np.zeros(4))
     if is_right:
-        exports._check(name, answers, trainer, splits, config)
+        judging.check(name, answers, trainer, list("abcd"), config)
     else:
-        with pytest.raises(exports._Unfit, match="otherwise than the trainer"):
-            exports._check(name, answers, trainer, splits, config)
+        with pytest.raises(judging.Unfit, match="otherwise than the trainer"):
+            judging.check(name, answers, trainer, list("abcd"), config)
 
 
 def test_ranges_of_eight_bits_come_from_training_images_of_all_classes(tmp_path, monkeypatch):
@@ -210,7 +224,7 @@ def export(trainer, monkeypatch):
 
     def answer(_, questions, probabilities, names):
         differences = np.zeros(len(probabilities), np.float32)
-        return Answers(probabilities, differences, {1: 1.0, 32: 1.0})
+        return Answers(probabilities, names, differences, {1: 1.0, 32: 1.0})
 
     monkeypatch.setattr(exports, "ask", answer)
     return lambda: trainer().path

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerastl.outputs.parity import Questions, Unusable, _compare, ask
+from kerastl.outputs.parity import Unusable, _compare, ask, write_questions
 
 NAMES = ("a", "b", "c")
 TRAINER = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], np.float32)
@@ -60,10 +60,8 @@ def test_other_outputs_and_inputs_of_a_savedmodel_count_too(changes, difference)
 
 
 def test_what_cannot_be_opened_is_one_line(tmp_path):
-    with (
-        Questions([b"x"]) as questions,
-        pytest.raises(
-            Unusable, match=r"^cannot be used in a fresh process \([^\n]*holds no finished run"
-        ),
+    write_questions(tmp_path / "questions", [b"x"], field="export_dir")
+    with pytest.raises(
+        Unusable, match=r"^cannot be used in a fresh process \([^\n]*holds no finished run"
     ):
-        ask(tmp_path, questions, TRAINER, NAMES)
+        ask(tmp_path, tmp_path / "questions", TRAINER, NAMES)

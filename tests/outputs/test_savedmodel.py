@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import re
@@ -76,6 +77,28 @@ def test_answers_are_those_of_the_model_on_the_same_files(colour_run, served):
     expected = tf.nn.softmax(colour_run.result.model.predict(images, verbose=0)).numpy()
     answer = served.signatures["serving_default"](image_bytes=tf.constant(files))
     np.testing.assert_allclose(answer["probabilities"].numpy(), expected, atol=1e-6)
+
+
+def test_nothing_random_of_the_training_is_served(tmp_path):
+    config = fakes.tiny_config(
+        tmp_path,
+        augment="flip,crop,color,randaugment",
+        dropout=0.5,
+        head_epochs=1,
+        export_dir=str(tmp_path / "exports"),
+    )
+    run = fakes.finish_run(config, fakes.colour_source(noise=60.0))
+    with open(run.result.run_dir / "predictions.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    number_of = {example: number for number, example in enumerate(run.source.examples)}
+    files = tf.constant([run.source.load(number_of[row["example"]]) for row in rows])
+    signature = tf.saved_model.load(str(run.result.export_path)).signatures["serving_default"]
+    answers = [signature(image_bytes=files)["probabilities"].numpy() for _ in range(20)]
+    for answer in answers[1:]:
+        np.testing.assert_array_equal(answer, answers[0])
+    expected = [[float(row[name]) for name in fakes.COLOURS] for row in rows]
+    np.testing.assert_allclose(answers[0], expected, atol=1e-5)
+    assert answers[0].std(axis=0).max() > 1e-3
 
 
 def test_features_are_what_the_head_makes_logits_of(colour_run, served):

@@ -1,0 +1,89 @@
+"""Every family of backbones through every format: written, opened by its runtime, compared."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import fakes
+import kerastl
+from kerastl.config import EXPORT_FORMATS
+from kerastl.data.images import decode_and_resize
+from kerastl.data.splits import deal
+from kerastl.model.backbones import BACKBONES
+from kerastl.model.build import build_classifier
+from kerastl.outputs.exports import export_checked
+from kerastl.training.evaluate import Evaluation
+
+SMALLEST = {
+    "ConvNeXtTiny": 64,
+    "DenseNet121": 64,
+    "EfficientNetB0": 64,
+    "EfficientNetV2B0": 64,
+    "InceptionResNetV2": 75,
+    "InceptionV3": 75,
+    "MobileNet": 64,
+    "MobileNetV2": 64,
+    "MobileNetV3Small": 64,
+    "NASNetMobile": 64,
+    "ResNet50": 64,
+    "ResNet50V2": 64,
+    "VGG16": 64,
+    "VGG19": 64,
+    "Xception": 71,
+}
+
+
+def test_a_member_of_every_family_is_here():
+    assert {BACKBONES[name].module for name in SMALLEST} == {
+        row.module for row in BACKBONES.values()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALLEST)
+def test_family_passes_the_gate_in_every_format(name, tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    pytest.importorskip("onnxruntime")
+    size = SMALLEST[name]
+    keras.utils.set_random_seed(0)
+    backbone = getattr(keras.applications, name)(
+        include_top=False, weights=None, input_shape=(size, size, 3), name="backbone"
+    )
+    classifier = build_classifier(
+        backbone, scaling=BACKBONES[name].scaling, num_classes=3, dropout=0.5
+    )
+    source = fakes.colour_source(per_class=8, noise=60.0, width=90, height=70)
+    config = fakes.tiny_config(
+        tmp_path,
+        image_size=size,
+        export_dir=str(tmp_path / "exports"),
+        format=",".join(EXPORT_FORMATS),
+        # With random weights the classes lie as near to each other as chance will have it.
+        max_accuracy_drop=1.0,
+    )
+    splits = deal(source, config)
+    images = np.stack(
+        [decode_and_resize(source.read(i), image_size=size, rule="crop") for i in splits.test]
+    )
+    # A head that tells the images apart, whatever the size of the random features.
+    pooled = keras.Model(classifier.input, classifier.get_layer("pooled").output)
+    features = pooled.predict(images, verbose=0)
+    spread = features.std(axis=0).max()
+    kernel = np.random.default_rng(0).normal(size=(features.shape[1], 3)) / (spread + 1e-12)
+    classifier.get_layer("logits").kernel.assign(kernel / np.sqrt(features.shape[1]))
+    probabilities = tf.nn.softmax(classifier.predict(images, verbose=0)).numpy()
+    assert probabilities.std(axis=0).max() > 1e-4
+    scores = dict.fromkeys(
+        ("num_images", "accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "macro_f1")
+    )
+    (tmp_path / "exports").mkdir()
+    exported = export_checked(
+        classifier,
+        splits,
+        config,
+        metrics={"test": scores},
+        answers=Evaluation(source.labels[splits.test], probabilities, np.zeros(len(splits.test))),
+        progress=kerastl.Progress(),
+    )
+    assert tuple(exported.formats) == EXPORT_FORMATS
