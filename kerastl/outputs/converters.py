@@ -53,12 +53,20 @@ def write_litert_int8(classifier: keras.Model, path: pathlib.Path, images: np.nd
 
 
 def write_onnx(classifier: keras.Model, path: pathlib.Path) -> None:
-    """Writes an ONNX model in float32 with the input and output of `write_litert`."""
+    """Writes an ONNX model in float32 with the input and output of `write_litert`.
+
+    Raises:
+        onnx.checker.ValidationError: If an operation of the network has no counterpart.
+    """
+    import onnx  # noqa: PLC0415  an extra
+
     model = with_probabilities(classifier)
     # Keras takes the input from a call.
     model(np.zeros([1, *classifier.input.shape[1:]], np.float32))
     with environment.quiet():
         model.export(path, format="onnx", verbose=False)
+    # The converter leaves in what it does not know.
+    onnx.checker.check_model(str(path))
 
 
 def with_probabilities(classifier: keras.Model) -> keras.Model:

@@ -114,7 +114,8 @@ def export_checked(
         reasons = "; ".join(f"{name} {reason}" for name, reason in failures.items())
         kept = f"The other formats are in {place}" if place else "No export is left"
         raise KerastlError(
-            f"export_dir={config.export_dir!r}: {reasons}. {kept}; report this with flags.txt."
+            f"export_dir={config.export_dir!r}: {reasons}. {kept}; leave out of --format what "
+            "cannot be written, and report anything else with flags.txt."
         )
     return Exported(place, results)
 

@@ -38,7 +38,7 @@ FORMATS = {
     "keras": Format("model.keras"),
     "litert": Format("model.tflite", "ai-edge-litert", _LITERT, "litert", tolerance=1e-3),
     "litert_int8": Format("model_int8.tflite", "ai-edge-litert", _LITERT, "litert", tolerance=None),
-    "onnx": Format("model.onnx", "onnxruntime", ("tf2onnx", "onnxruntime"), "onnx"),
+    "onnx": Format("model.onnx", "onnxruntime", ("onnx", "onnxruntime", "tf2onnx"), "onnx"),
 }
 
 
