@@ -17,6 +17,8 @@ import tensorflow as tf
 from PIL import Image
 
 from kerastl.data import images
+from kerastl.data.kinds import kind_of
+from kerastl.data.refusals import explain
 from kerastl.data.sources import Source, content_or_place, digest
 from kerastl.errors import cannot_write
 from kerastl.progress import Meter, Progress, count_of
@@ -185,11 +187,11 @@ def _look(source: Source, number: int) -> Facts:
         return Facts(_CHANGED)
     if not content:
         return Facts("is empty")
-    kind = images.kind_of(content)
+    kind = kind_of(content)
     try:
         pixels = _decode(tf.constant(content)).numpy()
     except tf.errors.OpError as error:
-        return Facts(images.explain(content, str(error)), kind)
+        return Facts(explain(content, str(error)), kind)
     hashed = hashlib.sha256(str(pixels.shape).encode())
     hashed.update(np.ascontiguousarray(pixels).data)
     gist, may_be_flat = _gist(pixels)
@@ -246,7 +248,7 @@ def _open_table(place: str) -> sqlite3.Connection:
 # Facts hold for one decoder, and for what is asked of it here.
 _DECODER = hashlib.sha256(
     tf.__version__.encode()
-    + pathlib.Path(images.__file__).read_bytes()
+    + b"".join(path.read_bytes() for path in images.SOURCES)
     + pathlib.Path(__file__).read_bytes()
 ).hexdigest()[:16]
 

@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl import environment
-from kerastl.data.images import decode_and_resize, explain
+from kerastl.data.images import decode_and_resize
+from kerastl.data.refusals import explain
 
 _CORES = os.cpu_count() or 1
 # What a SavedModel says of files that it cannot decode.

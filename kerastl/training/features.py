@@ -294,7 +294,7 @@ def _identity(
     gpus = tf.config.list_physical_devices("GPU")
     return {
         "format": 2,
-        "kerastl": _source_hash(augment.__file__, images.__file__, build.__file__, __file__),
+        "kerastl": _source_hash(augment.__file__, *images.SOURCES, build.__file__, __file__),
         "tensorflow": tf.__version__,
         "keras": keras.version(),
         "device": [
@@ -318,7 +318,7 @@ def _hash_layers(steps: Sequence[Step]) -> str:
     return hashlib.sha256(json.dumps(configs, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _source_hash(*paths: str) -> str:
+def _source_hash(*paths: str | pathlib.Path) -> str:
     content = b"".join(pathlib.Path(path).read_bytes() for path in paths)
     return hashlib.sha256(content).hexdigest()[:16]
 

@@ -1,11 +1,14 @@
 import io
+import struct
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from kerastl.data.images import decode, decode_and_resize, explain, resize, smallest_side
+from kerastl.data.gif import first_frame
+from kerastl.data.images import decode, decode_and_resize, resize, smallest_side
+from kerastl.data.refusals import explain
 from picture_files import animation, every_kind, file_bytes, noise, solid
 
 WHITE = (255, 255, 255)
@@ -340,7 +343,12 @@ def header_of(form, side):
     return {
         "PNG": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + 2 * side.to_bytes(4, "big") + b"\x08\2\0\0\0",
         "GIF": b"GIF89a" + 2 * little[:2] + bytes(40),
-        "BMP": b"BM" + bytes(16) + little + (-side).to_bytes(4, "little", signed=True) + bytes(40),
+        "BMP": b"BM"
+        + bytes(12)
+        + b"(\0\0\0"
+        + little
+        + (-side).to_bytes(4, "little", signed=True)
+        + bytes(40),
         "WebP": b"RIFF\0\0\0\0WEBPVP8X\n\0\0\0\0\0\0\0" + 2 * less + bytes(40),
         "WebP lossless": b"RIFF\0\0\0\0WEBPVP8L\0\0\0\0/" + packed + bytes(40),
         "WebP lossy": b"RIFF\0\0\0\0WEBPVP8 "
@@ -349,6 +357,141 @@ def header_of(form, side):
         + 2 * little[:2]
         + bytes(40),
     }[form]
+
+
+def gif_of_frames(count, *, screen=(6, 4), frame=None):
+    """A moving GIF that says what a frame's size is, whatever the screen's."""
+    content = bytearray(animation("GIF", loop=0) if count > 1 else file_bytes(solid(), "GIF"))
+    content[6:10] = b"".join(side.to_bytes(2, "little") for side in screen)
+    if frame:
+        start = content.index(b"\x2c\0\0\0\0")
+        content[start + 5 : start + 9] = b"".join(side.to_bytes(2, "little") for side in frame)
+    return bytes(content)
+
+
+def test_frame_of_a_gif_has_a_size_of_its_own_that_is_looked_at():
+    for screen in ((10, 10), (6, 4)):
+        content = gif_of_frames(1, screen=screen, frame=(30_000, 30_000))
+        with pytest.raises(tf.errors.InvalidArgumentError, match="too many pixels") as caught:
+            in_graph(tf.constant(content))
+        assert explain(content, str(caught.value)) == "is a GIF of more than 67 million pixels"
+    # So large that the product does not fit 32 bits.
+    with pytest.raises(tf.errors.InvalidArgumentError, match="too many pixels"):
+        in_graph(tf.constant(gif_of_frames(1, frame=(65_535, 65_535))))
+
+
+def test_only_the_first_frame_of_a_gif_is_decoded():
+    whole = animation("GIF", loop=0)
+    expected = in_graph(tf.constant(whole)).numpy()
+    data = first_frame(tf.constant(whole)).numpy()
+    assert whole.startswith(data[:-1])
+    assert data.count(b"\x2c\0\0\0\0") == 1 < whole.count(b"\x2c\0\0\0\0")
+    # What is broken behind it does no harm.
+    np.testing.assert_array_equal(in_graph(tf.constant(data[:-1] + b"\x2c\xff\xff")), expected)
+    single = file_bytes(solid(), "GIF")
+    assert first_frame(tf.constant(single)).numpy() == single
+
+
+def test_gif_of_a_local_palette_and_comments_is_read():
+    picture = Image.fromarray(noise()).quantize(16)
+    content = file_bytes(picture, "GIF", comment=b"x" * 700)
+    np.testing.assert_array_equal(
+        in_graph(tf.constant(content)), np.asarray(picture.convert("RGB"))
+    )
+
+
+def test_what_tensorflow_decodes_without_our_limits_is_refused():
+    content = b"\xff\x0a" + bytes(40)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="is of no kind that is decoded"):
+        in_graph(tf.constant(content))
+    assert explain(content, "") == "is JPEG XL (unsupported)"
+
+
+def test_progressive_jpeg_is_held_whole_and_has_a_limit():
+    Image.MAX_IMAGE_PIXELS = None
+    picture = Image.new("L", (8400, 8400))
+    content = file_bytes(picture, "JPEG", progressive=True)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="too many pixels") as caught:
+        in_graph(tf.constant(content))
+    assert explain(content, str(caught.value)) == (
+        "is a progressive JPEG of more than 67 million pixels"
+    )
+    small = file_bytes(Image.fromarray(noise(40, 50)), "JPEG", progressive=True)
+    assert in_graph(tf.constant(small)).shape == (40, 50, 3)
+
+
+def test_second_picture_in_a_jpeg_has_nothing_to_say_of_the_first():
+    first = file_bytes(Image.fromarray(noise(60, 100)), "JPEG")
+    assert in_graph(tf.constant(first + with_exif(6))).shape == (60, 100, 3)
+    assert in_graph(tf.constant(with_exif(6) + first)).shape == (100, 60, 3)
+
+
+@pytest.mark.parametrize("endian", ["<", ">"])
+def test_orientation_may_have_four_bytes(endian):
+    content = with_exif(6, endian=endian)
+    tag = {"<": b"\x12\x01\x03\0\x01\0\0\0\x06\0", ">": b"\x01\x12\0\x03\0\0\0\x01\0\x06"}[endian]
+    start = content.index(tag)
+    long = {"<": b"\x12\x01\x04\0\x01\0\0\0\x06\0\0\0", ">": b"\x01\x12\0\x04\0\0\0\x01\0\0\0\x06"}
+    content = content[:start] + long[endian] + content[start + 12 :]
+    assert in_graph(tf.constant(content)).shape == (100, 60, 3)
+
+
+def bmp_of(pixels, *, masks, header=108):
+    """A 32-bit BMP with masks for red, green, blue and alpha, the lowest row first."""
+    height, width = pixels.shape[:2]
+    info = struct.pack("<IiiHHIIiiII", header, width, height, 1, 32, 3, 0, 0, 0, 0, 0)
+    info += b"".join(masks)
+    info += bytes(header - len(info)) if header > len(info) else b""
+    start = 14 + len(info)
+    data = pixels[::-1].tobytes()
+    return struct.pack("<2sIHHI", b"BM", start + len(data), 0, 0, start) + info + data
+
+
+RED, GREEN, BLUE, ALPHA = b"\0\0\xff\0", b"\0\xff\0\0", b"\xff\0\0\0", b"\0\0\0\xff"
+
+
+def test_alpha_of_a_bmp_shows_white():
+    rng = np.random.default_rng(0)
+    bgra = rng.integers(0, 256, (5, 7, 4), dtype=np.uint8)
+    bgra[0, :, 3] = 0
+    content = bmp_of(bgra, masks=(RED, GREEN, BLUE, ALPHA))
+    alpha = bgra[..., 3:] / 255
+    expected = np.round(bgra[..., 2::-1] * alpha + 255 * (1 - alpha))
+    assert np.abs(in_graph(tf.constant(content)) - expected).max() <= 1
+    plain = bmp_of(bgra, masks=(RED, GREEN, BLUE, bytes(4)))
+    np.testing.assert_array_equal(in_graph(tf.constant(plain)), bgra[..., 2::-1])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            bmp_of(np.zeros((3, 4, 4), np.uint8), masks=(BLUE, GREEN, RED, ALPHA)),
+            "is BMP with its colours in another order (unsupported)",
+        ),
+        (
+            b"BM" + bytes(8) + struct.pack("<IIHHHH", 26, 12, 53, 37, 1, 24) + bytes(6000),
+            "is BMP with OS/2's header (unsupported)",
+        ),
+        (
+            b"BM" + bytes(8) + struct.pack("<IIiiHHI", 54, 40, 5, 3, 1, 8, 1) + bytes(2000),
+            "is BMP with compression (unsupported)",
+        ),
+    ],
+)
+def test_bmp_that_would_come_wrong_is_refused_in_words(content, reason):
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        in_graph(tf.constant(content))
+    assert explain(content, str(caught.value)) == reason
+
+
+def test_transparency_of_many_pixels_is_the_same_row_by_row():
+    rng = np.random.default_rng(0)
+    part = rng.integers(0, 256, (11, 13, 4), dtype=np.uint8)
+    many = np.tile(part, (100, 100, 1))
+    few = in_graph(tf.constant(file_bytes(Image.fromarray(part), "PNG"))).numpy()
+    got = in_graph(tf.constant(file_bytes(Image.fromarray(many), "PNG", compress_level=1))).numpy()
+    np.testing.assert_array_equal(got, np.tile(few, (100, 100, 1)))
 
 
 @pytest.mark.parametrize("form", ["PNG", "GIF", "BMP", "WebP", "WebP lossless", "WebP lossy"])

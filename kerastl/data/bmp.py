@@ -1,0 +1,67 @@
+"""The forms of BMP that there are: palettes, masks and alpha."""
+
+import tensorflow as tf
+
+from kerastl.data.kinds import UNKNOWN
+
+# Where a BMP says what its pixels are, https://learn.microsoft.com/windows/win32/gdi/bitmap-storage
+# and .../wingdi/ns-wingdi-bitmapv4header
+_FILE_HEADER = 14
+_BITS = 28
+_COMPRESSION = 30
+_MASKS = 54
+_PALETTE = 256 * 4
+# The shortest header that TensorFlow reads, plain pixels and those with masks, and the masks of
+# blue, green and red in this order, and of alpha behind them.
+_HEADER = 40
+_PLAIN, _MASKED = 0, 3
+_BGR = b"\0\0\xff\0" + b"\0\xff\0\0" + b"\xff\0\0\0"
+_ALPHA = b"\0\0\0\xff"
+
+
+def decode_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Decodes a BMP, whose pixels of one byte are places in the palette before them."""
+    image = tf.io.decode_bmp(image_bytes)
+    content = tf.strings.join([image_bytes, "\0" * _PALETTE])
+
+    def from_palette() -> tf.Tensor:
+        size = tf.io.decode_raw(tf.strings.substr(content, _FILE_HEADER, 4), tf.int32)[0]
+        start = tf.clip_by_value(_FILE_HEADER + size, 0, tf.strings.length(image_bytes))
+        palette = tf.io.decode_raw(tf.strings.substr(content, start, _PALETTE), tf.uint8)
+        colours = tf.reshape(palette, [-1, 4])[:, 2::-1]  # Blue comes first.
+        return tf.gather(colours, tf.cast(image[..., 0], tf.int32))
+
+    header, compression = (
+        tf.io.decode_raw(tf.strings.substr(content, place, 4), tf.int32)[0]
+        for place in (_FILE_HEADER, _COMPRESSION)
+    )
+    masks, alpha = (
+        tf.strings.substr(content, place, size)
+        for place, size in ((_MASKS, len(_BGR)), (_MASKS + len(_BGR), 4))
+    )
+    is_masked = tf.equal(compression, _MASKED)
+    is_plain = tf.equal(compression, _PLAIN) | (is_masked & tf.equal(masks, _BGR))
+    # Without a mask of its own the fourth byte of a pixel is reserved, and mostly 0.
+    has_alpha = is_masked & (header > _HEADER) & tf.equal(alpha, _ALPHA)
+    has_alpha &= tf.equal(tf.shape(image)[-1], 4)
+    with tf.control_dependencies([tf.debugging.Assert(is_plain, [UNKNOWN])]):
+        return tf.case(
+            [(tf.equal(tf.shape(image)[-1], 1), from_palette), (has_alpha, lambda: image)],
+            default=lambda: image[..., :3],
+        )
+
+
+def explain_bmp(content: bytes) -> str:
+    """Says which form of BMP it is that TensorFlow does not read; empty for one that it does."""
+    header, bits, compression = (
+        int.from_bytes(content[place : place + size], "little")
+        for place, size in ((_FILE_HEADER, 4), (_BITS, 2), (_COMPRESSION, 4))
+    )
+    if header < _HEADER:
+        return "with OS/2's header"
+    if bits in (1, 4, 16):
+        return f"of {bits} bits a pixel"
+    if compression not in (_PLAIN, _MASKED):
+        return "with compression"
+    masks = content[_MASKS : _MASKS + len(_BGR)]
+    return "with its colours in another order" if compression and masks != _BGR else ""

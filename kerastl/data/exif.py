@@ -1,0 +1,85 @@
+"""What a photo's Exif data say of the way up, and turning it so."""
+
+import tensorflow as tf
+
+# What stands before Exif's data in a file of each kind: in JPEG
+# https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E (4.5.4), in PNG
+# https://www.w3.org/TR/png-3/#eXIf, and in WebP (four bytes of length follow)
+# https://developers.google.com/speed/webp/docs/riff_container#metadata
+IN_JPEG = b"Exif\0\0"
+IN_PNG = b"eXIf"
+_IN_WEBP = b"EXIF"
+# Exif's tag of the orientation (4.6.5 of the first).
+_ORIENTATION_TAG = 0x0112
+# No segment of a JPEG is larger; those of a colour profile may stand before Exif's.
+_BYTES = 1 << 16
+SEARCHED = 1 << 20
+
+
+def around(content: tf.Tensor, marker: bytes) -> list[tf.Tensor]:
+    """Gives the bytes before the first `marker`, all where there is none, and those behind it."""
+    parts = tf.strings.split(tf.reshape(content, [1]), sep=marker, maxsplit=1)
+    return tf.unstack(parts.to_tensor(b"", shape=[1, 2])[0])  # type: ignore[no-any-return]
+
+
+def behind(content: tf.Tensor, marker: bytes) -> tf.Tensor:
+    """Gives the bytes behind the first `marker`, nothing where there is none."""
+    return around(content, marker)[1]
+
+
+def of_webp(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Gives a WebP file's Exif data, and what follows them; nothing where it has none."""
+    # The length of the chunk comes first; some programs put JPEG's marker in too.
+    chunk = tf.strings.join([behind(image_bytes, _IN_WEBP), "\0" * 16])
+    data = tf.strings.substr(chunk, 4, _BYTES)
+    size = len(IN_JPEG)
+    is_marked = tf.equal(tf.strings.substr(data, 0, size), IN_JPEG)
+    return tf.strings.substr(data, tf.where(is_marked, size, 0), _BYTES)
+
+
+def orientation(data: tf.Tensor) -> tf.Tensor:
+    """Reads the orientation from Exif's data, 1 to 8; 1, upright, where there is none.
+
+    The data are a TIFF header and entries, maybe with more behind them: a scalar string.
+    """
+    is_exif = tf.reduce_any(tf.equal(tf.strings.substr(data, 0, 2), ["II", "MM"]))
+    return tf.cond(is_exif, lambda: _orientation_of_exif(data), lambda: 1)
+
+
+def _orientation_of_exif(data: tf.Tensor) -> tf.Tensor:
+    entries, size = 64, 12  # An entry has its tag, type, count and value.
+    length = 2 + entries * size
+    is_little = tf.equal(tf.strings.substr(data, 0, 1), "I")
+    # So that looking behind the end finds zeros.
+    data = tf.strings.join([tf.strings.substr(data, 0, _BYTES), "\0" * length])
+
+    def bytes_at(place: tf.Tensor, count: int) -> tf.Tensor:
+        part = tf.strings.substr(data, place, count)
+        return tf.cast(tf.io.decode_raw(part, tf.uint8, fixed_length=count), tf.int32)
+
+    def numbers(values: tf.Tensor) -> tf.Tensor:
+        values = tf.cond(is_little, lambda: tf.reverse(values, [-1]), lambda: values)
+        powers = [256**power for power in range(values.shape[-1])][::-1]
+        return tf.reduce_sum(values * tf.constant(powers), axis=-1)
+
+    first = numbers(bytes_at(tf.constant(4), 4))
+    directory = bytes_at(tf.clip_by_value(first, 0, tf.strings.length(data) - length), length)
+    rows = tf.reshape(directory[2:], [entries, size])
+    is_tag = tf.equal(numbers(rows[:, :2]), _ORIENTATION_TAG)
+    is_tag &= tf.range(entries) < numbers(directory[:2])
+    # A few programs write it with four bytes.
+    is_long = tf.equal(numbers(rows[:, 2:4]), 4)
+    values = tf.where(is_long, numbers(rows[:, 8:12]), numbers(rows[:, 8:10]))
+    value = tf.reduce_max(tf.where(is_tag, values, 0))
+    return tf.where((value >= 1) & (value <= 8), value, 1)  # noqa: PLR2004
+
+
+def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """Undoes an orientation: rows and columns change places from 5 on, then sides flip."""
+    turned, flipped_down, flipped_across = (
+        tf.reduce_any(tf.equal(orientation, kinds))
+        for kinds in ([5, 6, 7, 8], [3, 4, 7, 8], [2, 3, 6, 7])
+    )
+    image = tf.cond(turned, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
+    image = tf.cond(flipped_down, lambda: tf.reverse(image, [0]), lambda: image)
+    return tf.cond(flipped_across, lambda: tf.reverse(image, [1]), lambda: image)
