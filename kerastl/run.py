@@ -192,7 +192,9 @@ def _look_at_labels(
     progress: Progress,
 ) -> None:
     """Lists, where it is asked for, training images that a probe takes for another class."""
-    from kerastl.selection.probe import find_label_issues, out_of_fold  # noqa: PLC0415  as in _run
+    import numpy as np  # noqa: PLC0415  as in _run
+
+    from kerastl.selection.probe import find_label_issues, out_of_fold  # noqa: PLC0415
 
     if not config.label_issues:
         return
@@ -209,6 +211,11 @@ def _look_at_labels(
         f"Labels: {count_of(len(issues), 'training image')} of {len(labels)} look like another "
         "class to a linear probe; label_issues.csv has the least likely labels first."
     )
+    if unjudged := int(np.isnan(probabilities).any(axis=1).sum()):
+        progress.line(
+            f"Labels: {count_of(unjudged, 'training image')} could not be judged, as too few of "
+            "their class stand apart from them."
+        )
 
 
 def _evaluate(

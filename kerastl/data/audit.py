@@ -141,22 +141,31 @@ def _check_classes(source: Source) -> None:
 
 
 def _alike(source: Source, what: str, lists: Iterable[Sequence[int]]) -> Iterator[Finding]:
-    for first, *others in lists:
-        for number in others:
-            yield _pair(source, first, number, what)
+    """Yields a row for each image that is like one before it: what it is worst of, and how.
+
+    One in another class may hide one in another split, so there may be a row for both.
+    """
+    for numbers in lists:
+        for place, number in enumerate(numbers[1:], start=1):
+            before = numbers[:place]
+            label, split = source.labels[number], source.given_splits[number]
+            in_class = next((one for one in before if source.labels[one] != label), None)
+            # One of its own class first: that says more than what the row before says already.
+            elsewhere = [one for one in before if source.given_splits[one] != split]
+            in_split = min(elsewhere, key=lambda one: source.labels[one] != label, default=None)
+            if in_class is not None:
+                yield _pair(source, in_class, number, f"{what} in two classes")
+            if in_split is not None:
+                yield _pair(source, in_split, number, f"{what} in two splits")
+            if in_class is None and in_split is None:
+                yield _pair(source, before[0], number, f"{what} twice")
 
 
-def _pair(source: Source, first: int, number: int, what: str) -> Finding:
+def _pair(source: Source, first: int, number: int, kind: str) -> Finding:
     classes = [source.class_names[source.labels[place]] for place in (first, number)]
     splits = [str(source.given_splits[place]) for place in (first, number)]
-    if classes[0] != classes[1]:
-        where = "in two classes"
-    elif splits[0] != splits[1]:
-        where = "in two splits"
-    else:
-        where = "twice"
     detail = f"{' and '.join(classes)}, {' and '.join(splits)}"
-    return Finding(source.examples[number], f"{what} {where}", detail, source.examples[first])
+    return Finding(source.examples[number], kind, detail, source.examples[first])
 
 
 def _strange_files(source: Source, facts: Sequence[Facts]) -> Iterator[Finding]:
@@ -191,12 +200,12 @@ def _strange_classes(source: Source) -> Iterator[Finding]:
     for label in np.flatnonzero(counts == 1).tolist():
         number = int(np.argmax(source.labels == label))
         yield Finding(source.examples[number], "only image of its class", source.class_names[label])
-    smallest, largest = int(counts.argmin()), int(counts.argmax())
-    if counts[largest] >= _IMBALANCE * counts[smallest]:
+    largest = int(counts.argmax())
+    for label in np.flatnonzero(counts * _IMBALANCE <= counts[largest]).tolist():
         yield Finding(
-            source.class_names[smallest],
+            source.class_names[label],
             "imbalance",
-            f"{counts[smallest]} images, and {counts[largest]} of {source.class_names[largest]}",
+            f"{count_of(int(counts[label]), 'image')}, and {counts[largest]} of the largest class",
             source.class_names[largest],
         )
 

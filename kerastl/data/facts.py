@@ -40,7 +40,6 @@ _GIST_BYTES = 8 + _FIELDS * _FIELDS * 3
 # Comparing each with each takes ten seconds at 100,000 images, and four times that at twice.
 MOST_COMPARED = 200_000
 _DIGEST_BYTES = 16
-_CHANGED = "was changed while it was looked at"
 # Files that are looked at between two looks at the clock.
 _CHUNK = 64
 
@@ -59,6 +58,7 @@ class Facts:
         is_flat: Whether all pixels are alike.
         gist: What near-duplicates share, likewise: a perceptual hash of 64 bits, then the
             colours of 8 x 8 fields.
+        is_of_content: Whether the same content would give the same facts again.
     """
 
     problem: str
@@ -68,6 +68,7 @@ class Facts:
     width: int = 0
     is_flat: bool = False
     gist: str = ""
+    is_of_content: bool = True
 
 
 def look_at(source: Source, *, memory: pathlib.Path | None, progress: Progress) -> list[Facts]:
@@ -93,7 +94,7 @@ def look_at(source: Source, *, memory: pathlib.Path | None, progress: Progress) 
                 found = pool.map(lambda number: _look(source, number), chunk)
                 for number, fact in zip(chunk, found, strict=True):
                     facts[number] = fact
-                    if fact.problem != _CHANGED:
+                    if fact.is_of_content:
                         remembered.add(keys[number], dataclasses.asdict(fact))
                 remembered.save()
                 meter.show(start + len(chunk))
@@ -122,9 +123,11 @@ def digest_files(
             for start in range(0, len(todo), _CHUNK):
                 chunk = todo[start : start + _CHUNK]
                 contents = pool.map(lambda number: content_or_place(paths[number]), chunk)
-                for number, content in zip(chunk, contents, strict=True):
+                for number, (content, is_there) in zip(chunk, contents, strict=True):
                     found = digests[number] = digest(content)
-                    remembered.add(keys[number], found.hex())
+                    # What a disk refused once it may give the next time.
+                    if is_there:
+                        remembered.add(keys[number], found.hex())
                 remembered.save()
                 meter.show(start + len(chunk))
     return np.frombuffer(b"".join(filter(None, digests)), np.uint8).reshape(len(paths), -1)
@@ -182,9 +185,9 @@ def _look(source: Source, number: int) -> Facts:
     try:
         content = source.load(number)
     except OSError as error:
-        return Facts(error.strerror or "cannot be read")
+        return Facts(error.strerror or "cannot be read", is_of_content=False)
     if digest(content) != source.digests[number].tobytes():
-        return Facts(_CHANGED)
+        return Facts("was changed while it was looked at", is_of_content=False)
     if not content:
         return Facts("is empty")
     kind = kind_of(content)

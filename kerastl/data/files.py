@@ -7,6 +7,7 @@ import dataclasses
 import io
 import os
 import pathlib
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NoReturn
@@ -17,14 +18,18 @@ from kerastl.errors import UsageError, bad_value, closest
 # Folders above the class folders that bring their own splits.
 _SPLIT_FOLDERS = {
     "train": "train",
+    "training": "train",
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
     "test": "test",
+    "testing": "test",
 }
 # What file managers, archives, notebooks and network drives leave behind.
-_LITTER_FOLDERS = frozenset(["__macosx", "@eadir", "$recycle.bin", "lost+found", "__pycache__"])
-_LITTER_FILES = frozenset(["thumbs.db", "desktop.ini", "ehthumbs.db"])
+_LITTER_FOLDERS = frozenset(
+    ["__macosx", "@eadir", "$recycle.bin", "lost+found", "system volume information", "__pycache__"]
+)
+_LITTER_FILES = frozenset(["thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"])
 # Files that stand beside images and are none.
 _OTHER_ENDINGS = frozenset([".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".py"])
 
@@ -35,7 +40,9 @@ _COLUMNS = {
     "split": ("split", "set", "subset"),
     "group": ("group", "group_id", "patient", "subject"),
 }
-_SPLIT_VALUES = _SPLIT_FOLDERS | {"dev": "validation", "training": "train"}
+_SPLIT_VALUES = _SPLIT_FOLDERS | {"dev": "validation", "eval": "validation"}
+# Says of a table that it brings no such column, whatever its columns are called.
+_NO_COLUMN = "none"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +112,7 @@ def _list_folder(root: pathlib.Path, folder: str) -> Listing:
     findings: list[Finding] = []
     children = _class_folders(root, ignored)
     by_split = {child: _SPLIT_FOLDERS.get(child.name.lower()) for child in children}
+    stock = None
     if any(by_split.values()):
         strange = [child.name for child, split in by_split.items() if split is None]
         if strange:
@@ -127,6 +135,13 @@ def _list_folder(root: pathlib.Path, folder: str) -> Listing:
             findings.append(Finding(names, "no folder train", f"train is split off {stock}"))
     else:
         places = [(child, "train") for child in children]
+    if len(places) == 1 and stock is None and (inner := _class_folders(children[0], ignored)):
+        raise bad_value(
+            "dataset",
+            f"folder:{folder}",
+            f"holds one folder alone, {children[0].name}, with {inner[0].name} and others in it",
+            f"Give folder:{children[0]}",
+        )
     if not places:
         images = sum(path.is_file() for path in root.iterdir())
         raise bad_value(
@@ -138,7 +153,7 @@ def _list_folder(root: pathlib.Path, folder: str) -> Listing:
     files = [
         LabelledFile(path, readable(path.relative_to(root)), readable(place.name), split)
         for place, split in places
-        for path in _walk(place, root, ignored)
+        for path in _walk(place, [root, *(place for place, _ in places)], ignored)
     ]
     class_names = [readable(place.name) for place, _ in places]
     listing = _listing(files, class_names, ignored, field=f"folder:{folder}")
@@ -196,7 +211,7 @@ def list_images(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     Raises:
         OSError: If a folder cannot be read.
     """
-    yield from _walk(folder, folder, collections.Counter())
+    yield from _walk(folder, [folder], collections.Counter())
 
 
 @contextlib.contextmanager
@@ -211,9 +226,7 @@ def _open_table(
         ) from error
     except UnicodeDecodeError as error:
         raise bad_value(flag, field, "is not UTF-8", "Save it as UTF-8") from error
-    header_line = text.partition("\n")[0]
-    delimiter = max("\t;,", key=header_line.count)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows = _read_rows(text, is_tabbed=path.suffix.lower() == ".tsv")
     try:
         yield rows
     except csv.Error as error:
@@ -221,6 +234,27 @@ def _open_table(
             f"{flag}={field!r}: cannot be read behind line {rows.line_num} ({error}). Close "
             "every double quote, and write one inside a cell twice."
         ) from error
+
+
+def _read_rows(text: str, *, is_tabbed: bool) -> "csv.DictReader[str]":
+    text = text.lstrip("\r\n")
+    header_line, _, rest = text.partition("\n")
+    # Spreadsheets may write first of all what stands between the cells.
+    if named := re.fullmatch(r"sep=(.)\r?", header_line):
+        delimiter, text = named[1], rest
+    elif is_tabbed and "\t" in header_line:
+        delimiter = "\t"
+    else:
+        delimiter = max("\t;,", key=header_line.count)
+    rows = csv.DictReader(
+        io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
+    )
+    # And cells without a name at the end, as many as there ever were columns.
+    names = list(rows.fieldnames or ())
+    while names and not names[-1].strip():
+        names.pop()
+    rows.fieldnames = names
+    return rows
 
 
 def _find_columns(
@@ -232,10 +266,16 @@ def _find_columns(
         )
     if not header:
         raise bad_value("dataset", field, "is empty", "Give it a header and a row for each image")
-    for kind, name in asked.items():
-        if name and name not in header:
+    found: dict[str, str | None] = {}
+    for kind in _COLUMNS:
+        name = asked.get(kind)
+        if name == _NO_COLUMN and name not in header and kind in ("split", "group"):
+            found[kind] = None
+        elif name and name not in header:
             raise _no_column(kind, name, header, field.removeprefix("csv:"))
-    return {kind: asked.get(kind) or _usual_column(header, kind, field) for kind in _COLUMNS}
+        else:
+            found[kind] = name or _usual_column(header, kind, field)
+    return found
 
 
 def _no_column(kind: str, name: str, header: Sequence[str], table: str) -> UsageError:
@@ -269,7 +309,7 @@ def _read_row(
     table: pathlib.Path,
     field: str,
 ) -> LabelledFile:
-    if None in row:
+    if any(map(str.strip, row.get(None, ()))):  # type: ignore[call-overload]
         raise UsageError(
             f"dataset={field!r}: has more cells than its header in line {number}. Put a cell that "
             "holds the delimiter in double quotes."
@@ -290,7 +330,7 @@ def _read_row(
     if split and split not in _SPLIT_VALUES:
         raise UsageError(
             f"dataset={field!r}: has {values['split']!r} as {columns['split']} in line {number}. "
-            "Use train, validation or test."
+            f"Use train, validation or test, or --split_column={_NO_COLUMN}."
         )
     return LabelledFile(
         path=table.parent / values["image"],
@@ -346,15 +386,24 @@ def _class_folders(root: pathlib.Path, ignored: collections.Counter[str]) -> lis
 
 
 def _walk(
-    folder: pathlib.Path, root: pathlib.Path, ignored: collections.Counter[str]
+    folder: pathlib.Path, listed: Sequence[pathlib.Path], ignored: collections.Counter[str]
 ) -> Iterator[pathlib.Path]:
+    """Yields the files below `folder`.
+
+    Args:
+        folder: Where to begin.
+        listed: The root, and what else is listed by itself.
+        ignored: Counts what is left out.
+    """
     seen = set()
-    of_class, of_all = (pathlib.Path(os.path.realpath(place)) for place in (folder, root))
+    of_class, of_all, *others = (
+        pathlib.Path(os.path.realpath(place)) for place in (folder, *listed)
+    )
     for directory, names, files in os.walk(folder, followlinks=True, onerror=_raise):
         real = pathlib.Path(os.path.realpath(directory))
         # A link that leads back, or to what has a class of its own.
         elsewhere = not real.is_relative_to(of_class)
-        back = real.is_relative_to(of_all) or of_all.is_relative_to(real)
+        back = of_all.is_relative_to(real) or any(map(real.is_relative_to, others))
         if real in seen or (elsewhere and back):
             ignored["links that lead back"] += 1
             names.clear()

@@ -195,10 +195,12 @@ def describe(splits: Splits, config: Config, progress: Progress) -> None:
     side = smallest_side(config.image_size)
     images = [decode(source.read(tf.constant(index)), smallest_side=side) for index in sample]
     side_of = max if config.resize == "pad" else min
-    sides = [side_of(image.shape[:2]) for image in images]
-    factor = config.image_size / float(np.median(sides))
-    if factor > 1:
+    sides = np.array([side_of(image.shape[:2]) for image in images])
+    small = sides[sides < config.image_size]
+    if len(small):
+        usual = float(np.median(small))
+        share = "" if len(small) == len(sides) else f" ({len(small)} of {len(sides)} looked at)"
         progress.line(
-            f"Images of {np.median(sides):.0f} px are enlarged {factor:.3g} times to "
-            f"{config.image_size} px."
+            f"Images of {usual:.0f} px{share} are enlarged {config.image_size / usual:.3g} times "
+            f"to {config.image_size} px."
         )

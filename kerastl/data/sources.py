@@ -6,9 +6,11 @@ import errno
 import hashlib
 import io
 import math
+import numbers
 import os
 import pathlib
 import stat
+import unicodedata
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -168,7 +170,7 @@ class Source:
         return cls(
             name=name,
             examples=[readable(path) for path in places],
-            digests=digest_all(map(content_or_place, places)),
+            digests=digest_all(content_or_place(place)[0] for place in places),
             load=lambda index: read_file(places[index]),
             has_files=True,
             **_described(len(places), labels, class_names, splits, groups),
@@ -316,12 +318,12 @@ def readable(name: object) -> str:
     return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def content_or_place(path: pathlib.Path) -> bytes:
-    """Reads a file; one that cannot be read counts as a content of its own."""
+def content_or_place(path: pathlib.Path) -> tuple[bytes, bool]:
+    """Reads a file, and says whether it could; one that cannot be has a content of its own."""
     try:
-        return read_file(path)
+        return read_file(path), True
     except OSError as error:
-        return f"unreadable: {path}: {error.strerror}".encode(errors="surrogateescape")
+        return f"unreadable: {path}: {error.strerror}".encode(errors="surrogateescape"), False
 
 
 def _described(
@@ -340,10 +342,10 @@ def _described(
     given = np.full(count, "train") if splits is None else np.array(splits, str)
     if strange := sorted(set(given.tolist()) - set(_SPLITS)):
         raise bad_value("splits", strange[0], "is no split", f"Use {', '.join(_SPLITS)}")
-    numbers, names = _number_labels(labels, class_names)
+    of_images, names = _number_labels(labels, class_names)
     return {
         "class_names": names,
-        "labels": numbers,
+        "labels": of_images,
         "given_splits": given,
         "groups": None if groups is None else number_groups(groups),
     }
@@ -353,28 +355,43 @@ def _number_labels(
     labels: Sequence[Any] | np.ndarray, class_names: Sequence[str] | None
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Turns labels, names or numbers, into numbers and the names of the classes in order."""
-    values = np.asarray(labels)
+    # As objects: an array of text would make a text of what is missing.
+    values = np.asarray(labels, object)
+    if values.ndim == 2 and values.shape[1] == 1:  # noqa: PLR2004  a column of labels
+        values = values[:, 0]
     if values.ndim != 1:
         raise UsageError(
             f"labels: have the shape {values.shape}. Give one class for each image, as in "
             "labels.argmax(axis=1)."
         )
-    if values.dtype.kind not in "iuU":
-        strange = next((value for value in labels if not isinstance(value, str)), values.dtype)
+    if all(isinstance(value, numbers.Integral) for value in values):
+        of_images = values.astype(np.int64)
+        count = int(of_images.max(initial=-1)) + 1
+        return of_images, check_names(range(count) if class_names is None else class_names)
+    if strange := [value for value in values if not isinstance(value, str)]:
         raise bad_value(
-            "labels", strange, "is neither a name nor a whole number", "Give one for each image"
+            "labels", strange[0], "is neither a name nor a whole number", "Give one for each image"
         )
-    if np.issubdtype(values.dtype, np.integer):
-        count = int(values.max(initial=-1)) + 1
-        names = range(count) if class_names is None else class_names
-        return values.astype(np.int64), tuple(map(str, names))
-    names = order_classes(values.tolist()) if class_names is None else tuple(class_names)
+    composed = [unicodedata.normalize("NFC", value) for value in values]
+    names = check_names(order_classes(composed) if class_names is None else class_names)
     places = {class_name: number for number, class_name in enumerate(names)}
-    if strange := sorted(set(values.tolist()) - set(places), key=str):
+    if unknown := sorted(set(composed) - set(places)):
         raise bad_value(
-            "labels", strange[0], "is none of the class_names", f"Known: {', '.join(names)}"
+            "labels", unknown[0], "is none of the class_names", f"Known: {', '.join(names)}"
         )
-    return np.array([places[value] for value in values.tolist()], np.int64), names
+    return np.array([places[value] for value in composed], np.int64), names
+
+
+def check_names(class_names: Iterable[object]) -> tuple[str, ...]:
+    """Gives names of classes as text in Unicode's composed form.
+
+    Raises:
+        UsageError: If one is empty or no single line of text.
+    """
+    names = tuple(unicodedata.normalize("NFC", str(name)) for name in class_names)
+    if strange := [name for name in names if not name.strip() or not name.isprintable()]:
+        raise bad_value("class_names", strange[0], "is not one line of text", "Rename the class")
+    return names
 
 
 def order_classes(class_names: Iterable[str]) -> tuple[str, ...]:
@@ -387,10 +404,10 @@ def order_classes(class_names: Iterable[str]) -> tuple[str, ...]:
 
 def number_groups(groups: Iterable[Hashable]) -> np.ndarray:
     """Numbers equal groups alike, int64; None, NaN and the empty text stand for no group."""
-    numbers: dict[Hashable, int] = {}
+    number_of: dict[Hashable, int] = {}
     return np.array(
         [
-            numbers.setdefault(("alone", place) if _is_nothing(group) else group, place)
+            number_of.setdefault(("alone", place) if _is_nothing(group) else group, place)
             for place, group in enumerate(groups)
         ],
         np.int64,

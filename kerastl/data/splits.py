@@ -104,8 +104,8 @@ def restore(source: Source, path: pathlib.Path) -> Splits:
         path: The file.
     """
     with path.open(encoding="utf-8", newline="") as file:
-        split_of = {row["example"]: row["split"] for row in csv.DictReader(file)}
-    names = np.array([split_of.get(example, "") for example in source.examples])
+        # By their place: one name may stand for several images.
+        names = np.array([row["split"] for row in csv.DictReader(file)])
     return Splits(source, **{name: np.flatnonzero(names == name) for name in _PARTS})
 
 
@@ -148,7 +148,7 @@ def _name_sides(
     old = {
         index: earlier[source.examples[index]]
         for index in in_train.tolist()
-        if earlier.get(source.examples[index]) in ("train", *fractions)
+        if source.examples[index] in earlier
     }
     dealt: dict[int, str] = {}
     for index, side in old.items():
@@ -158,6 +158,13 @@ def _name_sides(
     free = sizes.keys() - dealt.keys()
     deal_clusters(sizes, fractions, dealt)
     _look_at_classes(source, sizes, dealt, free, ["train", *fractions], may_be_small=may_be_small)
+    if empty := [name for name in fractions if name not in dealt.values()]:
+        raise bad_value(
+            "dataset",
+            source.name,
+            f"has no class with enough images for {' and '.join(empty)}",
+            f"Give one at least {1 + len(fractions)} images that may be apart",
+        )
     sides[in_train] = [dealt[cluster] for cluster in clusters[in_train].tolist()]
     for index, side in old.items():
         sides[index] = side

@@ -206,9 +206,7 @@ def read_predictions(path: pathlib.Path, splits: Splits) -> Evaluation:
     with path.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     columns = [header.index(name, _FIRST_PROBABILITY) for name in names]
-    by_example = {row[0]: [row[column] for column in columns] for row in rows}
-    examples = [splits.source.examples[index] for index in splits.test]
-    probabilities = np.array([by_example[example] for example in examples], np.float32)
+    probabilities = np.array([[row[column] for column in columns] for row in rows], np.float32)
     labels = splits.source.labels[splits.test]
     with np.errstate(divide="ignore"):
         losses = -np.log(probabilities[np.arange(len(labels)), labels].astype(np.float64))

@@ -19,18 +19,20 @@ def out_of_fold(
 
     Args:
         features: Pooled features, float32 (images, channels).
-        labels: Classes, int64 (images,). A judge knows those of which it sees two.
-        groups: Images of one number are in one fold, int64 (images,); two of them at least.
+        labels: Classes, int64 (images,). A judge knows those of which it sees two images.
+        groups: Images of one number are in one fold, int64 (images,).
         seed: Decides the folds.
 
     Returns:
         Probabilities, float64 (images, classes), a column for each class among `labels`, in
-        their order.
+        their order; of NaN for images whose class no judge knows that has not seen them.
     """
     classes, sizes = np.unique(labels, return_counts=True)
+    probabilities = np.full((len(labels), len(classes)), np.nan)
     count = min(_FOLDS, int(sizes.max()), len(np.unique(groups)))
+    if count < 2:  # noqa: PLR2004  all would be in one fold
+        return probabilities
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    probabilities = np.zeros((len(labels), len(classes)))
     with warnings.catch_warnings():
         # It warns of classes with fewer images than folds, which the probes then go without.
         warnings.simplefilter("ignore", UserWarning)
@@ -39,9 +41,13 @@ def out_of_fold(
         # No spread can be told from one image.
         counts = np.bincount(labels[known], minlength=classes.max() + 1)
         known = known[counts[labels[known]] > 1]  # noqa: PLW2901
+        judged = judged[np.isin(labels[judged], labels[known])]  # noqa: PLW2901
+        if len(np.unique(labels[known])) < 2 or not len(judged):  # noqa: PLR2004
+            continue
         probe = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
         probe.fit(features[known], labels[known])
         columns = np.searchsorted(classes, probe.classes_)
+        probabilities[judged] = 0
         probabilities[np.ix_(judged, columns)] = probe.predict_proba(features[judged])
     return probabilities
 
@@ -49,9 +55,13 @@ def out_of_fold(
 def find_label_issues(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Finds images whose label is not the likeliest class, the least likely label first.
 
+    Args:
+        probabilities: Of each image and class; those of NaN are of images that nobody can judge.
+        labels: Classes, int64 (images,).
+
     Returns:
         Positions, int64.
     """
     given = probabilities[np.arange(len(labels)), labels]
-    doubtful = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    doubtful = np.flatnonzero((probabilities.argmax(axis=1) != labels) & ~np.isnan(given))
     return doubtful[np.argsort(given[doubtful], kind="stable")]

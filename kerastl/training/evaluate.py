@@ -59,6 +59,7 @@ class Evaluation:
         precision, recall, f1, support = sklearn_metrics.precision_recall_fscore_support(
             self.labels, self.predicted, labels=labels, zero_division=0
         )
+        predicted = np.bincount(self.predicted, minlength=len(labels)) > 0
         return {
             "num_images": len(self.labels),
             "accuracy": self.accuracy,
@@ -66,7 +67,7 @@ class Evaluation:
             "accuracy_high": high,
             "loss": self.loss,
             "balanced_accuracy": float(np.mean(recall[support > 0])),
-            "macro_f1": float(np.mean(f1)),
+            "macro_f1": float(np.mean(f1[(support > 0) | predicted])),
             "classes": {
                 name: {
                     "precision": float(precision[label]),

@@ -43,7 +43,7 @@ class BalancedAccuracy(keras.metrics.Metric):
 
 
 class MacroF1(keras.metrics.Metric):
-    """The mean over all classes of F1, 0 for a class that was never there or predicted.
+    """The mean of F1 over the classes that were there or predicted.
 
     https://scikit-learn.org/stable/modules/model_evaluation.html#precision-recall-f-measure-metrics
     """
@@ -60,7 +60,10 @@ class MacroF1(keras.metrics.Metric):
         """Computes the score of what was counted, in 0..1."""
         confusion = self._counted.confusion.value
         sums = tf.reduce_sum(confusion, axis=0) + tf.reduce_sum(confusion, axis=1)
-        return tf.reduce_mean(tf.math.divide_no_nan(2 * tf.linalg.diag_part(confusion), sums))
+        scores = tf.math.divide_no_nan(2 * tf.linalg.diag_part(confusion), sums)
+        return tf.math.divide_no_nan(
+            tf.reduce_sum(scores), tf.reduce_sum(tf.cast(sums > 0, "float32"))
+        )
 
 
 def class_weights(counts: np.ndarray, rule: str) -> np.ndarray:

@@ -1,4 +1,6 @@
+import collections
 import csv
+import errno
 import io
 import os
 
@@ -9,7 +11,7 @@ from PIL import Image, ImageDraw
 
 import fakes
 import kerastl
-from kerastl.data import facts, file_source
+from kerastl.data import facts, file_source, sources
 from kerastl.data.audit import read_source
 from kerastl.data.images import decode
 from kerastl.data.splits import deal
@@ -347,7 +349,7 @@ def test_odd_sizes_small_classes_and_imbalance_are_told(tmp_path):
         ("blue/large.png", "unusual size", "400 x 300 pixels"),
         ("blue/wide.png", "unusual shape", "150 x 20 pixels"),
         ("amber/1.png", "only image of its class", "amber"),
-        ("amber", "imbalance", "1 images, and 44 of blue"),
+        ("amber", "imbalance", "1 image, and 44 of the largest class"),
     }
 
 
@@ -460,3 +462,37 @@ def test_file_half_written_while_it_is_looked_at_is_not_remembered_so(tmp_path, 
     path.write_bytes(whole)
     source, _ = read(config_of(tmp_path))
     assert len(source) == 36
+
+
+def test_what_a_disk_refused_once_is_read_the_next_time(tmp_path, monkeypatch):
+    root = write_rgb36(tmp_path / "data")
+    read_file = sources.read_file
+
+    def refuse(path):
+        if path.name == "03.jpg" and path.parent.name == "red":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read_file(path)
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(sources, "read_file", refuse)
+        refusing.setattr("kerastl.data.file_source.read_file", refuse)
+        assert "red/03.jpg Input/output error" in refusal(config_of(tmp_path))[0]
+    source, _ = read(config_of(tmp_path))
+    assert len(source) == 36
+    assert root.exists()
+
+
+def test_wrong_label_hides_no_leak_between_splits(tmp_path):
+    root = tmp_path / "data"
+    for place in ("train/red/00", "train/red/01", "val/red/00", "test/blue/00"):
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        picture(0).save(root / f"{place}.png")
+    for number, place in enumerate(("train/blue/1", "train/red/2", "val/blue/3", "test/red/4")):
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        picture(1 + number).save(root / f"{place}.png")
+    source, _ = read(config_of(tmp_path))
+    kinds = collections.Counter(finding.kind for finding in source.findings)
+    assert kinds["same image in two splits"] >= 2
+    assert kinds["same image in two classes"] >= 1
+    pairs = {frozenset((finding.file, finding.other)) for finding in source.findings}
+    assert any({"val/red/00.png"} < pair and "train/red" in str(pair) for pair in pairs)

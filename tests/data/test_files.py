@@ -171,19 +171,36 @@ def test_wrong_place_is_told_apart(tmp_path):
     assert "mixes split folders with others (other)" in refusal("folder", tmp_path / "split")
 
 
+def test_folder_one_too_high_names_the_one_to_give(tmp_path):
+    touch(tmp_path, "archive/train/a/1.jpg", "archive/train/b/2.jpg")
+    text = refusal("folder", tmp_path)
+    assert "holds one folder alone, archive, with train and others in it. Give folder:" in text
+    assert text.endswith("/archive.")
+
+
+def test_link_to_a_hidden_store_is_followed(tmp_path):
+    touch(tmp_path, ".store/cat/1.jpg", "cat/2.jpg", "dog/3.jpg")
+    (tmp_path / "cat" / "more").symlink_to(tmp_path / ".store" / "cat")
+    (tmp_path / "dog" / "again").symlink_to(tmp_path / "cat")
+    assert sorted(found(tmp_path)) == ["cat/2.jpg", "cat/more/1.jpg", "dog/3.jpg"]
+    assert list_folder(str(tmp_path)).ignored["links that lead back"] == 1
+
+
 @pytest.mark.parametrize(
     ("folders", "splits"),
     [
         (("val", "test"), ["test", "train"]),
         (("validation",), ["train"]),
         (("test",), ["train"]),
+        (("testing", "training"), ["test", "train"]),
     ],
 )
 def test_without_train_others_stand_in_for_it(tmp_path, folders, splits):
     touch(tmp_path, *(f"{name}/a/1.jpg" for name in folders))
     listing = list_folder(str(tmp_path))
     assert [file.split for file in listing.files] == splits
-    assert [finding.kind for finding in listing.findings] == ["no folder train"]
+    told = [finding.kind for finding in listing.findings]
+    assert told == ([] if "training" in folders else ["no folder train"])
     touch(tmp_path, "train/a/1.jpg")
     assert list_folder(str(tmp_path)).findings == ()
 
@@ -201,6 +218,11 @@ def table(tmp_path, text, name="list.csv", encoding="utf-8"):
         ("list.csv", "\ufeffPath,Class\r\na/1.jpg,red\r\nb 2.jpg,blue\r\n"),
         ("list.tsv", "filename\tcategory\na/1.jpg\tred\nb 2.jpg\tblue"),
         ("list.csv", 'label;file\n"red";"a/1.jpg"\n\nblue;b 2.jpg\n'),
+        # As spreadsheets write them.
+        ("list.csv", 'image,label,,\na/1.jpg, "red",,\nb 2.jpg,blue,,\n'),
+        ("list.csv", "\r\n\nimage,label\na/1.jpg,red\nb 2.jpg,blue\n"),
+        ("list.csv", "sep=|\r\nimage|label\r\na/1.jpg|red\r\nb 2.jpg|blue\r\n"),
+        ("list.tsv", "image\tnote, long, very, many\tlabel\na/1.jpg\tx\tred\nb 2.jpg\ty\tblue"),
     ],
 )
 def test_table_gives_paths_beside_itself(tmp_path, name, text):
@@ -219,6 +241,15 @@ def test_table_may_bring_splits_and_groups_and_name_its_columns(tmp_path):
     assert [file.split for file in files] == ["train", "validation", "test"]
     assert [file.group for file in files] == ["ann", "bob", ""]
     assert files[1].path == pathlib.Path("/b.jpg")
+
+
+def test_column_of_another_meaning_may_be_left_alone(tmp_path):
+    path = str(table(tmp_path, "image,label,set\na.jpg,x,12\nb.jpg,y,13\n"))
+    assert "has '12' as set in line 2. Use train, validation or test, or --split_column=none." in (
+        refusal("csv", path)
+    )
+    files = list_table(path, columns={"split": "none"}).files
+    assert [file.split for file in files] == ["train", "train"]
 
 
 @pytest.mark.parametrize(

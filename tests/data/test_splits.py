@@ -5,7 +5,7 @@ import pytest
 
 from kerastl.config import Config
 from kerastl.data.sources import Source, digest_all
-from kerastl.data.splits import count_per_class, deal
+from kerastl.data.splits import count_per_class, deal, restore
 from kerastl.errors import UsageError
 
 NAMES = ("train", "validation", "test", "unused")
@@ -281,6 +281,39 @@ def test_old_images_stay_whatever_has_become_of_their_class(tmp_path):
     groups[[first.train[0], first.test[0]]] = 99
     third = deal(dataclasses.replace(old, groups=groups), again)
     assert contents(third) == before
+
+
+def test_old_images_stay_where_the_new_data_bring_a_split_of_their_own(tmp_path):
+    config = make_config(validation_fraction=0.2, test_fraction=0.2)
+    source = make_source([0, 1] * 20)
+    first = deal(source, config)
+    path = write_splits(tmp_path / "splits.csv", first)
+    new = np.arange(40) >= 36
+    grown = dataclasses.replace(source, given_splits=np.where(new, "validation", "train"))
+    second = deal(grown, make_config(splits_from=path, test_fraction=0.2))
+    old = np.flatnonzero(~new)
+    for name in ("train", "validation", "test"):
+        was, now = getattr(first, name), getattr(second, name)
+        assert set(was) & set(old) == set(now) & set(old)
+
+
+def test_classes_too_small_for_any_split_are_told_before_training():
+    source = make_source([0, 1])
+    with pytest.raises(UsageError, match="has no class with enough images for validation"):
+        deal(source, make_config(small_classes="train"))
+
+
+def test_restored_splits_go_by_place_where_a_name_stands_twice(tmp_path):
+    source = dataclasses.replace(make_source([0, 1] * 20), examples=["same.png"] * 40)
+    first = deal(source, make_config())
+    split_of = {index: name for name, indices in first.items() for index in indices.tolist()}
+    path = tmp_path / "splits.csv"
+    rows = "".join(f"same.png,a,{split_of[index]}\n" for index in range(40))
+    path.write_text(f"example,class_name,split\n{rows}")
+    again = restore(source, path)
+    for name in ("validation", "test"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(first, name))
+    assert set(again.train) == set(first.train)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,41 @@ def test_no_image_judges_itself_or_its_copy():
     assert accuracy["together"] < 0.65 < accuracy["apart"]
 
 
+@pytest.mark.parametrize(
+    ("sizes", "judged"),
+    [
+        # Of each class the judges of a fold have to see two images.
+        ((10, 2), [True] * 10 + [False] * 2),
+        ((50, 2), [True] * 50 + [False] * 2),
+        ((10, 1), [True] * 10 + [False]),
+        ((3, 3), [True] * 6),
+        ((2, 2), [False] * 4),
+        ((1, 1), [False] * 2),
+    ],
+)
+def test_what_nobody_can_judge_is_no_issue(sizes, judged):
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    features = rng.normal(size=(len(labels), 8)).astype(np.float32)
+    probabilities = out_of_fold(features, labels, np.arange(len(labels)), seed=0)
+    known = ~np.isnan(probabilities).any(axis=1)
+    # Where the judges know one class alone they say nothing.
+    assert not (known & ~np.array(judged)).any()
+    assert not set(find_label_issues(probabilities, labels)) & set(np.flatnonzero(~known))
+    if sizes == (3, 3):
+        assert known.all()
+
+
+def test_class_of_one_group_has_no_judge():
+    features, labels = clouds(per_class=14)
+    groups = np.where(labels == 1, 1000, np.arange(len(labels)))
+    probabilities = out_of_fold(features, labels, groups, seed=0)
+    np.testing.assert_array_equal(np.isnan(probabilities).any(axis=1), labels == 1)
+    together = out_of_fold(features, labels, np.zeros(len(labels), int), seed=0)
+    assert np.isnan(together).all()
+    assert len(find_label_issues(together, labels)) == 0
+
+
 def test_run_lists_images_with_a_wrong_label(tmp_path):
     source = fakes.colour_source(per_class=40, noise=60.0)
     wrong = [3, 45, 101]

@@ -30,6 +30,12 @@ def test_numbers_by_hand():
     assert metrics["macro_f1"] == pytest.approx((0.8 + 0.5 + 0) / 3)
 
 
+def test_class_without_images_that_is_never_predicted_counts_in_no_mean():
+    metrics = evaluation().metrics((*NAMES, "d"))
+    assert metrics["balanced_accuracy"] == pytest.approx((1 + 0.5 + 0) / 3)
+    assert metrics["macro_f1"] == pytest.approx((0.8 + 0.5 + 0) / 3)
+
+
 def test_class_that_is_never_predicted_has_zeros():
     assert evaluation().metrics(NAMES)["classes"]["c"] == {
         "precision": 0.0,

@@ -34,11 +34,14 @@ def test_scores_are_those_of_scikit_learn(seed):
     assert f1 == pytest.approx(expected)
 
 
-def test_class_that_is_never_there_counts_in_neither_as_a_success():
+def test_class_that_is_never_there_nor_predicted_counts_in_neither():
     labels, predicted = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0])
     balanced, f1 = scored(labels, predicted, 3)
     assert balanced == pytest.approx(0.75)
-    assert f1 == pytest.approx((0.8 + 2 / 3 + 0) / 3)
+    assert f1 == pytest.approx((0.8 + 2 / 3) / 2)
+    # To be taken for a class that is not there is a mistake.
+    _, f1 = scored(labels, np.array([0, 0, 1, 2]), 3)
+    assert f1 == pytest.approx((1 + 2 / 3 + 0) / 3)
 
 
 def test_reset_forgets_both():
