@@ -14,6 +14,7 @@ from kerastl.errors import bad_value, closest
 from kerastl.model.backbones import Blocks
 from kerastl.model.boundaries import Boundary, FlatModel, find_boundaries
 from kerastl.model.build import POOLED
+from kerastl.model.nesting import models_in
 
 _BACKBONE = "backbone"
 NORMALIZATIONS = (
@@ -179,7 +180,7 @@ def _labels(flat: FlatModel, blocks: Blocks) -> dict[int, str | None]:
 def _set_trainable(classifier: keras.Model, flat: FlatModel, trainable: list[Any]) -> None:
     ids = {id(layer) for layer in trainable}
     # Setting a model's flag sets that of every layer in it, so the models come first.
-    models = list(_models_in(classifier))
+    models = list(models_in(classifier))
     for model in models:
         model.trainable = True
     for step in flat.steps:
@@ -188,14 +189,6 @@ def _set_trainable(classifier: keras.Model, flat: FlatModel, trainable: list[Any
     for model in reversed(models):
         if not model.trainable_weights:
             model.trainable = False
-
-
-def _models_in(model: keras.Model) -> Iterator[keras.Model]:
-    """Yields a model and the models in it, outermost first."""
-    yield model
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _models_in(layer)
 
 
 def _drop_rate(layer: Any) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 from kerastl.environment import keras_home
 from kerastl.errors import KerastlError, bad_value
 from kerastl.model.backbones import IMAGENET_DEVIATION, IMAGENET_MEAN, Backbone, check_weights
+from kerastl.model.nesting import models_in
 
 _NETWORK_TIMEOUT_SECONDS = 20
 
@@ -152,17 +153,10 @@ def _copy_weights(source: keras.Model, network: keras.Model, backbone: Backbone)
 def _backbone_in(model: keras.Model, network: keras.Model) -> keras.Model:
     """Finds the model in a classifier that has the weights of `network`, or gives it back whole."""
     shapes = [tuple(weight.shape) for weight in network.weights]
-    for candidate in _models_in(model):
+    for candidate in models_in(model):
         if [tuple(weight.shape) for weight in candidate.weights] == shapes:
             return candidate
     return model
-
-
-def _models_in(model: keras.Model) -> Iterator[keras.Model]:
-    yield model
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _models_in(layer)
 
 
 def _load_h5(network: keras.Model, path: str, backbone: Backbone) -> None:

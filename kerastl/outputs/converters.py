@@ -1,5 +1,6 @@
 """A classifier as one file of each format, from pixels to probabilities."""
 
+import contextlib
 import pathlib
 from collections.abc import Iterator
 
@@ -8,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl import environment
+from kerastl.model.nesting import models_in
 
 
 def write_keras(classifier: keras.Model, path: pathlib.Path) -> None:
@@ -63,10 +65,29 @@ def write_onnx(classifier: keras.Model, path: pathlib.Path) -> None:
     model = with_probabilities(classifier)
     # Keras takes the input from a call.
     model(np.zeros([1, *classifier.input.shape[1:]], np.float32))
-    with environment.quiet():
+    with environment.quiet(), _constants_in_place(classifier):
         model.export(path, format="onnx", verbose=False)
     # The converter leaves in what it does not know.
     onnx.checker.check_model(str(path))
+
+
+@contextlib.contextmanager
+def _constants_in_place(classifier: keras.Model) -> Iterator[None]:
+    """Lets normalization layers hold what they subtract and divide by as NumPy arrays.
+
+    Arrays are written into a graph, tensors become inputs of an ONNX model.
+    """
+    kind = keras.layers.Normalization
+    layers = [layer for part in models_in(classifier) for layer in part.layers]
+    layers = [layer for layer in layers if isinstance(layer, kind)]
+    before = [(layer.mean, layer.variance) for layer in layers]
+    for layer in layers:
+        layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
+    try:
+        yield
+    finally:
+        for layer, (mean, variance) in zip(layers, before, strict=True):
+            layer.mean, layer.variance = mean, variance
 
 
 def with_probabilities(classifier: keras.Model) -> keras.Model:
