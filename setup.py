@@ -7,7 +7,13 @@ from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'VERSION = "(.+)"', (HERE / "kerastl/version.py").read_text("utf-8"))[1]
-_TEST = ["pytest>=9.2", "pytest-xdist>=3.8"]
+_SERVE = [
+    "prometheus-client>=0.26",
+    "python-multipart>=0.0.34",
+    "starlette>=1.10",
+    "uvicorn>=0.54",
+]
+_TEST = [*_SERVE, "pytest>=9.2", "pytest-xdist>=3.8"]
 
 setup(
     name="kerastl",
@@ -18,6 +24,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["kerastl", "kerastl.*"]),
+    package_data={"kerastl.serving": ["page.html"]},
     python_requires=">=3.11",
     install_requires=[
         "absl-py>=2.5",
@@ -38,6 +45,7 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.21"],
+        "serve": _SERVE,
         "test": _TEST,
         "dev": [*_TEST, "mypy==2.4.1", "pytest==9.2.0", "ruff==0.17.6"],
     },

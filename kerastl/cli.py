@@ -8,7 +8,12 @@ from kerastl.main import guard
 from kerastl.progress import Progress
 
 # Subcommand -> module whose `main` takes the arguments and returns the exit code.
-_COMMANDS = {"train": "kerastl.main", "export": "kerastl.export", "cache": "kerastl.cache"}
+_COMMANDS = {
+    "train": "kerastl.main",
+    "export": "kerastl.export",
+    "serve": "kerastl.serve",
+    "cache": "kerastl.cache",
+}
 
 
 def main() -> int:

@@ -19,19 +19,21 @@ ORDER = (
     "training",
     "outputs",
     "selection",
+    "serving",
     "run",
     "__init__",
     "flagfile",
     "flags",
     "main",
     "export",
+    "serve",
     "cache",
     "cli",
 )
 ROOT = pathlib.Path(kerastl.__file__).parent
 MODULES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 # The only modules that may import them at all.
-ABSL = {"flags.py", "cache.py", "export.py"}
+ABSL = {"flags.py", "cache.py", "export.py", "serve.py"}
 
 
 def imports(module):

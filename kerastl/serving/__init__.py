@@ -1,0 +1,1 @@
+"""An HTTP server for exports, with the REST interface of TensorFlow Serving."""
