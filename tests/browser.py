@@ -17,10 +17,12 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 SECONDS = 30
 # Chromium reads its orders from descriptor 3 and writes to 4; those of a process may be others.
 _LAUNCH = """
-import os, sys
+import fcntl, os, sys
 read, write, *command = sys.argv[1:]
-os.dup2(os.dup(int(read)), 3)
-os.dup2(os.dup(int(write)), 4)
+# By way of numbers that are neither 3 nor 4.
+copies = [fcntl.fcntl(int(given), fcntl.F_DUPFD, 10) for given in (read, write)]
+os.dup2(copies[0], 3)
+os.dup2(copies[1], 4)
 os.execvp(command[0], command)
 """
 _FLAGS = (

@@ -28,6 +28,10 @@ class Bodies:
         self._max_bytes_in_all = max_bytes_in_all
         self._held = 0
 
+    def held(self) -> int:
+        """Counts the bytes."""
+        return self._held
+
     @contextlib.asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
         """Yields the whole body, which counts as held until the block ends.

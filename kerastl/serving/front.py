@@ -10,6 +10,8 @@ from kerastl.serving.metrics import Metrics
 
 # A client that is refused goes on sending for so long at most.
 _SECONDS_OF_DRAINING = 10.0
+# The status of one that was too slow already.
+_SLOW = 408
 
 
 class Front:
@@ -35,7 +37,7 @@ class Front:
                 status = message["status"]
                 if self.is_stopping:
                     message["headers"].append((b"connection", b"close"))
-            elif not message.get("more_body", False) and not inward.is_whole:
+            elif not message.get("more_body", False) and not (inward.is_whole or status == _SLOW):
                 await send({**message, "more_body": True})
                 await inward.drain()
                 message = {"type": "http.response.body"}

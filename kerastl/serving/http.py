@@ -87,10 +87,12 @@ def running(
         wait_seconds=limits.batch_wait_ms / 1000,
         queue_size=limits.queue_size,
     )
-    metrics = Metrics(waiting=batcher.waiting, version=lambda: models.current.version)
-    batcher.on_batch = metrics.observe_batch
     max_bytes = round(limits.max_body_mb * 1e6)
     bodies = Bodies(max_bytes=max_bytes, max_bytes_in_all=_BODIES_IN_ALL * max_bytes)
+    metrics = Metrics(
+        waiting=batcher.waiting, held=bodies.held, version=lambda: models.current.version
+    )
+    batcher.on_batch = metrics.observe_batch
     front = Front(build_app(models, batcher, bodies, metrics), metrics)
     server = _Server(front)
     # Signals go to the main thread, which is free for them while another serves.

@@ -11,11 +11,14 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 class Metrics:
     """Counters in a registry of their own, so that a process may hold several servers."""
 
-    def __init__(self, *, waiting: Callable[[], int], version: Callable[[], int]) -> None:
+    def __init__(
+        self, *, waiting: Callable[[], int], held: Callable[[], int], version: Callable[[], int]
+    ) -> None:
         """Starts at zero.
 
         Args:
             waiting: Counts the images in the queue.
+            held: Counts the bytes of bodies that are held.
             version: Gives the version that is served.
         """
         self._registry = prometheus.CollectorRegistry()
@@ -50,14 +53,12 @@ class Metrics:
             "Images that could not be decoded.",
             registry=self._registry,
         )
-        queue = prometheus.Gauge(
-            "kerastl_queue_images", "Images that wait.", registry=self._registry
-        )
-        queue.set_function(waiting)
-        served = prometheus.Gauge(
-            "kerastl_model_version", "The version that is served.", registry=self._registry
-        )
-        served.set_function(version)
+        for name, meaning, count in (
+            ("kerastl_queue_images", "Images that wait.", waiting),
+            ("kerastl_body_bytes", "Bytes of requests that are being answered.", held),
+            ("kerastl_model_version", "The version that is served.", version),
+        ):
+            prometheus.Gauge(name, meaning, registry=self._registry).set_function(count)
 
     def observe_batch(self, num_images: int, seconds: float) -> None:
         """Counts a batch."""

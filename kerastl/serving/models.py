@@ -14,7 +14,7 @@ from google.protobuf.json_format import MessageToDict
 from tensorflow.core.protobuf import saved_model_pb2
 
 from kerastl.errors import KerastlError
-from kerastl.progress import Progress
+from kerastl.progress import Progress, count_of
 from kerastl.serving.place import GRAPH, Place
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -83,8 +83,9 @@ def _load(path: pathlib.Path, name: str, version: int, batch_sizes: Sequence[int
     }
     answers = _warm_up(signatures, batch_sizes)
     class_names = tuple((path / "assets/class_names.txt").read_text("utf-8").splitlines())
-    if answers["probabilities"].shape[1:] != (len(class_names),):
-        raise ValueError(f"it has {answers['probabilities'].shape[1:]} outputs for {class_names}")
+    num_outputs = answers["probabilities"].shape[-1]
+    if num_outputs != len(class_names):
+        raise ValueError(f"it has {num_outputs} outputs for {count_of(len(class_names), 'class')}")
     card = json.loads((path / "assets/model_card.json").read_text("utf-8"))
     return Model(
         name=name,
