@@ -72,12 +72,15 @@ def bind(host: str, port: int) -> socket.socket:
         KerastlError: If it cannot be had.
     """
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )[0]
     except (OSError, UnicodeError) as error:
         raise bad_value(
             "host", host, "is no address", "Use 127.0.0.1, or 0.0.0.0 for all"
         ) from error
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named, since asyncio turns off the wait for more to send by it alone.
+    bound = socket.socket(family, kind, protocol)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(address)
