@@ -161,10 +161,12 @@ class _Endpoints:
 def _explain(error: BadImagesError, predict: Predict) -> str:
     if not isinstance(predict.values[0], bytes):
         return error.message.split("\n")[0]
-    reasons = [f"{index} ({_reason(predict.values[index])})" for index in error.indices]
-    shown = ", ".join(reasons[:_INDICES_NAMED])
-    more = f" and {len(reasons) - _INDICES_NAMED} more" if len(reasons) > _INDICES_NAMED else ""
-    return f"image_bytes: no image that can be decoded at index {shown}{more}"
+    named = error.indices[:_INDICES_NAMED]
+    shown = ", ".join(f"{index} ({_reason(predict.values[index])})" for index in named)
+    more = len(error.indices) - len(named)
+    return f"image_bytes: no image that can be decoded at index {shown}" + (
+        f" and {more} more" if more else ""
+    )
 
 
 def _reason(content: bytes) -> str:

@@ -22,6 +22,7 @@ from kerastl.serving.metrics import Metrics
 from kerastl.serving.models import Models
 from kerastl.serving.place import Place
 
+_SECONDS_BETWEEN_LOOKS = 1.0
 # So many of the largest bodies may be held at a time.
 _BODIES_IN_ALL = 8
 _BACKLOG = 1024
@@ -49,19 +50,23 @@ class Serving:
     url: str
     models: Models
     batcher: Batcher
+    thread: threading.Thread
 
 
 def serve(place: Place, listener: socket.socket, limits: Limits, progress: Progress) -> None:
     """Serves until the process is told to stop, by SIGTERM or from the keyboard."""
-    stop = threading.Event()
     with running(place, listener, limits, progress) as serving:
         model = serving.models.current
         progress.line(
             f"Serving {model.name}, version {model.version}, {len(model.class_names)} classes, at "
             f"{serving.url}"
         )
-        with _told_to_stop(stop):
-            stop.wait()
+        stop = _told_to_stop()
+        while not stop.wait(_SECONDS_BETWEEN_LOOKS):
+            if not serving.thread.is_alive():
+                raise KerastlError(
+                    "serve: the server has ended by itself. See above; start it anew."
+                )
         progress.line("Stopping; what was accepted is answered first.")
     progress.line("Stopped.")
 
@@ -106,7 +111,7 @@ def running(
                     "port: cannot be listened on. See above, and try another --port."
                 )
         models.watch()
-        yield Serving(_url(listener), models, batcher)
+        yield Serving(_url(listener), models, batcher, thread)
     finally:
         models.close()
         server.should_exit = True
@@ -179,9 +184,9 @@ class _Protocol(H11Protocol):
             self.transport.close()
 
 
-@contextlib.contextmanager
-def _told_to_stop(stop: threading.Event) -> Iterator[None]:
-    """Sets an event at the first signal; a second one ends the process as always."""
+def _told_to_stop() -> threading.Event:
+    """Gives an event that the first signal sets; a second one ends the process as always."""
+    stop = threading.Event()
 
     def note(number: int, frame: object) -> None:
         signal.signal(number, before[number])
@@ -191,7 +196,7 @@ def _told_to_stop(stop: threading.Event) -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in numbers}
     for number in before:
         signal.signal(number, note)
-    yield
+    return stop
 
 
 def _batch_sizes(largest: int) -> list[int]:

@@ -1,6 +1,7 @@
 import threading
 import time
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -128,6 +129,24 @@ def test_files_that_look_damaged_spoil_no_batch_of_sound_ones(batcher, blocker, 
         with pytest.raises(BadImagesError):
             request.answer.result(10)
     assert batches == [[b"\x89PNGbad and cut off", b"bad text"], [PNG % 1]]
+
+
+def test_models_and_sizes_of_pixels_share_no_batch(batcher, blocker):
+    batches = []
+
+    def give_back(values):
+        batches.append([value.shape for value in values])
+        return {"row": values}
+
+    small, wide = np.zeros((2, 2, 3), np.uint8), np.zeros((2, 5, 3), np.uint8)
+    first, second = model_of(give_back), model_of(give_back)
+    blocker.block(batcher)
+    asked = [(first, small), (first, wide), (second, small), (first, small), (second, small)]
+    requests = [batcher.submit(model, "only", [value]) for model, value in asked]
+    blocker.release.set()
+    for request, (_, value) in zip(requests, asked, strict=True):
+        assert rows(request)[0].shape == value.shape
+    assert batches == [[small.shape] * 2, [wide.shape], [small.shape] * 2]
 
 
 def test_failure_is_told_and_the_worker_goes_on(batcher, model, capsys):
