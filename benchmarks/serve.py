@@ -166,9 +166,9 @@ async def _load(port: int, requests: Sequence[bytes], clients: int, seconds: flo
     return times
 
 
-def _request(path: str, body: bytes) -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+def _request(path: str, body: bytes, *headers: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}", *headers]
+    return "".join(f"{line}\r\n" for line in (*lines, "")).encode() + body
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[int, bytes]:
@@ -228,7 +228,8 @@ async def _send_all(
             _, path, body = kinds[kind]
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                writer.write(_request(path, files[number % len(files)] if body is None else body))
+                content = files[number % len(files)] if body is None else body
+                writer.write(_request(path, content, "Connection: close"))
                 await writer.drain()
                 status, text = await _read(reader)
                 json.loads(text)
