@@ -68,8 +68,16 @@ class Tab:
             self.events.append(answer)
 
     def open(self, url):
+        before = self._count("Page.loadEventFired")
         self.call("Page.navigate", url=url)
-        self.wait("document.readyState === 'complete'")
+        end = time.monotonic() + SECONDS
+        while self._count("Page.loadEventFired") == before:
+            assert time.monotonic() < end
+            self.value("0")
+            time.sleep(0.01)
+        # What is not drawn yet cannot be hit.
+        drawn = "new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
+        self.call("Runtime.evaluate", expression=drawn, awaitPromise=True)
 
     def value(self, expression):
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
@@ -119,6 +127,9 @@ class Tab:
             for event in self.events
             if event.get("method") == "Network.requestWillBeSent"
         ]
+
+    def _count(self, method):
+        return sum(event.get("method") == method for event in self.events)
 
     def _read(self):
         message = bytearray()
