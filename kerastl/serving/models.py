@@ -1,5 +1,7 @@
 """The versions of an export: finds, loads and warms them up, and switches to a new one."""
 
+import contextlib
+import ctypes
 import dataclasses
 import gc
 import json
@@ -222,9 +224,16 @@ class Models:
             return False
         self.current = model
         self._progress.line(f"Version {version} is served from now on, from {path}.")
-        # A SavedModel holds circles of objects, and with them its weights.
-        gc.collect()
+        _give_back_memory()
         return True
+
+
+def _give_back_memory() -> None:
+    # A SavedModel holds circles of objects, and with them its weights.
+    gc.collect()
+    # What loading took in passing, more than the model itself, the C library would keep.
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # It is not glibc.
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _content_of(path: pathlib.Path) -> object:

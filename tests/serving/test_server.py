@@ -180,6 +180,7 @@ def wait_until(condition):
             "element: 0 of 'instances' list. Error: Unable to base64",
         ),
         ({"instances": [{"b64": "ä"}]}, "Unable to base64 decode"),
+        ({"instances": [{"b64": "AA*AA"}]}, "Unable to base64 decode"),
         ({"inputs": ["", {"b64": "A"}]}, "image_bytes: at index 1: Unable to base64 decode"),
         ({"instances": [{"b64": 5}]}, 'expecting an image file as {"b64": '),
         ({"instances": [[1, 2]]}, 'expecting an image file as {"b64": '),
