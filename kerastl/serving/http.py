@@ -56,12 +56,12 @@ class Serving:
 def serve(place: Place, listener: socket.socket, limits: Limits, progress: Progress) -> None:
     """Serves until the process is told to stop, by SIGTERM or from the keyboard."""
     with running(place, listener, limits, progress) as serving:
+        stop = _told_to_stop()
         model = serving.models.current
         progress.line(
             f"Serving {model.name}, version {model.version}, {len(model.class_names)} classes, at "
             f"{serving.url}"
         )
-        stop = _told_to_stop()
         while not stop.wait(_SECONDS_BETWEEN_LOOKS):
             if not serving.thread.is_alive():
                 raise KerastlError(
@@ -113,9 +113,9 @@ def running(
         models.watch()
         yield Serving(_url(listener), models, batcher, thread)
     finally:
-        models.close()
         server.should_exit = True
         thread.join()
+        models.close()
         batcher.close()
 
 

@@ -32,6 +32,17 @@ def reverse_class_names(path):
     names.write_text("".join(reversed(names.read_text().splitlines(keepends=True))))
 
 
+def count_calls(monkeypatch, name):
+    calls, function = [], getattr(models, name)
+
+    def noted(*arguments, **named):
+        calls.append(arguments)
+        return function(*arguments, **named)
+
+    monkeypatch.setattr(models, name, noted)
+    return calls
+
+
 def wait_until(condition, seconds=20):
     end = time.monotonic() + seconds
     while not condition():
@@ -91,7 +102,9 @@ def test_request_that_waits_is_answered_by_the_version_that_it_came_for(
     assert answers[0].json["model"]["version"] == 3
 
 
-def test_broken_version_leaves_the_old_one_until_it_is_mended(served, export, colour_run, files):
+def test_broken_version_leaves_the_old_one_until_it_is_mended(
+    served, export, colour_run, files, monkeypatch
+):
     whole = copy_version(colour_run, export.parent / "whole")
     shutil.copytree(whole, export / "4", ignore=shutil.ignore_patterns("variables.data*"))
     wait_until(lambda: "cannot be served" in served.output())
@@ -99,8 +112,10 @@ def test_broken_version_leaves_the_old_one_until_it_is_mended(served, export, co
     assert line.startswith(f"{export}/4: cannot be served (")
     assert line.endswith("Write the version anew with kerastl export. Version 3 is served on.\n")
     assert served.post("/predict", files[0]).json["model"]["version"] == 3
-    time.sleep(0.2)
-    assert served.output() == line
+    looks = count_calls(monkeypatch, "_content_of")
+    tries = count_calls(monkeypatch, "load_model")
+    wait_until(lambda: len(looks) > 5)
+    assert (tries, served.output()) == ([], line)
     shutil.copytree(whole, export / "4", dirs_exist_ok=True)
     wait_until(lambda: served.serving.models.current.version == 4)
 
