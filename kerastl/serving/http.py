@@ -50,6 +50,7 @@ class Serving:
     url: str
     models: Models
     batcher: Batcher
+    server: uvicorn.Server
     thread: threading.Thread
 
 
@@ -111,7 +112,7 @@ def running(
                     "port: cannot be listened on. See above, and try another --port."
                 )
         models.watch()
-        yield Serving(_url(listener), models, batcher, thread)
+        yield Serving(_url(listener), models, batcher, server, thread)
     finally:
         server.should_exit = True
         thread.join()

@@ -48,6 +48,12 @@ def start(colour_run):
         yield start
 
 
+@pytest.fixture
+def serving(colour_run):
+    """Gives what a block starts a server with, and stops it at its end."""
+    return lambda: serve(colour_run.config.export_dir)
+
+
 @pytest.fixture(scope="session")
 def client(colour_run):
     """A server that all tests share."""

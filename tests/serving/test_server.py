@@ -345,6 +345,31 @@ def test_slow_clients_are_left(start, monkeypatch):
             assert silent.recv(100) == b""
 
 
+def test_request_on_its_way_in_while_the_server_stops_is_answered(serving, files, monkeypatch):
+    monkeypatch.setattr(http, "_SECONDS_OF_GRACE", 1.5)
+    before = set(threading.enumerate())
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(serving())
+        kept = stack.enter_context(contextlib.closing(client.connect()))
+        kept.request("GET", "/healthz")
+        assert "connection" not in read(kept).headers
+        client.serving.server.should_exit = True
+        wait_until(lambda: is_refused(client))
+        kept.request("POST", "/predict", files[0])
+        answer = read(kept)
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+    assert set(threading.enumerate()) - before == set()
+
+
+def is_refused(client):
+    with contextlib.closing(client.connect()) as late:
+        try:
+            late.connect()
+        except ConnectionRefusedError:
+            return True
+    return False
+
+
 def test_compressed_body_is_refused(client, files):
     assert client.post("/predict", files[0], {"Content-Encoding": "gzip"}).status == 415
 
