@@ -16,6 +16,7 @@ import pytest
 
 from command_line import REPOSITORY, run_python
 from kerastl import serve
+from kerastl.serving.place import bind
 from serving_client import read
 
 README = (REPOSITORY / "README.md").read_text("utf-8")
@@ -202,6 +203,12 @@ def test_port_in_use_is_told_in_one_line(folder, monkeypatch, capsys):
     assert err == (
         f"error: port={port}: cannot be had (is in use). Choose another with --port; 0 finds one.\n"
     )
+
+
+def test_answers_are_sent_without_waiting_for_more():
+    # asyncio sets TCP_NODELAY by this alone; without it each answer comes 40 ms late.
+    with bind("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
 
 
 def test_missing_package_is_told_with_the_way_to_install_it(folder, monkeypatch, capsys):
