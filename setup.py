@@ -9,7 +9,13 @@ HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'VERSION = "(.+)"', (HERE / "kerastl/version.py").read_text("utf-8"))[1]
 _LITERT = ["ai-edge-litert>=2.3"]
 _ONNX = ["onnx>=1.23", "onnxruntime>=1.32", "tf2onnx>=1.17"]
-_TEST = ["pytest>=9.2", "pytest-xdist>=3.8", *_LITERT, *_ONNX]
+_SERVE = [
+    "prometheus-client>=0.26",
+    "python-multipart>=0.0.34",
+    "starlette>=1.10",
+    "uvicorn>=0.54",
+]
+_TEST = ["pytest>=9.2", "pytest-xdist>=3.8", *_LITERT, *_ONNX, *_SERVE]
 
 setup(
     name="kerastl",
@@ -20,6 +26,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["kerastl", "kerastl.*"]),
+    package_data={"kerastl.serving": ["page.html"]},
     python_requires=">=3.11",
     install_requires=[
         "absl-py>=2.5",
@@ -42,6 +49,7 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.21"],
         "litert": _LITERT,
         "onnx": _ONNX,
+        "serve": _SERVE,
         "test": _TEST,
         "dev": [*_TEST, "mypy==2.4.1", "pytest==9.2.0", "ruff==0.17.6"],
     },

@@ -12,6 +12,7 @@ _COMMANDS = {
     "train": "kerastl.main",
     "predict": "kerastl.predict",
     "export": "kerastl.export",
+    "serve": "kerastl.serve",
     "cache": "kerastl.cache",
 }
 

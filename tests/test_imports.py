@@ -27,13 +27,14 @@ ORDER = (
     "main",
     "predict",
     "export",
+    "serve",
     "cache",
     "cli",
 )
 ROOT = pathlib.Path(kerastl.__file__).parent
 MODULES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 # The only modules that may import them at all.
-ABSL = {"flags.py", "cache.py", "export.py", "predict.py"}
+ABSL = {"flags.py", "cache.py", "export.py", "predict.py", "serve.py"}
 
 
 def imports(module):

@@ -5,7 +5,7 @@ import dataclasses
 import os
 import pathlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ from kerastl.data.images import decode_and_resize
 from kerastl.data.refusals import explain
 
 _CORES = os.cpu_count() or 1
-# What a SavedModel says of files that it cannot decode.
-_REFUSED = re.compile(r"no image that can be decoded at index\] \[([\d ]+)\]")
+# What a SavedModel says of files that it cannot decode; dots stand for more than it names.
+_REFUSED = re.compile(r"no image that can be decoded at index\] \[([\d\s.]+)\]")
 # ONNX Runtime's level of logging at which what it writes is an error that it raises too.
 _FATAL = 4
 
@@ -64,16 +64,23 @@ class Artefact:
             for the index of each of those, why, as in "is no image".
         """
         answers = np.full((len(files), len(self.class_names)), np.nan, np.float32)
-        good, bad = list(range(len(files))), {}
-        try:
-            if good:
-                answers[:] = self.classify_files(files)
-        except Undecodable as error:
-            bad = error.reasons
-            good = [index for index in good if index not in bad]
-            if good:
+        good: list[int] = list(range(len(files)))
+        bad: dict[int, str] = {}
+        while good:
+            try:
                 answers[good] = self.classify_files([files[index] for index in good])
-        return answers, bad
+                break
+            except Undecodable as error:
+                # Of very many not all are named at once.
+                bad |= {good[place]: reason for place, reason in error.reasons.items()}
+                good = [index for index in good if index not in bad]
+        return answers, dict(sorted(bad.items()))
+
+
+def refused_indices(error: tf.errors.InvalidArgumentError) -> set[int]:
+    """Reads from what a SavedModel says which files it cannot decode; none for another error."""
+    found = _REFUSED.search(str(error))
+    return {int(number) for number in re.findall(r"\d+", found[1])} if found else set()
 
 
 def decode_all(files: Sequence[bytes], card: dict[str, Any]) -> np.ndarray:
@@ -116,22 +123,21 @@ def open_savedmodel(path: pathlib.Path, card: dict[str, Any]) -> Artefact:
         try:
             answer = signatures["serving_default"](image_bytes=tf.constant(list(files)))
         except tf.errors.InvalidArgumentError as error:
-            refused = _REFUSED.search(str(error))
+            refused = refused_indices(error)
             if not refused:
                 raise
             # The graph says which, and decoding once more says why.
-            indices = [int(number) for number in refused[1].split()]
-            raise Undecodable(_reasons(indices, files, card)) from error
+            raise Undecodable(_reasons(refused, files, card)) from error
         return np.asarray(answer["probabilities"].numpy())
 
     return Artefact(path, card, classify, classify_files)
 
 
 def _reasons(
-    indices: Sequence[int], files: Sequence[bytes], card: dict[str, Any]
+    indices: Iterable[int], files: Sequence[bytes], card: dict[str, Any]
 ) -> dict[int, str]:
     reasons = dict.fromkeys(indices, "was refused by the model")
-    for index in indices:
+    for index in reasons:
         try:
             decode_all([files[index]], card)
         except Undecodable as error:

@@ -6,17 +6,19 @@ import io
 import json
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kerastl.data.sources import readable
 from kerastl.errors import bad_value
 from kerastl.progress import Progress
-from kerastl.serving.predictor import Prediction
 from kerastl.writing import explained, replacing
 
-Write = Callable[[Sequence[Prediction]], None]
+if TYPE_CHECKING:
+    from kerastl.serving.predictor import Prediction
+
+Write = Callable[[Sequence["Prediction"]], None]
 _FIELD = "output"
 
 
@@ -35,7 +37,7 @@ class Columns:
         of_ranks = [f"{name}{rank}" for rank in ranks for name in ("class_name", "confidence")]
         self.names = ["image", *of_ranks, "error"]
 
-    def row(self, prediction: Prediction) -> list[Any]:
+    def row(self, prediction: "Prediction") -> list[Any]:
         """Gives the values of the columns; None for what is not there."""
         image = readable(prediction.path)
         if prediction.probabilities is None:
@@ -92,7 +94,7 @@ def open_rows(output: str, columns: Columns, progress: Progress) -> Iterator[Wri
 def _to_terminal(columns: Columns, progress: Progress) -> Write:
     progress.line("confidence  class and image")
 
-    def write(predictions: Sequence[Prediction]) -> None:
+    def write(predictions: Sequence["Prediction"]) -> None:
         for prediction in predictions:
             image, *pairs, error = columns.row(prediction)
             if error:
@@ -110,7 +112,7 @@ def _to_terminal(columns: Columns, progress: Progress) -> Write:
 def _to_lines(columns: Columns, progress: Progress) -> Write:
     progress.line(_csv_line(columns.names))
 
-    def write(predictions: Sequence[Prediction]) -> None:
+    def write(predictions: Sequence["Prediction"]) -> None:
         for prediction in predictions:
             progress.line(_csv_line(columns.row(prediction)))
 
@@ -133,7 +135,7 @@ def _csv(path: pathlib.Path, columns: Columns) -> Iterator[Write]:
 
 @contextlib.contextmanager
 def _json_lines(path: pathlib.Path, columns: Columns) -> Iterator[Write]:
-    def write(predictions: Sequence[Prediction]) -> None:
+    def write(predictions: Sequence["Prediction"]) -> None:
         for prediction in predictions:
             row = dict(zip(columns.names, columns.row(prediction), strict=True))
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -150,7 +152,7 @@ def _parquet(path: pathlib.Path, columns: Columns) -> Iterator[Write]:
     kinds = [pa.float32() if "confidence" in name else pa.string() for name in columns.names]
     schema = pa.schema(list(zip(columns.names, kinds, strict=True)))
 
-    def write(predictions: Sequence[Prediction]) -> None:
+    def write(predictions: Sequence["Prediction"]) -> None:
         rows = [columns.row(prediction) for prediction in predictions]
         values = [list(column) for column in zip(*rows, strict=True)]
         arrays = [pa.array(column, kind) for column, kind in zip(values, kinds, strict=True)]

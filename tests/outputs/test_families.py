@@ -13,6 +13,7 @@ from kerastl.data.splits import deal
 from kerastl.model.backbones import BACKBONES
 from kerastl.model.build import build_classifier
 from kerastl.model.nesting import models_in
+from kerastl.model.weights import build_backbone
 from kerastl.outputs.exports import export_checked
 from kerastl.training.evaluate import Evaluation
 
@@ -48,9 +49,7 @@ def test_family_passes_the_gate_in_every_format(name, tmp_path):
     pytest.importorskip("onnxruntime")
     size = SMALLEST[name]
     keras.utils.set_random_seed(0)
-    backbone = getattr(keras.applications, name)(
-        include_top=False, weights=None, input_shape=(size, size, 3), name="backbone"
-    )
+    backbone = build_backbone(BACKBONES[name], weights="none", image_size=size)
     classifier = build_classifier(
         backbone, scaling=BACKBONES[name].scaling, num_classes=3, dropout=0.5
     )

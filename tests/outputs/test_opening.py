@@ -5,7 +5,8 @@ import pytest
 
 import fakes
 import kerastl
-from kerastl.outputs.opening import find_artefact, open_artefact
+from kerastl.outputs.finding import find_artefact
+from kerastl.outputs.opening import open_artefact
 from picture_files import file_bytes, solid
 
 

@@ -1,0 +1,52 @@
+"""From a path that a person gives to the model that it means; imports no TensorFlow."""
+
+import pathlib
+
+from kerastl.errors import bad_value
+from kerastl.outputs.formats import FORMATS, SAVEDMODEL_FILE
+
+_FILES = [row.file for row in FORMATS.values() if row.file]
+_ENDINGS = tuple(dict.fromkeys(pathlib.PurePath(file).suffix for file in _FILES))
+
+
+def find_artefact(given: str) -> pathlib.Path:
+    """Finds the model that a path means.
+
+    Args:
+        given: A run's directory, a directory of versions (the highest is taken), a version, or
+            a file.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    path = pathlib.Path(given).expanduser()
+    if not path.exists():
+        raise bad_value("model", given, "does not exist", "Give a run, an export or a model file")
+    if path.is_dir():
+        versions = [child for child in path.iterdir() if child.name.isdecimal()]
+        found = _look_into(path) or [
+            inner
+            for version in sorted(versions, key=lambda child: -int(child.name))
+            for inner in _look_into(version)
+        ]
+        if not found:
+            raise bad_value(
+                "model", given, "holds no finished run and no export", "Give another directory"
+            )
+        return found[0]
+    if path.name == SAVEDMODEL_FILE:
+        return path.parent
+    if not path.suffix or path.suffix not in _ENDINGS:
+        raise bad_value(
+            "model",
+            given,
+            "is no model file",
+            f"Give a directory, or a file that ends in {', '.join(_ENDINGS)}",
+        )
+    return path
+
+
+def _look_into(directory: pathlib.Path) -> list[pathlib.Path]:
+    if (directory / SAVEDMODEL_FILE).is_file():
+        return [directory]
+    return [directory / file for file in _FILES if (directory / file).is_file()]

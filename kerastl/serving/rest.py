@@ -1,0 +1,190 @@
+"""JSON as TensorFlow Serving's REST interface reads and writes it.
+
+https://www.tensorflow.org/tfx/serving/api_rest
+"""
+
+import base64
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kerastl.serving.batching import Row
+from kerastl.serving.models import DEFAULT_SIGNATURE, Model, Signature
+
+_BASE64 = "b64"
+_BYTES = "_bytes"
+
+
+class RequestError(Exception):
+    """A request cannot be answered; `status` is that of HTTP, and the text tells the client why."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclasses.dataclass(frozen=True)
+class Predict:
+    """What a client asks: a signature, a value for each image, and how it wants the answer."""
+
+    signature: str
+    values: Sequence[Any]
+    # The answer too comes as a row for each image, or else as a column for each output.
+    by_row: bool
+
+
+def parse_predict(body: bytes, model: Model) -> Predict:
+    """Reads the body of a `:predict` request.
+
+    Raises:
+        RequestError: If it is not what TensorFlow Serving would take.
+    """
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"JSON Parse error: {error}") from error
+    if not isinstance(document, dict):
+        raise RequestError("JSON Value: Is not object")
+    name = document.get("signature_name", "") or DEFAULT_SIGNATURE
+    if not isinstance(name, str):
+        raise RequestError("'signature_name' key must be a string value.")
+    if name not in model.signatures:
+        raise RequestError(f'Serving signature name: "{name}" not found in signature def')
+    signature = model.signatures[name]
+    if ("instances" in document) == ("inputs" in document):
+        problem = "expecting only one of" if "inputs" in document else "Missing"
+        raise RequestError(f"{problem} 'inputs' or 'instances' key")
+    by_row = "instances" in document
+    read = _from_rows if by_row else _from_column
+    values = read(document["instances" if by_row else "inputs"], signature)
+    if len({np.shape(value) for value in values}) > 1:
+        raise RequestError(f"{signature.input_name}: expecting images of one size in a request")
+    return Predict(name, values, by_row)
+
+
+def render_predict(rows: Sequence[Row], *, by_row: bool) -> bytes:
+    """Writes the answer to a `:predict` request: a row for each image, or a column an output."""
+    names = sorted(rows[0])
+    columns = {name: _plain(name, np.stack([row[name] for row in rows])) for name in names}
+    # An output that is alone goes without its name.
+    is_alone = len(names) == 1
+    if not by_row:
+        return to_json({"outputs": columns[names[0]] if is_alone else columns})
+    if is_alone:
+        return to_json({"predictions": columns[names[0]]})
+    values = zip(*columns.values(), strict=True)
+    return to_json({"predictions": [dict(zip(names, row, strict=True)) for row in values]})
+
+
+def to_json(value: object) -> bytes:
+    """Writes JSON in UTF-8."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def shortest(values: np.ndarray) -> Any:
+    """Gives the floats, in lists, whose text is the shortest that gives these again."""
+    return np.asarray(values).astype(np.str_).astype(np.float64).tolist()
+
+
+def describe(model: Model) -> dict[str, Any]:
+    """Gives a model's metadata as TensorFlow Serving does, and its card with them."""
+    spec = {"name": model.name, "signature_name": "", "version": str(model.version)}
+    signature_def = {"signature_def": model.signature_def}
+    return {
+        "model_spec": spec,
+        "metadata": {"signature_def": signature_def, "model_card": model.card},
+    }
+
+
+def status_of(model: Model) -> dict[str, Any]:
+    """Gives the status of a model that is served, as TensorFlow Serving does."""
+    state: Mapping[str, Any] = {
+        "version": str(model.version),
+        "state": "AVAILABLE",
+        "status": {"error_code": "OK", "error_message": ""},
+    }
+    return {"model_version_status": [state]}
+
+
+def _from_rows(instances: Any, signature: Signature) -> list[Any]:
+    if not isinstance(instances, list):
+        raise RequestError("Expecting 'instances' to be a list/array")
+    if not instances:
+        raise RequestError("No values in 'instances' array")
+    values = []
+    for index, instance in enumerate(instances):
+        try:
+            values.append(_value(_named(instance, signature), signature))
+        except RequestError as error:
+            raise RequestError(
+                f"Failed to process element: {index} of 'instances' list. Error: {error}"
+            ) from error
+    return values
+
+
+def _from_column(inputs: Any, signature: Signature) -> list[Any]:
+    column = _named(inputs, signature)
+    if not isinstance(column, list):
+        raise RequestError(f"{signature.input_name}: expecting a list with a value for each image")
+    if not column:
+        raise RequestError(f"{signature.input_name}: is an empty batch")
+    values = []
+    for index, item in enumerate(column):
+        try:
+            values.append(_value(item, signature))
+        except RequestError as error:
+            raise RequestError(f"{signature.input_name}: at index {index}: {error}") from error
+    return values
+
+
+def _named(value: Any, signature: Signature) -> Any:
+    """Gives the value of the only input, which may go without its name."""
+    if not isinstance(value, dict) or set(value) == {_BASE64}:
+        return value
+    if set(value) != {signature.input_name}:
+        raise RequestError(
+            f"JSON object: keys must be equal to: {signature.input_name}, not {', '.join(value)}"
+        )
+    return value[signature.input_name]
+
+
+def _value(value: Any, signature: Signature) -> Any:
+    return _file(value) if signature.takes_files else _pixels(value)
+
+
+def _file(value: Any) -> bytes:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    is_base64 = isinstance(value, dict) and isinstance(value.get(_BASE64), str)
+    if not is_base64:
+        raise RequestError('expecting an image file as {"b64": "<base64 encoded string>"}')
+    # Spaces and a lack of padding are let pass, as TensorFlow Serving does.
+    text = "".join(value[_BASE64].split())
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError as error:
+        raise RequestError(f"Unable to base64 decode ({error})") from error
+
+
+def _pixels(value: Any) -> np.ndarray:
+    try:
+        pixels = np.asarray(value)
+    except ValueError as error:
+        raise RequestError("Encountered lists of unexpected sizes") from error
+    is_whole = pixels.dtype.kind in "iu" and pixels.ndim == 3 and pixels.shape[-1:] == (3,)  # noqa: PLR2004
+    if not is_whole or not pixels.size or pixels.min() < 0 or pixels.max() > 255:  # noqa: PLR2004
+        raise RequestError("expecting pixels as whole numbers in 0..255, (height, width, 3)")
+    return pixels.astype(np.uint8)
+
+
+def _plain(name: str, values: np.ndarray) -> Any:
+    if values.dtype.kind == "f":
+        return shortest(values)
+    if values.dtype.kind not in "OS":
+        return values.tolist()
+    if name.endswith(_BYTES):
+        return [{_BASE64: base64.b64encode(value).decode("ascii")} for value in values.tolist()]
+    return [value.decode("utf-8", "replace") for value in values.tolist()]
