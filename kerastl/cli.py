@@ -10,6 +10,7 @@ from kerastl.progress import Progress
 # Subcommand -> module whose `main` takes the arguments and returns the exit code.
 _COMMANDS = {
     "train": "kerastl.main",
+    "rank": "kerastl.rank",
     "predict": "kerastl.predict",
     "export": "kerastl.export",
     "cache": "kerastl.cache",

@@ -25,6 +25,7 @@ ORDER = (
     "flagfile",
     "flags",
     "main",
+    "rank",
     "predict",
     "export",
     "cache",
@@ -33,7 +34,7 @@ ORDER = (
 ROOT = pathlib.Path(kerastl.__file__).parent
 MODULES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 # The only modules that may import them at all.
-ABSL = {"flags.py", "cache.py", "export.py", "predict.py"}
+ABSL = {"flags.py", "cache.py", "export.py", "predict.py", "rank.py"}
 
 
 def imports(module):

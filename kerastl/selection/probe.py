@@ -1,10 +1,9 @@
 """A linear probe: what can be told from frozen features by a linear rule alone."""
 
-import warnings
-
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.model_selection import StratifiedGroupKFold
+
+from kerastl.selection.folds import deal_folds
 
 _FOLDS = 5
 
@@ -27,15 +26,9 @@ def out_of_fold(
         Probabilities, float64 (images, classes), a column for each class among `labels`, in
         their order.
     """
-    classes, sizes = np.unique(labels, return_counts=True)
-    count = min(_FOLDS, int(sizes.max()), len(np.unique(groups)))
-    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    classes = np.unique(labels)
     probabilities = np.zeros((len(labels), len(classes)))
-    with warnings.catch_warnings():
-        # It warns of classes with fewer images than folds, which the probes then go without.
-        warnings.simplefilter("ignore", UserWarning)
-        folds = list(splitter.split(features, labels, groups))
-    for known, judged in folds:
+    for known, judged in deal_folds(labels, groups, count=_FOLDS, seed=seed):
         # No spread can be told from one image.
         counts = np.bincount(labels[known], minlength=classes.max() + 1)
         known = known[counts[labels[known]] > 1]  # noqa: PLW2901
