@@ -11,6 +11,7 @@ from kerastl.progress import Progress
 _COMMANDS = {
     "train": "kerastl.main",
     "rank": "kerastl.rank",
+    "learning_curve": "kerastl.learning_curve",
     "predict": "kerastl.predict",
     "export": "kerastl.export",
     "cache": "kerastl.cache",

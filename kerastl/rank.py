@@ -10,13 +10,13 @@ from absl import flags
 
 from kerastl import environment
 from kerastl.config import Config
-from kerastl.errors import KerastlError, bad_value
+from kerastl.errors import KerastlError
 from kerastl.flags import config_from_flags, wants_help
 from kerastl.main import guard
 from kerastl.outputs.paths import check_free, make_writable, writable_directory
 from kerastl.progress import Progress, format_duration
 from kerastl.run import read_data
-from kerastl.selection.candidates import SMALL, read_budget, read_candidates
+from kerastl.selection.candidates import SMALL, find_store, read_budget, read_candidates
 
 if TYPE_CHECKING:
     from kerastl.selection.ranking import Row
@@ -58,26 +58,15 @@ def _rank(arguments: Sequence[str], output: Progress) -> None:
     config = config_from_flags(arguments, values=values)
     candidates = read_candidates(config, backbones=values.backbones, image_sizes=values.image_sizes)
     deadline = started + read_budget(values.budget)
-    cache = _cache_of(candidates[0])
+    store = find_store(candidates[0])
     run_dir = pathlib.Path(config.run_dir)
     check_free(run_dir, "best.flags", what="a finished ranking", overwrite=config.overwrite)
     with writable_directory(run_dir, field="run_dir"):
-        make_writable(cache, field="cache_dir")
+        make_writable(store, field="cache_dir")
         environment.prepare(output)
         with environment.settings(config.precision, config.seed):
             _compare(candidates, config, deadline, output)
     output.line(f"Done in {format_duration(time.monotonic() - started)}; all files in {run_dir}.")
-
-
-def _cache_of(config: Config) -> pathlib.Path:
-    if config.cache_path is None:
-        raise bad_value(
-            "cache_dir",
-            config.cache_dir,
-            "keeps no features, which are all that networks are compared by",
-            "Leave it out or give a directory",
-        )
-    return config.cache_path
 
 
 def _compare(

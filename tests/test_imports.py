@@ -26,6 +26,7 @@ ORDER = (
     "flags",
     "main",
     "rank",
+    "learning_curve",
     "predict",
     "export",
     "cache",

@@ -1,6 +1,7 @@
 """Which networks to compare, at which sizes, and in how much time; imports no Keras."""
 
 import dataclasses
+import pathlib
 import re
 from collections.abc import Iterator
 
@@ -63,6 +64,22 @@ def read_budget(text: str) -> float:
     if match is None or not float(match[1]):
         raise bad_value("budget", text, "is no time", "Give one, as in 90s, 10m or 2h")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def find_store(config: Config) -> pathlib.Path:
+    """Finds the directory of the feature store.
+
+    Raises:
+        UsageError: If nothing is to be stored.
+    """
+    if config.cache_path is None:
+        raise bad_value(
+            "cache_dir",
+            config.cache_dir,
+            "keeps no features, which are all that is looked at here",
+            "Leave it out or give a directory",
+        )
+    return config.cache_path
 
 
 def _items(field: str, text: str, advice: str) -> list[str]:

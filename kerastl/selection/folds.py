@@ -5,6 +5,9 @@ import warnings
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
+from kerastl.data.splits import Splits
+from kerastl.errors import bad_value
+
 # Positions to learn from and positions to judge.
 Fold = tuple[np.ndarray, np.ndarray]
 
@@ -50,3 +53,21 @@ def take_part(labels: np.ndarray, groups: np.ndarray, *, fraction: float, seed: 
     place[order] = np.arange(len(labels)) - starts[labels[order]]
     quota = np.maximum(1, np.round(fraction * sizes))
     return np.flatnonzero(np.isin(group, group[place < quota[labels]]))
+
+
+def check_enough(splits: Splits) -> None:
+    """Refuses training images that cannot be dealt to folds.
+
+    Raises:
+        UsageError: If fewer than two classes have images that may be apart.
+    """
+    labels, clusters = splits.source.labels[splits.train], splits.clusters()[splits.train]
+    pairs = np.unique(np.stack([labels, clusters]), axis=1)
+    apart = np.bincount(pairs[0]) > 1
+    if apart.sum() <= 1:
+        raise bad_value(
+            "dataset",
+            splits.source.name,
+            "has too few training images to learn from some and judge by others",
+            "Give two classes at least two images that are not alike",
+        )

@@ -56,6 +56,8 @@ def interval(accuracies: Sequence[float]) -> tuple[float, float]:
     little; the correction is Nadeau and Bengio's, https://doi.org/10.1023/A:1024068626366
     """
     count = len(accuracies)
+    if count == 1:
+        return 0.0, 1.0
     mean, variance = float(np.mean(accuracies)), float(np.var(accuracies, ddof=1))
     factor = float(stats.t.ppf((1 + _CONFIDENCE) / 2, count - 1))
     half = factor * math.sqrt(variance * (1 / count + 1 / (count - 1)))

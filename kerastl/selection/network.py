@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -81,7 +82,7 @@ class Network:
             return None
         return stored.store.read(stored.rows[splits.train])
 
-    def milliseconds(self, batch_size: int) -> float:
+    def milliseconds(self, *batch_sizes: int) -> list[float]:
         """Times the network alone, from pixels to logits, for each image of a batch.
 
         It is the fastest of several calls: what makes others slower are other processes,
@@ -89,17 +90,25 @@ class Network:
         """
         function = fold(keras.Model(self.flat.inputs, [self.flat.outputs]))
         side = self.config.image_size
-        images = tf.random.stateless_uniform((batch_size, side, side, 3), (0, 0), 0.0, 255.0)
-        function(images)
-        seconds: list[float] = []
-        while len(seconds) < _FEWEST_CALLS or (
-            len(seconds) < _MOST_CALLS and sum(seconds) < _SECONDS_TO_TIME
-        ):
-            started = time.perf_counter()
-            # Only reading the result waits for it on a GPU.
-            function(images)[0].numpy()
-            seconds.append(time.perf_counter() - started)
-        return 1e3 * min(seconds) / batch_size
+        times = []
+        for batch_size in batch_sizes:
+            shape = (batch_size, side, side, 3)
+            images = tf.random.stateless_uniform(shape, (0, 0), 0.0, 255.0)
+            times.append(1e3 * _fastest(function, images) / batch_size)
+        return times
+
+
+def _fastest(function: Callable[[tf.Tensor], list[tf.Tensor]], images: tf.Tensor) -> float:
+    function(images)
+    seconds: list[float] = []
+    while len(seconds) < _FEWEST_CALLS or (
+        len(seconds) < _MOST_CALLS and sum(seconds) < _SECONDS_TO_TIME
+    ):
+        started = time.perf_counter()
+        # Only reading the result waits for it on a GPU.
+        function(images)[0].numpy()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
 
 
 def open_network(config: Config, *, num_classes: int) -> Network:

@@ -13,10 +13,10 @@ from threadpoolctl import threadpool_limits
 
 from kerastl.config import Config
 from kerastl.data.splits import Splits
-from kerastl.errors import KerastlError, bad_value
+from kerastl.errors import KerastlError
 from kerastl.progress import Progress, format_duration
 from kerastl.selection import budget
-from kerastl.selection.folds import deal_folds, take_part
+from kerastl.selection.folds import check_enough, deal_folds, take_part
 from kerastl.selection.linear import judge
 from kerastl.selection.network import Network, open_network
 from kerastl.selection.transferability import h_score, logme
@@ -85,7 +85,7 @@ def rank(
     Raises:
         UsageError: If a class has too few images to judge by.
     """
-    _check_classes(splits)
+    check_enough(splits)
     if math.isinf(deadline):
         for config in candidates:
             on_row(_row(config, splits, progress))
@@ -150,19 +150,6 @@ def _beats(other: Row, row: Row) -> bool:
     return min(gain, saving) >= 0 < max(gain, saving)
 
 
-def _check_classes(splits: Splits) -> None:
-    labels, clusters = splits.source.labels[splits.train], splits.clusters()[splits.train]
-    pairs = np.unique(np.stack([labels, clusters]), axis=1)
-    groups = np.bincount(pairs[0])
-    if (groups >= 2).sum() < 2:  # noqa: PLR2004  a probe tells two classes apart at least
-        raise bad_value(
-            "dataset",
-            splits.source.name,
-            "has too few training images to learn from some and judge by others",
-            "Give two classes at least two images that are not alike",
-        )
-
-
 def _part(splits: Splits, fraction: float) -> Splits:
     """Takes a part of the training images alone; all splits where it is the whole."""
     if fraction == 1:
@@ -219,6 +206,7 @@ def _judged(network: Network, splits: Splits, progress: Progress) -> Row:
     with threadpool_limits(1):
         scores = h_score(features, labels), logme(features, labels)
     progress.status(f"{config.backbone}: its speed")
+    alone, in_batch = network.milliseconds(1, BATCH)
     low, high = judged.interval()
     return Row(
         config=config,
@@ -229,8 +217,8 @@ def _judged(network: Network, splits: Splits, progress: Progress) -> Row:
         strength=judged.strength,
         h_score=scores[0],
         logme=scores[1],
-        milliseconds=network.milliseconds(1),
-        milliseconds_in_batch=network.milliseconds(BATCH),
+        milliseconds=alone,
+        milliseconds_in_batch=in_batch,
         parameters=network.parameters,
         num_bytes=network.num_bytes,
     )
