@@ -19,8 +19,9 @@ def source():
 
 
 @pytest.fixture
-def command(tiny_net, use_source, source, tmp_path, capsys):
+def command(tiny_net, use_source, source, tmp_path, capsys, monkeypatch):
     use_source(source)
+    monkeypatch.setattr("kerastl.selection.learning_curve.REPEATS", 5)
 
     def run(*arguments):
         code = learning_curve.main([*flags(tmp_path), *arguments])

@@ -44,7 +44,7 @@ class Axis:
         """Lists round numbers within the range, four to ten."""
         if self.is_log and self.high > _DECADE * self.low:
             powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-            steps = (1, 2, 5) if self.high < _DECADE**2 * self.low else (1,)
+            steps = (1, 2, 5) if self.high < _DECADE**2.5 * self.low else (1,)
             values = (step * 10.0**power for power in powers for step in steps)
             return [value for value in values if self.low <= value <= self.high]
         rough = (self.high - self.low) / 9
