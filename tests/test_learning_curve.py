@@ -57,6 +57,7 @@ def test_curve_is_written_and_said_in_a_sentence(command, source, tmp_path):
     assert [row["kind"] for row in of_all] == ["measured"] * 5 + ["expected"] * 3
     assert [float(row["times"]) for row in of_all] == [0.05, 0.1, 0.25, 0.5, 1, 1, 2, 4]
     assert [int(row["images"]) for row in of_all[5:]] == [144, 288, 576]
+    assert float(of_all[4]["accuracy"]) > 0.6
     for row in rows:
         low, value, high = (
             float(row[name]) for name in ("accuracy_low", "accuracy", "accuracy_high")

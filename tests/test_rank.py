@@ -133,8 +133,9 @@ def test_finished_ranking_stays_unless_it_may_be_replaced(command, good, tmp_pat
     assert {row["image_size"] for row in rows_of(tmp_path)} == {"16", "24"}
 
 
-def test_no_best_flags_where_nothing_could_be_judged(command, tmp_path):
-    code, _, err = command("--backbones=TinyNet=gone.h5")
+def test_no_best_flags_where_nothing_could_be_judged(command, good, tmp_path):
+    assert command(f"--backbones=TinyNet={good}")[0] == 0
+    code, _, err = command("--backbones=TinyNet=gone.h5", "--overwrite")
     assert code == 1
     assert err.startswith("error: backbones: none could be judged; the first: weights='gone.h5': ")
     assert err.count("\n") == 1

@@ -62,6 +62,9 @@ def test_larger_half_is_hidden_and_then_compared(half):
     assert half.fractions == (0.05, 0.1, 0.25, 0.5, 1.0)
     came = half.whole.measured[-1].value
     assert half.hidden.low <= came <= half.hidden.high
+    # It knows less than what saw all sizes.
+    now = half.whole.now
+    assert half.hidden.high - half.hidden.low > 1.1 * (now.high - now.low)
     assert f"{came:.3f} came, within the interval" in half.check()
     missed = dataclasses.replace(half, hidden=dataclasses.replace(half.hidden, low=came + 0.01))
     assert f"{came:.3f} came, outside the interval" in missed.check()

@@ -2,6 +2,11 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from kerastl.selection.folds import deal_folds
 from kerastl.selection.linear import interval, judge
@@ -50,6 +55,19 @@ def test_noise_asks_for_a_stronger_penalty_than_what_lies_apart():
     noisy, labels = clouds(distance=0.8, channels=100)
     clear, _ = clouds(distance=12.0)
     assert 10 * probe(noisy, labels).strength < probe(clear, labels).strength
+
+
+def test_penalty_is_that_of_the_least_loss():
+    features, labels = clouds(distance=1.5, channels=60)
+    labels = np.array([1, 2, 0])[labels]
+    folds = deal_folds(labels, np.arange(len(labels)), count=5, seed=0)
+    losses = {}
+    for strength in (0.1 * 10 ** (step / 2) for step in range(9)):
+        probe_ = make_pipeline(StandardScaler(), LogisticRegression(C=strength / 60, max_iter=1000))
+        chances = cross_val_predict(probe_, features, labels, cv=folds, method="predict_proba")
+        losses[strength] = log_loss(labels, chances)
+    assert judge(features, labels, folds).strength == pytest.approx(min(losses, key=losses.get))
+    assert min(losses, key=losses.get) not in (min(losses), max(losses))
 
 
 def test_class_that_a_fold_has_never_met_is_wrong_and_no_error():
