@@ -74,7 +74,7 @@ def test_better_weights_come_first_and_a_row_says_what_failed(command, good, bli
     assert float(first["export_megabytes"]) == pytest.approx(4e-6 * int(first["parameters"]))
     assert third["reason"].startswith("weights='gone.h5': is not a file.")
     assert third["accuracy"] == ""
-    assert "  left out: weights='gone.h5': is not a file." in out
+    assert "  TinyNet at 16 px left out: weights='gone.h5': is not a file." in out
     table = out[out.index("  network ") :].splitlines()
     assert table[1].split()[:3] == ["*", "TinyNet", "(good)"]
     assert table[2].split()[:3] != ["*", "TinyNet", "(good)"]

@@ -125,7 +125,8 @@ def describe(chosen: Plan, splits: Splits, *, seconds: float) -> str:
         return f"{about}, {format_duration(seconds)} are left. The cheapest comes first."
     return (
         f"{about}, and {format_duration(seconds)} are left: every network is judged on the same "
-        f"{chosen.fraction:.1%} of the training images. The cheapest comes first."
+        f"{chosen.fraction * num_train:.0f} of {num_train} training images. The cheapest comes "
+        "first."
     )
 
 

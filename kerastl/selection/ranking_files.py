@@ -109,7 +109,7 @@ def table_of(rows: Sequence[Row]) -> str:
 def tell_row(row: Row) -> str:
     """Says in a line what came of a network."""
     if row.reason:
-        return f"  left out: {row.reason}"
+        return f"  {row.config.backbone} at {row.config.image_size} px left out: {row.reason}"
     return (
         f"  accuracy {row.accuracy:.4f} ({row.low:.4f}-{row.high:.4f}) on {row.images} images, "
         f"{row.milliseconds:.3g} ms an image."

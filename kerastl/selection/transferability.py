@@ -45,6 +45,8 @@ def logme(features: np.ndarray, labels: np.ndarray) -> float:
         labels: Classes, int64 (images,).
     """
     values = features.astype(np.float64)
+    # The evidence does not depend on their scale, but where the search for it starts does.
+    values /= max(float(np.sqrt(np.mean(values**2))), np.finfo(float).tiny)
     targets = (labels[:, None] == np.unique(labels)).astype(np.float64)
     squares, coordinates = _decompose(values, targets)
     num_images, num_channels = values.shape

@@ -44,6 +44,14 @@ def test_logme_is_the_largest_evidence_of_a_linear_model(images, channels):
     assert logme(features, labels) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.parametrize("scale", [1e-9, 1e9])
+@pytest.mark.parametrize("score", [h_score, logme])
+def test_scale_of_the_features_does_not_matter(score, scale):
+    features, labels = features_of(200, 10)
+    scaled = features * np.float32(scale)
+    assert score(scaled, labels) == pytest.approx(score(features, labels), rel=1e-4, abs=1e-5)
+
+
 def test_better_features_score_more():
     features, labels = features_of(200, 10)
     noise = np.random.default_rng(1).normal(size=features.shape).astype(np.float32)
