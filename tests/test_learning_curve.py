@@ -15,7 +15,7 @@ COLOURS = {"red & <blue>": (120, 80, 120), "green": (80, 120, 80), "grey": (100,
 
 @pytest.fixture
 def source():
-    return fakes.colour_source(per_class=60, noise=90.0, colours=COLOURS, width=16)
+    return fakes.colour_source(per_class=40, noise=90.0, colours=COLOURS, width=16)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_curve_is_written_and_said_in_a_sentence(command, source, tmp_path):
     of_all = rows[:8]
     assert [row["kind"] for row in of_all] == ["measured"] * 5 + ["expected"] * 3
     assert [float(row["times"]) for row in of_all] == [0.05, 0.1, 0.25, 0.5, 1, 1, 2, 4]
-    assert [int(row["images"]) for row in of_all[5:]] == [144, 288, 576]
+    assert [int(row["images"]) for row in of_all[5:]] == [96, 192, 384]
     assert float(of_all[4]["accuracy"]) > 0.6
     for row in rows:
         low, value, high = (
@@ -77,15 +77,15 @@ def test_curve_is_written_and_said_in_a_sentence(command, source, tmp_path):
         | {"run_dir": f"{tmp_path}/run", "image_size": 16, "head_epochs": 1}
     )
     kerastl.run(config, progress=kerastl.Progress(said))
-    assert " 0 images to compute, 180 in the store already." in said.getvalue()
+    assert " 0 images to compute, 120 in the store already." in said.getvalue()
 
 
 def test_only_training_labels_decide(command, source, use_source, tmp_path):
     curves = []
-    split = np.array((["train"] * 4 + ["validation", "test"]) * 30)
+    split = np.array((["train"] * 4 + ["validation", "test"]) * 20)
     source.given_splits[:] = "train"
-    for change in (np.zeros(180, bool), split != "train", split == "train"):
-        labels = np.where(change, (source.labels + np.arange(180)) % 3, source.labels)
+    for change in (np.zeros(120, bool), split != "train", split == "train"):
+        labels = np.where(change, (source.labels + np.arange(120)) % 3, source.labels)
         use_source(dataclasses.replace(source, labels=labels, given_splits=split))
         assert command("--overwrite")[0] == 0
         curves.append((tmp_path / "curve" / "learning_curve.csv").read_text())

@@ -7,6 +7,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from kerastl.selection.folds import deal_folds
 from kerastl.selection.linear import interval, judge
@@ -64,7 +65,8 @@ def test_penalty_is_that_of_the_least_loss():
     losses = {}
     for strength in (0.1 * 10 ** (step / 2) for step in range(9)):
         probe_ = make_pipeline(StandardScaler(), LogisticRegression(C=strength / 60, max_iter=1000))
-        chances = cross_val_predict(probe_, features, labels, cv=folds, method="predict_proba")
+        with threadpool_limits(1):
+            chances = cross_val_predict(probe_, features, labels, cv=folds, method="predict_proba")
         losses[strength] = log_loss(labels, chances)
     assert judge(features, labels, folds).strength == pytest.approx(min(losses, key=losses.get))
     assert min(losses, key=losses.get) not in (min(losses), max(losses))
