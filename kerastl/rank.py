@@ -19,7 +19,7 @@ from kerastl.run import read_data
 from kerastl.selection.candidates import SMALL, find_store, read_budget, read_candidates
 
 if TYPE_CHECKING:
-    from kerastl.selection.ranking import Row
+    from kerastl.selection.rows import Row
 
 _HELP = f"""usage: kerastl rank --flagfile=FILE [--flag=value ...]
 

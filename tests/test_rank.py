@@ -15,7 +15,7 @@ from kerastl.config import Config
 from kerastl.flags import config_from_flags
 from kerastl.model.backbones import BACKBONES
 from kerastl.selection.candidates import SMALL
-from kerastl.selection.ranking import Row, in_order, names, unbeaten
+from kerastl.selection.rows import Row, in_order, names, unbeaten
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from kerastl.selection.drawing import BLUE, GREY, INK, LETTER, Axis, Drawing
-from kerastl.selection.ranking import FOLDS, Row, in_order, names, unbeaten
+from kerastl.selection.rows import FOLDS, Row, in_order, names, unbeaten
 
 _WIDTH, _HEIGHT = 960, 560
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 884, 96, 490

@@ -8,8 +8,8 @@ import pathlib
 from collections.abc import Sequence
 
 from kerastl.progress import Progress
-from kerastl.selection.ranking import BATCH, Row, in_order, names, unbeaten
 from kerastl.selection.ranking_chart import draw_ranking
+from kerastl.selection.rows import BATCH, Row, in_order, names, unbeaten
 from kerastl.writing import replacing
 
 TABLE = "ranking.csv"
