@@ -10,6 +10,8 @@ from kerastl.progress import Progress
 # Subcommand -> module whose `main` takes the arguments and returns the exit code.
 _COMMANDS = {
     "train": "kerastl.main",
+    "rank": "kerastl.rank",
+    "learning_curve": "kerastl.learning_curve",
     "predict": "kerastl.predict",
     "export": "kerastl.export",
     "serve": "kerastl.serve",
@@ -29,3 +31,7 @@ def main() -> int:
         output.line(f"usage: kerastl {'|'.join(_COMMANDS)} [--flag=value ...]")
 
     return guard(explain)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

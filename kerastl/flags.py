@@ -96,13 +96,19 @@ _HELP = frozenset({"--help", "-help", "-h", "--h"})
 _OTHER = {"flagfile": "Read flags from a file, one a line; later flags win.", "help": "Show this."}
 
 
-def config_from_flags(arguments: Sequence[str]) -> Config:
+def config_from_flags(
+    arguments: Sequence[str], *, values: flags.FlagValues | None = None
+) -> Config:
     """Parses a command's arguments, flag files included.
+
+    Args:
+        arguments: What the command was given.
+        values: Flags that the command has beside the main command's; they are set too.
 
     Raises:
         UsageError: If a flag is unknown or malformed, or a value is wrong.
     """
-    values = flags.FlagValues()
+    values = flags.FlagValues() if values is None else values
     define_flags(_FIELDS, values)
     parse(values, arguments)
     given = {name: getattr(values, name) for name in _FIELDS}

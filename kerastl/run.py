@@ -104,7 +104,7 @@ def _run(
 
     started = time.monotonic()
     _warn(config, progress)
-    splits = _read_data(config, given, progress)
+    splits = read_data(config, given, progress)
     source = splits.source
     row = find_backbone(config.backbone, image_size=config.image_size)
     backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
@@ -148,7 +148,7 @@ def _run(
     return Result(metrics, flat.model, run_dir, exported.path if exported else None)
 
 
-def _read_data(config: Config, given: "Source | None", progress: Progress) -> "Splits":
+def read_data(config: Config, given: "Source | None", progress: Progress) -> "Splits":
     """Opens the data, looks at every image, and deals them to the splits."""
     from kerastl.data.audit import audited, read_source  # noqa: PLC0415  as in _run
     from kerastl.data.pipeline import describe  # noqa: PLC0415

@@ -25,6 +25,8 @@ ORDER = (
     "flagfile",
     "flags",
     "main",
+    "rank",
+    "learning_curve",
     "predict",
     "export",
     "serve",
@@ -34,7 +36,7 @@ ORDER = (
 ROOT = pathlib.Path(kerastl.__file__).parent
 MODULES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 # The only modules that may import them at all.
-ABSL = {"flags.py", "cache.py", "export.py", "predict.py", "serve.py"}
+ABSL = {"flags.py", "cache.py", "export.py", "predict.py", "rank.py", "serve.py"}
 
 
 def imports(module):

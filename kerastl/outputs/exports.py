@@ -155,12 +155,14 @@ _WRITERS = {"keras": write_keras, "litert": write_litert, "onnx": write_onnx}
 
 def _representative(splits: Splits, config: Config) -> np.ndarray:
     """Draws training images of all classes alike, float32 (images, size, size, 3)."""
-    labels = splits.source.labels[splits.train]
+    # Sorted, since the order of training is known to the run alone.
+    train = np.sort(splits.train)
+    labels = splits.source.labels[train]
     # How many of its class come before each image.
     turns = np.zeros(len(labels), np.int64)
     for label in range(len(splits.source.class_names)):
         turns[labels == label] = np.arange((labels == label).sum())
-    chosen = splits.train[np.lexsort([labels, turns])[:_REPRESENTATIVE]]
+    chosen = train[np.lexsort([labels, turns])[:_REPRESENTATIVE]]
     return np.concatenate(
         [images.numpy() for images, _ in evaluation_dataset(splits.source, chosen, config)]
     )

@@ -87,6 +87,18 @@ def _look_into(path: pathlib.Path, config: Config) -> None:
         )
 
 
+def check_free(path: pathlib.Path, finished: str, *, what: str, overwrite: bool) -> None:
+    """Refuses a directory that holds what a command writes last, unless it may be replaced.
+
+    Raises:
+        UsageError: If it does.
+    """
+    if (path / finished).exists() and not overwrite:
+        raise UsageError(
+            f"run_dir={str(path)!r}: holds {what} ({finished}). Choose another or add --overwrite."
+        )
+
+
 def clear(run_dir: pathlib.Path) -> None:
     """Removes what an earlier run of ours left in a run directory, and nothing else."""
     for name in _WRITTEN:

@@ -1,10 +1,9 @@
 """A linear probe: what can be told from frozen features by a linear rule alone."""
 
-import warnings
-
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.model_selection import StratifiedGroupKFold
+
+from kerastl.selection.folds import deal_folds
 
 _FOLDS = 5
 
@@ -27,17 +26,9 @@ def out_of_fold(
         Probabilities, float64 (images, classes), a column for each class among `labels`, in
         their order; of NaN for images whose class no judge knows that has not seen them.
     """
-    classes, sizes = np.unique(labels, return_counts=True)
+    classes = np.unique(labels)
     probabilities = np.full((len(labels), len(classes)), np.nan)
-    count = min(_FOLDS, int(sizes.max()), len(np.unique(groups)))
-    if count < 2:  # noqa: PLR2004  all would be in one fold
-        return probabilities
-    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # It warns of classes with fewer images than folds, which the probes then go without.
-        warnings.simplefilter("ignore", UserWarning)
-        folds = list(splitter.split(features, labels, groups))
-    for known, judged in folds:
+    for known, judged in deal_folds(labels, groups, count=_FOLDS, seed=seed):
         # No spread can be told from one image.
         counts = np.bincount(labels[known], minlength=classes.max() + 1)
         known = known[counts[labels[known]] > 1]  # noqa: PLW2901

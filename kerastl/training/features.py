@@ -166,9 +166,7 @@ class FrozenPart:
             self._progress.line(
                 f"Feature store: {store.damaged} rows failed their checksum and are computed again."
             )
-        compute = _decoding_seconds(self._config.image_size) + (
-            self._multiply_adds(boundary) / _multiply_adds_rate()
-        )
+        compute = seconds_per_image(self._flat, boundary)
         read = _SECONDS_PER_READ + store.bytes_for(1) / _BYTES_PER_SECOND
         if read >= compute:
             self._progress.line(
@@ -285,6 +283,25 @@ def fold(model: keras.Model) -> _Function:
     function = tf.function(compute, input_signature=[signature], autograph=False)
     # Traced now, with the weights as they are now.
     return function.get_concrete_function()  # type: ignore[no-any-return]
+
+
+def count_stored(flat: FlatModel, boundary: Boundary, digests: np.ndarray, config: Config) -> int:
+    """Counts the images, by their digests, whose features at a boundary are in the store."""
+    if config.cache_path is None:
+        return 0
+    store = FeatureStore(
+        config.cache_path,
+        _identity(flat, boundary, keras.Model(flat.inputs, boundary.tensor), config),
+        shape=tuple(boundary.tensor.shape[1:]),
+        dtype=config.cache_dtype,
+    )
+    return int((store.find(digests) >= 0).sum())
+
+
+def seconds_per_image(flat: FlatModel, boundary: Boundary) -> float:
+    """Says what decoding an image and computing up to a boundary is expected to take."""
+    work = count_multiply_adds(flat.steps[: boundary.position])
+    return _decoding_seconds(flat.inputs.shape[1]) + work / _multiply_adds_rate()
 
 
 def _identity(

@@ -1,0 +1,86 @@
+"""The learning curve's command: `kerastl learning_curve` says what more images would bring."""
+
+import pathlib
+import sys
+import time
+from collections.abc import Sequence
+
+from kerastl import environment
+from kerastl.config import Config
+from kerastl.errors import KerastlError
+from kerastl.flags import config_from_flags, wants_help
+from kerastl.main import guard
+from kerastl.model.backbones import check_weights
+from kerastl.outputs.paths import check_free, make_writable, writable_directory
+from kerastl.progress import Progress, format_duration
+from kerastl.run import read_data
+from kerastl.selection.candidates import find_store, read_candidates
+
+_HELP = """usage: kerastl learning_curve --flagfile=FILE [--flag=value ...]
+
+Says what accuracy twice and four times the training images would bring, in all and for each
+class: a linear probe on the features of the pretrained network learns from 5, 10, 25, 50 and 100 %
+of the training images and is judged on others of them, and a power law goes on from there. The
+features are those that a run with the same flags reads. Writes learning_curve.csv and
+learning_curve.svg to run_dir.
+
+All flags of the main command are taken. Those of the data, --backbone, --weights, --image_size,
+--seed, --precision and --cache_dir decide the curve."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures a learning curve; returns the exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return guard(lambda output: _learning_curve(given, output))
+
+
+def _learning_curve(arguments: Sequence[str], output: Progress) -> None:
+    if wants_help(arguments):
+        output.line(_HELP)
+        return
+    started = time.monotonic()
+    config = config_from_flags(arguments)
+    # As one that is ranked: known, large enough, and not random.
+    read_candidates(config, backbones=config.backbone, image_sizes="")
+    check_weights(config.weights)
+    store = find_store(config)
+    run_dir = pathlib.Path(config.run_dir)
+    check_free(
+        run_dir, "learning_curve.csv", what="a finished learning curve", overwrite=config.overwrite
+    )
+    with writable_directory(run_dir, field="run_dir"):
+        make_writable(store, field="cache_dir")
+        environment.prepare(output)
+        with environment.settings(config.precision, config.seed):
+            sentence = _measure(config, run_dir, output)
+    output.line(f"Done in {format_duration(time.monotonic() - started)}; all files in {run_dir}.")
+    output.line(sentence)
+
+
+def _measure(config: Config, run_dir: pathlib.Path, output: Progress) -> str:
+    # Only now, since these import Keras, which takes its backend when it is imported.
+    from kerastl.data.sources import reading_errors  # noqa: PLC0415
+    from kerastl.selection.curve_files import FILES, write_learning_curve  # noqa: PLC0415
+    from kerastl.selection.learning_curve import measure  # noqa: PLC0415
+    from kerastl.selection.network import open_network  # noqa: PLC0415
+
+    splits = read_data(config, None, output)
+    network = open_network(config, num_classes=len(splits.source.class_names))
+    for name in FILES:
+        (run_dir / name).unlink(missing_ok=True)
+    with reading_errors():
+        features = network.compute(splits, output)
+    if features is None:
+        raise KerastlError(
+            f"cache_limit_gb={config.cache_limit_gb:g}: leaves no room for the features. Raise it "
+            "or free the disk."
+        )
+    curve = measure(features, splits, seed=config.seed, progress=output)
+    output.line(curve.check())
+    title = f"More images of {splits.source.name}, {config.backbone} at {config.image_size} px"
+    write_learning_curve(curve, run_dir, title=title)
+    return curve.sentence()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

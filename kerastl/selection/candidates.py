@@ -1,0 +1,117 @@
+"""Which networks to compare, at which sizes, and in how much time; imports no Keras."""
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Iterator
+
+from kerastl.config import Config
+from kerastl.errors import bad_value
+from kerastl.model.backbones import BACKBONES, find_backbone
+
+# Networks below six million parameters without their classifier.
+SMALL = (
+    "MobileNetV3Small",
+    "MobileNetV2",
+    "MobileNetV3Large",
+    "MobileNet",
+    "EfficientNetB0",
+    "NASNetMobile",
+    "EfficientNetV2B0",
+)
+_LISTS = {"small": SMALL, "all": tuple(BACKBONES)}
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def read_candidates(config: Config, *, backbones: str, image_sizes: str) -> list[Config]:
+    """Makes the config of each network and size, in the order given.
+
+    Args:
+        config: What they share; its `weights` are those of a network that has none of its own.
+        backbones: Names with commas, each with `=WEIGHTS` where it has its own; `small` and `all`
+            stand for lists, of which those are taken that accept the size.
+        image_sizes: Sides in pixels, with commas; empty for that of `config`.
+
+    Raises:
+        UsageError: If a name is unknown, a size is none or too small, or weights are random.
+    """
+    items = _items("backbones", backbones, "Give some, as in MobileNetV2,ResNet50 or small")
+    sizes = [config.image_size]
+    if image_sizes:
+        advice = "Give whole numbers, as in 96,128"
+        texts = _items("image_sizes", image_sizes, advice)
+        if not all(re.fullmatch(r"\d{1,6}", text) for text in texts):
+            raise bad_value("image_sizes", image_sizes, "is no list of sizes in pixels", advice)
+        sizes = [int(text) for text in texts]
+    candidates = [
+        _candidate(config, name, weights, size)
+        for size in sizes
+        for item in items
+        for name, weights in _networks(item, size, config.weights)
+    ]
+    return list(dict.fromkeys(candidates))
+
+
+def read_budget(text: str) -> float:
+    """Reads a time such as 90s, 10m or 2h, in seconds; infinite for empty.
+
+    Raises:
+        UsageError: If it is none.
+    """
+    if not text:
+        return float("inf")
+    match = re.fullmatch(r"(\d+|\d*\.\d+)([smh])", text.strip())
+    if match is None or not float(match[1]):
+        raise bad_value("budget", text, "is no time", "Give one, as in 90s, 10m or 2h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def find_store(config: Config) -> pathlib.Path:
+    """Finds the directory of the feature store.
+
+    Raises:
+        UsageError: If nothing is to be stored.
+    """
+    if config.cache_path is None:
+        raise bad_value(
+            "cache_dir",
+            config.cache_dir,
+            "keeps no features, which are all that is looked at here",
+            "Leave it out or give a directory",
+        )
+    return config.cache_path
+
+
+def _items(field: str, text: str, advice: str) -> list[str]:
+    items = [item.strip() for item in text.split(",")]
+    if not all(items):
+        raise bad_value(field, text, "is empty or has an empty item", advice)
+    return items
+
+
+def _networks(item: str, image_size: int, weights: str) -> Iterator[tuple[str, str]]:
+    name, has_weights, own = (part.strip() for part in item.partition("="))
+    if name in _LISTS:
+        if has_weights:
+            raise bad_value(
+                "backbones", item, "gives one file to several networks", "Name the network"
+            )
+        for listed in _LISTS[name]:
+            if BACKBONES[listed].minimum_size <= image_size:
+                yield listed, weights
+        return
+    if has_weights and not own:
+        raise bad_value("backbones", item, "has no weights", "Write NAME=FILE or NAME alone")
+    yield name, own or weights
+
+
+def _candidate(config: Config, name: str, weights: str, image_size: int) -> Config:
+    find_backbone(name, image_size=image_size)
+    if weights == "none":
+        raise bad_value(
+            "weights",
+            weights,
+            f"would compare {name} by the features of random weights",
+            "Give imagenet or a weights file",
+        )
+    return dataclasses.replace(config, backbone=name, weights=weights, image_size=image_size)

@@ -1,0 +1,141 @@
+"""A pretrained network with what a comparison wants of it: features, cost and speed."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerastl.config import Config
+from kerastl.data.splits import Splits
+from kerastl.errors import KerastlError
+from kerastl.model.backbones import find_backbone
+from kerastl.model.boundaries import Boundary, FlatModel, flatten
+from kerastl.model.build import build_classifier
+from kerastl.model.phases import find_boundary, find_first
+from kerastl.model.weights import build_backbone
+from kerastl.progress import Progress
+from kerastl.training.features import FrozenPart, count_stored, fold, seconds_per_image
+
+# Of a network's call: how long it is repeated for, and how often at the most and at the least.
+_SECONDS_TO_TIME = 1.5
+_MOST_CALLS, _FEWEST_CALLS = 100, 5
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Network:
+    """A network as the head phase of a run has it.
+
+    Attributes:
+        config: What it was built from.
+        flat: The classifier, with its head at zero.
+        boundary: Where the head phase cuts it: at the pooled features.
+        notes: What was changed of the config since it does not fit this network.
+    """
+
+    config: Config
+    flat: FlatModel
+    boundary: Boundary
+    notes: tuple[str, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Counts the network's numbers, head included."""
+        return int(self.flat.model.count_params())
+
+    @property
+    def num_bytes(self) -> int:
+        """Counts the bytes of the weights that an export holds; its graph comes on top."""
+        return sum(weight.value.numpy().nbytes for weight in self.flat.model.weights)
+
+    def count_missing(self, splits: Splits) -> int:
+        """Counts the images of the splits whose features are not in the store yet."""
+        used = np.concatenate([splits.train, splits.validation, splits.test])
+        digests = splits.source.digests[used]
+        return len(used) - count_stored(self.flat, self.boundary, digests, self.config)
+
+    def seconds_per_image(self) -> float:
+        """Says what computing the features of an image is expected to take."""
+        return seconds_per_image(self.flat, self.boundary)
+
+    @property
+    def channels(self) -> int:
+        """Counts the pooled features of an image."""
+        return int(self.boundary.tensor.shape[-1])
+
+    def compute(self, splits: Splits, progress: Progress) -> np.ndarray | None:
+        """Computes and stores what the store lacks of all splits, under a run's own key.
+
+        The images are as they are, whatever `augment` says.
+
+        Returns:
+            Pooled features of the training images, float32 (images, channels); None where the
+            store has no room for them.
+        """
+        plain = dataclasses.replace(self.config, augment="", augment_views=0)
+        frozen = FrozenPart(self.flat, [self.boundary], splits, plain, progress)
+        frozen.compute()
+        stored = frozen.get(self.boundary)
+        if stored is None:
+            return None
+        return stored.store.read(stored.rows[splits.train])
+
+    def milliseconds(self, *batch_sizes: int) -> list[float]:
+        """Times the network alone, from pixels to logits, for each image of a batch.
+
+        It is the fastest of several calls: what makes others slower are other processes,
+        https://docs.python.org/3/library/timeit.html#timeit.Timer.repeat
+        """
+        function = fold(keras.Model(self.flat.inputs, [self.flat.outputs]))
+        side = self.config.image_size
+        times = []
+        for batch_size in batch_sizes:
+            shape = (batch_size, side, side, 3)
+            images = tf.random.stateless_uniform(shape, (0, 0), 0.0, 255.0)
+            times.append(1e3 * _fastest(function, images) / batch_size)
+        return times
+
+
+def _fastest(function: Callable[[tf.Tensor], list[tf.Tensor]], images: tf.Tensor) -> float:
+    function(images)
+    seconds: list[float] = []
+    while len(seconds) < _FEWEST_CALLS or (
+        len(seconds) < _MOST_CALLS and sum(seconds) < _SECONDS_TO_TIME
+    ):
+        started = time.perf_counter()
+        # Only reading the result waits for it on a GPU.
+        function(images)[0].numpy()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def open_network(config: Config, *, num_classes: int) -> Network:
+    """Builds the network that a config names, as a run does.
+
+    An `unfreeze_from` that only another network has gives way to the top block.
+
+    Raises:
+        KerastlError: If its weights cannot be had.
+    """
+    row = find_backbone(config.backbone, image_size=config.image_size)
+    backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
+    flat = flatten(
+        build_classifier(
+            backbone, scaling=row.scaling, num_classes=num_classes, dropout=config.dropout
+        )
+    )
+    notes = []
+    if config.unfreeze_from:
+        try:
+            find_first(flat, config.unfreeze_from, row.blocks)
+        except KerastlError:
+            notes.append(
+                f"unfreeze_from={config.unfreeze_from} is no part of {config.backbone}, so it is "
+                "left to the top block"
+            )
+            config = dataclasses.replace(config, unfreeze_from="")
+    return Network(
+        config, flat, find_boundary(flat, find_first(flat, None, row.blocks)), tuple(notes)
+    )

@@ -1,0 +1,80 @@
+"""How the error falls with the number of images: a power law above a floor."""
+
+import dataclasses
+
+import numpy as np
+
+# Exponents that are tried. Below the least the curve can hardly be told from a level one, and
+# steeper ones than the largest are not seen in learning from images.
+_EXPONENTS = np.linspace(0.02, 2.0, 100)
+# Residuals beyond so many standard deviations count by their size and not by its square, after
+# Huber, https://doi.org/10.1214/aoms/1177703732
+_HUBER = 1.345
+_ROUNDS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class PowerLaw:
+    """Errors `a n^-b + c` for `n` images, with none of the three below zero.
+
+    Attributes:
+        scale: `a`, for each curve, float64 (curves,).
+        exponent: `b`, likewise.
+        floor: `c`, likewise.
+    """
+
+    scale: np.ndarray
+    exponent: np.ndarray
+    floor: np.ndarray
+
+    def accuracy(self, images: np.ndarray) -> np.ndarray:
+        """Gives the accuracies for numbers of images, within 0..1, float64 (curves, sizes)."""
+        falling = self.scale[:, None] * images ** -self.exponent[:, None]
+        accuracies: np.ndarray = np.clip(1 - falling - self.floor[:, None], 0.0, 1.0)
+        return accuracies
+
+
+def fit_power_law(images: np.ndarray, errors: np.ndarray, deviations: np.ndarray) -> PowerLaw:
+    """Fits a curve to each row of errors by weighted least squares, robust to outliers.
+
+    For one exponent the rest is linear, so every exponent of a fine grid is solved exactly, and
+    no local minimum is taken for the best.
+
+    Args:
+        images: Numbers of images, float64 (sizes,).
+        errors: Shares judged wrong, float64 (curves, sizes).
+        deviations: Standard deviation of each size's error, float64 (sizes,).
+    """
+    deviations = np.maximum(deviations, 1e-6)
+    weights = np.broadcast_to(deviations**-2.0, errors.shape)
+    # Of a size in the middle, so that the falling part is near one whatever the exponent.
+    unit = float(np.exp(np.log(images).mean()))
+    basis = (images / unit) ** -_EXPONENTS[:, None]
+    for _ in range(_ROUNDS):
+        scale, floor, losses = _solve(basis, errors, weights)
+        best = losses.argmin(axis=1)
+        chosen = np.arange(len(errors)), best
+        fitted = scale[chosen][:, None] * basis[best] + floor[chosen][:, None]
+        far = np.abs(errors - fitted) / deviations
+        weights = deviations**-2.0 * np.minimum(1.0, _HUBER / np.maximum(far, 1e-12))
+    exponent = _EXPONENTS[best]
+    return PowerLaw(scale[chosen] * unit**exponent, exponent, floor[chosen])
+
+
+def _solve(
+    basis: np.ndarray, errors: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Solves for scale and floor at every exponent, each float64 (curves, exponents).
+
+    Where the best pair has a negative one, that one is zero and the other alone is solved for.
+    """
+    w, wx, wxx = weights.sum(1)[:, None], weights @ basis.T, weights @ (basis**2).T
+    wy, wxy = (weights * errors).sum(1)[:, None], (weights * errors) @ basis.T
+    determinant = np.maximum(w * wxx - wx**2, 1e-300)
+    scale = (w * wxy - wx * wy) / determinant
+    floor = (wxx * wy - wx * wxy) / determinant
+    no_floor, no_scale = floor < 0, scale < 0
+    scale = np.where(no_floor, wxy / wxx, np.where(no_scale, 0.0, scale))
+    floor = np.where(no_floor, 0.0, np.where(no_scale, wy / w, floor))
+    losses = scale**2 * wxx + 2 * scale * floor * wx + floor**2 * w - 2 * (scale * wxy + floor * wy)
+    return scale, floor, losses

@@ -1,0 +1,61 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+import fakes
+import kerastl
+from kerastl.data.splits import Splits
+from kerastl.selection.budget import Cost, describe, plan
+
+
+@pytest.fixture
+def splits():
+    source = fakes.colour_source(per_class=200)
+    places = np.arange(len(source))
+    return Splits(source, places[:300], places[300:400], places[400:500], places[500:])
+
+
+def cost(name, per_missing, *, missing=1.0):
+    config = kerastl.Config(run_dir="x", dataset="digits", backbone=name)
+    return Cost(config, fixed=2.0, missing=missing, per_missing=per_missing, per_image=0.01)
+
+
+def names(costs):
+    return [cost.config.backbone for cost in costs]
+
+
+def test_cheapest_comes_first_and_what_is_stored_is_cheap(splits):
+    costs = [cost("slow", 1.0), cost("fast", 0.1), cost("stored", 5.0, missing=0.0)]
+    chosen = plan(costs, splits, seconds=10_000)
+    assert names(chosen.costs) == ["stored", "fast", "slow"]
+    assert (chosen.fraction, chosen.left_out) == (1.0, ())
+    assert "are left. The cheapest comes first." in describe(chosen, splits, seconds=10_000)
+
+
+def test_all_networks_get_the_same_part_of_the_images_that_fits(splits):
+    costs = [cost("slow", 1.0), cost("fast", 0.1)]
+    chosen = plan(costs, splits, seconds=200)
+    assert names(chosen.costs) == ["fast", "slow"]
+    images = chosen.fraction * 300
+    total = sum(each.seconds(passed=images, judged=images) for each in chosen.costs)
+    assert 60 <= images < 300
+    assert total == pytest.approx(0.85 * 200)
+    assert "judged on the same" in describe(chosen, splits, seconds=200)
+
+
+def test_costliest_is_left_out_where_even_a_few_images_take_too_long(splits):
+    costs = [cost("slow", 100.0), cost("fast", 0.1), cost("middle", 0.5)]
+    chosen = plan(costs, splits, seconds=100)
+    assert names(chosen.costs) == ["fast", "middle"]
+    # Twenty images of each of three classes.
+    ((left_out, seconds),) = chosen.left_out
+    assert (left_out.config.backbone, seconds) == ("slow", pytest.approx(2 + 60 * 100.01))
+
+
+def test_one_network_is_kept_however_short_the_time(splits):
+    chosen = plan([cost("slow", 1.0), cost("slower", 2.0)], splits, seconds=1)
+    assert names(chosen.costs) == ["slow"]
+    assert chosen.fraction == pytest.approx(0.2)
+    few = dataclasses.replace(splits, train=splits.train[:10])
+    assert plan([cost("slow", 1.0)], few, seconds=1).fraction == 1.0

@@ -1,0 +1,218 @@
+import csv
+import dataclasses
+import io
+import math
+import xml.etree.ElementTree as ET
+
+import keras
+import numpy as np
+import pytest
+
+import fakes
+import kerastl
+from kerastl import rank
+from kerastl.config import Config
+from kerastl.flags import config_from_flags
+from kerastl.model.backbones import BACKBONES
+from kerastl.selection.candidates import SMALL
+from kerastl.selection.rows import Row, in_order, names, unbeaten
+
+
+@pytest.fixture
+def command(tiny_net, use_source, tmp_path, capsys):
+    """Ranks networks on colours, half of which have a colour that is hard to see."""
+    use_source(fakes.colour_source(per_class=30, noise=90.0))
+
+    def run(*arguments):
+        code = rank.main(
+            [
+                "--dataset=digits",
+                f"--run_dir={tmp_path}/rank",
+                f"--cache_dir={tmp_path}/cache",
+                "--image_size=16",
+                *arguments,
+            ]
+        )
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def good(tmp_path):
+    return fakes.write_tiny_weights(tmp_path / "good.weights.h5")
+
+
+@pytest.fixture
+def blind(tmp_path):
+    """Weights that see the same in every picture."""
+    network = fakes.tiny_net(include_top=False, weights=None, input_shape=(16, 16, 3))
+    network.set_weights([np.zeros_like(values) for values in network.get_weights()])
+    network.save_weights(tmp_path / "blind.weights.h5")
+    return str(tmp_path / "blind.weights.h5")
+
+
+def rows_of(tmp_path):
+    with open(tmp_path / "rank" / "ranking.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_better_weights_come_first_and_a_row_says_what_failed(command, good, blind, tmp_path):
+    code, out, err = command(f"--backbones=TinyNet={blind},TinyNet=gone.h5,TinyNet={good}")
+    assert (code, err) == (0, "")
+    first, second, third = rows_of(tmp_path)
+    assert (first["weights"], second["weights"]) == (good, blind)
+    assert float(first["accuracy"]) > 0.8
+    assert float(second["accuracy"]) < 0.5
+    assert float(first["accuracy_low"]) <= float(first["accuracy"]) <= float(first["accuracy_high"])
+    assert float(first["h_score"]) > float(second["h_score"])
+    assert float(first["logme"]) > float(second["logme"])
+    assert min(float(first["milliseconds"]), float(first["milliseconds_of_32"])) > 0
+    # Three classes and 8 pooled features; stem and both blocks by hand.
+    assert int(first["parameters"]) == 168 + 24 + 330 + 440 + 32 + 27
+    assert float(first["export_megabytes"]) == pytest.approx(4e-6 * int(first["parameters"]))
+    assert third["reason"].startswith("weights='gone.h5': is not a file.")
+    assert third["accuracy"] == ""
+    assert "  TinyNet at 16 px left out: weights='gone.h5': is not a file." in out
+    table = out[out.index("  network ") :].splitlines()
+    assert table[1].split()[:3] == ["*", "TinyNet", "(good)"]
+    assert table[2].split()[:3] != ["*", "TinyNet", "(good)"]
+    assert f"--flagfile={tmp_path}/rank/best.flags" in table[-2]
+    chart = ET.parse(tmp_path / "rank" / "ranking.svg")
+    texts = [text.text for text in chart.iterfind(".//{*}text")]
+    assert {"TinyNet (good) 16", "TinyNet (blind) 16"} <= set(texts)
+    assert not list(tmp_path.rglob(".writing-*"))
+
+
+def test_later_run_with_the_same_flags_computes_nothing(command, good, tmp_path):
+    code, out, _ = command(
+        f"--backbones=TinyNet={good}", "--head_epochs=2", "--dropout=0.3", "--batch_size=8"
+    )
+    assert code == 0
+    assert "90 images to compute, 0 in the store already." in out
+    config = config_from_flags([f"--flagfile={tmp_path}/rank/best.flags"])
+    said = io.StringIO()
+    result = kerastl.run(config, progress=kerastl.Progress(said))
+    assert " 0 images to compute, 90 in the store already." in said.getvalue()
+    assert result.run_dir == tmp_path / "rank" / "best"
+    assert (config.head_epochs, config.dropout, config.weights) == (2, 0.3, good)
+    assert result.metrics["test"]["accuracy"] > 0.3
+
+
+def test_only_training_labels_decide(command, good, use_source, tmp_path):
+    source = fakes.colour_source(per_class=30, noise=90.0)
+    split = np.array(["train", "train", "train", "validation", "test"] * 18)
+    source = dataclasses.replace(source, given_splits=split)
+    accuracies = []
+    for change in (np.zeros(90, bool), split != "train", split == "train"):
+        labels = np.where(change, (source.labels + np.arange(90)) % 3, source.labels)
+        use_source(dataclasses.replace(source, labels=labels))
+        assert command(f"--backbones=TinyNet={good}", "--overwrite")[0] == 0
+        accuracies.append(float(rows_of(tmp_path)[0]["accuracy"]))
+    assert accuracies[0] == accuracies[1] > accuracies[2] + 0.2
+
+
+def test_block_of_another_network_gives_way_in_best_flags(command, good, tmp_path):
+    code, out, _ = command(f"--backbones=TinyNet={good}", "--unfreeze_from=conv5", "--augment=flip")
+    assert code == 0
+    assert "unfreeze_from=conv5 is no part of TinyNet, so it is left to the top block." in out
+    config = config_from_flags([f"--flagfile={tmp_path}/rank/best.flags"])
+    assert (config.unfreeze_from, config.augment) == ("", "flip")
+
+
+def test_finished_ranking_stays_unless_it_may_be_replaced(command, good, tmp_path):
+    assert command(f"--backbones=TinyNet={good}")[0] == 0
+    before = (tmp_path / "rank" / "ranking.csv").read_text()
+    code, out, err = command(f"--backbones=TinyNet={good}", "--image_sizes=16,24")
+    assert (code, out) == (2, "")
+    assert "rank': holds a finished ranking (best.flags). Choose another or add --overw" in err
+    assert (tmp_path / "rank" / "ranking.csv").read_text() == before
+    code, _, _ = command(f"--backbones=TinyNet={good}", "--image_sizes=24", "--overwrite")
+    assert code == 0
+    assert [row["image_size"] for row in rows_of(tmp_path)] == ["24"]
+
+
+def test_no_best_flags_where_nothing_could_be_judged(command, good, tmp_path):
+    assert command(f"--backbones=TinyNet={good}")[0] == 0
+    code, _, err = command("--backbones=TinyNet=gone.h5", "--overwrite")
+    assert code == 1
+    assert err.startswith("error: backbones: none could be judged; the first: weights='gone.h5': ")
+    assert err.count("\n") == 1
+    assert [path.name for path in (tmp_path / "rank").iterdir()] == ["ranking.csv"]
+
+
+def test_short_time_judges_all_on_the_same_part_and_says_so(
+    command, good, blind, use_source, tmp_path, monkeypatch
+):
+    use_source(fakes.colour_source(per_class=100))
+    # As if a network took four seconds whatever the images, and half a second for each.
+    monkeypatch.setattr("kerastl.selection.budget._PROBE_SECONDS", 0.5 / 8)
+    code, out, _ = command(f"--backbones=TinyNet={blind},TinyNet={good}", "--budget=4m")
+    assert code == 0
+    assert "every network is judged on the same " in out
+    first, second = rows_of(tmp_path)
+    assert first["images"] == second["images"]
+    assert 100 < int(first["images"]) < 240
+    assert first["weights"] == good
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--backbones=TinyNett"], "backbone='TinyNett': is not a backbone"),
+        (["--backbones=TinyNet=none"], "weights='none': would compare TinyNet by the features"),
+        (["--budget=soon"], "budget='soon': is no time. Give one, as in 90s, 10m or 2h."),
+        (["--cache_dir=", "--backbones=TinyNet"], "cache_dir='': keeps no features, which are"),
+        (["--backbone=TinyNet", "--backbonez=x"], "--backbonez: is not a flag. Did you mean"),
+    ],
+)
+def test_wrong_flags_are_one_line_and_leave_nothing(command, tmp_path, flags, message):
+    code, out, err = command(*flags)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {message}")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "rank").exists()
+
+
+def test_help_names_the_small_networks(capsys):
+    assert rank.main(["--help"]) == 0
+    assert "MobileNetV3Small, MobileNetV2," in capsys.readouterr().out
+
+
+def row(name, accuracy, milliseconds, **changes):
+    config = Config(run_dir="x", dataset="digits", backbone=name)
+    return Row(config=config, accuracy=accuracy, milliseconds=milliseconds, **changes)
+
+
+def test_what_no_other_beats_in_both_is_marked():
+    rows = [
+        row("best", 0.9, 30),
+        row("slower and worse", 0.8, 40),
+        row("fast", 0.8, 10),
+        row("as fast and worse", 0.7, 10),
+        row("twin", 0.8, 10),
+        row("failed", math.nan, math.nan, reason="no weights"),
+    ]
+    assert unbeaten(rows) == [True, False, True, False, True, False]
+    assert [each.config.backbone for each in in_order(rows[::-1])] == [
+        "best",
+        "twin",
+        "fast",
+        "slower and worse",
+        "as fast and worse",
+        "failed",
+    ]
+    assert names(rows)[0] == "best"
+
+
+@pytest.mark.slow
+def test_small_networks_are_those_below_six_million_parameters():
+    counts = {
+        name: getattr(keras.applications, name)(
+            include_top=False, weights=None, input_shape=(96, 96, 3)
+        ).count_params()
+        for name in BACKBONES
+        if not name.startswith(("VGG", "ConvNeXt", "ResNet"))
+    }
+    assert {name for name, count in counts.items() if count < 6e6} == set(SMALL)
