@@ -1,17 +1,19 @@
 """The export command: `kerastl export RUN` writes a finished run's model for serving."""
 
+import contextlib
+import csv
 import dataclasses
 import json
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from kerastl import environment
 from kerastl.config import FROM_PYTHON, Config
-from kerastl.errors import KerastlError, bad_value
+from kerastl.errors import KerastlError, UsageError, bad_value
 from kerastl.flags import config_from_flags, define_flags, describe_flags, parse, wants_help
 from kerastl.main import guard
 from kerastl.outputs.formats import check_formats
@@ -55,7 +57,7 @@ def _export(arguments: Sequence[str], output: Progress) -> None:
     changes = {name: values[name].value for name in _CHANGED if values[name].present}
     config = _config_of(run_dir, changes)
     export_dir = pathlib.Path(config.export_dir)
-    check_formats(config.formats, export_dir)
+    check_formats(config, export_dir)
     with writable_directory(export_dir, field="export_dir"):
         environment.prepare(output)
         with environment.settings(config.precision, config.seed):
@@ -65,9 +67,12 @@ def _export(arguments: Sequence[str], output: Progress) -> None:
 def _config_of(run_dir: pathlib.Path, changes: dict[str, Any]) -> Config:
     """Reads what a finished run was asked to do, with some of it changed."""
     if not (run_dir / FINISHED).exists():
-        problem = "holds no finished run" if run_dir.is_dir() else "does not exist"
+        problem = "holds no finished run" if run_dir.exists() else "does not exist"
         raise bad_value("run", str(run_dir), problem, "Give the run_dir of one that has ended well")
-    config = config_from_flags([f"--flagfile={run_dir / 'flags.txt'}"])
+    try:
+        config = config_from_flags([f"--flagfile={run_dir / 'flags.txt'}"])
+    except UsageError as error:
+        raise UsageError(f"run={str(run_dir)!r}: flags.txt: {error}") from error
     if config.dataset == FROM_PYTHON:
         raise bad_value(
             "run",
@@ -93,20 +98,41 @@ def _export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> No
     from kerastl.outputs.exports import export_checked  # noqa: PLC0415
 
     source = read_source(config, progress)
-    receipt = json.loads((run_dir / "receipt.json").read_text("utf-8"))
-    if source.fingerprint() != receipt["data"]["fingerprint"]:
+    with _named(run_dir, "receipt.json"):
+        receipt = json.loads((run_dir / "receipt.json").read_text("utf-8"))
+        fingerprint, devices = receipt["data"]["fingerprint"], receipt["device"]
+    if source.fingerprint() != fingerprint:
         raise KerastlError(
             f"dataset={config.dataset!r}: is not what it was when {run_dir} was made, so nothing "
             "tells how the model answered on it. Bring the data back, or run anew."
         )
-    splits = restore(source, run_dir / "splits.csv")
-    metrics = json.loads((run_dir / FINISHED).read_text("utf-8"))
-    classifier = keras.saving.load_model(run_dir / "model.keras")
+    with _named(run_dir, FINISHED):
+        metrics = json.loads((run_dir / FINISHED).read_text("utf-8"))
+        num_tested = metrics["test"]["num_images"]
+    with _named(run_dir, "splits.csv"):
+        splits = restore(source, run_dir / "splits.csv")
+        if len(splits.test) != num_tested:
+            raise ValueError(f"{len(splits.test)} test images, {num_tested} in {FINISHED}")
+    with _named(run_dir, "model.keras"):
+        classifier = keras.saving.load_model(run_dir / "model.keras")
     with reading_errors():
-        answers = _answers(classifier, splits, config, run_dir, receipt["device"])
+        answers = _answers(classifier, splits, config, run_dir, devices)
         export_checked(
             classifier, splits, config, metrics=metrics, answers=answers, progress=progress
         )
+
+
+@contextlib.contextmanager
+def _named(run_dir: pathlib.Path, name: str) -> Iterator[None]:
+    """Turns what goes wrong with a file of a run into one line that names it."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, IndexError, TypeError, csv.Error) as error:
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise KerastlError(
+            f"run={str(run_dir)!r}: {name} is missing or damaged ({first_line}). Bring it back, or "
+            "run anew."
+        ) from error
 
 
 def _answers(
@@ -132,7 +158,8 @@ def _answers(
 
     sample = parity_sample(splits, config)
     if config.is_exact and devices == device_names() and not environment.has_gpu():
-        return read_predictions(run_dir / PREDICTIONS, splits).of(sample)
+        with _named(run_dir, PREDICTIONS):
+            return read_predictions(run_dir / PREDICTIONS, splits).of(sample)
     asked = splits.test[sample]
     with environment.full_float32():
         dataset = evaluation_dataset(splits.source, asked, config)

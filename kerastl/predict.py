@@ -74,12 +74,13 @@ def _predict(arguments: Sequence[str], output: Progress) -> None:
 def _classify(
     artefact: "Artefact", names: Sequence[str], values: flags.FlagValues, output: Progress
 ) -> None:
-    from kerastl.serving.listing import find_images  # noqa: PLC0415  as in _predict
+    from kerastl.serving.listing import check_names, find_images  # noqa: PLC0415  as in _predict
     from kerastl.serving.predictor import predict  # noqa: PLC0415
     from kerastl.serving.scoring import Score  # noqa: PLC0415
 
     score = Score(artefact.class_names)
     done = failed = 0
+    check_names(names, image_column=values.image_column)
     with open_rows(values.output, Columns(artefact.class_names, values.top_k), output) as write:
         paths = find_images(names, image_column=values.image_column)
         for predictions in predict(artefact, paths, batch_size=values.batch_size):
@@ -87,6 +88,11 @@ def _classify(
             score.add(predictions)
             done += len(predictions)
             failed += sum(prediction.probabilities is None for prediction in predictions)
+            if output.failure is not None:
+                raise KerastlError(
+                    f"stdout: was closed ({output.failure.strerror}) after "
+                    f"{count_of(done, 'file')}; the rest is not done."
+                )
             if values.output:
                 output.status(f"{count_of(done, 'file')} done")
     if values.labels_from:

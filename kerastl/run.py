@@ -81,7 +81,7 @@ def run(
         run_dir = stack.enter_context(open_run_directory(config))
         if config.export_dir:
             export_dir = pathlib.Path(config.export_dir)
-            check_formats(config.formats, export_dir)
+            check_formats(config, export_dir)
             stack.enter_context(writable_directory(export_dir, field="export_dir"))
         if cache := config.cache_path or config.memory_path:
             make_writable(cache, field="cache_dir")

@@ -96,6 +96,45 @@ def test_data_that_have_changed_are_refused(colour_run, use_source, tiny_net, tm
     assert not os.path.exists(tmp_path / "x")
 
 
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("receipt.json", 400),
+        ("metrics.json", 400),
+        ("splits.csv", 400),
+        ("splits.csv", None),
+        ("predictions.csv", 400),
+        ("predictions.csv", None),
+        ("model.keras", 400),
+        ("model.keras", None),
+    ],
+)
+def test_damaged_run_is_one_line_that_names_the_file(
+    colour_run, same_data, tmp_path, capsys, name, damage
+):
+    run_dir = tmp_path / "run"
+    shutil.copytree(colour_run.result.run_dir, run_dir)
+    if damage:
+        (run_dir / name).write_bytes((run_dir / name).read_bytes()[:damage])
+    else:
+        (run_dir / name).unlink()
+    code, _, err = command(capsys, str(run_dir), f"--export_dir={tmp_path}/x")
+    assert code == 1
+    assert err.count("\n") == 1
+    assert f"run='{run_dir}': {name} is missing or damaged (" in err
+    assert not os.path.exists(tmp_path / "x")
+
+
+def test_flags_that_were_cut_off_are_named(colour_run, tmp_path, capsys):
+    run_dir = tmp_path / "run"
+    shutil.copytree(colour_run.result.run_dir, run_dir)
+    flags = (run_dir / "flags.txt").read_text()
+    (run_dir / "flags.txt").write_text(flags[: flags.index("--finetune_epochs") + 7])
+    code, _, err = command(capsys, str(run_dir))
+    assert code == 2
+    assert f"run='{run_dir}': flags.txt: --finet: is not a flag." in err
+
+
 def test_what_is_no_finished_run_is_refused(colour_run, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     for arguments, message in (

@@ -2,13 +2,14 @@ import csv
 import io
 import json
 import shutil
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 
 import fakes
-from command_line import run_python
+from command_line import REPOSITORY, run_python
 from kerastl import predict
 from picture_files import file_bytes, solid
 
@@ -135,6 +136,42 @@ def test_wrong_use_is_one_line(capsys, arguments, message):
     assert err.startswith("error: ")
     assert message in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["empty", "*.gif", "bad.csv"])
+def test_wrong_path_is_told_before_the_first_image(
+    colour_run, pictures, tmp_path, capsys, monkeypatch, name
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.csv").write_text("x\n1\n")
+    code, out, err = command(capsys, colour_run.result.export_path, pictures, name)
+    assert (code, out) == (2, "")
+    assert f"paths={name!r}: " in err
+
+
+def test_nobody_reading_ends_it(colour_run, pictures, tmp_path):
+    """An endless list of files, whose reader has gone, as with `| head`."""
+    image = pictures / "red/0.png"
+    command = f"yes {image} | {sys.executable} -m kerastl.predict {{}} - | head -2"
+    finished = subprocess.run(
+        ["bash", "-c", command.format(colour_run.result.export_path)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert finished.stdout.count("\n") == 2
+    assert "error: stdout: was closed (Broken pipe) after " in finished.stderr
+
+
+def test_row_of_a_table_without_a_path_is_not_lost(colour_run, pictures, capsys):
+    table = pictures / "list.csv"
+    table.write_text("path,label\nred/0.png,x\n,y\nblue/0.png,z\n")
+    code, out, _ = command(capsys, colour_run.result.export_path, table)
+    assert code == 1
+    assert [bool(row["error"]) for row in rows_of(out)] == [False, True, False]
 
 
 def test_more_classes_than_there_are_is_told(colour_run, capsys):

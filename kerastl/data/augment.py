@@ -30,7 +30,11 @@ def build_augmenter(
         int64 scalar, and a number that tells the image's content, likewise. Version 0 is the
         image as it is.
     """
+    policy = keras.config.dtype_policy()
+    # Pixels come in 32 bits, whatever the network computes in.
+    keras.config.set_dtype_policy("float32")
     layers = [layer for name, strength in augmentations for layer in _layers(name, strength)]
+    keras.config.set_dtype_policy(policy)
     if not layers:
         return None
 

@@ -199,7 +199,10 @@ def list_paths(table: pathlib.Path, *, column: str = "") -> Iterator[pathlib.Pat
         if column and column not in header:
             raise _no_column("image", column, header, str(table))
         name = column or _usual_column(header, "image", str(table), flag="paths")
-        yield from (table.parent / row[name].strip() for row in rows if name and row[name])
+        # A row without a path has a row with an error, so that none is missing.
+        yield from (
+            table.parent / (row[name] or "").strip() for row in rows if name and any(row.values())
+        )
 
 
 def list_images(folder: pathlib.Path) -> Iterator[pathlib.Path]:

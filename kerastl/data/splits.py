@@ -102,10 +102,16 @@ def restore(source: Source, path: pathlib.Path) -> Splits:
     Args:
         source: The same data.
         path: The file.
+
+    Raises:
+        ValueError: If it lists other images.
     """
     with path.open(encoding="utf-8", newline="") as file:
         # By their place: one name may stand for several images.
-        names = np.array([row["split"] for row in csv.DictReader(file)])
+        rows = [(row["example"], row["split"]) for row in csv.DictReader(file)]
+    if [example for example, _ in rows] != list(source.examples):
+        raise ValueError(f"{path} does not list the images of {source.name}")
+    names = np.array([split for _, split in rows])
     return Splits(source, **{name: np.flatnonzero(names == name) for name in _PARTS})
 
 

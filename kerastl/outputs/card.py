@@ -1,5 +1,7 @@
 """What travels with a model, so that nobody has to ask where it came from."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,19 +33,24 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
         metrics: The content of `metrics.json`, or the part of it that is known.
 
     Returns:
-        What JSON can hold: the input, the classes in the order of the outputs, how well they
-        were told apart on the test images, and what it was made of.
+        What JSON can hold: a fingerprint of the run (of its flags, data and results), the input,
+        the classes in the order of the outputs, how well they were told apart on the test images,
+        and what it was made of.
     """
+    flags = [flag for flag in config.to_flags() if not flag.startswith(_PLACES)]
+    made_of = json.dumps([flags, source.fingerprint(), metrics], sort_keys=True)
     return {
+        "fingerprint": hashlib.sha256(made_of.encode()).hexdigest(),
         "input": {
             "image_size": config.image_size,
             "resize": config.resize,
-            "pixels": "RGB in 0..255; files are decoded, resized and scaled inside",
+            "pixels": "RGB in 0..255, which are scaled inside; the SavedModel decodes and resizes "
+            "whole files too, others take pixels of this size",
         },
         "class_names": list(source.class_names),
         "test": {name: metrics["test"][name] for name in _SCORES},
         "data": {"name": source.name, "fingerprint": source.fingerprint()},
         "backbone": config.backbone,
-        "flags": [flag for flag in config.to_flags() if not flag.startswith(_PLACES)],
+        "flags": flags,
         "versions": {"kerastl": VERSION, "tensorflow": tf.__version__, "keras": keras.version()},
     }

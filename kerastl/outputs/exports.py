@@ -15,6 +15,7 @@ from kerastl.config import Config
 from kerastl.data.pipeline import evaluation_dataset
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
+from kerastl.model.build import LOGITS
 from kerastl.outputs.card import model_card
 from kerastl.outputs.converters import write_keras, write_litert, write_litert_int8, write_onnx
 from kerastl.outputs.formats import FORMATS, RESULTS
@@ -84,6 +85,7 @@ def export_checked(
     source = splits.source
     asked = splits.test[parity_sample(splits, config)]
     card = model_card(source, config, metrics)
+    head = classifier.get_layer(LOGITS)
     results: dict[str, dict[str, Any]] = {}
     failures: dict[str, str] = {}
     place = None
@@ -96,7 +98,13 @@ def export_checked(
             progress.status(f"Export: {name}, asked about {count_of(len(asked), 'test image')}")
             try:
                 artefact = _write(name, scratch / name, classifier, splits, config, card)
-                said = ask(artefact, questions, answers.probabilities, source.class_names)
+                said = ask(
+                    artefact,
+                    questions,
+                    answers.probabilities,
+                    source.class_names,
+                    head=lambda features: tf.nn.softmax(head(features)).numpy(),
+                )
                 check(name, said, answers, [source.examples[i] for i in asked], config)
             except (Unusable, Unfit) as error:
                 failures[name] = str(error)

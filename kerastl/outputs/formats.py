@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import pathlib
 
+from kerastl.config import Config
 from kerastl.errors import KerastlError, bad_value
 
 # What TensorFlow Serving looks for in a version's directory.
@@ -18,9 +19,11 @@ class Format:
 
     Attributes:
         file: Its name in a version's directory; empty for a SavedModel, which is the directory.
-        runtime: The module that opens it where it is served; empty where TensorFlow does.
+        runtime: The package that opens it where it is served; empty for TensorFlow or Keras.
         modules: What it takes to write and to open it, beyond what the package requires.
         extra: Name of the package's extra that brings those.
+        takes: Its input, for people.
+        gives: Its output, likewise.
         tolerance: Largest difference of probability from the trainer that is allowed; None for
             what is rounded on purpose, which goes by accuracy.
     """
@@ -29,29 +32,53 @@ class Format:
     runtime: str = ""
     modules: tuple[str, ...] = ()
     extra: str = ""
+    takes: str = "images, float32 (batch, size, size, 3), RGB in 0..255"
+    gives: str = "probabilities, float32 (batch, classes)"
     tolerance: float | None = 1e-4
 
 
 _LITERT = ("ai_edge_litert",)
 FORMATS = {
-    "savedmodel": Format(""),
-    "keras": Format("model.keras"),
+    "savedmodel": Format(
+        "",
+        takes="serving_default and features: image_bytes, string (batch), whole files; images: "
+        "images, uint8 (batch, height, width, 3)",
+        gives="probabilities and logits, float32 (batch, classes), class_name and confidence "
+        "(batch); features: features, float32 (batch, channels)",
+    ),
+    "keras": Format("model.keras", gives="logits, float32 (batch, classes)"),
     "litert": Format("model.tflite", "ai-edge-litert", _LITERT, "litert", tolerance=1e-3),
-    "litert_int8": Format("model_int8.tflite", "ai-edge-litert", _LITERT, "litert", tolerance=None),
+    "litert_int8": Format(
+        "model_int8.tflite",
+        "ai-edge-litert",
+        _LITERT,
+        "litert",
+        takes="images, uint8 (batch, size, size, 3), RGB in 0..255, quantized as the tensor says",
+        gives="probabilities, uint8 (batch, classes), quantized as the tensor says",
+        tolerance=None,
+    ),
     "onnx": Format("model.onnx", "onnxruntime", ("onnx", "onnxruntime", "tf2onnx"), "onnx"),
 }
 
 
-def check_formats(names: tuple[str, ...], export_dir: pathlib.Path) -> None:
+def check_formats(config: Config, export_dir: pathlib.Path) -> None:
     """Looks for what formats need, before anything slow starts.
 
     Raises:
         KerastlError: If a package is missing.
-        UsageError: If a server that watches `export_dir` would be given a version that it
-            cannot load.
+        UsageError: If a format does not have the run's precision, or a server that watches
+            `export_dir` would be given a version that it cannot load.
     """
+    names = config.formats
     for name in names:
         row = FORMATS[name]
+        if row.modules and config.precision.startswith("mixed_"):
+            raise bad_value(
+                "format",
+                name,
+                f"holds no network in {config.precision}",
+                "Use savedmodel or keras, or train with --precision=float32",
+            )
         if any(importlib.util.find_spec(module) is None for module in row.modules):
             raise KerastlError(
                 f"format={name!r}: needs packages that are not installed. Run: "

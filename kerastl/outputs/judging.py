@@ -1,10 +1,13 @@
 """Whether a format answers as the trainer did, and what is said of it."""
 
+import importlib.metadata
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from kerastl.config import Config
 from kerastl.outputs.formats import CARD, FORMATS
@@ -72,8 +75,13 @@ def result(
 ) -> dict[str, Any]:
     """Gives what `export.json` says of a format, whose files are in `directory`."""
     files = [path for path in directory.rglob("*") if path.is_file() and path.name != CARD]
+    row = FORMATS[name]
+    runtime = row.runtime or ("keras" if name == "keras" else "tensorflow")
     return {
-        "file": FORMATS[name].file,
+        "file": row.file,
+        "input": row.takes,
+        "output": row.gives,
+        "opened_by": f"{runtime} {_version(runtime)}",
         "bytes": sum(path.stat().st_size for path in files),
         "num_images": len(trainer.labels),
         "accuracy": _accuracy(said.probabilities, trainer.labels),
@@ -82,6 +90,12 @@ def result(
         "largest_difference": float(said.differences.max()),
         "milliseconds": {str(size): value for size, value in said.milliseconds.items()},
     }
+
+
+def _version(runtime: str) -> str:
+    # TensorFlow is also distributed under other names.
+    ours = {"tensorflow": tf.__version__, "keras": keras.version()}
+    return ours.get(runtime) or importlib.metadata.version(runtime)
 
 
 def table(

@@ -1,7 +1,4 @@
-"""Opens an artefact in a fresh process, by its own runtime, and compares its answers with ours.
-
-Run as a module it is that process: `python -m kerastl.outputs.parity ARTEFACT FOLDER`.
-"""
+"""Asks an artefact in a fresh process, by its own runtime, and compares its answers with ours."""
 
 import dataclasses
 import os
@@ -19,6 +16,9 @@ from kerastl.data.images import decode, smallest_side
 from kerastl.outputs.opening import open_artefact
 from kerastl.outputs.runtimes import Artefact, decode_all
 from kerastl.writing import explained
+
+# From pooled features, float32 (images, channels), to probabilities.
+Head = Callable[[np.ndarray], np.ndarray]
 
 _BATCH_SIZE = 32
 # Batches that are timed, and how often each.
@@ -79,6 +79,8 @@ def ask(
     questions: pathlib.Path,
     probabilities: np.ndarray,
     class_names: tuple[str, ...],
+    *,
+    head: Head,
 ) -> Answers:
     """Asks an artefact about image files, in a process of its own.
 
@@ -87,6 +89,7 @@ def ask(
         questions: The folder of `write_questions`.
         probabilities: What the trainer said of them, (files, classes).
         class_names: The trainer's names of the classes, in order.
+        head: The trainer's head.
 
     Raises:
         Unusable: If the artefact cannot be opened or asked.
@@ -94,7 +97,7 @@ def ask(
     package_parent = str(pathlib.Path(__file__).parents[2])
     search_path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
     finished = subprocess.run(
-        [sys.executable, "-m", "kerastl.outputs.parity", str(artefact), str(questions)],
+        [sys.executable, "-m", "kerastl.outputs.fresh", str(artefact), str(questions)],
         env=os.environ | {"PYTHONPATH": search_path} | _ENVIRONMENT,
         capture_output=True,
         text=True,
@@ -104,11 +107,22 @@ def ask(
         last_line = (finished.stderr.strip().splitlines() or ["no message"])[-1]
         raise Unusable(f"cannot be used in a fresh process ({last_line})")
     with np.load(questions / "answers.npz") as said:
-        return _compare(dict(said), probabilities, class_names)
+        return _compare(dict(said), probabilities, class_names, head)
+
+
+def _by_head(said: dict[str, np.ndarray], head: Head) -> np.ndarray:
+    """Gives what the trainer's head makes of an artefact's features, NaN of what are none."""
+    try:
+        return head(said["features"])
+    except (ValueError, tf.errors.OpError):
+        return np.full_like(said["of_pixels"], np.nan)
 
 
 def _compare(
-    said: dict[str, np.ndarray], probabilities: np.ndarray, class_names: tuple[str, ...]
+    said: dict[str, np.ndarray],
+    probabilities: np.ndarray,
+    class_names: tuple[str, ...],
+    head: Head,
 ) -> Answers:
     column_of = {name: said["probabilities"][:, place] for place, name in enumerate(said["names"])}
     unknown = np.full(len(probabilities), np.nan, np.float32)
@@ -122,7 +136,10 @@ def _compare(
         differences[sample] = np.maximum.reduce(
             [
                 differences[sample],
-                np.abs(said["of_pixels"] - of_sample).max(axis=1),
+                *(
+                    np.abs(others - of_sample).max(axis=1)
+                    for others in (said["of_pixels"], said["of_logits"], _by_head(said, head))
+                ),
                 # A name counts as the probability that the trainer gave to its class.
                 np.abs(said["confidence"] - named),
             ]
@@ -131,8 +148,8 @@ def _compare(
     return Answers(answers, class_names, differences, milliseconds)
 
 
-def _answer(path: str, folder: str) -> None:
-    """Writes what an artefact says of the files in `folder`."""
+def answer(path: str, folder: str) -> None:
+    """Writes what an artefact says of the files that `write_questions` wrote to `folder`."""
     artefact = open_artefact(path)
     dataset = tf.data.TFRecordDataset(str(pathlib.Path(folder, _FILES)))
     batches = [
@@ -167,7 +184,7 @@ def _milliseconds(
 def _ask_signatures(artefact: Artefact, files: tf.data.Dataset, count: int) -> dict[str, Any]:
     """Asks a SavedModel for what `Artefact.answer` leaves out: names, and pixels as input."""
     sample: Sequence[int] = []
-    named, confidence, of_pixels = [], [], []
+    named, confidence, of_pixels, of_logits, features = [], [], [], [], []
     if artefact.path.is_dir():
         sample = np.unique(np.linspace(0, count - 1, _SENT_AS_PIXELS).astype(int)).tolist()
         signatures = tf.saved_model.load(str(artefact.path)).signatures
@@ -180,6 +197,8 @@ def _ask_signatures(artefact: Artefact, files: tf.data.Dataset, count: int) -> d
             answer = signatures["serving_default"](image_bytes=content[tf.newaxis])
             named.append(answer["class_name"].numpy()[0].decode())
             confidence.append(answer["confidence"].numpy()[0])
+            of_logits.append(tf.nn.softmax(answer["logits"]).numpy()[0])
+            features.append(signatures["features"](image_bytes=content[tf.newaxis])["features"][0])
             pixels = decode(content, smallest_side=side)[tf.newaxis]
             of_pixels.append(signatures["images"](images=pixels)["probabilities"].numpy()[0])
     return {
@@ -187,8 +206,6 @@ def _ask_signatures(artefact: Artefact, files: tf.data.Dataset, count: int) -> d
         "named": np.array(named, str),
         "confidence": np.array(confidence, np.float32),
         "of_pixels": np.array(of_pixels, np.float32),
+        "of_logits": np.array(of_logits, np.float32),
+        "features": np.array(features, np.float32),
     }
-
-
-if __name__ == "__main__":
-    _answer(*sys.argv[1:])

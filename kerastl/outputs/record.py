@@ -201,11 +201,17 @@ def device_names() -> list[str]:
 
 
 def read_predictions(path: pathlib.Path, splits: Splits) -> Evaluation:
-    """Reads what `write_predictions` wrote of the same splits."""
+    """Reads what `write_predictions` wrote of the same splits.
+
+    Raises:
+        ValueError: If it is of others, or damaged.
+    """
     names = splits.source.class_names
     with path.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     columns = [header.index(name, _FIRST_PROBABILITY) for name in names]
+    if [row[0] for row in rows] != [splits.source.examples[index] for index in splits.test]:
+        raise ValueError(f"{path} does not list the test images")
     probabilities = np.array([[row[column] for column in columns] for row in rows], np.float32)
     labels = splits.source.labels[splits.test]
     with np.errstate(divide="ignore"):

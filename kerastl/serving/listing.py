@@ -28,19 +28,33 @@ def find_images(names: Iterable[str], *, image_column: str = "") -> Iterator[pat
         OSError: If a folder cannot be read.
     """
     for name in names:
-        if name == STANDARD_INPUT:
-            yield from (pathlib.Path(line) for line in map(_path_of, sys.stdin) if line)
-            continue
-        path = pathlib.Path(name).expanduser()
-        if path.suffix.lower() in _TABLES:
-            yield from list_paths(path, column=image_column)
-        elif path.is_dir():
-            yield from _some(name, list_images(path), "holds no images")
-        elif not path.exists() and re.search(r"[*?\[]", name):
-            yield from _some(name, _match(path), "matches no file")
-        else:
-            # One that is missing gets a row that says so.
-            yield path
+        yield from _find(name, image_column)
+
+
+def check_names(names: Iterable[str], *, image_column: str = "") -> None:
+    """Refuses what `find_images` would in the end, before the first image.
+
+    Raises:
+        UsageError: See `find_images`, as of OSError.
+    """
+    for name in names:
+        if name != STANDARD_INPUT:
+            next(_find(name, image_column), None)
+
+
+def _find(name: str, image_column: str) -> Iterator[pathlib.Path]:
+    path = pathlib.Path(name).expanduser()
+    if name == STANDARD_INPUT:
+        yield from (pathlib.Path(line) for line in map(_path_of, sys.stdin) if line)
+    elif path.suffix.lower() in _TABLES:
+        yield from list_paths(path, column=image_column)
+    elif path.is_dir():
+        yield from _some(name, list_images(path), "holds no images")
+    elif not path.exists() and re.search(r"[*?\[]", name):
+        yield from _some(name, _match(path), "matches no file")
+    else:
+        # One that is missing gets a row that says so.
+        yield path
 
 
 def _match(pattern: pathlib.Path) -> Iterator[pathlib.Path]:

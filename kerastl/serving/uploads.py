@@ -1,10 +1,12 @@
 """Plain uploads: `/predict` takes an image file as the body, or several as a form does."""
 
 import dataclasses
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -14,6 +16,7 @@ from kerastl.serving.models import Model
 from kerastl.serving.rest import RequestError, shortest
 
 _TOP = 5
+_MOST_DIGITS = 9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +34,8 @@ def read_top(query: Mapping[str, str]) -> int:
         RequestError: If it is not a whole number above 0.
     """
     text = query.get("top", str(_TOP))
-    if not (text.isascii() and text.isdecimal() and int(text) > 0):
-        raise RequestError(f"top={text!r}: is not a whole number above 0.")
+    if not re.fullmatch(r"0*[1-9][0-9]{0,5}", text[:_MOST_DIGITS]) or len(text) > _MOST_DIGITS:
+        raise RequestError(f"top={text[:_MOST_DIGITS]!r}: is not a whole number above 0.")
     return int(text)
 
 
@@ -42,8 +45,13 @@ async def read_files(request: Request, body: bytes) -> list[File]:
     Raises:
         RequestError: If it is a form that is malformed or has no file.
     """
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    if kind.lower() != b"multipart/form-data":
         return [File(body, None)]
+    # The parser takes what there is of a form that was cut off.
+    end = b"--" + options.get(b"boundary", b"") + b"--"
+    if not body.rstrip().endswith(end):
+        raise RequestError("multipart/form-data: is cut off, or has no end. Send it whole.")
 
     async def stream() -> AsyncGenerator[bytes, None]:
         yield body

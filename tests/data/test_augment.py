@@ -1,12 +1,13 @@
 import functools
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import fakes
 import kerastl
-from kerastl.config import AUGMENTATIONS
+from kerastl.config import AUGMENTATIONS, Config
 from kerastl.data.augment import build_augmenter
 from kerastl.data.pipeline import (
     evaluation_dataset,
@@ -175,3 +176,20 @@ def test_digests_tell_versions_apart_by_what_makes_them():
         values = {"augment": "flip", "augment_views": 2} | other
         others = version_digests(SOURCE, make_config(**values))[12:]
         assert not set(map(bytes, others)) & set(map(bytes, views))
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_pixels_stay_in_32_bits_in_a_network_of_16(policy):
+    image = tf.constant(np.random.default_rng(0).uniform(0, 255, (16, 16, 3)), tf.float32)
+    changes = Config(run_dir="x", dataset="digits", augment="flip,crop,color").augmentations
+    numbers = (tf.constant(1, tf.int64), tf.constant(5, tf.int64))
+    expected = build_augmenter(changes, seed=0)(image, *numbers)
+    keras.config.set_dtype_policy(policy)
+    try:
+        augmenter = build_augmenter(changes, seed=0)
+        changed = tf.function(augmenter)(image, *numbers)
+        assert keras.config.dtype_policy().name == policy
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert changed.dtype == tf.float32
+    np.testing.assert_allclose(changed, expected, atol=1e-3)

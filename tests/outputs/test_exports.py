@@ -26,7 +26,7 @@ def in_this_process(monkeypatch):
         returncode = 0
 
     def run(command, **_):
-        parity._answer(*command[3:])
+        parity.answer(*command[3:])
         return Finished()
 
     monkeypatch.setattr(parity.subprocess, "run", run)
@@ -112,15 +112,22 @@ def test_savedmodel_that_answers_otherwise_is_caught(
     assert os.listdir(tmp_path / "exports") == []
 
 
-@pytest.mark.parametrize("spoil", [without_scaling, not_a_number])
+def test_other_features_are_caught(trainer, monkeypatch, in_this_process):
+    monkeypatch.setattr("kerastl.outputs.savedmodel.POOLED", "images")
+    with pytest.raises(kerastl.KerastlError, match="savedmodel answers otherwise than the trainer"):
+        trainer()
+
+
 @pytest.mark.parametrize("name", ["keras", "litert", "onnx"])
 def test_file_that_answers_otherwise_is_removed_and_the_rest_kept(
-    trainer, tmp_path, monkeypatch, in_this_process, name, spoil
+    trainer, tmp_path, monkeypatch, in_this_process, name
 ):
     pytest.importorskip({"litert": "ai_edge_litert", "onnx": "onnxruntime"}.get(name, "keras"))
     write = exports._WRITERS[name]
     monkeypatch.setitem(
-        exports._WRITERS, name, lambda classifier, path: write(spoil(classifier, {})[0], path)
+        exports._WRITERS,
+        name,
+        lambda classifier, path: write(without_scaling(classifier, {})[0], path),
     )
     with pytest.raises(
         kerastl.KerastlError,
@@ -222,7 +229,7 @@ def test_ranges_of_eight_bits_come_from_training_images_of_all_classes(tmp_path,
 def export(trainer, monkeypatch):
     """Exports a SavedModel, taking for granted that it answers right."""
 
-    def answer(_, questions, probabilities, names):
+    def answer(_, questions, probabilities, names, *, head):
         differences = np.zeros(len(probabilities), np.float32)
         return Answers(probabilities, names, differences, {1: 1.0, 32: 1.0})
 

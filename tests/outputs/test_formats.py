@@ -7,6 +7,21 @@ from kerastl.config import EXPORT_FORMATS
 from kerastl.outputs.formats import FORMATS, check_formats
 
 
+def config(formats, **changes):
+    return kerastl.Config(run_dir="x", dataset="digits", format=formats, **changes)
+
+
+@pytest.mark.parametrize("name", ["litert", "litert_int8", "onnx"])
+def test_mixed_precision_is_refused_before_training(name, tmp_path):
+    with pytest.raises(kerastl.UsageError) as caught:
+        check_formats(config(f"savedmodel,{name}", precision="mixed_bfloat16"), tmp_path)
+    assert str(caught.value) == (
+        f"format={name!r}: holds no network in mixed_bfloat16. Use savedmodel or keras, or train "
+        "with --precision=float32."
+    )
+    check_formats(config("savedmodel,keras", precision="mixed_bfloat16"), tmp_path)
+
+
 def test_every_format_of_the_flag_is_known():
     assert tuple(FORMATS) == EXPORT_FORMATS
 
@@ -28,18 +43,18 @@ def test_tolerances_are_those_that_are_promised():
 def test_missing_package_is_told_with_the_command(name, extra, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(kerastl.KerastlError) as caught:
-        check_formats(("savedmodel", name), tmp_path)
+        check_formats(config(f"savedmodel,{name}"), tmp_path)
     assert str(caught.value) == (
         f"format={name!r}: needs packages that are not installed. Run: pip install "
         f"'kerastl[{extra}]'."
     )
-    check_formats(("savedmodel", "keras"), tmp_path)
+    check_formats(config("savedmodel,keras"), tmp_path)
 
 
 def test_watched_directory_gets_no_version_that_a_server_cannot_load(tmp_path):
-    check_formats(("keras",), tmp_path)
+    check_formats(config("keras"), tmp_path)
     (tmp_path / "3").mkdir()
     (tmp_path / "3" / "saved_model.pb").touch()
-    check_formats(("keras", "savedmodel"), tmp_path)
+    check_formats(config("keras,savedmodel"), tmp_path)
     with pytest.raises(kerastl.UsageError, match=r"^format='keras': has no savedmodel, and "):
-        check_formats(("keras",), tmp_path)
+        check_formats(config("keras"), tmp_path)

