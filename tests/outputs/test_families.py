@@ -1,5 +1,8 @@
 """Every family of backbones through every format: written, opened by its runtime, compared."""
 
+import contextlib
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -34,6 +37,8 @@ SMALLEST = {
     "VGG19": 64,
     "Xception": 71,
 }
+# What has no counterpart for some of its operations, as the README says.
+NOT_WRITTEN = {"ConvNeXtTiny": "onnx"}
 
 
 def test_a_member_of_every_family_is_here():
@@ -87,12 +92,21 @@ def test_family_passes_the_gate_in_every_format(name, tmp_path):
         ("num_images", "accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "macro_f1")
     )
     (tmp_path / "exports").mkdir()
-    exported = export_checked(
-        classifier,
-        splits,
-        config,
-        metrics={"test": scores},
-        answers=Evaluation(source.labels[splits.test], probabilities, np.zeros(len(splits.test))),
-        progress=kerastl.Progress(),
-    )
-    assert tuple(exported.formats) == EXPORT_FORMATS
+    missing = NOT_WRITTEN.get(name)
+    with (
+        pytest.raises(kerastl.KerastlError, match=f": {missing} cannot be written")
+        if missing
+        else contextlib.nullcontext()
+    ):
+        export_checked(
+            classifier,
+            splits,
+            config,
+            metrics={"test": scores},
+            answers=Evaluation(
+                source.labels[splits.test], probabilities, np.zeros(len(splits.test))
+            ),
+            progress=kerastl.Progress(),
+        )
+    written = json.loads((tmp_path / "exports" / "1" / "export.json").read_text("utf-8"))
+    assert set(written) == set(EXPORT_FORMATS) - {missing}

@@ -374,6 +374,23 @@ def test_compressed_body_is_refused(client, files):
     assert client.post("/predict", files[0], {"Content-Encoding": "gzip"}).status == 415
 
 
+def test_form_that_was_cut_off_is_no_smaller_form(client, files):
+    body, kind = multipart(*files)
+    for cut in (8, 60, 200):
+        answer = client.post("/predict", body[:-cut], kind)
+        assert answer.status == 400
+        assert "multipart/form-data: is cut off, or has no end." in answer.json["error"]
+    capital = {"Content-Type": kind["Content-Type"].replace("multipart/form", "Multipart/Form")}
+    assert client.post("/predict", body, capital).status == 200
+
+
+@pytest.mark.parametrize("top", ["9" * 5000, "0", "-1", "x", "1.5", "000"])
+def test_number_of_classes_that_is_none_is_refused(client, files, top):
+    answer = client.post(f"/predict?top={top}", files[0])
+    assert answer.status == 400
+    assert answer.json["error"].endswith("is not a whole number above 0.")
+
+
 def test_malformed_forms_are_refused(client):
     for body, kind in (
         (b"--x\r\nnonsense", "multipart/form-data; boundary=x"),
