@@ -227,14 +227,14 @@ def test_ranges_of_eight_bits_come_from_training_images_of_all_classes(tmp_path,
 
 @pytest.fixture
 def export(trainer, monkeypatch):
-    """Exports a SavedModel, taking for granted that it answers right."""
+    """Exports a file, taking for granted that it answers right."""
 
     def answer(_, questions, probabilities, names, *, head):
         differences = np.zeros(len(probabilities), np.float32)
         return Answers(probabilities, names, differences, {1: 1.0, 32: 1.0})
 
     monkeypatch.setattr(exports, "ask", answer)
-    return lambda: trainer().path
+    return lambda: trainer(format="keras").path
 
 
 def digests(folder):
