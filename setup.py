@@ -38,6 +38,7 @@ setup(
         "numpy>=2.4",
         "pillow>=13.0",
         "platformdirs>=4.3",
+        "pyarrow>=26.0",
         "scikit-learn>=1.9",
         "scipy>=1.17",
         # tf.summary needs it, and TensorFlow 2.21 no longer brings it.

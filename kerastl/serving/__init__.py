@@ -1,1 +1,1 @@
-"""An HTTP server for exports, with the REST interface of TensorFlow Serving."""
+"""Answers for images with an export: files in a stream, and requests over HTTP."""
