@@ -71,17 +71,19 @@ def test_family_passes_the_gate_in_every_format(name, tmp_path):
     images = np.stack(
         [decode_and_resize(source.read(i), image_size=size, rule="crop") for i in splits.test]
     )
-    # Statistics of these images, or random layers would let nothing through.
-    for part in models_in(backbone):
-        for layer in part.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.momentum = 0.0
-    backbone.trainable = True
-    classifier(images, training=True)
-    backbone.trainable = False
-    # A head that tells the images apart, whatever the size of the random features.
     pooled = keras.Model(classifier.input, classifier.get_layer("pooled").output)
     features = pooled.predict(images, verbose=0)
+    if features.std(axis=0).max() < 1e-10:
+        # Its random layers let nothing through without the statistics of these images. Where
+        # they do, those would only let rounding grow: folding batch norm alone then differs.
+        for layer in (layer for part in models_in(backbone) for layer in part.layers):
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = 0.0
+        backbone.trainable = True
+        classifier(images, training=True)
+        backbone.trainable = False
+        features = pooled.predict(images, verbose=0)
+    # A head that tells the images apart, whatever the size of the random features.
     # But not by what rounding alone tells, where they hardly differ.
     scale = max(features.std(axis=0).max(), np.abs(features).max() / 50)
     kernel = np.random.default_rng(0).normal(size=(features.shape[1], 3))
