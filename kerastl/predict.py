@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from kerastl import environment
 from kerastl.errors import KerastlError, bad_value
 from kerastl.flags import parse, wants_help
 from kerastl.main import guard
-from kerastl.outputs.finding import find_artefact
+from kerastl.outputs.finding import find_artefact, prepare_for
 from kerastl.progress import Progress, count_of
 from kerastl.serving.rows import Columns, check_output, open_rows
 
@@ -56,9 +55,7 @@ def _predict(arguments: Sequence[str], output: Progress) -> None:
     _check(given, values)
     check_output(values.output)
     model = find_artefact(given[0])
-    # Keras takes half of the time of a start, and its own format alone needs it.
-    is_keras = model.suffix == ".keras"
-    (environment.prepare if is_keras else environment.prepare_tensorflow)(Progress())
+    prepare_for(model, Progress())
     # Only now, since these import TensorFlow, which is to be quiet.
     from kerastl.outputs.opening import open_artefact  # noqa: PLC0415
 

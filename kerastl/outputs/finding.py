@@ -2,11 +2,21 @@
 
 import pathlib
 
+from kerastl import environment
 from kerastl.errors import bad_value
 from kerastl.outputs.formats import FORMATS, SAVEDMODEL_FILE
+from kerastl.progress import Progress
 
 _FILES = [row.file for row in FORMATS.values() if row.file]
 _ENDINGS = tuple(dict.fromkeys(pathlib.PurePath(file).suffix for file in _FILES))
+
+
+def prepare_for(artefact: pathlib.Path, progress: Progress) -> None:
+    """Brings up TensorFlow, and Keras for its own format alone: that takes half of a start."""
+    if artefact.suffix == ".keras":
+        environment.prepare(progress)
+    else:
+        environment.prepare_tensorflow(progress)
 
 
 def find_artefact(given: str) -> pathlib.Path:

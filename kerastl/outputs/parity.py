@@ -185,9 +185,8 @@ def _ask_signatures(artefact: Artefact, files: tf.data.Dataset, count: int) -> d
     """Asks a SavedModel for what `Artefact.answer` leaves out: names, and pixels as input."""
     sample: Sequence[int] = []
     named, confidence, of_pixels, of_logits, features = [], [], [], [], []
-    if artefact.path.is_dir():
+    if signatures := artefact.signatures:
         sample = np.unique(np.linspace(0, count - 1, _SENT_AS_PIXELS).astype(int)).tolist()
-        signatures = tf.saved_model.load(str(artefact.path)).signatures
         # The pixels that files are decoded to on their way into the network.
         side = smallest_side(artefact.card["input"]["image_size"])
         chosen = set(sample)

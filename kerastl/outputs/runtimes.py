@@ -5,7 +5,7 @@ import dataclasses
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,12 +44,14 @@ class Artefact:
         classify: Takes pixels as the decoder gives them, float32 (batch, size, size, 3) in
             0..255; gives probabilities, float32 (batch, classes).
         classify_files: Likewise of whole image files; raises `Undecodable`.
+        signatures: A SavedModel's functions by name; empty for the other formats.
     """
 
     path: pathlib.Path
     card: dict[str, Any]
     classify: Callable[[np.ndarray], np.ndarray]
     classify_files: Callable[[Sequence[bytes]], np.ndarray]
+    signatures: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -130,7 +132,7 @@ def open_savedmodel(path: pathlib.Path, card: dict[str, Any]) -> Artefact:
             raise Undecodable(_reasons(refused, files, card)) from error
         return np.asarray(answer["probabilities"].numpy())
 
-    return Artefact(path, card, classify, classify_files)
+    return Artefact(path, card, classify, classify_files, signatures)
 
 
 def _reasons(
