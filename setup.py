@@ -35,6 +35,7 @@ setup(
         # TensorFlow Datasets 4.9.10 needs this to prepare data and does not declare it.
         "importlib_resources>=7.1",
         "keras>=3.15",
+        "keras-tuner>=1.4.8",
         "numpy>=2.4",
         "pillow>=13.0",
         "platformdirs>=4.3",

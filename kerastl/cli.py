@@ -12,6 +12,7 @@ _COMMANDS = {
     "train": "kerastl.main",
     "rank": "kerastl.rank",
     "learning_curve": "kerastl.learning_curve",
+    "tune": "kerastl.tune",
     "predict": "kerastl.predict",
     "export": "kerastl.export",
     "serve": "kerastl.serve",

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from kerastl.errors import KerastlError, UsageError
 from kerastl.flags import config_from_flags, help_text, wants_help
 from kerastl.progress import Progress
-from kerastl.run import run
+from kerastl.run import Result, run
 
 _FAILED = 1
 _USAGE = 2
@@ -61,7 +61,12 @@ def _train(arguments: Sequence[str], output: Progress) -> None:
     if wants_help(arguments):
         output.line(help_text("python -m kerastl.main"))
         return
-    test = run(config_from_flags(arguments), progress=output).metrics["test"]
+    tell_test(run(config_from_flags(arguments), progress=output), output)
+
+
+def tell_test(result: Result, output: Progress) -> None:
+    """Says what accuracy a run had on its test images, and how sure that is."""
+    test = result.metrics["test"]
     output.line(
         f"Test accuracy {test['accuracy']:.4f} "
         f"({test['accuracy_low']:.4f}-{test['accuracy_high']:.4f}) on {test['num_images']} images"

@@ -66,15 +66,7 @@ def run(
         KerastlError: If something outside is not as needed, or the loss is not finite.
     """
     progress = Progress(sys.stdout) if progress is None else progress
-    if (source is None) == (config.dataset == FROM_PYTHON):
-        raise bad_value(
-            "dataset",
-            config.dataset,
-            "needs a source that kerastl.run is given"
-            if source is None
-            else "is not what the source that kerastl.run was given needs",
-            f"Use dataset={FROM_PYTHON!r} with a source, and only then",
-        )
+    check_source(config, source)
     find_backbone(config.backbone, image_size=config.image_size)
     check_weights(config.weights)
     with contextlib.ExitStack() as stack:
@@ -88,6 +80,23 @@ def run(
         environment.prepare(progress)
         with environment.settings(config.precision, config.seed):
             return _run(config, source, run_dir, progress)
+
+
+def check_source(config: Config, source: "Source | None") -> None:
+    """Refuses a source that the config does not ask for, and a config that asks for one in vain.
+
+    Raises:
+        UsageError: If they do not go together.
+    """
+    if (source is None) == (config.dataset == FROM_PYTHON):
+        raise bad_value(
+            "dataset",
+            config.dataset,
+            "needs a source that kerastl.run is given"
+            if source is None
+            else "is not what the source that kerastl.run was given needs",
+            f"Use dataset={FROM_PYTHON!r} with a source, and only then",
+        )
 
 
 def _run(

@@ -21,12 +21,14 @@ ORDER = (
     "selection",
     "serving",
     "run",
+    "tuning",
     "__init__",
     "flagfile",
     "flags",
     "main",
     "rank",
     "learning_curve",
+    "tune",
     "predict",
     "export",
     "serve",
@@ -36,7 +38,7 @@ ORDER = (
 ROOT = pathlib.Path(kerastl.__file__).parent
 MODULES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 # The only modules that may import them at all.
-ABSL = {"flags.py", "cache.py", "export.py", "predict.py", "rank.py", "serve.py"}
+ABSL = {"flags.py", "cache.py", "export.py", "predict.py", "rank.py", "serve.py", "tune.py"}
 
 
 def imports(module):

@@ -5,6 +5,7 @@ import keras
 from kerastl.model.backbones import Scaling
 
 POOLED = "pooled"
+DROPOUT = "dropout"
 LOGITS = "logits"
 
 
@@ -35,7 +36,7 @@ def build_classifier(
     features = backbone(scale_pixels(images, scaling))
     features = keras.layers.GlobalAveragePooling2D(name=POOLED)(features)
     if dropout:
-        features = keras.layers.Dropout(dropout, name="dropout")(features)
+        features = keras.layers.Dropout(dropout, name=DROPOUT)(features)
     # float32 whatever the policy: a softmax of 16-bit logits does not sum to one.
     logits = keras.layers.Dense(
         num_classes, kernel_initializer="zeros", dtype="float32", name=LOGITS

@@ -1,0 +1,65 @@
+"""What a search has gained over the flags as given, on the test images."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from kerastl.config import Config
+from kerastl.data.sources import reading_errors
+from kerastl.data.splits import Splits
+from kerastl.outputs.record import PREDICTIONS, read_predictions
+from kerastl.progress import Progress
+from kerastl.training.evaluate import Evaluation
+from kerastl.tuning.evidence import difference_interval
+from kerastl.tuning.options import SearchOptions
+from kerastl.tuning.trial_run import Trainer
+
+
+def measure_gain(
+    best: Config, given: Config, splits: Splits, run_dir: pathlib.Path, *, progress: Progress
+) -> dict[str, float]:
+    """Compares the final run with the flags as given, image by image.
+
+    Args:
+        best: What the final run trained.
+        given: The flags as given, which are trained once more.
+        splits: The images, test included.
+        run_dir: Where the final run's predictions are.
+        progress: Says what is trained.
+
+    Returns:
+        `num_images`, `accuracy`, `accuracy_as_given`, their `difference`, and the ends of its 95 %
+        interval, `low` and `high`.
+    """
+    found = read_predictions(run_dir / PREDICTIONS, splits)
+    if best == dataclasses.replace(
+        given, run_dir=best.run_dir, export_dir=best.export_dir, overwrite=best.overwrite
+    ):
+        compared = found
+    else:
+        progress.line("The flags as given are trained once more, to be compared.")
+        trained = Trainer(splits).train(given, Progress())
+        with reading_errors():
+            compared = trained.evaluate(splits.test)
+    low, high = difference_interval(
+        _once(found), _once(compared), found.labels, SearchOptions(objective="val_accuracy")
+    )
+    return {
+        "num_images": len(found.labels),
+        "accuracy": found.accuracy,
+        "accuracy_as_given": compared.accuracy,
+        "difference": found.accuracy - compared.accuracy,
+        "low": low,
+        "high": high,
+    }
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Once:
+    predicted: np.ndarray
+    losses: np.ndarray
+
+
+def _once(evaluation: Evaluation) -> _Once:
+    return _Once(evaluation.predicted[np.newaxis], evaluation.losses[np.newaxis])

@@ -1,0 +1,142 @@
+"""What a search leaves in RUN_DIR/tuning, written anew after each trial."""
+
+import csv
+import dataclasses
+import io
+import math
+import pathlib
+from collections.abc import Iterable, Sequence
+
+from kerastl.data.splits import Splits
+from kerastl.tuning.evidence import Standing, order
+from kerastl.tuning.importance import Importance, measure_importance
+from kerastl.tuning.options import OBJECTIVES, SearchOptions
+from kerastl.tuning.search_chart import draw_search
+from kerastl.tuning.space import Space
+from kerastl.tuning.trials import FAILED, Trial
+from kerastl.writing import replacing
+
+TABLE, FLAGS, IMPORTANCE, CHART = "trials.csv", "best.flags", "importance.csv", "trials.svg"
+_FIELD = "run_dir"
+
+
+class SearchFiles:
+    """Writes a search's files, each of which appears whole or not at all."""
+
+    def __init__(
+        self, run_dir: pathlib.Path, space: Space, options: SearchOptions, splits: Splits
+    ) -> None:
+        """Begins with nothing.
+
+        Args:
+            run_dir: The search's; the files go to `tuning` in it, which exists.
+            space: What is searched.
+            options: How.
+            splits: The images, of which those of validation compare trials.
+        """
+        self._run_dir = run_dir
+        self._directory = run_dir / "tuning"
+        self._space = space
+        self._options = options
+        self._labels = splits.source.labels[splits.validation]
+        self._source_name = splits.source.name
+
+    def write(self, trials: Sequence[Trial]) -> list[Standing]:
+        """Writes all files; gives the completed trials in order, the best first."""
+        standings = order(list(trials), self._labels, self._options)
+        importances = measure_importance(trials, self._space, self._options)
+        failed = sorted(
+            (trial for trial in trials if trial.status == FAILED), key=lambda trial: trial.number
+        )
+        self._write(TABLE, self._table(standings, failed))
+        self._write(IMPORTANCE, _importance_table(importances, self._space))
+        title = f"Settings for {self._source_name}"
+        self._write(CHART, draw_search(standings, failed, self._space, self._options, title=title))
+        if standings:
+            self._write(FLAGS, self._best_flags(standings))
+        return standings
+
+    def _table(self, standings: Sequence[Standing], failed: Sequence[Trial]) -> str:
+        objectives = list(dict.fromkeys([self._options.objective, *OBJECTIVES]))
+        header = (
+            "trial",
+            "status",
+            "reason",
+            *objectives,
+            "behind",
+            "behind_low",
+            "behind_high",
+            "tie",
+            "seconds",
+            *self._space.dimensions,
+        )
+        rows = [
+            *(
+                (
+                    standing.trial,
+                    (standing.behind, standing.low, standing.high),
+                    str(int(standing.is_tie)),
+                )
+                for standing in standings
+            ),
+            *((trial, (math.nan,) * 3, "") for trial in failed),
+        ]
+        return _csv(
+            header,
+            (
+                (
+                    trial.number,
+                    trial.status,
+                    trial.reason,
+                    *(_number(trial.scores.get(name, math.nan)) for name in objectives),
+                    *map(_number, behind),
+                    tie,
+                    f"{trial.seconds:.1f}",
+                    *(trial.values.get(name, "") for name in self._space.dimensions),
+                )
+                for trial, behind, tie in rows
+            ),
+        )
+
+    def _best_flags(self, standings: Sequence[Standing]) -> str:
+        best = standings[0].trial
+        ties = sum(standing.is_tie for standing in standings) - 1
+        objective = self._options.objective
+        lines = (
+            f"# Trial {best.number}, the best of {len(standings)} on {self._source_name}:",
+            f"# {objective} {best.scores[objective]:.4f} on {len(self._labels)} validation images, "
+            "which also chose it.",
+            f"# {ties or 'No'} other{'s are' if ties > 1 else ' is'} not clearly worse.",
+        )
+        config = dataclasses.replace(best.config, run_dir=str(self._run_dir / "best"))
+        return "".join(f"{line}\n" for line in (*lines, *config.to_flags()))
+
+    def _write(self, name: str, text: str) -> None:
+        with replacing(self._directory / name, field=_FIELD) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def _importance_table(importances: Sequence[Importance], space: Space) -> str:
+    known = {importance.name for importance in importances}
+    return _csv(
+        ("setting", "importance", "deviation"),
+        [
+            *(
+                (importance.name, _number(importance.value), _number(importance.deviation))
+                for importance in importances
+            ),
+            *((name, "", "") for name in space.dimensions if name not in known),
+        ],
+    )
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.6g}"

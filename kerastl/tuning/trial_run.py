@@ -1,0 +1,142 @@
+"""One trial: a config trained on stored features and judged on the validation images."""
+
+import dataclasses
+import gc
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerastl.config import Config
+from kerastl.data.sources import reading_errors
+from kerastl.data.splits import Splits
+from kerastl.model.backbones import Blocks, find_backbone
+from kerastl.model.boundaries import FlatModel, flatten
+from kerastl.model.build import DROPOUT, build_classifier
+from kerastl.model.weights import build_backbone
+from kerastl.progress import Progress
+from kerastl.training.checks import Check
+from kerastl.training.evaluate import Evaluation
+from kerastl.training.fit import EpochRow
+from kerastl.training.train import Trained, check_phases, train
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answer:
+    """What a training said of the validation images.
+
+    Attributes:
+        scores: Objective -> its value.
+        predicted: The most probable class of each image, int64 (images,).
+        losses: Cross-entropy of each image, in nats, float64 (images,).
+    """
+
+    scores: dict[str, float]
+    predicted: np.ndarray
+    losses: np.ndarray
+
+
+class Forgetful:
+    """Keeps nothing of a training but what it gives back."""
+
+    def add_check(self, check: Check) -> None:
+        """Drops a check; one that failed is raised all the same."""
+
+    def add_epoch(self, row: EpochRow) -> None:
+        """Drops an epoch."""
+
+    def save_checkpoint(self, classifier: keras.Model) -> None:
+        """Drops the best weights, which the classifier holds."""
+
+
+class Trainer:
+    """Trains one config after another on the same images, as a run would.
+
+    Building a network and reading its weights takes longer than a head on stored features, so the
+    last network is kept. It starts each training from the values that it had when it was built.
+    """
+
+    def __init__(self, splits: Splits) -> None:
+        """Takes the images; whoever makes it decides whether a test split is among them."""
+        self.splits = splits
+        self._key: tuple[Any, ...] = ()
+        self._flat: FlatModel | None = None
+        self._values: list[np.ndarray] = []
+
+    def train(self, config: Config, progress: Progress) -> Trained:
+        """Trains a config.
+
+        Raises:
+            KerastlError: If the config does not fit the network, or training fails.
+        """
+        blocks = find_backbone(config.backbone, image_size=config.image_size).blocks
+        flat = self._open(config)
+        check_phases(flat, blocks, config)
+        with reading_errors():
+            return train(flat, blocks, self.splits, config, record=Forgetful(), progress=progress)
+
+    def answer(self, config: Config, progress: Progress) -> Answer:
+        """Trains a config and judges it on the validation images.
+
+        Raises:
+            KerastlError: As `train`.
+        """
+        trained = self.train(config, progress)
+        with reading_errors():
+            evaluation = trained.evaluate(self.splits.validation)
+        return Answer(
+            score(evaluation, self.splits.source.class_names),
+            evaluation.predicted,
+            evaluation.losses,
+        )
+
+    def _open(self, config: Config) -> FlatModel:
+        key = (
+            config.backbone,
+            config.weights,
+            config.image_size,
+            bool(config.dropout),
+            config.seed,
+        )
+        if self._flat is None or key != self._key:
+            # What is no longer used goes first: two networks may not fit.
+            self._flat, self._values, self._key = None, [], ()
+            keras.backend.clear_session()
+            gc.collect()
+            keras.utils.set_random_seed(config.seed)
+            flat, _ = open_classifier(config, num_classes=len(self.splits.source.class_names))
+            self._values = [variable.numpy() for variable in flat.model.variables]
+            self._flat, self._key = flat, key
+        for variable, value in zip(self._flat.model.variables, self._values, strict=True):
+            variable.assign(value)
+        if config.dropout:
+            self._flat.model.get_layer(DROPOUT).rate = config.dropout
+        return self._flat
+
+
+def open_classifier(config: Config, *, num_classes: int) -> tuple[FlatModel, Blocks]:
+    """Builds the classifier that a config names, as a run does.
+
+    Raises:
+        KerastlError: If its weights cannot be had, or its images are too small.
+    """
+    row = find_backbone(config.backbone, image_size=config.image_size)
+    backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
+    classifier = build_classifier(
+        backbone, scaling=row.scaling, num_classes=num_classes, dropout=config.dropout
+    )
+    return flatten(classifier), row.blocks
+
+
+def without_test(splits: Splits) -> Splits:
+    """Gives the splits as a trial sees them: there is no test."""
+    return dataclasses.replace(splits, test=np.empty(0, np.int64))
+
+
+def score(evaluation: Evaluation, class_names: tuple[str, ...]) -> dict[str, float]:
+    """Computes every objective of a model's answers for the validation images."""
+    metrics = evaluation.metrics(class_names)
+    return {
+        f"val_{name}": float(metrics[name])
+        for name in ("accuracy", "loss", "balanced_accuracy", "macro_f1")
+    }

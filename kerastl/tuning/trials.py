@@ -1,0 +1,92 @@
+"""What is kept of each trial, in files that appear whole or not at all."""
+
+import dataclasses
+import json
+import pathlib
+import zipfile
+from collections.abc import Container
+from typing import Any
+
+import numpy as np
+
+from kerastl.config import Config
+from kerastl.writing import remove_leftovers, replacing
+
+COMPLETED, FAILED = "completed", "failed"
+_FIELD = "run_dir"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Trial:
+    """One setting that was tried.
+
+    Attributes:
+        number: Counted from 0, which is the flags as they were given.
+        status: "completed" or "failed".
+        reason: Why it failed; empty where it did not.
+        values: What it had of the flags that are searched and mattered.
+        config: What was trained.
+        scores: Objective -> its mean over the executions; empty where it failed.
+        seconds: What all executions took.
+        predicted: The most probable class of each validation image, int64 (executions, images).
+        losses: Cross-entropy of each, in nats, float64 (executions, images).
+    """
+
+    number: int
+    status: str
+    reason: str = ""
+    values: dict[str, Any]
+    config: Config
+    scores: dict[str, float] = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
+    predicted: np.ndarray = dataclasses.field(default_factory=lambda: np.empty((0, 0), np.int64))
+    losses: np.ndarray = dataclasses.field(default_factory=lambda: np.empty((0, 0)))
+
+
+class TrialFiles:
+    """Writes and reads `NNNN.json` and `NNNN.npz`; a trial is there once its JSON is."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        """Takes the directory, which exists."""
+        self.directory = directory
+        remove_leftovers(directory)
+
+    def log_path(self, number: int) -> pathlib.Path:
+        """Says where a trial's own lines go."""
+        return self.directory / f"{number:04d}.log"
+
+    def write(self, trial: Trial) -> None:
+        """Writes a finished trial.
+
+        Raises:
+            KerastlError: If the disk does not take it.
+        """
+        fields = {
+            field.name: getattr(trial, field.name)
+            for field in dataclasses.fields(trial)
+            if field.name not in ("predicted", "losses")
+        }
+        fields["config"] = dataclasses.asdict(trial.config)
+        with replacing(self._path(trial.number, ".npz"), field=_FIELD) as temporary:
+            np.savez(temporary, predicted=trial.predicted, losses=trial.losses)
+        with replacing(self._path(trial.number, ".json"), field=_FIELD) as temporary:
+            temporary.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+
+    def read(self, known: Container[int] = ()) -> dict[int, Trial]:
+        """Reads every finished trial that is not known, by its number; none that is damaged."""
+        trials = {}
+        for path in sorted(self.directory.glob("[0-9]*.json")):
+            if int(path.stem) in known:
+                continue
+            try:
+                fields = json.loads(path.read_text(encoding="utf-8"))
+                with np.load(path.with_suffix(".npz")) as arrays:
+                    trial = Trial(**fields | {"config": Config(**fields["config"])}, **arrays)
+            # What JSON, NumPy's zip files and the fields' names each say of a file cut short.
+            except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
+                continue
+            trials[trial.number] = trial
+        return trials
+
+    def _path(self, number: int, ending: str) -> pathlib.Path:
+        return self.directory / f"{number:04d}{ending}"
