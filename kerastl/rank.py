@@ -1,6 +1,7 @@
 """The rank command: `kerastl rank` compares pretrained networks on a data set's own images."""
 
 import pathlib
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -105,7 +106,7 @@ def _compare(
     output.line(
         f"Best: {best.config.backbone} with {best.config.weights} at {best.config.image_size} px. "
         "Train it with "
-        f"python -m kerastl.main --flagfile={run_dir / 'best.flags'}"
+        f"python -m kerastl.main --flagfile={shlex.quote(str(run_dir / 'best.flags'))}"
     )
 
 

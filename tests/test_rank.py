@@ -138,10 +138,16 @@ def test_only_training_labels_decide(command, good, use_source, tmp_path):
 
 
 def test_block_of_another_network_gives_way_in_best_flags(command, good, tmp_path):
-    code, out, _ = command(f"--backbones=TinyNet={good}", "--unfreeze_from=conv5", "--augment=flip")
+    code, out, _ = command(
+        f"--backbones=TinyNet={good}",
+        "--unfreeze_from=conv5",
+        "--augment=flip",
+        f"--run_dir={tmp_path}/my rank",
+    )
     assert code == 0
+    assert f"--flagfile='{tmp_path}/my rank/best.flags'" in out
     assert "unfreeze_from=conv5 is no part of TinyNet, so it is left to the top block." in out
-    config = config_from_flags([f"--flagfile={tmp_path}/rank/best.flags"])
+    config = config_from_flags([f"--flagfile={tmp_path}/my rank/best.flags"])
     assert (config.unfreeze_from, config.augment) == ("", "flip")
 
 
