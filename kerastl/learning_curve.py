@@ -10,8 +10,13 @@ from kerastl.config import Config
 from kerastl.errors import KerastlError
 from kerastl.flags import config_from_flags, wants_help
 from kerastl.main import guard
-from kerastl.model.backbones import check_weights
-from kerastl.outputs.paths import check_free, make_writable, writable_directory
+from kerastl.model.backbones import check_weights, find_backbone
+from kerastl.outputs.paths import (
+    check_free,
+    make_writable,
+    remove_files,
+    writable_directory,
+)
 from kerastl.progress import Progress, format_duration
 from kerastl.run import read_data
 from kerastl.selection.candidates import find_store, read_candidates
@@ -41,6 +46,7 @@ def _learning_curve(arguments: Sequence[str], output: Progress) -> None:
     started = time.monotonic()
     config = config_from_flags(arguments)
     # As one that is ranked: known, large enough, and not random.
+    find_backbone(config.backbone, image_size=config.image_size)
     read_candidates(config, backbones=config.backbone, image_sizes="")
     check_weights(config.weights)
     store = find_store(config)
@@ -66,8 +72,7 @@ def _measure(config: Config, run_dir: pathlib.Path, output: Progress) -> str:
 
     splits = read_data(config, None, output)
     network = open_network(config, num_classes=len(splits.source.class_names))
-    for name in FILES:
-        (run_dir / name).unlink(missing_ok=True)
+    remove_files(run_dir, FILES)
     with reading_errors():
         features = network.compute(splits, output)
     if features is None:

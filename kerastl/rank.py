@@ -1,6 +1,7 @@
 """The rank command: `kerastl rank` compares pretrained networks on a data set's own images."""
 
 import pathlib
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -13,7 +14,12 @@ from kerastl.config import Config
 from kerastl.errors import KerastlError
 from kerastl.flags import config_from_flags, wants_help
 from kerastl.main import guard
-from kerastl.outputs.paths import check_free, make_writable, writable_directory
+from kerastl.outputs.paths import (
+    check_free,
+    make_writable,
+    remove_files,
+    writable_directory,
+)
 from kerastl.progress import Progress, format_duration
 from kerastl.run import read_data
 from kerastl.selection.candidates import SMALL, find_store, read_budget, read_candidates
@@ -84,8 +90,7 @@ def _compare(
 
     splits = read_data(candidates[0], None, output)
     run_dir = pathlib.Path(config.run_dir)
-    for name in FILES:
-        (run_dir / name).unlink(missing_ok=True)
+    remove_files(run_dir, FILES)
     files = RankingFiles(run_dir, source_name=splits.source.name)
 
     def on_row(row: "Row") -> None:
@@ -101,7 +106,7 @@ def _compare(
     output.line(
         f"Best: {best.config.backbone} with {best.config.weights} at {best.config.image_size} px. "
         "Train it with "
-        f"python -m kerastl.main --flagfile={run_dir / 'best.flags'}"
+        f"python -m kerastl.main --flagfile={shlex.quote(str(run_dir / 'best.flags'))}"
     )
 
 

@@ -108,6 +108,8 @@ def test_finished_curve_stays_unless_it_may_be_replaced(command, tmp_path):
         ("--weights=none", "weights='none': head_epochs=10 would train a head on a frozen"),
         ("--weights=gone.h5", "weights='gone.h5': is not a file."),
         ("--backbone=TinyNett", "backbone='TinyNett': is not a backbone of keras.applications."),
+        ("--backbone=small", "backbone='small': is not a backbone of keras.applications."),
+        ("--backbone=TinyNet,TinyNet", "backbone='TinyNet,TinyNet': is not a backbone"),
         ("--cache_dir=", "cache_dir='': keeps no features, which are all that is looked at here."),
         ("--backbones=A", "--backbones: is not a flag. Did you mean --backbone?"),
     ],

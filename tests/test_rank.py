@@ -15,13 +15,15 @@ from kerastl.config import Config
 from kerastl.flags import config_from_flags
 from kerastl.model.backbones import BACKBONES
 from kerastl.selection.candidates import SMALL
+from kerastl.selection.ranking_chart import draw_ranking
 from kerastl.selection.rows import Row, in_order, names, unbeaten
 
 
 @pytest.fixture
-def command(tiny_net, use_source, tmp_path, capsys):
+def command(tiny_net, use_source, tmp_path, capsys, monkeypatch):
     """Ranks networks on colours, half of which have a colour that is hard to see."""
     use_source(fakes.colour_source(per_class=30, noise=90.0))
+    monkeypatch.setattr("kerastl.selection.network._MOST_CALLS", 5)
 
     def run(*arguments):
         code = rank.main(
@@ -75,6 +77,8 @@ def test_better_weights_come_first_and_a_row_says_what_failed(command, good, bli
     assert third["reason"].startswith("weights='gone.h5': is not a file.")
     assert third["accuracy"] == ""
     assert "  TinyNet at 16 px left out: weights='gone.h5': is not a file." in out
+    about = (tmp_path / "rank" / "best.flags").read_text().splitlines()[0]
+    assert about == "# TinyNet at 16 px, the most accurate of 2 on colours:"
     table = out[out.index("  network ") :].splitlines()
     assert table[1].split()[:3] == ["*", "TinyNet", "(good)"]
     assert table[2].split()[:3] != ["*", "TinyNet", "(good)"]
@@ -100,6 +104,26 @@ def test_later_run_with_the_same_flags_computes_nothing(command, good, tmp_path)
     assert result.metrics["test"]["accuracy"] > 0.3
 
 
+def test_short_time_leaves_groups_to_judge_by(command, good, use_source, tmp_path, monkeypatch):
+    source = fakes.colour_source(per_class=100)
+    # Five patients of each class.
+    use_source(dataclasses.replace(source, groups=np.arange(300) % 15))
+    monkeypatch.setattr("kerastl.selection.budget._PROBE_SECONDS", 0.5 / 8)
+    code, out, err = command(f"--backbones=TinyNet={good}", "--budget=1m")
+    assert (code, err) == (0, "")
+    (row,) = rows_of(tmp_path)
+    assert f"every network is judged on the same {row['images']} of " in out
+    assert float(row["accuracy"]) > 0.8
+
+
+def test_what_is_in_the_way_is_one_line(command, good, tmp_path):
+    (tmp_path / "rank" / "ranking.csv").mkdir(parents=True)
+    code, _, err = command(f"--backbones=TinyNet={good}")
+    assert code == 1
+    assert err.startswith("error: run_dir=")
+    assert err.count("\n") == 1
+
+
 def test_only_training_labels_decide(command, good, use_source, tmp_path):
     source = fakes.colour_source(per_class=30, noise=90.0)
     split = np.array(["train", "train", "train", "validation", "test"] * 18)
@@ -114,10 +138,16 @@ def test_only_training_labels_decide(command, good, use_source, tmp_path):
 
 
 def test_block_of_another_network_gives_way_in_best_flags(command, good, tmp_path):
-    code, out, _ = command(f"--backbones=TinyNet={good}", "--unfreeze_from=conv5", "--augment=flip")
+    code, out, _ = command(
+        f"--backbones=TinyNet={good}",
+        "--unfreeze_from=conv5",
+        "--augment=flip",
+        f"--run_dir={tmp_path}/my rank",
+    )
     assert code == 0
+    assert f"--flagfile='{tmp_path}/my rank/best.flags'" in out
     assert "unfreeze_from=conv5 is no part of TinyNet, so it is left to the top block." in out
-    config = config_from_flags([f"--flagfile={tmp_path}/rank/best.flags"])
+    config = config_from_flags([f"--flagfile={tmp_path}/my rank/best.flags"])
     assert (config.unfreeze_from, config.augment) == ("", "flip")
 
 
@@ -204,6 +234,40 @@ def test_what_no_other_beats_in_both_is_marked():
         "failed",
     ]
     assert names(rows)[0] == "best"
+
+
+def with_weights(*paths):
+    rows = [row("Net", 0.5, 1, low=0.4, high=0.6) for _ in paths]
+    return [
+        dataclasses.replace(each, config=dataclasses.replace(each.config, weights=path))
+        for each, path in zip(rows, paths, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (("a/one.weights.h5", "b/two.h5"), ("one", "two")),
+        (("a/best.v1.h5", "a/best.v2.h5"), ("best.v1.h5", "best.v2.h5")),
+        (("x/a/best.h5", "x/b/best.h5"), ("a/best.h5", "b/best.h5")),
+        (("a/x/best.h5", "b/x/best.h5"), ("a/x/best.h5", "b/x/best.h5")),
+    ],
+)
+def test_weights_are_named_by_what_tells_them_apart(paths, expected):
+    assert names(with_weights(*paths)) == [f"Net ({name})" for name in expected]
+
+
+def test_crowded_chart_names_what_none_beats():
+    rows = [row(f"Net{n}", 0.5 + 0.001 * n, 10 + 0.01 * n, low=0.4, high=0.7) for n in range(8)]
+    rows += [row(f"Beaten{n}", 0.5, 10.1 + 0.01 * n, low=0.4, high=0.7) for n in range(30)]
+    chart = ET.fromstring(draw_ranking(rows, title="folder:" + 40 * "deep/"))
+    texts = [text.text for text in chart.iterfind("{*}text")]
+    assert {f"Net{n} 224" for n in range(8)} <= set(texts)
+    shown = {text for text in texts if text.startswith("Beaten")}
+    assert any(f" {30 - len(shown)} have no room for a name." in text for text in texts)
+    # Each dot says what it is all the same, and the title stays within the drawing.
+    assert len(chart.findall("{*}circle/{*}title")) == 38
+    assert "\u2026" in texts[0]
 
 
 @pytest.mark.slow

@@ -5,10 +5,11 @@ import os
 import pathlib
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kerastl.config import Config
 from kerastl.errors import UsageError, cannot_write
+from kerastl.writing import explained
 
 # Everything a run writes to its directory. The last to be written says that it is finished,
 # so it is the first to go.
@@ -107,6 +108,17 @@ def clear(run_dir: pathlib.Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def remove_files(run_dir: pathlib.Path, names: Iterable[str]) -> None:
+    """Removes the files of an earlier command, where they are there.
+
+    Raises:
+        KerastlError: If one cannot be removed.
+    """
+    for name in names:
+        with explained(run_dir / name, field="run_dir"):
+            (run_dir / name).unlink(missing_ok=True)
 
 
 def make_writable(path: pathlib.Path, *, field: str) -> None:

@@ -52,11 +52,13 @@ class Plan:
         costs: The networks to judge, the cheapest first.
         left_out: Those that do not fit, with the seconds that each would take.
         fraction: Share of the training images that every network is judged on; 1 for all.
+        is_whole: Whether the pass takes validation and test images too.
     """
 
     costs: tuple[Cost, ...]
     left_out: tuple[tuple[Cost, float], ...]
     fraction: float
+    is_whole: bool
 
 
 def expect(
@@ -100,7 +102,7 @@ def plan(costs: Sequence[Cost], splits: Splits, *, seconds: float) -> Plan:
     left_out: list[tuple[Cost, float]] = []
     time_left = _SHARE * seconds
     if sum(cost.seconds(passed=num_used, judged=num_train) for cost in kept) <= time_left:
-        return Plan(tuple(kept), (), 1.0)
+        return Plan(tuple(kept), (), 1.0, is_whole=True)
     fewest = min(num_train, _FEWEST_PER_CLASS * len(splits.source.class_names))
 
     def least(cost: Cost) -> float:
@@ -111,22 +113,23 @@ def plan(costs: Sequence[Cost], splits: Splits, *, seconds: float) -> Plan:
     of_all = sum(cost.fixed for cost in kept)
     of_each = sum(cost.missing * cost.per_missing + cost.per_image for cost in kept)
     images = max(fewest, (time_left - of_all) / of_each)
-    return Plan(tuple(kept), tuple(left_out), min(1.0, images / num_train))
+    return Plan(tuple(kept), tuple(left_out), min(1.0, images / num_train), is_whole=False)
 
 
-def describe(chosen: Plan, splits: Splits, *, seconds: float) -> str:
-    """Says in a line what fits."""
+def describe(chosen: Plan, splits: Splits, *, num_judged: int, seconds: float) -> str:
+    """Says in a line what fits, where networks are judged on so many of the images."""
     num_train = len(splits.train)
     num_used = num_train + len(splits.validation) + len(splits.test)
     whole = sum(cost.seconds(passed=num_used, judged=num_train) for cost in chosen.costs)
     whole += sum(cost.seconds(passed=num_used, judged=num_train) for cost, _ in chosen.left_out)
     about = f"Budget: all networks on all images take about {format_duration(whole)}"
-    if chosen.fraction == 1:
+    if chosen.is_whole:
         return f"{about}, {format_duration(seconds)} are left. The cheapest comes first."
+    num_left_out = len(chosen.left_out)
+    which = f"all but the {num_left_out} costliest are" if num_left_out else "every network is"
     return (
-        f"{about}, and {format_duration(seconds)} are left: every network is judged on the same "
-        f"{chosen.fraction * num_train:.0f} of {num_train} training images. The cheapest comes "
-        "first."
+        f"{about}, and {format_duration(seconds)} are left: {which} judged on the same "
+        f"{num_judged} of {num_train} training images. The cheapest comes first."
     )
 
 

@@ -2,15 +2,14 @@
 
 import numpy as np
 
-from kerastl.selection.drawing import BAND, BLUE, GREY, INK, LETTER, PALE, Axis, Drawing
+from kerastl.selection.drawing import BAND, BLUE, GREY, INK, PALE, Axis, Drawing, shorten
 from kerastl.selection.extrapolation import MULTIPLES, Curve, Expected
 from kerastl.selection.learning_curve import LearningCurve
 
-_WIDTH, _HEIGHT = 960, 560
-_TOP, _BOTTOM = 96, 490
+_WIDTH, _HEIGHT = 960, 580
+_TOP, _BOTTOM = 116, 510
 _LEFT, _RIGHT = 76, 560
 _CLASSES_LEFT, _CLASSES_RIGHT = 730, 930
-_FONT = 13.0
 _MOST_CLASSES = 14
 _POINTS = 60
 
@@ -22,14 +21,11 @@ def draw_learning_curve(curve: LearningCurve, *, title: str) -> str:
         The content of an SVG file.
     """
     drawing = Drawing(_WIDTH, _HEIGHT, title=f"{title}. {curve.sentence()}")
-    drawing.text(_LEFT - 10, 34, title, font_size=19, font_weight="bold")
-    drawing.text(
-        _LEFT - 10,
-        56,
-        f"{curve.sentence()} Dots: a linear probe on held-out training images; "
-        "band: 95 % of the curves.",
-        fill=GREY,
-    )
+    left, width = _LEFT - 10, _CLASSES_RIGHT - _LEFT + 10
+    drawing.heading(left, title, width=width)
+    drawing.text(left, 56, shorten(curve.sentence(), width), fill=GREY)
+    about = "Dots: a linear probe on held-out training images; band: 95 % of the curves."
+    drawing.text(left, 74, about, fill=GREY)
     _draw_whole(drawing, curve)
     _draw_classes(drawing, curve)
     return drawing.to_text()
@@ -112,9 +108,7 @@ def _draw_class(drawing: Drawing, curve: Curve, across: Axis, y: float) -> None:
     drawing.line([(across.place(curve.now.value), y), (across.place(twice.value), y)], stroke=BLUE)
     drawing.dot(across.place(curve.now.value), y, 4, fill=INK)
     drawing.dot(across.place(twice.value), y, 4, fill="#ffffff", stroke=BLUE, stroke_width=2)
-    letters = int((_CLASSES_LEFT - _RIGHT - 40) / (LETTER * _FONT))
-    name = curve.class_name
-    name = name if len(name) <= letters else f"{name[: letters - 1]}\u2026"
+    name = shorten(curve.class_name, _CLASSES_LEFT - _RIGHT - 40)
     drawing.text(_CLASSES_LEFT - 14, y + 4, name, text_anchor="end")
 
 

@@ -8,6 +8,10 @@ from collections.abc import Sequence
 
 INK, GREY, PALE = "#1f2933", "#52606d", "#e4e7eb"
 BLUE, BAND = "#0b6bcb", "#d3e5f8"
+FONT = 13.0  # px
+_HEADING_FONT = 19.0
+# Times as wide as others are bold letters, where the widest of usual fonts is shown.
+_BOLDNESS = 1.25
 # What XML 1.0 cannot hold, as a folder's name can, https://www.w3.org/TR/xml/#charsets
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Width of a letter as a share of the font's size, on average.
@@ -57,6 +61,14 @@ class Axis:
         return math.log(value) if self.is_log else value
 
 
+def shorten(text: str, width: float, *, font: float = FONT) -> str:
+    """Leaves out the middle of a text that is wider than so many pixels."""
+    letters = max(3, int(width / (LETTER * font)))
+    if len(text) <= letters:
+        return text
+    return f"{text[: letters // 2]}\u2026{text[len(text) - (letters - 1) // 2 :]}"
+
+
 class Drawing:
     """An SVG that grows mark by mark; later ones lie above earlier ones."""
 
@@ -75,7 +87,7 @@ class Drawing:
                 "viewBox": f"0 0 {width} {height}",
                 "role": "img",
                 "font-family": "Helvetica, Arial, sans-serif",
-                "font-size": "13",
+                "font-size": f"{FONT:g}",
                 "fill": INK,
             },
         )
@@ -90,12 +102,20 @@ class Drawing:
         **style: str | float,
     ) -> None:
         """Writes words with their baseline at a point, readable above lines."""
-        halo: dict[str, str | float] = {
-            "stroke": "#ffffff",
-            "stroke_width": 3,
-            "paint_order": "stroke",
-        }
-        self._add("text", x=x, y=y, **(halo | style)).text = _clean(text)
+        halo = {"fill": "#ffffff", "stroke": "#ffffff", "aria_hidden": "true"}
+        # A mark of its own: not every program that shows an SVG knows paint-order.
+        self._add("text", x=x, y=y, **(style | halo), stroke_width=3).text = _clean(text)
+        self._add("text", x=x, y=y, **style).text = _clean(text)
+
+    def heading(self, x: float, text: str, *, width: float) -> None:
+        """Writes what it shows above all, within a width."""
+        self.text(
+            x,
+            34,
+            shorten(text, width / _BOLDNESS, font=_HEADING_FONT),
+            font_size=_HEADING_FONT,
+            font_weight="bold",
+        )
 
     def line(self, points: Sequence[tuple[float, float]], **style: str | float) -> None:
         """Draws a line through points."""
@@ -106,9 +126,13 @@ class Drawing:
         """Fills what lies between points."""
         self._add("polygon", points=_points(points), **style)
 
-    def dot(self, x: float, y: float, radius: float, **style: str | float) -> None:
-        """Draws a dot."""
-        self._add("circle", cx=x, cy=y, r=radius, **style)
+    def dot(
+        self, x: float, y: float, radius: float, *, about: str = "", **style: str | float
+    ) -> None:
+        """Draws a dot, which says what it is where a browser's pointer is over it."""
+        dot = self._add("circle", cx=x, cy=y, r=radius, **style)
+        if about:
+            ET.SubElement(dot, "title").text = _clean(about)
 
     def axes(self, across: Axis, up: Axis, *, titles: tuple[str, str]) -> None:
         """Draws pale lines at round numbers, with the numbers and what they count.

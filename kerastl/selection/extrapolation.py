@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from kerastl.selection.linear import interval
+from kerastl.selection.linear import interval, least_deviation
 from kerastl.selection.power_law import PowerLaw, fit_power_law
 
 # Times as many images as there are.
@@ -100,10 +100,11 @@ def expect(tally: Tally, images: np.ndarray, *, seed: int) -> tuple[list[Expecte
     weights = rng.multinomial(count, np.full(count, 1 / count), size=_BOOTSTRAPS).astype(float)
     own = tally.errors(np.ones((1, count)))
     drawn = own + _spread(count) * (tally.errors(weights) - own)
-    # With one more right and wrong, or what was always judged right would weigh without end.
-    total = tally.judged.sum()
-    share = (own[0] * total + 1) / (total + 2)
-    deviations = np.maximum(drawn.std(axis=0), np.sqrt(share * (1 - share) / total))
+    least = [least_deviation(right, tally.judged.sum()) for right in tally.right.sum(axis=1)]
+    deviations = np.maximum(drawn.std(axis=0), least)
+    # Folds that agree by chance, as where all is right, tell too little of what may come.
+    lacking = np.sqrt(np.maximum(0, deviations**2 - drawn.var(axis=0)))
+    drawn = drawn + rng.normal(size=(_BOOTSTRAPS, 1)) * lacking
     law = fit_power_law(tally.images, own, deviations)
     values = law.accuracy(images)[0]
     draws = fit_power_law(tally.images, drawn, deviations).accuracy(images)
@@ -125,10 +126,9 @@ def _spread(count: int) -> float:
 
 
 def _measured(tally: Tally) -> tuple[Expected, ...]:
-    judged = tally.judged > 0
-    accuracies = tally.right[:, judged] / tally.judged[judged]
-    totals = tally.right.sum(axis=1) / tally.judged.sum()
+    has_any = tally.judged > 0
+    judged = tally.judged[has_any].tolist()
     return tuple(
-        Expected(float(total), *interval(row.tolist()))
-        for total, row in zip(totals, accuracies, strict=True)
+        Expected(sum(right) / sum(judged), *interval(right, judged))
+        for right in tally.right[:, has_any].tolist()
     )

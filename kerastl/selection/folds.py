@@ -32,7 +32,14 @@ def deal_folds(labels: np.ndarray, groups: np.ndarray, *, count: int, seed: int)
         return list(splitter.split(labels, labels, groups))
 
 
-def take_part(labels: np.ndarray, groups: np.ndarray, *, fraction: float, seed: int) -> np.ndarray:
+def take_part(
+    labels: np.ndarray,
+    groups: np.ndarray,
+    *,
+    fraction: float,
+    seed: int,
+    fewest_groups: int = 1,
+) -> np.ndarray:
     """Takes a fraction of each class at random, and at least one image of it.
 
     Groups are taken whole, so it may be a few more. With the same seed a smaller fraction is
@@ -43,6 +50,7 @@ def take_part(labels: np.ndarray, groups: np.ndarray, *, fraction: float, seed: 
         groups: Numbers of the groups, int64 (images,).
         fraction: Share of each class, above 0 and at most 1.
         seed: Decides which.
+        fewest_groups: Of each class, where it has so many; one image makes a group.
 
     Returns:
         Positions in ascending order, int64.
@@ -55,7 +63,11 @@ def take_part(labels: np.ndarray, groups: np.ndarray, *, fraction: float, seed: 
     place = np.empty(len(labels), np.int64)
     place[order] = np.arange(len(labels)) - starts[labels[order]]
     quota = np.maximum(1, np.round(fraction * sizes))
-    return np.flatnonzero(np.isin(group, group[place < quota[labels]]))
+    # Within each class, the number of its group in the order in which groups are taken.
+    pairs, pair = np.unique(labels * len(numbers) + turn, return_inverse=True)
+    number = pair - np.searchsorted(pairs, labels * len(numbers))
+    taken = (place < quota[labels]) | (number < fewest_groups)
+    return np.flatnonzero(np.isin(group, group[taken]))
 
 
 def check_enough(splits: Splits) -> None:

@@ -46,22 +46,43 @@ class Judged:
 
     def interval(self) -> tuple[float, float]:
         """Gives the 95 % interval of the accuracy over the folds."""
-        return interval([float(self.correct[fold].mean()) for fold in self.folds])
+        right = [int(self.correct[fold].sum()) for fold in self.folds]
+        return interval(right, [len(fold) for fold in self.folds])
 
 
-def interval(accuracies: Sequence[float]) -> tuple[float, float]:
-    """Gives the 95 % interval of a mean over folds, within 0..1.
+def interval(right: Sequence[float], judged: Sequence[float]) -> tuple[float, float]:
+    """Gives the 95 % interval of a share that was counted in folds, within 0..1.
 
     Probes of different folds learn from mostly the same images, so their spread alone tells too
     little; the correction is Nadeau and Bengio's, https://doi.org/10.1023/A:1024068626366
+    Folds that agree by chance, as where all is right, make it no narrower than as many images
+    that were drawn one by one.
+
+    Args:
+        right: Images of each fold that were judged right.
+        judged: Images of each fold; a fold weighs as much as it has.
     """
-    count = len(accuracies)
+    count, total = len(judged), sum(judged)
     if count == 1:
         return 0.0, 1.0
-    mean, variance = float(np.mean(accuracies)), float(np.var(accuracies, ddof=1))
+    share = sum(right) / total
+    off = (np.asarray(right) - share * np.asarray(judged)) * count / total
+    variance = float(np.sum(off**2)) / (count - 1)
     factor = float(stats.t.ppf((1 + _CONFIDENCE) / 2, count - 1))
-    half = factor * math.sqrt(variance * (1 / count + 1 / (count - 1)))
-    return max(0.0, mean - half), min(1.0, mean + half)
+    half = max(
+        factor * math.sqrt(variance * (1 / count + 1 / (count - 1))),
+        float(stats.norm.ppf((1 + _CONFIDENCE) / 2)) * least_deviation(sum(right), total),
+    )
+    return max(0.0, share - half), min(1.0, share + half)
+
+
+def least_deviation(right: float, total: float) -> float:
+    """Gives the standard deviation of a share of images that were drawn one by one.
+
+    With one more right and one more wrong, or it would be 0 where all is right.
+    """
+    share = (right + 1) / (total + 2)
+    return math.sqrt(share * (1 - share) / total)
 
 
 def judge(
@@ -119,13 +140,17 @@ class _Probe:
 
     def judge(self, strength: float) -> tuple[np.ndarray, float]:
         """Learns with a penalty; says which judged images are right, and their mean loss."""
+        labels = self._labels[self._judged]
+        classes = np.unique(self._labels[self._known])
+        if len(classes) == 1:
+            right = labels == classes
+            return right, float(-np.log(np.maximum(right, _LEAST_PROBABILITY)).mean())
         regression = self._regression.set_params(C=strength / self._features.shape[1])
         with warnings.catch_warnings():
             # What it has found until then is good enough to judge by.
             warnings.simplefilter("ignore", ConvergenceWarning)
             regression.fit(self._scaled(self._known), self._labels[self._known])
         probabilities = regression.predict_proba(self._scaled(self._judged))
-        labels = self._labels[self._judged]
         right = regression.classes_[probabilities.argmax(axis=1)] == labels
         own = regression.classes_ == labels[:, None]
         chances = np.maximum((probabilities * own).sum(axis=1), _LEAST_PROBABILITY)

@@ -56,8 +56,8 @@ def rank(
     costs = budget.expect(candidates, splits, progress, on_failure=failed)
     seconds = max(0.0, deadline - time.monotonic())
     chosen = budget.plan(costs, splits, seconds=seconds)
-    progress.line(budget.describe(chosen, splits, seconds=seconds))
-    part = _part(splits, chosen.fraction)
+    part = splits if chosen.is_whole else _part(splits, chosen.fraction)
+    progress.line(budget.describe(chosen, splits, num_judged=len(part.train), seconds=seconds))
     num_passed = len(part.train) + len(part.validation) + len(part.test)
     slowness = 1.0
     for number, cost in enumerate(chosen.costs):
@@ -68,18 +68,17 @@ def rank(
             failed(cost.config, _no_time(slowness * expected, left))
             continue
         row = _row(cost.config, part, progress)
-        slowness = row.seconds / expected
+        if not row.reason:
+            slowness = row.seconds / expected
         on_row(row)
     for cost, least in chosen.left_out:
         failed(cost.config, _no_time(least, max(0.0, deadline - time.monotonic())))
 
 
 def _part(splits: Splits, fraction: float) -> Splits:
-    """Takes a part of the training images alone; all splits where it is the whole."""
-    if fraction == 1:
-        return splits
+    """Takes a part of the training images alone, with as many groups of a class as folds."""
     labels, clusters = splits.source.labels[splits.train], splits.clusters()[splits.train]
-    taken = take_part(labels, clusters, fraction=fraction, seed=0)
+    taken = take_part(labels, clusters, fraction=fraction, seed=0, fewest_groups=FOLDS)
     none = splits.train[:0]
     return dataclasses.replace(splits, train=splits.train[taken], validation=none, test=none)
 

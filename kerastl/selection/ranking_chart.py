@@ -3,12 +3,17 @@
 import math
 from collections.abc import Sequence
 
-from kerastl.selection.drawing import BLUE, GREY, INK, LETTER, Axis, Drawing
+from kerastl.selection.drawing import BLUE, FONT, GREY, INK, LETTER, Axis, Drawing, shorten
 from kerastl.selection.rows import FOLDS, Row, in_order, names, unbeaten
 
 _WIDTH, _HEIGHT = 960, 560
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 884, 96, 490
-_FONT = 13.0
+_WIDEST_NAME = 300
+# From a dot down to the baseline of its name; in the first of them nobody takes it for another's.
+_SHIFTS = (4, -9, 17, -22, 30, -35, 43, -48, 56)
+_NEAR = 5
+# Pixels of other marks that a name may lie over; only those that none beats may over more.
+_MOST_OVERLAP = 60.0
 _LEAST_SPAN = 0.05
 
 _Box = tuple[float, float, float, float]
@@ -22,14 +27,7 @@ def draw_ranking(rows: Sequence[Row], *, title: str) -> str:
     """
     rows = [row for row in in_order(rows) if not row.reason]
     drawing = Drawing(_WIDTH, _HEIGHT, title=f"{title}: accuracy against milliseconds an image.")
-    drawing.text(_LEFT - 10, 34, title, font_size=19, font_weight="bold")
-    drawing.text(
-        _LEFT - 10,
-        56,
-        "Blue: no other is both as accurate and as fast. Bars: 95 % intervals over "
-        f"{FOLDS} folds of the training images.",
-        fill=GREY,
-    )
+    drawing.heading(_LEFT - 10, title, width=_WIDTH - _LEFT)
     across, up = _axes(rows)
     drawing.axes(
         across,
@@ -40,19 +38,31 @@ def draw_ranking(rows: Sequence[Row], *, title: str) -> str:
     front = sorted((row for row in rows if marks[id(row)]), key=lambda row: row.milliseconds)
     _draw_front(drawing, front, across, up)
     taken: list[_Box] = []
-    for row in rows:
+    # Those that none beats first, for they are named whatever the room.
+    named = sorted(zip(rows, names(rows), strict=True), key=lambda item: not marks[id(item[0])])
+    for row, name in named[::-1]:
         x, y = across.place(row.milliseconds), up.place(row.accuracy)
         colour = BLUE if marks[id(row)] else "#9aa5b1"
         ends = [up.place(row.low), up.place(row.high)]
         drawing.line([(x, end) for end in ends], stroke=colour, stroke_width=1.6)
         for end in ends:
             drawing.line([(x - 4, end), (x + 4, end)], stroke=colour, stroke_width=1.6)
-        drawing.dot(x, y, 5.5, fill=colour, stroke="#ffffff", stroke_width=1.5)
+        about = f"{name} {row.config.image_size}: {row.accuracy:.4f}, {row.milliseconds:.3g} ms"
+        drawing.dot(x, y, 5.5, about=about, fill=colour, stroke="#ffffff", stroke_width=1.5)
         taken += [(x - 7, y - 7, x + 7, y + 7), (x - 4, ends[1], x + 4, ends[0])]
-    for row, name in zip(rows, names(rows), strict=True):
+    nameless = 0
+    for row, name in named:
         point = across.place(row.milliseconds), up.place(row.accuracy)
-        text = f"{name} {row.config.image_size}"
-        _draw_name(drawing, text, point, taken, is_bold=marks[id(row)])
+        text = f"{shorten(name, _WIDEST_NAME)} {row.config.image_size}"
+        nameless += not _draw_name(drawing, text, point, taken, is_bold=marks[id(row)])
+    rest = f" {nameless} have no room for a name." if nameless else ""
+    drawing.text(
+        _LEFT - 10,
+        56,
+        "Blue: no other is both as accurate and as fast. Bars: 95 % intervals over "
+        f"{FOLDS} folds of the training images.{rest}",
+        fill=GREY,
+    )
     return drawing.to_text()
 
 
@@ -78,13 +88,13 @@ def _draw_front(drawing: Drawing, front: Sequence[Row], across: Axis, up: Axis) 
 
 def _draw_name(
     drawing: Drawing, name: str, point: tuple[float, float], taken: list[_Box], *, is_bold: bool
-) -> None:
-    """Writes a name beside its dot, where the fewest other marks are."""
-    width = LETTER * _FONT * len(name)
+) -> bool:
+    """Writes a name beside its dot, where the fewest other marks are; says whether it did."""
+    width = LETTER * FONT * len(name)
     x, y = point
     places = [
         (side, (x + 11 if side == "start" else x - 11, y + shift))
-        for shift in (4, -9, 17, -22, 30, -35, 43, -48, 56)
+        for shift in (_SHIFTS if is_bold else _SHIFTS[:_NEAR])
         for side in ("start", "end")
     ]
     boxes = [
@@ -96,7 +106,10 @@ def _draw_name(
         )
         for side, (left, base) in places
     ]
-    best = min(range(len(boxes)), key=lambda place: _cost(boxes[place], taken))
+    costs = [_cost(box, taken) for box in boxes]
+    best = min(range(len(boxes)), key=costs.__getitem__)
+    if costs[best] > _MOST_OVERLAP and not is_bold:
+        return False
     taken.append(boxes[best])
     side, point = places[best]
     drawing.text(
@@ -106,6 +119,7 @@ def _draw_name(
         font_weight="bold" if is_bold else "normal",
         text_anchor=side,
     )
+    return True
 
 
 def _cost(box: _Box, taken: Sequence[_Box]) -> float:

@@ -69,7 +69,7 @@ class RankingFiles:
         config = dataclasses.replace(best.config, run_dir=str(self._run_dir / "best"))
         about = (
             f"# {best.config.backbone} at {best.config.image_size} px, the most accurate of "
-            f"{len(self.rows)} on {self._source_name}:",
+            f"{sum(not row.reason for row in self.rows)} on {self._source_name}:",
             f"# {best.accuracy:.4f} ({best.low:.4f}-{best.high:.4f}) of a linear probe on "
             f"{best.images} training images.",
         )

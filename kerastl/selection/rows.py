@@ -3,13 +3,18 @@
 import dataclasses
 import math
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from kerastl.config import Config
 
 FOLDS = 5
 # Images in a batch, where many are classified at once.
 BATCH = 32
+_SHORTENINGS: tuple[Callable[[str], str], ...] = (
+    lambda path: pathlib.PurePath(path).name.split(".")[0],
+    lambda path: pathlib.PurePath(path).name,
+    lambda path: "/".join(pathlib.PurePath(path).parts[-2:]),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,16 +72,26 @@ def in_order(rows: Sequence[Row]) -> list[Row]:
 
 
 def names(rows: Sequence[Row]) -> list[str]:
-    """Names the network of each row, with its weights where one backbone has several."""
+    """Names the network of each row, with its weights where one backbone has several.
+
+    Weights are named by as much of their path as tells them apart.
+    """
     weights: dict[str, set[str]] = {}
     for row in rows:
         weights.setdefault(row.config.backbone, set()).add(row.config.weights)
     return [
-        f"{row.config.backbone} ({pathlib.Path(row.config.weights).name.split('.')[0]})"
+        f"{row.config.backbone} ({_short(row.config.weights, weights[row.config.backbone])})"
         if len(weights[row.config.backbone]) > 1
         else row.config.backbone
         for row in rows
     ]
+
+
+def _short(path: str, others: Collection[str]) -> str:
+    for shorten in _SHORTENINGS:
+        if len({shorten(other) for other in others}) == len(others):
+            return shorten(path)
+    return path
 
 
 def _beats(other: Row, row: Row) -> bool:

@@ -29,8 +29,9 @@ def test_cheapest_comes_first_and_what_is_stored_is_cheap(splits):
     costs = [cost("slow", 1.0), cost("fast", 0.1), cost("stored", 5.0, missing=0.0)]
     chosen = plan(costs, splits, seconds=10_000)
     assert names(chosen.costs) == ["stored", "fast", "slow"]
-    assert (chosen.fraction, chosen.left_out) == (1.0, ())
-    assert "are left. The cheapest comes first." in describe(chosen, splits, seconds=10_000)
+    assert (chosen.fraction, chosen.left_out, chosen.is_whole) == (1.0, (), True)
+    said = describe(chosen, splits, num_judged=300, seconds=10_000)
+    assert "are left. The cheapest comes first." in said
 
 
 def test_all_networks_get_the_same_part_of_the_images_that_fits(splits):
@@ -41,7 +42,15 @@ def test_all_networks_get_the_same_part_of_the_images_that_fits(splits):
     total = sum(each.seconds(passed=images, judged=images) for each in chosen.costs)
     assert 60 <= images < 300
     assert total == pytest.approx(0.85 * 200)
-    assert "judged on the same" in describe(chosen, splits, seconds=200)
+    said = describe(chosen, splits, num_judged=99, seconds=200)
+    assert ": every network is judged on the same 99 of 300 training images." in said
+
+
+def test_time_for_the_training_images_is_not_spent_on_the_others(splits):
+    # 2 s, 300 s for the training images, 200 s for the others, and 3 s of the probe.
+    chosen = plan([cost("slow", 1.0)], splits, seconds=400)
+    assert (chosen.fraction, chosen.is_whole) == (1.0, False)
+    assert plan([cost("slow", 1.0)], splits, seconds=600).is_whole
 
 
 def test_costliest_is_left_out_where_even_a_few_images_take_too_long(splits):
@@ -51,6 +60,8 @@ def test_costliest_is_left_out_where_even_a_few_images_take_too_long(splits):
     # Twenty images of each of three classes.
     ((left_out, seconds),) = chosen.left_out
     assert (left_out.config.backbone, seconds) == ("slow", pytest.approx(2 + 60 * 100.01))
+    said = describe(chosen, splits, num_judged=99, seconds=100)
+    assert ": all but the 1 costliest are judged on the same 99 of 300" in said
 
 
 def test_one_network_is_kept_however_short_the_time(splits):

@@ -2,7 +2,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from kerastl.selection.drawing import Axis, Drawing
+from kerastl.selection.drawing import Axis, Drawing, shorten
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,16 @@ def test_any_name_can_be_written():
     drawing = Drawing(100, 50, title="<b> & \x01")
     drawing.text(1.239, 2, "a<b & \x0b", font_size=9)
     root = ET.fromstring(drawing.to_text())
-    (text,) = root.findall("{*}text")
-    halo = {"stroke": "#ffffff", "stroke-width": "3", "paint-order": "stroke", "font-size": "9"}
-    assert (text.text, text.attrib) == ("a<b & \ufffd", {"x": "1.24", "y": "2"} | halo)
+    halo, text = root.findall("{*}text")
+    place = {"x": "1.24", "y": "2", "font-size": "9"}
+    # White and below, and not only by paint-order, which hides all words where it is unknown.
+    assert (text.text, text.attrib) == ("a<b & \ufffd", place)
+    white = {"fill": "#ffffff", "stroke": "#ffffff", "stroke-width": "3", "aria-hidden": "true"}
+    assert (halo.text, halo.attrib) == (text.text, place | white)
     assert root.find("{*}title").text == "<b> & \ufffd"
+
+
+def test_middle_of_a_long_text_is_left_out():
+    assert shorten("short", 100) == "short"
+    short = shorten("abcdefghijklmnopqrstuvwxyz", 73)
+    assert (short, len(short)) == ("abcde\u2026wxyz", 10)

@@ -42,6 +42,14 @@ def test_part_has_its_share_of_each_class_and_whole_groups():
     assert not set(groups[part]) & set(np.delete(groups, part))
 
 
+def test_part_has_so_many_groups_of_each_class():
+    labels, groups = np.repeat([0, 1, 1], 40), np.repeat(np.arange(6), 20)
+    part = take_part(labels, groups, fraction=0.1, seed=0, fewest_groups=2)
+    assert [len(np.unique(groups[part][labels[part] == label])) for label in (0, 1)] == [2, 2]
+    part = take_part(labels, groups, fraction=0.1, seed=0, fewest_groups=5)
+    assert len(part) == len(labels)
+
+
 def test_smaller_part_is_within_a_larger_one_and_the_seed_decides():
     labels, groups = data()
     parts = [set(take_part(labels, groups, fraction=f, seed=1)) for f in (0.01, 0.1, 0.5, 1.0)]

@@ -81,11 +81,31 @@ def test_class_that_a_fold_has_never_met_is_wrong_and_no_error():
 
 
 def test_interval_is_that_of_the_paper():
-    accuracies = [0.70, 0.74, 0.69, 0.75, 0.72]
+    accuracies = np.array([0.70, 0.74, 0.69, 0.75, 0.72])
     # t of 0.975 with 4 degrees of freedom, and the variance of the mean with its correction.
     half = 2.776445 * math.sqrt(np.var(accuracies, ddof=1) * (1 / 5 + 1 / 4))
-    assert interval(accuracies) == pytest.approx((0.72 - half, 0.72 + half), abs=1e-6)
-    assert interval([0.0, 1.0]) == (0.0, 1.0)
+    found = interval(1000 * accuracies, [1000] * 5)
+    assert found == pytest.approx((0.72 - half, 0.72 + half), abs=1e-6)
+    assert interval([0, 1], [1, 1]) == (0.0, 1.0)
+
+
+def test_interval_lies_around_the_share_however_large_the_folds():
+    low, high = interval([20, *[5] * 9], [40, *[5] * 9])
+    assert 0 < low < 65 / 85 < high
+
+
+def test_interval_of_what_is_always_right_has_a_width():
+    low, high = interval([6] * 5, [6] * 5)
+    assert 0.9 < low < 0.97
+    assert high == 1.0
+    assert interval([600] * 5, [600] * 5)[0] > 0.998
+
+
+def test_fold_whose_probe_meets_one_class_alone_is_no_error():
+    features, labels = clouds(per_class=20)
+    known, judged = np.arange(20), np.arange(20, 60)
+    found = judge(features, labels, [(known, judged), (judged, known)])
+    assert found.accuracy == 0
 
 
 def test_steps_are_told():
