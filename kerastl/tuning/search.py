@@ -7,7 +7,7 @@ import pathlib
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kerastl import environment
 from kerastl.config import Config
