@@ -16,8 +16,8 @@ from kerastl.tuning.trials import COMPLETED, Trial
 # With fewer trials a forest tells noise.
 FEWEST = 10
 _FOLDS = 5
-_TREES = 40
-_SHUFFLES = 5
+_TREES = 30
+_SHUFFLES = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +42,9 @@ def measure_importance(
     """Measures by permutation, on trials that the forest has not seen.
 
     The method is scikit-learn's,
-    https://scikit-learn.org/stable/modules/permutation_importance.html, with a random forest; a
-    setting that does not matter to a trial is a missing value there.
+    https://scikit-learn.org/stable/modules/permutation_importance.html, with a random forest. Where
+    a setting does not matter, it has the value of some trial where it does: a value of its own
+    would tell the setting that it depends on.
 
     Returns:
         The settings that were tried with more than one value, the most important first; empty with
@@ -55,8 +56,12 @@ def measure_importance(
     )
     if len(completed) < FEWEST:
         return []
-    # NaN is a value of its own.
-    varied = [len(set(map(str, column))) > 1 for column in table.T]
+    rng = np.random.default_rng(0)
+    for column in table.T:
+        missing = np.isnan(column)
+        if not missing.all():
+            column[missing] = rng.choice(column[~missing], missing.sum())
+    varied = [len(np.unique(column)) > 1 for column in table.T]
     names = [name for name, is_varied in zip(space.dimensions, varied, strict=True) if is_varied]
     if not names:
         return []

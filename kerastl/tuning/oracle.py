@@ -15,6 +15,7 @@ from typing import Any
 import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
+from threadpoolctl import threadpool_limits
 
 from kerastl.errors import KerastlError
 from kerastl.tuning.hypermodel import as_drawn, declare
@@ -41,6 +42,7 @@ class Oracle(keras_tuner.Oracle):
 
     trials: dict[str, Trial]
     start_order: list[str]
+    end_order: list[str]
     _given: Mapping[str, Any]
     _fits: bool
     _limit: int
@@ -50,6 +52,8 @@ class Oracle(keras_tuner.Oracle):
         self._given = as_drawn(space, space.config)
         self._fits = space.has(space.config)
         self._limit = limit
+        # keras-tuner's own limit would be in the names of the trials' folders.
+        self.max_trials = None
         self._heard: dict[str, float] = {}
         self._set_project_dir(str(directory), PROJECT)
         self.verbose = 0
@@ -69,7 +73,8 @@ class Oracle(keras_tuner.Oracle):
             return {"status": TrialStatus.STOPPED, "values": None}
         if trial_id == FIRST:
             return {"status": TrialStatus.RUNNING, "values": dict(self._given)}
-        with warnings.catch_warnings():
+        # Threads only get into each other's way in matrices as small as these.
+        with threadpool_limits(1), warnings.catch_warnings():
             # Of a Gaussian process that did not settle, which nobody can act on.
             warnings.simplefilter("ignore")
             return self.propose_for(trial_id)
@@ -156,18 +161,23 @@ class Oracle(keras_tuner.Oracle):
             else:
                 self.trials[trial_id] = self._cut_off(trial_id, project)
                 self._retry_queue.insert(0, trial_id)
+                self.end_order = [name for name in self.end_order if name != trial_id]
             self._record_values(self.trials[trial_id])
 
     def _ended(self, trial_id: str, finished: Finished, space: Space) -> Trial:
         hyperparameters = self.hyperparameters.copy()
+        # keras-tuner's own have all digits, and what hyperband has added.
         drawn = as_drawn(space, finished.values)
-        # What the values of a flag do not tell, as the epochs of hyperband.
-        hyperparameters.values = {**self._read_values(trial_id), **drawn}
+        hyperparameters.values = self._read_values(trial_id) or self.in_space(drawn)
         completed = finished.status == COMPLETED
         trial = Trial(hyperparameters, trial_id=trial_id)
         trial.status = TrialStatus.COMPLETED if completed else TrialStatus.FAILED
         trial.score = finished.scores[self.objective.name] if completed else None
         return trial
+
+    def in_space(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Makes values with few digits such as could have been proposed."""
+        return values
 
     def _cut_off(self, trial_id: str, project: pathlib.Path) -> Trial:
         hyperparameters = self.hyperparameters.copy()
@@ -238,6 +248,16 @@ class _Grid(Oracle, keras_tuner.oracles.GridSearchOracle):
             return dict(keras_tuner.oracles.GridSearchOracle.populate_space(self, trial_id))
         finally:
             self.start_order = order
+
+    def in_space(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Takes the nearest numbers of the grid."""
+        grid = {one.name: list(one.values) for one in self.hyperparameters.space}
+        return {
+            name: value
+            if isinstance(value, str)
+            else min(grid[name], key=lambda known, value=value: abs(known - value))
+            for name, value in values.items()
+        }
 
     @keras_tuner.synchronized
     def end_trial(self, trial: Trial) -> None:

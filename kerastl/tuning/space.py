@@ -1,5 +1,6 @@
 """What a search may change: flags with ranges in place of values; imports no Keras."""
 
+import contextlib
 import csv
 import dataclasses
 import math
@@ -347,10 +348,15 @@ def _parent_value(space: Space, name: str) -> dict[str, Any]:
 def _check_dimension(space: Space, name: str, dimension: Choice | Range) -> None:
     """Builds a config of each value that shows whether all are allowed."""
     parent = _parent_value(space, name)
+    others = {other: known.examples[-1] for other, known in space.dimensions.items()}
     for value in dimension.examples:
         try:
             config = space.config_for({**parent, name: value})
         except KerastlError as error:
+            # It may go only with another value of a flag that is searched too.
+            with contextlib.suppress(KerastlError):
+                space.config_for({**others, **parent, name: value})
+                continue
             raise UsageError(f"search_space={name}: {error}") from error
         if name == "backbone":
             if config.backbone not in BACKBONES:

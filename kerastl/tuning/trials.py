@@ -80,7 +80,7 @@ class TrialFiles:
                 continue
             try:
                 fields = json.loads(path.read_text(encoding="utf-8"))
-                with np.load(path.with_suffix(".npz")) as arrays:
+                with path.with_suffix(".npz").open("rb") as file, np.load(file) as arrays:
                     trial = Trial(**fields | {"config": Config(**fields["config"])}, **arrays)
             # What JSON, NumPy's zip files and the fields' names each say of a file cut short.
             except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):

@@ -1,0 +1,113 @@
+"""Searches whose trials train nothing: a function of the config says what each would have given."""
+
+import dataclasses
+import math
+import pathlib
+
+import numpy as np
+
+import fakes
+from kerastl.config import Config
+from kerastl.data.splits import deal
+from kerastl.progress import Progress
+from kerastl.tuning.isolation import TrialFailed
+from kerastl.tuning.loop import Board, run_trials
+from kerastl.tuning.machines import ALONE
+from kerastl.tuning.options import SearchOptions
+from kerastl.tuning.oracle import build_oracle
+from kerastl.tuning.search_files import SearchFiles
+from kerastl.tuning.space import read_space
+from kerastl.tuning.trial_run import Answer
+from kerastl.tuning.trials import TrialFiles
+
+
+class Killed(Exception):  # noqa: N818  no error of the search's
+    """The process ends here."""
+
+
+class FakeRunner:
+    """Answers by a function of the config; remembers what it was asked."""
+
+    def __init__(self, accuracy, labels, *, dies_at=None):
+        self.asked = []
+        self._accuracy = accuracy
+        self._labels = labels
+        self._dies_at = dies_at
+
+    def answer(self, config, log_path, status):
+        if len(self.asked) == self._dies_at:
+            raise Killed
+        self.asked.append(config)
+        accuracy = self._accuracy(config)
+        if isinstance(accuracy, str):
+            raise TrialFailed(accuracy)
+        predicted = self._labels.copy()
+        wrong = 0 if math.isnan(accuracy) else round(len(predicted) * (1 - accuracy))
+        predicted[:wrong] = (predicted[:wrong] + 1) % 3
+        losses = np.where(predicted == self._labels, 0.1, 2.0)
+        scores = {
+            "val_accuracy": accuracy,
+            "val_loss": float(losses.mean()),
+            "val_balanced_accuracy": accuracy,
+            "val_macro_f1": accuracy,
+        }
+        return Answer(scores, predicted, losses)
+
+
+@dataclasses.dataclass
+class FakeSearch:
+    """One process's part of a search in a directory."""
+
+    directory: pathlib.Path
+    ranges: dict
+    accuracy: object
+    options: SearchOptions
+    config: Config
+    lines: list = dataclasses.field(default_factory=list)
+
+    def __post_init__(self):
+        config = dataclasses.replace(self.config, run_dir=str(self.directory))
+        self.space = read_space(self.ranges, config)
+        self.splits = deal(fakes.colour_source(per_class=40), config)
+        self.labels = self.splits.source.labels[self.splits.validation]
+        self.trial_files = self.directory / "tuning" / "trials"
+        self.trial_files.mkdir(parents=True, exist_ok=True)
+
+    def board(self, deadline=math.inf):
+        progress = Progress()
+        progress.line = self.lines.append
+        return Board(
+            self.space,
+            self.options,
+            TrialFiles(self.trial_files),
+            SearchFiles(self.directory, self.space, self.options, self.splits),
+            progress,
+            deadline,
+        )
+
+    def oracle(self, board):
+        oracle = build_oracle(
+            self.options, self.space, self.directory / "tuning", max_epochs=self.max_epochs
+        )
+        oracle.resume(board.trials, self.space)
+        return oracle
+
+    max_epochs = 10
+
+    def run(self, *, dies_at=None, deadline=math.inf):
+        """Runs what is left; returns the configs that were trained, and whether time ended it."""
+        board = self.board(deadline)
+        runner = FakeRunner(self.accuracy, self.labels, dies_at=dies_at)
+        self.timed_out = run_trials(
+            board, self.oracle(board), runner, ALONE, max_epochs=self.max_epochs
+        )
+        self.trials = board.trials
+        self.standings = board.standings
+        return runner.asked
+
+
+def search(directory, ranges, accuracy, config=None, **options):
+    config = config or Config(
+        run_dir=str(directory), dataset="digits", validation_fraction=0.3, head_epochs=10
+    )
+    return FakeSearch(directory, ranges, accuracy, SearchOptions(**options), config)

@@ -1,0 +1,107 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from kerastl.config import Config
+from kerastl.tuning.evidence import difference_interval, order
+from kerastl.tuning.options import OBJECTIVES, SearchOptions
+from kerastl.tuning.trials import FAILED, Trial
+
+SCORES = {
+    "val_accuracy": lambda labels, answered: metrics.accuracy_score(labels, answered.predicted[0]),
+    "val_loss": lambda labels, answered: answered.losses[0].mean(),
+    "val_balanced_accuracy": lambda labels, answered: metrics.balanced_accuracy_score(
+        labels, answered.predicted[0]
+    ),
+    "val_macro_f1": lambda labels, answered: metrics.f1_score(
+        labels, answered.predicted[0], average="macro"
+    ),
+}
+
+
+@dataclasses.dataclass
+class Said:
+    predicted: np.ndarray
+    losses: np.ndarray
+
+
+def answers(rng, labels, share_right):
+    right = rng.random(len(labels)) < share_right
+    predicted = np.where(right, labels, rng.integers(0, 3, len(labels)))
+    return Said(predicted[np.newaxis], rng.gamma(2.0, 1.2 - share_right, (1, len(labels))))
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_interval_of_a_difference_is_that_of_the_bootstrap(objective):
+    """Images drawn with replacement, scored by scikit-learn."""
+    rng = np.random.default_rng(1)
+    labels = rng.choice(3, 600, p=(0.6, 0.3, 0.1))
+    ours, theirs = answers(rng, labels, 0.8), answers(rng, labels, 0.7)
+    sign = 1 if OBJECTIVES[objective] == "max" else -1
+    differences = []
+    for _ in range(400):
+        drawn = rng.integers(0, len(labels), len(labels))
+        first, second = (
+            SCORES[objective](
+                labels[drawn], Said(said.predicted[:, drawn], said.losses[:, drawn])
+            )
+            for said in (ours, theirs)
+        )
+        differences.append(sign * (first - second))
+    low, high = difference_interval(ours, theirs, labels, SearchOptions(objective=objective))
+    expected = sign * (SCORES[objective](labels, ours) - SCORES[objective](labels, theirs))
+    assert (low + high) / 2 == pytest.approx(expected)
+    assert (high - low) / 2 == pytest.approx(1.96 * np.std(differences), rel=0.15)
+
+
+def test_executions_are_averaged():
+    labels = np.array([0, 0, 1, 1])
+    once = Said(np.array([[0, 0, 1, 0]]), np.array([[1.0, 2.0, 3.0, 4.0]]))
+    twice = Said(np.array([[0, 0, 1, 0], [0, 1, 1, 1]]), np.array([[1.0, 2, 3, 4], [3, 2, 1, 0]]))
+    low, high = difference_interval(twice, once, labels, SearchOptions(objective="val_loss"))
+    assert (low + high) / 2 == pytest.approx(2.5 - 2.0)
+
+
+def trial(number, predicted, labels, status="completed"):
+    accuracy = float(np.mean(predicted == labels))
+    return Trial(
+        number=number,
+        status=status,
+        values={},
+        config=Config(run_dir="x", dataset="digits"),
+        scores={"val_accuracy": accuracy} if status == "completed" else {},
+        predicted=predicted[np.newaxis],
+        losses=np.ones((1, len(labels))),
+    )
+
+
+def test_trials_are_ordered_and_ties_are_those_that_chance_explains():
+    labels = np.zeros(400, np.int64)
+    wrong = {0: range(100), 1: range(96), 2: range(200), 3: range(96)}
+    trials = []
+    for number, places in wrong.items():
+        predicted = labels.copy()
+        predicted[list(places)] = 1
+        trials.append(trial(number, predicted, labels))
+    trials.append(trial(4, labels, labels, status=FAILED))
+    standings = order(trials, labels, SearchOptions())
+    assert [standing.trial.number for standing in standings] == [1, 3, 0, 2]
+    assert [standing.is_tie for standing in standings] == [True, True, False, False]
+    best, equal, near, far = standings
+    assert (best.behind, best.low, best.high) == (0, 0, 0)
+    assert (equal.behind, equal.low, equal.high) == (0, 0, 0)
+    # Four images that one has right and the other has not: 1 % of 400, and twice its error.
+    assert near.behind == pytest.approx(0.01)
+    assert near.low == pytest.approx(0.01 - 1.96 * np.sqrt(0.01 * 0.99 / 399), rel=1e-3)
+    assert far.low > 0.2
+
+
+def test_one_image_is_no_evidence():
+    labels = np.zeros(400, np.int64)
+    one_wrong = labels.copy()
+    one_wrong[0] = 1
+    standings = order([trial(0, one_wrong, labels), trial(1, labels, labels)], labels, SearchOptions())
+    assert [standing.trial.number for standing in standings] == [1, 0]
+    assert standings[1].is_tie

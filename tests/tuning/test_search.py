@@ -1,0 +1,323 @@
+import csv
+import dataclasses
+import importlib
+import io
+import json
+import os
+import pathlib
+import re
+import signal
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+import fakes
+import kerastl
+from kerastl.config import Config
+from kerastl.errors import KerastlError, UsageError
+from kerastl.tuning.directory import check_length
+from kerastl.tuning.isolation import Isolated, TrialFailed
+
+HEAD = {"head_learning_rate": "log(0.001,0.3)", "dropout": "choice(0.0,0.3)"}
+GRID = kerastl.SearchOptions(tuner="grid", max_trials=3, final_run=False)
+
+
+@pytest.fixture
+def config(tiny_net, tmp_path):
+    return fakes.tiny_config(
+        tmp_path,
+        dataset="python",
+        head_epochs=2,
+        validation_fraction=0.2,
+        cache_dir=str(tmp_path / "cache"),
+    )
+
+
+@pytest.fixture
+def source():
+    return fakes.colour_source(noise=90.0)
+
+
+def tune(config, source, space=None, options=None):
+    """Searches; returns what was found and what was printed."""
+    printed = io.StringIO()
+    found = kerastl.tune(
+        config, space or HEAD, options, source=source, progress=kerastl.Progress(printed)
+    )
+    return found, printed.getvalue()
+
+
+def log(config, number):
+    return pathlib.Path(config.run_dir, f"tuning/trials/{number:04d}.log").read_text("utf-8")
+
+
+def test_a_search_ends_with_a_run_of_its_best_settings(config, source, tmp_path):
+    options = kerastl.SearchOptions(max_trials=4)
+    found, printed = tune(config, source, options=options)
+    best = found.trials[
+        max(found.trials, key=lambda number: found.trials[number].scores["val_accuracy"])
+    ]
+    # The very same training, bit for bit.
+    validation = found.run.metrics["validation"]
+    assert validation["accuracy"] == best.scores["val_accuracy"]
+    assert validation["loss"] == pytest.approx(best.scores["val_loss"], abs=1e-7)
+    assert found.run.run_dir == pathlib.Path(config.run_dir)
+    # Trials have no test images, and only the first computes anything.
+    train_and_validation = 60 - found.run.metrics["test"]["num_images"]
+    assert f"{train_and_validation} images to compute, 0 in the store" in log(config, 0)
+    for number in (1, 2, 3):
+        assert f" 0 images to compute, {train_and_validation} in the store" in log(config, number)
+    assert found.gain["accuracy"] == found.run.metrics["test"]["accuracy"]
+    assert found.gain["low"] <= found.gain["difference"] <= found.gain["high"]
+    assert json.loads((tmp_path / "run/tuning/final.json").read_text()) == found.gain
+    assert re.search(r"On the \d+ test images .* the flags as given", printed)
+    # best.flags is for a directory of its own, and so runs as it is.
+    flags = kerastl.flags.config_from_flags([f"--flagfile={tmp_path}/run/tuning/best.flags"])
+    assert flags == found.best
+    again = kerastl.run(flags, source=source, progress=kerastl.Progress())
+    assert again.metrics["test"] == found.run.metrics["test"]
+    # Once more: nothing is left, and nothing is done.
+    rows = (tmp_path / "run/tuning/trials.csv").read_text("utf-8")
+    repeated, printed = tune(config, source, options=options)
+    assert f"4 trials found in {tmp_path}/run/tuning, none left. --overwrite starts anew." in printed
+    assert f"The final run is in {tmp_path}/run already." in printed
+    assert repeated.run is None
+    assert repeated.gain == found.gain
+    assert (tmp_path / "run/tuning/trials.csv").read_text("utf-8") == rows
+
+
+def test_a_network_that_is_kept_between_trials_trains_as_a_new_one(config, source):
+    """Dropout draws from the network's own seeds, fine-tuning moves its weights."""
+    config = dataclasses.replace(config, dropout=0.3, finetune_epochs=1)
+    ranges = {"head_learning_rate": "choice(0.1,0.05,0.01)"}
+    found, _ = tune(config, source, ranges, GRID)
+    last = found.trials[2]
+    alone = kerastl.run(
+        dataclasses.replace(last.config, run_dir=config.run_dir + "2"),
+        source=source,
+        progress=kerastl.Progress(),
+    )
+    assert alone.metrics["validation"]["loss"] == last.scores["val_loss"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "space", "options", "message"),
+    [
+        ({"head_epochs": 3}, HEAD, GRID, "holds a search with head_epochs=2, not 3. Choose"),
+        (
+            {},
+            {"dropout": "choice(0.0,0.4)"},
+            GRID,
+            "holds a search with search_space={'dropout': 'choice(0.0,0.3)', 'head_learning_rate'",
+        ),
+        (
+            {},
+            HEAD,
+            dataclasses.replace(GRID, objective="val_loss", tuner="random"),
+            "holds a search with tuner='grid', not 'random' (and objective). Choose",
+        ),
+    ],
+)
+def test_another_search_in_the_directory_is_refused(config, source, changes, space, options, message):
+    tune(config, source, HEAD, dataclasses.replace(GRID, max_trials=1))
+    with pytest.raises(UsageError) as refused:
+        tune(dataclasses.replace(config, **changes), source, space, options)
+    assert message in str(refused.value)
+    changed = dataclasses.replace(config, **changes, overwrite=True)
+    found, printed = tune(changed, source, space, dataclasses.replace(options, max_trials=1))
+    assert "found in" not in printed
+    assert len(found.trials) == 1
+
+
+def test_other_data_are_refused_and_more_trials_are_not(config, source):
+    tune(config, source, HEAD, dataclasses.replace(GRID, max_trials=1))
+    with pytest.raises(UsageError, match="holds a search with data='"):
+        tune(config, fakes.colour_source(seed=1), HEAD, GRID)
+    found, printed = tune(config, source, HEAD, GRID)
+    assert "1 trial found" in printed
+    assert len(found.trials) == 3
+
+
+def test_a_finished_run_is_not_searched_over(config, source):
+    run_dir = pathlib.Path(config.run_dir)
+    run_dir.mkdir()
+    (run_dir / "metrics.json").touch()
+    with pytest.raises(UsageError, match="holds a finished run and no search"):
+        tune(config, source)
+
+
+def test_blocks_are_looked_for_before_the_first_trial(config, source):
+    config = dataclasses.replace(config, finetune_epochs=1)
+    with pytest.raises(UsageError, match="search_space=unfreeze_from: unfreeze_from='blok2'"):
+        tune(config, source, {"unfreeze_from": "choice(block2,blok2)"})
+    assert not pathlib.Path(config.run_dir, "tuning/trials").exists()
+
+
+def test_sizes_that_a_network_does_not_take_are_failed_trials(config, source):
+    found, printed = tune(
+        dataclasses.replace(config, image_size=24),
+        source,
+        {"image_size": "choice(4,16,24,32)"},
+        dataclasses.replace(GRID, max_trials=9),
+    )
+    statuses = {trial.config.image_size: trial.status for trial in found.trials.values()}
+    assert statuses == {4: "failed", 16: "completed", 24: "completed", 32: "completed"}
+    assert "4 trials, 1 of them failed; there are no other settings to try." in printed
+    assert "failed: image_size=4: is below the 8 pixels that TinyNet needs." in printed
+
+
+def test_a_loss_that_is_not_finite_fails_its_trial(config, source):
+    """The reason is the run's own, and the log has all of it."""
+    found, _ = tune(
+        config,
+        source,
+        {"head_learning_rate": "choice(0.05,1e30)"},
+        dataclasses.replace(GRID, max_trials=2),
+    )
+    failed = found.trials[1]
+    assert failed.reason.startswith("loss: is not finite in the head phase")
+    assert f"error: {failed.reason}" in log(config, 1)
+
+
+def test_the_default_space_is_for_any_network(config, source):
+    found, printed = tune(config, source, None, dataclasses.replace(GRID, max_trials=1))
+    assert found is not None
+    _, printed = fakes_default(config, source)
+    assert "  optimizer=choice(adamw)\n" in printed
+    assert "  unfreeze_from=choice(block2,block1,stem)\n" in printed
+
+
+def fakes_default(config, source):
+    printed = io.StringIO()
+    config = dataclasses.replace(config, run_dir=config.run_dir + "d", image_size=96)
+    options = kerastl.SearchOptions(max_trials=1, final_run=False)
+    found = kerastl.tune(config, None, options, source=source, progress=kerastl.Progress(printed))
+    return found, printed.getvalue()
+
+
+def test_memory_does_not_grow_over_trials(config, source):
+    resident = []
+
+    class Watching(kerastl.Progress):
+        def line(self, text):
+            if text.startswith("trial "):
+                pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+                resident.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+
+    # Two sizes, so that networks are built anew.
+    ranges = {"image_size": "choice(16,24)", "batch_size": "int(4,16)"}
+    options = kerastl.SearchOptions(max_trials=12, final_run=False)
+    config = dataclasses.replace(config, finetune_epochs=1)
+    kerastl.tune(config, ranges, options, source=source, progress=Watching())
+    assert len(resident) == 12
+    assert resident[-1] - resident[2] < 150
+
+
+def test_a_tuner_of_ones_own_takes_the_hypermodel(config, source, tmp_path):
+    """With callbacks that are copied for each execution, and its own checkpoint of the best."""
+    hypermodel = kerastl.hypermodel(
+        dataclasses.replace(config, head_epochs=4), HEAD, source=source, progress=kerastl.Progress()
+    )
+    tuner = keras_tuner.RandomSearch(
+        hypermodel,
+        objective="val_accuracy",
+        max_trials=2,
+        executions_per_trial=2,
+        directory=str(tmp_path),
+        project_name="own",
+    )
+    stops = keras.callbacks.EarlyStopping("val_loss", min_delta=10.0, patience=1)
+    tuner.search(callbacks=[stops, keras.callbacks.CSVLogger(tmp_path / "log.csv")], verbose=0)
+    assert [trial.status for trial in tuner.oracle.trials.values()] == ["COMPLETED"] * 2
+    with open(tmp_path / "log.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    # Each execution has a fresh patience: one epoch that is the best, one that is no better.
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    best = tuner.get_best_models()[0]
+    assert best.output_shape == (None, 3)
+    score = tuner.oracle.get_best_trials()[0].score
+    assert 0 < score <= 1
+    assert set(tuner.get_best_hyperparameters()[0].values) == set(HEAD)
+
+
+def test_keras_tuners_hyperband_is_pointed_to_ours(config, source, tmp_path):
+    hypermodel = kerastl.hypermodel(config, HEAD, source=source, progress=kerastl.Progress())
+    with pytest.raises(UsageError, match="^tuner='Hyperband': trains in instalments"):
+        hypermodel.fit(None, None, epochs=3, initial_epoch=1)
+
+
+def test_the_function_is_there_whether_or_not_the_command_was_imported():
+    module = importlib.import_module("kerastl.tune")
+    assert callable(kerastl.tune)
+    assert callable(module)
+    with pytest.raises(UsageError, match="^dataset='python': needs a source"):
+        kerastl.tune(Config(run_dir="x", dataset="python"))
+
+
+def test_a_process_that_is_killed_costs_its_trial_only(tmp_path):
+    """Another one takes the next; it reads the data by itself."""
+    config = Config(
+        run_dir="x",
+        dataset="digits",
+        examples_per_class=4,
+        weights="none",
+        backbone="MobileNet",
+        image_size=32,
+        head_epochs=0,
+        finetune_epochs=1,
+        cache_dir="",
+    )
+    isolated = Isolated(config, tmp_path / "native.log")
+    try:
+        os.kill(isolated._process.pid, signal.SIGKILL)
+        with pytest.raises(TrialFailed, match="^its process was killed, as the system does when"):
+            isolated.answer(config, tmp_path / "0.log", print)
+        too_large = dataclasses.replace(config, unfreeze_from="all", batch_size=1)
+        with pytest.raises(TrialFailed, match="^batch_size=1: gives batch norm a single image"):
+            isolated.answer(too_large, tmp_path / "1.log", print)
+        answer = isolated.answer(config, tmp_path / "2.log", lambda _: None)
+    finally:
+        isolated.close()
+    assert set(answer.scores) == {
+        "val_accuracy",
+        "val_loss",
+        "val_balanced_accuracy",
+        "val_macro_f1",
+    }
+    assert answer.predicted.dtype == np.int64
+    assert len(answer.predicted) == len(answer.losses)
+    assert "Best: scratch epoch 1" in (tmp_path / "2.log").read_text("utf-8")
+    assert "Traceback" not in (tmp_path / "native.log").read_text("utf-8")
+
+
+def test_windows_is_told_of_paths_that_are_too_long(tmp_path):
+    long = tmp_path / ("x" * 180)
+    with pytest.raises(UsageError) as refused:
+        check_length(long, system="nt")
+    length = len(str(long))
+    assert f"has {length} characters, a search adds 70, and Windows takes 259." in str(refused.value)
+    check_length(long, system="posix")
+    check_length(tmp_path / "x", system="nt")
+
+
+def test_a_second_search_at_the_same_time_is_refused(config, source):
+    class Again(kerastl.Progress):
+        refused = ""
+
+        def line(self, text):
+            if text.startswith("trial 0"):
+                try:
+                    tune(config, source, HEAD, GRID)
+                except KerastlError as error:
+                    Again.refused = str(error)
+
+    kerastl.tune(
+        config,
+        HEAD,
+        dataclasses.replace(GRID, max_trials=1),
+        source=source,
+        progress=Again(),
+    )
+    assert Again.refused.startswith(f"run_dir={config.run_dir!r}: is being searched by another")

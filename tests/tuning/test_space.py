@@ -1,0 +1,166 @@
+import pytest
+
+from kerastl.config import Config
+from kerastl.errors import UsageError
+from kerastl.tuning.space import Choice, Range, default_ranges, read_space
+
+
+def config(**changes):
+    return Config(**{"run_dir": "x", "dataset": "digits", "finetune_epochs": 2} | changes)
+
+
+def test_every_form_of_a_range_is_read():
+    space = read_space(
+        {
+            "dropout": "uniform(0, 0.5)",
+            "head_learning_rate": "log(1e-4,1e-1)",
+            "finetune_epochs": "int(0,4)",
+            "augment": 'choice("",flip,"flip,crop:0.2")',
+            "unfreeze_from": "choice(block_13, block_6)",
+            "batch_size": "choice(32,64,32)",
+        },
+        config(),
+    )
+    assert space.dimensions == {
+        "dropout": Range(0, 0.5),
+        "head_learning_rate": Range(1e-4, 1e-1, is_log=True),
+        "finetune_epochs": Range(0, 4, is_whole=True),
+        "augment": Choice(("", "flip", "flip,crop:0.2")),
+        "unfreeze_from": Choice(("block_13", "block_6")),
+        "batch_size": Choice((32, 64)),
+    }
+    # What is written is read again as the same.
+    assert read_space(space.to_text(), config()) == space
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [
+        ({}, "search_space='': is empty. Give a range"),
+        ({"droput": "uniform(0,1)"}, "search_space='droput': is not a flag. Did you mean 'dropout'?"),
+        ({"seed": "int(0,9)"}, "search_space='seed': cannot be searched: it changes no result, or"),
+        ({"dropout": "0.5"}, "search_space='dropout=0.5': is no range. Write choice(A,B), uniform"),
+        ({"dropout": "unifrom(0,1)"}, "'dropout=unifrom(0,1)': is no range."),
+        ({"dropout": "uniform(0.5,0)"}, "'dropout=uniform(0.5,0)': does not rise."),
+        ({"dropout": "uniform(0)"}, "'dropout=uniform(0)': has no two numbers."),
+        ({"dropout": "uniform(0,nan)"}, "'dropout=uniform(0,nan)': does not rise."),
+        ({"dropout": "log(0,0.5)"}, "has no logarithm. Start above 0, or write uniform"),
+        ({"dropout": "int(0,1)"}, "is of the wrong kind. Write uniform(LOW,HIGH) or log(LOW,HIGH)."),
+        ({"batch_size": "uniform(1,8)"}, "is of the wrong kind. Write int(LOW,HIGH)."),
+        ({"optimizer": "log(1,2)"}, "is of a flag that is no number. Write choice(A,B)."),
+        ({"batch_size": "choice(8,many)"}, "'batch_size=many': is not a whole number."),
+        ({"batch_size": "choice()"}, "'batch_size=choice()': has no value."),
+        # The flags' own limits and names, before any trial.
+        ({"dropout": "uniform(0,1)"}, "search_space=dropout: dropout=1.0: must be at least 0 and below"),
+        ({"batch_size": "int(0,64)"}, "search_space=batch_size: batch_size=0: must be at least 1"),
+        ({"optimizer": "choice(sgd,adm)"}, "optimizer='adm': is not one of its choices."),
+        ({"augment": "choice(flop)"}, "augment='flop': is not a known augmentation. Did you mean"),
+        ({"backbone": "choice(ResNet5)"}, "search_space='ResNet5': is not a backbone of keras.appl"),
+        ({"backbone": "choice(ResNet50=gone.h5)"}, "weights='gone.h5': is not a file."),
+        (
+            {"augment_views": "choice(1,2)"},
+            "search_space='augment_views': never matters, as augment is never not empty.",
+        ),
+        (
+            {"augment": 'choice("")', "augment_views": "choice(1,2)"},
+            "search_space='augment_views': never matters",
+        ),
+    ],
+)
+def test_a_space_that_cannot_be_searched_is_refused(ranges, message):
+    with pytest.raises(UsageError) as refused:
+        read_space(ranges, config())
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_settings_that_do_not_matter_have_their_defaults():
+    space = read_space(
+        {
+            "finetune_epochs": "int(0,4)",
+            "finetune_learning_rate": "log(1e-5,1e-3)",
+            "optimizer": "choice(sgd,adamw)",
+            "momentum": "uniform(0.5,0.9)",
+            "augment": 'choice("",flip)',
+        },
+        config(augment="flip", augment_views=2, momentum=0.8, unfreeze_from="conv4"),
+    )
+    assert space.active_values("finetune_learning_rate") == [1, 2, 3, 4]
+    assert space.active_values("momentum") == ["sgd"]
+    assert space.active_values("optimizer") is None
+    made = space.config_for({"finetune_epochs": 0, "optimizer": "adamw", "augment": ""})
+    default = Config(run_dir="x", dataset="digits")
+    assert (made.momentum, made.augment_views) == (default.momentum, 0)
+    assert made.unfreeze_from == made.augment == ""
+    assert space.values_of(made) == {"finetune_epochs": 0, "optimizer": "adamw", "augment": ""}
+    given = space.config
+    assert space.values_of(given) == {
+        "finetune_epochs": 2,
+        "finetune_learning_rate": 0.001,
+        "optimizer": "sgd",
+        "momentum": 0.8,
+        "augment": "flip",
+    }
+
+
+def test_drawn_numbers_have_few_digits_and_stay_within_the_range():
+    space = read_space({"head_learning_rate": "log(0.00123456,0.0123456)"}, config())
+    assert space.config_for({"head_learning_rate": 0.0034567891}).head_learning_rate == 0.003457
+    assert space.config_for({"head_learning_rate": 0.0123456}).head_learning_rate == 0.0123456
+    assert space.config_for({"head_learning_rate": 0.00123456}).head_learning_rate == 0.001235
+
+
+def test_a_backbone_brings_its_weights(tmp_path):
+    path = tmp_path / "some.weights.h5"
+    path.touch()
+    space = read_space({"backbone": f"choice(MobileNetV2={path},ResNet50)"}, config())
+    assert space.config_for({"backbone": "ResNet50"}) == config()
+    made = space.config_for({"backbone": f"MobileNetV2={path}"})
+    assert (made.backbone, made.weights) == ("MobileNetV2", str(path))
+    assert space.has(made)
+    assert not space.has(config(backbone="MobileNetV2"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "has"),
+    [({}, True), ({"dropout": 0.6}, False), ({"optimizer": "adamw", "momentum": 0.1}, True)],
+)
+def test_it_is_known_whether_the_flags_as_given_could_be_drawn(changes, has):
+    ranges = {
+        "dropout": "uniform(0,0.5)",
+        "optimizer": "choice(sgd,adamw)",
+        "momentum": "uniform(0.5,0.95)",
+    }
+    assert read_space(ranges, config(**changes)).has(config(**changes)) == has
+
+
+@pytest.mark.parametrize(
+    ("changes", "blocks", "expected"),
+    [
+        (
+            {"image_size": 96},
+            [f"block_{number}" for number in range(1, 17)],
+            {
+                "image_size": "choice(96,128)",
+                "unfreeze_from": "choice(block_14,block_7,block_4)",
+                "finetune_epochs": "int(4,6)",
+            },
+        ),
+        (
+            {"image_size": 224},
+            ["conv1", "conv2", "conv3", "conv4", "conv5"],
+            {"image_size": "choice(224,288)", "unfreeze_from": "choice(conv5,conv2,conv1)"},
+        ),
+        (
+            {"weights": "none", "head_epochs": 0, "finetune_epochs": 5},
+            ["a"],
+            {"finetune_epochs": "int(5,10)"},
+        ),
+    ],
+)
+def test_the_default_space_fits_the_network(changes, blocks, expected):
+    given = config(**changes)
+    ranges = default_ranges(given, blocks)
+    assert {name: ranges.get(name) for name in expected} == expected
+    space = read_space(ranges, given)
+    assert ("unfreeze_from" in space.dimensions) == (given.weights != "none")
