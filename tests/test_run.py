@@ -47,10 +47,9 @@ def read(result, name):
 
 
 @pytest.fixture(scope="module")
-def head_run(tmp_path_factory):
+def head_run(common_folder):
     """A run of the head phase alone, to compare with. Only read it."""
-    config = fakes.tiny_config(tmp_path_factory.mktemp("head_run"))
-    return fakes.finish_run(config, fakes.colour_source())
+    return fakes.finish_run_once(common_folder / "head_run", fakes.colour_source())
 
 
 def test_colours_are_learnt_and_the_export_names_each(colour_run):

@@ -83,7 +83,7 @@ def test_seed_decides_the_order():
     assert epochs_of(seed=2**32 - 1) != epochs_of(seed=0)
 
 
-def test_order_does_not_depend_on_what_ran_before():
+def test_order_does_not_depend_on_what_ran_before(tensorflow_seed):
     tf.random.set_seed(1)
     first = epochs_of()
     tf.random.set_seed(2)
