@@ -3,6 +3,7 @@
 import os
 import pathlib
 import tempfile
+import types
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 # No test reads or fills the feature store of the person who runs it.
@@ -16,15 +17,28 @@ environment.prepare(Progress())
 
 import keras
 import pytest
+import tensorflow as tf
 
 import fakes
+from kerastl.outputs import parity
 
+_SET_SEED = tf.random.set_seed
 SHARED = pathlib.Path(__file__).parents[2] / "shared"
 
 
 @pytest.fixture(autouse=True)
-def _seeded():
+def _seeded(monkeypatch):
+    # TensorFlow's own seed stays as it is: nothing in kerastl draws from it, and to set it drops
+    # all functions that it has made ready, which take a second to make ready again.
+    monkeypatch.setattr(tf.random, "set_seed", lambda seed: None)
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def tensorflow_seed(monkeypatch, _seeded):
+    """Sets TensorFlow's own seed, and lets the test set it."""
+    monkeypatch.setattr(tf.random, "set_seed", _SET_SEED)
+    tf.random.set_seed(0)
 
 
 @pytest.fixture
@@ -44,6 +58,17 @@ def use_source(monkeypatch):
     return use
 
 
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Asks artefacts without a fresh process, which other tests start, to be faster."""
+
+    def run(command, **_):
+        parity.answer(*command[3:])
+        return types.SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(parity, "subprocess", types.SimpleNamespace(run=run))
+
+
 @pytest.fixture(scope="session")
 def shared_dir():
     """The developers' shared data, which a user's checkout does not have."""
@@ -53,14 +78,21 @@ def shared_dir():
 
 
 @pytest.fixture(scope="session")
-def colour_run(tmp_path_factory):
+def common_folder(tmp_path_factory):
+    """A folder that the processes of pytest-xdist share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def colour_run(common_folder):
     """One run on colours with everything on: dropout, two phases, an export. Only read it."""
-    folder = tmp_path_factory.mktemp("colour_run")
-    config = fakes.tiny_config(
+    folder = common_folder / "colour_run"
+    return fakes.finish_run_once(
         folder,
+        fakes.colour_source(),
         dropout=0.2,
         finetune_epochs=2,
         finetune_learning_rate=0.005,
         export_dir=str(folder / "exports"),
     )
-    return fakes.finish_run(config, fakes.colour_source())

@@ -152,7 +152,7 @@ def draw(seed):
         return random.random(), np.random.rand(), float(tf.random.uniform([]))
 
 
-def test_random_numbers_follow_the_seed():
+def test_random_numbers_follow_the_seed(tensorflow_seed):
     assert draw(1) == draw(1)
     assert all(first != second for first, second in zip(draw(1), draw(2), strict=True))
 

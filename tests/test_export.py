@@ -30,9 +30,16 @@ def serve(path, content):
     return signature(image_bytes=tf.constant([content]))["probabilities"].numpy()
 
 
-def test_finished_run_is_exported_again_in_every_format(colour_run, same_data, tmp_path, capfd):
+@pytest.mark.parametrize(
+    "where", ["in_this_process", pytest.param("in_a_fresh_one", marks=pytest.mark.slow)]
+)
+def test_finished_run_is_exported_again_in_every_format(
+    colour_run, same_data, tmp_path, capfd, request, where
+):
     pytest.importorskip("ai_edge_litert")
     pytest.importorskip("onnxruntime")
+    if where == "in_this_process":
+        request.getfixturevalue(where)
     run_dir = colour_run.result.run_dir
     formats = "savedmodel,keras,litert,litert_int8,onnx"
     code, out, err = command(

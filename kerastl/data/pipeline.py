@@ -1,7 +1,7 @@
 """Images of a split as `tf.data`: read and decoded in parallel, resized, batched, prefetched."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -51,16 +51,18 @@ def training_dataset(
         `class_weights`, float32 (classes,), each image's weight comes third, float32 (batch,).
     """
     augmenter = build_augmenter(config.augmentations, seed=config.seed)
-    batches = _batches(source, config, features, augmenter)
-    cut = config.batch_size * (count_steps(len(indices), config.batch_size) - 1)
+    steps = count_steps(len(indices), config.batch_size)
+    last = len(indices) - config.batch_size * (steps - 1)
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(indices, seed=[config.seed, epoch])
         order += len(source) * _version(epoch, config)
-        last = batches(order[cut:], config.batch_size + 1)
-        return batches(order[:cut], config.batch_size).concatenate(last) if cut else last
+        return tf.data.Dataset.from_tensor_slices(order)
 
-    dataset = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
+    # Only the order is made epoch by epoch: TensorFlow takes a while to make a decoder ready.
+    orders = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
+    sizes = [config.batch_size] * (steps - 1) + [last]
+    dataset = _batches(source, config, features, augmenter)(orders, sizes)
     if class_weights is not None:
         weights = tf.constant(class_weights)
         dataset = dataset.map(lambda images, labels: (images, labels, tf.gather(weights, labels)))
@@ -77,7 +79,8 @@ def evaluation_dataset(
     source: Source, indices: np.ndarray, config: Config, *, features: Features | None = None
 ) -> tf.data.Dataset:
     """Yields every image once, in the order of `indices`; the last batch may be smaller."""
-    return _prefetch(_batches(source, config, features, None)(indices, config.batch_size))
+    orders = tf.data.Dataset.from_tensor_slices(indices)
+    return _prefetch(_batches(source, config, features, None)(orders, [config.batch_size]))
 
 
 def versions_dataset(source: Source, indices: np.ndarray, config: Config) -> tf.data.Dataset:
@@ -89,7 +92,8 @@ def versions_dataset(source: Source, indices: np.ndarray, config: Config) -> tf.
         config: Size, resize rule, batch size, augmentations and seed.
     """
     augmenter = build_augmenter(config.augmentations, seed=config.seed)
-    return _prefetch(_batches(source, config, None, augmenter)(indices, config.batch_size))
+    orders = tf.data.Dataset.from_tensor_slices(indices)
+    return _prefetch(_batches(source, config, None, augmenter)(orders, [config.batch_size]))
 
 
 def version_indices(source: Source, indices: np.ndarray, config: Config) -> np.ndarray:
@@ -128,8 +132,8 @@ def _version(epoch: tf.Tensor, config: Config) -> tf.Tensor:
 
 def _batches(
     source: Source, config: Config, features: Features | None, augmenter: Augmenter | None
-) -> Callable[[tf.Tensor, int], tf.data.Dataset]:
-    """Makes the function from indices, versions included, and a batch size to batches."""
+) -> Callable[[tf.data.Dataset, Sequence[int]], tf.data.Dataset]:
+    """Makes the function from indices, versions included, and sizes in turn to batches."""
     labels = tf.constant(source.labels)
     # A part of the hash tells images apart well enough to give each its random numbers.
     contents = tf.constant(np.ascontiguousarray(source.contents).view(np.int64)[:, 0])
@@ -144,21 +148,25 @@ def _batches(
             image = augmenter(image, index // len(source), contents[place])
         return image, labels[place]
 
-    def of_images(indices: tf.Tensor, batch_size: int) -> tf.data.Dataset:
-        return tf.data.Dataset.from_tensor_slices(indices).map(load, **parallel).batch(batch_size)
+    def of_images(indices: tf.data.Dataset, sizes: Sequence[int]) -> tf.data.Dataset:
+        return _batch(indices.map(load, **parallel), sizes)
 
     if features is None:
         return of_images
     read = features.read
 
-    def of_features(indices: tf.Tensor, batch_size: int) -> tf.data.Dataset:
-        return (
-            tf.data.Dataset.from_tensor_slices(indices)
-            .batch(batch_size)
-            .map(lambda batch: (read(batch), tf.gather(labels, batch % len(source))), **parallel)
+    def of_features(indices: tf.data.Dataset, sizes: Sequence[int]) -> tf.data.Dataset:
+        return _batch(indices, sizes).map(
+            lambda batch: (read(batch), tf.gather(labels, batch % len(source))), **parallel
         )
 
     return of_features
+
+
+def _batch(dataset: tf.data.Dataset, sizes: Sequence[int]) -> tf.data.Dataset:
+    """Makes batches of sizes that come in turn; the very last may be smaller."""
+    dataset = dataset.batch(sizes[0])
+    return dataset if len(set(sizes)) == 1 else dataset.rebatch(sizes)
 
 
 def _prefetch(dataset: tf.data.Dataset) -> tf.data.Dataset:

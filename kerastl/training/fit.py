@@ -161,10 +161,16 @@ def train_phase(
     model.compile(
         optimizer=_build_optimizer(config, schedule),
         loss=_finite_cross_entropy,
-        metrics=["accuracy", balanced, MacroF1(balanced)],
+        metrics=[
+            keras.metrics.SparseCategoricalAccuracy("accuracy"),
+            balanced,
+            MacroF1(balanced),
+        ],
         # XLA is several times slower on a CPU; on a GPU it has not been measured.
         jit_compile=False,
     )
+    # Or the first step would make these variables, and TensorFlow would build it twice.
+    model.optimizer.build(plan.upper.trainable_variables)
     watcher = _Watcher(plan, schedule, data, config, progress=progress)
     watcher.listeners = [best.offer, on_epoch]
     with silent_dropout(plan):

@@ -55,7 +55,7 @@ def test_each_changes_pixels_and_keeps_their_range(name):
         for name in AUGMENTATIONS
     ],
 )
-def test_seed_version_and_image_decide_and_nothing_else(name):
+def test_seed_version_and_image_decide_and_nothing_else(name, tensorflow_seed):
     def series(**changes):
         return np.stack([changed(name, version=version, **changes) for version in range(1, 7)])
 

@@ -231,7 +231,7 @@ def test_folder_of_the_same_pictures_gives_the_same_run(tmp_path, monkeypatch):
         again.save(path, compress_level=0)
         assert path.read_bytes() != known.load(index)
     fakes.install_tiny_net(monkeypatch)
-    flags = {"tfds_dir": str(tmp_path), "head_epochs": 2}
+    flags = {"tfds_dir": str(tmp_path), "head_epochs": 1}
     first, second = (
         kerastl.run(
             fakes.tiny_config(tmp_path / place, dataset=dataset, **flags), progress=Progress()

@@ -102,7 +102,7 @@ def test_only_new_images_are_computed(flat, config):
 
 
 def test_one_pass_gives_all_boundaries(flat, config, monkeypatch):
-    source = fakes.colour_source(per_class=300)
+    source = fakes.colour_source(per_class=100)
     calls = []
     monkeypatch.setattr(
         module, "fold", lambda model: calls.append(len(model.outputs)) or fold(model)
@@ -112,11 +112,11 @@ def test_one_pass_gives_all_boundaries(flat, config, monkeypatch):
 
 
 def test_boundary_that_is_there_is_not_stored_again(flat, config):
-    source = fakes.colour_source(per_class=200)
+    source = fakes.colour_source(per_class=20)
     store(flat, config, source, "pooled")
     before = {entry.path: entry.num_bytes for entry in list_entries_of(config)}
     (block, pooled), said = store(flat, config, source, "block1_add", "pooled")
-    assert computed(said) == 600
+    assert computed(said) == 60
     after = {entry.path: entry.num_bytes for entry in list_entries_of(config)}
     (path,) = before
     # Only the note of its last use may differ.
@@ -280,27 +280,35 @@ def test_run_gives_the_same_with_the_store_and_without(tmp_path, config, tiny_ne
         np.testing.assert_array_equal(weight, other)
 
 
-def test_second_run_computes_nothing_and_is_bit_for_bit_the_first(config, tiny_net, use_source):
-    use_source(fakes.colour_source(noise=80.0))
-    first, probabilities, _ = run(config)
-    before = (first.run_dir / "metrics.json").read_bytes()
-    second, again, said = run(config, overwrite=True)
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory):
+    """A run that has filled a store, in which later ones find all. Only read it."""
+    folder = tmp_path_factory.mktemp("earlier")
+    config = fakes.tiny_config(folder, head_epochs=3, cache_dir=str(folder / "cache"))
+    return fakes.finish_run(config, fakes.colour_source(noise=80.0))
+
+
+@pytest.fixture
+def again(earlier, tmp_path, tiny_net, use_source):
+    """Runs once more, elsewhere, on the same images and the store that is filled."""
+    use_source(earlier.source)
+    return lambda **changes: run(earlier.config, run_dir=str(tmp_path / "again"), **changes)
+
+
+def test_second_run_computes_nothing_and_is_bit_for_bit_the_first(earlier, again):
+    second, _, said = again()
     assert computed(said) == 0
-    assert (second.run_dir / "metrics.json").read_bytes() == before
-    np.testing.assert_array_equal(probabilities, again)
+    for name in ("metrics.json", "predictions.csv"):
+        first = (earlier.result.run_dir / name).read_bytes()
+        assert (second.run_dir / name).read_bytes() == first
 
 
-def test_other_seed_split_and_subset_compute_nothing(config, tiny_net, use_source):
-    use_source(fakes.colour_source(noise=80.0))
-    run(config)
-    changes = {"seed": 3, "validation_fraction": 0.2, "examples_per_class": 5, "overwrite": True}
-    _, _, said = run(config, **changes)
+def test_other_seed_split_and_subset_compute_nothing(again):
+    _, _, said = again(seed=3, validation_fraction=0.2, examples_per_class=5)
     assert computed(said) == 0
 
 
-def test_features_of_another_network_fail_the_check(config, tiny_net, use_source, monkeypatch):
-    use_source(fakes.colour_source(noise=80.0))
-    run(config, head_learning_rate=1.0)
+def test_features_of_another_network_fail_the_check(again, monkeypatch):
     monkeypatch.setattr(
         module.StoredFeatures,
         "read",
@@ -309,7 +317,7 @@ def test_features_of_another_network_fail_the_check(config, tiny_net, use_source
         ),
     )
     with pytest.raises(kerastl.KerastlError, match="stored features and the whole network differ"):
-        run(config, overwrite=True, head_learning_rate=1.0)
+        again(head_learning_rate=1.0)
 
 
 def test_float16_features_are_told_their_cost(config, tiny_net, use_source):
@@ -327,4 +335,3 @@ def test_rows_are_those_of_the_untrained_network_whatever_the_run_has_trained(
     # Its own check compares them with the whole network, as it is before any training.
     _, _, said = run(config, overwrite=True)
     assert computed(said) == 0
-    run(config, overwrite=True, seed=1)

@@ -115,6 +115,15 @@ def test_validation_loss_that_is_not_finite_is_named_by_the_step_before(tiny_net
         train(tiny_net, 0.01, validated=np.nan)
 
 
+def test_training_step_is_built_once(tiny_net, monkeypatch):
+    built, step = [], keras.Model.train_step
+    monkeypatch.setattr(
+        keras.Model, "train_step", lambda self, data: built.append(self) or step(self, data)
+    )
+    train(tiny_net, 0.01, epochs=2)
+    assert len(built) == 1
+
+
 def test_rows_have_the_rate_of_the_epochs_first_step(tiny_net):
     _, rows = train(tiny_net, 0.01, epochs=2)
     assert [row.epoch for row in rows] == [1, 2]
