@@ -11,6 +11,7 @@ from typing import Any
 
 from absl import flags
 
+from kerastl.config import Config
 from kerastl.flagfile import expand_flag_files
 from kerastl.flags import config_from_flags, wants_help
 from kerastl.main import guard, tell_test
@@ -69,6 +70,24 @@ def _tune(arguments: Sequence[str], output: Progress) -> None:
         output.line(_HELP)
         return
     started = time.monotonic()
+    config, space, options = read_flags(arguments)
+    found = search.tune(config, space, options, progress=output)
+    output.line(f"Done in {format_duration(time.monotonic() - started)}.")
+    if found is not None and found.run is not None:
+        tell_test(found.run, output)
+
+
+def read_flags(
+    arguments: Sequence[str],
+) -> tuple[Config, dict[str, str] | None, SearchOptions]:
+    """Parses the command's arguments, flag files included.
+
+    Returns:
+        The flags as given, the ranges of the search space, None for the default, and how to search.
+
+    Raises:
+        UsageError: If a flag is unknown or malformed, or a value is wrong.
+    """
     values = flags.FlagValues()
     flags.DEFINE_string("search_space", "", "", flag_values=values)
     flags.DEFINE_string("tuner", _DEFAULTS.tuner, "", flag_values=values)
@@ -89,10 +108,7 @@ def _tune(arguments: Sequence[str], output: Progress) -> None:
         final_run=values.final_run,
     )
     space = _read_space_file(values.search_space) if values.search_space else None
-    found = search.tune(config, space, options, progress=output)
-    output.line(f"Done in {format_duration(time.monotonic() - started)}.")
-    if found is not None and found.run is not None:
-        tell_test(found.run, output)
+    return config, space, options
 
 
 def _read_space_file(path: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from kerastl.errors import KerastlError, UsageError
 from kerastl.flagfile import expand_flag_files
 from kerastl.flags import TOPICS, config_from_flags, help_text, wants_help
 from kerastl.model.backbones import find_backbone
+from kerastl.tune import read_flags
 
 REQUIRED = ["--run_dir=runs/x", "--dataset=digits"]
 FIELDS = sorted(Config.__dataclass_fields__)
@@ -136,11 +137,14 @@ def test_missing_flags_are_asked_for():
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_config_file_parses_and_says_how_to_run_it(name):
-    config = config_from_flags([f"--flagfile={REPOSITORY / 'configs' / name}"])
+def test_config_file_parses_and_says_how_to_run_it(name, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    command = "tune" if name.endswith("_search.flags") else "main"
+    flag_file = f"--flagfile=configs/{name}"
+    config = read_flags([flag_file])[0] if command == "tune" else config_from_flags([flag_file])
     find_backbone(config.backbone, image_size=config.image_size)
     header = (REPOSITORY / "configs" / name).read_text(encoding="utf-8").split("\n--")[0]
-    assert f"python -m kerastl.main --flagfile configs/{name}" in header
+    assert f"python -m kerastl.{command} --flagfile configs/{name}" in header
 
 
 def test_config_files_are_found():
