@@ -328,10 +328,12 @@ def _identity(
 
 
 def _hash_layers(steps: Sequence[Step]) -> str:
-    """Hashes what layers are and do, their names aside: Keras numbers those as they come."""
-    configs = [
-        [type(step.layer).__name__, {**step.layer.get_config(), "name": ""}] for step in steps
-    ]
+    """Hashes what layers are and do.
+
+    Keras numbers their names as they come, and an earlier phase may have frozen them.
+    """
+    apart = {"name": "", "trainable": False}
+    configs = [[type(step.layer).__name__, step.layer.get_config() | apart] for step in steps]
     return hashlib.sha256(json.dumps(configs, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -101,8 +101,7 @@ class Trainer:
         if self._flat is None or key != self._key:
             # What is no longer used goes first: two networks may not fit.
             self._flat, self._values, self._key = None, [], ()
-            keras.backend.clear_session()
-            gc.collect()
+            _forget_networks()
             keras.utils.set_random_seed(config.seed)
             flat, _ = open_classifier(config, num_classes=len(self.splits.source.class_names))
             self._values = [variable.numpy() for variable in flat.model.variables]
@@ -112,6 +111,14 @@ class Trainer:
         if config.dropout:
             self._flat.model.get_layer(DROPOUT).rate = config.dropout
         return self._flat
+
+
+def _forget_networks() -> None:
+    """Lets Keras forget what it has built; it would forget the precision as well."""
+    policy = keras.config.dtype_policy()
+    keras.backend.clear_session()
+    keras.config.set_dtype_policy(policy)
+    gc.collect()
 
 
 def open_classifier(config: Config, *, num_classes: int) -> tuple[FlatModel, Blocks]:

@@ -54,6 +54,8 @@ def log(config, number):
 
 
 def test_a_search_ends_with_a_run_of_its_best_settings(config, source, tmp_path):
+    # A start that others beat.
+    config = dataclasses.replace(config, head_learning_rate=1e-5)
     options = kerastl.SearchOptions(max_trials=3)
     found, printed = tune(config, source, options=options)
     best = found.trials[
@@ -88,12 +90,18 @@ def test_a_search_ends_with_a_run_of_its_best_settings(config, source, tmp_path)
     assert (tmp_path / "run/tuning/trials.csv").read_text("utf-8") == rows
 
 
-def test_a_network_that_is_kept_between_trials_trains_as_a_new_one(config, source):
+@pytest.mark.parametrize(
+    ("precision", "ranges"),
+    [
+        ("float32", {"head_learning_rate": "choice(0.05,0.01)"}),
+        ("mixed_bfloat16", {"image_size": "choice(16,24)"}),
+    ],
+)
+def test_a_trial_trains_as_a_run_does_whatever_came_before_it(config, source, precision, ranges):
     """Dropout draws from the network's own seeds, fine-tuning moves its weights."""
-    config = dataclasses.replace(config, dropout=0.3, finetune_epochs=1)
-    ranges = {"head_learning_rate": "choice(0.1,0.05,0.01)"}
-    found, _ = tune(config, source, ranges, GRID)
-    last = found.trials[2]
+    config = dataclasses.replace(config, dropout=0.3, finetune_epochs=1, precision=precision)
+    found, _ = tune(config, source, ranges, dataclasses.replace(GRID, max_trials=2))
+    last = found.trials[1]
     alone = kerastl.run(
         dataclasses.replace(last.config, run_dir=config.run_dir + "2"),
         source=source,
