@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from kerastl.tuning.trial_run import Trainer
 
 def measure_gain(
     best: Config, given: Config, splits: Splits, run_dir: pathlib.Path, *, progress: Progress
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Compares the final run with the flags as given, image by image.
 
     Args:
@@ -29,13 +30,14 @@ def measure_gain(
         progress: Says what is trained.
 
     Returns:
-        `num_images`, `accuracy`, `accuracy_as_given`, their `difference`, and the ends of its 95 %
-        interval, `low` and `high`.
+        `num_images`, `accuracy`, `accuracy_as_given`, their `difference`, the ends of its 95 %
+        interval, `low` and `high`, and whether the two are the same, `best_is_as_given`.
     """
     found = read_predictions(run_dir / PREDICTIONS, splits)
-    if best == dataclasses.replace(
+    same = best == dataclasses.replace(
         given, run_dir=best.run_dir, export_dir=best.export_dir, overwrite=best.overwrite
-    ):
+    )
+    if same:
         compared = found
     else:
         progress.line("The flags as given are trained once more, to be compared.")
@@ -50,6 +52,7 @@ def measure_gain(
         "accuracy": found.accuracy,
         "accuracy_as_given": compared.accuracy,
         "difference": found.accuracy - compared.accuracy,
+        "best_is_as_given": same,
         "low": low,
         "high": high,
     }

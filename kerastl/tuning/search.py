@@ -57,7 +57,7 @@ class Found:
     trials: "dict[int, Trial]"
     best: Config
     run: Result | None
-    gain: dict[str, float] | None
+    gain: dict[str, Any] | None
 
 
 def tune(
@@ -265,7 +265,7 @@ class _Search:
 
     def _final_run(
         self, best: Config, source: "Source | None"
-    ) -> tuple[Result | None, dict[str, float]]:
+    ) -> tuple[Result | None, dict[str, Any]]:
         from kerastl.tuning.gain import measure_gain  # noqa: PLC0415  as in __init__
 
         final = dataclasses.replace(
@@ -366,9 +366,9 @@ def _longest(space: Space) -> int:
     return most("head_epochs") + most("finetune_epochs")
 
 
-def _gain_words(gain: Mapping[str, float]) -> str:
-    if gain["difference"] == gain["low"] == gain["high"] == 0:
-        return "On the test images the best settings are the flags as given."
+def _gain_words(gain: Mapping[str, Any]) -> str:
+    if gain["best_is_as_given"]:
+        return "The best settings are the flags as given."
     return (
         f"On the {gain['num_images']:.0f} test images the flags as given reach "
         f"{gain['accuracy_as_given']:.4f}: the search changed that by {gain['difference']:+.4f} "

@@ -51,14 +51,21 @@ def test_the_first_trial_is_the_flags_as_given_and_the_best_is_never_worse(tuner
     assert best.scores["val_accuracy"] == max(accuracies)
     # Every trial but the first is within the space.
     assert all(searched.space.has(config) for config in asked)
-    assert len({(config.head_learning_rate, config.dropout, config.head_epochs) for config in asked}) == 7
+    assert (
+        len({(config.head_learning_rate, config.dropout, config.head_epochs) for config in asked})
+        == 7
+    )
 
 
 @pytest.mark.parametrize("tuner", TUNERS)
 @pytest.mark.parametrize("batch_size", [16, 64])
 def test_a_small_space_ends_a_search_before_its_limit(tuner, batch_size, tmp_path):
     config = Config(
-        run_dir="x", dataset="digits", validation_fraction=0.3, batch_size=batch_size, head_epochs=10
+        run_dir="x",
+        dataset="digits",
+        validation_fraction=0.3,
+        batch_size=batch_size,
+        head_epochs=10,
     )
     searched = search(tmp_path, SMALL, lambda _: 0.5, config, tuner=tuner, max_trials=20)
     asked = [settings(config) for config in searched.run()]
@@ -99,9 +106,7 @@ def test_a_trial_that_is_not_a_number_fails_and_the_search_goes_on(tuner, rate, 
         tmp_path,
         {"head_learning_rate": "choice(1e30,0.001,0.01)"},
         accuracy,
-        Config(
-            run_dir="x", dataset="digits", validation_fraction=0.3, head_learning_rate=0.001
-        ),
+        Config(run_dir="x", dataset="digits", validation_fraction=0.3, head_learning_rate=0.001),
         tuner=tuner,
         max_trials=6,
     )
@@ -224,7 +229,12 @@ def test_a_first_trial_outside_the_space_does_not_mislead_the_model(tmp_path):
     )
     ranges = {"optimizer": "choice(sgd)", "dropout": "uniform(0,0.5)"}
     searched = search(
-        tmp_path, ranges, lambda config: 0.9 - config.dropout, config, tuner="bayesian", max_trials=6
+        tmp_path,
+        ranges,
+        lambda config: 0.9 - config.dropout,
+        config,
+        tuner="bayesian",
+        max_trials=6,
     )
     asked = searched.run()
     assert asked[0].optimizer == "adamw"
@@ -309,7 +319,10 @@ def test_the_objective_decides(tmp_path):
     [
         ({"tuner": "rand"}, "tuner='rand': is not a tuner. Did you mean 'random'?"),
         ({"objective": "val_acc"}, "objective='val_acc': is not an objective. Did you mean 'val_a"),
-        ({"objective": "val_f1"}, "Known: val_accuracy, val_loss, val_balanced_accuracy, val_macro"),
+        (
+            {"objective": "val_f1"},
+            "Known: val_accuracy, val_loss, val_balanced_accuracy, val_macro",
+        ),
         ({"max_trials": 0}, "max_trials=0: must be at least 1 and at most 10000."),
         ({"max_trials": 2.0}, "max_trials=2.0: is not a whole number."),
         ({"executions_per_trial": 0}, "executions_per_trial=0: must be at least 1"),

@@ -144,7 +144,9 @@ def test_roles_are_those_of_keras_tuners_variables():
     for missing in names:
         if missing != names[2]:
             partial = {name: value for name, value in values.items() if name != missing}
-            with pytest.raises(UsageError, match=f"^{missing}='': is not set, as KERASTUNER_ORACLE"):
+            with pytest.raises(
+                UsageError, match=f"^{missing}='': is not set, as KERASTUNER_ORACLE"
+            ):
                 find_role(partial)
     with pytest.raises(UsageError, match="^KERASTUNER_TUNER_ID='': is not set"):
         find_role({name: values[name] for name in names[:2]})
