@@ -328,9 +328,14 @@ def _identity(
 
 
 def _hash_layers(steps: Sequence[Step]) -> str:
-    """Hashes what layers are and do, their names aside: Keras numbers those as they come."""
+    """Hashes what layers are and do.
+
+    Their names are left out, since Keras numbers those as they come, and whether they train, which
+    is left from the last phase where a network is used again and changes no features.
+    """
     configs = [
-        [type(step.layer).__name__, {**step.layer.get_config(), "name": ""}] for step in steps
+        [type(step.layer).__name__, {**step.layer.get_config(), "name": "", "trainable": False}]
+        for step in steps
     ]
     return hashlib.sha256(json.dumps(configs, sort_keys=True, default=str).encode()).hexdigest()
 
