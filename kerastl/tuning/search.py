@@ -222,7 +222,7 @@ class _Search:
         timed_out = False
         if machines.is_chief(role):
             self._progress.line(f"Waiting for workers at {machines.address()}.")
-            machines.serve(oracle, self.board.look)
+            timed_out = machines.serve(oracle, self.board.look, self.board.has_time)
             self.board.look()
         else:
             timed_out = run_trials(self.board, oracle, runner, role, max_epochs=self._max_epochs)
@@ -244,17 +244,22 @@ class _Search:
             oracle.get_space()
             about = self._about()
             check_same(self._directory / ABOUT, about, self._config)
-            self.board = self._open_board()
-            before = len(self.board.trials)
-            run_trials(self.board, oracle, runner, role, max_epochs=self._max_epochs)
-        done = len(self.board.trials) - before
-        self._progress.line(f"{role} has run {count_of(done, 'trial')}; the chief has no more.")
+            self.board = self._open_board(are_kept=False)
+            timed_out = run_trials(self.board, oracle, runner, role, max_epochs=self._max_epochs)
+        self._progress.line(
+            f"{role} has run {count_of(self.board.num_added, 'trial')}; "
+            f"{'the budget is used up' if timed_out else 'the chief has no more'}."
+        )
 
     def finish(self, source: "Source | None") -> Found:
         """Trains and tests the best settings, and says what the search has gained."""
         standings = self.board.standings
         if not standings:
-            raise KerastlError("No trial has completed, so there are no best settings.")
+            first = self.board.trials.get(0)
+            raise KerastlError(
+                "No trial has completed, so there are no best settings."
+                + (f" Trial 0: {first.reason}" if first else "")
+            )
         best = dataclasses.replace(
             standings[0].trial.config, run_dir=str(self._run_dir / "best"), overwrite=False
         )
@@ -299,7 +304,7 @@ class _Search:
             self._space,
             self._options,
             TrialFiles(self._directory / "trials"),
-            SearchFiles(self._run_dir, self._space, self._options, self._splits),
+            SearchFiles(self._run_dir, self._space, self._options, self._splits, are_kept=are_kept),
             self._progress,
             self._deadline,
         )
