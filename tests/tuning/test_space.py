@@ -37,25 +37,38 @@ def test_every_form_of_a_range_is_read():
     ("ranges", "message"),
     [
         ({}, "search_space='': is empty. Give a range"),
-        ({"droput": "uniform(0,1)"}, "search_space='droput': is not a flag. Did you mean 'dropout'?"),
+        (
+            {"droput": "uniform(0,1)"},
+            "search_space='droput': is not a flag. Did you mean 'dropout'?",
+        ),
         ({"seed": "int(0,9)"}, "search_space='seed': cannot be searched: it changes no result, or"),
         ({"dropout": "0.5"}, "search_space='dropout=0.5': is no range. Write choice(A,B), uniform"),
+        ({"dropout": 0.5}, "search_space='dropout=0.5': is no range. Write choice(A,B), uniform"),
         ({"dropout": "unifrom(0,1)"}, "'dropout=unifrom(0,1)': is no range."),
         ({"dropout": "uniform(0.5,0)"}, "'dropout=uniform(0.5,0)': does not rise."),
         ({"dropout": "uniform(0)"}, "'dropout=uniform(0)': has no two numbers."),
         ({"dropout": "uniform(0,nan)"}, "'dropout=uniform(0,nan)': does not rise."),
         ({"dropout": "log(0,0.5)"}, "has no logarithm. Start above 0, or write uniform"),
-        ({"dropout": "int(0,1)"}, "is of the wrong kind. Write uniform(LOW,HIGH) or log(LOW,HIGH)."),
+        (
+            {"dropout": "int(0,1)"},
+            "is of the wrong kind. Write uniform(LOW,HIGH) or log(LOW,HIGH).",
+        ),
         ({"batch_size": "uniform(1,8)"}, "is of the wrong kind. Write int(LOW,HIGH)."),
         ({"optimizer": "log(1,2)"}, "is of a flag that is no number. Write choice(A,B)."),
         ({"batch_size": "choice(8,many)"}, "'batch_size=many': is not a whole number."),
         ({"batch_size": "choice()"}, "'batch_size=choice()': has no value."),
         # The flags' own limits and names, before any trial.
-        ({"dropout": "uniform(0,1)"}, "search_space=dropout: dropout=1.0: must be at least 0 and below"),
+        (
+            {"dropout": "uniform(0,1)"},
+            "search_space=dropout: dropout=1.0: must be at least 0 and below",
+        ),
         ({"batch_size": "int(0,64)"}, "search_space=batch_size: batch_size=0: must be at least 1"),
         ({"optimizer": "choice(sgd,adm)"}, "optimizer='adm': is not one of its choices."),
         ({"augment": "choice(flop)"}, "augment='flop': is not a known augmentation. Did you mean"),
-        ({"backbone": "choice(ResNet5)"}, "search_space='ResNet5': is not a backbone of keras.appl"),
+        (
+            {"backbone": "choice(ResNet5)"},
+            "search_space='ResNet5': is not a backbone of keras.appl",
+        ),
         ({"backbone": "choice(ResNet50=gone.h5)"}, "weights='gone.h5': is not a file."),
         (
             {"augment_views": "choice(1,2)"},
@@ -117,6 +130,7 @@ def test_a_backbone_brings_its_weights(tmp_path):
     assert space.config_for({"backbone": "ResNet50"}) == config()
     made = space.config_for({"backbone": f"MobileNetV2={path}"})
     assert (made.backbone, made.weights) == ("MobileNetV2", str(path))
+    assert space.values_of(made) == {"backbone": f"MobileNetV2={path}"}
     assert space.has(made)
     assert not space.has(config(backbone="MobileNetV2"))
 
