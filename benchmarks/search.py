@@ -82,9 +82,7 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _time_command(
-    command: str, config: kerastl.Config, run_dir: pathlib.Path, *more: str
-) -> float:
+def _time_command(command: str, config: kerastl.Config, run_dir: pathlib.Path, *more: str) -> float:
     flags = [
         *config.to_flags(),
         f"--run_dir={run_dir}",

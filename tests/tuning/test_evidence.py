@@ -44,9 +44,7 @@ def test_the_interval_of_a_difference_is_that_of_the_bootstrap(objective):
     for _ in range(400):
         drawn = rng.integers(0, len(labels), len(labels))
         first, second = (
-            SCORES[objective](
-                labels[drawn], Said(said.predicted[:, drawn], said.losses[:, drawn])
-            )
+            SCORES[objective](labels[drawn], Said(said.predicted[:, drawn], said.losses[:, drawn]))
             for said in (ours, theirs)
         )
         differences.append(sign * (first - second))
@@ -102,6 +100,8 @@ def test_one_image_is_no_evidence():
     labels = np.zeros(400, np.int64)
     one_wrong = labels.copy()
     one_wrong[0] = 1
-    standings = order([trial(0, one_wrong, labels), trial(1, labels, labels)], labels, SearchOptions())
+    standings = order(
+        [trial(0, one_wrong, labels), trial(1, labels, labels)], labels, SearchOptions()
+    )
     assert [standing.trial.number for standing in standings] == [1, 0]
     assert standings[1].is_tie
