@@ -207,7 +207,7 @@ def read_space(ranges: Mapping[str, str], config: Config) -> Space:
     """
     if not ranges:
         raise bad_value(
-            "search_space", "", "is empty", "Give a range, as in --dropout=uniform(0,1)"
+            "search_space", "", "is empty", "Give a range, as in --dropout=uniform(0,0.5)"
         )
     for name in ranges:
         if name not in _FIELDS:
