@@ -3,6 +3,7 @@
 The module can be called too: `kerastl.tune(config, space)` is `kerastl.tuning.search.tune`.
 """
 
+import re
 import sys
 import time
 import types
@@ -12,6 +13,7 @@ from typing import Any
 from absl import flags
 
 from kerastl.config import Config
+from kerastl.errors import UsageError, bad_value
 from kerastl.flagfile import expand_flag_files
 from kerastl.flags import config_from_flags, wants_help
 from kerastl.main import guard, tell_test
@@ -113,7 +115,14 @@ def read_flags(
 
 def _read_space_file(path: str) -> dict[str, str]:
     """Reads a flag file with ranges; a later line wins, as in any flag file."""
-    lines = expand_flag_files([f"--flagfile={path}"])
+    try:
+        lines = expand_flag_files([f"--flagfile={path}"])
+    except UsageError as error:
+        raise UsageError(re.sub("^flagfile=", "search_space=", str(error))) from error
+    if not lines:
+        raise bad_value(
+            "search_space", path, "has no range", "Give one, as in --dropout=uniform(0,0.5)"
+        )
     pairs = (line.lstrip("-").partition("=") for line in lines)
     return {name: value for name, _, value in pairs}
 

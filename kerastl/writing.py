@@ -13,6 +13,8 @@ from kerastl.errors import KerastlError, cannot_write
 
 # Hidden, and on the same disk as its place, so that moving it there is one step.
 _PREFIX = ".writing-"
+# Enough for names never to meet, few enough for the 260 letters of a path on Windows.
+_LETTERS = 12
 # What was begun longer ago belongs to no process any more.
 STALE_SECONDS = 24 * 3600
 # What a disk says when it takes no more; TensorFlow passes only the words on.
@@ -59,7 +61,7 @@ def scratch_directory(parent: pathlib.Path, *, field: str) -> Iterator[pathlib.P
 
 def hidden_beside(path: pathlib.Path) -> pathlib.Path:
     """Makes up a hidden name beside `path` that `remove_leftovers` knows."""
-    return path.with_name(f"{_PREFIX}{uuid.uuid4().hex}-{path.name}")
+    return path.with_name(f"{_PREFIX}{uuid.uuid4().hex[:_LETTERS]}-{path.name}")
 
 
 def remove_leftovers(directory: pathlib.Path) -> None:

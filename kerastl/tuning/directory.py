@@ -20,6 +20,8 @@ from kerastl.tuning.space import Space
 DIRECTORY = "tuning"
 # There, what the search is for.
 ABOUT = "search.json"
+LOCK, NATIVE_LOG = "lock", "native.log"
+_IN_USE = (LOCK, NATIVE_LOG)
 # Flags that change no result, so a search may go on with others.
 _FREE = {
     "run_dir",
@@ -122,12 +124,12 @@ def check_length(run_dir: pathlib.Path, *, system: str = os.name) -> None:
 
 @contextlib.contextmanager
 def alone(directory: pathlib.Path) -> Iterator[None]:
-    """Keeps a second search out of a directory.
+    """Keeps a second search out of a directory; removes it again if none was begun.
 
     Raises:
         KerastlError: If there is one already.
     """
-    with (directory / "lock").open("w") as lock:
+    with (directory / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -135,14 +137,25 @@ def alone(directory: pathlib.Path) -> Iterator[None]:
                 f"run_dir={str(directory.parent)!r}: is being searched by another process. Wait "
                 "for it, or choose another directory."
             ) from error
-        yield
+        try:
+            yield
+        finally:
+            if not (directory / ABOUT).exists():
+                _remove_unused(directory)
+
+
+def _remove_unused(directory: pathlib.Path) -> None:
+    for name in _IN_USE:
+        (directory / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        directory.rmdir()
 
 
 def empty(directory: pathlib.Path) -> None:
     """Removes what an earlier search left."""
     for path in directory.iterdir():
-        if path.name in ("lock", "native.log"):
-            continue  # They are in use.
+        if path.name in _IN_USE:
+            continue
         if path.is_dir():
             shutil.rmtree(path)
         else:

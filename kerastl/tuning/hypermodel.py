@@ -11,7 +11,7 @@ import keras_tuner
 
 from kerastl.config import Config
 from kerastl.data.splits import Splits
-from kerastl.errors import bad_value
+from kerastl.errors import UsageError
 from kerastl.model.backbones import find_backbone
 from kerastl.model.boundaries import flatten
 from kerastl.progress import Progress
@@ -22,7 +22,10 @@ from kerastl.tuning.trial_run import Forgetful, open_classifier, without_test
 
 # What hyperband adds to a trial's values: how many epochs it has, of the most there are.
 EPOCHS = "tuner/epochs"
-_ADDED = "tuner/"
+
+
+class _InstalmentsError(UsageError, keras_tuner.errors.FatalError):
+    """Ends a tuner's search at once, where keras-tuner would go on with the next trial."""
 
 
 def declare(hyperparameters: keras_tuner.HyperParameters, space: Space) -> None:
@@ -82,13 +85,19 @@ def config_of(values: Mapping[str, Any], space: Space, *, max_epochs: int) -> Co
     Raises:
         UsageError: If the values do not go together.
     """
-    own = {name: value for name, value in values.items() if not name.startswith(_ADDED)}
-    config = space.config_for(own)
+    config = _whole_config(values, space)
     share = min(1.0, values.get(EPOCHS, max_epochs) / max_epochs)
     return dataclasses.replace(
         config,
         head_epochs=math.ceil(config.head_epochs * share),
         finetune_epochs=math.ceil(config.finetune_epochs * share),
+    )
+
+
+def _whole_config(values: Mapping[str, Any], space: Space) -> Config:
+    """Gives the config of values, among which a tuner may have some of its own."""
+    return space.config_for(
+        {name: value for name, value in values.items() if name in space.dimensions}
     )
 
 
@@ -110,7 +119,7 @@ class TransferHyperModel(keras_tuner.HyperModel):
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Declares the space and builds the classifier of `hp`'s values."""
         declare(hp, self._space)
-        config = self._space.config_for(hp.values)
+        config = _whole_config(hp.values, self._space)
         keras.utils.set_random_seed(config.seed)
         names = self._splits.source.class_names
         flat, _ = open_classifier(config, num_classes=len(names))
@@ -143,13 +152,11 @@ class TransferHyperModel(keras_tuner.HyperModel):
             KerastlError: If the loss is not finite.
         """
         if "initial_epoch" in unused:
-            raise bad_value(
-                "tuner",
-                "Hyperband",
-                "trains in instalments, which a run of several phases does not",
-                "Use kerastl.tune with tuner='hyperband', or another tuner",
+            raise _InstalmentsError(
+                "tuner='Hyperband': trains in instalments, which a run of several phases does not. "
+                "Use kerastl.tune with tuner='hyperband', or another tuner."
             )
-        config = self._space.config_for(hp.values)
+        config = _whole_config(hp.values, self._space)
         blocks = find_backbone(config.backbone, image_size=config.image_size).blocks
         record = _Told(keras.callbacks.CallbackList(callbacks, model=model), model)
         record.callbacks.on_train_begin()

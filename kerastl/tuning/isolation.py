@@ -128,7 +128,7 @@ def _why_ended(code: int) -> str:
         return "its process was killed, as the system does when memory runs out"
     if code < 0:
         return f"its process crashed ({signal.Signals(-code).name})"
-    return f"its process ended with code {code}"
+    return f"its process ended with code {code}; native.log has what it said"
 
 
 class _Relayed(Progress):

@@ -59,6 +59,8 @@ class Board:
         self._summary = files
         self._deadline = deadline
         self._seconds: list[float] = []
+        self._known = len(self.trials)
+        self._started = time.monotonic()
         if self.trials:
             self._write()
 
@@ -68,16 +70,24 @@ class Board:
         Raises:
             KerastlError: If it is one of the first, and all of them have failed.
         """
+        if not self._summary.are_kept:
+            self.trials |= self.files.read(known=self.trials)
         self.trials[trial.number] = trial
         self._seconds.append(trial.seconds)
         self._write()
         self.progress.line(self._line(trial))
-        self._check_start()
+        if self._summary.are_kept:
+            self._check_start()
 
     def look(self) -> None:
         """Takes what other machines have added."""
         for trial in self.files.read(known=self.trials).values():
             self.add(trial)
+
+    @property
+    def num_added(self) -> int:
+        """How many trials it has taken."""
+        return len(self._seconds)
 
     def has_time(self) -> bool:
         """Says whether another trial, and the final run, are expected to end within the budget."""
@@ -115,7 +125,9 @@ class Board:
 
     def _time_left(self) -> str:
         left = self.options.max_trials - len(self.trials)
-        seconds = left * float(np.mean(self._seconds))
+        # By the clock, since several machines may be at work.
+        took = time.monotonic() - self._started
+        seconds = left * took / max(len(self.trials) - self._known, 1)
         seconds = min(seconds, self._deadline - time.monotonic())
         return f"  about {format_duration(seconds)} left" if left and seconds > 0 else ""
 

@@ -24,6 +24,8 @@ _CHIEF = "chief"
 # Several times before a worker counts as lost.
 _SECONDS_BETWEEN_CALLS = 3.0
 _SECONDS_BETWEEN_LOOKS = 1.0
+# A chief that is started again may take so long; keras-tuner's client would wait for an hour.
+_SECONDS_FOR_AN_ANSWER = 300.0
 # What workers may still ask after the search has ended.
 _SECONDS_TO_SAY_GOODBYE = 2.0
 
@@ -62,12 +64,16 @@ def address() -> str:
     return f"{os.environ[_IP]}:{os.environ[_PORT]}"
 
 
-def serve(oracle: "Oracle", look: Callable[[], None]) -> None:
+def serve(oracle: "Oracle", look: Callable[[], None], has_time: Callable[[], bool]) -> bool:
     """Gives out trials until all have ended and every worker knows.
 
     Args:
         oracle: Proposes them.
         look: Is called about every second.
+        has_time: Says whether another trial may begin.
+
+    Returns:
+        Whether it was time that ended it.
 
     Raises:
         KerastlError: If nothing can listen there.
@@ -88,20 +94,28 @@ def serve(oracle: "Oracle", look: Callable[[], None]) -> None:
         ) from error
     server.start()
     try:
-        while not (servicer.stop_triggered and oracle.is_over()):
+        timed_out = False
+        while not ((servicer.stop_triggered or timed_out) and oracle.is_over()):
             time.sleep(_SECONDS_BETWEEN_LOOKS)
             oracle.release_lost()
             look()
+            if not (servicer.stop_triggered or timed_out or has_time()):
+                timed_out = True
+            if timed_out:
+                # Again and again: what a lost worker had is not given to another one.
+                oracle.stop()
         time.sleep(_SECONDS_TO_SAY_GOODBYE)
+        return timed_out
     finally:
         server.stop(grace=None)
 
 
 def connect(oracle: "Oracle") -> Any:
-    """Gives the chief's oracle as a worker has it; it waits until there is a chief."""
-    from keras_tuner.src.distribute.oracle_client import OracleClient  # noqa: PLC0415
+    """Gives the chief's oracle as a worker has it; it waits a while for there to be a chief."""
+    from keras_tuner.src.distribute import oracle_client  # noqa: PLC0415  only a worker needs it
 
-    return OracleClient(oracle)
+    oracle_client.TIMEOUT = _SECONDS_FOR_AN_ANSWER
+    return oracle_client.OracleClient(oracle)
 
 
 @contextlib.contextmanager

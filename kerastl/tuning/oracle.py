@@ -29,6 +29,7 @@ PROJECT = "keras_tuner"
 FIRST = "0000"
 # keras-tuner's own count of failures would end a search in its middle.
 _NEVER = 1_000_000
+_MOST_COLLISIONS = 1000
 # A worker that has not been heard of for so long is lost; workers call every few seconds.
 SECONDS_UNTIL_LOST = 15.0
 
@@ -54,6 +55,8 @@ class Oracle(keras_tuner.Oracle):
         self._limit = limit
         # keras-tuner's own limit would be in the names of the trials' folders.
         self.max_trials = None
+        # keras-tuner would take a space for exhausted after 20 draws of what was tried.
+        self._max_collisions = _MOST_COLLISIONS
         self._heard: dict[str, float] = {}
         self._set_project_dir(str(directory), PROJECT)
         self.verbose = 0
@@ -115,6 +118,12 @@ class Oracle(keras_tuner.Oracle):
         return lost
 
     @keras_tuner.synchronized
+    def stop(self) -> None:
+        """Gives out no more trials."""
+        self._limit = 0
+        self._retry_queue.clear()
+
+    @keras_tuner.synchronized
     def is_over(self) -> bool:
         """Says whether nothing runs or waits, and every worker has been told to stop."""
         return not (self.ongoing_trials or self._retry_queue or self.tuner_ids)
@@ -156,6 +165,8 @@ class Oracle(keras_tuner.Oracle):
             ) from error
         for number in range(max([*begun, *finished], default=-1) + 1):
             trial_id = f"{number:04d}"
+            if number >= self._limit and number not in finished:
+                continue  # Begun when there were to be more trials.
             if number in finished:
                 self.trials[trial_id] = self._ended(trial_id, finished[number], space)
             else:
@@ -251,11 +262,11 @@ class _Grid(Oracle, keras_tuner.oracles.GridSearchOracle):
 
     def in_space(self, values: dict[str, Any]) -> dict[str, Any]:
         """Takes the nearest numbers of the grid."""
-        grid = {one.name: list(one.values) for one in self.hyperparameters.space}
+        grid = {one.name: np.array(one.values) for one in self.hyperparameters.space}
         return {
             name: value
             if isinstance(value, str)
-            else min(grid[name], key=lambda known, value=value: abs(known - value))
+            else grid[name][np.abs(grid[name] - value).argmin()].item()
             for name, value in values.items()
         }
 
@@ -312,6 +323,8 @@ def build_oracle(
     extra: dict[str, Any] = {}
     if options.tuner == "hyperband":
         extra["max_epochs"] = max_epochs
+        # Again and again, until there are as many trials as there may be.
+        extra["hyperband_iterations"] = _NEVER
     if options.tuner == "bayesian":
         # keras-tuner would draw three times as many at random as there are flags.
         extra["num_initial_points"] = max(3, options.max_trials // 4)

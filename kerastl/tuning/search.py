@@ -6,7 +6,7 @@ import json
 import pathlib
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kerastl import environment
@@ -20,6 +20,7 @@ from kerastl.tuning import machines
 from kerastl.tuning.directory import (
     ABOUT,
     DIRECTORY,
+    NATIVE_LOG,
     alone,
     check_length,
     check_same,
@@ -51,7 +52,7 @@ class Found:
         best: The config of the best one; its run_dir is a new one below that of the search.
         run: Its final run, None without one.
         gain: Test accuracy of the final run, of the flags as given, and their paired difference
-            with its 95 % interval; None without a final run.
+            with its 95 % interval; None without a final run, or where the flags as given failed.
     """
 
     trials: "dict[int, Trial]"
@@ -107,7 +108,7 @@ def tune(
         isolated = None
         if source is None and not machines.is_chief(role):
             # Now, so that it brings TensorFlow up beside this process.
-            isolated = Isolated(config, directory / "native.log")
+            isolated = Isolated(config, directory / NATIVE_LOG)
             stack.enter_context(contextlib.closing(isolated))
         environment.prepare(progress)
         with environment.settings(config.precision, config.seed):
@@ -118,10 +119,11 @@ def tune(
             if machines.is_worker(role):
                 search.work(runner, role)
                 return None
-            search.begin()
-            search.run(runner, role)
-            runner.close()
-            return search.finish(source)
+            with _how_to_go_on(config):
+                search.begin()
+                search.run(runner, role)
+                runner.close()
+                return search.finish(source)
 
 
 def hypermodel(
@@ -222,7 +224,7 @@ class _Search:
         timed_out = False
         if machines.is_chief(role):
             self._progress.line(f"Waiting for workers at {machines.address()}.")
-            machines.serve(oracle, self.board.look)
+            timed_out = machines.serve(oracle, self.board.look, self.board.has_time)
             self.board.look()
         else:
             timed_out = run_trials(self.board, oracle, runner, role, max_epochs=self._max_epochs)
@@ -244,17 +246,22 @@ class _Search:
             oracle.get_space()
             about = self._about()
             check_same(self._directory / ABOUT, about, self._config)
-            self.board = self._open_board()
-            before = len(self.board.trials)
-            run_trials(self.board, oracle, runner, role, max_epochs=self._max_epochs)
-        done = len(self.board.trials) - before
-        self._progress.line(f"{role} has run {count_of(done, 'trial')}; the chief has no more.")
+            self.board = self._open_board(are_kept=False)
+            timed_out = run_trials(self.board, oracle, runner, role, max_epochs=self._max_epochs)
+        self._progress.line(
+            f"{role} has run {count_of(self.board.num_added, 'trial')}; "
+            f"{'the budget is used up' if timed_out else 'the chief has no more'}."
+        )
 
     def finish(self, source: "Source | None") -> Found:
         """Trains and tests the best settings, and says what the search has gained."""
         standings = self.board.standings
         if not standings:
-            raise KerastlError("No trial has completed, so there are no best settings.")
+            first = self.board.trials.get(0)
+            raise KerastlError(
+                "No trial has completed, so there are no best settings."
+                + (f" Trial 0: {first.reason}" if first else "")
+            )
         best = dataclasses.replace(
             standings[0].trial.config, run_dir=str(self._run_dir / "best"), overwrite=False
         )
@@ -265,8 +272,9 @@ class _Search:
 
     def _final_run(
         self, best: Config, source: "Source | None"
-    ) -> tuple[Result | None, dict[str, Any]]:
+    ) -> tuple[Result | None, dict[str, Any] | None]:
         from kerastl.tuning.gain import measure_gain  # noqa: PLC0415  as in __init__
+        from kerastl.tuning.trials import COMPLETED  # noqa: PLC0415  as in __init__
 
         final = dataclasses.replace(
             best, run_dir=str(self._run_dir), export_dir=self._config.export_dir, overwrite=True
@@ -274,23 +282,29 @@ class _Search:
         path = self._directory / _FINAL
         flags = self._run_dir / "flags.txt"
         result = None
-        if path.exists() and (self._run_dir / FINISHED).exists():
+        # A file that is cut short or gone costs the final run.
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             known = json.loads(path.read_text(encoding="utf-8"))
-            if flags.read_text(encoding="utf-8").splitlines() == final.to_flags():
+            words = _gain_words(known)
+            is_same = flags.read_text(encoding="utf-8").splitlines() == final.to_flags()
+            if is_same and (self._run_dir / FINISHED).exists():
                 self._progress.line(f"The final run is in {self._run_dir} already.")
-                self._progress.line(_gain_words(known))
+                self._progress.line(words)
                 return None, known
         self._progress.line("Final run of the best settings, the first to see the test images.")
         path.unlink(missing_ok=True)
         result = run(final, source=source, progress=self._progress)
         given = dataclasses.replace(self._space.config, best_by=self._options.best_by)
-        gain = measure_gain(final, given, self._splits, self._run_dir, progress=self._progress)
+        gain = None
+        first = self.board.trials.get(0)
+        if first is None or first.status == COMPLETED:
+            gain = measure_gain(final, given, self._splits, self._run_dir, progress=self._progress)
         with replacing(path, field="run_dir") as temporary:
             temporary.write_text(json.dumps(gain, indent=2) + "\n", encoding="utf-8")
         self._progress.line(_gain_words(gain))
         return result, gain
 
-    def _open_board(self) -> "Board":
+    def _open_board(self, *, are_kept: bool = True) -> "Board":
         from kerastl.tuning.loop import Board  # noqa: PLC0415  as in __init__
         from kerastl.tuning.search_files import SearchFiles  # noqa: PLC0415
         from kerastl.tuning.trials import TrialFiles  # noqa: PLC0415
@@ -299,7 +313,7 @@ class _Search:
             self._space,
             self._options,
             TrialFiles(self._directory / "trials"),
-            SearchFiles(self._run_dir, self._space, self._options, self._splits),
+            SearchFiles(self._run_dir, self._space, self._options, self._splits, are_kept=are_kept),
             self._progress,
             self._deadline,
         )
@@ -341,6 +355,17 @@ class _Search:
         )
 
 
+@contextlib.contextmanager
+def _how_to_go_on(config: Config) -> Iterator[None]:
+    """Says with an interrupt what brings the search to its end."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        without = ", without --overwrite," if config.overwrite else ""
+        stop.args = (f"The same command{without} goes on with the search.",)
+        raise
+
+
 def _here(splits: "Splits") -> Runner:
     from kerastl.tuning.trial_run import Trainer, without_test  # noqa: PLC0415  imports Keras
 
@@ -366,7 +391,9 @@ def _longest(space: Space) -> int:
     return most("head_epochs") + most("finetune_epochs")
 
 
-def _gain_words(gain: Mapping[str, Any]) -> str:
+def _gain_words(gain: Mapping[str, Any] | None) -> str:
+    if gain is None:
+        return "The flags as given have failed, so there is nothing to compare the final run with."
     if gain["best_is_as_given"]:
         return "The best settings are the flags as given."
     return (

@@ -4,20 +4,22 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from kerastl.selection.drawing import BLUE, GREY, INK, LETTER, PALE, Axis, Drawing
+from kerastl.selection.drawing import BLUE, GREY, INK, LETTER, PALE, Axis, Drawing, shorten
 from kerastl.tuning.evidence import Standing
 from kerastl.tuning.options import SearchOptions
 from kerastl.tuning.space import Choice, Range, Space
 from kerastl.tuning.trials import Trial
 
-_WIDTH, _HEIGHT = 960, 860
-_LEFT, _RIGHT = 76, 900
+_HEIGHT = 860
+# What is left of the drawing, and right of it, for numbers.
+_LEFT, _MARGIN = 76, 60
+_NARROWEST = 960
+# Between the axes of two settings, or their names and values would meet.
+_STEP = 98
 _TOP, _BOTTOM = 96, 350
 _LOWER_TOP, _LOWER_BOTTOM = 500, 790
 _RED, _LIGHT = "#c4314b", "#9aa5b1"
-_FONT = 13
-# A longer name would run into the next axis.
-_LONGEST = 24
+_NAME_FONT, _VALUE_FONT = 12, 11
 
 
 def draw_search(
@@ -40,8 +42,10 @@ def draw_search(
     Returns:
         The content of an SVG file.
     """
-    drawing = Drawing(_WIDTH, _HEIGHT, title=f"{title}: {options.objective} of each trial.")
-    drawing.text(_LEFT - 10, 34, title, font_size=19, font_weight="bold")
+    width = max(_NARROWEST, _LEFT + _MARGIN + 40 + _STEP * len(space.dimensions))
+    right = width - _MARGIN
+    drawing = Drawing(width, _HEIGHT, title=f"{title}: {options.objective} of each trial.")
+    drawing.heading(_LEFT - 10, title, width=right - _LEFT)
     drawing.text(
         _LEFT - 10,
         56,
@@ -53,8 +57,11 @@ def draw_search(
         drawing.text(_LEFT - 10, _TOP + 40, "No trial has completed yet.", fill=GREY)
         return drawing.to_text()
     up = _objective_axis(standings, options, _BOTTOM, _TOP)
-    _draw_history(drawing, standings, failed, options, up)
-    _draw_settings(drawing, standings, space, options)
+    numbers = [standing.trial.number for standing in standings]
+    numbers += [trial.number for trial in failed]
+    across = Axis(-0.5, max(numbers) + 0.5, _LEFT, right)
+    _draw_history(drawing, standings, failed, options, across=across, up=up)
+    _draw_settings(drawing, standings, space, options, right=right)
     return drawing.to_text()
 
 
@@ -75,24 +82,22 @@ def _draw_history(
     standings: Sequence[Standing],
     failed: Sequence[Trial],
     options: SearchOptions,
+    *,
+    across: Axis,
     up: Axis,
 ) -> None:
-    numbers = [standing.trial.number for standing in standings]
-    numbers += [trial.number for trial in failed]
-    across = Axis(-0.5, max(numbers) + 0.5, _LEFT, _RIGHT)
+    right = across.end
     for value in up.ticks():
         y = up.place(value)
-        drawing.line([(_LEFT, y), (_RIGHT, y)], stroke=PALE)
+        drawing.line([(_LEFT, y), (right, y)], stroke=PALE)
         drawing.text(_LEFT - 10, y + 4, f"{value:.10g}", fill=GREY, text_anchor="end")
     for value in across.ticks():
         if value == int(value):
             drawing.text(
                 across.place(value), _BOTTOM + 21, f"{value:.0f}", fill=GREY, text_anchor="middle"
             )
-    drawing.line([(_LEFT, _BOTTOM), (_RIGHT, _BOTTOM)], stroke=GREY)
-    drawing.text(
-        _RIGHT, _BOTTOM + 42, "trial (0: the flags as given)", fill=GREY, text_anchor="end"
-    )
+    drawing.line([(_LEFT, _BOTTOM), (right, _BOTTOM)], stroke=GREY)
+    drawing.text(right, _BOTTOM + 42, "trial (0: the flags as given)", fill=GREY, text_anchor="end")
     drawing.text(_LEFT - 10, _TOP - 16, options.objective, fill=GREY)
     _draw_best_so_far(drawing, standings, options, across, up)
     for standing in reversed(standings):
@@ -117,16 +122,21 @@ def _draw_best_so_far(
             best = options.sign * value
             x, y = across.place(trial.number), up.place(value)
             points += [(x, points[-1][1]), (x, y)] if points else [(x, y)]
-    points.append((_RIGHT, points[-1][1]))
+    points.append((across.end, points[-1][1]))
     drawing.line(points, stroke=BLUE, opacity=0.35, stroke_width=2, stroke_dasharray="5 4")
 
 
 def _draw_settings(
-    drawing: Drawing, standings: Sequence[Standing], space: Space, options: SearchOptions
+    drawing: Drawing,
+    standings: Sequence[Standing],
+    space: Space,
+    options: SearchOptions,
+    *,
+    right: float,
 ) -> None:
     """Draws an axis for each setting and a line for each trial, the best on top."""
     names = [*space.dimensions, options.objective]
-    step = (_RIGHT - _LEFT - 40) / max(len(names) - 1, 1)
+    step = (right - _LEFT - 40) / (len(names) - 1)
     places = [_LEFT + 20 + number * step for number in range(len(names))]
     axes = {
         name: _SettingAxis(dimension, [standing.trial.values.get(name) for standing in standings])
@@ -149,11 +159,11 @@ def _draw_settings(
         # Names in two rows, so that neighbours do not meet.
         y = _LOWER_TOP - (44 if number % 2 else 24)
         drawing.text(
-            min(x, _WIDTH - LETTER * _FONT * len(name) / 2 - 8),
+            min(x, right + _MARGIN - 8 - LETTER * _NAME_FONT * len(name) / 2),
             y,
             name,
             text_anchor="middle",
-            font_size=12,
+            font_size=_NAME_FONT,
         )
         ticks = (
             axes[name].labels()
@@ -161,8 +171,8 @@ def _draw_settings(
             else [(last.place(value), f"{value:.10g}") for value in last.ticks()]
         )
         for place, text in ticks:
-            shown = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-            drawing.text(x + 5, place + 4, shown, fill=GREY, font_size=11)
+            shown = shorten(text, step - 10, font=_VALUE_FONT)
+            drawing.text(x + 5, place + 4, shown, fill=GREY, font_size=_VALUE_FONT)
 
 
 def _parts(points: list[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
@@ -185,21 +195,25 @@ class _SettingAxis:
             self._values = list(dict.fromkeys([*dimension.values, *tried]))
             self._axis = None
         else:
-            low, high = min([dimension.low, *tried]), max([dimension.high, *tried])
-            is_log = dimension.is_log and low > 0
-            self._axis = Axis(low, high, _LOWER_BOTTOM, _LOWER_TOP, is_log=is_log)
+            # It may be outside the range too; where it has no logarithm it is at the end.
+            known = [value for value in tried if value > 0 or not dimension.is_log]
+            low, high = min([dimension.low, *known]), max([dimension.high, *known])
+            self._axis = Axis(low, high, _LOWER_BOTTOM, _LOWER_TOP, is_log=dimension.is_log)
+            self._is_whole = dimension.is_whole
 
     def place(self, value: Any) -> float | None:
         if value is None:
             return None
         if self._axis is not None:
-            return self._axis.place(value)
+            return self._axis.place(max(value, self._axis.low))
         share = (self._values.index(value) + 0.5) / len(self._values)
         return _LOWER_BOTTOM + share * (_LOWER_TOP - _LOWER_BOTTOM)
 
     def labels(self) -> list[tuple[float, str]]:
         if self._axis is not None:
             ticks = self._axis.ticks()
+            if self._is_whole:
+                ticks = [value for value in ticks if value == int(value)]
             return [(self._axis.place(value), f"{value:.10g}") for value in ticks]
         return [
             (self.place(value) or 0.0, str(value) if value != "" else "(empty)")

@@ -24,7 +24,13 @@ class SearchFiles:
     """Writes a search's files, each of which appears whole or not at all."""
 
     def __init__(
-        self, run_dir: pathlib.Path, space: Space, options: SearchOptions, splits: Splits
+        self,
+        run_dir: pathlib.Path,
+        space: Space,
+        options: SearchOptions,
+        splits: Splits,
+        *,
+        are_kept: bool = True,
     ) -> None:
         """Begins with nothing.
 
@@ -33,7 +39,9 @@ class SearchFiles:
             space: What is searched.
             options: How.
             splits: The images, of which those of validation compare trials.
+            are_kept: Whether anything is written; of several machines only the chief knows all.
         """
+        self.are_kept = are_kept
         self._run_dir = run_dir
         self._directory = run_dir / "tuning"
         self._space = space
@@ -44,6 +52,11 @@ class SearchFiles:
     def write(self, trials: Sequence[Trial]) -> list[Standing]:
         """Writes all files; gives the completed trials in order, the best first."""
         standings = order(list(trials), self._labels, self._options)
+        if self.are_kept:
+            self._write_all(trials, standings)
+        return standings
+
+    def _write_all(self, trials: Sequence[Trial], standings: Sequence[Standing]) -> None:
         importances = measure_importance(trials, self._space, self._options)
         failed = sorted(
             (trial for trial in trials if trial.status == FAILED), key=lambda trial: trial.number
@@ -54,7 +67,6 @@ class SearchFiles:
         self._write(CHART, draw_search(standings, failed, self._space, self._options, title=title))
         if standings:
             self._write(FLAGS, self._best_flags(standings))
-        return standings
 
     def _table(self, standings: Sequence[Standing], failed: Sequence[Trial]) -> str:
         objectives = list(dict.fromkeys([self._options.objective, *OBJECTIVES]))

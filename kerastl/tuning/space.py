@@ -150,7 +150,7 @@ class Space:
     def values_of(self, config: Config) -> dict[str, Any]:
         """Lists what a config has of the flags that are searched and matter to it."""
         return {
-            name: getattr(config, name)
+            name: self._value_of(name, config)
             for name in self.dimensions
             if name not in CONDITIONS
             or CONDITIONS[name].holds(getattr(config, CONDITIONS[name].parent))
@@ -158,9 +158,7 @@ class Space:
 
     def has(self, config: Config) -> bool:
         """Says whether a config could be drawn."""
-        return all(
-            self._is_in(name, value, config) for name, value in self.values_of(config).items()
-        )
+        return all(self._is_in(name, value) for name, value in self.values_of(config).items())
 
     def active_values(self, name: str) -> list[Any] | None:
         """Lists the values of a flag's parent with which it matters, None if it always does."""
@@ -179,13 +177,20 @@ class Space:
         """Gives each range as it is written in a file."""
         return {name: _to_text(dimension) for name, dimension in self.dimensions.items()}
 
-    def _is_in(self, name: str, value: Any, config: Config) -> bool:
+    def _value_of(self, name: str, config: Config) -> Any:
+        """Gives a config's value of a flag as the ranges have it: a backbone with its weights."""
+        value = getattr(config, name)
+        dimension = self.dimensions[name]
+        with_weights = f"{value}={config.weights}"
+        if isinstance(dimension, Choice) and with_weights in dimension.values:
+            return with_weights
+        return value
+
+    def _is_in(self, name: str, value: Any) -> bool:
         dimension = self.dimensions[name]
         if isinstance(dimension, Range):
             return bool(dimension.low <= value <= dimension.high)
-        return value in dimension.values or (
-            name == "backbone" and f"{value}={config.weights}" in dimension.values
-        )
+        return value in dimension.values
 
 
 def read_space(ranges: Mapping[str, str], config: Config) -> Space:
@@ -202,7 +207,7 @@ def read_space(ranges: Mapping[str, str], config: Config) -> Space:
     """
     if not ranges:
         raise bad_value(
-            "search_space", "", "is empty", "Give a range, as in --dropout=uniform(0,1)"
+            "search_space", "", "is empty", "Give a range, as in --dropout=uniform(0,0.5)"
         )
     for name in ranges:
         if name not in _FIELDS:
@@ -261,7 +266,7 @@ def default_ranges(config: Config, blocks: list[str]) -> dict[str, str]:
 
 
 def _read_dimension(name: str, text: str) -> Choice | Range:
-    match = _FORM.fullmatch(text.strip())
+    match = _FORM.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         raise bad_value("search_space", f"{name}={text}", "is no range", f"Write {_FORMS}")
     form, inside = match[1], match[2].strip()

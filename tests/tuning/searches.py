@@ -1,5 +1,6 @@
 """Searches whose trials train nothing: a function of the config says what each would have given."""
 
+import csv
 import dataclasses
 import math
 import pathlib
@@ -73,14 +74,14 @@ class FakeSearch:
         self.trial_files = self.directory / "tuning" / "trials"
         self.trial_files.mkdir(parents=True, exist_ok=True)
 
-    def board(self, deadline=math.inf):
+    def board(self, deadline=math.inf, *, are_kept=True):
         progress = Progress()
         progress.line = self.lines.append
         return Board(
             self.space,
             self.options,
             TrialFiles(self.trial_files),
-            SearchFiles(self.directory, self.space, self.options, self.splits),
+            SearchFiles(self.directory, self.space, self.options, self.splits, are_kept=are_kept),
             progress,
             deadline,
         )
@@ -104,6 +105,11 @@ class FakeSearch:
         self.trials = board.trials
         self.standings = board.standings
         return runner.asked
+
+
+def rows_of(directory, name="trials.csv"):
+    with open(directory / "tuning" / name, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def search(directory, ranges, accuracy, config=None, **options):

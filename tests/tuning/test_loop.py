@@ -1,4 +1,3 @@
-import csv
 import dataclasses
 import json
 import math
@@ -13,7 +12,8 @@ from kerastl.errors import KerastlError
 from kerastl.flags import config_from_flags
 from kerastl.tuning import importance
 from kerastl.tuning.options import TUNERS, SearchOptions
-from searches import Killed, search
+from kerastl.writing import hidden_beside
+from searches import Killed, rows_of, search
 
 RATES = {"head_learning_rate": "log(0.0001,1)", "dropout": "uniform(0,0.5)"}
 SMALL = {"batch_size": "choice(16,32)", "optimizer": "choice(sgd,adamw)"}
@@ -32,11 +32,6 @@ def by_rate(config):
 
 def settings(config):
     return dataclasses.replace(config, run_dir="x")
-
-
-def rows_of(directory, name="trials.csv"):
-    with open(directory / "tuning" / name, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.mark.parametrize("tuner", TUNERS)
@@ -213,6 +208,27 @@ def test_hyperband_gives_the_best_more_epochs(tmp_path):
     assert any((rate, 2) in tried and (rate, 4) in tried for rate, _ in tried)
 
 
+def test_hyperband_goes_on_until_there_are_as_many_trials_as_there_may_be(tmp_path):
+    """One round of it is few trials where there are few epochs."""
+    config = Config(run_dir="x", dataset="digits", validation_fraction=0.3, head_epochs=2)
+    searched = search(tmp_path, RATES, by_rate, config, tuner="hyperband", max_trials=12)
+    searched.max_epochs = 2
+    assert len(searched.run()) == 12
+
+
+def test_a_space_is_not_taken_for_exhausted_by_bad_luck(tmp_path):
+    # Thirty, and the flags as given.
+    ranges = {"batch_size": f"choice({','.join(map(str, range(8, 38)))})"}
+    assert len(search(tmp_path, ranges, lambda _: 0.5, max_trials=100).run()) == 31
+
+
+def test_fewer_trials_than_were_begun_begin_no_more(tmp_path):
+    with pytest.raises(Killed):
+        search(tmp_path, RATES, by_rate, max_trials=6).run(dies_at=3)
+    assert search(tmp_path, RATES, by_rate, max_trials=2).run() == []
+    assert len(search(tmp_path, RATES, by_rate, max_trials=5).run()) == 2
+
+
 def test_bayesian_search_finds_better_settings_than_chance(tmp_path):
     """The mean of what it proposes once it has seen some."""
     means = {}
@@ -290,7 +306,7 @@ def test_every_file_is_there_after_each_trial(tmp_path):
 def test_a_directory_grows_by_short_paths_only(tmp_path):
     search(tmp_path, RATES, by_rate, max_trials=3).run()
     added = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")]
-    hidden = len(".writing-0123456789ab-")
+    hidden = len(hidden_beside(tmp_path).name) - len(tmp_path.name)
     assert max(map(len, added)) + hidden <= 70
     assert not set("".join(added)) & set(':*?"<>|\\')
 

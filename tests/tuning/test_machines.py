@@ -9,7 +9,7 @@ from kerastl.errors import KerastlError, UsageError
 from kerastl.tuning import machines, oracle
 from kerastl.tuning.loop import run_trials
 from kerastl.tuning.machines import find_role
-from searches import FakeRunner, search
+from searches import FakeRunner, rows_of, search
 
 RATES = {"head_learning_rate": "log(0.0001,1)", "dropout": "uniform(0,0.5)"}
 
@@ -49,7 +49,7 @@ class Worker(threading.Thread):
         return 0.9 - config.dropout
 
     def run(self):
-        board = self.searched.board()
+        board = self.searched.board(are_kept=False)
         client = machines.connect(self.searched.oracle(board))
         try:
             run_trials(board, client, self.runner, self.role, max_epochs=10)
@@ -72,7 +72,7 @@ def test_workers_share_a_search_and_one_that_is_killed_costs_nothing(
     workers = [Worker(part(), "first"), Worker(part(), "second", dies_at=0)]
     for worker in workers:
         worker.start()
-    machines.serve(proposes, board.look)
+    assert not machines.serve(proposes, board.look, board.has_time)
     board.look()
     for worker in workers:
         worker.join(timeout=10)
@@ -84,6 +84,46 @@ def test_workers_share_a_search_and_one_that_is_killed_costs_nothing(
     assert sorted(board.trials) == list(range(7))
     assert {settings(trial.config) for trial in board.trials.values()} == set(asked)
     assert sum(line.startswith("trial ") for line in chief.lines) == 7
+    assert len(rows_of(tmp_path)) == 7
+
+
+def test_the_budget_of_a_chief_ends_its_search(address, quick, tmp_path):
+    """What is running then ends, and its worker is told."""
+    chief = search(tmp_path, RATES, None, max_trials=100)
+    board = chief.board()
+    proposes = chief.oracle(board)
+    worker = Worker(search(tmp_path, RATES, None, max_trials=100), "first")
+    worker.start()
+    assert machines.serve(proposes, board.look, lambda: len(board.trials) < 2)
+    board.look()
+    worker.join(timeout=10)
+    assert not worker.is_alive()
+    assert not hasattr(worker, "error")
+    assert 2 <= len(board.trials) == len(worker.runner.asked) < 10
+
+
+def test_a_worker_leaves_the_files_to_the_chief(tmp_path):
+    """It knows of others' trials only what it reads, and may write after the chief."""
+    searched = search(tmp_path, RATES, lambda config: 0.9 - config.dropout, max_trials=4)
+    workers = searched.board(are_kept=False)
+    searched.run()
+    rows = rows_of(tmp_path)
+    assert len(rows) == 4
+    best = searched.standings[0].trial
+    worst = searched.standings[-1].trial
+    searched.lines.clear()
+    workers.add(dataclasses.replace(worst, number=4))
+    assert rows_of(tmp_path) == rows
+    assert f"best {best.scores['val_accuracy']:.4f} (trial {best.number})" in searched.lines[0]
+    assert workers.num_added == 1
+    # Failures that it alone has seen end no search.
+    for number in range(3):
+        (searched.trial_files / f"{number:04d}.json").unlink()
+    others = searched.board(are_kept=False)
+    (searched.trial_files / "0003.json").unlink()
+    others.trials.clear()
+    for number in range(3):
+        others.add(dataclasses.replace(worst, number=number, status="failed", reason="x"))
 
 
 def settings(config):
@@ -124,7 +164,7 @@ def test_a_port_that_is_taken_is_one_line(address, tmp_path):
         taken.bind(("127.0.0.1", address))
         taken.listen()
         with pytest.raises(KerastlError) as refused:
-            machines.serve(searched.oracle(searched.board()), lambda: None)
+            machines.serve(searched.oracle(searched.board()), lambda: None, lambda: True)
     assert str(refused.value) == (
         f"KERASTUNER_ORACLE_PORT={address}: nothing can listen at 127.0.0.1:{address}. Choose "
         "another port or end what listens there."
@@ -148,5 +188,5 @@ def test_roles_are_those_of_keras_tuners_variables():
                 UsageError, match=f"^{missing}='': is not set, as KERASTUNER_ORACLE"
             ):
                 find_role(partial)
-    with pytest.raises(UsageError, match="^KERASTUNER_TUNER_ID='': is not set"):
+    with pytest.raises(UsageError, match=r"^KERASTUNER_TUNER_ID='': is not set"):
         find_role({name: values[name] for name in names[:2]})

@@ -147,7 +147,7 @@ def test_blocks_are_looked_for_before_the_first_trial(config, source):
     config = dataclasses.replace(config, finetune_epochs=1)
     with pytest.raises(UsageError, match="search_space=unfreeze_from: unfreeze_from='blok2'"):
         tune(config, source, {"unfreeze_from": "choice(block2,blok2)"})
-    assert not pathlib.Path(config.run_dir, "tuning/trials").exists()
+    assert not pathlib.Path(config.run_dir).exists()
 
 
 def test_sizes_that_a_network_does_not_take_are_failed_trials(config, source):
@@ -174,6 +174,50 @@ def test_a_loss_that_is_not_finite_fails_its_trial(config, source):
     failed = found.trials[1]
     assert failed.reason.startswith("loss: is not finite in the head phase")
     assert f"error: {failed.reason}" in log(config, 1)
+
+
+def test_flags_as_given_that_fail_leave_nothing_to_compare_the_final_run_with(
+    config, source, monkeypatch
+):
+    config = dataclasses.replace(config, head_epochs=1, head_learning_rate=1e30)
+    ranges = {"head_learning_rate": "choice(0.05)"}
+    options = kerastl.SearchOptions(tuner="grid", max_trials=2)
+    found, printed = tune(config, source, ranges, options)
+    assert found.trials[0].status == "failed"
+    assert found.run is not None
+    assert found.gain is None
+    words = "The flags as given have failed, so there is nothing to compare the final run with."
+    assert words in printed
+    found, printed = tune(config, source, ranges, options)
+    assert words in printed
+    assert found.run is None
+
+    # What says that there was a final run may be cut short; it is then done again.
+    class Again(Exception):  # noqa: N818  no error
+        pass
+
+    def run(*_, **__):
+        raise Again
+
+    monkeypatch.setattr("kerastl.tuning.search.run", run)
+    path = pathlib.Path(config.run_dir, "tuning/final.json")
+    for content in ("{", "{}", "[]"):
+        path.write_text(content)
+        with pytest.raises(Again):
+            tune(config, source, ranges, options)
+
+
+@pytest.mark.parametrize(("overwrite", "without"), [(False, ""), (True, ", without --overwrite,")])
+def test_an_interrupt_says_how_to_go_on(config, source, overwrite, without):
+    class Interrupted(kerastl.Progress):
+        def line(self, text):
+            if text.startswith("Search:"):
+                raise KeyboardInterrupt
+
+    config = dataclasses.replace(config, overwrite=overwrite)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        kerastl.tune(config, HEAD, GRID, source=source, progress=Interrupted())
+    assert str(stopped.value) == f"The same command{without} goes on with the search."
 
 
 def test_the_default_space_is_for_any_network(config, source):
@@ -233,15 +277,18 @@ def test_a_tuner_of_ones_own_takes_the_hypermodel(config, source, tmp_path):
 
 def test_keras_tuners_hyperband_is_pointed_to_ours(config, source, tmp_path):
     hypermodel = kerastl.hypermodel(config, HEAD, source=source, progress=kerastl.Progress())
-    with pytest.raises(UsageError, match="^tuner='Hyperband': trains in instalments"):
-        hypermodel.fit(None, None, epochs=3, initial_epoch=1)
+    tuner = keras_tuner.Hyperband(
+        hypermodel, objective="val_accuracy", directory=str(tmp_path), project_name="own"
+    )
+    with pytest.raises(UsageError, match=r"^tuner='Hyperband': trains in instalments"):
+        tuner.search(verbose=0)
 
 
 def test_the_function_is_there_whether_or_not_the_command_was_imported():
     module = importlib.import_module("kerastl.tune")
     assert callable(kerastl.tune)
     assert callable(module)
-    with pytest.raises(UsageError, match="^dataset='python': needs a source"):
+    with pytest.raises(UsageError, match=r"^dataset='python': needs a source"):
         kerastl.tune(Config(run_dir="x", dataset="python"))
 
 
@@ -261,10 +308,10 @@ def test_a_process_that_is_killed_costs_its_trial_only(tmp_path):
     isolated = Isolated(config, tmp_path / "native.log")
     try:
         os.kill(isolated._process.pid, signal.SIGKILL)
-        with pytest.raises(TrialFailed, match="^its process was killed, as the system does when"):
+        with pytest.raises(TrialFailed, match=r"^its process was killed, as the system does when"):
             isolated.answer(config, tmp_path / "0.log", print)
         too_large = dataclasses.replace(config, unfreeze_from="all", batch_size=1)
-        with pytest.raises(TrialFailed, match="^batch_size=1: gives batch norm a single image"):
+        with pytest.raises(TrialFailed, match=r"^batch_size=1: gives batch norm a single image"):
             isolated.answer(too_large, tmp_path / "1.log", print)
         answer = isolated.answer(config, tmp_path / "2.log", lambda _: None)
     finally:

@@ -2,6 +2,7 @@ import pytest
 
 from kerastl.config import Config
 from kerastl.errors import UsageError
+from kerastl.tune import read_flags
 from kerastl.tuning.space import Choice, Range, default_ranges, read_space
 
 
@@ -43,6 +44,7 @@ def test_every_form_of_a_range_is_read():
         ),
         ({"seed": "int(0,9)"}, "search_space='seed': cannot be searched: it changes no result, or"),
         ({"dropout": "0.5"}, "search_space='dropout=0.5': is no range. Write choice(A,B), uniform"),
+        ({"dropout": 0.5}, "search_space='dropout=0.5': is no range. Write choice(A,B), uniform"),
         ({"dropout": "unifrom(0,1)"}, "'dropout=unifrom(0,1)': is no range."),
         ({"dropout": "uniform(0.5,0)"}, "'dropout=uniform(0.5,0)': does not rise."),
         ({"dropout": "uniform(0)"}, "'dropout=uniform(0)': has no two numbers."),
@@ -129,6 +131,7 @@ def test_a_backbone_brings_its_weights(tmp_path):
     assert space.config_for({"backbone": "ResNet50"}) == config()
     made = space.config_for({"backbone": f"MobileNetV2={path}"})
     assert (made.backbone, made.weights) == ("MobileNetV2", str(path))
+    assert space.values_of(made) == {"backbone": f"MobileNetV2={path}"}
     assert space.has(made)
     assert not space.has(config(backbone="MobileNetV2"))
 
@@ -176,3 +179,28 @@ def test_the_default_space_fits_the_network(changes, blocks, expected):
     assert {name: ranges.get(name) for name in expected} == expected
     space = read_space(ranges, given)
     assert ("unfreeze_from" in space.dimensions) == (given.weights != "none")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "': cannot be read (No such file or directory). Check its path."),
+        ("# nothing\n", "': has no range. Give one, as in --dropout=uniform(0,0.5)."),
+    ],
+    ids=["gone", "empty"],
+)
+def test_a_space_file_that_says_nothing_is_named(content, message, tmp_path):
+    path = tmp_path / "space.flags"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    arguments = ["--run_dir=x", "--dataset=digits", f"--search_space={path}"]
+    with pytest.raises(UsageError) as refused:
+        read_flags(arguments)
+    assert str(refused.value) == f"search_space='{path}{message}"
+
+
+def test_the_advice_for_an_empty_space_is_a_space():
+    with pytest.raises(UsageError) as refused:
+        read_space({}, config())
+    assert "as in --dropout=uniform(0,0.5)." in str(refused.value)
+    read_space({"dropout": "uniform(0,0.5)"}, config())

@@ -1,0 +1,96 @@
+import dataclasses
+import itertools
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from kerastl.config import Config
+from kerastl.selection.drawing import FONT, LETTER
+from kerastl.tuning.evidence import order
+from kerastl.tuning.options import SearchOptions
+from kerastl.tuning.search_chart import draw_search
+from kerastl.tuning.space import read_space
+from kerastl.tuning.trials import Trial
+
+LONG = {
+    "image_size": "choice(96,128,160,192,224)",
+    "dropout": "uniform(0,0.5)",
+    "head_learning_rate": "log(0.0001,0.1)",
+    "finetune_epochs": "int(0,4)",
+    "finetune_learning_rate": "log(0.0001,0.1)",
+    "unfreeze_from": "choice(block_13_expand_depthwise_project,conv5_block3)",
+    "weight_decay": "log(0.000001,0.01)",
+    "schedule": "choice(cosine,constant)",
+    "warmup_epochs": "uniform(0,1)",
+    "class_weights": "choice(none,balanced,sqrt)",
+    "augment": 'choice("","flip,crop:0.2,color:0.3,randaugment:0.5")',
+    "resize": "choice(crop,pad)",
+}
+
+
+def draw(ranges, count, failed=()):
+    space = read_space(ranges, Config(run_dir="x", dataset="digits", finetune_epochs=2))
+    labels = np.zeros(200, np.int64)
+    trials = []
+    for number in range(count):
+        drawn = {
+            name: dimension.examples[number % len(dimension.examples)]
+            for name, dimension in space.dimensions.items()
+        }
+        config = space.config_for(drawn) if number else space.config
+        trial = Trial(number=number, status="failed", values=space.values_of(config), config=config)
+        if number not in failed:
+            predicted = labels.copy()
+            predicted[: number % 60] = 1
+            scores = {"val_accuracy": float(np.mean(predicted == labels))}
+            trial = dataclasses.replace(
+                trial, status="completed", scores=scores, predicted=predicted[np.newaxis]
+            )
+        trials.append(trial)
+    standings = order(trials, labels, SearchOptions())
+    title = "Settings for a-folder/" + "with-a-long-name/" * 9
+    gone = [trial for trial in trials if trial.status == "failed"]
+    return ET.fromstring(draw_search(standings, gone, space, SearchOptions(), title=title))
+
+
+def boxes_of(root):
+    """The texts of a drawing: left, right and bottom in pixels, and what they say."""
+    for mark in root:
+        if mark.tag.endswith("text") and "aria-hidden" not in mark.attrib:
+            size = float(mark.get("font-size", FONT))
+            width = LETTER * size * len(mark.text)
+            anchor = {"middle": 0.5, "end": 1.0}.get(mark.get("text-anchor"), 0.0)
+            left = float(mark.get("x")) - anchor * width
+            yield left, left + width, float(mark.get("y")), mark.text
+
+
+@pytest.mark.parametrize(
+    ("ranges", "count", "failed"),
+    [
+        ({"dropout": "uniform(0,0.5)"}, 1, ()),
+        (LONG, 12, (1, 2)),
+        ({name: LONG[name] for name in list(LONG)[:8]}, 60, (0, 30)),
+    ],
+)
+def test_words_are_within_the_drawing_and_not_above_each_other(ranges, count, failed):
+    root = draw(ranges, count, failed)
+    width = float(root.get("viewBox").split()[2])
+    boxes = list(boxes_of(root))
+    assert all(left >= 0 and right <= width for left, right, _, _ in boxes)
+    lines = {}
+    for left, right, bottom, text in boxes:
+        lines.setdefault(round(bottom), []).append((left, right, text))
+    for line in lines.values():
+        line.sort()
+        for (_, right, text), (left, _, other) in itertools.pairwise(line):
+            assert right < left, (text, other)
+    names = {text for _, _, _, text in boxes}
+    assert names >= {*ranges, "val_accuracy"}
+
+
+def test_whole_numbers_have_whole_ticks_and_a_number_without_logarithm_is_at_the_end():
+    """As no weight decay is, which the flags as given may have."""
+    root = draw({"finetune_epochs": "int(1,3)", "weight_decay": "log(0.000001,0.01)"}, 3)
+    shown = [text for _, _, bottom, text in boxes_of(root) if bottom > 480]
+    assert shown == [*("1", "2", "3"), *("1e-06", "1e-05", "0.0001", "0.001", "0.01"), *shown[8:]]
