@@ -26,7 +26,10 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["kerastl", "kerastl.*"]),
-    package_data={"kerastl.serving": ["page.html"]},
+    package_data={
+        "kerastl.model": ["bundled.weights.h5"],
+        "kerastl.serving": ["page.html"],
+    },
     python_requires=">=3.11",
     install_requires=[
         "absl-py>=2.5",
@@ -53,6 +56,8 @@ setup(
         "litert": _LITERT,
         "onnx": _ONNX,
         "serve": _SERVE,
+        # Its fonts are what tools/pretrain_bundled.py draws letters of.
+        "tools": ["matplotlib>=3.11"],
         "test": _TEST,
         "dev": [*_TEST, "mypy==2.4.1", "pytest==9.2.0", "ruff==0.17.6"],
     },

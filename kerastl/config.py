@@ -19,6 +19,12 @@ AUTO = "auto"
 # A `Source` that `run` is given, which only Python can do.
 FROM_PYTHON = "python"
 
+# The weights that come with the package, the network that they are of, and the side of the drawn
+# pictures that they were trained on, in pixels.
+BUNDLED = "bundled"
+BUNDLED_BACKBONE = "MobileNetV2_035"
+BUNDLED_SIZE = 48
+
 # Unfreezes every layer of the backbone.
 ALL_LAYERS = "all"
 
@@ -68,7 +74,7 @@ _RANGES = {
     "validation_fraction": _Range(0, 1, open_low=True, open_high=True),
     "test_fraction": _Range(0, 1, open_low=True, open_high=True),
     "examples_per_class": _Range(0),
-    "image_size": _Range(1, 4096),
+    "image_size": _Range(0, 4096),
     "batch_size": _Range(1, 65536),
     "dropout": _Range(0, 1, open_high=True),
     "momentum": _Range(0, 1, open_high=True),
@@ -125,7 +131,7 @@ class Config:
     test_fraction: float = 0.1
     examples_per_class: int = 0
     splits_from: str = ""
-    backbone: str = "ResNet50"
+    backbone: str = ""
     weights: str = "imagenet"
     on_bad_image: str = "stop"
     small_classes: str = "stop"
@@ -134,7 +140,7 @@ class Config:
     label_column: str = ""
     split_column: str = ""
     group_column: str = ""
-    image_size: int = 224
+    image_size: int = 0
     resize: str = "crop"
     batch_size: int = 64
     dropout: float = 0.0
@@ -180,6 +186,7 @@ class Config:
         for name, example in (("run_dir", "runs/first"), ("dataset", "digits")):
             if not getattr(self, name).strip():
                 raise bad_value(name, "", "is required", f"Give one, as in --{name}={example}")
+        self._fill_in_network()
         self._check_dataset()
         self._check_formats()
         self._check_combinations()
@@ -188,6 +195,19 @@ class Config:
         # The shell leaves the tilde of --run_dir=~/x as it is, and Python knows none.
         for name in _PATHS:
             object.__setattr__(self, name, os.path.expanduser(getattr(self, name)))
+
+    def _fill_in_network(self) -> None:
+        is_bundled = self.weights == BUNDLED
+        network, size = (BUNDLED_BACKBONE, BUNDLED_SIZE) if is_bundled else ("ResNet50", 224)
+        object.__setattr__(self, "backbone", self.backbone or network)
+        object.__setattr__(self, "image_size", self.image_size or size)
+        if is_bundled and self.backbone != BUNDLED_BACKBONE:
+            raise bad_value(
+                "backbone",
+                self.backbone,
+                f"is another network than weights={BUNDLED} are of",
+                f"Use {BUNDLED_BACKBONE} or leave it out, or give other weights",
+            )
 
     def _check_dataset(self) -> None:
         kind, _, name = self.dataset.partition(":")

@@ -33,12 +33,14 @@ TOPICS: dict[str, dict[str, str]] = {
         "label_column": "Likewise of classes.",
         "split_column": "Likewise of train, validation or test.",
         "group_column": "Likewise of what has to be on one side of a split, as a patient.",
-        "image_size": "Side of the network's input, in pixels.",
+        "image_size": "Side of the network's input, in pixels; 0 for 224, with bundled weights 48.",
         "resize": "crop the largest centred square, pad with black, or stretch.",
     },
     "Model": {
-        "backbone": "A network of keras.applications.",
-        "weights": "imagenet, the path of a weights file, or none to train from scratch.",
+        "backbone": "A network of keras.applications, or MobileNetV2_035, MobileNetV2 at a width "
+        "of 0.35; empty for ResNet50, with bundled weights MobileNetV2_035.",
+        "weights": "imagenet; bundled, which come with the package and know drawn shapes and "
+        "letters only; the path of a weights file; or none to train from scratch.",
         "dropout": "Share of the pooled features dropped in training.",
         "precision": "float32, mixed_bfloat16, mixed_float16, or auto for what the GPU is good at.",
     },

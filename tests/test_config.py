@@ -35,6 +35,16 @@ def test_defaults_are_those_of_the_design():
     assert (config.optimizer, config.schedule, config.warmup_epochs) == ("sgd", "cosine", 0.5)
 
 
+def test_bundled_weights_bring_their_network_and_size():
+    config = make(weights="bundled")
+    assert (config.backbone, config.image_size) == ("MobileNetV2_035", 48)
+    assert make(weights="bundled", image_size=96).image_size == 96
+    assert refusal(weights="bundled", backbone="MobileNetV2") == (
+        "backbone='MobileNetV2': is another network than weights=bundled are of. Use "
+        "MobileNetV2_035 or leave it out, or give other weights."
+    )
+
+
 def test_config_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         make().seed = 1
@@ -80,8 +90,8 @@ def test_number_that_is_not_finite_is_refused(name, value):
         ("test_fraction", 0.0, "above 0 and below 1", "0.1"),
         ("test_fraction", 1.0, "above 0 and below 1", "0.1"),
         ("examples_per_class", -1, "at least 0 and finite", "0"),
-        ("image_size", 0, "at least 1 and at most 4096", "224"),
-        ("image_size", 4097, "at least 1 and at most 4096", "224"),
+        ("image_size", -1, "at least 0 and at most 4096", "0"),
+        ("image_size", 4097, "at least 0 and at most 4096", "0"),
         ("batch_size", 0, "at least 1 and at most 65536", "64"),
         ("batch_size", 65537, "at least 1 and at most 65536", "64"),
         ("dropout", 1.0, "at least 0 and below 1", "0.0"),

@@ -113,11 +113,13 @@ class Backbone:
     """One network of `keras.applications`.
 
     Attributes:
-        name: Name of its builder, which is what `--backbone` takes.
+        name: Name of its builder, which is what `--backbone` takes; with `alpha` it has that at
+            its end, in hundredths.
         module: Module of `keras.applications` whose `preprocess_input` belongs to it.
         scaling: Input scaling, None where the network does it itself.
         blocks: How its layers form blocks.
         minimum_size: Smallest image side that the builder takes, in pixels.
+        alpha: Factor of the network's width, None for the builder's own.
     """
 
     name: str
@@ -125,6 +127,17 @@ class Backbone:
     scaling: Scaling | None
     blocks: Blocks
     minimum_size: int = 32
+    alpha: float | None = None
+
+    @property
+    def builder(self) -> str:
+        """Name of the function of `keras.applications`."""
+        return self.name.partition("_")[0]
+
+    @property
+    def arguments(self) -> dict[str, float]:
+        """What the builder is given so that it builds this network and no other."""
+        return {} if self.alpha is None else {"alpha": self.alpha}
 
 
 def _family(
@@ -163,6 +176,7 @@ BACKBONES = {
         _family("InceptionV3", "inception_v3", SYMMETRIC, _INCEPTION_V3, 75),
         _family("MobileNet", "mobilenet", SYMMETRIC, _MOBILENET),
         _family("MobileNetV2", "mobilenet_v2", SYMMETRIC, _MOBILENET_V2),
+        [Backbone("MobileNetV2_035", "mobilenet_v2", SYMMETRIC, _MOBILENET_V2, alpha=0.35)],
         _family("MobileNetV3Large MobileNetV3Small", "mobilenet_v3", INSIDE, _MOBILENET_V3),
         _family("NASNetLarge NASNetMobile", "nasnet", SYMMETRIC, _NASNET),
         _family("ResNet50 ResNet101 ResNet152", "resnet", CAFFE, _CONV),
@@ -200,17 +214,18 @@ def check_weights(weights: str) -> None:
     Raises:
         UsageError: If the file is not there, or has another ending.
     """
-    if weights in ("imagenet", "none"):
+    names = ("imagenet", "bundled", "none")
+    if weights in names:
         return
     path = weights
     if not pathlib.Path(path).is_file():
-        near = closest(weights, ["imagenet", "none"])
+        near = closest(weights, names)
         advice = f"Did you mean {near[0]!r}? " if near else ""
         raise bad_value(
             "weights",
             path,
             "is not a file",
-            f"{advice}Use imagenet, none or the path of a weights file",
+            f"{advice}Use {', '.join(names)} or the path of a weights file",
         )
     if not path.endswith((".h5", ".keras")):
         raise bad_value(

@@ -16,12 +16,16 @@ import h5py
 import keras
 import numpy as np
 
+from kerastl.config import BUNDLED
 from kerastl.environment import keras_home
 from kerastl.errors import KerastlError, bad_value
 from kerastl.model.backbones import IMAGENET_DEVIATION, IMAGENET_MEAN, Backbone, check_weights
 from kerastl.model.nesting import models_in
 
 _NETWORK_TIMEOUT_SECONDS = 20
+
+# Written by tools/pretrain_bundled.py.
+_BUNDLED_PATH = pathlib.Path(__file__).with_name("bundled.weights.h5")
 
 # Of the format that Keras 3 writes; older files end in .h5 alone.
 _NEW_ENDING = ".weights.h5"
@@ -55,8 +59,8 @@ def build_backbone(backbone: Backbone, *, weights: str, image_size: int) -> kera
 
     Args:
         backbone: Which network.
-        weights: "imagenet", "none" or the path of a weights file, with or without the
-            layers of a classifier: `.weights.h5`, `.h5` of keras.applications, or `.keras`.
+        weights: "imagenet", "bundled", "none" or the path of a weights file, with or without
+            the layers of a classifier: `.weights.h5`, `.h5` of keras.applications, or `.keras`.
         image_size: Side of the input, in pixels.
 
     Returns:
@@ -68,10 +72,11 @@ def build_backbone(backbone: Backbone, *, weights: str, image_size: int) -> kera
         UsageError: If the file is missing, damaged or of another network.
     """
     check_weights(weights)
-    build = getattr(keras.applications, backbone.name)
+    build = getattr(keras.applications, backbone.builder)
     arguments = {
         "include_top": False,
         "input_shape": (image_size, image_size, 3),
+        **backbone.arguments,
     }
     # Builders warn of sizes other than their weights' own, which is what is wanted here.
     with warnings.catch_warnings():
@@ -82,7 +87,7 @@ def build_backbone(backbone: Backbone, *, weights: str, image_size: int) -> kera
         network = build(weights=None, **arguments)
     if weights == "none":
         return _named(network)
-    _load_file(network, weights, backbone)
+    _load_file(network, str(_BUNDLED_PATH) if weights == BUNDLED else weights, backbone)
     if not all(np.isfinite(values).all() for values in network.get_weights()):
         raise bad_value(
             "weights", weights, "holds values that are not finite", "Get the file again"
@@ -198,7 +203,8 @@ class _WholeClassifierError(Exception):
 
 def _build_whole(backbone: Backbone, *, num_classes: int) -> keras.Model:
     """Builds the network with its own classifier, whose weights come after all others."""
-    return getattr(keras.applications, backbone.name)(weights=None, classes=num_classes)
+    build = getattr(keras.applications, backbone.builder)
+    return build(weights=None, classes=num_classes, **backbone.arguments)
 
 
 def _is_published_efficientnet(path: str, network: keras.Model) -> bool:

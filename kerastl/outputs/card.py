@@ -20,6 +20,11 @@ _SCORES = (
     "balanced_accuracy",
     "macro_f1",
 )
+_PRETRAINED_ON = {
+    "imagenet": "ImageNet",
+    "bundled": "shapes and letters that a program drew, no photographs",
+    "none": "nothing",
+}
 # Places on the machine that trained say nothing on another.
 _PLACES = tuple(f"--{name}_dir=" for name in ("run", "export", "cache", "tfds"))
 
@@ -51,6 +56,7 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
         "test": {name: metrics["test"][name] for name in _SCORES},
         "data": {"name": source.name, "fingerprint": source.fingerprint()},
         "backbone": config.backbone,
+        "pretrained_on": _PRETRAINED_ON.get(config.weights, "not known, a weights file"),
         "flags": flags,
         "versions": {"kerastl": VERSION, "tensorflow": tf.__version__, "keras": keras.version()},
     }

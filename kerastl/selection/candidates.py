@@ -11,6 +11,7 @@ from kerastl.model.backbones import BACKBONES, find_backbone
 
 # Networks below six million parameters without their classifier.
 SMALL = (
+    "MobileNetV2_035",
     "MobileNetV3Small",
     "MobileNetV2",
     "MobileNetV3Large",

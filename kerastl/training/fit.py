@@ -68,10 +68,12 @@ class Best:
 
     Attributes:
         row: The epoch that they come from, None before the first.
+        accuracies: Highest validation accuracy of each phase, by the phase's name.
     """
 
     def __init__(self, best_by: str = "accuracy") -> None:
         self.row: EpochRow | None = None
+        self.accuracies: dict[str, float] = {}
         self._best_by = best_by
         self._rank = (-np.inf, -np.inf)
         self._weights: Sequence[Any] = ()
@@ -84,6 +86,8 @@ class Best:
 
     def offer(self, row: EpochRow) -> None:
         """Takes the present weights if the epoch that gave them is the best so far."""
+        before = self.accuracies.get(row.phase, 0.0)
+        self.accuracies[row.phase] = max(before, row.val_accuracy)
         rank = (row.score(self._best_by), -row.val_loss)
         if self.row is None or rank > self._rank:
             self.row, self._rank = row, rank

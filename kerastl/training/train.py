@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import keras
@@ -149,10 +149,7 @@ def train(
             _tell_savings(phase, features, splits, seconds[phase.name], progress)
     if best.row is None:
         raise AssertionError("training ended without an epoch")
-    progress.line(
-        f"Best: {best.row.phase} epoch {best.row.epoch}, "
-        f"validation {config.best_by.replace('_', ' ')} {abs(best.row.score(config.best_by)):.4f}."
-    )
+    _tell_best(best.row, best.accuracies, config, progress)
     # Nothing below the lowest boundary has changed, so its features hold for the result.
     lowest = boundaries[min(boundaries)]
     features = frozen.get(lowest)
@@ -191,6 +188,20 @@ def _class_weights(splits: Splits, config: Config, progress: Progress) -> np.nda
         formula = f"proportional to the root of {formula}"
     progress.line(f"Class weights ({config.class_weights}, {formula}): {named}.")
     return weights
+
+
+def _tell_best(
+    row: EpochRow, accuracies: Mapping[str, float], config: Config, progress: Progress
+) -> None:
+    progress.line(
+        f"Best: {row.phase} epoch {row.epoch}, "
+        f"validation {config.best_by.replace('_', ' ')} {abs(row.score(config.best_by)):.4f}."
+    )
+    if accuracies.keys() == {"head", "finetune"}:
+        progress.line(
+            f"Transfer: highest validation accuracy {accuracies['head']:.4f} of a head on "
+            f"frozen features, {accuracies['finetune']:.4f} of fine-tuning."
+        )
 
 
 def _has_batch_norm(flat: FlatModel) -> bool:

@@ -45,6 +45,7 @@ NETWORKS = {
     "InceptionV3": (21_802_784, "mixed10"),
     "MobileNet": (3_228_864, "conv_13"),
     "MobileNetV2": (2_257_984, "block_16"),
+    "MobileNetV2_035": (410_208, "block_16"),
     "MobileNetV3Large": (2_996_352, "expanded_conv_14"),
     "MobileNetV3Small": (939_120, "expanded_conv_10"),
     "NASNetLarge": (84_916_818, "normal_concat_18"),
@@ -67,9 +68,10 @@ def scaled(row, pixels):
 
 
 def build(name, size=None):
-    size = size or BACKBONES[name].minimum_size
-    return getattr(keras.applications, name)(
-        include_top=False, weights=None, input_shape=(size, size, 3)
+    row = BACKBONES[name]
+    size = size or row.minimum_size
+    return getattr(keras.applications, row.builder)(
+        include_top=False, weights=None, input_shape=(size, size, 3), **row.arguments
     )
 
 
@@ -77,7 +79,8 @@ def test_every_builder_has_a_row():
     builders = {
         name for name, value in vars(keras.applications).items() if inspect.isfunction(value)
     }
-    assert set(BACKBONES) == builders == set(NETWORKS)
+    assert {row.builder for row in BACKBONES.values()} == builders
+    assert set(BACKBONES) == set(NETWORKS) == builders | {"MobileNetV2_035"}
     assert len(builders) == 40
 
 
@@ -138,7 +141,9 @@ def check_network(name):
     assert len(set(found)) >= 4
 
 
-@pytest.mark.parametrize("name", ["MobileNet", "MobileNetV2", "ResNet50", "VGG16", "InceptionV3"])
+@pytest.mark.parametrize(
+    "name", ["MobileNet", "MobileNetV2", "MobileNetV2_035", "ResNet50", "VGG16", "InceptionV3"]
+)
 def test_parameters_and_top_block(name):
     check_network(name)
 

@@ -116,7 +116,11 @@ def test_none_is_random(tiny_net):
 
 
 def test_missing_file(tiny_net, tmp_path):
-    refused(tiny_net, tmp_path / "no.h5", r"weights='.*no\.h5': is not a file\. Use imagenet, none")
+    refused(
+        tiny_net,
+        tmp_path / "no.h5",
+        r"weights='.*no\.h5': is not a file\. Use imagenet, bundled, none",
+    )
 
 
 def test_other_ending(tiny_net, tmp_path):
@@ -344,4 +348,4 @@ def test_values_that_are_not_finite_are_refused(trained, tiny_net, tmp_path):
 
 
 def test_misspelt_imagenet_is_told_apart(tiny_net):
-    refused(tiny_net, "Imagenet", r"is not a file\. Did you mean 'imagenet'\? Use imagenet, none")
+    refused(tiny_net, "Imagenet", r"is not a file\. Did you mean 'imagenet'\? Use imagenet, b")

@@ -1,0 +1,104 @@
+"""The weights that come with the package: which they are, and what they are good for."""
+
+import hashlib
+import importlib
+import importlib.resources
+import io
+
+import keras
+import numpy as np
+import pytest
+from sklearn import datasets
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import kerastl
+from kerastl.config import BUNDLED_BACKBONE, BUNDLED_SIZE
+from kerastl.data.images import resize
+from kerastl.model.backbones import find_backbone
+from kerastl.model.build import scale_pixels
+from kerastl.model.weights import build_backbone
+
+ROW = find_backbone(BUNDLED_BACKBONE, image_size=BUNDLED_SIZE)
+SHA256 = "a8c7d28564cdb5f36789dbe1993cb2e24adc64d17e81c7eecad23d80e6aba142"
+# Six of the 1,280 pooled features of each image of `drawn`.
+FEATURES = [
+    [0.2046, 0.0, 0.0, 0.0846, 0.0, 0.6617],
+    [0.0, 0.1008, 1.7835, 0.3943, 0.0, 0.0],
+    [0.0, 0.0070, 0.0720, 0.1315, 0.0, 0.0144],
+]
+
+
+def drawn():
+    """A red disc on grey, black and white stripes, and a shade from blue to yellow."""
+    down, across = np.mgrid[:BUNDLED_SIZE, :BUNDLED_SIZE].astype(np.float32)
+    disc = np.full((BUNDLED_SIZE, BUNDLED_SIZE, 3), 128, np.float32)
+    disc[np.hypot(down - 20, across - 26) < 14] = (220, 30, 30)
+    stripes = np.repeat(255 * ((down + 2 * across) // 8 % 2)[..., None], 3, axis=-1)
+    shade = np.stack([down, across, BUNDLED_SIZE - down], axis=-1) * (255 / BUNDLED_SIZE)
+    return np.stack([disc, stripes, shade])
+
+
+def resource():
+    return importlib.resources.files("kerastl.model").joinpath("bundled.weights.h5").read_bytes()
+
+
+def test_file_is_the_one_that_was_measured_and_small():
+    content = resource()
+    assert hashlib.sha256(content).hexdigest() == SHA256
+    assert len(content) < 2_000_000
+
+
+def pooled_by(weights, images):
+    """Gives the pooled features, float32 (images, 1280), of pixels in 0..255 at 48 px."""
+    network = build_backbone(ROW, weights=weights, image_size=BUNDLED_SIZE)
+    pixels = keras.Input((BUNDLED_SIZE, BUNDLED_SIZE, 3))
+    features = network(scale_pixels(pixels, ROW.scaling))
+    return keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(features))(images).numpy()
+
+
+def test_features_of_drawn_images_are_those_of_the_file():
+    pooled = pooled_by("bundled", drawn())
+    np.testing.assert_allclose(pooled[:, 100::200], FEATURES, atol=1e-3)
+
+
+def test_frozen_they_beat_the_same_network_with_random_weights():
+    digits = datasets.load_digits()
+    pixels = np.repeat(digits.images[:400, ..., None] * (255 / 16), 3, axis=-1)
+    images = resize(pixels, image_size=BUNDLED_SIZE, rule="crop").numpy()
+
+    def score(weights):
+        features = pooled_by(weights, images)
+        probe = make_pipeline(StandardScaler(), LogisticRegression())
+        probe.fit(features[:100], digits.target[:100])
+        return probe.score(features[100:], digits.target[100:400])
+
+    assert score("bundled") > score("none") + 0.1
+
+
+@pytest.mark.parametrize(("image_size", "is_warned"), [(0, False), (48, False), (96, True)])
+def test_other_sizes_get_a_warning(image_size, is_warned):
+    # `kerastl.run` is the function.
+    module = importlib.import_module("kerastl.run")
+    printed = io.StringIO()
+    config = kerastl.Config(run_dir="x", dataset="digits", weights="bundled", image_size=image_size)
+    module._warn(config, kerastl.Progress(printed))
+    assert printed.getvalue().startswith("Warning: image_size=96 is not the 48 px") == is_warned
+    assert bool(printed.getvalue()) == is_warned
+
+
+def test_ten_digits_a_class_make_a_good_classifier(tmp_path):
+    config = kerastl.Config(
+        run_dir=str(tmp_path / "run"),
+        cache_dir=str(tmp_path / "cache"),
+        dataset="digits",
+        examples_per_class=10,
+        weights="bundled",
+        batch_size=25,
+        head_epochs=15,
+        head_learning_rate=0.003,
+        optimizer="adamw",
+    )
+    result = kerastl.run(config, progress=kerastl.Progress())
+    assert result.metrics["test"]["accuracy"] > 0.85
