@@ -25,6 +25,9 @@ BUNDLED = "bundled"
 BUNDLED_BACKBONE = "MobileNetV2_035"
 BUNDLED_SIZE = 48
 
+# Largest side of the network's input, in pixels.
+LARGEST_SIZE = 4096
+
 # Unfreezes every layer of the backbone.
 ALL_LAYERS = "all"
 
@@ -74,7 +77,7 @@ _RANGES = {
     "validation_fraction": _Range(0, 1, open_low=True, open_high=True),
     "test_fraction": _Range(0, 1, open_low=True, open_high=True),
     "examples_per_class": _Range(0),
-    "image_size": _Range(0, 4096),
+    "image_size": _Range(0, LARGEST_SIZE),
     "batch_size": _Range(1, 65536),
     "dropout": _Range(0, 1, open_high=True),
     "momentum": _Range(0, 1, open_high=True),

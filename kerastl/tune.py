@@ -33,7 +33,7 @@ command. Writes trials.csv, best.flags, importance.csv and trials.svg to RUN_DIR
 command runs best.flags as it is.
 
   --search_space=FILE (default: fine-tuning with AdamW; rate, epochs, depth, dropout, mirrored
-      copies, and a third more pixels)
+      copies, and a third more pixels; what was best by hand comes first)
       A flag file with ranges in place of values:
         --head_learning_rate=log(0.0001,0.1)     equal ratios are equally likely
         --dropout=uniform(0,0.5)                 equal differences are

@@ -5,6 +5,7 @@ what a finished trial was and gave is in the search's own files.
 """
 
 import contextlib
+import dataclasses
 import json
 import pathlib
 import time
@@ -52,6 +53,7 @@ class Oracle(keras_tuner.Oracle):
         """Says what the first trial is, where the state goes, and how many trials there may be."""
         self._given = as_drawn(space, space.config)
         self._fits = space.has(space.config)
+        self._first = [as_drawn(space, values) for values in space.first]
         self._limit = limit
         # keras-tuner's own limit would be in the names of the trials' folders.
         self.max_trials = None
@@ -76,6 +78,8 @@ class Oracle(keras_tuner.Oracle):
             return {"status": TrialStatus.STOPPED, "values": None}
         if trial_id == FIRST:
             return {"status": TrialStatus.RUNNING, "values": dict(self._given)}
+        if int(trial_id) <= len(self._first):
+            return {"status": TrialStatus.RUNNING, "values": self._first[int(trial_id) - 1]}
         # Threads only get into each other's way in matrices as small as these.
         with threadpool_limits(1), warnings.catch_warnings():
             # Of a Gaussian process that did not settle, which nobody can act on.
@@ -243,6 +247,10 @@ class _Bayesian(Oracle, keras_tuner.oracles.BayesianOptimizationOracle):
 
 class _Grid(Oracle, keras_tuner.oracles.GridSearchOracle):
     _populate_next: list[str]
+
+    def begin(self, space: Space, directory: pathlib.Path, *, limit: int) -> None:
+        """Has nothing to try first: a grid has its own order, and all of it is tried."""
+        super().begin(dataclasses.replace(space, first=()), directory, limit=limit)
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Begins with the flags as given where the grid has them."""

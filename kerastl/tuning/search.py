@@ -30,7 +30,7 @@ from kerastl.tuning.directory import (
 )
 from kerastl.tuning.isolation import Here, Isolated, Runner
 from kerastl.tuning.options import SearchOptions
-from kerastl.tuning.space import Space, default_ranges, read_space
+from kerastl.tuning.space import Space, default_space, read_space
 from kerastl.writing import replacing
 
 if TYPE_CHECKING:
@@ -375,9 +375,7 @@ def _here(splits: "Splits") -> Runner:
 def _default_space(config: Config) -> Space:
     from kerastl.tuning.blocks import list_blocks  # noqa: PLC0415  imports Keras
 
-    return read_space(
-        default_ranges(config, list_blocks(config.backbone, config.image_size)), config
-    )
+    return default_space(config, list_blocks(config.backbone, config.image_size))
 
 
 def _longest(space: Space) -> int:

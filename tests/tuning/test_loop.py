@@ -257,6 +257,16 @@ def test_a_first_trial_outside_the_space_does_not_mislead_the_model(tmp_path):
     assert {config.optimizer for config in asked[1:]} == {"sgd"}
 
 
+@pytest.mark.parametrize("tuner", ["random", "bayesian", "hyperband"])
+def test_what_is_to_be_tried_first_comes_after_the_flags_as_given(tuner, tmp_path):
+    searched = search(tmp_path, RATES, by_rate, tuner=tuner, max_trials=3)
+    by_hand = {"head_learning_rate": 0.03, "dropout": 0.125}
+    searched.space = dataclasses.replace(searched.space, first=(by_hand,))
+    given, first, _ = searched.run()
+    assert given == searched.space.config
+    assert (first.head_learning_rate, first.dropout, first.head_epochs) == (0.03, 0.125, 10)
+
+
 def test_a_budget_ends_a_search_between_trials(tmp_path):
     def slow(_):
         time.sleep(0.05)

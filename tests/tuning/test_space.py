@@ -3,7 +3,7 @@ import pytest
 from kerastl.config import Config
 from kerastl.errors import UsageError
 from kerastl.tune import read_flags
-from kerastl.tuning.space import Choice, Range, default_ranges, read_space
+from kerastl.tuning.space import Choice, Range, default_space, read_space
 
 
 def config(**changes):
@@ -157,14 +157,14 @@ def test_it_is_known_whether_the_flags_as_given_could_be_drawn(changes, has):
             [f"block_{number}" for number in range(1, 17)],
             {
                 "image_size": "choice(96,128)",
-                "unfreeze_from": "choice(block_14,block_7,block_4)",
+                "unfreeze_from": "choice(block_7,block_4)",
                 "finetune_epochs": "int(4,6)",
             },
         ),
         (
             {"image_size": 224},
             ["conv1", "conv2", "conv3", "conv4", "conv5"],
-            {"image_size": "choice(224,288)", "unfreeze_from": "choice(conv5,conv2,conv1)"},
+            {"image_size": "choice(224,288)", "unfreeze_from": "choice(conv3,conv2)"},
         ),
         (
             {"weights": "none", "head_epochs": 0, "finetune_epochs": 5},
@@ -175,9 +175,12 @@ def test_it_is_known_whether_the_flags_as_given_could_be_drawn(changes, has):
 )
 def test_the_default_space_fits_the_network(changes, blocks, expected):
     given = config(**changes)
-    ranges = default_ranges(given, blocks)
+    space = default_space(given, blocks)
+    ranges = space.to_text()
     assert {name: ranges.get(name) for name in expected} == expected
-    space = read_space(ranges, given)
+    # What is tried first is of the space.
+    assert all(space.has(space.config_for(values)) for values in space.first)
+    assert len(space.first) == (given.weights != "none")
     assert ("unfreeze_from" in space.dimensions) == (given.weights != "none")
 
 
