@@ -227,7 +227,7 @@ def test_the_default_space_is_for_any_network(config, source):
     kerastl.tune(config, None, options, source=source, progress=kerastl.Progress(printed))
     assert "  optimizer=choice(adamw)\n" in printed.getvalue()
     assert "  image_size=choice(96,128)\n" in printed.getvalue()
-    assert "  unfreeze_from=choice(block1,stem)\n" in printed.getvalue()
+    assert "  unfreeze_from=choice(block1)\n" in printed.getvalue()
 
 
 def test_memory_does_not_grow_over_trials(config, source):
