@@ -270,7 +270,7 @@ def default_space(config: Config, blocks: list[str]) -> Space:
         "augment": "flip",
         "augment_views": 2,
         "image_size": larger,
-        "unfreeze_from": next(iter(depths)),
+        "unfreeze_from": list(depths)[-1],
     }
     return dataclasses.replace(read_space(ranges, config), first=(by_hand,))
 
