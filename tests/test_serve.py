@@ -245,4 +245,4 @@ def test_help_names_every_flag(capsys):
 
 def test_page_is_part_of_the_package():
     setup = pathlib.Path(REPOSITORY / "setup.py").read_text("utf-8")
-    assert 'package_data={"kerastl.serving": ["page.html"]}' in setup
+    assert '"kerastl.serving": ["page.html"]' in setup

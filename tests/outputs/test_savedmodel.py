@@ -226,7 +226,7 @@ def test_card_says_what_the_model_takes_and_how_good_it_is(colour_run):
     assert card["class_names"] == list(fakes.COLOURS)
     assert card["input"]["image_size"] == fakes.IMAGE_SIZE
     assert card["input"]["resize"] == "crop"
-    assert card["pretrained_on"] == "not known, a weights file"
+    assert card["pretrained_on"] == "not known, a file of one's own"
     assert card["test"] == {name: test[name] for name in card["test"]}
     assert {"accuracy", "num_images", "balanced_accuracy"} <= set(card["test"])
     receipt = json.loads((colour_run.result.run_dir / "receipt.json").read_text("utf-8"))

@@ -95,7 +95,7 @@ def test_a_search_ends_with_a_run_of_its_best_settings(config, source, tmp_path)
     ("precision", "ranges"),
     [
         ("float32", {"head_learning_rate": "choice(0.05,0.01)"}),
-        ("mixed_bfloat16", {"image_size": "choice(16,24)"}),
+        pytest.param("mixed_bfloat16", {"image_size": "choice(16,24)"}, marks=pytest.mark.slow),
     ],
 )
 def test_a_trial_trains_as_a_run_does_whatever_came_before_it(config, source, precision, ranges):
@@ -230,6 +230,7 @@ def test_the_default_space_is_for_any_network(config, source):
     assert "  unfreeze_from=choice(block1)\n" in printed.getvalue()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_over_trials(config, source):
     resident = []
 
