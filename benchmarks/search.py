@@ -119,7 +119,14 @@ def _time_plain(config: kerastl.Config, trials: int, work: pathlib.Path) -> list
             directory=str(work),
             project_name="plain",
         )
-        tuner.search(train, validation_data=validation, epochs=config.head_epochs, verbose=0)
+        # The pipeline shuffles.
+        tuner.search(
+            train,
+            validation_data=validation,
+            epochs=config.head_epochs,
+            shuffle=False,
+            verbose=0,
+        )
     return seconds
 
 
