@@ -17,6 +17,7 @@ from kerastl.model.boundaries import flatten
 from kerastl.progress import Progress
 from kerastl.training.fit import EpochRow
 from kerastl.training.train import train
+from kerastl.tuning.options import OBJECTIVES
 from kerastl.tuning.space import CONDITIONS, Choice, Space
 from kerastl.tuning.trial_run import Forgetful, open_classifier, without_test
 
@@ -122,11 +123,11 @@ class TransferHyperModel(keras_tuner.HyperModel):
         config = _whole_config(hp.values, self._space)
         keras.utils.set_random_seed(config.seed)
         names = self._splits.source.class_names
-        flat, _ = open_classifier(config, num_classes=len(names))
-        flat.model.compile(
+        model = open_classifier(config, num_classes=len(names)).model
+        model.compile(
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
         )
-        return flat.model
+        return model
 
     def fit(
         self,
@@ -171,10 +172,7 @@ class TransferHyperModel(keras_tuner.HyperModel):
             )
         record.callbacks.on_train_end()
         best = max(record.rows, key=lambda row: (row.score(config.best_by), -row.val_loss))
-        return {
-            name: getattr(best, name)
-            for name in ("val_accuracy", "val_loss", "val_balanced_accuracy", "val_macro_f1")
-        }
+        return {name: getattr(best, name) for name in OBJECTIVES}
 
 
 class _Enough(Exception):  # noqa: N818  no error: a callback has ended the training

@@ -281,7 +281,6 @@ class _Search:
         )
         path = self._directory / _FINAL
         flags = self._run_dir / "flags.txt"
-        result = None
         # A file that is cut short or gone costs the final run.
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             known = json.loads(path.read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Iterable, Sequence
 
 from kerastl.data.splits import Splits
+from kerastl.tuning.directory import DIRECTORY
 from kerastl.tuning.evidence import Standing, order
 from kerastl.tuning.importance import Importance, measure_importance
 from kerastl.tuning.options import OBJECTIVES, SearchOptions
@@ -43,7 +44,7 @@ class SearchFiles:
         """
         self.are_kept = are_kept
         self._run_dir = run_dir
-        self._directory = run_dir / "tuning"
+        self._directory = run_dir / DIRECTORY
         self._space = space
         self._options = options
         self._labels = splits.source.labels[splits.validation]

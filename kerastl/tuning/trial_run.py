@@ -10,7 +10,7 @@ import numpy as np
 from kerastl.config import Config
 from kerastl.data.sources import reading_errors
 from kerastl.data.splits import Splits
-from kerastl.model.backbones import Blocks, find_backbone
+from kerastl.model.backbones import find_backbone
 from kerastl.model.boundaries import FlatModel, flatten
 from kerastl.model.build import DROPOUT, build_classifier
 from kerastl.model.weights import build_backbone
@@ -19,6 +19,7 @@ from kerastl.training.checks import Check
 from kerastl.training.evaluate import Evaluation
 from kerastl.training.fit import EpochRow
 from kerastl.training.train import Trained, check_phases, train
+from kerastl.tuning.options import OBJECTIVES
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -103,7 +104,7 @@ class Trainer:
             self._flat, self._values, self._key = None, [], ()
             _forget_networks()
             keras.utils.set_random_seed(config.seed)
-            flat, _ = open_classifier(config, num_classes=len(self.splits.source.class_names))
+            flat = open_classifier(config, num_classes=len(self.splits.source.class_names))
             self._values = [variable.numpy() for variable in flat.model.variables]
             self._flat, self._key = flat, key
         for variable, value in zip(self._flat.model.variables, self._values, strict=True):
@@ -121,7 +122,7 @@ def _forget_networks() -> None:
     gc.collect()
 
 
-def open_classifier(config: Config, *, num_classes: int) -> tuple[FlatModel, Blocks]:
+def open_classifier(config: Config, *, num_classes: int) -> FlatModel:
     """Builds the classifier that a config names, as a run does.
 
     Raises:
@@ -132,7 +133,7 @@ def open_classifier(config: Config, *, num_classes: int) -> tuple[FlatModel, Blo
     classifier = build_classifier(
         backbone, scaling=row.scaling, num_classes=num_classes, dropout=config.dropout
     )
-    return flatten(classifier), row.blocks
+    return flatten(classifier)
 
 
 def without_test(splits: Splits) -> Splits:
@@ -143,7 +144,4 @@ def without_test(splits: Splits) -> Splits:
 def score(evaluation: Evaluation, class_names: tuple[str, ...]) -> dict[str, float]:
     """Computes every objective of a model's answers for the validation images."""
     metrics = evaluation.metrics(class_names)
-    return {
-        f"val_{name}": float(metrics[name])
-        for name in ("accuracy", "loss", "balanced_accuracy", "macro_f1")
-    }
+    return {name: float(metrics[name.removeprefix("val_")]) for name in OBJECTIVES}
