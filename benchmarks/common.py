@@ -50,6 +50,24 @@ def plain_dataset(
     return dataset.batch(config.batch_size).prefetch(tf.data.AUTOTUNE)
 
 
+def plain_classifier(config: kerastl.Config, num_classes: int) -> tuple[keras.Model, keras.Model]:
+    """Builds a classifier on a frozen MobileNetV2 as a good user of Keras would.
+
+    Returns:
+        The backbone and the classifier, from pixels to logits.
+    """
+    backbone = keras.applications.MobileNetV2(
+        include_top=False,
+        weights=config.weights,
+        input_shape=(config.image_size, config.image_size, 3),
+    )
+    backbone.trainable = False
+    images = keras.Input((config.image_size, config.image_size, 3))
+    features = backbone(keras.layers.Rescaling(1 / 127.5, offset=-1)(images))
+    pooled = keras.layers.GlobalAveragePooling2D()(features)
+    return backbone, keras.Model(images, keras.layers.Dense(num_classes)(pooled))
+
+
 def spread(values: list[float]) -> str:
     """Formats measurements as their median, lowest and highest."""
     low, middle, high = min(values), statistics.median(values), max(values)

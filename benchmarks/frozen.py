@@ -21,7 +21,7 @@ import time
 from collections.abc import Sequence
 
 # First of all, since it chooses the backend that Keras takes when it is imported.
-from common import add_data_flags, machine, plain_dataset, spread  # isort: skip
+from common import add_data_flags, machine, plain_classifier, plain_dataset, spread  # isort: skip
 import keras
 import numpy as np
 import tensorflow as tf
@@ -86,17 +86,7 @@ def run_plain(config: kerastl.Config) -> Timing:
             plain_dataset(splits, indices, config, shuffled=indices is splits.train)
             for indices in (splits.train, splits.validation, splits.test)
         )
-        backbone = keras.applications.MobileNetV2(
-            include_top=False,
-            weights=config.weights,
-            input_shape=(config.image_size, config.image_size, 3),
-        )
-        backbone.trainable = False
-        images = keras.Input((config.image_size, config.image_size, 3))
-        features = backbone(keras.layers.Rescaling(1 / 127.5, offset=-1)(images))
-        pooled = keras.layers.GlobalAveragePooling2D()(features)
-        logits = keras.layers.Dense(len(splits.source.class_names))(pooled)
-        model = keras.Model(images, logits)
+        backbone, model = plain_classifier(config, len(splits.source.class_names))
         training = time.monotonic()
         rate, epochs = config.head_learning_rate, config.head_epochs
         _fit(model, train, validation, config, rate=rate, epochs=epochs)

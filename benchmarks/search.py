@@ -20,7 +20,7 @@ import tempfile
 import time
 
 # First of all, since it chooses the backend that Keras takes when it is imported.
-from common import add_data_flags, machine, plain_dataset  # isort: skip
+from common import add_data_flags, machine, plain_classifier, plain_dataset  # isort: skip
 import keras
 import keras_tuner
 
@@ -133,16 +133,7 @@ def _time_plain(config: kerastl.Config, trials: int, work: pathlib.Path) -> list
 def _build(
     hp: keras_tuner.HyperParameters, config: kerastl.Config, num_classes: int, steps: int
 ) -> keras.Model:
-    backbone = keras.applications.MobileNetV2(
-        include_top=False,
-        weights=config.weights,
-        input_shape=(config.image_size, config.image_size, 3),
-    )
-    backbone.trainable = False
-    images = keras.Input((config.image_size, config.image_size, 3))
-    features = backbone(keras.layers.Rescaling(1 / 127.5, offset=-1)(images))
-    pooled = keras.layers.GlobalAveragePooling2D()(features)
-    model = keras.Model(images, keras.layers.Dense(num_classes)(pooled))
+    _, model = plain_classifier(config, num_classes)
     schedule = keras.optimizers.schedules.CosineDecay(
         hp.Float("rate", 0.001, 0.1, sampling="log"), config.head_epochs * steps
     )
