@@ -65,7 +65,13 @@ def _train(arguments: Sequence[str], output: Progress) -> None:
 
 
 def tell_test(result: Result, output: Progress) -> None:
-    """Says what accuracy a run had on its test images, and how sure that is."""
+    """Says what each phase reached, and how accurate the result is on the test images."""
+    phases = result.metrics["highest_validation_accuracy"]
+    if phases.keys() == {"head", "finetune"}:
+        output.line(
+            f"Transfer: highest validation accuracy {phases['head']:.4f} of a head on frozen "
+            f"features, {phases['finetune']:.4f} of fine-tuning."
+        )
     test = result.metrics["test"]
     output.line(
         f"Test accuracy {test['accuracy']:.4f} "

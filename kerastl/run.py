@@ -104,9 +104,8 @@ def _run(
 ) -> Result:
     # Only now, since these import Keras, which takes its backend when it is imported.
     from kerastl.data.sources import reading_errors  # noqa: PLC0415
-    from kerastl.model.boundaries import flatten  # noqa: PLC0415
-    from kerastl.model.build import build_classifier  # noqa: PLC0415
-    from kerastl.model.weights import build_backbone, fingerprint  # noqa: PLC0415
+    from kerastl.model.build import open_classifier  # noqa: PLC0415
+    from kerastl.model.weights import BACKBONE, fingerprint  # noqa: PLC0415
     from kerastl.outputs.record import RunDirectory  # noqa: PLC0415
     from kerastl.training.train import check_phases, train  # noqa: PLC0415
     from kerastl.writing import in_the_end  # noqa: PLC0415
@@ -115,16 +114,9 @@ def _run(
     _warn(config, progress)
     splits = read_data(config, given, progress)
     source = splits.source
-    row = find_backbone(config.backbone, image_size=config.image_size)
-    backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
-    classifier = build_classifier(
-        backbone,
-        scaling=row.scaling,
-        num_classes=len(source.class_names),
-        dropout=config.dropout,
-    )
-    flat = flatten(classifier)
-    check_phases(flat, row.blocks, config)
+    blocks = find_backbone(config.backbone, image_size=config.image_size).blocks
+    flat = open_classifier(config, num_classes=len(source.class_names))
+    check_phases(flat, blocks, config)
 
     # Only now, when nothing is missing or misspelt: a run that cannot start costs no earlier one.
     clear(run_dir)
@@ -134,7 +126,10 @@ def _run(
     record.write_audit(source.findings)
     receipt: dict[str, Any] = {
         "data": {"name": source.name, "fingerprint": source.fingerprint()},
-        "weights": {"name": config.weights, "fingerprint": fingerprint(backbone)},
+        "weights": {
+            "name": config.weights,
+            "fingerprint": fingerprint(flat.model.get_layer(BACKBONE)),
+        },
         "seed": config.seed,
     }
 
@@ -144,7 +139,7 @@ def _run(
 
     # A run that failed or was stopped tells what it had checked until then.
     with reading_errors(), in_the_end(write_receipt):
-        trained = train(flat, row.blocks, splits, config, record=record, progress=progress)
+        trained = train(flat, blocks, splits, config, record=record, progress=progress)
         receipt["seconds"] = trained.seconds
         _look_at_labels(trained, splits, config, record, progress)
         metrics, test = _evaluate(trained, splits, config, record, progress)
@@ -263,6 +258,7 @@ def _evaluate(
         "test": test.metrics(splits.source.class_names),
         "validation": validation.metrics(splits.source.class_names),
         "best": {"phase": trained.best.phase, "epoch": trained.best.epoch},
+        "highest_validation_accuracy": trained.accuracies,
     }
     seen = splits.seen_before()
     if seen.any():

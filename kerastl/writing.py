@@ -1,13 +1,15 @@
 """Writes that appear whole or not at all, and are one line where the disk refuses them."""
 
 import contextlib
+import csv
 import errno
+import io
 import os
 import pathlib
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kerastl.errors import KerastlError, cannot_write
 
@@ -41,6 +43,25 @@ def replacing(path: pathlib.Path, *, field: str) -> Iterator[pathlib.Path]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def replace_text(path: pathlib.Path, text: str, *, field: str) -> None:
+    """Writes a UTF-8 file as `replacing` does, with line ends as they are in `text`.
+
+    Raises:
+        KerastlError: If it cannot be written; nothing half-written is left.
+    """
+    with replacing(path, field=field) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Gives a table as the text of a CSV file."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 @contextlib.contextmanager

@@ -59,6 +59,14 @@ def test_error_is_shown_on_an_ascii_console():
     )
 
 
+TEST = {
+    "accuracy": 0.83116,
+    "accuracy_low": 0.8143,
+    "accuracy_high": 0.84702,
+    "num_images": 2000,
+}
+
+
 def test_package_is_imported_without_anything_slow():
     done = run_python("-c", "import kerastl; print(kerastl.Config.__name__, kerastl.__version__)")
     assert done.stdout.startswith("Config ")
@@ -70,12 +78,14 @@ def fake_run(monkeypatch):
     """Replaces the run by what a test wants to happen; says with what it was called."""
     calls = []
 
-    def use(outcome):
+    def use(outcome, phases=types.MappingProxyType({"head": 0.5})):
         def run(config, *, progress):
             calls.append(config)
             if isinstance(outcome, BaseException):
                 raise outcome
-            return types.SimpleNamespace(metrics={"test": outcome})
+            return types.SimpleNamespace(
+                metrics={"test": outcome, "highest_validation_accuracy": phases}
+            )
 
         monkeypatch.setattr(main, "run", run)
         return calls
@@ -84,19 +94,32 @@ def fake_run(monkeypatch):
 
 
 def test_last_line_tells_the_test_accuracy(fake_run, capsys):
-    calls = fake_run(
-        {
-            "accuracy": 0.83116,
-            "accuracy_low": 0.8143,
-            "accuracy_high": 0.84702,
-            "num_images": 2000,
-        }
-    )
+    calls = fake_run(TEST)
     assert main.main(["--dataset=digits", "--run_dir=x", "--seed=5"]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[-1] == "Test accuracy 0.8312 (0.8143-0.8470) on 2000 images"
     assert err == ""
     assert [call.seed for call in calls] == [5]
+
+
+@pytest.mark.parametrize(
+    ("phases", "lines"),
+    [
+        ({"head": 0.5}, []),
+        ({"scratch": 0.5}, []),
+        (
+            {"head": 0.5, "finetune": 0.75},
+            [
+                "Transfer: highest validation accuracy 0.5000 of a head on frozen features, "
+                "0.7500 of fine-tuning."
+            ],
+        ),
+    ],
+)
+def test_the_end_tells_what_transfer_gave(phases, lines, fake_run, capsys):
+    fake_run(TEST, phases)
+    main.main(["--dataset=digits", "--run_dir=x"])
+    assert capsys.readouterr().out.splitlines()[:-1] == lines
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,11 @@ import pathlib
 import re
 from collections.abc import Callable, Sequence
 
+from kerastl.config import BUNDLED
 from kerastl.errors import bad_value, closest, unknown_name
+
+# Weights that are no file.
+NAMED_WEIGHTS = ("imagenet", BUNDLED, "none")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,18 +218,17 @@ def check_weights(weights: str) -> None:
     Raises:
         UsageError: If the file is not there, or has another ending.
     """
-    names = ("imagenet", "bundled", "none")
-    if weights in names:
+    if weights in NAMED_WEIGHTS:
         return
     path = weights
     if not pathlib.Path(path).is_file():
-        near = closest(weights, names)
+        near = closest(weights, NAMED_WEIGHTS)
         advice = f"Did you mean {near[0]!r}? " if near else ""
         raise bad_value(
             "weights",
             path,
             "is not a file",
-            f"{advice}Use {', '.join(names)} or the path of a weights file",
+            f"{advice}Use {', '.join(NAMED_WEIGHTS)} or the path of a weights file",
         )
     if not path.endswith((".h5", ".keras")):
         raise bad_value(

@@ -15,8 +15,8 @@ from kerastl.model.backbones import Blocks
 from kerastl.model.boundaries import Boundary, FlatModel, find_boundaries
 from kerastl.model.build import POOLED
 from kerastl.model.nesting import models_in
+from kerastl.model.weights import BACKBONE
 
-_BACKBONE = "backbone"
 NORMALIZATIONS = (
     keras.layers.BatchNormalization,
     keras.layers.GroupNormalization,
@@ -171,7 +171,7 @@ def _names(labels: Mapping[int, str | None]) -> list[str]:
 
 def _labels(flat: FlatModel, blocks: Blocks) -> dict[int, str | None]:
     positions = [
-        position for position, step in enumerate(flat.steps) if step.path[:1] == (_BACKBONE,)
+        position for position, step in enumerate(flat.steps) if step.path[:1] == (BACKBONE,)
     ]
     labels = blocks.label([flat.steps[position].layer.name for position in positions])
     return dict(zip(positions, labels, strict=True))

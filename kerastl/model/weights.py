@@ -22,6 +22,9 @@ from kerastl.errors import KerastlError, bad_value
 from kerastl.model.backbones import IMAGENET_DEVIATION, IMAGENET_MEAN, Backbone, check_weights
 from kerastl.model.nesting import models_in
 
+# What the network is called in a classifier.
+BACKBONE = "backbone"
+
 _NETWORK_TIMEOUT_SECONDS = 20
 
 # Written by tools/pretrain_bundled.py.
@@ -99,7 +102,7 @@ def build_backbone(backbone: Backbone, *, weights: str, image_size: int) -> kera
 
 def _named(network: keras.Model) -> keras.Model:
     # Some builders take their own `name` for the size of the network or its weights.
-    return keras.Model(network.input, network.output, name="backbone")
+    return keras.Model(network.input, network.output, name=BACKBONE)
 
 
 def fingerprint(model: keras.Model) -> str:
@@ -240,7 +243,7 @@ def _with_published_scaling(network: keras.Model) -> keras.Model:
     offsets = [255 * mean * (1 - k) for mean, k in zip(IMAGENET_MEAN, factors, strict=True)]
     images = keras.Input(network.input.shape[1:], name="pixels")
     rescaled = keras.layers.Rescaling(factors, offsets, dtype="float32", name="published_scaling")
-    return keras.Model(images, network(rescaled(images)), name="backbone")
+    return keras.Model(images, network(rescaled(images)), name=BACKBONE)
 
 
 def _gist(error: Exception) -> str:

@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import importlib.metadata
-import io
 import json
 import os
 import pathlib
@@ -24,7 +23,7 @@ from kerastl.training.checks import Check
 from kerastl.training.evaluate import Evaluation
 from kerastl.training.fit import EpochRow
 from kerastl.version import VERSION
-from kerastl.writing import explained, remove_leftovers, replacing
+from kerastl.writing import csv_text, explained, remove_leftovers, replace_text, replacing
 
 # The flag that all of it is written below.
 _FIELD = "run_dir"
@@ -180,15 +179,10 @@ class RunDirectory:
         self._write(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
     def _write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
-        self._write(name, text.getvalue())
+        self._write(name, csv_text(header, rows))
 
     def _write(self, name: str, text: str) -> None:
-        with replacing(self.path / name, field=_FIELD) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
+        replace_text(self.path / name, text, field=_FIELD)
 
 
 def device_names() -> list[str]:

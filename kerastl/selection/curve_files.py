@@ -1,14 +1,12 @@
 """What a learning curve leaves in its directory."""
 
-import csv
-import io
 import pathlib
 from collections.abc import Iterator
 
 from kerastl.selection.curve_chart import draw_learning_curve
 from kerastl.selection.extrapolation import MULTIPLES, Curve
 from kerastl.selection.learning_curve import LearningCurve
-from kerastl.writing import replacing
+from kerastl.writing import csv_text, replace_text
 
 CHART = "learning_curve.svg"
 # The last to be written: it says that the curve is finished.
@@ -20,15 +18,10 @@ _FIELD = "run_dir"
 
 def write_learning_curve(curve: LearningCurve, run_dir: pathlib.Path, *, title: str) -> None:
     """Writes `learning_curve.svg` and `learning_curve.csv`."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(HEADER)
-    for each in (curve.whole, *curve.classes):
-        writer.writerows(_rows(each, curve))
+    rows = (row for each in (curve.whole, *curve.classes) for row in _rows(each, curve))
     chart = draw_learning_curve(curve, title=title)
-    for name, text in ((CHART, chart), (TABLE, table.getvalue())):
-        with replacing(run_dir / name, field=_FIELD) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
+    for name, text in ((CHART, chart), (TABLE, csv_text(HEADER, rows))):
+        replace_text(run_dir / name, text, field=_FIELD)
 
 
 def _rows(curve: Curve, whole: LearningCurve) -> Iterator[tuple[str, ...]]:

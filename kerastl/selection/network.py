@@ -12,10 +12,9 @@ from kerastl.config import Config
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
 from kerastl.model.backbones import find_backbone
-from kerastl.model.boundaries import Boundary, FlatModel, flatten
-from kerastl.model.build import build_classifier
+from kerastl.model.boundaries import Boundary, FlatModel
+from kerastl.model.build import open_classifier
 from kerastl.model.phases import find_boundary, find_first
-from kerastl.model.weights import build_backbone
 from kerastl.progress import Progress
 from kerastl.training.features import FrozenPart, count_stored, fold, seconds_per_image
 
@@ -80,7 +79,7 @@ class Network:
         stored = frozen.get(self.boundary)
         if stored is None:
             return None
-        return stored.store.read(stored.rows[splits.train])
+        return stored.take(splits.train)
 
     def milliseconds(self, *batch_sizes: int) -> list[float]:
         """Times the network alone, from pixels to logits, for each image of a batch.
@@ -119,23 +118,16 @@ def open_network(config: Config, *, num_classes: int) -> Network:
     Raises:
         KerastlError: If its weights cannot be had.
     """
-    row = find_backbone(config.backbone, image_size=config.image_size)
-    backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
-    flat = flatten(
-        build_classifier(
-            backbone, scaling=row.scaling, num_classes=num_classes, dropout=config.dropout
-        )
-    )
+    blocks = find_backbone(config.backbone, image_size=config.image_size).blocks
+    flat = open_classifier(config, num_classes=num_classes)
     notes = []
     if config.unfreeze_from:
         try:
-            find_first(flat, config.unfreeze_from, row.blocks)
+            find_first(flat, config.unfreeze_from, blocks)
         except KerastlError:
             notes.append(
                 f"unfreeze_from={config.unfreeze_from} is no part of {config.backbone}, so it is "
                 "left to the top block"
             )
             config = dataclasses.replace(config, unfreeze_from="")
-    return Network(
-        config, flat, find_boundary(flat, find_first(flat, None, row.blocks)), tuple(notes)
-    )
+    return Network(config, flat, find_boundary(flat, find_first(flat, None, blocks)), tuple(notes))

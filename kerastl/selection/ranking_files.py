@@ -1,8 +1,6 @@
 """What a ranking leaves in its directory, and its table."""
 
-import csv
 import dataclasses
-import io
 import math
 import pathlib
 from collections.abc import Sequence
@@ -10,7 +8,7 @@ from collections.abc import Sequence
 from kerastl.progress import Progress
 from kerastl.selection.ranking_chart import draw_ranking
 from kerastl.selection.rows import BATCH, Row, in_order, names, unbeaten
-from kerastl.writing import replacing
+from kerastl.writing import csv_text, replace_text
 
 TABLE = "ranking.csv"
 CHART = "ranking.svg"
@@ -77,18 +75,15 @@ class RankingFiles:
         return best
 
     def _write(self, name: str, text: str) -> None:
-        with replacing(self._run_dir / name, field=_FIELD) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
+        replace_text(self._run_dir / name, text, field=_FIELD)
 
 
 def table_of(rows: Sequence[Row]) -> str:
     """Gives `ranking.csv`'s content, the best first."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEADER)
     ordered = in_order(rows)
-    for row, is_unbeaten in zip(ordered, unbeaten(ordered), strict=True):
-        writer.writerow(
+    return csv_text(
+        HEADER,
+        (
             (
                 row.config.backbone,
                 row.config.weights,
@@ -102,8 +97,9 @@ def table_of(rows: Sequence[Row]) -> str:
                 *map(_number, (row.h_score, row.logme, row.strength, row.seconds)),
                 row.reason,
             )
-        )
-    return text.getvalue()
+            for row, is_unbeaten in zip(ordered, unbeaten(ordered), strict=True)
+        ),
+    )
 
 
 def tell_row(row: Row) -> str:

@@ -5,8 +5,10 @@ One pass over the images that the store does not have yet gives all boundaries o
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
+import math
 import pathlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +39,9 @@ _BATCH_SIZE_OF_LARGE = 32
 _LARGE = 160  # px
 # A graph with its weights as constants has to stay below 2 GiB, protobuf's limit.
 _MAX_FOLDED_BYTES = 1 << 30
+# Features of a run that are kept in memory, where an epoch takes no call to the system for each
+# image: a head's, of up to 25,000 images with 1,280 channels.
+_MAX_BYTES_IN_MEMORY = 128_000_000
 # Share of the disk's free space that the store may fill, unless --cache_limit_gb says otherwise.
 _FREE_SHARE = 0.5
 _GIGABYTE = 10**9
@@ -73,10 +78,24 @@ class StoredFeatures:
 
     def read(self, indices: tf.Tensor) -> tf.Tensor:
         """Reads a batch by indices, versions included, float32 (batch, *shape)."""
-        features = tf.numpy_function(
-            lambda batch: self.store.read(self.rows[batch]), [indices], tf.float32, stateful=False
-        )
+        features = tf.numpy_function(self.take, [indices], tf.float32, stateful=False)
         return tf.ensure_shape(features, [None, *self.store.shape])
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Does what `read` does, outside of TensorFlow."""
+        rows = self.rows[indices]
+        if self._in_memory is None:
+            return self.store.read(rows)
+        known, values = self._in_memory
+        return values[np.searchsorted(known, rows)]
+
+    @functools.cached_property
+    def _in_memory(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Rows in order and their features, None where they would take too much memory."""
+        known = np.unique(self.rows[self.rows >= 0])
+        if 4 * len(known) * math.prod(self.store.shape) > _MAX_BYTES_IN_MEMORY:
+            return None
+        return known, self.store.read(known)
 
 
 class FrozenPart:

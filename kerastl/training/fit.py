@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerastl.config import Config
+from kerastl.config import Config, Phase
 from kerastl.data.pipeline import count_steps
 from kerastl.errors import KerastlError
 from kerastl.model.phases import Plan, silent_dropout
@@ -19,6 +19,8 @@ from kerastl.training.scores import BalancedAccuracy, MacroF1
 
 _NOT_FINITE = "the loss is not finite"
 _LARGEST_LOSS = 1e20
+# Steps of a head on stored features take as long as a call from Python: so many go into one.
+_MOST_STEPS_AT_ONCE = 256
 # What Keras reports of an epoch that has a place in its row.
 _REPORTED = (
     "loss",
@@ -172,6 +174,7 @@ def train_phase(
         ],
         # XLA is several times slower on a CPU; on a GPU it has not been measured.
         jit_compile=False,
+        steps_per_execution=_steps_at_once(phase, data, steps_per_epoch),
     )
     # Or the first step would make these variables, and TensorFlow would build it twice.
     model.optimizer.build(plan.upper.trainable_variables)
@@ -191,7 +194,7 @@ def train_phase(
         except tf.errors.InvalidArgumentError as error:
             if _NOT_FINITE not in str(error):
                 raise
-            raise _not_finite(watcher, schedule) from error
+            raise _not_finite(watcher, schedule, steps=int(model.steps_done)) from error
     return phase.epochs * steps_per_epoch
 
 
@@ -207,12 +210,29 @@ class _PhaseModel(keras.Model):
         super().__init__(name=plan.phase.name, dtype="float32")
         self._upper = plan.upper
         self._data = data
+        # Not Keras's own, which is no weight of the model, and not the optimizer's, which counts
+        # a step whose loss is not finite or does not, as it happens.
+        self.steps_done = tf.Variable(0, trainable=False, dtype=tf.int64)
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        logs = super().train_step(data)
+        with tf.control_dependencies(list(logs.values())):
+            self.steps_done.assign_add(1)
+        return logs
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         stored = self._data.train_stored if training else self._data.validation_stored
         if not stored and self._data.lower is not None:
             inputs = self._data.lower(inputs)
         return self._upper(inputs, training=training)
+
+
+def _steps_at_once(phase: Phase, data: PhaseData, steps_per_epoch: int) -> int:
+    """Counts the steps that a call runs; a number of calls is an epoch."""
+    if phase.name != "head" or not data.train_stored:
+        return 1
+    most = min(steps_per_epoch, _MOST_STEPS_AT_ONCE)
+    return next(count for count in range(most, 0, -1) if steps_per_epoch % count == 0)
 
 
 def _finite_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -262,7 +282,8 @@ class _Watcher(keras.callbacks.Callback):
         super().__init__()
         self.phase = plan.phase
         self.validating = False
-        self.steps_done = 0
+        self._steps_done = 0
+        self._first_steps = 0
         self.listeners: list[Callable[[EpochRow], None]] = []
         self.steps_per_epoch = count_steps(data.num_train, config.batch_size)
         self._schedule = schedule
@@ -282,10 +303,11 @@ class _Watcher(keras.callbacks.Callback):
         self.validating = False
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self.steps_done += 1
-        if self.steps_done == 1:
+        self._steps_done = self._epoch * self.steps_per_epoch + batch + 1
+        if not self._first_steps:
             # Building the training step takes longer than many steps and comes only once.
-            self._first_step_end = time.monotonic()
+            self._first_steps = self._steps_done
+            self._first_end = time.monotonic()
         if not self._progress.on_terminal or logs is None:
             return
         seconds = time.monotonic() - self._epoch_start
@@ -318,16 +340,17 @@ class _Watcher(keras.callbacks.Callback):
         return f"{self.phase.name} {self._epoch + 1}/{self.phase.epochs}"
 
     def _left(self) -> str:
-        steps_left = self.phase.epochs * self.steps_per_epoch - self.steps_done
-        if self.steps_done < 2 or not steps_left:  # noqa: PLR2004  one step has no duration yet
+        steps_left = self.phase.epochs * self.steps_per_epoch - self._steps_done
+        steps_timed = self._steps_done - self._first_steps
+        if not steps_timed or not steps_left:
             return ""
-        seconds = (time.monotonic() - self._first_step_end) / (self.steps_done - 1)
+        seconds = (time.monotonic() - self._first_end) / steps_timed
         return f"  {format_duration(seconds * steps_left)} left"
 
 
-def _not_finite(watcher: _Watcher, schedule: LearningRate) -> KerastlError:
+def _not_finite(watcher: _Watcher, schedule: LearningRate, *, steps: int) -> KerastlError:
     # A loss of validation follows the last step done, one of training belongs to the next.
-    step = watcher.steps_done - (1 if watcher.validating else 0)
+    step = steps - (1 if watcher.validating else 0)
     epoch, step_in_epoch = divmod(step, watcher.steps_per_epoch)
     where = "validation after step" if watcher.validating else "step"
     return KerastlError(

@@ -12,6 +12,7 @@ import dataclasses
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import math
 import os
@@ -33,6 +34,7 @@ from kerastl.writing import (
     explained,
     hidden_beside,
     remove_leftovers,
+    replace_text,
     replacing,
 )
 
@@ -143,17 +145,19 @@ class FeatureStore:
         buffer = np.empty((len(rows), *self.shape), self.dtype)
         target = buffer.reshape(-1).view(np.uint8).data
         segments = np.searchsorted(self._starts, rows, side="right") - 1
-        offsets = (rows - self._starts[segments]) * self._row_bytes
+        # Rows that follow each other in the file are read together: a call takes longer than
+        # the bytes of a row.
+        is_first = (np.diff(rows, prepend=-2) != 1) | (np.diff(segments, prepend=-1) != 0)
+        firsts = np.flatnonzero(is_first)
+        ends = np.append(firsts[1:], len(rows)) * self._row_bytes
+        offsets = (rows - self._starts[segments])[firsts] * self._row_bytes
         for segment in np.unique(segments).tolist():
-            positions = np.flatnonzero(segments == segment)
+            runs = np.flatnonzero(segments[firsts] == segment)
             with open(self._paths[segment], "rb", buffering=0) as file:
-                for position, offset in zip(
-                    positions.tolist(), offsets[positions].tolist(), strict=True
+                for first, end, offset in zip(
+                    firsts[runs].tolist(), ends[runs].tolist(), offsets[runs].tolist(), strict=True
                 ):
-                    start = position * self._row_bytes
-                    row = target[start : start + self._row_bytes]
-                    if os.preadv(file.fileno(), [row], offset) != len(row):
-                        raise OSError(errno.EIO, "a row ends early", str(self._paths[segment]))
+                    _read_into(target[first * self._row_bytes : end], file, offset)
         return buffer.astype(np.float32, copy=False)
 
     @contextlib.contextmanager
@@ -171,8 +175,8 @@ class FeatureStore:
     def describe(self, **facts: Any) -> None:
         """Notes what a person wants to know of the combination, and that it is in use."""
         about = _read_about(self.path) | {"identity": self._identity} | facts
-        with replacing(self.path / _ABOUT, field=_FIELD) as temporary:
-            temporary.write_text(json.dumps(about | {"last_use": time.time()}), encoding="utf-8")
+        text = json.dumps(about | {"last_use": time.time()})
+        replace_text(self.path / _ABOUT, text, field=_FIELD)
 
     def about(self) -> dict[str, Any]:
         """Reads what `describe` has noted."""
@@ -414,6 +418,16 @@ def _read_index(index: pathlib.Path) -> tuple[np.ndarray, np.ndarray] | None:
     middle = _COUNT.size + count * _DIGEST_BYTES
     digests = np.frombuffer(body[_COUNT.size : middle], np.uint8).reshape(count, _DIGEST_BYTES)
     return digests, np.frombuffer(body[middle:], "<u4")
+
+
+def _read_into(target: memoryview, file: io.FileIO, offset: int) -> None:
+    """Fills `target`; the system may give a large piece in parts."""
+    done = 0
+    while done < len(target):
+        count = os.preadv(file.fileno(), [target[done:]], offset + done)
+        if not count:
+            raise OSError(errno.EIO, "a row ends early", str(file.name))
+        done += count
 
 
 def _checksums(path: pathlib.Path, row_bytes: int) -> np.ndarray:

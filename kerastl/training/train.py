@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 import keras
@@ -33,6 +33,7 @@ class Trained:
     Attributes:
         classifier: Model from images to logits, with the best weights.
         best: The epoch that they come from.
+        accuracies: Highest validation accuracy of each phase, by the phase's name.
         seconds: Time of each phase, and of computing and checking stored features.
         evaluate: Evaluates the classifier on images of the source, by their indices, from
             stored features where there are some.
@@ -44,6 +45,7 @@ class Trained:
 
     classifier: keras.Model
     best: EpochRow
+    accuracies: dict[str, float]
     seconds: dict[str, float]
     evaluate: Callable[[np.ndarray], Evaluation]
     evaluate_whole: Callable[[np.ndarray], Evaluation]
@@ -149,7 +151,10 @@ def train(
             _tell_savings(phase, features, splits, seconds[phase.name], progress)
     if best.row is None:
         raise AssertionError("training ended without an epoch")
-    _tell_best(best.row, best.accuracies, config, progress)
+    progress.line(
+        f"Best: {best.row.phase} epoch {best.row.epoch}, validation "
+        f"{config.best_by.replace('_', ' ')} {abs(best.row.score(config.best_by)):.4f}."
+    )
     # Nothing below the lowest boundary has changed, so its features hold for the result.
     lowest = boundaries[min(boundaries)]
     features = frozen.get(lowest)
@@ -158,6 +163,7 @@ def train(
     return Trained(
         classifier=classifier,
         best=best.row,
+        accuracies=best.accuracies,
         seconds=seconds,
         evaluate=_evaluator(lambda inputs: upper(lower(inputs)), splits, config, features),
         evaluate_whole=_evaluator(classifier, splits, config, None),
@@ -172,7 +178,7 @@ def _pooled_reader(
     pooled = frozen.get(boundary)
     if pooled is None:
         return None
-    return lambda indices: pooled.store.read(pooled.rows[indices])
+    return pooled.take
 
 
 def _class_weights(splits: Splits, config: Config, progress: Progress) -> np.ndarray | None:
@@ -188,20 +194,6 @@ def _class_weights(splits: Splits, config: Config, progress: Progress) -> np.nda
         formula = f"proportional to the root of {formula}"
     progress.line(f"Class weights ({config.class_weights}, {formula}): {named}.")
     return weights
-
-
-def _tell_best(
-    row: EpochRow, accuracies: Mapping[str, float], config: Config, progress: Progress
-) -> None:
-    progress.line(
-        f"Best: {row.phase} epoch {row.epoch}, "
-        f"validation {config.best_by.replace('_', ' ')} {abs(row.score(config.best_by)):.4f}."
-    )
-    if accuracies.keys() == {"head", "finetune"}:
-        progress.line(
-            f"Transfer: highest validation accuracy {accuracies['head']:.4f} of a head on "
-            f"frozen features, {accuracies['finetune']:.4f} of fine-tuning."
-        )
 
 
 def _has_batch_norm(flat: FlatModel) -> bool:

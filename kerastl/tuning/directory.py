@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import fcntl
+import hashlib
 import json
 import os
 import pathlib
@@ -51,7 +52,13 @@ def describe(space: Space, options: SearchOptions) -> dict[str, Any]:
     asked = {
         name: getattr(options, name) for name in ("tuner", "objective", "executions_per_trial")
     }
-    return {**flags, **asked, "search_space": space.to_text()}
+    files = {path: _sha256(path) for path in space.weights_files()}
+    return {**flags, **asked, "search_space": space.to_text(), "weights_sha256": files}
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_same(path: pathlib.Path, about: Mapping[str, Any], config: Config) -> None:

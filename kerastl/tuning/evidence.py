@@ -52,7 +52,7 @@ class Standing:
 
 
 def order(trials: list[Trial], labels: np.ndarray, options: SearchOptions) -> list[Standing]:
-    """Orders completed trials, the best first; of equal ones the earlier comes first.
+    """Orders completed trials, the best first; of equal ones that with the lower loss.
 
     Args:
         trials: All that ended.
@@ -61,7 +61,9 @@ def order(trials: list[Trial], labels: np.ndarray, options: SearchOptions) -> li
     """
     name, sign = options.objective, options.sign
     completed = [trial for trial in trials if trial.status == COMPLETED]
-    completed.sort(key=lambda trial: (-sign * trial.scores[name], trial.number))
+    completed.sort(
+        key=lambda trial: (-sign * trial.scores[name], trial.scores["val_loss"], trial.number)
+    )
     standings = []
     for trial in completed:
         best = completed[0]

@@ -27,7 +27,7 @@ def measure_gain(
         given: The flags as given, which are trained once more.
         splits: The images, test included.
         run_dir: Where the final run's predictions are.
-        progress: Says what is trained.
+        progress: Gets the lines of that training.
 
     Returns:
         `num_images`, `accuracy`, `accuracy_as_given`, their `difference`, the ends of its 95 %
@@ -41,7 +41,7 @@ def measure_gain(
         compared = found
     else:
         progress.line("The flags as given are trained once more, to be compared.")
-        trained = Trainer(splits).train(given, Progress())
+        trained = Trainer(splits).train(given, progress)
         with reading_errors():
             compared = trained.evaluate(splits.test)
     low, high = difference_interval(

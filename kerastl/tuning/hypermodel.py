@@ -14,12 +14,13 @@ from kerastl.data.splits import Splits
 from kerastl.errors import UsageError
 from kerastl.model.backbones import find_backbone
 from kerastl.model.boundaries import flatten
+from kerastl.model.build import open_classifier
 from kerastl.progress import Progress
 from kerastl.training.fit import EpochRow
 from kerastl.training.train import train
 from kerastl.tuning.options import OBJECTIVES
 from kerastl.tuning.space import CONDITIONS, Choice, Space
-from kerastl.tuning.trial_run import Forgetful, open_classifier, without_test
+from kerastl.tuning.trial_run import Forgetful, without_test
 
 # What hyperband adds to a trial's values: how many epochs it has, of the most there are.
 EPOCHS = "tuner/epochs"

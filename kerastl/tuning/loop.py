@@ -90,11 +90,15 @@ class Board:
         return len(self._seconds)
 
     def has_time(self) -> bool:
-        """Says whether another trial, and the final run, are expected to end within the budget."""
+        """Says whether another trial, and what follows the last, should end within the budget.
+
+        The final run and its comparison train the best settings and the flags as given again.
+        """
         if not self._seconds:
             return time.monotonic() < self._deadline
-        final = self.standings[0].trial.seconds if self.standings else 0.0
-        reserve = final if self.options.final_run else 0.0
+        again = {standing.trial.number: standing.trial for standing in self.standings[:1]}
+        again |= {trial.number: trial for trial in self.trials.values() if trial.number == 0}
+        reserve = sum(trial.seconds for trial in again.values()) if self.options.final_run else 0.0
         return time.monotonic() + max(self._seconds[-3:]) + reserve < self._deadline
 
     def _write(self) -> None:

@@ -24,7 +24,7 @@ from kerastl.tuning.options import OBJECTIVES, SearchOptions
 from kerastl.tuning.space import Space
 from kerastl.tuning.trials import COMPLETED
 from kerastl.tuning.trials import Trial as Finished
-from kerastl.writing import replacing
+from kerastl.writing import replace_text
 
 PROJECT = "keras_tuner"
 FIRST = "0000"
@@ -140,8 +140,7 @@ class Oracle(keras_tuner.Oracle):
         self._write(f"{self._get_trial_dir(trial.trial_id)}/trial.json", trial.get_state())
 
     def _write(self, path: str, state: Mapping[str, Any]) -> None:
-        with replacing(pathlib.Path(path), field="run_dir") as temporary:
-            temporary.write_text(json.dumps(state), encoding="utf-8")
+        replace_text(pathlib.Path(path), json.dumps(state), field="run_dir")
 
     def resume(self, finished: Mapping[int, Finished], space: Space) -> None:
         """Takes up a search where it ended.

@@ -31,7 +31,7 @@ from kerastl.tuning.directory import (
 from kerastl.tuning.isolation import Here, Isolated, Runner
 from kerastl.tuning.options import SearchOptions
 from kerastl.tuning.space import Space, default_space, read_space
-from kerastl.writing import replacing
+from kerastl.writing import replace_text
 
 if TYPE_CHECKING:
     from kerastl.data.sources import Source
@@ -207,8 +207,7 @@ class _Search:
         elif path.exists():
             check_same(path, about, self._config)
         (self._directory / "trials").mkdir(exist_ok=True)
-        with replacing(path, field="run_dir") as temporary:
-            temporary.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        replace_text(path, json.dumps(about, indent=2) + "\n", field="run_dir")
 
     def run(self, runner: Runner, role: str) -> None:
         """Runs the trials that are left, here or on other machines."""
@@ -298,8 +297,7 @@ class _Search:
         first = self.board.trials.get(0)
         if first is None or first.status == COMPLETED:
             gain = measure_gain(final, given, self._splits, self._run_dir, progress=self._progress)
-        with replacing(path, field="run_dir") as temporary:
-            temporary.write_text(json.dumps(gain, indent=2) + "\n", encoding="utf-8")
+        replace_text(path, json.dumps(gain, indent=2) + "\n", field="run_dir")
         self._progress.line(_gain_words(gain))
         return result, gain
 

@@ -1,11 +1,9 @@
 """What a search leaves in RUN_DIR/tuning, written anew after each trial."""
 
-import csv
 import dataclasses
-import io
 import math
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from kerastl.data.splits import Splits
 from kerastl.tuning.directory import DIRECTORY
@@ -15,7 +13,7 @@ from kerastl.tuning.options import OBJECTIVES, SearchOptions
 from kerastl.tuning.search_chart import draw_search
 from kerastl.tuning.space import Space
 from kerastl.tuning.trials import FAILED, Trial
-from kerastl.writing import replacing
+from kerastl.writing import csv_text, replace_text
 
 TABLE, FLAGS, IMPORTANCE, CHART = "trials.csv", "best.flags", "importance.csv", "trials.svg"
 _FIELD = "run_dir"
@@ -94,7 +92,7 @@ class SearchFiles:
             ),
             *((trial, (math.nan,) * 3, "") for trial in failed),
         ]
-        return _csv(
+        return csv_text(
             header,
             (
                 (
@@ -125,13 +123,12 @@ class SearchFiles:
         return "".join(f"{line}\n" for line in (*lines, *config.to_flags()))
 
     def _write(self, name: str, text: str) -> None:
-        with replacing(self._directory / name, field=_FIELD) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
+        replace_text(self._directory / name, text, field=_FIELD)
 
 
 def _importance_table(importances: Sequence[Importance], space: Space) -> str:
     known = {importance.name for importance in importances}
-    return _csv(
+    return csv_text(
         ("setting", "importance", "deviation"),
         [
             *(
@@ -141,14 +138,6 @@ def _importance_table(importances: Sequence[Importance], space: Space) -> str:
             *((name, "", "") for name in space.dimensions if name not in known),
         ],
     )
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _number(value: float) -> str:

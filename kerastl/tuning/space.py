@@ -10,7 +10,7 @@ from typing import Any
 
 from kerastl.config import LARGEST_SIZE, Config
 from kerastl.errors import KerastlError, UsageError, bad_value, unknown_name
-from kerastl.model.backbones import BACKBONES, check_weights
+from kerastl.model.backbones import BACKBONES, NAMED_WEIGHTS, check_weights
 
 # What may be searched: all that changes training, and nothing that changes the images which trials
 # are compared on.
@@ -174,6 +174,13 @@ class Space:
             else parent.values
         )
         return [value for value in values if condition.holds(value)]
+
+    def weights_files(self) -> list[str]:
+        """Lists the files of weights that its configs may name, in order."""
+        backbones = self.dimensions.get("backbone")
+        names = backbones.examples if backbones else ()
+        weights = {name.partition("=")[2] or self.config.weights for name in names}
+        return sorted((weights or {self.config.weights}).difference(NAMED_WEIGHTS))
 
     def to_text(self) -> dict[str, str]:
         """Gives each range as it is written in a file."""

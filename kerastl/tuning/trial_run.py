@@ -11,9 +11,8 @@ from kerastl.config import Config
 from kerastl.data.sources import reading_errors
 from kerastl.data.splits import Splits
 from kerastl.model.backbones import find_backbone
-from kerastl.model.boundaries import FlatModel, flatten
-from kerastl.model.build import DROPOUT, build_classifier
-from kerastl.model.weights import build_backbone
+from kerastl.model.boundaries import FlatModel
+from kerastl.model.build import DROPOUT, open_classifier
 from kerastl.progress import Progress
 from kerastl.training.checks import Check
 from kerastl.training.evaluate import Evaluation
@@ -120,20 +119,6 @@ def _forget_networks() -> None:
     keras.backend.clear_session()
     keras.config.set_dtype_policy(policy)
     gc.collect()
-
-
-def open_classifier(config: Config, *, num_classes: int) -> FlatModel:
-    """Builds the classifier that a config names, as a run does.
-
-    Raises:
-        KerastlError: If its weights cannot be had, or its images are too small.
-    """
-    row = find_backbone(config.backbone, image_size=config.image_size)
-    backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
-    classifier = build_classifier(
-        backbone, scaling=row.scaling, num_classes=num_classes, dropout=config.dropout
-    )
-    return flatten(classifier)
 
 
 def without_test(splits: Splits) -> Splits:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.config import Config
-from kerastl.writing import remove_leftovers, replacing
+from kerastl.writing import remove_leftovers, replace_text, replacing
 
 COMPLETED, FAILED = "completed", "failed"
 _FIELD = "run_dir"
@@ -69,8 +69,8 @@ class TrialFiles:
         fields["config"] = dataclasses.asdict(trial.config)
         with replacing(self._path(trial.number, ".npz"), field=_FIELD) as temporary:
             np.savez(temporary, predicted=trial.predicted, losses=trial.losses)
-        with replacing(self._path(trial.number, ".json"), field=_FIELD) as temporary:
-            temporary.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(fields, indent=2) + "\n"
+        replace_text(self._path(trial.number, ".json"), text, field=_FIELD)
 
     def read(self, known: Container[int] = ()) -> dict[int, Trial]:
         """Reads every finished trial that is not known, by its number; none that is damaged."""

@@ -62,14 +62,14 @@ def test_executions_are_averaged():
     assert (low + high) / 2 == pytest.approx(2.5 - 2.0)
 
 
-def trial(number, predicted, labels, status="completed"):
+def trial(number, predicted, labels, status="completed", loss=1.0):
     accuracy = float(np.mean(predicted == labels))
     return Trial(
         number=number,
         status=status,
         values={},
         config=Config(run_dir="x", dataset="digits"),
-        scores={"val_accuracy": accuracy} if status == "completed" else {},
+        scores={"val_accuracy": accuracy, "val_loss": loss} if status == "completed" else {},
         predicted=predicted[np.newaxis],
         losses=np.ones((1, len(labels))),
     )
@@ -94,6 +94,13 @@ def test_trials_are_ordered_and_ties_are_those_that_chance_explains():
     assert near.behind == pytest.approx(0.01)
     assert near.low == pytest.approx(0.01 - 1.96 * np.sqrt(0.01 * 0.99 / 399), rel=1e-3)
     assert far.low > 0.2
+
+
+def test_of_equal_trials_the_lower_loss_comes_first():
+    labels = np.zeros(9, np.int64)
+    trials = [trial(number, labels, labels, loss=loss) for number, loss in enumerate([2, 1, 1])]
+    standings = order(trials, labels, SearchOptions())
+    assert [standing.trial.number for standing in standings] == [1, 2, 0]
 
 
 def test_one_image_is_no_evidence():

@@ -3,6 +3,7 @@ import json
 import math
 import shutil
 import time
+import types
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -276,6 +277,25 @@ def test_a_budget_ends_a_search_between_trials(tmp_path):
     searched.run(deadline=time.monotonic() + 1)
     assert searched.timed_out
     assert 3 < len(searched.trials) < 25
+
+
+@pytest.mark.parametrize(("final_run", "count"), [(True, 2), (False, 4)])
+def test_a_budget_leaves_time_for_what_follows_the_last_trial(
+    final_run, count, tmp_path, monkeypatch
+):
+    """The final run trains the best settings, and its comparison the flags as given."""
+    now = [0.0]
+    clock = types.SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("kerastl.tuning.loop.time", clock)
+
+    def takes_time(config):
+        is_given = config.head_learning_rate == Config.head_learning_rate
+        now[0] += 100 if is_given else 300
+        return 0.5 if is_given else 0.6
+
+    searched = search(tmp_path, RATES, takes_time, final_run=final_run)
+    assert len(searched.run(deadline=1050)) == count
+    assert searched.timed_out
 
 
 def test_every_file_is_there_after_each_trial(tmp_path):

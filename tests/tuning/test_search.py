@@ -125,6 +125,13 @@ def test_a_search_goes_on_only_as_it_began(config, source):
         with pytest.raises(UsageError) as refused:
             tune(dataclasses.replace(config, **changes), images, space, options)
         assert f"holds a search with {message}" in str(refused.value)
+    # Weights that changed under the same name.
+    weights = pathlib.Path(config.weights)
+    before = weights.read_bytes()
+    fakes.write_tiny_weights(weights, seed=1)
+    with pytest.raises(UsageError, match="holds a search with weights_sha256="):
+        tune(config, source, HEAD, one)
+    weights.write_bytes(before)
     # More trials are the same search, and --overwrite begins another.
     found, printed = tune(config, source, HEAD, dataclasses.replace(GRID, max_trials=2))
     assert "1 trial found" in printed
