@@ -87,7 +87,8 @@ class StoredFeatures:
         if self._in_memory is None:
             return self.store.read(rows)
         known, values = self._in_memory
-        return values[np.searchsorted(known, rows)]
+        found: np.ndarray = values[np.searchsorted(known, rows)]
+        return found
 
     @functools.cached_property
     def _in_memory(self) -> tuple[np.ndarray, np.ndarray] | None:

@@ -215,7 +215,7 @@ class _PhaseModel(keras.Model):
         self.steps_done = tf.Variable(0, trainable=False, dtype=tf.int64)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        logs = super().train_step(data)
+        logs: dict[str, tf.Tensor] = super().train_step(data)
         with tf.control_dependencies(list(logs.values())):
             self.steps_done.assign_add(1)
         return logs

@@ -79,6 +79,21 @@ def test_stored_features_are_those_of_the_network(flat, config):
         np.testing.assert_allclose(stored.read(order), tf.gather(tensor, order), atol=1e-5)
 
 
+def test_features_are_the_same_from_memory_and_from_disk(flat, config, monkeypatch):
+    (stored,), _ = store(flat, config, fakes.colour_source(per_class=4), "pooled")
+    indices = np.array([3, 0, 11, 3])
+    in_memory = stored.take(indices)
+    monkeypatch.setattr(stored.store, "read", None)
+    np.testing.assert_array_equal(stored.take(indices), in_memory)
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "_MAX_BYTES_IN_MEMORY", 12 * 4 * in_memory.shape[1] - 1)
+    (from_disk,), _ = store(flat, config, fakes.colour_source(per_class=4), "pooled")
+    np.testing.assert_array_equal(from_disk.take(indices), in_memory)
+    monkeypatch.setattr(from_disk.store, "read", None)
+    with pytest.raises(TypeError):
+        from_disk.take(indices)
+
+
 def image_of(source, index):
     return decode_and_resize(source.read(index), image_size=fakes.IMAGE_SIZE, rule="crop").numpy()
 

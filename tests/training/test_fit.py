@@ -12,6 +12,7 @@ from kerastl.errors import KerastlError
 from kerastl.model.boundaries import flatten
 from kerastl.model.build import build_classifier
 from kerastl.model.phases import prepare_phase
+from kerastl.training import fit
 from kerastl.training.fit import (
     Best,
     EpochRow,
@@ -57,7 +58,17 @@ def test_best_of_an_earlier_phase_survives_a_worse_one():
     assert (best.row.phase, float(low), float(high)) == ("head", 0.0, 1.0)
 
 
-def train(row_of_net, rate, *, epochs=3, name="head", poisoned=None, validated=0.0, **changes):
+def train(
+    row_of_net,
+    rate,
+    *,
+    epochs=3,
+    name="head",
+    poisoned=None,
+    validated=0.0,
+    stored=False,
+    **changes,
+):
     config = kerastl.Config(
         run_dir="unused",
         dataset="digits",
@@ -84,11 +95,13 @@ def train(row_of_net, rate, *, epochs=3, name="head", poisoned=None, validated=0
     validation = tf.data.Dataset.from_tensor_slices(
         (np.full_like(images[:8], validated), labels[:8])
     ).batch(8)
+    if stored:
+        batches = batches.map(lambda images, labels: (plan.lower(images), labels))
     data = PhaseData(
         train=batches,
         validation=validation,
         num_train=STEPS * 8,
-        train_stored=False,
+        train_stored=stored,
         validation_stored=False,
         lower=plan.lower,
     )
@@ -99,14 +112,37 @@ def train(row_of_net, rate, *, epochs=3, name="head", poisoned=None, validated=0
     return classifier, rows
 
 
+@pytest.mark.parametrize("stored", [False, True])
 @pytest.mark.parametrize("step", [0, 1, 7])
-def test_loss_that_is_not_finite_is_named_by_its_step(tiny_net, step):
+def test_loss_that_is_not_finite_is_named_by_its_step(tiny_net, step, stored):
     epoch, in_epoch = divmod(step, STEPS)
     expected = (
         rf"in the head phase, epoch {epoch + 1}, step {in_epoch + 1} of 5, at learning rate 0\.01"
     )
     with pytest.raises(KerastlError, match=expected):
-        train(tiny_net, 0.01, poisoned=step)
+        train(tiny_net, 0.01, poisoned=step, stored=stored)
+
+
+@pytest.mark.parametrize(("most", "calls"), [(256, 2), (3, 10)])
+def test_steps_of_one_call_are_those_of_many(tiny_net, most, calls, monkeypatch):
+    keras.utils.set_random_seed(0)
+    monkeypatch.setattr(fit, "_MOST_STEPS_AT_ONCE", 1)
+    one_by_one, rows = train(tiny_net, 0.01, epochs=2, stored=True)
+    monkeypatch.setattr(fit, "_MOST_STEPS_AT_ONCE", most)
+    ends, end = [], fit._Watcher.on_train_batch_end
+    monkeypatch.setattr(
+        fit._Watcher,
+        "on_train_batch_end",
+        lambda self, batch, logs=None: ends.append(batch) or end(self, batch, logs),
+    )
+    keras.utils.set_random_seed(0)
+    together, same_rows = train(tiny_net, 0.01, epochs=2, stored=True)
+    assert len(ends) == calls
+    for ours, theirs in zip(together.weights, one_by_one.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert [dataclasses.replace(row, seconds=0) for row in same_rows] == [
+        dataclasses.replace(row, seconds=0) for row in rows
+    ]
 
 
 def test_validation_loss_that_is_not_finite_is_named_by_the_step_before(tiny_net):

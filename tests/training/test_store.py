@@ -43,6 +43,30 @@ def test_rows_come_back_in_any_order_and_in_another_store_object(tmp_path):
     assert store.find(digests_of([310, 0])).tolist()[0] == -1
 
 
+@pytest.mark.parametrize(
+    ("wanted", "calls"), [(range(310), 2), ([5, 6, 7, 9, 8, 300, 301], 4), ([], 0)]
+)
+def test_rows_that_follow_each_other_are_read_at_once(wanted, calls, tmp_path, monkeypatch):
+    store = open_store(tmp_path)
+    fill(store, range(300))
+    fill(store, range(300, 310))
+    done, preadv = [], os.preadv
+    monkeypatch.setattr(os, "preadv", lambda *given: done.append(given) or preadv(*given))
+    values = read(store, wanted)
+    np.testing.assert_array_equal(values, rows_of(wanted).reshape(-1, *SHAPE))
+    assert len(done) == calls
+
+
+def test_what_the_system_gives_in_parts_is_put_together(tmp_path, monkeypatch):
+    store = open_store(tmp_path)
+    fill(store, range(9))
+    preadv = os.preadv
+    monkeypatch.setattr(
+        os, "preadv", lambda file, views, offset: preadv(file, [views[0][:7]], offset)
+    )
+    np.testing.assert_array_equal(read(store, range(9)), rows_of(range(9)))
+
+
 def test_identity_decides_the_directory(tmp_path):
     fill(open_store(tmp_path), range(3))
     for change in ({"identity": {"weights": "b"}}, {"shape": (15,)}, {"dtype": "float16"}):
