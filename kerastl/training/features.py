@@ -78,25 +78,31 @@ class StoredFeatures:
 
     def read(self, indices: tf.Tensor) -> tf.Tensor:
         """Reads a batch by indices, versions included, float32 (batch, *shape)."""
-        features = tf.numpy_function(self.take, [indices], tf.float32, stateful=False)
+        if self._in_memory is not None:
+            places, values = self._in_memory
+            return tf.gather(values, tf.gather(places, indices))
+        features = tf.numpy_function(
+            lambda batch: self.store.read(self.rows[batch]), [indices], tf.float32, stateful=False
+        )
         return tf.ensure_shape(features, [None, *self.store.shape])
 
     def take(self, indices: np.ndarray) -> np.ndarray:
-        """Does what `read` does, outside of TensorFlow."""
-        rows = self.rows[indices]
-        if self._in_memory is None:
-            return self.store.read(rows)
-        known, values = self._in_memory
-        found: np.ndarray = values[np.searchsorted(known, rows)]
-        return found
+        """Does what `read` does, outside of a pipeline."""
+        features: np.ndarray = self.read(tf.constant(indices)).numpy()
+        return features
 
     @functools.cached_property
-    def _in_memory(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Rows in order and their features, None where they would take too much memory."""
+    def _in_memory(self) -> tuple[tf.Tensor, tf.Tensor] | None:
+        """Each image's place and the features, None where they would take too much memory."""
         known = np.unique(self.rows[self.rows >= 0])
         if 4 * len(known) * math.prod(self.store.shape) > _MAX_BYTES_IN_MEMORY:
             return None
-        return known, self.store.read(known)
+        # Outside of the pipeline that asks first, and where pipelines run.
+        with tf.init_scope(), tf.device("CPU"):
+            return (
+                tf.constant(np.searchsorted(known, self.rows)),
+                tf.constant(self.store.read(known)),
+            )
 
 
 class FrozenPart:
