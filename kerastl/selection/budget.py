@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from kerastl.config import Config
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
-from kerastl.progress import Progress, format_duration
+from kerastl.progress import Progress, count_of, format_duration
 from kerastl.selection.network import Network, open_network
 
-# A probe's time for each image and channel, measured on one core: five folds, six penalties,
-# and the scores beside it.
-_PROBE_SECONDS = 2e-6
+# A probe's time for each image and channel, and what each class adds, measured on one core with
+# 2 to 100 classes: five folds, six penalties, and the scores beside it.
+_PROBE_SECONDS = 1.5e-6
+_PROBE_SECONDS_PER_CLASS = 5e-8
 # Timing a network and compiling it.
 _FIXED_SECONDS = 4.0
 # What is expected may fill so much of the time: machines are not as fast as they say.
@@ -76,6 +77,9 @@ def expect(
         progress: Shows on a terminal which network is built.
         on_failure: Gets the networks whose weights cannot be had, and why.
     """
+    progress.line(
+        f"Budget: building {count_of(len(candidates), 'network')} to see what each takes."
+    )
     costs = []
     for number, config in enumerate(candidates, start=1):
         progress.status(f"building {number}/{len(candidates)}: {config.backbone}")
@@ -135,10 +139,11 @@ def describe(chosen: Plan, splits: Splits, *, num_judged: int, seconds: float) -
 
 def _cost(network: Network, splits: Splits, build_seconds: float) -> Cost:
     num_used = len(splits.train) + len(splits.validation) + len(splits.test)
+    num_classes = len(splits.source.class_names)
     return Cost(
         config=network.config,
         fixed=build_seconds + _FIXED_SECONDS,
         missing=network.count_missing(splits) / num_used,
         per_missing=network.seconds_per_image(),
-        per_image=network.channels * _PROBE_SECONDS,
+        per_image=network.channels * (_PROBE_SECONDS + num_classes * _PROBE_SECONDS_PER_CLASS),
     )

@@ -1,4 +1,5 @@
 import dataclasses
+import io
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 import fakes
 import kerastl
 from kerastl.data.splits import Splits
-from kerastl.selection.budget import Cost, describe, plan
+from kerastl.selection.budget import Cost, describe, expect, plan
 
 
 @pytest.fixture
@@ -32,6 +33,21 @@ def test_cheapest_comes_first_and_what_is_stored_is_cheap(splits):
     assert (chosen.fraction, chosen.left_out, chosen.is_whole) == (1.0, (), True)
     said = describe(chosen, splits, num_judged=300, seconds=10_000)
     assert "are left. The cheapest comes first." in said
+
+
+def test_building_is_told_and_more_classes_take_longer(tiny_net, tmp_path):
+    config = fakes.tiny_config(tmp_path)
+    costs = []
+    for count in (2, 3):
+        colours = dict(list(fakes.COLOURS.items())[:count])
+        source = fakes.colour_source(per_class=4, colours=colours)
+        places = np.arange(len(source))
+        splits = Splits(source, places[:6], places[6:7], places[7:], places[:0])
+        said = io.StringIO()
+        costs += expect([config], splits, kerastl.Progress(said), on_failure=None)
+        assert said.getvalue() == "Budget: building 1 network to see what each takes.\n"
+    fewer, more = costs
+    assert fewer.per_image < more.per_image
 
 
 def test_all_networks_get_the_same_part_of_the_images_that_fits(splits):
