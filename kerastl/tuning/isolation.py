@@ -83,6 +83,12 @@ class Isolated:
         self._stderr_path = stderr_path
         self._start()
 
+    def open(self) -> None:
+        """Lets it read the data and build the network; this process does not wait for it."""
+        # One that has ended is told of by the first trial.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._pipe.send(None)
+
     def answer(self, config: Config, log_path: pathlib.Path, status: Status) -> "Answer":
         """Trains a config, as `Runner` says; a process that has ended is started anew."""
         if self._process.poll() is not None:
@@ -176,14 +182,20 @@ def _serve(pipe: connection.Connection) -> None:
 
         trainer = None
         while True:
-            asked, log_path = pipe.recv()
+            asked = pipe.recv()
             try:
                 # Inside, so that data which are gone meanwhile are a reason too.
                 if trainer is None:
                     trainer = Trainer(without_test(read_data(config, None, Progress())))
-                answer = _answer(trainer, asked, log_path, lambda text: pipe.send(("status", text)))
+                if asked is None:
+                    trainer.open(config)
+                    continue
+                one, log_path = asked
+                answer = _answer(trainer, one, log_path, lambda text: pipe.send(("status", text)))
             except (TrialFailed, KerastlError) as failed:
-                pipe.send(("failed", str(failed)))
+                # Of what no trial asked for the first that does will fail as well.
+                if asked is not None:
+                    pipe.send(("failed", str(failed)))
             else:
                 pipe.send(("done", answer))
 

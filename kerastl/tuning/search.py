@@ -112,7 +112,7 @@ def tune(
             stack.enter_context(contextlib.closing(isolated))
         environment.prepare(progress)
         with environment.settings(config.precision, config.seed):
-            splits = read_data(config, source, progress)
+            splits = _read(config, source, isolated, progress)
             known_space = known_space or _default_space(config)
             search = _Search(config, known_space, options, splits, progress, deadline)
             runner = isolated or _here(splits)
@@ -361,6 +361,16 @@ def _how_to_go_on(config: Config) -> Iterator[None]:
         without = ", without --overwrite," if config.overwrite else ""
         stop.args = (f"The same command{without} goes on with the search.",)
         raise
+
+
+def _read(
+    config: Config, source: "Source | None", isolated: Isolated | None, progress: Progress
+) -> "Splits":
+    splits = read_data(config, source, progress)
+    if isolated:
+        # Only now, when what was seen of the images is remembered.
+        isolated.open()
+    return splits
 
 
 def _here(splits: "Splits") -> Runner:

@@ -70,7 +70,7 @@ class Trainer:
             KerastlError: If the config does not fit the network, or training fails.
         """
         blocks = find_backbone(config.backbone, image_size=config.image_size).blocks
-        flat = self._open(config)
+        flat = self.open(config)
         check_phases(flat, blocks, config)
         with reading_errors():
             return train(flat, blocks, self.splits, config, record=Forgetful(), progress=progress)
@@ -90,7 +90,12 @@ class Trainer:
             evaluation.losses,
         )
 
-    def _open(self, config: Config) -> FlatModel:
+    def open(self, config: Config) -> FlatModel:
+        """Gives a config's network as it was built, building it if it is not the last one.
+
+        Raises:
+            KerastlError: If its weights cannot be had, or its images are too small.
+        """
         key = (
             config.backbone,
             config.weights,

@@ -17,6 +17,7 @@ import fakes
 import kerastl
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
+from kerastl.flags import config_from_flags
 from kerastl.tuning.directory import check_length
 from kerastl.tuning.isolation import Isolated, TrialFailed
 
@@ -75,7 +76,7 @@ def test_a_search_ends_with_a_run_of_its_best_settings(config, source, tmp_path)
     assert json.loads((tmp_path / "run/tuning/final.json").read_text()) == found.gain
     assert re.search(r"On the \d+ test images the flags as given reach", printed)
     # best.flags is for a directory of its own, and so runs as it is.
-    flags = kerastl.flags.config_from_flags([f"--flagfile={tmp_path}/run/tuning/best.flags"])
+    flags = config_from_flags([f"--flagfile={tmp_path}/run/tuning/best.flags"])
     assert flags == found.best
     again = kerastl.run(flags, source=source, progress=kerastl.Progress())
     assert again.metrics["test"] == found.run.metrics["test"]
