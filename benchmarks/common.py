@@ -23,9 +23,14 @@ from kerastl.data.splits import Splits  # noqa: E402
 _SHARED = pathlib.Path(__file__).parents[2] / "shared"
 
 
+def add_tfds_dir(parser: argparse.ArgumentParser) -> None:
+    """Adds where CIFAR-10 is."""
+    parser.add_argument("--tfds_dir", default=str(_SHARED / "tfds"))
+
+
 def add_data_flags(parser: argparse.ArgumentParser) -> None:
     """Adds where CIFAR-10 and MobileNetV2's weights are."""
-    parser.add_argument("--tfds_dir", default=str(_SHARED / "tfds"))
+    add_tfds_dir(parser)
     parser.add_argument(
         "--weights",
         default=str(_SHARED / "weights/mobilenetv2_imagenet_notop.weights.h5"),

@@ -8,8 +8,8 @@ from scratch, the penalty of the other two) is chosen on the validation images.
 
     python benchmarks/few_labels.py --draws=5
 
-prints a Markdown table, a row as soon as it is known. A quick look takes `--draws=1 --labels=10
---datasets=digits`.
+prints a Markdown table, a row as soon as it is known. A quick look takes `--draws=1 --labels 10
+--datasets digits`.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Sequence
 
 # First of all, since it chooses the backend that Keras takes when it is imported.
-from common import add_data_flags, machine  # isort: skip
+from common import add_tfds_dir, machine  # isort: skip
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
@@ -171,14 +171,10 @@ def _spread(values: Sequence[float]) -> str:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    add_data_flags(parser)
-    parser.add_argument("--draws", default=5, type=int)
-    parser.add_argument(
-        "--labels",
-        default=list(_EPOCHS),
-        type=lambda text: [int(count) for count in text.split(",")],
-    )
-    parser.add_argument("--datasets", default=list(_SIDES), type=lambda text: text.split(","))
+    add_tfds_dir(parser)
+    parser.add_argument("--draws", default=5, type=int, choices=range(1, 100), metavar="COUNT")
+    parser.add_argument("--labels", default=list(_EPOCHS), type=int, nargs="+", choices=_EPOCHS)
+    parser.add_argument("--datasets", default=list(_SIDES), nargs="+", choices=_SIDES)
     return parser.parse_args()
 
 

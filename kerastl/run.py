@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kerastl import environment
-from kerastl.config import BUNDLED, BUNDLED_SIZE, FROM_PYTHON, Config
+from kerastl.config import FROM_PYTHON, Config
 from kerastl.errors import bad_value
-from kerastl.model.backbones import check_weights, find_backbone
+from kerastl.model.backbones import bundled_size_note, check_weights, find_backbone
 from kerastl.outputs.formats import check_formats
 from kerastl.outputs.paths import (
     clear,
@@ -186,12 +186,8 @@ def _warn(config: Config, progress: Progress) -> None:
             f"Warning: finetune_learning_rate={rates[1]:g} is not below "
             f"head_learning_rate={rates[0]:g}; rates this high can destroy pretrained features."
         )
-    if config.weights == BUNDLED and config.image_size != BUNDLED_SIZE:
-        progress.line(
-            f"Warning: image_size={config.image_size} is not the {BUNDLED_SIZE} px that the "
-            "bundled weights were trained at; at 96 px a linear probe on them lost 10 points of "
-            "accuracy on digits and 6 on CIFAR-10."
-        )
+    if note := bundled_size_note(config.weights, config.image_size):
+        progress.line(f"Warning: {note}.")
 
 
 def _look_at_labels(

@@ -16,8 +16,10 @@ import argparse
 import logging
 import multiprocessing
 import os
+import queue as queues
 import time
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 
 # NumPy's small products are no faster on two threads, and TensorFlow needs the other core.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -47,6 +49,7 @@ _LOSS_WEIGHTS = (1.0, 3.0, 1.0, 1.0)
 _REPORT_STEPS = 500
 # Batches that are drawn ahead.
 _AHEAD = 16
+_SECONDS_BETWEEN_LOOKS = 10
 
 
 def main() -> None:
@@ -202,8 +205,18 @@ def _with_fused_norm(layer: keras.layers.Layer) -> keras.layers.Layer:
 def _draw_in_process(families: Families, seed: int, steps: int) -> Iterator[Pictures]:
     context = multiprocessing.get_context("fork")
     queue = context.Queue(_AHEAD)
-    context.Process(target=_draw_all, args=(queue, families, seed, steps), daemon=True).start()
-    return (queue.get() for _ in range(steps))
+    process = context.Process(target=_draw_all, args=(queue, families, seed, steps), daemon=True)
+    process.start()
+    return (_next(queue, process) for _ in range(steps))
+
+
+def _next(queue: multiprocessing.Queue, process: BaseProcess) -> Pictures:
+    while True:
+        try:
+            return queue.get(timeout=_SECONDS_BETWEEN_LOOKS)
+        except queues.Empty:
+            if not process.is_alive():
+                raise RuntimeError("the process that draws has ended") from None
 
 
 def _draw_all(queue: multiprocessing.Queue, families: Families, seed: int, steps: int) -> None:
@@ -217,7 +230,15 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--out", required=True, help="the file to write, .weights.h5")
     parser.add_argument("--steps", default=11_000, type=int)
     parser.add_argument("--seed", default=0, type=int)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    # The first file is written after minutes.
+    if not arguments.out.endswith(".weights.h5"):
+        parser.error(f"--out={arguments.out}: does not end in .weights.h5")
+    if not os.path.isdir(os.path.dirname(arguments.out) or "."):
+        parser.error(f"--out={arguments.out}: its folder is not there")
+    if arguments.steps <= _WARMUP_STEPS:
+        parser.error(f"--steps={arguments.steps}: is no more than the {_WARMUP_STEPS} of warm-up")
+    return arguments
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import pathlib
 import re
 from collections.abc import Iterator
 
-from kerastl.config import Config
+from kerastl.config import BUNDLED, BUNDLED_BACKBONE, Config
 from kerastl.errors import bad_value
 from kerastl.model.backbones import BACKBONES, find_backbone
 
@@ -114,5 +114,12 @@ def _candidate(config: Config, name: str, weights: str, image_size: int) -> Conf
             weights,
             f"would compare {name} by the features of random weights",
             "Give imagenet or a weights file",
+        )
+    if weights == BUNDLED and name != BUNDLED_BACKBONE:
+        raise bad_value(
+            "backbones",
+            name,
+            f"is another network than weights={BUNDLED} are of",
+            f"Give it weights of its own, as in {BUNDLED_BACKBONE}={BUNDLED},ResNet50=imagenet",
         )
     return dataclasses.replace(config, backbone=name, weights=weights, image_size=image_size)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from kerastl.config import Config
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
-from kerastl.model.backbones import find_backbone
+from kerastl.model.backbones import bundled_size_note, find_backbone
 from kerastl.model.boundaries import Boundary, FlatModel
 from kerastl.model.build import open_classifier
 from kerastl.model.phases import find_boundary, find_first
@@ -31,7 +31,8 @@ class Network:
         config: What it was built from.
         flat: The classifier, with its head at zero.
         boundary: Where the head phase cuts it: at the pooled features.
-        notes: What was changed of the config since it does not fit this network.
+        notes: What was changed of the config since it does not fit this network, and what else
+            does not fit.
     """
 
     config: Config
@@ -120,7 +121,7 @@ def open_network(config: Config, *, num_classes: int) -> Network:
     """
     blocks = find_backbone(config.backbone, image_size=config.image_size).blocks
     flat = open_classifier(config, num_classes=num_classes)
-    notes = []
+    notes = [*filter(None, [bundled_size_note(config.weights, config.image_size)])]
     if config.unfreeze_from:
         try:
             find_first(flat, config.unfreeze_from, blocks)

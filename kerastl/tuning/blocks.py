@@ -44,10 +44,10 @@ def check_blocks(space: Space) -> None:
 
 def _backbones(space: Space) -> list[tuple[str, int]]:
     """Lists the backbones that may be drawn, each at the largest size of the space."""
-    backbones, sizes = (space.dimensions.get(name) for name in ("backbone", "image_size"))
-    size = max(sizes.examples) if sizes else space.config.image_size
+    backbones = space.dimensions.get("backbone")
+    size = max(space.image_sizes())
     names = backbones.examples if backbones else (space.config.backbone,)
-    return [(name.partition("=")[0], int(size)) for name in names]
+    return [(name.partition("=")[0], size) for name in names]
 
 
 def _build(name: str, image_size: int) -> FlatModel:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kerastl import environment
 from kerastl.config import Config
 from kerastl.errors import KerastlError
-from kerastl.model.backbones import check_weights, find_backbone
+from kerastl.model.backbones import bundled_size_note, check_weights, find_backbone
 from kerastl.outputs.paths import FINISHED, clear, make_writable, writable_directory
 from kerastl.progress import Progress, count_of
 from kerastl.run import Result, check_source, read_data, run
@@ -323,6 +323,10 @@ class _Search:
         )
         for name, text in self._space.to_text().items():
             self._progress.line(f"  {name}={text}")
+        weights = self._config.weights
+        for size in self._space.image_sizes():
+            if note := bundled_size_note(weights, size):
+                self._progress.line(f"Warning: {note}.")
         if known := len(self.board.trials):
             left = max(options.max_trials - known, 0)
             self._progress.line(

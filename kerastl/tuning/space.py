@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kerastl.config import LARGEST_SIZE, Config
+from kerastl.config import BUNDLED, LARGEST_SIZE, Config
 from kerastl.errors import KerastlError, UsageError, bad_value, unknown_name
 from kerastl.model.backbones import BACKBONES, NAMED_WEIGHTS, check_weights
 
@@ -175,6 +175,11 @@ class Space:
         )
         return [value for value in values if condition.holds(value)]
 
+    def image_sizes(self) -> list[int]:
+        """Lists the sizes in pixels that show whether all are allowed."""
+        sizes = self.dimensions.get("image_size")
+        return list(map(int, sizes.examples)) if sizes else [self.config.image_size]
+
     def weights_files(self) -> list[str]:
         """Lists the files of weights that its configs may name, in order."""
         backbones = self.dimensions.get("backbone")
@@ -263,8 +268,10 @@ def default_space(config: Config, blocks: list[str]) -> Space:
         ranges["finetune_learning_rate"] = "log(0.0005,0.005)"
         ranges["finetune_epochs"] = f"int({epochs},{2 * epochs})"
         return read_space(ranges, config)
-    # A third more pixels, as a number that networks halve five times without a rest.
+    # A third more pixels, as a number that networks halve five times without a rest; none for
+    # weights that are good at one size alone.
     larger = min(32 * round(config.image_size * 4 / 3 / 32), LARGEST_SIZE)
+    larger = config.image_size if config.weights == BUNDLED else larger
     depths = dict.fromkeys(blocks[round(len(blocks) * share)] for share in (6 / 16, 3 / 16))
     ranges["image_size"] = f"choice({','.join(map(str, sorted({config.image_size, larger})))})"
     ranges["unfreeze_from"] = f"choice({','.join(depths)})"

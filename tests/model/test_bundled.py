@@ -16,9 +16,13 @@ from sklearn.preprocessing import StandardScaler
 import kerastl
 from kerastl.config import BUNDLED_BACKBONE, BUNDLED_SIZE
 from kerastl.data.images import resize
+from kerastl.errors import UsageError
 from kerastl.model.backbones import find_backbone
 from kerastl.model.build import scale_pixels
 from kerastl.model.weights import build_backbone
+from kerastl.selection.candidates import read_candidates
+from kerastl.selection.network import open_network
+from kerastl.tuning.space import default_space
 
 ROW = find_backbone(BUNDLED_BACKBONE, image_size=BUNDLED_SIZE)
 SHA256 = "a8c7d28564cdb5f36789dbe1993cb2e24adc64d17e81c7eecad23d80e6aba142"
@@ -69,6 +73,8 @@ def test_frozen_they_beat_the_same_network_with_random_weights():
     images = resize(pixels, image_size=BUNDLED_SIZE, rule="crop").numpy()
 
     def score(weights):
+        # The same for both, so that a file that is not read gives no other network.
+        keras.utils.set_random_seed(0)
         features = pooled_by(weights, images)
         probe = make_pipeline(StandardScaler(), LogisticRegression())
         probe.fit(features[:100], digits.target[:100])
@@ -86,6 +92,28 @@ def test_other_sizes_get_a_warning(image_size, is_warned):
     module._warn(config, kerastl.Progress(printed))
     assert printed.getvalue().startswith("Warning: image_size=96 is not the 48 px") == is_warned
     assert bool(printed.getvalue()) == is_warned
+
+
+def test_a_ranking_gives_them_to_their_own_network_alone():
+    config = kerastl.Config(run_dir="x", dataset="digits", weights="bundled")
+    with pytest.raises(UsageError, match=r"^backbones='MobileNetV3Small': is another network than"):
+        read_candidates(config, backbones="MobileNetV2_035,MobileNetV3Small", image_sizes="")
+    (own, other) = read_candidates(
+        config, backbones="MobileNetV2_035,ResNet50=imagenet", image_sizes=""
+    )
+    assert (own.weights, other.weights) == ("bundled", "imagenet")
+
+
+def test_a_ranking_notes_another_size():
+    config = kerastl.Config(run_dir="x", dataset="digits", weights="bundled", image_size=64)
+    (note,) = open_network(config, num_classes=2).notes
+    assert note.startswith("image_size=64 is not the 48 px that the bundled weights")
+
+
+def test_a_search_keeps_their_size():
+    config = kerastl.Config(run_dir="x", dataset="digits", weights="bundled")
+    space = default_space(config, [f"block_{number}" for number in range(17)])
+    assert space.image_sizes() == [48]
 
 
 def test_ten_digits_a_class_make_a_good_classifier(tmp_path):
