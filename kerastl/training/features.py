@@ -132,6 +132,7 @@ class FrozenPart:
         self._config = dataclasses.replace(config, batch_size=self._batch_size)
         self._progress = progress
         self._stores: dict[int, FeatureStore] = {}
+        self._found: dict[int, StoredFeatures] = {}
         self._boundaries: list[Boundary] = []
         if config.cache_path is None:
             return
@@ -158,16 +159,20 @@ class FrozenPart:
         store = self._stores.get(boundary.position)
         if store is None:
             return None
-        return StoredFeatures(
-            seconds_per_image=store.about().get("seconds_per_image", 0.0),
-            store=store,
-            rows=store.find(self._digests),
-        )
+        if boundary.position not in self._found:
+            # Kept, since what it has read into memory is asked for again after a phase.
+            self._found[boundary.position] = StoredFeatures(
+                seconds_per_image=store.about().get("seconds_per_image", 0.0),
+                store=store,
+                rows=store.find(self._digests),
+            )
+        return self._found[boundary.position]
 
     def compute(self) -> None:
         """Computes what any of the stores lacks, all boundaries in one pass."""
         if not self._boundaries:
             return
+        self._found = {}
         missing = {place.position: self._missing(place) for place in self._boundaries}
         todo = np.unique(np.concatenate([*missing.values()]))
         names = " and ".join(map(self._name, self._boundaries))
