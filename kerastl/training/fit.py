@@ -210,8 +210,8 @@ class _PhaseModel(keras.Model):
         super().__init__(name=plan.phase.name, dtype="float32")
         self._upper = plan.upper
         self._data = data
-        # Not Keras's own, which is no weight of the model, and not the optimizer's, which counts
-        # a step whose loss is not finite or does not, as it happens.
+        # TensorFlow's variable, which Keras takes for no weight of the model. The optimizer's own
+        # count may or may not hold a step whose loss is not finite, as it happens.
         self.steps_done = tf.Variable(0, trainable=False, dtype=tf.int64)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:

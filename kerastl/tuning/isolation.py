@@ -193,7 +193,7 @@ def _serve(pipe: connection.Connection) -> None:
                 one, log_path = asked
                 answer = _answer(trainer, one, log_path, lambda text: pipe.send(("status", text)))
             except (TrialFailed, KerastlError) as failed:
-                # Of what no trial asked for the first that does will fail as well.
+                # Nobody waits for what no trial asked for; the first trial fails alike.
                 if asked is not None:
                     pipe.send(("failed", str(failed)))
             else:

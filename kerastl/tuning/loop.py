@@ -96,9 +96,10 @@ class Board:
         """
         if not self._seconds:
             return time.monotonic() < self._deadline
-        again = {standing.trial.number: standing.trial for standing in self.standings[:1]}
-        again |= {trial.number: trial for trial in self.trials.values() if trial.number == 0}
-        reserve = sum(trial.seconds for trial in again.values()) if self.options.final_run else 0.0
+        again = {0, *(standing.trial.number for standing in self.standings[:1])} & set(self.trials)
+        reserve = sum(self.trials[number].seconds for number in again)
+        if not self.options.final_run:
+            reserve = 0.0
         return time.monotonic() + max(self._seconds[-3:]) + reserve < self._deadline
 
     def _write(self) -> None:

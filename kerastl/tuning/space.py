@@ -270,8 +270,9 @@ def default_space(config: Config, blocks: list[str]) -> Space:
         return read_space(ranges, config)
     # A third more pixels, as a number that networks halve five times without a rest; none for
     # weights that are good at one size alone.
-    larger = min(32 * round(config.image_size * 4 / 3 / 32), LARGEST_SIZE)
-    larger = config.image_size if config.weights == BUNDLED else larger
+    larger = config.image_size
+    if config.weights != BUNDLED:
+        larger = min(32 * round(larger * 4 / 3 / 32), LARGEST_SIZE)
     depths = dict.fromkeys(blocks[round(len(blocks) * share)] for share in (6 / 16, 3 / 16))
     ranges["image_size"] = f"choice({','.join(map(str, sorted({config.image_size, larger})))})"
     ranges["unfreeze_from"] = f"choice({','.join(depths)})"
