@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import signal
+import threading
 
 import keras
 import keras_tuner
@@ -316,7 +317,9 @@ def test_a_process_that_is_killed_costs_its_trial_only(tmp_path):
     )
     isolated = Isolated(config, tmp_path / "native.log")
     try:
-        os.kill(isolated._process.pid, signal.SIGKILL)
+        # It holds still until it is waited for: one that has ended before would be started anew.
+        os.kill(isolated._process.pid, signal.SIGSTOP)
+        threading.Timer(2, os.kill, (isolated._process.pid, signal.SIGKILL)).start()
         with pytest.raises(TrialFailed, match=r"^its process was killed, as the system does when"):
             isolated.answer(config, tmp_path / "0.log", print)
         too_large = dataclasses.replace(config, unfreeze_from="all", batch_size=1)
