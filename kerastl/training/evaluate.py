@@ -10,6 +10,8 @@ import tensorflow as tf
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
+from kerastl.training.scores import balanced_accuracy, macro_f1
+
 _CONFIDENCE = 0.95
 
 
@@ -59,15 +61,15 @@ class Evaluation:
         precision, recall, f1, support = sklearn_metrics.precision_recall_fscore_support(
             self.labels, self.predicted, labels=labels, zero_division=0
         )
-        predicted = np.bincount(self.predicted, minlength=len(labels)) > 0
+        confusion = sklearn_metrics.confusion_matrix(self.labels, self.predicted, labels=labels)
         return {
             "num_images": len(self.labels),
             "accuracy": self.accuracy,
             "accuracy_low": low,
             "accuracy_high": high,
             "loss": self.loss,
-            "balanced_accuracy": float(np.mean(recall[support > 0])),
-            "macro_f1": float(np.mean(f1[(support > 0) | predicted])),
+            "balanced_accuracy": balanced_accuracy(confusion),
+            "macro_f1": macro_f1(confusion),
             "classes": {
                 name: {
                     "precision": float(precision[label]),
@@ -77,9 +79,7 @@ class Evaluation:
                 }
                 for label, name in enumerate(class_names)
             },
-            "confusion_matrix": sklearn_metrics.confusion_matrix(
-                self.labels, self.predicted, labels=labels
-            ).tolist(),
+            "confusion_matrix": confusion.tolist(),
         }
 
 

@@ -15,21 +15,12 @@ from kerastl.errors import KerastlError
 from kerastl.model.phases import Plan, silent_dropout
 from kerastl.progress import Progress, format_duration
 from kerastl.training.schedule import LearningRate
-from kerastl.training.scores import BalancedAccuracy, MacroF1
+from kerastl.training.scores import Tally
 
 _NOT_FINITE = "the loss is not finite"
 _LARGEST_LOSS = 1e20
 # Steps of a head on stored features take as long as a call from Python: so many go into one.
 _MOST_STEPS_AT_ONCE = 256
-# What Keras reports of an epoch that has a place in its row.
-_REPORTED = (
-    "loss",
-    "accuracy",
-    "val_loss",
-    "val_accuracy",
-    "val_balanced_accuracy",
-    "val_macro_f1",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,22 +154,17 @@ def train_phase(
     if phase.name == "scratch":
         _settle_statistics(plan.upper, steps_per_epoch)
     model = _PhaseModel(plan, data)
-    balanced = BalancedAccuracy(plan.upper.output.shape[-1])
     model.compile(
         optimizer=_build_optimizer(config, schedule),
         loss=_finite_cross_entropy,
-        metrics=[
-            keras.metrics.SparseCategoricalAccuracy("accuracy"),
-            balanced,
-            MacroF1(balanced),
-        ],
+        metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
         # XLA is several times slower on a CPU; on a GPU it has not been measured.
         jit_compile=False,
         steps_per_execution=_steps_at_once(phase, data, steps_per_epoch),
     )
     # Or the first step would make these variables, and TensorFlow would build it twice.
     model.optimizer.build(plan.upper.trainable_variables)
-    watcher = _Watcher(plan, schedule, data, config, progress=progress)
+    watcher = _Watcher(plan, schedule, data, config, validated=model.validated, progress=progress)
     watcher.listeners = [best.offer, on_epoch]
     with silent_dropout(plan):
         try:
@@ -213,12 +199,21 @@ class _PhaseModel(keras.Model):
         # TensorFlow's variable, which Keras takes for no weight of the model. The optimizer's own
         # count may or may not hold a step whose loss is not finite, as it happens.
         self.steps_done = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self.validated = Tally(plan.upper.output.shape[-1])
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         logs: dict[str, tf.Tensor] = super().train_step(data)
         with tf.control_dependencies(list(logs.values())):
             self.steps_done.assign_add(1)
         return logs
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        inputs, labels = data
+        logits = self(inputs, training=False)
+        losses = _finite_cross_entropy(labels, logits)
+        self.validated.add(labels, logits, losses)
+        # Keras wants something; what counts is the tally.
+        return {"batch_loss": tf.reduce_mean(losses)}
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         stored = self._data.train_stored if training else self._data.validation_stored
@@ -277,6 +272,7 @@ class _Watcher(keras.callbacks.Callback):
         data: PhaseData,
         config: Config,
         *,
+        validated: Tally,
         progress: Progress,
     ) -> None:
         super().__init__()
@@ -287,6 +283,7 @@ class _Watcher(keras.callbacks.Callback):
         self.listeners: list[Callable[[EpochRow], None]] = []
         self.steps_per_epoch = count_steps(data.num_train, config.batch_size)
         self._schedule = schedule
+        self._validated = validated
         self._num_train = data.num_train
         self._batch_size = config.batch_size
         self._progress = progress
@@ -298,6 +295,7 @@ class _Watcher(keras.callbacks.Callback):
 
     def on_test_begin(self, logs: object = None) -> None:
         self.validating = True
+        self._validated.reset()
 
     def on_test_end(self, logs: object = None) -> None:
         self.validating = False
@@ -320,12 +318,15 @@ class _Watcher(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         seconds = time.monotonic() - self._epoch_start
+        logs = logs or {}
         row = EpochRow(
             phase=self.phase.name,
             epoch=epoch + 1,
             learning_rate=self._schedule.at(epoch * self.steps_per_epoch),
             seconds=seconds,
-            **{name: float((logs or {})[name]) for name in _REPORTED},
+            loss=float(logs["loss"]),
+            accuracy=float(logs["accuracy"]),
+            **{f"val_{name}": value for name, value in self._validated.scores().items()},
         )
         for listener in self.listeners:
             listener(row)

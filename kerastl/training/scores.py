@@ -1,67 +1,75 @@
 """Scores that an imbalance of the classes does not flatter, while training goes on."""
 
-from typing import Any
-
-import keras
 import numpy as np
 import tensorflow as tf
 
 
-class BalancedAccuracy(keras.metrics.Metric):
-    """The mean over classes of the share of their images that are recognised.
+class Tally:
+    """What a model says of images, counted batch by batch inside a graph.
+
+    Keras's metrics compute their result after every batch, which takes longer than a step of a
+    head on stored features; here that waits until the last one.
+
+    Attributes:
+        confusion: A row for each true class and a column for each predicted one.
+        loss: Sum over the images, in nats.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        # Counts stay exact in float32 up to 16 million images.
+        self.confusion = tf.Variable(tf.zeros([num_classes] * 2), trainable=False)
+        self.loss = tf.Variable(0.0, trainable=False, dtype="float64")
+
+    def reset(self) -> None:
+        """Forgets what was counted."""
+        self.confusion.assign(tf.zeros_like(self.confusion))
+        self.loss.assign(0.0)
+
+    def add(self, labels: tf.Tensor, logits: tf.Tensor, losses: tf.Tensor) -> None:
+        """Counts a batch: int64 (batch,), (batch, classes) and (batch,)."""
+        places = tf.stack([labels, tf.argmax(logits, axis=-1)], axis=1)
+        # tf.math.confusion_matrix looks for wrong labels too, which takes long to build.
+        counts = tf.scatter_nd(places, tf.ones(tf.shape(labels)), self.confusion.shape)
+        self.confusion.assign_add(counts)
+        self.loss.assign_add(tf.reduce_sum(tf.cast(losses, "float64")))
+
+    def scores(self) -> dict[str, float]:
+        """Gives mean loss, accuracy, balanced_accuracy and macro_f1 of what was counted."""
+        confusion = self.confusion.numpy()
+        count = confusion.sum()
+        return {
+            "loss": float(self.loss.numpy() / count),
+            "accuracy": float(np.trace(confusion) / count),
+            "balanced_accuracy": balanced_accuracy(confusion),
+            "macro_f1": macro_f1(confusion),
+        }
+
+
+def balanced_accuracy(confusion: np.ndarray) -> float:
+    """Gives the mean over classes of the share of their images that are recognised, in 0..1.
 
     Classes without images do not count,
     https://scikit-learn.org/stable/modules/model_evaluation.html#balanced-accuracy-score
 
-    Attributes:
-        confusion: A row for each true class and a column for each predicted one.
+    Args:
+        confusion: Images of each true class, a row, and predicted class, a column.
     """
-
-    def __init__(self, num_classes: int) -> None:
-        super().__init__(name="balanced_accuracy", dtype="float32")
-        self._num_classes = num_classes
-        # Counts stay exact in float32 up to 16 million images.
-        self.confusion = self.add_variable([num_classes] * 2, "zeros", name="confusion")
-
-    def update_state(self, labels: Any, logits: Any, sample_weight: Any = None) -> None:
-        """Counts a batch; weights are for the loss alone."""
-        labels = tf.cast(tf.reshape(labels, [-1]), tf.int64)
-        places = tf.stack([labels, tf.argmax(logits, axis=-1)], axis=1)
-        # tf.math.confusion_matrix looks for wrong labels too, which takes long to build.
-        counts = tf.scatter_nd(places, tf.ones(tf.shape(labels)), [self._num_classes] * 2)
-        self.confusion.assign_add(counts)
-
-    def result(self) -> tf.Tensor:
-        """Computes the score of what was counted, in 0..1."""
-        images = tf.reduce_sum(self.confusion.value, axis=1)
-        recalls = tf.math.divide_no_nan(tf.linalg.diag_part(self.confusion.value), images)
-        return tf.math.divide_no_nan(
-            tf.reduce_sum(recalls), tf.reduce_sum(tf.cast(images > 0, "float32"))
-        )
+    images = confusion.sum(axis=1)
+    there = images > 0
+    return float(np.mean(np.diag(confusion)[there] / images[there]))
 
 
-class MacroF1(keras.metrics.Metric):
-    """The mean of F1 over the classes that were there or predicted.
+def macro_f1(confusion: np.ndarray) -> float:
+    """Gives the mean of F1 over the classes that were there or predicted, in 0..1.
 
     https://scikit-learn.org/stable/modules/model_evaluation.html#precision-recall-f-measure-metrics
+
+    Args:
+        confusion: As for `balanced_accuracy`.
     """
-
-    def __init__(self, counted: BalancedAccuracy) -> None:
-        """Takes what another metric of the same model counts."""
-        super().__init__(name="macro_f1", dtype="float32")
-        self._counted = counted
-
-    def update_state(self, labels: Any, logits: Any, sample_weight: Any = None) -> None:
-        """Leaves the counting to the other metric."""
-
-    def result(self) -> tf.Tensor:
-        """Computes the score of what was counted, in 0..1."""
-        confusion = self._counted.confusion.value
-        sums = tf.reduce_sum(confusion, axis=0) + tf.reduce_sum(confusion, axis=1)
-        scores = tf.math.divide_no_nan(2 * tf.linalg.diag_part(confusion), sums)
-        return tf.math.divide_no_nan(
-            tf.reduce_sum(scores), tf.reduce_sum(tf.cast(sums > 0, "float32"))
-        )
+    counted = confusion.sum(axis=0) + confusion.sum(axis=1)
+    seen = counted > 0
+    return float(np.mean(2 * np.diag(confusion)[seen] / counted[seen]))
 
 
 def class_weights(counts: np.ndarray, rule: str) -> np.ndarray:

@@ -3,24 +3,26 @@ import io
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn import metrics as sklearn_metrics
 from sklearn.utils.class_weight import compute_class_weight
 
 import fakes
 import kerastl
 from kerastl.training.fit import Best, EpochRow
-from kerastl.training.scores import BalancedAccuracy, MacroF1, class_weights
+from kerastl.training.scores import Tally, class_weights
 
 
 def scored(labels, predicted, num_classes, batch=7):
-    balanced = BalancedAccuracy(num_classes)
-    f1 = MacroF1(balanced)
+    tally = Tally(num_classes)
+    # What was counted before is forgotten.
+    tally.add(np.array([0]), tf.constant([[0.0, 9.0] + [0.0] * (num_classes - 2)]), [5.0])
+    tally.reset()
     logits = np.eye(num_classes, dtype=np.float32)[predicted]
     for start in range(0, len(labels), batch):
         part = slice(start, start + batch)
-        for metric in (balanced, f1):
-            metric.update_state(labels[part], logits[part], sample_weight=np.full(batch, 9.0))
-    return float(balanced.result()), float(f1.result())
+        tally.add(labels[part], logits[part], np.arange(len(labels), dtype=np.float32)[part])
+    return tally.scores()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -28,29 +30,24 @@ def test_scores_are_those_of_scikit_learn(seed):
     rng = np.random.default_rng(seed)
     labels = rng.choice(5, 100, p=[0.5, 0.3, 0.1, 0.06, 0.04])
     predicted = np.where(rng.random(100) < 0.6, labels, rng.integers(0, 5, 100))
-    balanced, f1 = scored(labels, predicted, 5)
-    assert balanced == pytest.approx(sklearn_metrics.balanced_accuracy_score(labels, predicted))
-    expected = sklearn_metrics.f1_score(labels, predicted, average="macro", labels=range(5))
-    assert f1 == pytest.approx(expected)
+    scores = scored(labels, predicted, 5)
+    expected = {
+        "loss": np.arange(100).mean(),
+        "accuracy": sklearn_metrics.accuracy_score(labels, predicted),
+        "balanced_accuracy": sklearn_metrics.balanced_accuracy_score(labels, predicted),
+        "macro_f1": sklearn_metrics.f1_score(labels, predicted, average="macro", labels=range(5)),
+    }
+    assert scores == pytest.approx(expected)
 
 
 def test_class_that_is_never_there_nor_predicted_counts_in_neither():
     labels, predicted = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0])
-    balanced, f1 = scored(labels, predicted, 3)
-    assert balanced == pytest.approx(0.75)
-    assert f1 == pytest.approx((0.8 + 2 / 3) / 2)
+    scores = scored(labels, predicted, 3)
+    assert scores["balanced_accuracy"] == pytest.approx(0.75)
+    assert scores["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 2)
     # To be taken for a class that is not there is a mistake.
-    _, f1 = scored(labels, np.array([0, 0, 1, 2]), 3)
-    assert f1 == pytest.approx((1 + 2 / 3 + 0) / 3)
-
-
-def test_reset_forgets_both():
-    balanced = BalancedAccuracy(2)
-    f1 = MacroF1(balanced)
-    balanced.update_state(np.array([0, 1]), np.eye(2, dtype=np.float32))
-    assert float(f1.result()) == 1.0
-    balanced.reset_state()
-    assert float(f1.result()) == float(balanced.result()) == 0.0
+    scores = scored(labels, np.array([0, 0, 1, 2]), 3)
+    assert scores["macro_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
 
 
 def test_balanced_weights_are_those_of_scikit_learn():
