@@ -234,7 +234,7 @@ def _time_pass(config: kerastl.Config, count: int) -> float:
         stored = dataclasses.replace(config, cache_dir=folder)
         boundary = find_boundaries(flat)[-1]
         started = time.monotonic()
-        FrozenPart(flat, [boundary], splits, stored, kerastl.Progress()).compute()
+        FrozenPart(flat, [boundary], splits, stored, kerastl.Progress()).compute(kerastl.Progress())
         return time.monotonic() - started
 
 

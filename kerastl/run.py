@@ -114,9 +114,8 @@ def _run(
     _warn(config, progress)
     splits = read_data(config, given, progress)
     source = splits.source
-    blocks = find_backbone(config.backbone, image_size=config.image_size).blocks
     flat = open_classifier(config, num_classes=len(source.class_names))
-    check_phases(flat, blocks, config)
+    check_phases(flat, config)
 
     # Only now, when nothing is missing or misspelt: a run that cannot start costs no earlier one.
     clear(run_dir)
@@ -139,7 +138,7 @@ def _run(
 
     # A run that failed or was stopped tells what it had checked until then.
     with reading_errors(), in_the_end(write_receipt):
-        trained = train(flat, blocks, splits, config, record=record, progress=progress)
+        trained = train(flat, splits, config, record=record, progress=progress)
         receipt["seconds"] = trained.seconds
         _look_at_labels(trained, splits, config, record, progress)
         metrics, test = _evaluate(trained, splits, config, record, progress)

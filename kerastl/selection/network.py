@@ -76,7 +76,7 @@ class Network:
         """
         plain = dataclasses.replace(self.config, augment="", augment_views=0)
         frozen = FrozenPart(self.flat, [self.boundary], splits, plain, progress)
-        frozen.compute()
+        frozen.compute(progress)
         stored = frozen.get(self.boundary)
         if stored is None:
             return None

@@ -123,14 +123,13 @@ class FrozenPart:
             boundaries: Where the run's phases cut it.
             splits: The images that the run uses.
             config: Size, resize rule, augmentations, cache directory and limits.
-            progress: Says what is computed, how fast, and what it takes on disk.
+            progress: Is told where it does not.
         """
         self._flat = flat
         self._source = splits.source
         is_large = config.image_size > _LARGE and not has_gpu()
         self._batch_size = _BATCH_SIZE_OF_LARGE if is_large else _BATCH_SIZE
         self._config = dataclasses.replace(config, batch_size=self._batch_size)
-        self._progress = progress
         self._stores: dict[int, FeatureStore] = {}
         self._found: dict[int, StoredFeatures] = {}
         self._boundaries: list[Boundary] = []
@@ -143,12 +142,12 @@ class FrozenPart:
         contents = self._digests[used].view("S16").reshape(-1)
         self._used = used[np.sort(np.unique(contents, return_index=True)[1])]
         for boundary in sorted(boundaries, key=lambda boundary: boundary.position):
-            store = self._open(boundary, config.cache_path)
+            store = self._open(boundary, config.cache_path, progress)
             if store is not None:
                 self._stores[boundary.position] = store
                 self._boundaries.append(boundary)
         if self._boundaries:
-            self._make_room(config.cache_path)
+            self._make_room(config.cache_path, progress)
         for boundary in self._boundaries:
             store = self._stores[boundary.position]
             names = sorted({*map(str, store.about().get("datasets", ())), self._source.name})
@@ -168,22 +167,29 @@ class FrozenPart:
             )
         return self._found[boundary.position]
 
-    def compute(self) -> None:
-        """Computes what any of the stores lacks, all boundaries in one pass."""
+    def compute(self, progress: Progress) -> None:
+        """Computes what any of the stores lacks, all boundaries in one pass.
+
+        Args:
+            progress: Says what is computed, how fast, and what it takes on disk.
+        """
         if not self._boundaries:
             return
-        self._found = {}
         missing = {place.position: self._missing(place) for place in self._boundaries}
         todo = np.unique(np.concatenate([*missing.values()]))
         names = " and ".join(map(self._name, self._boundaries))
-        self._progress.line(
+        progress.line(
             f"Frozen part up to {names}: {len(todo)} images to compute, "
             f"{len(self._used) - len(todo)} in the store already."
         )
         if len(todo):
-            self._fill(todo, {place: rows for place, rows in missing.items() if len(rows)})
+            self._found = {}
+            lacking = {place: rows for place, rows in missing.items() if len(rows)}
+            self._fill(todo, lacking, progress)
 
-    def _open(self, boundary: Boundary, root: pathlib.Path) -> FeatureStore | None:
+    def _open(
+        self, boundary: Boundary, root: pathlib.Path, progress: Progress
+    ) -> FeatureStore | None:
         lower = keras.Model(self._flat.inputs, boundary.tensor)
         if not lower.weights:
             return None  # What only scales pixels is no work to speak of.
@@ -194,20 +200,20 @@ class FrozenPart:
             dtype=self._config.cache_dtype,
         )
         if store.damaged:
-            self._progress.line(
+            progress.line(
                 f"Feature store: {store.damaged} rows failed their checksum and are computed again."
             )
         compute = seconds_per_image(self._flat, boundary)
         read = _SECONDS_PER_READ + store.bytes_for(1) / _BYTES_PER_SECOND
         if read >= compute:
-            self._progress.line(
+            progress.line(
                 f"Features at {self._name(boundary)} are computed in each epoch: for an image "
                 f"about {compute * 1e3:.2g} ms, and {read * 1e3:.2g} ms to read them."
             )
             return None
         return store
 
-    def _make_room(self, root: pathlib.Path) -> None:
+    def _make_room(self, root: pathlib.Path, progress: Progress) -> None:
         """Makes room for all boundaries, or for as many of the smaller ones as it can.
 
         All of the run's stores are open, so none of them is dropped for another.
@@ -221,7 +227,7 @@ class FrozenPart:
             needed.values()
         ):
             largest = max(needed, key=needed.__getitem__)
-            self._progress.line(
+            progress.line(
                 f"Features at {self._name(largest)} would take {format_bytes(needed.pop(largest))} "
                 f"more where the store may take {format_bytes(limit)}: they are computed in each "
                 f"epoch instead. {'Free the disk' if is_disk else 'Raise --cache_limit_gb'} to "
@@ -230,11 +236,13 @@ class FrozenPart:
             self._boundaries.remove(largest)
             del self._stores[largest.position]
 
-    def _fill(self, todo: np.ndarray, missing: Mapping[int, np.ndarray]) -> None:
+    def _fill(
+        self, todo: np.ndarray, missing: Mapping[int, np.ndarray], progress: Progress
+    ) -> None:
         boundaries = [place for place in self._boundaries if place.position in missing]
         tensors = [boundary.tensor for boundary in boundaries]
         function = fold(keras.Model(self._flat.inputs, tensors))
-        meter = Meter("frozen part", len(todo), self._progress)
+        meter = Meter("frozen part", len(todo), progress)
         first_took = 0.0
         with ExitStack() as stack:
             writers = {
@@ -261,7 +269,7 @@ class FrozenPart:
         written = sum(
             self._stores[position].bytes_for(len(lacking)) for position, lacking in missing.items()
         )
-        self._progress.line(
+        progress.line(
             f"Computed {len(todo)} images in {meter.summary()}, {format_bytes(written)} on disk."
         )
 

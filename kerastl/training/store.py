@@ -22,6 +22,7 @@ import shutil
 import struct
 import time
 import uuid
+import weakref
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -94,13 +95,13 @@ class FeatureStore:
         """
         full = {**identity, "shape": list(shape), "dtype": dtype}
         text = json.dumps(full, sort_keys=True)
-        self._lock: int | None = None
         self.path = root / hashlib.sha256(text.encode()).hexdigest()[:32]
         self.shape = shape
         self.dtype = np.dtype(dtype)
         self._identity = full
         self._row_bytes = math.prod(shape) * self.dtype.itemsize
-        self._lock = _lock_shared(self.path)
+        # Not __del__, in which nothing is left of `os` when Python ends.
+        weakref.finalize(self, os.close, _lock_shared(self.path))
         self._segments: dict[pathlib.Path, _Segment | None] = {}
         self.damaged = 0
         self.refresh()
@@ -203,10 +204,6 @@ class FeatureStore:
         shared = min(len(found), len(checksums))
         valid[:shared] = found[:shared] == checksums[:shared]
         return _Segment(path, digests, np.repeat(valid, _ROWS_PER_CHECKSUM)[: len(digests)])
-
-    def __del__(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
 
 
 class _Writer:

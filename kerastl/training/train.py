@@ -14,7 +14,7 @@ from kerastl.config import Config, Phase
 from kerastl.data.pipeline import evaluation_dataset, training_dataset, version_indices
 from kerastl.data.splits import Splits, count_per_class
 from kerastl.errors import bad_value
-from kerastl.model.backbones import Blocks
+from kerastl.model.backbones import Blocks, find_backbone
 from kerastl.model.boundaries import Boundary, FlatModel
 from kerastl.model.phases import Plan, find_boundary, find_first, prepare_phase
 from kerastl.progress import Progress, count_of, format_duration
@@ -66,13 +66,14 @@ class Recorder(Protocol):
         """Keeps the classifier's weights, the best so far."""
 
 
-def check_phases(flat: FlatModel, blocks: Blocks, config: Config) -> None:
+def check_phases(flat: FlatModel, config: Config) -> None:
     """Finds where each phase starts, before anything is written.
 
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`, or a batch is too
             small to train from scratch.
     """
+    blocks = _blocks(config)
     # A name that this run does not use is looked at too: it was meant for something.
     if config.unfreeze_from:
         find_first(flat, config.unfreeze_from, blocks)
@@ -89,12 +90,12 @@ def check_phases(flat: FlatModel, blocks: Blocks, config: Config) -> None:
 
 def train(
     flat: FlatModel,
-    blocks: Blocks,
     splits: Splits,
     config: Config,
     *,
     record: Recorder,
     progress: Progress,
+    frozen: FrozenPart | None = None,
 ) -> Trained:
     """Trains every phase of `config`; each starts from the best weights so far.
 
@@ -102,25 +103,24 @@ def train(
 
     Args:
         flat: The classifier, from images to logits, with its head at zero.
-        blocks: How the backbone's layers form blocks.
         splits: Images to learn from and to choose by.
         config: What to do.
         record: Keeps the epochs, the checks and the best weights.
         progress: Gets a line for each epoch and phase.
+        frozen: What `open_frozen` gave for the same network, images and phases, with its weights
+            as they are now; opened here by default.
 
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`, before any training.
         KerastlError: If the loss is not finite, or a check of the run failed.
     """
     classifier = flat.model
+    blocks = _blocks(config)
     firsts = [find_first(flat, phase.unfreeze_from, blocks) for phase in config.phases]
-    boundaries = {
-        place.position: place for place in (find_boundary(flat, first) for first in firsts)
-    }
     started = time.monotonic()
-    frozen = FrozenPart(flat, list(boundaries.values()), splits, config, progress)
+    frozen = frozen or open_frozen(flat, splits, config, progress)
     # Before any training, since the upper boundaries' features would not be the same after it.
-    frozen.compute()
+    frozen.compute(progress)
     seconds: dict[str, float] = {"features": time.monotonic() - started}
     best = Best(config.best_by)
     weights = _class_weights(splits, config, progress)
@@ -156,7 +156,7 @@ def train(
         f"{config.best_by.replace('_', ' ')} {abs(best.row.score(config.best_by)):.4f}."
     )
     # Nothing below the lowest boundary has changed, so its features hold for the result.
-    lowest = boundaries[min(boundaries)]
+    lowest = find_boundary(flat, min(firsts))
     features = frozen.get(lowest)
     upper = keras.Model(lowest.tensor, flat.outputs)
     lower = _folded(keras.Model(flat.inputs, lowest.tensor)) if features is None else tf.identity
@@ -170,6 +170,31 @@ def train(
         stored=features is not None,
         pooled=_pooled_reader(frozen, find_boundary(flat, find_first(flat, None, blocks))),
     )
+
+
+def open_frozen(flat: FlatModel, splits: Splits, config: Config, progress: Progress) -> FrozenPart:
+    """Opens the store for every phase of `config`.
+
+    Args:
+        flat: The classifier.
+        splits: The images that the run uses.
+        config: What to do.
+        progress: Is told of a phase whose features are not stored.
+
+    Raises:
+        UsageError: If the backbone has no such layer as `unfreeze_from`.
+    """
+    blocks = _blocks(config)
+    places = [
+        find_boundary(flat, find_first(flat, phase.unfreeze_from, blocks))
+        for phase in config.phases
+    ]
+    boundaries = {place.position: place for place in places}
+    return FrozenPart(flat, list(boundaries.values()), splits, config, progress)
+
+
+def _blocks(config: Config) -> Blocks:
+    return find_backbone(config.backbone, image_size=config.image_size).blocks
 
 
 def _pooled_reader(

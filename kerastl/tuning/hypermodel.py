@@ -12,7 +12,6 @@ import keras_tuner
 from kerastl.config import Config
 from kerastl.data.splits import Splits
 from kerastl.errors import UsageError
-from kerastl.model.backbones import find_backbone
 from kerastl.model.boundaries import flatten
 from kerastl.model.build import open_classifier
 from kerastl.progress import Progress
@@ -159,13 +158,11 @@ class TransferHyperModel(keras_tuner.HyperModel):
                 "Use kerastl.tune with tuner='hyperband', or another tuner."
             )
         config = _whole_config(hp.values, self._space)
-        blocks = find_backbone(config.backbone, image_size=config.image_size).blocks
         record = _Told(keras.callbacks.CallbackList(callbacks, model=model), model)
         record.callbacks.on_train_begin()
         with contextlib.suppress(_Enough):
             train(
                 flatten(model),
-                blocks,
                 self._splits,
                 config,
                 record=record,

@@ -10,15 +10,32 @@ import numpy as np
 from kerastl.config import Config
 from kerastl.data.sources import reading_errors
 from kerastl.data.splits import Splits
-from kerastl.model.backbones import find_backbone
 from kerastl.model.boundaries import FlatModel
 from kerastl.model.build import DROPOUT, open_classifier
 from kerastl.progress import Progress
 from kerastl.training.checks import Check
 from kerastl.training.evaluate import Evaluation
+from kerastl.training.features import FrozenPart
 from kerastl.training.fit import EpochRow
-from kerastl.training.train import Trained, check_phases, train
+from kerastl.training.train import Trained, check_phases, open_frozen, train
 from kerastl.tuning.options import OBJECTIVES
+
+# Flags that change no frozen part; which phases there are is looked at by itself.
+_ABOVE = (
+    "batch_size",
+    "best_by",
+    "class_weights",
+    "dropout",
+    "finetune_epochs",
+    "finetune_learning_rate",
+    "head_epochs",
+    "head_learning_rate",
+    "momentum",
+    "optimizer",
+    "schedule",
+    "warmup_epochs",
+    "weight_decay",
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -52,8 +69,9 @@ class Forgetful:
 class Trainer:
     """Trains one config after another on the same images, as a run would.
 
-    Building a network and reading its weights takes longer than a head on stored features, so the
-    last network is kept. It starts each training from the values that it had when it was built.
+    Building a network, reading its weights and opening the store take longer than a head on stored
+    features, so the last network and its frozen part are kept. The network starts each training
+    from the values that it had when it was built.
     """
 
     def __init__(self, splits: Splits) -> None:
@@ -62,6 +80,8 @@ class Trainer:
         self._key: tuple[Any, ...] = ()
         self._flat: FlatModel | None = None
         self._values: list[np.ndarray] = []
+        self._frozen_key: tuple[Any, ...] = ()
+        self._frozen: FrozenPart | None = None
 
     def train(self, config: Config, progress: Progress) -> Trained:
         """Trains a config.
@@ -69,11 +89,22 @@ class Trainer:
         Raises:
             KerastlError: If the config does not fit the network, or training fails.
         """
-        blocks = find_backbone(config.backbone, image_size=config.image_size).blocks
         flat = self.open(config)
-        check_phases(flat, blocks, config)
+        check_phases(flat, config)
+        key = _frozen_key(config)
         with reading_errors():
-            return train(flat, blocks, self.splits, config, record=Forgetful(), progress=progress)
+            if self._frozen is None or key != self._frozen_key:
+                # As with networks: what the last one has in memory goes first.
+                self._frozen, self._frozen_key = None, key
+                self._frozen = open_frozen(flat, self.splits, config, progress)
+            return train(
+                flat,
+                self.splits,
+                config,
+                record=Forgetful(),
+                progress=progress,
+                frozen=self._frozen,
+            )
 
     def answer(self, config: Config, progress: Progress) -> Answer:
         """Trains a config and judges it on the validation images.
@@ -106,6 +137,7 @@ class Trainer:
         if self._flat is None or key != self._key:
             # What is no longer used goes first: two networks may not fit.
             self._flat, self._values, self._key = None, [], ()
+            self._frozen = None
             _forget_networks()
             keras.utils.set_random_seed(config.seed)
             flat = open_classifier(config, num_classes=len(self.splits.source.class_names))
@@ -116,6 +148,13 @@ class Trainer:
         if config.dropout:
             self._flat.model.get_layer(DROPOUT).rate = config.dropout
         return self._flat
+
+
+def _frozen_key(config: Config) -> tuple[Any, ...]:
+    """Tells configs of one network apart by what their frozen part may differ in."""
+    places = tuple(phase.unfreeze_from for phase in config.phases)
+    fields = (field.name for field in dataclasses.fields(config) if field.name not in _ABOVE)
+    return (places, *(getattr(config, name) for name in fields))
 
 
 def _forget_networks() -> None:

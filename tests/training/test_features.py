@@ -61,8 +61,9 @@ def store(flat, config, source, *layer_names, indices=None):
     indices = np.arange(len(source)) if indices is None else np.array(indices)
     none = indices[:0]
     splits = Splits(source, train=indices, validation=none, test=none, unused=none)
-    frozen = FrozenPart(flat, boundaries, splits, config, kerastl.Progress(said))
-    frozen.compute()
+    progress = kerastl.Progress(said)
+    frozen = FrozenPart(flat, boundaries, splits, config, progress)
+    frozen.compute(progress)
     return [frozen.get(boundary) for boundary in boundaries], said.getvalue()
 
 

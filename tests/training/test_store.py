@@ -1,3 +1,4 @@
+import gc
 import multiprocessing
 import os
 import time
@@ -55,6 +56,14 @@ def test_rows_that_follow_each_other_are_read_at_once(wanted, calls, tmp_path, m
     values = read(store, wanted)
     np.testing.assert_array_equal(values, rows_of(wanted).reshape(-1, *SHAPE))
     assert len(done) == calls
+
+
+def test_store_that_is_open_when_python_ends_says_nothing(tmp_path, monkeypatch):
+    store = open_store(tmp_path)
+    # As Python empties modules that TensorFlow still holds something of.
+    monkeypatch.setattr("kerastl.training.store.os", None)
+    del store
+    gc.collect()
 
 
 def test_what_the_system_gives_in_parts_is_put_together(tmp_path, monkeypatch):

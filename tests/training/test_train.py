@@ -59,7 +59,6 @@ def prepare(row, tmp_path, *, noise=20.0, per_class=20, **changes):
 def train(made):
     return module.train(
         flatten(made.classifier),
-        made.row.blocks,
         made.splits,
         made.config,
         record=made.record,
@@ -255,14 +254,14 @@ def test_batch_of_one_from_scratch_is_refused(tiny_net, tmp_path):
     changes = {"weights": "none", "head_epochs": 0, "finetune_epochs": 1, "batch_size": 1}
     made = prepare(tiny_net, tmp_path, **changes)
     with pytest.raises(kerastl.UsageError, match=r"^batch_size=1: gives batch norm a single"):
-        module.check_phases(flatten(made.classifier), made.row.blocks, made.config)
+        module.check_phases(flatten(made.classifier), made.config)
 
 
 def test_misspelt_block_is_refused_where_no_phase_uses_it(tiny_net, tmp_path):
     made = prepare(tiny_net, tmp_path, unfreeze_from="blok2")
     assert made.config.finetune_epochs == 0
     with pytest.raises(kerastl.UsageError, match="unfreeze_from='blok2'"):
-        module.check_phases(flatten(made.classifier), made.row.blocks, made.config)
+        module.check_phases(flatten(made.classifier), made.config)
 
 
 def plan_from(position):
