@@ -13,6 +13,8 @@ import kerastl
 
 PACKAGE_PARENT = pathlib.Path(kerastl.__file__).parents[1]
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory):

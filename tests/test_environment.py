@@ -38,6 +38,7 @@ def write_keras_json(folder, text):
     return str(folder)
 
 
+@pytest.mark.thorough
 def test_another_backend_in_the_shell_is_overruled_aloud(tmp_path):
     done = run_python(
         "-c", STATE, KERAS_BACKEND="torch", TF_USE_LEGACY_KERAS="1", KERAS_HOME=str(tmp_path)
@@ -52,6 +53,7 @@ def test_another_backend_in_the_shell_is_overruled_aloud(tmp_path):
     assert (done.code, done.stderr) == (0, "")
 
 
+@pytest.mark.thorough
 def test_settings_of_the_home_folder_do_not_reach_a_run(tmp_path):
     there = {"floatx": "float16", "image_data_format": "channels_first", "backend": "jax"}
     home = write_keras_json(tmp_path, json.dumps(there))

@@ -30,6 +30,7 @@ def serve(path, content):
     return signature(image_bytes=tf.constant([content]))["probabilities"].numpy()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "where", ["in_this_process", pytest.param("in_a_fresh_one", marks=pytest.mark.slow)]
 )
@@ -69,6 +70,7 @@ def test_finished_run_is_exported_again_in_every_format(
     assert results["litert_int8"]["bytes"] < results["litert"]["bytes"]
 
 
+@pytest.mark.thorough
 def test_files_name_what_they_take_and_give(colour_run, tmp_path):
     interpreter = pytest.importorskip("ai_edge_litert.interpreter")
     runtime = pytest.importorskip("onnxruntime")

@@ -43,6 +43,7 @@ def flags(tmp_path):
     ]
 
 
+@pytest.mark.thorough
 def test_curve_is_written_and_said_in_a_sentence(command, source, tmp_path):
     code, out, err = command()
     assert (code, err) == (0, "")
@@ -80,6 +81,7 @@ def test_curve_is_written_and_said_in_a_sentence(command, source, tmp_path):
     assert " 0 images to compute, 120 in the store already." in said.getvalue()
 
 
+@pytest.mark.thorough
 def test_only_training_labels_decide(command, source, use_source, tmp_path):
     curves = []
     split = np.array((["train"] * 4 + ["validation", "test"]) * 20)
@@ -92,6 +94,7 @@ def test_only_training_labels_decide(command, source, use_source, tmp_path):
     assert curves[0] == curves[1] != curves[2]
 
 
+@pytest.mark.thorough
 def test_finished_curve_stays_unless_it_may_be_replaced(command, tmp_path):
     assert command()[0] == 0
     before = (tmp_path / "curve" / "learning_curve.csv").read_text()

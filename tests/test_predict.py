@@ -79,6 +79,7 @@ def test_good_files_alone_give_0_and_the_numbers_of_the_model(colour_run, pictur
     np.testing.assert_allclose(given, expected[order], rtol=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
 def test_file_holds_the_same_rows_by_its_ending(colour_run, pictures, tmp_path, capsys, ending):
     model = colour_run.result.export_path
@@ -150,6 +151,7 @@ def test_wrong_path_is_told_before_the_first_image(
     assert f"paths={name!r}: " in err
 
 
+@pytest.mark.thorough
 def test_nobody_reading_ends_it(colour_run, pictures, tmp_path):
     """An endless list of files, whose reader has gone, as with `| head`."""
     image = pictures / "red/0.png"
@@ -190,6 +192,7 @@ def test_stopped_command_leaves_no_half_written_file(colour_run, pictures, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.thorough
 def test_moved_export_is_all_that_it_takes(colour_run, pictures, tmp_path):
     """In another process and place, with nothing of the run or its data."""
     shutil.copytree(colour_run.result.export_path, tmp_path / "1")

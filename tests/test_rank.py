@@ -60,6 +60,7 @@ def rows_of(tmp_path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.thorough
 def test_better_weights_come_first_and_a_row_says_what_failed(command, good, blind, tmp_path):
     code, out, err = command(f"--backbones=TinyNet={blind},TinyNet=gone.h5,TinyNet={good}")
     assert (code, err) == (0, "")
@@ -89,6 +90,7 @@ def test_better_weights_come_first_and_a_row_says_what_failed(command, good, bli
     assert not list(tmp_path.rglob(".writing-*"))
 
 
+@pytest.mark.thorough
 def test_later_run_with_the_same_flags_computes_nothing(command, good, tmp_path):
     code, out, _ = command(
         f"--backbones=TinyNet={good}", "--head_epochs=2", "--dropout=0.3", "--batch_size=8"
@@ -104,6 +106,7 @@ def test_later_run_with_the_same_flags_computes_nothing(command, good, tmp_path)
     assert result.metrics["test"]["accuracy"] > 0.3
 
 
+@pytest.mark.thorough
 def test_short_time_leaves_groups_to_judge_by(command, good, use_source, tmp_path, monkeypatch):
     source = fakes.colour_source(per_class=100)
     # Five patients of each class.
@@ -124,6 +127,7 @@ def test_what_is_in_the_way_is_one_line(command, good, tmp_path):
     assert err.count("\n") == 1
 
 
+@pytest.mark.thorough
 def test_only_training_labels_decide(command, good, use_source, tmp_path):
     source = fakes.colour_source(per_class=30, noise=90.0)
     split = np.array(["train", "train", "train", "validation", "test"] * 18)
@@ -137,6 +141,7 @@ def test_only_training_labels_decide(command, good, use_source, tmp_path):
     assert accuracies[0] == accuracies[1] > accuracies[2] + 0.2
 
 
+@pytest.mark.thorough
 def test_block_of_another_network_gives_way_in_best_flags(command, good, tmp_path):
     code, out, _ = command(
         f"--backbones=TinyNet={good}",
@@ -151,6 +156,7 @@ def test_block_of_another_network_gives_way_in_best_flags(command, good, tmp_pat
     assert (config.unfreeze_from, config.augment) == ("", "flip")
 
 
+@pytest.mark.thorough
 def test_finished_ranking_stays_unless_it_may_be_replaced(command, good, tmp_path):
     assert command(f"--backbones=TinyNet={good}")[0] == 0
     before = (tmp_path / "rank" / "ranking.csv").read_text()
@@ -163,6 +169,7 @@ def test_finished_ranking_stays_unless_it_may_be_replaced(command, good, tmp_pat
     assert [row["image_size"] for row in rows_of(tmp_path)] == ["24"]
 
 
+@pytest.mark.thorough
 def test_no_best_flags_where_nothing_could_be_judged(command, good, tmp_path):
     assert command(f"--backbones=TinyNet={good}")[0] == 0
     code, _, err = command("--backbones=TinyNet=gone.h5", "--overwrite")
@@ -172,6 +179,7 @@ def test_no_best_flags_where_nothing_could_be_judged(command, good, tmp_path):
     assert [path.name for path in (tmp_path / "rank").iterdir()] == ["ranking.csv"]
 
 
+@pytest.mark.thorough
 def test_short_time_judges_all_on_the_same_part_and_says_so(
     command, good, blind, use_source, tmp_path, monkeypatch
 ):

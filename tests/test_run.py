@@ -56,6 +56,7 @@ def test_colours_are_learnt_and_the_export_names_each(colour_run):
     assert names_of_colours(colour_run.result.export_path) == list(fakes.COLOURS)
 
 
+@pytest.mark.thorough
 def test_noise_is_not_learnt(tmp_path):
     config = fakes.tiny_config(tmp_path, test_fraction=0.5)
     run = fakes.finish_run(config, fakes.colour_source(noise=None, per_class=30))
@@ -130,6 +131,7 @@ def test_main_ends_with_the_test_accuracy(tmp_path, tiny_net, use_source, capfd)
     )
 
 
+@pytest.mark.thorough
 def test_finished_run_is_refused_then_replaced(tmp_path, colour_run):
     run_dir = tmp_path / "run"
     shutil.copytree(colour_run.result.run_dir, run_dir)
@@ -195,6 +197,7 @@ def test_loss_that_is_not_finite_stops_the_run(tmp_path, tiny_net, use_source, c
     assert set(os.listdir(tmp_path / "run")) == {"flags.txt", "splits.csv", "receipt.json"}
 
 
+@pytest.mark.thorough
 def test_second_phase_that_is_not_finite_leaves_the_first(tmp_path, head_run):
     ruined = fakes.tiny_config(
         tmp_path, finetune_epochs=2, finetune_learning_rate=1e38, warmup_epochs=0.0
@@ -208,6 +211,7 @@ def test_second_phase_that_is_not_finite_leaves_the_first(tmp_path, head_run):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.thorough
 def test_ruinous_second_phase_loses_nothing_and_is_warned_of(
     tmp_path, tiny_net, use_source, monkeypatch, head_run
 ):
@@ -253,6 +257,7 @@ def test_frozen_weight_that_moves_stops_the_run(tmp_path, monkeypatch):
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
+@pytest.mark.thorough
 def test_mixed_precision_serves_float32_and_leaves_the_policy(tmp_path, in_this_process):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -280,6 +285,7 @@ def test_failed_run_puts_the_policy_back(tmp_path):
     assert keras.config.dtype_policy().name == "float32"
 
 
+@pytest.mark.thorough
 def test_seven_images_train_in_one_step_an_epoch(tmp_path):
     source = fakes.colour_source(per_class=4, colours={"blue": (0, 0, 255), "red": (255, 0, 0)})
     config = fakes.tiny_config(tmp_path, batch_size=32, head_epochs=2)
@@ -338,6 +344,7 @@ def test_file_of_splits_is_looked_at_before_the_images(tmp_path, tiny_net, monke
         kerastl.run(config, progress=SILENT)
 
 
+@pytest.mark.thorough
 def test_class_without_test_images_has_no_part_in_their_scores(tmp_path, tiny_net):
     source = fakes.colour_source()
     source = source.subset(np.flatnonzero((source.labels != 2) | (np.arange(60) < 41)))

@@ -71,6 +71,7 @@ def test_readme_has_the_clients_that_are_tried_here():
     assert [language for language, _ in CLIENTS] == ["sh", "python"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("language", "code"), CLIENTS, ids=[language for language, _ in CLIENTS])
 def test_clients_of_the_readme_get_their_answers(folder, url, language, code):
     if language == "sh" and not shutil.which("curl"):
@@ -100,6 +101,7 @@ def connect(url):
     return http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=SECONDS)
 
 
+@pytest.mark.thorough
 def test_sigterm_ends_the_server_when_what_was_accepted_is_answered(folder):
     image = (folder / "digit.png").read_bytes()
     statuses, started = [], threading.Semaphore(0)
@@ -139,6 +141,7 @@ def test_sigterm_ends_the_server_when_what_was_accepted_is_answered(folder):
     assert len(statuses) >= 58
 
 
+@pytest.mark.thorough
 def test_command_needs_no_keras(folder):
     code = """
 import sys

@@ -119,6 +119,7 @@ def sorted_images(images):
     return flat[np.lexsort(flat.T[:3])]
 
 
+@pytest.mark.thorough
 def test_training_images_differ_from_epoch_to_epoch_and_others_never():
     config = make_config(augment="color")
     everything = np.arange(len(SOURCE))
@@ -134,6 +135,7 @@ def test_training_images_differ_from_epoch_to_epoch_and_others_never():
     )
 
 
+@pytest.mark.thorough
 def test_change_does_not_depend_on_the_batch_or_the_other_images():
     def versions(indices, batch_size):
         config = make_config(augment="flip,crop,color", batch_size=batch_size)
@@ -144,6 +146,7 @@ def test_change_does_not_depend_on_the_batch_or_the_other_images():
     np.testing.assert_array_equal(alone[3], among[3])
 
 
+@pytest.mark.thorough
 def test_views_are_fixed_and_taken_in_turn():
     config = make_config(augment="color", augment_views=2)
     train = np.array([0, 5, 9])

@@ -117,6 +117,7 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.thorough
 def test_stop_names_every_file_that_cannot_be_used(everything, monkeypatch, capfd):
     root, bad = everything
     code, out, err = command(root, monkeypatch, capfd)
@@ -129,6 +130,7 @@ def test_stop_names_every_file_that_cannot_be_used(everything, monkeypatch, capf
     assert not (root / "run/splits.csv").exists()
 
 
+@pytest.mark.thorough
 def test_skip_accounts_for_every_file(everything, monkeypatch, capfd):
     root, bad = everything
     code, out, err = command(root, monkeypatch, capfd, "--on_bad_image=skip", "--overwrite")

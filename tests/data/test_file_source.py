@@ -249,6 +249,7 @@ def test_second_look_reads_only_what_has_changed(tmp_path, monkeypatch):
     assert len(looked) == 2 + 37
 
 
+@pytest.mark.thorough
 def test_run_on_a_folder_learns_and_writes_its_findings(tmp_path, monkeypatch):
     root = write_rgb36(tmp_path / "data", form="PNG", ending="png")
     Image.open(root / "red/00.png").save(root / "red/copy.bmp", "BMP")
@@ -348,6 +349,7 @@ def test_odd_sizes_small_classes_and_imbalance_are_told(tmp_path):
     }
 
 
+@pytest.mark.thorough
 def test_sizes_that_spread_widely_are_all_usual(tmp_path):
     for name in ("a", "b"):
         (tmp_path / "data" / name).mkdir(parents=True)
@@ -381,6 +383,7 @@ def test_content_that_changed_behind_its_time_is_seen(tmp_path):
     assert first.digests[changed].tobytes() != second.digests[changed].tobytes()
 
 
+@pytest.mark.thorough
 def test_file_replaced_during_a_run_stops_it_in_one_line(tmp_path, monkeypatch, capsys):
     root = write_rgb36(tmp_path / "data", form="PNG", ending="png")
     fakes.install_tiny_net(monkeypatch)

@@ -538,6 +538,7 @@ def test_smaller_decoding_changes_little():
     assert np.abs(small - full).mean() < 1
 
 
+@pytest.mark.thorough
 def test_scan_beyond_what_decodes_whole_is_still_used():
     Image.MAX_IMAGE_PIXELS = None
     content = file_bytes(Image.new("RGB", (16_000, 16_000), COLOUR), "JPEG")

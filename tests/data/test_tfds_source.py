@@ -220,6 +220,7 @@ def test_broken_image_is_named_by_its_place_in_the_set(tmp_path):
     assert source.read(tf.constant(after)).numpy() == png("train", 15)
 
 
+@pytest.mark.thorough
 def test_folder_of_the_same_pictures_gives_the_same_run(tmp_path, monkeypatch):
     write_set(tmp_path, {"train": [30, 10], "test": [9]})
     known = read(tmp_path)

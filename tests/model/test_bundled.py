@@ -67,6 +67,7 @@ def test_features_of_drawn_images_are_those_of_the_file():
     np.testing.assert_allclose(pooled[:, 100::200], FEATURES, atol=1e-3)
 
 
+@pytest.mark.thorough
 def test_frozen_they_beat_the_same_network_with_random_weights():
     digits = datasets.load_digits()
     pixels = np.repeat(digits.images[:400, ..., None] * (255 / 16), 3, axis=-1)
@@ -116,6 +117,7 @@ def test_a_search_keeps_their_size():
     assert space.image_sizes() == [48]
 
 
+@pytest.mark.thorough
 def test_ten_digits_a_class_make_a_good_classifier(tmp_path):
     config = kerastl.Config(
         run_dir=str(tmp_path / "run"),

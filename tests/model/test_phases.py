@@ -258,6 +258,7 @@ def test_rates_of_silenced_dropout_come_back_when_training_fails(tiny_net):
     assert classifier.get_layer("backbone").get_layer("block1_drop").rate == 0.5
 
 
+@pytest.mark.thorough
 def test_dropout_of_a_frozen_efficientnet_is_off_and_of_its_trained_part_on():
     classifier = real_classifier("EfficientNetB0")
     flat, blocks = flatten(classifier), BACKBONES["EfficientNetB0"].blocks

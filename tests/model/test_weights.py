@@ -87,6 +87,7 @@ def imagenet_like():
     return keras.applications.MobileNetV3Small(weights=None)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["top.h5", "top.weights.h5", "top.keras"])
 def test_file_with_imagenets_classifier_gives_the_rest(imagenet_like, tmp_path, name):
     path = tmp_path / name
@@ -97,6 +98,7 @@ def test_file_with_imagenets_classifier_gives_the_rest(imagenet_like, tmp_path, 
         np.testing.assert_array_equal(weight, value)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["top.h5", "top.keras"])
 def test_another_network_with_its_classifier_is_refused(imagenet_like, tmp_path, name):
     path = tmp_path / name
@@ -188,6 +190,7 @@ def test_broken_download_is_named(monkeypatch, tmp_path):
         build_backbone(BACKBONES["ResNet50"], weights="imagenet", image_size=32)
 
 
+@pytest.mark.thorough
 def test_published_efficientnet_file_scales_as_with_imagenet(monkeypatch, tmp_path):
     keras.utils.set_random_seed(3)
     # The graph that `weights="imagenet"` builds, with random weights in place of a download.

@@ -75,6 +75,7 @@ def not_a_number(classifier, card):
     return other, card
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("spoil", [without_scaling, other_class_order, other_resize_rule])
 def test_savedmodel_that_answers_otherwise_is_caught(
     trainer, tmp_path, monkeypatch, in_this_process, spoil
@@ -95,12 +96,14 @@ def test_savedmodel_that_answers_otherwise_is_caught(
     assert os.listdir(tmp_path / "exports") == []
 
 
+@pytest.mark.thorough
 def test_other_features_are_caught(trainer, monkeypatch, in_this_process):
     monkeypatch.setattr("kerastl.outputs.savedmodel.POOLED", "images")
     with pytest.raises(kerastl.KerastlError, match="savedmodel answers otherwise than the trainer"):
         trainer()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["keras", "litert", "onnx"])
 def test_file_that_answers_otherwise_is_removed_and_the_rest_kept(
     trainer, tmp_path, monkeypatch, in_this_process, name
@@ -122,6 +125,7 @@ def test_file_that_answers_otherwise_is_removed_and_the_rest_kept(
     assert not list(version.glob("model.*"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("spoil", [other_class_order, other_resize_rule])
 def test_card_that_says_otherwise_is_caught(trainer, monkeypatch, in_this_process, spoil):
     """A file of pixels has its classes and its resizing from the card alone."""
@@ -133,6 +137,7 @@ def test_card_that_says_otherwise_is_caught(trainer, monkeypatch, in_this_proces
         trainer(format="keras")
 
 
+@pytest.mark.thorough
 def test_nothing_is_kept_beside_a_savedmodel_that_failed(
     trainer, tmp_path, monkeypatch, in_this_process
 ):

@@ -76,6 +76,7 @@ def test_other_outputs_and_inputs_of_a_savedmodel_count_too(changes, difference)
     np.testing.assert_allclose(differences, [difference, 0], atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_opened_is_one_line(tmp_path):
     write_questions(tmp_path / "questions", [b"x"], field="export_dir")
     with pytest.raises(

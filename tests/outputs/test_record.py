@@ -9,6 +9,7 @@ import sys
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
@@ -150,6 +151,7 @@ def test_receipt_says_what_the_results_came_from(colour_run):
     assert 0 < seconds["head"] + seconds["finetune"] < seconds["all"]
 
 
+@pytest.mark.thorough
 def test_receipt_knows_other_data_and_weights(colour_run, tmp_path):
     source = fakes.colour_source(seed=1)
     config = fakes.tiny_config(tmp_path, head_epochs=1)
@@ -162,6 +164,7 @@ def test_receipt_knows_other_data_and_weights(colour_run, tmp_path):
         assert ours[part]["fingerprint"] != theirs[part]["fingerprint"]
 
 
+@pytest.mark.thorough
 def test_awkward_class_names_survive(tmp_path):
     config = fakes.tiny_config(tmp_path, head_epochs=1)
     run = fakes.finish_run(config, fakes.colour_source(colours=AWKWARD_NAMES, per_class=10))
@@ -178,6 +181,7 @@ LOAD_WITH_KERAS_ALONE = """
 import sys
 import keras
 import numpy as np
+import pytest
 images = np.load("images.npy")
 for path in sys.argv[1:]:
     np.save(path + ".npy", keras.saving.load_model(path).predict(images, verbose=0))
@@ -185,6 +189,7 @@ assert not [name for name in sys.modules if name.startswith("kerastl")]
 """
 
 
+@pytest.mark.thorough
 def test_model_file_loads_with_keras_alone(colour_run, tmp_path):
     # This scaling also turns the channels round, which must not need a layer of our own.
     network = fakes.tiny_net(

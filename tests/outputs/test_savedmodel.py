@@ -80,6 +80,7 @@ def test_answers_are_those_of_the_model_on_the_same_files(colour_run, served):
     np.testing.assert_allclose(answer["probabilities"].numpy(), expected, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_nothing_random_of_the_training_is_served(tmp_path, in_this_process):
     config = fakes.tiny_config(
         tmp_path,
@@ -141,6 +142,7 @@ def test_file_that_is_no_image_is_an_error_and_not_an_answer(served, broken):
                 served.signatures[signature](image_bytes=tf.constant(files))
 
 
+@pytest.mark.thorough
 def test_training_and_export_agree_on_each_of_two_thousand_damaged_files(colour_run, served):
     """No crash, no hang, and what one side accepts the other does, with the same answer."""
     kinds = list(every_kind().values())

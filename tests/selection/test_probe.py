@@ -84,6 +84,7 @@ def test_class_of_one_group_has_no_judge():
     assert len(find_label_issues(together, labels)) == 0
 
 
+@pytest.mark.thorough
 def test_run_lists_images_with_a_wrong_label(tmp_path):
     source = fakes.colour_source(per_class=40, noise=60.0)
     wrong = [3, 45, 101]

@@ -58,6 +58,7 @@ def served(start, export):
     return client
 
 
+@pytest.mark.thorough
 def test_new_version_is_taken_up_without_a_request_lost(served, export, colour_run, files):
     answers, stop = [], threading.Event()
 
@@ -87,6 +88,7 @@ def test_new_version_is_taken_up_without_a_request_lost(served, export, colour_r
     assert served.get("/v1/models/export/versions/3").status == 404
 
 
+@pytest.mark.thorough
 def test_request_that_waits_is_answered_by_the_version_that_it_came_for(
     served, export, colour_run, files, blocker
 ):
@@ -102,6 +104,7 @@ def test_request_that_waits_is_answered_by_the_version_that_it_came_for(
     assert answers[0].json["model"]["version"] == 3
 
 
+@pytest.mark.thorough
 def test_broken_version_leaves_the_old_one_until_it_is_mended(
     served, export, colour_run, files, monkeypatch
 ):
@@ -120,6 +123,7 @@ def test_broken_version_leaves_the_old_one_until_it_is_mended(
     wait_until(lambda: served.serving.models.current.version == 4)
 
 
+@pytest.mark.thorough
 def test_version_that_is_still_being_copied_is_not_taken(served, export, colour_run, monkeypatch):
     monkeypatch.setattr(models, "_SECONDS_BETWEEN_LOOKS", 0.05)
     (export / "4").mkdir()
@@ -132,6 +136,7 @@ def test_version_that_is_still_being_copied_is_not_taken(served, export, colour_
     assert "cannot be served" not in served.output()
 
 
+@pytest.mark.thorough
 def test_version_is_taken_back_by_removing_it(served, export, colour_run):
     copy_version(colour_run, export / "4")
     wait_until(lambda: served.serving.models.current.version == 4)
@@ -139,6 +144,7 @@ def test_version_is_taken_back_by_removing_it(served, export, colour_run):
     wait_until(lambda: served.serving.models.current.version == 3)
 
 
+@pytest.mark.thorough
 def test_directory_that_is_away_stops_nothing(served, export, colour_run, files):
     moved = export.rename(export.parent / "moved")
     wait_until(lambda: "cannot be read (No such file or directory)." in served.output())
@@ -149,6 +155,7 @@ def test_directory_that_is_away_stops_nothing(served, export, colour_run, files)
     assert served.output().count("cannot be read") == 1
 
 
+@pytest.mark.thorough
 def test_server_starts_with_the_highest_version_that_can_be_served(export, colour_run):
     copy_version(colour_run, export / "10")
     (export / "11").mkdir()
@@ -161,6 +168,7 @@ def test_server_starts_with_the_highest_version_that_can_be_served(export, colou
     assert f"{export}/11: cannot be served (" in output.getvalue()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -214,6 +222,7 @@ def test_export_is_a_directory_of_versions_or_one_of_them(tmp_path, export_path,
         assert list(place.versions()) == [10, 2]
 
 
+@pytest.mark.thorough
 def test_one_version_is_not_watched(start, export, colour_run):
     client = start(export / "3", name="")
     copy_version(colour_run, export / "4")

@@ -30,6 +30,7 @@ def folder(tmp_path, files):
     return tmp_path
 
 
+@pytest.mark.thorough
 def test_person_chooses_images_and_sees_their_classes(tab, client, folder):
     tab.open(client.url)
     tab.wait("!document.getElementById('version').hidden")
@@ -56,6 +57,7 @@ def test_person_chooses_images_and_sees_their_classes(tab, client, folder):
     )
 
 
+@pytest.mark.thorough
 def test_person_drops_images_and_clears_them(tab, client, folder):
     tab.open(client.url)
     tab.drop([folder / "green.png", folder / "blue.png"], x=300, y=300)
@@ -66,6 +68,7 @@ def test_person_drops_images_and_clears_them(tab, client, folder):
     assert tab.value("document.activeElement.id") == "files"
 
 
+@pytest.mark.thorough
 def test_class_names_are_never_markup(tab, start, colour_run, tmp_path, folder):
     shutil.copytree(colour_run.result.export_path, tmp_path / "export/1")
     names = "<b>blue</b>\n<script>fail()</script>\n<img src=x onerror=fail()>\n"
@@ -85,6 +88,7 @@ def test_class_names_are_never_markup(tab, start, colour_run, tmp_path, folder):
     )
 
 
+@pytest.mark.thorough
 def test_page_asks_its_own_server_alone_and_keeps_to_its_policy(tab, client, folder):
     policy = client.get("/").headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
@@ -99,6 +103,7 @@ def test_page_asks_its_own_server_alone_and_keeps_to_its_policy(tab, client, fol
     assert tab.complaints() == []
 
 
+@pytest.mark.thorough
 def test_policy_lets_no_other_script_run(tab, client):
     tab.open(client.url)
     tab.value("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=alert(1)>')")

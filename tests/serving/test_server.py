@@ -126,6 +126,7 @@ def test_bad_image_is_named_by_its_index(client, files, kind):
     assert client.post("/predict", content).status == 400
 
 
+@pytest.mark.thorough
 def test_bad_images_of_some_clients_fail_no_other(start, files, blocker):
     client = start(max_batch_size=32)
     blocker.block(client.serving.batcher)

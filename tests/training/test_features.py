@@ -142,6 +142,7 @@ def test_boundary_that_is_there_is_not_stored_again(flat, config):
     assert (pooled.rows >= 0).all()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "change",
     [
@@ -215,6 +216,7 @@ def test_what_is_there_is_used_whatever_the_limit(flat, config):
     assert computed(said) == 0
 
 
+@pytest.mark.thorough
 def test_run_keeps_its_own_features_when_it_makes_room(flat, config):
     source = fakes.colour_source(per_class=100)
     (pooled,), _ = store(flat, config, source, "pooled")
@@ -238,6 +240,7 @@ def test_same_content_is_computed_once(flat, config):
     assert stored.rows[:12].tolist() == stored.rows[12:].tolist()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("what", ["tensorflow", "keras"])
 def test_another_version_computes_anew(flat, config, monkeypatch, what):
     source = fakes.colour_source(per_class=3)
@@ -250,6 +253,7 @@ def test_another_version_computes_anew(flat, config, monkeypatch, what):
     assert computed(said) == 9
 
 
+@pytest.mark.thorough
 def test_layers_without_weights_are_in_the_key_too(tiny_net, config):
     source = fakes.colour_source(per_class=3)
     store(flat_classifier(tiny_net), config, source, "pooled")
@@ -281,6 +285,7 @@ def run(config, **changes):
     return result, probabilities, said.getvalue()
 
 
+@pytest.mark.thorough
 def test_run_gives_the_same_with_the_store_and_without(tmp_path, config, tiny_net, use_source):
     use_source(fakes.colour_source(noise=80.0))
     phases = {"finetune_epochs": 2, "finetune_learning_rate": 0.005, "unfreeze_from": "block2"}
@@ -324,6 +329,7 @@ def test_other_seed_split_and_subset_compute_nothing(again):
     assert computed(said) == 0
 
 
+@pytest.mark.thorough
 def test_features_of_another_network_fail_the_check(again, monkeypatch):
     monkeypatch.setattr(
         module.StoredFeatures,
@@ -336,12 +342,14 @@ def test_features_of_another_network_fail_the_check(again, monkeypatch):
         again(head_learning_rate=1.0)
 
 
+@pytest.mark.thorough
 def test_float16_features_are_told_their_cost(config, tiny_net, use_source):
     use_source(fakes.colour_source(noise=80.0))
     _, _, said = run(config, cache_dtype="float16")
     assert re.search(r"stored features and the whole network differ by \d\.\de-0[3-9]", said)
 
 
+@pytest.mark.thorough
 def test_rows_are_those_of_the_untrained_network_whatever_the_run_has_trained(
     config, tiny_net, use_source
 ):

@@ -167,6 +167,7 @@ def test_rows_have_the_rate_of_the_epochs_first_step(tiny_net):
     assert all(np.isfinite(dataclasses.astuple(row)[2:]).all() for row in rows)
 
 
+@pytest.mark.thorough
 def test_statistics_from_scratch_follow_within_the_run(tiny_net):
     classifier, _ = train(tiny_net, 0.01, name="scratch")
     assert classifier.get_layer("backbone").get_layer("stem_bn").momentum == 0.9

@@ -1,4 +1,3 @@
-import gc
 import multiprocessing
 import os
 import time
@@ -63,7 +62,6 @@ def test_store_that_is_open_when_python_ends_says_nothing(tmp_path, monkeypatch)
     # As Python empties modules that TensorFlow still holds something of.
     monkeypatch.setattr("kerastl.training.store.os", None)
     del store
-    gc.collect()
 
 
 def test_what_the_system_gives_in_parts_is_put_together(tmp_path, monkeypatch):

@@ -78,6 +78,7 @@ def weights_of(record, row):
     return record.weights[record.rows.index(row)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("cache", ["stored", ""])
 def test_classifier_holds_the_best_of_both_phases(tiny_net, tmp_path, cache):
     made = prepare(
@@ -128,6 +129,7 @@ def test_second_phase_starts_from_the_best_epoch_and_not_the_last(tiny_net, tmp_
     assert same(made.classifier.get_weights(), weights_of(made.record, best))
 
 
+@pytest.mark.thorough
 def test_huge_rate_in_the_second_phase_leaves_what_the_first_has_learnt(tiny_net, tmp_path):
     ruinous = FINETUNE | {"finetune_learning_rate": 50.0, "warmup_epochs": 0.0}
     made = prepare(tiny_net, tmp_path, noise=250.0, **ruinous)
@@ -154,6 +156,7 @@ def test_first_phase_that_is_not_finite_leaves_the_start(tiny_net, tmp_path):
     assert made.record.checkpoints == []
 
 
+@pytest.mark.thorough
 def test_second_phase_that_is_not_finite_leaves_the_first(tiny_net, tmp_path):
     made = prepare(
         tiny_net, tmp_path, **FINETUNE | {"finetune_learning_rate": 1e30, "warmup_epochs": 0.0}
@@ -224,6 +227,7 @@ def test_head_with_a_preference_fails_the_check_before_any_training(tiny_net, tm
     assert made.record.rows == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("unfreeze_from", ["block2", "all"])
 def test_phase_of_a_single_step_passes(tiny_net, tmp_path, unfreeze_from):
     # Its head starts at zero, so nothing below the head has a gradient in that step.
@@ -234,6 +238,7 @@ def test_phase_of_a_single_step_passes(tiny_net, tmp_path, unfreeze_from):
     assert all(check.passed for check in made.record.checks)
 
 
+@pytest.mark.thorough
 def test_from_scratch_everything_trains_and_the_colours_are_learnt(tiny_net, tmp_path):
     made = prepare(
         tiny_net,
@@ -301,6 +306,7 @@ FAULTS = {
 set_trainable = phases._set_trainable
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_of_the_plan_fails_the_check(tiny_net, tmp_path, monkeypatch, fault):
     monkeypatch.setattr(*FAULTS[fault])
@@ -309,6 +315,7 @@ def test_fault_of_the_plan_fails_the_check(tiny_net, tmp_path, monkeypatch, faul
     assert "wrong: " in message
 
 
+@pytest.mark.thorough
 def test_statistics_at_rest_are_no_fault(tiny_net, tmp_path):
     # A network of zeros: its activations, and so their means, stay at zero.
     made = prepare(tiny_net, tmp_path, weights="none", head_epochs=0, finetune_epochs=1)
@@ -317,6 +324,7 @@ def test_statistics_at_rest_are_no_fault(tiny_net, tmp_path):
     assert "have too small a gradient to" in made.said.getvalue()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("cache", "views"), [("stored", 0), ("stored", 2)])
 def test_augmented_images_are_learnt_from(tiny_net, tmp_path, cache, views):
     changes = {"augment": "flip,color:0.2", "augment_views": views, "head_epochs": 6, **FINETUNE}
@@ -330,6 +338,7 @@ def test_augmented_images_are_learnt_from(tiny_net, tmp_path, cache, views):
     assert ("on stored features" in said) == bool(cache and views)
 
 
+@pytest.mark.thorough
 def test_statistics_that_a_momentum_of_one_holds_fail_the_check(tiny_net, tmp_path, monkeypatch):
     def hold(model, steps_per_epoch):
         for layer in model.layers:

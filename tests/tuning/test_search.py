@@ -55,6 +55,7 @@ def log(config, number):
     return pathlib.Path(config.run_dir, f"tuning/trials/{number:04d}.log").read_text("utf-8")
 
 
+@pytest.mark.thorough
 def test_a_search_ends_with_a_run_of_its_best_settings(config, source, tmp_path):
     # A start that others beat.
     config = dataclasses.replace(config, head_learning_rate=1e-5)
@@ -93,6 +94,7 @@ def test_a_search_ends_with_a_run_of_its_best_settings(config, source, tmp_path)
     assert (tmp_path / "run/tuning/trials.csv").read_text("utf-8") == rows
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("precision", "ranges"),
     [
@@ -113,6 +115,7 @@ def test_a_trial_trains_as_a_run_does_whatever_came_before_it(config, source, pr
     assert alone.metrics["validation"]["loss"] == last.scores["val_loss"]
 
 
+@pytest.mark.thorough
 def test_a_search_goes_on_only_as_it_began(config, source):
     one = dataclasses.replace(GRID, max_trials=1)
     tune(config, source, HEAD, one)
@@ -159,6 +162,7 @@ def test_blocks_are_looked_for_before_the_first_trial(config, source):
     assert not pathlib.Path(config.run_dir).exists()
 
 
+@pytest.mark.thorough
 def test_sizes_that_a_network_does_not_take_are_failed_trials(config, source):
     found, printed = tune(
         dataclasses.replace(config, image_size=24),
@@ -172,6 +176,7 @@ def test_sizes_that_a_network_does_not_take_are_failed_trials(config, source):
     assert "failed: image_size=4: is below the 8 pixels that TinyNet needs." in printed
 
 
+@pytest.mark.thorough
 def test_a_loss_that_is_not_finite_fails_its_trial(config, source):
     """The reason is the run's own, and the log has all of it."""
     found, _ = tune(
@@ -185,6 +190,7 @@ def test_a_loss_that_is_not_finite_fails_its_trial(config, source):
     assert f"error: {failed.reason}" in log(config, 1)
 
 
+@pytest.mark.thorough
 def test_flags_as_given_that_fail_leave_nothing_to_compare_the_final_run_with(
     config, source, monkeypatch
 ):
@@ -229,6 +235,7 @@ def test_an_interrupt_says_how_to_go_on(config, source, overwrite, without):
     assert str(stopped.value) == f"The same command{without} goes on with the search."
 
 
+@pytest.mark.thorough
 def test_the_default_space_is_for_any_network(config, source):
     printed = io.StringIO()
     config = dataclasses.replace(config, image_size=96)
@@ -258,6 +265,7 @@ def test_memory_does_not_grow_over_trials(config, source):
     assert resident[-1] - resident[2] < 150
 
 
+@pytest.mark.thorough
 def test_a_tuner_of_ones_own_takes_the_hypermodel(config, source, tmp_path):
     """With callbacks that are copied for each execution, and its own checkpoint of the best."""
     hypermodel = kerastl.hypermodel(
@@ -285,6 +293,7 @@ def test_a_tuner_of_ones_own_takes_the_hypermodel(config, source, tmp_path):
     assert set(tuner.get_best_hyperparameters()[0].values) == set(HEAD)
 
 
+@pytest.mark.thorough
 def test_keras_tuners_hyperband_is_pointed_to_ours(config, source, tmp_path):
     hypermodel = kerastl.hypermodel(config, HEAD, source=source, progress=kerastl.Progress())
     tuner = keras_tuner.Hyperband(
@@ -302,6 +311,7 @@ def test_the_function_is_there_whether_or_not_the_command_was_imported():
         kerastl.tune(Config(run_dir="x", dataset="python"))
 
 
+@pytest.mark.thorough
 def test_a_process_that_is_killed_costs_its_trial_only(tmp_path):
     """Another one takes the next; it reads the data by itself."""
     config = Config(
@@ -352,6 +362,7 @@ def test_windows_is_told_of_paths_that_are_too_long(tmp_path):
     check_length(tmp_path / "x", system="nt")
 
 
+@pytest.mark.thorough
 def test_a_second_search_at_the_same_time_is_refused(config, source):
     class Again(kerastl.Progress):
         refused = ""

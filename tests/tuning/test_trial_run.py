@@ -58,6 +58,7 @@ def test_frozen_part_is_kept_while_nothing_below_a_boundary_changes(
     assert len(opened) == (1 if is_kept else 2)
 
 
+@pytest.mark.thorough
 def test_trial_gives_the_same_whatever_was_trained_before(config):
     trainer = trainer_of(config)
     for changes in ({}, {"augment": "flip", "augment_views": 1}, {"momentum": 0.5}):
@@ -68,6 +69,7 @@ def test_trial_gives_the_same_whatever_was_trained_before(config):
         assert answer.scores == alone.scores
 
 
+@pytest.mark.thorough
 def test_features_of_trials_are_read_into_memory_once(config, monkeypatch):
     reads = []
     read = kerastl.training.store.FeatureStore.read
@@ -86,6 +88,7 @@ def test_features_of_trials_are_read_into_memory_once(config, monkeypatch):
     assert "0 images to compute, 48 in the store already" in said.getvalue()
 
 
+@pytest.mark.thorough
 def test_trial_after_one_that_could_not_compute_features_computes_them(config, monkeypatch):
     def fail(*_, **__):
         raise OSError("the disk is gone")
