@@ -8,6 +8,7 @@ import pickle
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kerastl
 from kerastl.data.sources import Source
@@ -50,6 +51,17 @@ def write_tiny_weights(path, *, image_size=IMAGE_SIZE, seed=0):
     )
     network.save_weights(path)
     return str(path)
+
+
+def batches(inputs, labels, batch_size):
+    """Gives arrays in batches, as a dataset whose iterator ends at once when nobody holds it.
+
+    With its thread that tunes, which sleeps for up to a minute, a later test may wait for it.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    dataset = tf.data.Dataset.from_tensor_slices((inputs, labels)).batch(batch_size)
+    return dataset.with_options(options)
 
 
 def colour_source(*, per_class=20, noise=20.0, width=24, height=16, seed=0, colours=None):

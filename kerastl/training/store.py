@@ -318,7 +318,7 @@ def list_entries(root: pathlib.Path) -> list[Entry]:
     entries = [
         Entry(path, _read_about(path), _bytes_below(path))
         for path in root.iterdir()
-        if _NAME.fullmatch(path.name) and any(path.glob("*.index"))
+        if _NAME.fullmatch(path.name) and _files_of(path, "*.index")
     ]
     return sorted(entries, key=lambda entry: entry.last_use)
 
@@ -391,9 +391,16 @@ def _remove(path: pathlib.Path) -> None:
         shutil.rmtree(away, ignore_errors=True)
 
 
+def _files_of(path: pathlib.Path, pattern: str) -> list[pathlib.Path]:
+    """Lists a combination's files; none where another process has just removed it."""
+    with contextlib.suppress(FileNotFoundError):
+        return list(path.glob(pattern))
+    return []
+
+
 def _bytes_below(path: pathlib.Path) -> int:
     total = 0
-    for file in path.glob("*"):
+    for file in _files_of(path, "*"):
         # Another process may just have renamed or removed it.
         with contextlib.suppress(FileNotFoundError):
             total += file.stat().st_size
@@ -467,7 +474,7 @@ def _read_about(path: pathlib.Path) -> dict[str, Any]:
 
 def _remove_stale(path: pathlib.Path) -> None:
     remove_leftovers(path)
-    for rows in path.glob("*.rows"):
+    for rows in _files_of(path, "*.rows"):
         with contextlib.suppress(FileNotFoundError):
             old = time.time() - rows.stat().st_mtime > STALE_SECONDS
             if old and not rows.with_suffix(".index").exists():

@@ -95,7 +95,7 @@ def moved_weights(row, unfreeze_from, name="finetune"):
         keras.optimizers.SGD(0.5), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
     with silent_dropout(plan):
-        model.fit(images, np.arange(8) % 2, epochs=2, batch_size=4, shuffle=False, verbose=0)
+        model.fit(fakes.batches(images, np.arange(8) % 2, 4), epochs=2, shuffle=False, verbose=0)
     moved = {
         weight.path
         for weight in classifier.weights
@@ -227,7 +227,7 @@ def test_hard_families_keep_what_is_frozen(name, unfreeze_from):
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     images = random_images(32, count=8)
     with silent_dropout(plan):
-        model.fit(images, np.arange(8) % 2, epochs=2, shuffle=False, verbose=0)
+        model.fit(fakes.batches(images, np.arange(8) % 2, 8), epochs=2, shuffle=False, verbose=0)
     assert len(expected.frozen) > 0
     inputs, labels = plan.lower(images, training=False), np.arange(8) % 2
     check = expected.check(plan.upper, steps=2, batch=(inputs, labels))

@@ -3,7 +3,6 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import fakes
 import kerastl
@@ -91,10 +90,8 @@ def train(
     if poisoned is not None:
         images[poisoned * 8] = np.nan
     labels = np.arange(len(images)) % 2
-    batches = tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)
-    validation = tf.data.Dataset.from_tensor_slices(
-        (np.full_like(images[:8], validated), labels[:8])
-    ).batch(8)
+    batches = fakes.batches(images, labels, 8)
+    validation = fakes.batches(np.full_like(images[:8], validated), labels[:8], 8)
     if stored:
         batches = batches.map(lambda images, labels: (plan.lower(images), labels))
     data = PhaseData(

@@ -8,6 +8,8 @@ import pytest
 from kerastl.training.store import FeatureStore, drop, list_entries, make_room
 
 SHAPE = (3, 5)
+# A fork would have TensorFlow's objects of earlier tests without their threads, and wait for those.
+PROCESSES = multiprocessing.get_context("spawn")
 
 
 def open_store(root, **changes):
@@ -180,9 +182,8 @@ def _fill_in_process(root, numbers):
 
 
 def test_processes_write_at_once(tmp_path):
-    context = multiprocessing.get_context("fork")
     parts = [range(start, start + 500) for start in (0, 250, 500)]
-    workers = [context.Process(target=_fill_in_process, args=(tmp_path, part)) for part in parts]
+    workers = [PROCESSES.Process(target=_fill_in_process, args=(tmp_path, part)) for part in parts]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -268,8 +269,7 @@ def _use_and_drop(root, seed):
 
 
 def test_processes_use_and_drop_at_once(tmp_path):
-    context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=_use_and_drop, args=(tmp_path, seed)) for seed in range(3)]
+    workers = [PROCESSES.Process(target=_use_and_drop, args=(tmp_path, seed)) for seed in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
