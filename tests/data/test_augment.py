@@ -68,6 +68,7 @@ def test_seed_version_and_image_decide_and_nothing_else(name, tensorflow_seed):
     assert len(np.unique(first, axis=0)) > 1
 
 
+@pytest.mark.thorough
 def test_version_zero_is_the_image_as_it_is():
     np.testing.assert_array_equal(changed("flip,crop,color,randaugment", version=0), IMAGE)
 

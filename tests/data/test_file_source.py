@@ -61,6 +61,7 @@ def kinds(source):
     return {(finding.file, finding.kind, finding.other) for finding in source.findings}
 
 
+@pytest.mark.thorough
 def test_folder_becomes_a_source(tmp_path):
     write_rgb36(tmp_path / "data")
     source, said = read(config_of(tmp_path))

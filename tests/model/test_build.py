@@ -88,6 +88,7 @@ def test_scaling_and_logits_stay_in_float32_under_a_mixed_policy(scaling):
     np.testing.assert_array_equal(scaled, expected)
 
 
+@pytest.mark.thorough
 def test_saved_file_loads_with_keras_alone_in_safe_mode(tmp_path):
     classifier = classifier_of(CAFFE, dropout=0.2)
     set_head(classifier)

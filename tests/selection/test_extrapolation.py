@@ -49,6 +49,7 @@ def half():
     return curve_of(400)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("times", [2, 4])
 def test_interval_holds_what_comes_of_more_images(half, times):
     came = curve_of(400 * times).whole.now.value

@@ -260,6 +260,7 @@ def test_one_version_answers_by_its_number(client, files):
     assert answer.json["predictions"][0]["class_name"] == "blue"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("chunked", [False, True])
 def test_large_body_is_refused_and_the_client_gets_to_know(start, chunked):
     client = start(max_body_mb=1)

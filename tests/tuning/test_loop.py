@@ -230,6 +230,7 @@ def test_fewer_trials_than_were_begun_begin_no_more(tmp_path):
     assert len(search(tmp_path, RATES, by_rate, max_trials=5).run()) == 2
 
 
+@pytest.mark.thorough
 def test_bayesian_search_finds_better_settings_than_chance(tmp_path):
     """The mean of what it proposes once it has seen some."""
     means = {}

@@ -25,6 +25,7 @@ def trainer_of(config):
     return Trainer(without_test(deal(fakes.colour_source(noise=90.0), config)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("first", "then", "is_kept"),
     [
