@@ -116,7 +116,7 @@ def train(
     """
     classifier = flat.model
     blocks = _blocks(config)
-    firsts = [find_first(flat, phase.unfreeze_from, blocks) for phase in config.phases]
+    firsts = _firsts(flat, config)
     started = time.monotonic()
     frozen = frozen or open_frozen(flat, splits, config, progress)
     # Before any training, since the upper boundaries' features would not be the same after it.
@@ -184,13 +184,15 @@ def open_frozen(flat: FlatModel, splits: Splits, config: Config, progress: Progr
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`.
     """
-    blocks = _blocks(config)
-    places = [
-        find_boundary(flat, find_first(flat, phase.unfreeze_from, blocks))
-        for phase in config.phases
-    ]
+    places = [find_boundary(flat, first) for first in _firsts(flat, config)]
     boundaries = {place.position: place for place in places}
     return FrozenPart(flat, list(boundaries.values()), splits, config, progress)
+
+
+def _firsts(flat: FlatModel, config: Config) -> list[int]:
+    """Finds the position of the lowest step that trains, for each phase."""
+    blocks = _blocks(config)
+    return [find_first(flat, phase.unfreeze_from, blocks) for phase in config.phases]
 
 
 def _blocks(config: Config) -> Blocks:
