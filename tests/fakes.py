@@ -13,6 +13,7 @@ import tensorflow as tf
 import kerastl
 from kerastl.data.sources import Source
 from kerastl.model.backbones import BACKBONES, SYMMETRIC, Backbone, Blocks
+from kerastl.training.evaluate import Evaluation
 
 COLOURS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
 IMAGE_SIZE = 16
@@ -62,6 +63,14 @@ def batches(inputs, labels, batch_size):
     options.autotune.enabled = False
     dataset = tf.data.Dataset.from_tensor_slices((inputs, labels)).batch(batch_size)
     return dataset.with_options(options)
+
+
+def answers(labels, predicted=None, *, num_classes=2, losses=None):
+    """What a model says that is sure of each image; right by default."""
+    labels = np.array(labels)
+    probabilities = np.eye(num_classes, dtype=np.float32)
+    chosen = probabilities[labels if predicted is None else np.array(predicted)]
+    return Evaluation(labels, chosen, np.zeros(len(labels)) if losses is None else losses)
 
 
 def colour_source(*, per_class=20, noise=20.0, width=24, height=16, seed=0, colours=None):

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import keras
@@ -126,7 +126,13 @@ class ExpectedMoves:
         self.moving = Snapshot(moving)
         self.frozen = Snapshot([weight for weight in flat.model.weights if id(weight) not in ids])
 
-    def check(self, upper: keras.Model, *, steps: int, batch: tuple[tf.Tensor, tf.Tensor]) -> Check:
+    def check(
+        self,
+        upper: keras.Model,
+        *,
+        steps: int,
+        batch: Callable[[], tuple[tf.Tensor, tf.Tensor]],
+    ) -> Check:
         """Compares all weights with what they were before the phase.
 
         A weight that trains may keep every bit where its gradient is too small to change a
@@ -139,10 +145,10 @@ class ExpectedMoves:
         Args:
             upper: The part of the network above the phase's boundary.
             steps: Steps that the phase has taken.
-            batch: Inputs at the boundary and their labels, int64 (batch,).
+            batch: Gives inputs at the boundary and their labels, int64 (batch,), if asked.
         """
         wrongly_moved, still = self.frozen.moved(), self.moving.unmoved()
-        movable = _movable(still, upper, self.phase, *batch) if still else set()
+        movable = _movable(still, upper, self.phase, *batch()) if still else set()
         if steps == 1 and self._head_is_zero:
             movable &= {id(weight) for weight in self._head.weights}
         excused = [weight for weight in still if id(weight) not in movable]
@@ -237,5 +243,5 @@ def check_agreement(stored: np.ndarray, whole: np.ndarray, *, exact: bool) -> Ch
 
 
 def _hash(weight: Any) -> bytes:
-    values = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))
-    return hashlib.blake2b(values.tobytes(), digest_size=16).digest()
+    # TensorFlow's variable is read in half the time of Keras's.
+    return hashlib.blake2b(weight.value.numpy().tobytes(), digest_size=16).digest()

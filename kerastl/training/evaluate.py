@@ -48,6 +48,23 @@ class Evaluation:
         """Share of images whose most probable class is the true one."""
         return float(np.mean(self.predicted == self.labels))
 
+    @property
+    def confusion(self) -> np.ndarray:
+        """Images of each true class, a row, and predicted class, a column, int64."""
+        num_classes = self.probabilities.shape[1]
+        places = self.labels * num_classes + self.predicted
+        return np.bincount(places, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+    def scores(self) -> dict[str, float]:
+        """Computes loss, accuracy, balanced_accuracy and macro_f1."""
+        confusion = self.confusion
+        return {
+            "loss": self.loss,
+            "accuracy": self.accuracy,
+            "balanced_accuracy": balanced_accuracy(confusion),
+            "macro_f1": macro_f1(confusion),
+        }
+
     def metrics(self, class_names: tuple[str, ...]) -> dict[str, Any]:
         """Computes what `metrics.json` holds of a split.
 
@@ -61,15 +78,11 @@ class Evaluation:
         precision, recall, f1, support = sklearn_metrics.precision_recall_fscore_support(
             self.labels, self.predicted, labels=labels, zero_division=0
         )
-        confusion = sklearn_metrics.confusion_matrix(self.labels, self.predicted, labels=labels)
         return {
             "num_images": len(self.labels),
-            "accuracy": self.accuracy,
+            **self.scores(),
             "accuracy_low": low,
             "accuracy_high": high,
-            "loss": self.loss,
-            "balanced_accuracy": balanced_accuracy(confusion),
-            "macro_f1": macro_f1(confusion),
             "classes": {
                 name: {
                     "precision": float(precision[label]),
@@ -79,7 +92,7 @@ class Evaluation:
                 }
                 for label, name in enumerate(class_names)
             },
-            "confusion_matrix": confusion.tolist(),
+            "confusion_matrix": self.confusion.tolist(),
         }
 
 
@@ -92,23 +105,39 @@ def accuracy_interval(correct: int, count: int) -> tuple[float, float]:
 def evaluate(
     classifier: Callable[[tf.Tensor], tf.Tensor], dataset: tf.data.Dataset, labels: np.ndarray
 ) -> Evaluation:
-    """Runs the classifier over a split.
+    """Runs the classifier over a split, as `evaluator` says."""
+    return evaluator(classifier, dataset, labels)()
+
+
+def evaluator(
+    classifier: Callable[[tf.Tensor], tf.Tensor], dataset: tf.data.Dataset, labels: np.ndarray
+) -> Callable[[], Evaluation]:
+    """Makes a function that runs the classifier, as it is by then, over a split.
 
     Args:
         classifier: Model or function from images, or from features, to logits.
         dataset: The split from `evaluation_dataset`.
         labels: True classes in the dataset's order.
+
+    Returns:
+        Function that may be called again and again. Logits that are not finite give losses that
+        are not.
     """
     function = tf.function(
         classifier,
         input_signature=[dataset.element_spec[0]],
         autograph=False,
     )
-    logits = np.concatenate([function(inputs).numpy() for inputs, _ in dataset])
-    log_probabilities = scipy.special.log_softmax(logits.astype(np.float64), axis=1)
-    return Evaluation(
-        labels=labels,
-        # TensorFlow's own softmax, as the export has it.
-        probabilities=tf.nn.softmax(logits).numpy(),
-        losses=-log_probabilities[np.arange(len(labels)), labels],
-    )
+
+    def evaluate_all() -> Evaluation:
+        logits = np.concatenate([function(inputs).numpy() for inputs, _ in dataset])
+        with np.errstate(invalid="ignore"):
+            log_probabilities = scipy.special.log_softmax(logits.astype(np.float64), axis=1)
+        return Evaluation(
+            labels=labels,
+            # TensorFlow's own softmax, as the export has it.
+            probabilities=tf.nn.softmax(logits).numpy(),
+            losses=-log_probabilities[np.arange(len(labels)), labels],
+        )
+
+    return evaluate_all

@@ -14,8 +14,8 @@ from kerastl.data.pipeline import count_steps
 from kerastl.errors import KerastlError
 from kerastl.model.phases import Plan, silent_dropout
 from kerastl.progress import Progress, format_duration
+from kerastl.training.evaluate import Evaluation
 from kerastl.training.schedule import LearningRate
-from kerastl.training.scores import Tally
 
 _NOT_FINITE = "the loss is not finite"
 _LARGEST_LOSS = 1e20
@@ -61,11 +61,13 @@ class Best:
 
     Attributes:
         row: The epoch that they come from, None before the first.
+        validation: What they said of the validation images, None before the first.
         accuracies: Highest validation accuracy of each phase, by the phase's name.
     """
 
     def __init__(self, best_by: str = "accuracy") -> None:
         self.row: EpochRow | None = None
+        self.validation: Evaluation | None = None
         self.accuracies: dict[str, float] = {}
         self._best_by = best_by
         self._rank = (-np.inf, -np.inf)
@@ -77,13 +79,13 @@ class Best:
         self._weights = weights
         self._remember()
 
-    def offer(self, row: EpochRow) -> None:
+    def offer(self, row: EpochRow, validation: Evaluation) -> None:
         """Takes the present weights if the epoch that gave them is the best so far."""
         before = self.accuracies.get(row.phase, 0.0)
         self.accuracies[row.phase] = max(before, row.val_accuracy)
         rank = (row.score(self._best_by), -row.val_loss)
         if self.row is None or rank > self._rank:
-            self.row, self._rank = row, rank
+            self.row, self.validation, self._rank = row, validation, rank
             self._remember()
 
     def restore(self) -> None:
@@ -101,21 +103,16 @@ class PhaseData:
 
     Attributes:
         train: Batches of (images, labels) for all epochs on end.
-        validation: Every validation image once.
         num_train: Training images in an epoch.
-        train_stored: Whether the features at the phase's boundary come in place of the
-            training images.
-        validation_stored: Likewise for the validation images.
-        lower: Function from images to features at the phase's boundary, None where all are
-            stored.
+        lower: Function from images to features at the phase's boundary, None where stored
+            features come in place of the training images.
+        validate: Evaluates the network, as it is by then, on the validation images.
     """
 
     train: tf.data.Dataset
-    validation: tf.data.Dataset
     num_train: int
-    train_stored: bool
-    validation_stored: bool
     lower: Callable[[tf.Tensor], tf.Tensor] | None
+    validate: Callable[[], Evaluation]
 
 
 def train_phase(
@@ -153,7 +150,7 @@ def train_phase(
     )
     if phase.name == "scratch":
         _settle_statistics(plan.upper, steps_per_epoch)
-    model = _PhaseModel(plan, data)
+    model = _PhaseModel(plan, data.lower)
     model.compile(
         optimizer=_build_optimizer(config, schedule),
         loss=_finite_cross_entropy,
@@ -164,15 +161,18 @@ def train_phase(
     )
     # Or the first step would make these variables, and TensorFlow would build it twice.
     model.optimizer.build(plan.upper.trainable_variables)
-    watcher = _Watcher(plan, schedule, data, config, validated=model.validated, progress=progress)
-    watcher.listeners = [best.offer, on_epoch]
+
+    def keep(row: EpochRow, validation: Evaluation) -> None:
+        best.offer(row, validation)
+        on_epoch(row)
+
+    watcher = _Watcher(plan, schedule, data, config, progress=progress, on_epoch=keep)
     with silent_dropout(plan):
         try:
             model.fit(
                 data.train,
                 epochs=phase.epochs,
                 steps_per_epoch=steps_per_epoch,
-                validation_data=data.validation,
                 callbacks=[watcher],
                 shuffle=False,  # The pipeline shuffles.
                 verbose=0,
@@ -180,7 +180,8 @@ def train_phase(
         except tf.errors.InvalidArgumentError as error:
             if _NOT_FINITE not in str(error):
                 raise
-            raise _not_finite(watcher, schedule, steps=int(model.steps_done)) from error
+            step = int(model.steps_done)
+            raise _not_finite("step", step, plan.phase, schedule, steps_per_epoch) from error
     return phase.epochs * steps_per_epoch
 
 
@@ -191,15 +192,16 @@ class _PhaseModel(keras.Model):
     differs by a rounding there differs visibly after some steps of fine-tuning.
     """
 
-    def __init__(self, plan: Plan, data: PhaseData) -> None:
+    train_function: Callable[[Any], dict[str, tf.Tensor]] | None
+
+    def __init__(self, plan: Plan, lower: Callable[[tf.Tensor], tf.Tensor] | None) -> None:
         # float32, or a mixed policy would round pixels before they are scaled.
         super().__init__(name=plan.phase.name, dtype="float32")
         self._upper = plan.upper
-        self._data = data
+        self._lower = lower
         # TensorFlow's variable, which Keras takes for no weight of the model. The optimizer's own
         # count may or may not hold a step whose loss is not finite, as it happens.
         self.steps_done = tf.Variable(0, trainable=False, dtype=tf.int64)
-        self.validated = Tally(plan.upper.output.shape[-1])
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         logs: dict[str, tf.Tensor] = super().train_step(data)
@@ -207,24 +209,39 @@ class _PhaseModel(keras.Model):
             self.steps_done.assign_add(1)
         return logs
 
-    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        inputs, labels = data
-        logits = self(inputs, training=False)
-        losses = _finite_cross_entropy(labels, logits)
-        self.validated.add(labels, logits, losses)
-        # Keras wants something; what counts is the tally.
-        return {"batch_loss": tf.reduce_mean(losses)}
+    def make_train_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
+        """Makes what runs the steps of a call, for `fit`, in one loop inside a graph.
+
+        Keras's own asks before every step whether there is another batch, which takes a quarter
+        of a step of a head on stored features, and as long to build as the step itself.
+        """
+        if self.train_function is None or force:
+
+            def run_steps(iterator: Any) -> dict[str, tf.Tensor]:
+                def run_one(step: tf.Tensor) -> tf.Tensor:
+                    self.train_step(iterator.get_next())
+                    return step + 1
+
+                tf.while_loop(
+                    lambda step: step < self.steps_per_execution,
+                    run_one,
+                    [0],
+                    parallel_iterations=1,
+                )
+                return self.get_metrics_result()  # type: ignore[no-any-return]
+
+            self.train_function = tf.function(run_steps, autograph=False, reduce_retracing=True)
+        return self.train_function
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        stored = self._data.train_stored if training else self._data.validation_stored
-        if not stored and self._data.lower is not None:
-            inputs = self._data.lower(inputs)
+        if self._lower is not None:
+            inputs = self._lower(inputs)
         return self._upper(inputs, training=training)
 
 
 def _steps_at_once(phase: Phase, data: PhaseData, steps_per_epoch: int) -> int:
     """Counts the steps that a call runs; a number of calls is an epoch."""
-    if phase.name != "head" or not data.train_stored:
+    if phase.name != "head" or data.lower is not None:
         return 1
     most = min(steps_per_epoch, _MOST_STEPS_AT_ONCE)
     return next(count for count in range(most, 0, -1) if steps_per_epoch % count == 0)
@@ -263,7 +280,11 @@ def _settle_statistics(model: keras.Model, steps_per_epoch: int) -> None:
 
 
 class _Watcher(keras.callbacks.Callback):
-    """Turns what Keras reports of training into rows, lines and a status."""
+    """Validates after each epoch, and turns what came of it into rows, lines and a status.
+
+    Keras's own validation, with scores that need all images, takes longer than an epoch of a head
+    on stored features.
+    """
 
     def __init__(
         self,
@@ -272,36 +293,27 @@ class _Watcher(keras.callbacks.Callback):
         data: PhaseData,
         config: Config,
         *,
-        validated: Tally,
         progress: Progress,
+        on_epoch: Callable[[EpochRow, Evaluation], None],
     ) -> None:
         super().__init__()
-        self.phase = plan.phase
-        self.validating = False
+        self._phase = plan.phase
         self._steps_done = 0
         self._first_steps = 0
-        self.listeners: list[Callable[[EpochRow], None]] = []
-        self.steps_per_epoch = count_steps(data.num_train, config.batch_size)
+        self._steps_per_epoch = count_steps(data.num_train, config.batch_size)
         self._schedule = schedule
-        self._validated = validated
-        self._num_train = data.num_train
+        self._data = data
         self._batch_size = config.batch_size
         self._progress = progress
+        self._on_epoch = on_epoch
         self._epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
         self._epoch = epoch
         self._epoch_start = time.monotonic()
 
-    def on_test_begin(self, logs: object = None) -> None:
-        self.validating = True
-        self._validated.reset()
-
-    def on_test_end(self, logs: object = None) -> None:
-        self.validating = False
-
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._steps_done = self._epoch * self.steps_per_epoch + batch + 1
+        self._steps_done = self._epoch * self._steps_per_epoch + batch + 1
         if not self._first_steps:
             # Building the training step takes longer than many steps and comes only once.
             self._first_steps = self._steps_done
@@ -309,39 +321,44 @@ class _Watcher(keras.callbacks.Callback):
         if not self._progress.on_terminal or logs is None:
             return
         seconds = time.monotonic() - self._epoch_start
-        images = min((batch + 1) * self._batch_size, self._num_train)
+        images = min((batch + 1) * self._batch_size, self._data.num_train)
         self._progress.status(
-            f"{self._name()} step {batch + 1}/{self.steps_per_epoch}  "
+            f"{self._name()} step {batch + 1}/{self._steps_per_epoch}  "
             f"{images / seconds:.0f} images/s  loss {logs['loss']:.4f}  "
             f"accuracy {logs['accuracy']:.4f}{self._left()}"
         )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        validation = self._data.validate()
+        if not (validation.losses <= _LARGEST_LOSS).all():
+            step = (epoch + 1) * self._steps_per_epoch - 1
+            raise _not_finite(
+                "validation after step", step, self._phase, self._schedule, self._steps_per_epoch
+            )
         seconds = time.monotonic() - self._epoch_start
         logs = logs or {}
         row = EpochRow(
-            phase=self.phase.name,
+            phase=self._phase.name,
             epoch=epoch + 1,
-            learning_rate=self._schedule.at(epoch * self.steps_per_epoch),
+            learning_rate=self._schedule.at(epoch * self._steps_per_epoch),
             seconds=seconds,
             loss=float(logs["loss"]),
             accuracy=float(logs["accuracy"]),
-            **{f"val_{name}": value for name, value in self._validated.scores().items()},
+            **{f"val_{name}": value for name, value in validation.scores().items()},
         )
-        for listener in self.listeners:
-            listener(row)
+        self._on_epoch(row, validation)
         self._progress.line(
             f"{self._name()}: loss {row.loss:.4f}  accuracy {row.accuracy:.4f}  "
             f"val_loss {row.val_loss:.4f}  val_accuracy {row.val_accuracy:.4f}  "
             f"learning rate {row.learning_rate:.4g}  "
-            f"{self._num_train / seconds:.0f} images/s{self._left()}"
+            f"{self._data.num_train / seconds:.0f} images/s{self._left()}"
         )
 
     def _name(self) -> str:
-        return f"{self.phase.name} {self._epoch + 1}/{self.phase.epochs}"
+        return f"{self._phase.name} {self._epoch + 1}/{self._phase.epochs}"
 
     def _left(self) -> str:
-        steps_left = self.phase.epochs * self.steps_per_epoch - self._steps_done
+        steps_left = self._phase.epochs * self._steps_per_epoch - self._steps_done
         steps_timed = self._steps_done - self._first_steps
         if not steps_timed or not steps_left:
             return ""
@@ -349,13 +366,12 @@ class _Watcher(keras.callbacks.Callback):
         return f"  {format_duration(seconds * steps_left)} left"
 
 
-def _not_finite(watcher: _Watcher, schedule: LearningRate, *, steps: int) -> KerastlError:
-    # A loss of validation follows the last step done, one of training belongs to the next.
-    step = steps - (1 if watcher.validating else 0)
-    epoch, step_in_epoch = divmod(step, watcher.steps_per_epoch)
-    where = "validation after step" if watcher.validating else "step"
+def _not_finite(
+    where: str, step: int, phase: Phase, schedule: LearningRate, steps_per_epoch: int
+) -> KerastlError:
+    epoch, step_in_epoch = divmod(step, steps_per_epoch)
     return KerastlError(
-        f"loss: is not finite in the {watcher.phase.name} phase, epoch {epoch + 1}, {where} "
-        f"{step_in_epoch + 1} of {watcher.steps_per_epoch}, at learning rate "
+        f"loss: is not finite in the {phase.name} phase, epoch {epoch + 1}, {where} "
+        f"{step_in_epoch + 1} of {steps_per_epoch}, at learning rate "
         f"{schedule.at(step):.4g}. Use a lower rate or more --warmup_epochs."
     )

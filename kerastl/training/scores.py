@@ -1,48 +1,6 @@
-"""Scores that an imbalance of the classes does not flatter, while training goes on."""
+"""Scores that an imbalance of the classes does not flatter, and weights against it."""
 
 import numpy as np
-import tensorflow as tf
-
-
-class Tally:
-    """What a model says of images, counted batch by batch inside a graph.
-
-    Keras's metrics compute their result after every batch, which takes longer than a step of a
-    head on stored features; here that waits until the last one.
-
-    Attributes:
-        confusion: A row for each true class and a column for each predicted one.
-        loss: Sum over the images, in nats.
-    """
-
-    def __init__(self, num_classes: int) -> None:
-        # Counts stay exact in float32 up to 16 million images.
-        self.confusion = tf.Variable(tf.zeros([num_classes] * 2), trainable=False)
-        self.loss = tf.Variable(0.0, trainable=False, dtype="float64")
-
-    def reset(self) -> None:
-        """Forgets what was counted."""
-        self.confusion.assign(tf.zeros_like(self.confusion))
-        self.loss.assign(0.0)
-
-    def add(self, labels: tf.Tensor, logits: tf.Tensor, losses: tf.Tensor) -> None:
-        """Counts a batch: int64 (batch,), (batch, classes) and (batch,)."""
-        places = tf.stack([labels, tf.argmax(logits, axis=-1)], axis=1)
-        # tf.math.confusion_matrix looks for wrong labels too, which takes long to build.
-        counts = tf.scatter_nd(places, tf.ones(tf.shape(labels)), self.confusion.shape)
-        self.confusion.assign_add(counts)
-        self.loss.assign_add(tf.reduce_sum(tf.cast(losses, "float64")))
-
-    def scores(self) -> dict[str, float]:
-        """Gives mean loss, accuracy, balanced_accuracy and macro_f1 of what was counted."""
-        confusion = self.confusion.numpy()
-        count = confusion.sum()
-        return {
-            "loss": float(self.loss.numpy() / count),
-            "accuracy": float(np.trace(confusion) / count),
-            "balanced_accuracy": balanced_accuracy(confusion),
-            "macro_f1": macro_f1(confusion),
-        }
 
 
 def balanced_accuracy(confusion: np.ndarray) -> float:

@@ -19,7 +19,7 @@ from kerastl.model.boundaries import Boundary, FlatModel
 from kerastl.model.phases import Plan, find_boundary, find_first, prepare_phase
 from kerastl.progress import Progress, count_of, format_duration
 from kerastl.training.checks import Check, ExpectedMoves, check_first_loss, require
-from kerastl.training.evaluate import Evaluation, evaluate
+from kerastl.training.evaluate import Evaluation, evaluate, evaluator
 from kerastl.training.features import FrozenPart, StoredFeatures, fold
 from kerastl.training.fit import Best, EpochRow, PhaseData, train_phase
 from kerastl.training.scores import class_weights
@@ -33,6 +33,7 @@ class Trained:
     Attributes:
         classifier: Model from images to logits, with the best weights.
         best: The epoch that they come from.
+        validation: What they said of the validation images when it ended.
         accuracies: Highest validation accuracy of each phase, by the phase's name.
         seconds: Time of each phase, and of computing and checking stored features.
         evaluate: Evaluates the classifier on images of the source, by their indices, from
@@ -45,6 +46,7 @@ class Trained:
 
     classifier: keras.Model
     best: EpochRow
+    validation: Evaluation
     accuracies: dict[str, float]
     seconds: dict[str, float]
     evaluate: Callable[[np.ndarray], Evaluation]
@@ -144,12 +146,14 @@ def train(
             steps = train_phase(
                 plan, data, config, best=best, progress=progress, on_epoch=record.add_epoch
             )
-            moves = expected.check(plan.upper, steps=steps, batch=_first_batch(data))
+            moves = expected.check(
+                plan.upper, steps=steps, batch=functools.partial(_first_batch, data)
+            )
         require(moves, record=record, progress=progress)
         seconds[phase.name] = time.monotonic() - started
-        if features is not None and data.train_stored:
+        if features is not None and data.lower is None:
             _tell_savings(phase, features, splits, seconds[phase.name], progress)
-    if best.row is None:
+    if best.row is None or best.validation is None:
         raise AssertionError("training ended without an epoch")
     progress.line(
         f"Best: {best.row.phase} epoch {best.row.epoch}, validation "
@@ -159,13 +163,14 @@ def train(
     lowest = find_boundary(flat, min(firsts))
     features = frozen.get(lowest)
     upper = keras.Model(lowest.tensor, flat.outputs)
-    lower = _folded(keras.Model(flat.inputs, lowest.tensor)) if features is None else tf.identity
+    lower = _folded(keras.Model(flat.inputs, lowest.tensor)) if features is None else None
     return Trained(
         classifier=classifier,
         best=best.row,
+        validation=best.validation,
         accuracies=best.accuracies,
         seconds=seconds,
-        evaluate=_evaluator(lambda inputs: upper(lower(inputs)), splits, config, features),
+        evaluate=_evaluator(_from_boundary(upper, lower), splits, config, features),
         evaluate_whole=_evaluator(classifier, splits, config, None),
         stored=features is not None,
         pooled=_pooled_reader(frozen, find_boundary(flat, find_first(flat, None, blocks))),
@@ -236,7 +241,7 @@ def _keep_best(best: Best, classifier: keras.Model, record: Recorder) -> None:
 def _first_batch(data: PhaseData) -> tuple[tf.Tensor, tf.Tensor]:
     """Takes the first batch of a phase, as it is at its boundary."""
     inputs, labels, *_ = next(iter(data.train))
-    if not data.train_stored and data.lower is not None:
+    if data.lower is not None:
         inputs = data.lower(inputs)
     return inputs, labels
 
@@ -253,6 +258,7 @@ def _phase_data(
     # With new changes in every epoch there is nothing of the training images to be stored.
     repeats = len(version_indices(splits.source, splits.train, config)) > 0
     train_features = features if repeats else None
+    lower = _folded(plan.lower) if train_features is None else None
     return PhaseData(
         train=training_dataset(
             splits.source,
@@ -262,12 +268,25 @@ def _phase_data(
             features=train_features,
             class_weights=class_weights,
         ),
-        validation=evaluation_dataset(splits.source, splits.validation, config, features=features),
         num_train=len(splits.train),
-        train_stored=train_features is not None,
-        validation_stored=features is not None,
-        lower=_folded(plan.lower) if train_features is None else None,
+        lower=lower,
+        validate=evaluator(
+            _from_boundary(plan.upper, lower if features is None else None),
+            evaluation_dataset(splits.source, splits.validation, config, features=features),
+            splits.source.labels[splits.validation],
+        ),
     )
+
+
+def _from_boundary(
+    upper: keras.Model, lower: Callable[[tf.Tensor], tf.Tensor] | None
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Makes a function to logits, from images or, with no `lower`, from stored features."""
+
+    def compute(inputs: tf.Tensor) -> tf.Tensor:
+        return upper(inputs if lower is None else lower(inputs), training=False)
+
+    return compute
 
 
 def _folded(lower: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kerastl.config import Config
 from kerastl.data.sources import reading_errors
@@ -14,7 +15,6 @@ from kerastl.model.boundaries import FlatModel
 from kerastl.model.build import DROPOUT, open_classifier
 from kerastl.progress import Progress
 from kerastl.training.checks import Check
-from kerastl.training.evaluate import Evaluation
 from kerastl.training.features import FrozenPart
 from kerastl.training.fit import EpochRow
 from kerastl.training.train import Trained, check_phases, open_frozen, train
@@ -79,7 +79,7 @@ class Trainer:
         self.splits = splits
         self._key: tuple[Any, ...] = ()
         self._flat: FlatModel | None = None
-        self._values: list[np.ndarray] = []
+        self._values: list[tf.Tensor] = []
         self._frozen_key: tuple[Any, ...] = ()
         self._frozen: FrozenPart | None = None
 
@@ -112,13 +112,12 @@ class Trainer:
         Raises:
             KerastlError: As `train`.
         """
-        trained = self.train(config, progress)
-        with reading_errors():
-            evaluation = trained.evaluate(self.splits.validation)
+        said = self.train(config, progress).validation
+        scores = said.scores()
         return Answer(
-            score(evaluation, self.splits.source.class_names),
-            evaluation.predicted,
-            evaluation.losses,
+            {name: scores[name.removeprefix("val_")] for name in OBJECTIVES},
+            said.predicted,
+            said.losses,
         )
 
     def open(self, config: Config) -> FlatModel:
@@ -141,10 +140,11 @@ class Trainer:
             _forget_networks()
             keras.utils.set_random_seed(config.seed)
             flat = open_classifier(config, num_classes=len(self.splits.source.class_names))
-            self._values = [variable.numpy() for variable in flat.model.variables]
+            self._values = [tf.identity(variable.value) for variable in flat.model.variables]
             self._flat, self._key = flat, key
         for variable, value in zip(self._flat.model.variables, self._values, strict=True):
-            variable.assign(value)
+            # Keras's own assign looks at each value first, for several times as long.
+            variable.value.assign(value)
         if config.dropout:
             self._flat.model.get_layer(DROPOUT).rate = config.dropout
         return self._flat
@@ -168,9 +168,3 @@ def _forget_networks() -> None:
 def without_test(splits: Splits) -> Splits:
     """Gives the splits as a trial sees them: there is no test."""
     return dataclasses.replace(splits, test=np.empty(0, np.int64))
-
-
-def score(evaluation: Evaluation, class_names: tuple[str, ...]) -> dict[str, float]:
-    """Computes every objective of a model's answers for the validation images."""
-    metrics = evaluation.metrics(class_names)
-    return {name: float(metrics[name.removeprefix("val_")]) for name in OBJECTIVES}

@@ -17,7 +17,7 @@ from kerastl.model.phases import (
 )
 from kerastl.model.weights import build_backbone
 from kerastl.training.checks import ExpectedMoves
-from kerastl.training.fit import PhaseData, _PhaseModel
+from kerastl.training.fit import _PhaseModel
 
 NORMS = {"stem_bn", "block2_bn"}
 HEAD = {"logits/kernel", "logits/bias"}
@@ -69,17 +69,7 @@ def real_classifier(name, size=32):
 
 
 def on_images(plan):
-    return _PhaseModel(
-        plan,
-        PhaseData(
-            None,
-            None,
-            num_train=0,
-            train_stored=False,
-            validation_stored=False,
-            lower=lambda images: plan.lower(images, training=False),
-        ),
-    )
+    return _PhaseModel(plan, lambda images: plan.lower(images, training=False))
 
 
 def moved_weights(row, unfreeze_from, name="finetune"):

@@ -12,6 +12,7 @@ from kerastl.model.boundaries import flatten
 from kerastl.model.build import build_classifier
 from kerastl.model.phases import prepare_phase
 from kerastl.training import fit
+from kerastl.training.evaluate import evaluator
 from kerastl.training.fit import (
     Best,
     EpochRow,
@@ -34,11 +35,13 @@ def test_best_is_the_highest_accuracy_and_then_the_lowest_loss():
     best = Best()
     best.begin([weight])
     epochs = [(0.5, 1.0), (0.7, 0.9), (0.7, 0.8), (0.7, 0.8), (0.6, 0.1)]
+    answers = [fakes.answers([0]) for _ in epochs]
     for epoch, (accuracy, loss) in enumerate(epochs, start=1):
         weight.assign(epoch)
-        best.offer(row(epoch, accuracy, loss))
+        best.offer(row(epoch, accuracy, loss), answers[epoch - 1])
     best.restore()
     assert best.row.epoch == 3
+    assert best.validation is answers[2]
     assert float(weight) == 3
 
 
@@ -47,12 +50,12 @@ def test_best_of_an_earlier_phase_survives_a_worse_one():
     best = Best()
     best.begin([high])
     high.assign(1.0)
-    best.offer(row(1, 0.9))
+    best.offer(row(1, 0.9), fakes.answers([0]))
     best.restore()
     best.begin([low, high])
     low.assign(5.0)
     high.assign(5.0)
-    best.offer(row(1, 0.2, phase="finetune"))
+    best.offer(row(1, 0.2, phase="finetune"), fakes.answers([0]))
     best.restore()
     assert (best.row.phase, float(low), float(high)) == ("head", 0.0, 1.0)
 
@@ -96,11 +99,9 @@ def train(
         batches = batches.map(lambda images, labels: (plan.lower(images), labels))
     data = PhaseData(
         train=batches,
-        validation=validation,
         num_train=STEPS * 8,
-        train_stored=stored,
-        validation_stored=False,
-        lower=plan.lower,
+        lower=None if stored else plan.lower,
+        validate=evaluator(classifier, validation, labels[:8]),
     )
     best = Best()
     best.begin(plan.upper.weights)

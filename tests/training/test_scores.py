@@ -3,26 +3,13 @@ import io
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from sklearn import metrics as sklearn_metrics
 from sklearn.utils.class_weight import compute_class_weight
 
 import fakes
 import kerastl
 from kerastl.training.fit import Best, EpochRow
-from kerastl.training.scores import Tally, class_weights
-
-
-def scored(labels, predicted, num_classes, batch=7):
-    tally = Tally(num_classes)
-    # What was counted before is forgotten.
-    tally.add(np.array([0]), tf.constant([[0.0, 9.0] + [0.0] * (num_classes - 2)]), [5.0])
-    tally.reset()
-    logits = np.eye(num_classes, dtype=np.float32)[predicted]
-    for start in range(0, len(labels), batch):
-        part = slice(start, start + batch)
-        tally.add(labels[part], logits[part], np.arange(len(labels), dtype=np.float32)[part])
-    return tally.scores()
+from kerastl.training.scores import class_weights
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -30,9 +17,10 @@ def test_scores_are_those_of_scikit_learn(seed):
     rng = np.random.default_rng(seed)
     labels = rng.choice(5, 100, p=[0.5, 0.3, 0.1, 0.06, 0.04])
     predicted = np.where(rng.random(100) < 0.6, labels, rng.integers(0, 5, 100))
-    scores = scored(labels, predicted, 5)
+    losses = rng.uniform(0, 3, 100)
+    scores = fakes.answers(labels, predicted, num_classes=5, losses=losses).scores()
     expected = {
-        "loss": np.arange(100).mean(),
+        "loss": losses.mean(),
         "accuracy": sklearn_metrics.accuracy_score(labels, predicted),
         "balanced_accuracy": sklearn_metrics.balanced_accuracy_score(labels, predicted),
         "macro_f1": sklearn_metrics.f1_score(labels, predicted, average="macro", labels=range(5)),
@@ -42,11 +30,11 @@ def test_scores_are_those_of_scikit_learn(seed):
 
 def test_class_that_is_never_there_nor_predicted_counts_in_neither():
     labels, predicted = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0])
-    scores = scored(labels, predicted, 3)
+    scores = fakes.answers(labels, predicted, num_classes=3).scores()
     assert scores["balanced_accuracy"] == pytest.approx(0.75)
     assert scores["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 2)
     # To be taken for a class that is not there is a mistake.
-    scores = scored(labels, np.array([0, 0, 1, 2]), 3)
+    scores = fakes.answers(labels, [0, 0, 1, 2], num_classes=3).scores()
     assert scores["macro_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
 
 
@@ -88,10 +76,10 @@ def row(epoch, **scores):
 def test_best_epoch_is_chosen_by_what_is_asked(best_by, epoch):
     best = Best(best_by)
     best.begin([keras.Variable(0.0)])
-    best.offer(row(1, accuracy=0.9))
-    best.offer(row(2, balanced_accuracy=0.9))
-    best.offer(row(3, macro_f1=0.9))
-    best.offer(row(4, loss=0.2, accuracy=0.1))
+    best.offer(row(1, accuracy=0.9), fakes.answers([0]))
+    best.offer(row(2, balanced_accuracy=0.9), fakes.answers([0]))
+    best.offer(row(3, macro_f1=0.9), fakes.answers([0]))
+    best.offer(row(4, loss=0.2, accuracy=0.1), fakes.answers([0]))
     assert best.row.epoch == epoch
 
 

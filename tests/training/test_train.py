@@ -97,6 +97,8 @@ def test_classifier_holds_the_best_of_both_phases(tiny_net, tmp_path, cache):
         again = evaluate(made.splits.validation)
         assert again.accuracy == pytest.approx(trained.best.val_accuracy, abs=1e-6)
         assert again.loss == pytest.approx(trained.best.val_loss, rel=1e-4)
+        said = trained.validation.probabilities
+        np.testing.assert_allclose(again.probabilities, said, atol=1e-5)
     head, block2 = 8 * 3 + 3, 3 * 3 * 6 * 8 + 8
     total = made.classifier.count_params()
     assert re.findall(r"training from (.*) up: (.*) of (.*) parameters", made.said.getvalue()) == [
