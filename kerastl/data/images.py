@@ -64,11 +64,12 @@ def decode(image_bytes: tf.Tensor, *, smallest_side: int | None = None) -> tf.Te
             `MAX_PIXELS` and is no JPEG that can be decoded smaller.
     """
     is_jpeg = tf.equal(tf.strings.substr(image_bytes, 0, 3), b"\xff\xd8\xff")
-    image = tf.cond(
+    image, data = tf.cond(
         is_jpeg,
         lambda: _decode_jpeg(image_bytes, smallest_side),
         lambda: _decode_other(image_bytes),
     )
+    image = exif.upright(_three_channels(image), exif.orientation(data))
     return tf.ensure_shape(image, [None, None, 3])
 
 
@@ -132,7 +133,9 @@ def smallest_side(image_size: int) -> int:
     return image_size + image_size // 2
 
 
-def _decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tf.Tensor:
+def _decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tuple[tf.Tensor, tf.Tensor]:
+    """Gives pixels of one or three channels, and the Exif data."""
+
     def at(ratio: int) -> Callable[[], tf.Tensor]:
         # The accurate transform gives what other libraries give, the default does not.
         return lambda: tf.io.decode_jpeg(
@@ -151,7 +154,7 @@ def _decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tf.Tensor:
         image_bytes = tf.identity(image_bytes)
     image = tf.switch_case(which, [at(ratio) for ratio in _JPEG_RATIOS])
     head, _ = exif.around(tf.strings.substr(image_bytes, 0, exif.SEARCHED), _NEXT_JPEG)
-    return exif.upright(_three_channels(image), exif.orientation(exif.behind(head, exif.IN_JPEG)))
+    return image, exif.behind(head, exif.IN_JPEG)
 
 
 def _is_progressive(image_bytes: tf.Tensor) -> tf.Tensor:
@@ -159,7 +162,8 @@ def _is_progressive(image_bytes: tf.Tensor) -> tf.Tensor:
     return tf.reduce_any(tf.stack(found))
 
 
-def _decode_other(image_bytes: tf.Tensor) -> tf.Tensor:
+def _decode_other(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Gives what `_decode_jpeg` does."""
     # Other files may be shorter.
     head = tf.strings.join([tf.strings.substr(image_bytes, 0, HEAD), "\0" * HEAD])
     is_png = tf.equal(tf.strings.substr(head, 1, 3), "PNG")
@@ -196,7 +200,7 @@ def _decode_other(image_bytes: tf.Tensor) -> tf.Tensor:
         ],
         default=lambda: tf.constant(b""),
     )
-    return exif.upright(_three_channels(image), exif.orientation(data))
+    return image, data
 
 
 def _decode_png(image_bytes: tf.Tensor) -> tf.Tensor:

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from kerastl.data.datasets import untuned
 from kerastl.data.sources import Source, digest_all
 from kerastl.errors import KerastlError, bad_value, closest
 from kerastl.progress import Progress
@@ -119,7 +120,7 @@ class _RecordFiles:
         records = tf.data.TFRecordDataset(str(path)).batch(_RECORDS_AT_ONCE)
         parsed = records.map(lambda batch: (batch, tf.io.parse_example(batch, features)))
         try:
-            for batch, values in parsed.as_numpy_iterator():
+            for batch, values in untuned(parsed).as_numpy_iterator():
                 images = values[image_key]
                 for record, image in zip(batch, images, strict=True):
                     self._file_numbers.append(len(self._paths))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kerastl.data.datasets import untuned
 from kerastl.data.images import decode, smallest_side
 from kerastl.outputs.opening import open_artefact
 from kerastl.outputs.runtimes import Artefact, decode_all
@@ -151,7 +152,7 @@ def _compare(
 def answer(path: str, folder: str) -> None:
     """Writes what an artefact says of the files that `write_questions` wrote to `folder`."""
     artefact = open_artefact(path)
-    dataset = tf.data.TFRecordDataset(str(pathlib.Path(folder, _FILES)))
+    dataset = untuned(tf.data.TFRecordDataset(str(pathlib.Path(folder, _FILES))))
     batches = [
         artefact.answer(batch.tolist())[0]
         for batch in dataset.batch(_BATCH_SIZE).as_numpy_iterator()
