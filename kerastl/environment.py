@@ -19,7 +19,11 @@ _LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 
 
 def prepare(progress: Progress) -> None:
-    """Imports TensorFlow and Keras 3 on it, quietly, with GPU memory taken as needed.
+    """Imports TensorFlow and Keras 3 on it, quietly, for GPUs as kerastl uses them.
+
+    Their memory is taken as needed, and float32 products keep 24 bits. With the 11 bits of
+    TensorFloat-32, TensorFlow's default, two ways through one MobileNetV2 differed by 0.024 of
+    probability.
 
     Call it before any module that imports Keras. A second call does nothing new.
 
@@ -77,19 +81,6 @@ def settings(precision: str, seed: int) -> Iterator[None]:
         keras.config.set_floatx(before[1])
         keras.config.set_dtype_policy(before[2])
         tf.get_logger().setLevel(logger_level)
-
-
-@contextlib.contextmanager
-def full_float32() -> Iterator[None]:
-    """Keeps a GPU from rounding float32 products to TensorFloat-32's 10 bits."""
-    import tensorflow as tf  # noqa: PLC0415  only after `prepare`
-
-    before = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    try:
-        yield
-    finally:
-        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def keras_home() -> pathlib.Path:
@@ -153,9 +144,8 @@ def _bring_up(modules: tuple[str, ...], progress: Progress) -> None:
         for module in modules:
             importlib.import_module(module)
         # The first look for devices writes too, where there is no driver for a GPU.
-        gpus = has_gpu()
-    if gpus:
-        _grow_gpu_memory(progress)
+        has_gpu()
+    _set_up_gpus(progress)
 
 
 @contextlib.contextmanager
@@ -220,9 +210,10 @@ def quiet() -> Iterator[None]:
             os.close(stderr_copy)
 
 
-def _grow_gpu_memory(progress: Progress) -> None:
+def _set_up_gpus(progress: Progress) -> None:
     import tensorflow as tf  # noqa: PLC0415  the caller has just imported it
 
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     for gpu in tf.config.list_physical_devices("GPU"):
         try:
             tf.config.experimental.set_memory_growth(gpu, True)

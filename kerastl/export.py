@@ -157,13 +157,12 @@ def _answers(
     from kerastl.training.evaluate import evaluate  # noqa: PLC0415
 
     sample = parity_sample(splits, config)
-    if config.is_exact and devices == device_names() and not environment.has_gpu():
+    if config.is_exact and devices == device_names():
         with _named(run_dir, PREDICTIONS):
             return read_predictions(run_dir / PREDICTIONS, splits).of(sample)
     asked = splits.test[sample]
-    with environment.full_float32():
-        dataset = evaluation_dataset(splits.source, asked, config)
-        return evaluate(classifier, dataset, splits.source.labels[asked])
+    dataset = evaluation_dataset(splits.source, asked, config)
+    return evaluate(classifier, dataset, splits.source.labels[asked])
 
 
 if __name__ == "__main__":

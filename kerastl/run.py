@@ -270,10 +270,8 @@ def _evaluate(
     record.save_model(trained.classifier)
     if trained.stored:
         sample = spread(len(splits.test))
-        with environment.full_float32():
-            whole = trained.evaluate_whole(splits.test[sample]).probabilities
-        exact = config.is_exact and not environment.has_gpu()
-        agreement = check_agreement(test.probabilities[sample], whole, exact=exact)
+        whole = trained.evaluate_whole(splits.test[sample]).probabilities
+        agreement = check_agreement(test.probabilities[sample], whole, exact=config.is_exact)
         require(agreement, record=record, progress=progress)
     return metrics, test
 
@@ -293,10 +291,9 @@ def _export(
         return None
     sample = parity_sample(splits, config)
     answers = test.of(sample)
-    if not config.is_exact or environment.has_gpu():
+    if not config.is_exact:
         # What was rounded on its way is no measure.
-        with environment.full_float32():
-            answers = trained.evaluate_whole(splits.test[sample])
+        answers = trained.evaluate_whole(splits.test[sample])
     return export_checked(
         trained.classifier, splits, config, metrics=metrics, answers=answers, progress=progress
     )

@@ -187,6 +187,12 @@ def test_automatic_precision_without_a_gpu_is_float32():
         assert keras.config.dtype_policy().name == "float32"
 
 
+def test_float32_is_not_rounded_to_fewer_bits():
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    environment.prepare(Progress())
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
+
+
 def test_gpu_that_is_in_use_already_is_told(monkeypatch, capsys):
     def refuse(gpu, enable):
         raise RuntimeError

@@ -30,9 +30,8 @@ _FILES = "files.tfrecord"
 _ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "KERAS_BACKEND": "tensorflow",
-    # The trainer holds the GPU's memory, and its answers are in full float32.
+    # The trainer holds the GPU's memory.
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-    "NVIDIA_TF32_OVERRIDE": "0",
 }
 
 

@@ -349,7 +349,7 @@ def _identity(
     """Everything besides an image's content that decides its features."""
     gpus = tf.config.list_physical_devices("GPU")
     return {
-        "format": 2,
+        "format": 3,
         "kerastl": _source_hash(augment.__file__, *images.SOURCES, build.__file__, __file__),
         "tensorflow": tf.__version__,
         "keras": keras.version(),

@@ -155,8 +155,7 @@ def train_phase(
         optimizer=_build_optimizer(config, schedule),
         loss=_finite_cross_entropy,
         metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
-        # XLA is several times slower on a CPU; on a GPU it has not been measured.
-        jit_compile=False,
+        jit_compile=False,  # XLA is several times slower on a CPU, and not deterministic on a GPU.
         steps_per_execution=_steps_at_once(phase, data, steps_per_epoch),
     )
     # Or the first step would make these variables, and TensorFlow would build it twice.
