@@ -105,7 +105,7 @@ def accuracy_interval(correct: int, count: int) -> tuple[float, float]:
 def evaluate(
     classifier: Callable[[tf.Tensor], tf.Tensor], dataset: tf.data.Dataset, labels: np.ndarray
 ) -> Evaluation:
-    """Runs the classifier over a split, as `evaluator` says."""
+    """Runs the classifier over a split, once; see `evaluator`."""
     return evaluator(classifier, dataset, labels)()
 
 
@@ -116,12 +116,11 @@ def evaluator(
 
     Args:
         classifier: Model or function from images, or from features, to logits.
-        dataset: The split from `evaluation_dataset`.
+        dataset: The split from `evaluation_dataset`, as often as the function is called.
         labels: True classes in the dataset's order.
 
     Returns:
-        Function that may be called again and again. Logits that are not finite give losses that
-        are not.
+        Function of nothing. Logits that are not finite give losses that are not.
     """
     function = tf.function(
         classifier,
@@ -129,8 +128,14 @@ def evaluator(
         autograph=False,
     )
 
+    batches = iter(dataset)
+
     def evaluate_all() -> Evaluation:
-        logits = np.concatenate([function(inputs).numpy() for inputs, _ in dataset])
+        parts: list[np.ndarray] = []
+        while sum(map(len, parts)) < len(labels):
+            inputs, _ = next(batches)
+            parts.append(function(inputs).numpy())
+        logits = np.concatenate(parts)
         with np.errstate(invalid="ignore"):
             log_probabilities = scipy.special.log_softmax(logits.astype(np.float64), axis=1)
         return Evaluation(

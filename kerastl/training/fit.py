@@ -155,7 +155,6 @@ def train_phase(
         optimizer=_build_optimizer(config, schedule),
         loss=_finite_cross_entropy,
         metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
-        jit_compile=False,  # XLA is several times slower on a CPU, and not deterministic on a GPU.
         steps_per_execution=_steps_at_once(phase, data, steps_per_epoch),
     )
     # Or the first step would make these variables, and TensorFlow would build it twice.
@@ -211,8 +210,8 @@ class _PhaseModel(keras.Model):
     def make_train_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
         """Makes what runs the steps of a call, for `fit`, in one loop inside a graph.
 
-        Keras's own asks before every step whether there is another batch, which takes a quarter
-        of a step of a head on stored features, and as long to build as the step itself.
+        Keras's own asks before every step whether there is another batch and puts the step into a
+        function of its own: more to build and to run, where here all batches are known to come.
         """
         if self.train_function is None or force:
 
@@ -229,6 +228,7 @@ class _PhaseModel(keras.Model):
                 )
                 return self.get_metrics_result()  # type: ignore[no-any-return]
 
+            # Without XLA, several times slower on a CPU and not deterministic on a GPU.
             self.train_function = tf.function(run_steps, autograph=False, reduce_retracing=True)
         return self.train_function
 

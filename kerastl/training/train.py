@@ -272,7 +272,9 @@ def _phase_data(
         lower=lower,
         validate=evaluator(
             _from_boundary(plan.upper, lower if features is None else None),
-            evaluation_dataset(splits.source, splits.validation, config, features=features),
+            evaluation_dataset(
+                splits.source, splits.validation, config, features=features, repeats=True
+            ),
             splits.source.labels[splits.validation],
         ),
     )

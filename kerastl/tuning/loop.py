@@ -102,6 +102,10 @@ class Board:
             reserve = 0.0
         return time.monotonic() + max(self._seconds[-3:]) + reserve < self._deadline
 
+    def finish(self) -> None:
+        """Waits until the files have all trials; see `SearchFiles.finish`."""
+        self._summary.finish()
+
     def _write(self) -> None:
         self.standings = self._summary.write(list(self.trials.values()))
 

@@ -31,7 +31,7 @@ from kerastl.tuning.directory import (
 from kerastl.tuning.isolation import Here, Isolated, Runner
 from kerastl.tuning.options import SearchOptions
 from kerastl.tuning.space import Space, default_space, read_space
-from kerastl.writing import replace_text
+from kerastl.writing import in_the_end, replace_text
 
 if TYPE_CHECKING:
     from kerastl.data.sources import Source
@@ -221,12 +221,15 @@ class _Search:
         oracle.resume(self.board.trials, self._space)
         self._tell_start()
         timed_out = False
-        if machines.is_chief(role):
-            self._progress.line(f"Waiting for workers at {machines.address()}.")
-            timed_out = machines.serve(oracle, self.board.look, self.board.has_time)
-            self.board.look()
-        else:
-            timed_out = run_trials(self.board, oracle, runner, role, max_epochs=self._max_epochs)
+        with in_the_end(self.board.finish):
+            if machines.is_chief(role):
+                self._progress.line(f"Waiting for workers at {machines.address()}.")
+                timed_out = machines.serve(oracle, self.board.look, self.board.has_time)
+                self.board.look()
+            else:
+                timed_out = run_trials(
+                    self.board, oracle, runner, role, max_epochs=self._max_epochs
+                )
         self._tell_end(timed_out)
 
     def work(self, runner: Runner, role: str) -> None:

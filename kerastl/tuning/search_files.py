@@ -1,5 +1,6 @@
 """What a search leaves in RUN_DIR/tuning, written anew after each trial."""
 
+import concurrent.futures
 import dataclasses
 import math
 import pathlib
@@ -47,13 +48,33 @@ class SearchFiles:
         self._options = options
         self._labels = splits.source.labels[splits.validation]
         self._source_name = splits.source.name
+        self._writer = concurrent.futures.ThreadPoolExecutor(max_workers=1)
+        self._writing: concurrent.futures.Future[None] | None = None
 
     def write(self, trials: Sequence[Trial]) -> list[Standing]:
-        """Writes all files; gives the completed trials in order, the best first."""
+        """Begins to write all files, beside the next trial; see `finish`.
+
+        Returns:
+            The completed trials in order, the best first.
+
+        Raises:
+            KerastlError: If the disk did not take the files of the time before.
+        """
         standings = order(list(trials), self._labels, self._options)
         if self.are_kept:
-            self._write_all(trials, standings)
+            self.finish()
+            self._writing = self._writer.submit(self._write_all, trials, standings)
         return standings
+
+    def finish(self) -> None:
+        """Waits until all is written.
+
+        Raises:
+            KerastlError: If the disk did not take it.
+        """
+        writing, self._writing = self._writing, None
+        if writing:
+            writing.result()
 
     def _write_all(self, trials: Sequence[Trial], standings: Sequence[Standing]) -> None:
         importances = measure_importance(trials, self._space, self._options)

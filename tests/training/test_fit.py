@@ -101,7 +101,7 @@ def train(
         train=batches,
         num_train=STEPS * 8,
         lower=None if stored else plan.lower,
-        validate=evaluator(classifier, validation, labels[:8]),
+        validate=evaluator(classifier, validation.repeat(), labels[:8]),
     )
     best = Best()
     best.begin(plan.upper.weights)

@@ -20,6 +20,7 @@ from kerastl.tuning.search_files import SearchFiles
 from kerastl.tuning.space import read_space
 from kerastl.tuning.trial_run import Answer
 from kerastl.tuning.trials import TrialFiles
+from kerastl.writing import in_the_end
 
 
 class Killed(Exception):  # noqa: N818  no error of the search's
@@ -99,9 +100,10 @@ class FakeSearch:
         """Runs what is left; returns the configs that were trained, and whether time ended it."""
         board = self.board(deadline)
         runner = FakeRunner(self.accuracy, self.labels, dies_at=dies_at)
-        self.timed_out = run_trials(
-            board, self.oracle(board), runner, ALONE, max_epochs=self.max_epochs
-        )
+        with in_the_end(board.finish):
+            self.timed_out = run_trials(
+                board, self.oracle(board), runner, ALONE, max_epochs=self.max_epochs
+            )
         self.trials = board.trials
         self.standings = board.standings
         return runner.asked

@@ -11,7 +11,7 @@ import pytest
 from kerastl.config import Config
 from kerastl.errors import KerastlError
 from kerastl.flags import config_from_flags
-from kerastl.tuning import importance
+from kerastl.tuning import importance, search_files
 from kerastl.tuning.options import TUNERS, SearchOptions
 from kerastl.writing import hidden_beside
 from searches import Killed, rows_of, search
@@ -299,6 +299,19 @@ def test_a_budget_leaves_time_for_what_follows_the_last_trial(
     assert searched.timed_out
 
 
+def test_disk_that_takes_no_table_ends_the_search(tmp_path, monkeypatch):
+    def refuse(path, text, *, field):
+        raise KerastlError(f"{field}: no space")
+
+    monkeypatch.setattr(search_files, "replace_text", refuse)
+    asked = []
+    searched = search(tmp_path, RATES, lambda config: asked.append(config) or by_rate(config))
+    with pytest.raises(KerastlError, match="run_dir: no space"):
+        searched.run()
+    # The table is written while the next trial trains.
+    assert len(asked) == 2
+
+
 def test_every_file_is_there_after_each_trial(tmp_path):
     seen = []
 
@@ -310,7 +323,8 @@ def test_every_file_is_there_after_each_trial(tmp_path):
     searched = search(tmp_path, RATES, look, max_trials=12)
     searched.run()
     files = {"trials.csv", "best.flags", "importance.csv", "trials.svg"}
-    assert all(files <= names for names in seen[1:])
+    # Those of a trial are written while the next one trains.
+    assert all(files <= names for names in seen[2:])
     rows = rows_of(tmp_path)
     assert [row["status"] for row in rows] == ["completed"] * 12
     accuracies = [float(row["val_accuracy"]) for row in rows]
