@@ -131,10 +131,11 @@ def evaluator(
     batches = iter(dataset)
 
     def evaluate_all() -> Evaluation:
-        parts: list[np.ndarray] = []
-        while sum(map(len, parts)) < len(labels):
+        parts, count = [], 0
+        while count < len(labels):
             inputs, _ = next(batches)
             parts.append(function(inputs).numpy())
+            count += len(parts[-1])
         logits = np.concatenate(parts)
         with np.errstate(invalid="ignore"):
             log_probabilities = scipy.special.log_softmax(logits.astype(np.float64), axis=1)
