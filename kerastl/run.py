@@ -54,7 +54,8 @@ def run(
     """Trains, evaluates, records and exports a classifier.
 
     Keras's global settings and random seed are set for the run; the settings are put back.
-    TensorFlow's deterministic kernels stay on in the process: it has no public way back.
+    TensorFlow's deterministic kernels stay on in the process, which has no public way back, and
+    TensorFloat-32 stays off, so that the model that is given back answers as it was tested.
 
     Args:
         config: What to do.

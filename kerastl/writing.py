@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from kerastl.errors import KerastlError, cannot_write
+from kerastl.errors import cannot_write
 
 # Hidden, and on the same disk as its place, so that moving it there is one step.
 _PREFIX = ".writing-"
@@ -128,7 +128,8 @@ def in_the_end(write: Callable[[], None]) -> Iterator[None]:
         yield
         write()
     except BaseException:
-        with contextlib.suppress(KerastlError):
+        # Whatever it is: what ended the block is what the user has to know.
+        with contextlib.suppress(Exception):
             write()
         raise
 

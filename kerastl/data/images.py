@@ -163,7 +163,7 @@ def _is_progressive(image_bytes: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_other(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gives what `_decode_jpeg` does."""
+    """Gives what `_decode_jpeg` does, transparency over the background; refuses other kinds."""
     # Other files may be shorter.
     head = tf.strings.join([tf.strings.substr(image_bytes, 0, HEAD), "\0" * HEAD])
     is_png = tf.equal(tf.strings.substr(head, 1, 3), "PNG")

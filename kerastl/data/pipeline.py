@@ -84,10 +84,10 @@ def evaluation_dataset(
     features: Features | None = None,
     repeats: bool = False,
 ) -> tf.data.Dataset:
-    """Yields every image once, in the order of `indices`; the last batch may be smaller.
+    """Yields every image in the order of `indices`; the last batch of a pass may be smaller.
 
-    With `repeats` that comes again and again, for what reads it several times: to begin anew takes
-    longer than to read some thousand features.
+    There is one pass, or with `repeats` no end of them, for what reads it several times: to begin
+    anew takes longer than to read some thousand features.
     """
     orders = tf.data.Dataset.from_tensor_slices(indices)
     batches = _batches(source, config, features, None)(orders, [config.batch_size])

@@ -116,7 +116,8 @@ def evaluator(
 
     Args:
         classifier: Model or function from images, or from features, to logits.
-        dataset: The split from `evaluation_dataset`, as often as the function is called.
+        dataset: The split from `evaluation_dataset`; one that repeats, if the function is to be
+            called more than once.
         labels: True classes in the dataset's order.
 
     Returns:
@@ -127,7 +128,6 @@ def evaluator(
         input_signature=[dataset.element_spec[0]],
         autograph=False,
     )
-
     batches = iter(dataset)
 
     def evaluate_all() -> Evaluation:

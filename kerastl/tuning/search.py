@@ -215,13 +215,12 @@ class _Search:
         from kerastl.tuning.oracle import build_oracle  # noqa: PLC0415
 
         self.board = self._open_board()
-        oracle = build_oracle(
-            self._options, self._space, self._directory, max_epochs=self._max_epochs
-        )
-        oracle.resume(self.board.trials, self._space)
-        self._tell_start()
-        timed_out = False
         with in_the_end(self.board.finish):
+            oracle = build_oracle(
+                self._options, self._space, self._directory, max_epochs=self._max_epochs
+            )
+            oracle.resume(self.board.trials, self._space)
+            self._tell_start()
             if machines.is_chief(role):
                 self._progress.line(f"Waiting for workers at {machines.address()}.")
                 timed_out = machines.serve(oracle, self.board.look, self.board.has_time)

@@ -1,4 +1,4 @@
-"""What a search leaves in RUN_DIR/tuning, written anew after each trial."""
+"""What a search leaves in RUN_DIR/tuning, written anew after each trial, beside the next one."""
 
 import concurrent.futures
 import dataclasses

@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import threading
+import time
 
 import keras
 import keras_tuner
@@ -21,6 +22,7 @@ from kerastl.errors import KerastlError, UsageError
 from kerastl.flags import config_from_flags
 from kerastl.tuning.directory import check_length
 from kerastl.tuning.isolation import Isolated, TrialFailed
+from kerastl.tuning.search_files import SearchFiles
 
 HEAD = {"head_learning_rate": "log(0.001,0.3)", "dropout": "choice(0.0,0.3)"}
 GRID = kerastl.SearchOptions(tuner="grid", max_trials=3, final_run=False)
@@ -244,6 +246,20 @@ def test_the_default_space_is_for_any_network(config, source):
     assert "  optimizer=choice(adamw)\n" in printed.getvalue()
     assert "  image_size=choice(96,128)\n" in printed.getvalue()
     assert "  unfreeze_from=choice(block1)\n" in printed.getvalue()
+
+
+@pytest.mark.thorough
+def test_tables_have_the_last_trial_when_the_search_is_over(config, source, tmp_path, monkeypatch):
+    write_all = SearchFiles._write_all
+
+    def slowly(*arguments):
+        time.sleep(1)
+        write_all(*arguments)
+
+    monkeypatch.setattr(SearchFiles, "_write_all", slowly)
+    options = dataclasses.replace(GRID, max_trials=2, final_run=False)
+    kerastl.tune(config, HEAD, options, source=source, progress=kerastl.Progress())
+    assert len((tmp_path / "run/tuning/trials.csv").read_text("utf-8").splitlines()) == 1 + 2
 
 
 @pytest.mark.slow

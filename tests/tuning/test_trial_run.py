@@ -1,4 +1,5 @@
 import dataclasses
+import gc
 import io
 
 import numpy as np
@@ -103,3 +104,19 @@ def test_trial_after_one_that_could_not_compute_features_computes_them(config, m
         trainer.answer(config, Progress()).scores
         == trainer_of(config).answer(config, Progress()).scores
     )
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_trial_leaves_no_graph_in_memory(config, optimizer):
+    def count_graphs():
+        gc.collect()
+        # TensorFlow's class of them has no public name.
+        return sum(type(thing).__name__ == "FuncGraph" for thing in gc.get_objects())
+
+    config = dataclasses.replace(config, head_epochs=1, optimizer=optimizer, **FINETUNED)
+    trainer = trainer_of(config)
+    trainer.answer(config, Progress())
+    before = count_graphs()
+    trainer.answer(dataclasses.replace(config, head_learning_rate=0.02), Progress())
+    assert 0 < before == count_graphs()
