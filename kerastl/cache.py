@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from kerastl.config import AUTO, find_cache
 from kerastl.errors import UsageError, bad_value, unknown_name
 from kerastl.flags import parse, wants_help
 from kerastl.main import guard
 from kerastl.progress import Progress, count_of, format_bytes
+from kerastl.settings.store import AUTO, find_cache
 from kerastl.training.store import Entry, drop, list_entries
 
 _ALL = "all"

@@ -29,6 +29,11 @@ def cannot_write(field: str, path: object, reason: str) -> KerastlError:
     )
 
 
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an error's text, at most 200 characters; its type if it is empty."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
 def closest(name: str, known: Iterable[str], *, count: int = 1) -> list[str]:
     """Finds the known names most like `name`, ignoring case; empty when none is near."""
     by_lower = {candidate.lower(): candidate for candidate in known}

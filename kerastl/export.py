@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from kerastl import environment
-from kerastl.config import FROM_PYTHON, Config
+from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError, bad_value
 from kerastl.flags import config_from_flags, define_flags, describe_flags, parse, wants_help
 from kerastl.main import guard
 from kerastl.outputs.formats import check_formats
 from kerastl.outputs.paths import FINISHED, writable_directory
 from kerastl.progress import Progress
+from kerastl.settings.data import FROM_PYTHON
 
 if TYPE_CHECKING:
     import keras

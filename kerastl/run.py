@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kerastl import environment
-from kerastl.config import FROM_PYTHON, Config
+from kerastl.config import Config
 from kerastl.errors import bad_value
 from kerastl.model.backbones import bundled_size_note, check_weights, find_backbone
 from kerastl.outputs.formats import check_formats
@@ -19,6 +19,7 @@ from kerastl.outputs.paths import (
     writable_directory,
 )
 from kerastl.progress import Progress, count_of, format_duration
+from kerastl.settings.data import FROM_PYTHON
 
 if TYPE_CHECKING:
     import keras

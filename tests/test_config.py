@@ -5,9 +5,10 @@ import re
 
 import pytest
 
-from kerastl.config import Config, Phase
+from kerastl.config import Config
 from kerastl.errors import UsageError
 from kerastl.flags import config_from_flags
+from kerastl.settings import Decides, Phase
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 NUMBERS = [name for name, field in FIELDS.items() if field.type in (int, float)]
@@ -40,7 +41,7 @@ def test_bundled_weights_bring_their_network_and_size():
     assert (config.backbone, config.image_size) == ("MobileNetV2_035", 48)
     assert make(weights="bundled", image_size=96).image_size == 96
     assert refusal(weights="bundled", backbone="MobileNetV2") == (
-        "backbone='MobileNetV2': is another network than weights=bundled are of. Use "
+        "backbone='MobileNetV2': is another network than weights=bundled belong to. Use "
         "MobileNetV2_035 or leave it out, or give other weights."
     )
 
@@ -260,7 +261,7 @@ def other_value(field):
 def test_flags_give_the_same_config_back(tmp_path):
     config = Config(**{name: other_value(field) for name, field in FIELDS.items()})
     same = [name for name, field in FIELDS.items() if getattr(config, name) == field.default]
-    assert same == ["label_issues", "overwrite"]
+    assert sorted(same) == ["label_issues", "overwrite"]
     assert config_from_flags(config.to_flags()) == config
     path = tmp_path / "flags.txt"
     path.write_text("\n".join(config.to_flags()), encoding="utf-8")
@@ -269,7 +270,7 @@ def test_flags_give_the_same_config_back(tmp_path):
 
 def test_flags_list_every_field_once_and_never_overwrite():
     named = [re.match("--([a-z_]+)=", flag)[1] for flag in make(overwrite=True).to_flags()]
-    assert named == [name for name in FIELDS if name != "overwrite"]
+    assert sorted(named) == sorted(name for name in FIELDS if name != "overwrite")
     assert config_from_flags(make(overwrite=True).to_flags()) == make(overwrite=False)
 
 
@@ -321,3 +322,51 @@ def test_from_scratch_nothing_is_stored():
     values = {"run_dir": "x", "dataset": "digits", "head_epochs": 0, "finetune_epochs": 1}
     assert Config(**values, weights="none").cache_path is None
     assert Config(**values).cache_path is not None
+
+
+def test_a_config_reads_its_flags_back():
+    config = make(
+        dropout=0.25, augment="flip,color:0.3", augment_views=2, splits_from="a=b.csv", seed=3
+    )
+    assert Config.from_flags(["", "# a comment", *config.to_flags()]) == config
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("batch_size=8", "'batch_size=8' is not a flag of a run. Lines look like --name=value."),
+        ("--batchsize=8", "'--batchsize=8' is not a flag of a run. Lines look like --name=value."),
+        ("--batch_size", "'--batch_size' is not a flag of a run. Lines look like --name=value."),
+        ("--batch_size=x", "batch_size='x': is not a whole number. Give a whole number."),
+        ("--overwrite=x", "overwrite='x': is not true or false. Give true or false."),
+    ],
+)
+def test_a_line_that_is_no_flag_is_refused(line, message):
+    with pytest.raises(UsageError) as caught:
+        Config.from_flags(["--run_dir=r", "--dataset=digits", line])
+    assert str(caught.value) == message
+
+
+def test_what_is_missing_from_the_flags_has_its_default_or_is_required():
+    assert Config.from_flags(["--run_dir=runs/x", "--dataset=digits"]) == make()
+    with pytest.raises(UsageError, match="^run_dir='': is required"):
+        Config.from_flags(["--dataset=digits"])
+
+
+def test_every_setting_says_what_it_decides():
+    config = make()
+    parts = [set(config.deciding(part)) for part in Decides]
+    assert sum(map(len, parts)) == len(FIELDS)
+    assert set.union(*parts) == set(FIELDS)
+    features = config.deciding(Decides.FEATURES)
+    assert features == {
+        "image_size": 224,
+        "resize": "crop",
+        "backbone": "ResNet50",
+        "weights": "imagenet",
+        "precision": "float32",
+        "cache_dtype": "float32",
+    }
+    flags = config.to_flags(Decides.OUTPUT)
+    assert flags[0] == "--export_dir="
+    assert len(flags) == len(config.deciding(Decides.OUTPUT))

@@ -10,6 +10,7 @@ import kerastl
 ORDER = (
     "errors",
     "version",
+    "settings",
     "config",
     "progress",
     "environment",
@@ -77,7 +78,9 @@ def test_only_the_flags_know_absl(module):
 
 
 @pytest.mark.parametrize(
-    "module", ["errors.py", "config.py", "progress.py", "flags.py", "model/backbones.py"]
+    "module",
+    ["errors.py", "config.py", "progress.py", "flags.py", "model/backbones.py"]
+    + [module for module in MODULES if module.startswith("settings/")],
 )
 def test_what_is_read_before_a_run_starts_needs_no_slow_import(module):
     tops = {name.split(".")[0] for name in imports(module)}

@@ -8,8 +8,8 @@ import pathlib
 import re
 from collections.abc import Callable, Sequence
 
-from kerastl.config import BUNDLED, BUNDLED_SIZE
 from kerastl.errors import bad_value, closest, unknown_name
+from kerastl.settings.model import BUNDLED, BUNDLED_SIZE
 
 # Weights that are no file.
 NAMED_WEIGHTS = ("imagenet", BUNDLED, "none")

@@ -9,13 +9,14 @@ from typing import Any
 
 import keras
 
-from kerastl.config import ALL_LAYERS, Phase
 from kerastl.errors import bad_value, closest
 from kerastl.model.backbones import Blocks
 from kerastl.model.boundaries import Boundary, FlatModel, find_boundaries
 from kerastl.model.build import POOLED
 from kerastl.model.nesting import models_in
 from kerastl.model.weights import BACKBONE
+from kerastl.settings import Phase
+from kerastl.settings.training import ALL_LAYERS
 
 NORMALIZATIONS = (
     keras.layers.BatchNormalization,

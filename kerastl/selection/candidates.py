@@ -5,9 +5,10 @@ import pathlib
 import re
 from collections.abc import Iterator
 
-from kerastl.config import BUNDLED, BUNDLED_BACKBONE, Config
+from kerastl.config import Config
 from kerastl.errors import bad_value
 from kerastl.model.backbones import BACKBONES, find_backbone
+from kerastl.settings.model import BUNDLED, BUNDLED_BACKBONE
 
 # Networks below six million parameters without their classifier.
 SMALL = (

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerastl.config import Phase
 from kerastl.errors import KerastlError
 from kerastl.model.boundaries import FlatModel
 from kerastl.progress import Progress
+from kerastl.settings import Phase
 
 # Softmax and mean in float32, over thousands of classes at most.
 _LOSS_TOLERANCE = 1e-3

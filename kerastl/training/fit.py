@@ -9,11 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerastl.config import Config, Phase
+from kerastl.config import Config
 from kerastl.data.pipeline import count_steps
 from kerastl.errors import KerastlError
 from kerastl.model.phases import Plan, silent_dropout
 from kerastl.progress import Progress, format_duration
+from kerastl.settings import Phase
 from kerastl.training.evaluate import Evaluation
 from kerastl.training.schedule import LearningRate
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerastl.config import Config, Phase
+from kerastl.config import Config
 from kerastl.data.pipeline import evaluation_dataset, training_dataset, version_indices
 from kerastl.data.splits import Splits, count_per_class
 from kerastl.errors import bad_value
@@ -18,6 +18,7 @@ from kerastl.model.backbones import Blocks, find_backbone
 from kerastl.model.boundaries import Boundary, FlatModel
 from kerastl.model.phases import Plan, find_boundary, find_first, prepare_phase
 from kerastl.progress import Progress, count_of, format_duration
+from kerastl.settings import Phase
 from kerastl.training.checks import Check, ExpectedMoves, check_first_loss, require
 from kerastl.training.evaluate import Evaluation, evaluate, evaluator
 from kerastl.training.features import FrozenPart, StoredFeatures, fold

@@ -8,9 +8,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kerastl.config import BUNDLED, LARGEST_SIZE, Config
+from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError, bad_value, unknown_name
 from kerastl.model.backbones import BACKBONES, NAMED_WEIGHTS, check_weights
+from kerastl.settings.images import LARGEST_SIZE
+from kerastl.settings.model import BUNDLED
 
 # What may be searched: all that changes training, and nothing that changes the images which trials
 # are compared on.

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import fakes
 import kerastl
-from kerastl.config import AUGMENTATIONS, Config
+from kerastl.config import Config
 from kerastl.data.augment import build_augmenter
 from kerastl.data.pipeline import (
     evaluation_dataset,
@@ -16,6 +16,7 @@ from kerastl.data.pipeline import (
     version_indices,
     versions_dataset,
 )
+from kerastl.settings.images import AUGMENTATIONS
 
 IMAGE = np.random.default_rng(0).uniform(0, 255, (24, 24, 3)).astype(np.float32)
 SOURCE = fakes.colour_source(per_class=4, noise=80.0)

@@ -14,7 +14,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import kerastl
-from kerastl.config import BUNDLED_BACKBONE, BUNDLED_SIZE
 from kerastl.data.images import resize
 from kerastl.errors import UsageError
 from kerastl.model.backbones import find_backbone
@@ -22,6 +21,7 @@ from kerastl.model.build import scale_pixels
 from kerastl.model.weights import build_backbone
 from kerastl.selection.candidates import read_candidates
 from kerastl.selection.network import open_network
+from kerastl.settings.model import BUNDLED_BACKBONE, BUNDLED_SIZE
 from kerastl.tuning.space import default_space
 
 ROW = find_backbone(BUNDLED_BACKBONE, image_size=BUNDLED_SIZE)

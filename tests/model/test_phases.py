@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 import fakes
-from kerastl.config import Phase
 from kerastl.errors import UsageError
 from kerastl.model.backbones import BACKBONES
 from kerastl.model.boundaries import flatten
@@ -16,6 +15,7 @@ from kerastl.model.phases import (
     silent_dropout,
 )
 from kerastl.model.weights import build_backbone
+from kerastl.settings import Phase
 from kerastl.training.checks import ExpectedMoves
 from kerastl.training.fit import _PhaseModel
 

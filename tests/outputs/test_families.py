@@ -10,7 +10,6 @@ import tensorflow as tf
 
 import fakes
 import kerastl
-from kerastl.config import EXPORT_FORMATS
 from kerastl.data.images import decode_and_resize
 from kerastl.data.splits import deal
 from kerastl.model.backbones import BACKBONES
@@ -18,6 +17,7 @@ from kerastl.model.build import build_classifier
 from kerastl.model.nesting import models_in
 from kerastl.model.weights import build_backbone
 from kerastl.outputs.exports import export_checked
+from kerastl.settings.output import EXPORT_FORMATS
 from kerastl.training.evaluate import Evaluation
 
 SMALLEST = {

@@ -3,8 +3,8 @@ import importlib.util
 import pytest
 
 import kerastl
-from kerastl.config import EXPORT_FORMATS
 from kerastl.outputs.formats import FORMATS, check_formats
+from kerastl.settings.output import EXPORT_FORMATS
 
 
 def config(formats, **changes):

@@ -6,11 +6,11 @@ import pytest
 
 import fakes
 import kerastl
-from kerastl.config import Phase
 from kerastl.errors import KerastlError
 from kerastl.model.boundaries import flatten
 from kerastl.model.build import build_classifier
 from kerastl.model.phases import prepare_phase
+from kerastl.settings import Phase
 from kerastl.training import fit
 from kerastl.training.evaluate import evaluator
 from kerastl.training.fit import (

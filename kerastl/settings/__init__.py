@@ -1,0 +1,53 @@
+"""Every setting of a run, described once."""
+
+from kerastl.settings.base import Settings
+from kerastl.settings.data import DataSettings
+from kerastl.settings.field import Decides, Setting, SettingGroup, describe, setting
+from kerastl.settings.images import ImageSettings
+from kerastl.settings.model import ModelSettings
+from kerastl.settings.output import OutputSettings
+from kerastl.settings.store import StoreSettings
+from kerastl.settings.training import Phase, TrainingSettings
+
+# In the order of the help.
+GROUPS: tuple[type[SettingGroup], ...] = (
+    DataSettings,
+    ImageSettings,
+    ModelSettings,
+    TrainingSettings,
+    OutputSettings,
+    StoreSettings,
+    Settings,
+)
+
+# Topic of the help -> setting -> its description.
+TOPICS: dict[str, dict[str, Setting]] = {
+    group.topic: {
+        name: described
+        for name, described in describe(group).items()
+        if name in group.__annotations__
+    }
+    for group in GROUPS
+}
+SETTINGS: dict[str, Setting] = {
+    name: described for topic in TOPICS.values() for name, described in topic.items()
+}
+
+__all__ = [
+    "GROUPS",
+    "SETTINGS",
+    "TOPICS",
+    "DataSettings",
+    "Decides",
+    "ImageSettings",
+    "ModelSettings",
+    "OutputSettings",
+    "Phase",
+    "Setting",
+    "SettingGroup",
+    "Settings",
+    "StoreSettings",
+    "TrainingSettings",
+    "describe",
+    "setting",
+]

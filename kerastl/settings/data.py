@@ -1,0 +1,136 @@
+"""Settings of the data: which images there are and how they are split."""
+
+import dataclasses
+
+from kerastl.errors import bad_value, closest
+from kerastl.settings.base import Settings
+from kerastl.settings.field import Decides, Within, setting
+
+# A `Source` that Python code passes in.
+FROM_PYTHON = "python"
+_BUILT_IN = "digits"
+_SHARE = Within(0, 1, open_low=True, open_high=True)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataSettings(Settings):
+    """Where labelled images come from and how they are split."""
+
+    topic = "Data"
+
+    dataset: str = setting(
+        help="Labelled images: folder:DIR with a folder for each class, or train, val and test "
+        "above those; csv:FILE with a row of path and label for each image; tfds:NAME of "
+        "TensorFlow Datasets; or digits, which scikit-learn includes.",
+        decides=Decides.IMAGES,
+        example="digits",
+    )
+    tfds_dir: str = setting(
+        "",
+        help="Where TensorFlow Datasets keeps prepared data; empty for its own default.",
+        is_path=True,
+    )
+    validation_fraction: float = setting(
+        0.1,
+        help="Share of the training images held out to choose the best weights, if the data set "
+        "has no validation split.",
+        within=_SHARE,
+        decides=Decides.IMAGES,
+    )
+    test_fraction: float = setting(
+        0.1,
+        help="Share of the training images held out for the final test, if the data set has no "
+        "test split.",
+        within=_SHARE,
+        decides=Decides.IMAGES,
+    )
+    examples_per_class: int = setting(
+        0,
+        help="Keep this many training images of each class; 0 keeps all.",
+        within=Within(0),
+        decides=Decides.IMAGES,
+    )
+    splits_from: str = setting(
+        "",
+        help="The splits.csv of an earlier run: its images stay in their splits, and only new "
+        "ones are assigned; empty for none.",
+        is_path=True,
+        decides=Decides.IMAGES,
+    )
+    small_classes: str = setting(
+        "stop",
+        help="What to do if a class has too few images for every split: stop, or train on all "
+        "of its images.",
+        choices=("stop", "train"),
+        decides=Decides.IMAGES,
+    )
+    near_duplicates: str = setting(
+        "group",
+        help="Near-duplicate images: group keeps them in the same split, report only lists them "
+        "in audit.csv.",
+        choices=("group", "report"),
+        decides=Decides.IMAGES,
+    )
+    on_bad_image: str = setting(
+        "stop",
+        help="What to do about files that cannot be used: stop, or skip them.",
+        choices=("stop", "skip"),
+        decides=Decides.IMAGES,
+    )
+    image_column: str = setting(
+        "",
+        help="The table's column of image paths; empty to find it by its usual names.",
+        decides=Decides.IMAGES,
+    )
+    label_column: str = setting(
+        "",
+        help="The table's column of classes; empty to find it by its usual names.",
+        decides=Decides.IMAGES,
+    )
+    split_column: str = setting(
+        "",
+        help="The table's column of train, validation or test; empty to find it by its usual "
+        "names.",
+        decides=Decides.IMAGES,
+    )
+    group_column: str = setting(
+        "",
+        help="The table's column of group IDs (for example patients) that must not be divided "
+        "between splits; empty to find it by its usual names.",
+        decides=Decides.IMAGES,
+    )
+
+    def _check(self) -> None:
+        super()._check()
+        self._check_dataset()
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise bad_value(
+                "validation_fraction",
+                self.validation_fraction,
+                f"together with test_fraction={self.test_fraction} leaves nothing to train on",
+                "Their sum must stay below 1",
+            )
+        for kind in ("image", "label", "split", "group"):
+            if (column := getattr(self, f"{kind}_column")) and not self.dataset.startswith("csv:"):
+                raise bad_value(
+                    f"{kind}_column",
+                    column,
+                    f"names a column of a table, and dataset={self.dataset!r} is not a table",
+                    "Leave it out, or use csv:FILE",
+                )
+
+    def _check_dataset(self) -> None:
+        kind, _, name = self.dataset.partition(":")
+        if self.dataset in (_BUILT_IN, FROM_PYTHON):
+            return
+        if kind in ("tfds", "folder", "csv") and name:
+            return
+        near = closest(self.dataset, [_BUILT_IN])
+        advice = f"Did you mean {near[0]!r}? " if near else ""
+        raise bad_value(
+            "dataset",
+            self.dataset,
+            "is not a data set",
+            f"{advice}Use folder:DIR, csv:FILE, tfds:NAME for a set of TensorFlow Datasets, or "
+            f"{_BUILT_IN}",
+        )

@@ -1,0 +1,180 @@
+"""How a setting is described, and the checks that follow from its description."""
+
+import dataclasses
+import enum
+import math
+import os
+from collections.abc import Callable
+from typing import Any
+
+from kerastl.errors import UsageError, bad_value, unknown_name
+
+
+class Decides(enum.Enum):
+    """The first part of a run's result that a setting changes.
+
+    Each part depends on those before it: other images have other features, and other features
+    train another model.
+    """
+
+    IMAGES = "which images are used, in which split, and in which random views"
+    FEATURES = "what the frozen base computes for an image"
+    TRAINING = "what is trained on the features"
+    OUTPUT = "what is written besides the model"
+    NOTHING = "where files are kept"
+
+
+@dataclasses.dataclass(frozen=True)
+class Within:
+    """Limits of a number: from `low` to `high`, both included unless open; never infinite."""
+
+    low: float
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        above = value > self.low if self.open_low else value >= self.low
+        below = value < self.high if self.open_high else value <= self.high
+        return above and below and value < math.inf
+
+    def __str__(self) -> str:
+        low = f"{'above' if self.open_low else 'at least'} {self.low:g}"
+        if math.isinf(self.high):
+            return f"{low} and finite"
+        high = int(self.high) if float(self.high).is_integer() else self.high
+        return f"{low} and {'below' if self.open_high else 'at most'} {high}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Needs:
+    """The value of another setting without which a setting has no effect.
+
+    Attributes:
+        parent: The other setting.
+        holds: Whether a setting has an effect with a value of the other.
+        words: That condition in words.
+    """
+
+    parent: str
+    holds: Callable[[Any], bool]
+    words: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Setting:
+    """All that is known of a setting; flags, help, checks and keys follow from it.
+
+    Attributes:
+        name: Name of the field and of the flag.
+        kind: str, int, float or bool.
+        default: Value if none is given; None if one is required.
+        help: Meaning, for `--help` and the README.
+        decides: What it changes of a run's result.
+        choices: Every allowed value, if they can be listed.
+        within: Limits of a number.
+        is_path: Whether a leading `~` stands for the home folder.
+        searchable: Whether a search may vary it.
+        needs: What another setting must be for this one to have an effect.
+        example: A value to suggest where a required one is missing.
+    """
+
+    name: str = ""
+    kind: type = str
+    default: Any = None
+    help: str
+    decides: Decides = Decides.NOTHING
+    choices: tuple[str, ...] = ()
+    within: Within | None = None
+    is_path: bool = False
+    searchable: bool = False
+    needs: Needs | None = None
+    example: str = ""
+
+    def check(self, value: Any) -> None:
+        """Refuses a value that is wrong whatever the other settings are.
+
+        Raises:
+            UsageError: If it is of the wrong type, out of range, unknown or missing.
+        """
+        _check_type(self, value)
+        if self.within is not None and value not in self.within:
+            advice = f"The default is {self.default}"
+            raise bad_value(self.name, value, f"must be {self.within}", advice)
+        if self.choices and value not in self.choices:
+            raise unknown_name(self.name, value, self.choices, what="one of its choices")
+        if self.default is None and not value.strip():
+            raise bad_value(
+                self.name, "", "is required", f"Give one, as in --{self.name}={self.example}"
+            )
+
+
+# Marks a setting that has no default.
+_REQUIRED = None
+_KEY = "setting"
+
+
+def setting(default: Any = _REQUIRED, *, help: str, **known: Any) -> Any:
+    """Declares a field of a `SettingGroup`; the arguments are the attributes of `Setting`."""
+    described = Setting(default=default, help=help, **known)
+    metadata = {_KEY: described}
+    if default is _REQUIRED:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def describe(group: type["SettingGroup"]) -> dict[str, Setting]:
+    """Returns the description of every setting of a group, by name."""
+    return {
+        field.name: dataclasses.replace(field.metadata[_KEY], name=field.name, kind=field.type)
+        for field in dataclasses.fields(group)
+        if _KEY in field.metadata
+    }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SettingGroup:
+    """Base of frozen dataclasses whose fields are settings; checks each value.
+
+    Raises:
+        UsageError: If a value is wrong; the message names the setting.
+    """
+
+    topic = ""
+
+    def __post_init__(self) -> None:
+        for name, described in describe(type(self)).items():
+            value = getattr(self, name)
+            if described.is_path and isinstance(value, str):
+                # The shell does not expand the tilde of --run_dir=~/x.
+                value = os.path.expanduser(value)
+                object.__setattr__(self, name, value)
+            described.check(value)
+        self._check()
+
+    def _check(self) -> None:
+        """Refuses wrong combinations; a group that overrides it calls the next one's."""
+
+    def deciding(self, *parts: Decides) -> dict[str, Any]:
+        """Returns the settings that decide exactly these parts of a result, by name."""
+        described = describe(type(self))
+        return {name: getattr(self, name) for name in described if described[name].decides in parts}
+
+
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def type_words(kind: type) -> str:
+    """Names a type of setting as a person would."""
+    return _WORDS[kind]
+
+
+def _check_type(described: Setting, value: object) -> None:
+    kind, name = described.kind, described.name
+    types = (int, float) if kind is float else (kind,)
+    # A bool is an int to isinstance, and never meant as a number.
+    if not isinstance(value, types) or (isinstance(value, bool) and kind is not bool):
+        words = type_words(kind)
+        raise UsageError(f"{name}={value!r}: is not {words}. Give {words}.")
+    if isinstance(value, str) and "\0" in value:
+        raise bad_value(name, value, "holds a NUL character", "Remove it")

@@ -1,0 +1,88 @@
+"""Settings of what becomes of an image on its way into the network."""
+
+import dataclasses
+import math
+import re
+
+from kerastl.errors import bad_value, unknown_name
+from kerastl.settings.base import Settings
+from kerastl.settings.field import Decides, Needs, Within, setting
+
+# Largest side of the network's input, in pixels.
+LARGEST_SIZE = 4096
+
+# Random changes of training images: name -> strength where none is given. Only `flip` has none.
+AUGMENTATIONS = {"flip": None, "crop": 0.2, "color": 0.3, "randaugment": 0.5}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageSettings(Settings):
+    """How an image becomes the network's input."""
+
+    topic = "Images"
+
+    image_size: int = setting(
+        0,
+        help="Side of the network's input, in pixels; 0 for 224, or 48 with bundled weights.",
+        within=Within(0, LARGEST_SIZE),
+        decides=Decides.FEATURES,
+        searchable=True,
+    )
+    resize: str = setting(
+        "crop",
+        help="crop the largest centered square, pad with black, or stretch.",
+        choices=("crop", "pad", "stretch"),
+        decides=Decides.FEATURES,
+        searchable=True,
+    )
+    augment: str = setting(
+        "",
+        help="Random changes of training images, in this order: flip, crop, color and "
+        "randaugment, the latter three with a strength up to 1 as in color:0.3; empty for none.",
+        decides=Decides.IMAGES,
+        searchable=True,
+    )
+    augment_views: int = setting(
+        0,
+        help="Fix this many random views of each training image, which are stored and used in "
+        "turn; 0 draws new ones in every epoch.",
+        within=Within(0, 1000),
+        decides=Decides.IMAGES,
+        searchable=True,
+        needs=Needs("augment", bool, "not empty"),
+    )
+
+    @property
+    def augmentations(self) -> tuple[tuple[str, float | None], ...]:
+        """The names in `augment` with their strengths, in the order of their application."""
+        items = [item.strip() for item in self.augment.split(",")] if self.augment else []
+        return tuple(_read_augmentation(self.augment, item) for item in items)
+
+    def _check(self) -> None:
+        super()._check()
+        if not self.augmentations and self.augment_views:
+            raise bad_value(
+                "augment_views",
+                self.augment_views,
+                "has nothing to change, as augment is empty",
+                "Add --augment=flip or leave it out",
+            )
+
+
+def _read_augmentation(augment: str, item: str) -> tuple[str, float | None]:
+    name, has_strength, text = (part.strip() for part in item.partition(":"))
+    if name not in AUGMENTATIONS:
+        raise unknown_name("augment", name, AUGMENTATIONS, what="a known augmentation")
+    if not has_strength:
+        return name, AUGMENTATIONS[name]
+    strength = float(text) if re.fullmatch(r"\d*\.?\d+", text) else math.nan
+    if name == "flip" or not 0 < strength <= 1:
+        raise bad_value(
+            "augment",
+            augment,
+            f"{item!r} has a strength where none is taken"
+            if name == "flip"
+            else f"{item!r} has no strength above 0 and at most 1",
+            "Write it as in flip,crop,color:0.3,randaugment",
+        )
+    return name, strength

@@ -1,0 +1,69 @@
+"""Settings of the network."""
+
+import dataclasses
+
+from kerastl.errors import bad_value
+from kerastl.settings.field import Decides, Within, setting
+from kerastl.settings.images import ImageSettings
+
+# The weights included in the package, the network that they belong to, and the side of the drawn
+# pictures that they were trained on, in pixels.
+BUNDLED = "bundled"
+BUNDLED_BACKBONE = "MobileNetV2_035"
+BUNDLED_SIZE = 48
+# The network and size by default.
+_BACKBONE, _IMAGE_SIZE = "ResNet50", 224
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelSettings(ImageSettings):
+    """Which network classifies the images."""
+
+    topic = "Model"
+
+    backbone: str = setting(
+        "",
+        help="A network of keras.applications, or MobileNetV2_035, MobileNetV2 at a width of "
+        "0.35; empty for ResNet50, or MobileNetV2_035 with bundled weights.",
+        decides=Decides.FEATURES,
+        searchable=True,
+    )
+    weights: str = setting(
+        "imagenet",
+        help="imagenet; bundled, which are included and know drawn shapes and letters only; the "
+        "path of a weights file; or none to train from scratch.",
+        is_path=True,
+        decides=Decides.FEATURES,
+    )
+    dropout: float = setting(
+        0.0,
+        help="Share of the pooled features dropped in training.",
+        within=Within(0, 1, open_high=True),
+        decides=Decides.TRAINING,
+        searchable=True,
+    )
+    precision: str = setting(
+        "float32",
+        help="float32, mixed_bfloat16, mixed_float16, or auto for what suits the GPU.",
+        choices=("float32", "mixed_bfloat16", "mixed_float16", "auto"),
+        decides=Decides.FEATURES,
+    )
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether every layer trains, from random weights."""
+        return self.weights == "none"
+
+    def _check(self) -> None:
+        super()._check()
+        is_bundled = self.weights == BUNDLED
+        network, size = (BUNDLED_BACKBONE, BUNDLED_SIZE) if is_bundled else (_BACKBONE, _IMAGE_SIZE)
+        object.__setattr__(self, "backbone", self.backbone or network)
+        object.__setattr__(self, "image_size", self.image_size or size)
+        if is_bundled and self.backbone != BUNDLED_BACKBONE:
+            raise bad_value(
+                "backbone",
+                self.backbone,
+                f"is another network than weights={BUNDLED} belong to",
+                f"Use {BUNDLED_BACKBONE} or leave it out, or give other weights",
+            )

@@ -1,0 +1,60 @@
+"""Settings of what a run writes."""
+
+import dataclasses
+
+from kerastl.errors import unknown_name
+from kerastl.settings.base import Settings
+from kerastl.settings.field import Decides, Within, setting
+
+# What a model can be exported as.
+EXPORT_FORMATS = ("savedmodel", "keras", "litert", "litert_int8", "onnx")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OutputSettings(Settings):
+    """Where the results go, and what is exported."""
+
+    topic = "Output"
+
+    run_dir: str = setting(
+        help="Directory for everything the run writes, exports excepted.",
+        is_path=True,
+        example="runs/first",
+    )
+    export_dir: str = setting(
+        "",
+        help="The model for serving goes to EXPORT_DIR/<next integer>/; empty for none.",
+        is_path=True,
+        decides=Decides.OUTPUT,
+    )
+    format: str = setting(
+        "savedmodel",
+        help=f"Export format: {', '.join(EXPORT_FORMATS[:-1])} or {EXPORT_FORMATS[-1]}, or "
+        "several with commas.",
+        decides=Decides.OUTPUT,
+    )
+    parity_images: int = setting(
+        0,
+        help="Test images on which each export is compared with the trainer, in a fresh process; "
+        "0 for all.",
+        within=Within(0),
+        decides=Decides.OUTPUT,
+    )
+    max_accuracy_drop: float = setting(
+        0.02,
+        help="Largest loss of accuracy allowed for litert_int8.",
+        within=Within(0, 1),
+        decides=Decides.OUTPUT,
+    )
+    overwrite: bool = setting(False, help="Replace a finished run in run_dir.")
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The names in `format`, each once."""
+        return tuple(dict.fromkeys(name.strip() for name in self.format.split(",")))
+
+    def _check(self) -> None:
+        super()._check()
+        for name in self.formats:
+            if name not in EXPORT_FORMATS:
+                raise unknown_name("format", name, EXPORT_FORMATS, what="a format")

@@ -1,0 +1,49 @@
+"""Settings of the feature store."""
+
+import dataclasses
+import pathlib
+
+import platformdirs
+
+from kerastl.settings.base import Settings
+from kerastl.settings.field import Decides, Within, setting
+
+# The user's cache folder, by the rules of the operating system.
+AUTO = "auto"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StoreSettings(Settings):
+    """Where computed features are kept, and in how much space."""
+
+    topic = "Feature store"
+
+    cache_dir: str = setting(
+        AUTO,
+        help="Where the frozen base's outputs are kept between epochs, phases and runs: auto for "
+        "the user's cache folder; empty keeps none.",
+        is_path=True,
+    )
+    cache_limit_gb: float = setting(
+        0.0,
+        help="Most disk space that they may take, in GB; 0 for half of what is free.",
+        within=Within(0),
+    )
+    cache_dtype: str = setting(
+        "float32",
+        help="float32, or float16 for half the space.",
+        choices=("float32", "float16"),
+        decides=Decides.FEATURES,
+    )
+
+    @property
+    def memory_path(self) -> pathlib.Path | None:
+        """Where the audit remembers files, None if nothing is to be kept."""
+        return find_cache(self.cache_dir) if self.cache_dir else None
+
+
+def find_cache(cache_dir: str) -> pathlib.Path:
+    """Returns the directory that a value of `cache_dir` names."""
+    if cache_dir == AUTO:
+        cache_dir = platformdirs.user_cache_dir("kerastl", appauthor=False)
+    return pathlib.Path(cache_dir)

@@ -1,0 +1,156 @@
+"""Settings of training, and the phases that they describe."""
+
+import dataclasses
+from typing import Literal
+
+from kerastl.errors import bad_value
+from kerastl.settings.base import Settings
+from kerastl.settings.field import Decides, Needs, Within, setting
+
+PhaseName = Literal["head", "finetune", "scratch"]
+
+# Unfreezes every layer of the backbone.
+ALL_LAYERS = "all"
+
+_EPOCHS = Within(0, 100_000)
+_FINETUNES = Needs("finetune_epochs", lambda epochs: epochs > 0, "above 0")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A stage of training with a fixed set of trainable layers.
+
+    Attributes:
+        name: "head" trains only the new head, "finetune" the upper part of a pretrained
+            backbone too, "scratch" every layer of a network with random weights.
+        epochs: Passes over the training images.
+        learning_rate: Peak rate of the phase's schedule.
+        warmup_epochs: Epochs, possibly a fraction, over which the rate rises to its peak.
+        unfreeze_from: Block or layer of the backbone from which training starts; `all`;
+            empty for the backbone's top block. The head phase has None.
+    """
+
+    name: PhaseName
+    epochs: int
+    learning_rate: float
+    warmup_epochs: float
+    unfreeze_from: str | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingSettings(Settings):
+    """How the network is trained."""
+
+    topic = "Training"
+
+    batch_size: int = setting(
+        64,
+        help="Images per step.",
+        within=Within(1, 65536),
+        decides=Decides.TRAINING,
+        searchable=True,
+    )
+    head_epochs: int = setting(
+        10,
+        help="Epochs of the first phase, which trains only the new head.",
+        within=_EPOCHS,
+        decides=Decides.TRAINING,
+        searchable=True,
+    )
+    head_learning_rate: float = setting(
+        0.01,
+        help="Learning rate of the first phase.",
+        within=Within(0, open_low=True),
+        decides=Decides.TRAINING,
+        searchable=True,
+        needs=Needs("head_epochs", lambda epochs: epochs > 0, "above 0"),
+    )
+    finetune_epochs: int = setting(
+        0,
+        help="Epochs of the second phase, which trains the upper blocks too.",
+        within=_EPOCHS,
+        decides=Decides.TRAINING,
+        searchable=True,
+    )
+    finetune_learning_rate: float = setting(
+        0.001,
+        help="Learning rate of the second phase, well below that of the first.",
+        within=Within(0, open_low=True),
+        decides=Decides.TRAINING,
+        searchable=True,
+        needs=_FINETUNES,
+    )
+    unfreeze_from: str = setting(
+        "",
+        help="Block or layer from which the second phase trains; all; empty for the top block.",
+        decides=Decides.TRAINING,
+        searchable=True,
+        needs=_FINETUNES,
+    )
+    optimizer: str = setting(
+        "sgd",
+        help="sgd or adamw.",
+        choices=("sgd", "adamw"),
+        decides=Decides.TRAINING,
+        searchable=True,
+    )
+    momentum: float = setting(
+        0.9,
+        help="Momentum of sgd.",
+        within=Within(0, 1, open_high=True),
+        decides=Decides.TRAINING,
+        searchable=True,
+        needs=Needs("optimizer", lambda name: name == "sgd", "sgd"),
+    )
+    weight_decay: float = setting(
+        0.0,
+        help="Decoupled weight decay of kernels.",
+        within=Within(0),
+        decides=Decides.TRAINING,
+        searchable=True,
+    )
+    schedule: str = setting(
+        "cosine",
+        help="cosine, to zero over each phase, or constant.",
+        choices=("cosine", "constant"),
+        decides=Decides.TRAINING,
+        searchable=True,
+    )
+    warmup_epochs: float = setting(
+        0.5,
+        help="Epochs over which the second phase's rate rises to its peak.",
+        within=Within(0),
+        decides=Decides.TRAINING,
+        searchable=True,
+        needs=_FINETUNES,
+    )
+    class_weights: str = setting(
+        "none",
+        help="none; balanced weighs the loss of a class by images / (classes * images of the "
+        "class); sqrt by the square root of that.",
+        choices=("none", "balanced", "sqrt"),
+        decides=Decides.TRAINING,
+        searchable=True,
+    )
+    best_by: str = setting(
+        "accuracy",
+        help="What chooses the best epoch on the validation images: accuracy, "
+        "balanced_accuracy, macro_f1 or loss.",
+        choices=("accuracy", "balanced_accuracy", "macro_f1", "loss"),
+        decides=Decides.TRAINING,
+    )
+    label_issues: bool = setting(
+        False,
+        help="Write training images whose label is probably wrong to label_issues.csv.",
+        decides=Decides.NOTHING,
+    )
+
+    def _check(self) -> None:
+        super()._check()
+        if self.head_epochs + self.finetune_epochs == 0:
+            raise bad_value(
+                "head_epochs",
+                0,
+                "with finetune_epochs=0 trains nothing",
+                "Raise one of the two",
+            )
