@@ -32,8 +32,8 @@ from kerastl import environment
 from kerastl.data.audit import read_source
 from kerastl.data.splits import Splits, deal
 from kerastl.model.backbones import BACKBONES
-from kerastl.model.boundaries import find_boundaries, flatten
 from kerastl.model.build import scale_pixels
+from kerastl.model.network import Network
 from kerastl.model.weights import build_backbone
 from kerastl.training.features import FrozenPart
 
@@ -230,11 +230,13 @@ def _time_predict(config: kerastl.Config, count: int) -> float:
 def _time_pass(config: kerastl.Config, count: int) -> float:
     with environment.settings("float32", config.seed), tempfile.TemporaryDirectory() as folder:
         splits = _first_images(config, count)
-        flat = flatten(keras.Model(*_frozen_part(config)))
+        network = Network.of(keras.Model(*_frozen_part(config)), BACKBONES[config.backbone])
         stored = dataclasses.replace(config, cache_dir=folder)
-        boundary = find_boundaries(flat)[-1]
+        boundary = network.boundaries[-1]
         started = time.monotonic()
-        FrozenPart(flat, [boundary], splits, stored, kerastl.Progress()).compute(kerastl.Progress())
+        FrozenPart(network, [boundary], splits, stored, kerastl.Progress()).compute(
+            kerastl.Progress()
+        )
         return time.monotonic() - started
 
 

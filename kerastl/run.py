@@ -106,7 +106,7 @@ def _run(
 ) -> Result:
     # Only now, since these import Keras, which takes its backend when it is imported.
     from kerastl.data.sources import reading_errors  # noqa: PLC0415
-    from kerastl.model.build import open_classifier  # noqa: PLC0415
+    from kerastl.model.network import open_network  # noqa: PLC0415
     from kerastl.model.weights import BACKBONE, fingerprint  # noqa: PLC0415
     from kerastl.outputs.record import RunDirectory  # noqa: PLC0415
     from kerastl.training.train import check_phases, train  # noqa: PLC0415
@@ -116,8 +116,8 @@ def _run(
     _warn(config, progress)
     splits = read_data(config, given, progress)
     source = splits.source
-    flat = open_classifier(config, num_classes=len(source.class_names))
-    check_phases(flat, config)
+    network = open_network(config, num_classes=len(source.class_names))
+    check_phases(network, config)
 
     # Only now, when nothing is missing or misspelt: a run that cannot start costs no earlier one.
     clear(run_dir)
@@ -129,7 +129,7 @@ def _run(
         "data": {"name": source.name, "fingerprint": source.fingerprint()},
         "weights": {
             "name": config.weights,
-            "fingerprint": fingerprint(flat.model.get_layer(BACKBONE)),
+            "fingerprint": fingerprint(network.model.get_layer(BACKBONE)),
         },
         "seed": config.seed,
     }
@@ -140,7 +140,7 @@ def _run(
 
     # A run that failed or was stopped tells what it had checked until then.
     with reading_errors(), in_the_end(write_receipt):
-        trained = train(flat, splits, config, record=record, progress=progress)
+        trained = train(network, splits, config, record=record, progress=progress)
         receipt["seconds"] = trained.seconds
         _look_at_labels(trained, splits, config, record, progress)
         metrics, test = _evaluate(trained, splits, config, record, progress)
@@ -150,7 +150,7 @@ def _run(
         exported = _export(trained, test, splits, config, metrics, progress)
         receipt |= {"export": exported.record()} if exported else {}
     progress.line(f"Done in {format_duration(receipt['seconds']['all'])}; all files in {run_dir}.")
-    return Result(metrics, flat.model, run_dir, exported.path if exported else None)
+    return Result(metrics, network.model, run_dir, exported.path if exported else None)
 
 
 def read_data(config: Config, given: "Source | None", progress: Progress) -> "Splits":

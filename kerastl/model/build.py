@@ -2,29 +2,11 @@
 
 import keras
 
-from kerastl.config import Config
-from kerastl.model.backbones import Scaling, find_backbone
-from kerastl.model.boundaries import FlatModel, flatten
-from kerastl.model.weights import build_backbone
+from kerastl.model.backbones import Scaling
 
 POOLED = "pooled"
 DROPOUT = "dropout"
 LOGITS = "logits"
-
-
-def open_classifier(config: Config, *, num_classes: int) -> FlatModel:
-    """Builds the classifier that a config names, with its weights and a head at zero.
-
-    Raises:
-        KerastlError: If its weights cannot be had, or its images are too small.
-    """
-    row = find_backbone(config.backbone, image_size=config.image_size)
-    backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
-    return flatten(
-        build_classifier(
-            backbone, scaling=row.scaling, num_classes=num_classes, dropout=config.dropout
-        )
-    )
 
 
 def build_classifier(

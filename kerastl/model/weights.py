@@ -19,7 +19,7 @@ import numpy as np
 from kerastl.environment import keras_home
 from kerastl.errors import KerastlError, bad_value
 from kerastl.model.backbones import IMAGENET_DEVIATION, IMAGENET_MEAN, Backbone, check_weights
-from kerastl.model.nesting import models_in
+from kerastl.model.boundaries import models_in
 from kerastl.settings.model import BUNDLED
 
 # What the network is called in a classifier.

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl import environment
-from kerastl.model.nesting import models_in
+from kerastl.model.boundaries import models_in
 
 
 def write_keras(classifier: keras.Model, path: pathlib.Path) -> None:

@@ -11,10 +11,9 @@ import tensorflow as tf
 from kerastl.config import Config
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
-from kerastl.model.backbones import bundled_size_note, find_backbone
-from kerastl.model.boundaries import Boundary, FlatModel
-from kerastl.model.build import open_classifier
-from kerastl.model.phases import find_boundary, find_first
+from kerastl.model import network as model
+from kerastl.model.backbones import bundled_size_note
+from kerastl.model.boundaries import Boundary
 from kerastl.progress import Progress
 from kerastl.training.features import FrozenPart, count_stored, fold, seconds_per_image
 
@@ -36,7 +35,7 @@ class Network:
     """
 
     config: Config
-    flat: FlatModel
+    flat: model.Network
     boundary: Boundary
     notes: tuple[str, ...]
 
@@ -119,16 +118,15 @@ def open_network(config: Config, *, num_classes: int) -> Network:
     Raises:
         KerastlError: If its weights cannot be had.
     """
-    blocks = find_backbone(config.backbone, image_size=config.image_size).blocks
-    flat = open_classifier(config, num_classes=num_classes)
+    flat = model.open_network(config, num_classes=num_classes)
     notes = [*filter(None, [bundled_size_note(config.weights, config.image_size)])]
     if config.unfreeze_from:
         try:
-            find_first(flat, config.unfreeze_from, blocks)
+            flat.find(config.unfreeze_from)
         except KerastlError:
             notes.append(
                 f"unfreeze_from={config.unfreeze_from} is no part of {config.backbone}, so it is "
                 "left to the top block"
             )
             config = dataclasses.replace(config, unfreeze_from="")
-    return Network(config, flat, find_boundary(flat, find_first(flat, None, blocks)), tuple(notes))
+    return Network(config, flat, flat.pooled, tuple(notes))

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.errors import KerastlError
-from kerastl.model.boundaries import FlatModel
+from kerastl.model.network import Network
 from kerastl.progress import Progress
 from kerastl.settings import Phase
 
@@ -105,26 +105,28 @@ class ExpectedMoves:
     starts was found before any phase was prepared.
     """
 
-    def __init__(self, flat: FlatModel, phase: Phase, first: int) -> None:
+    def __init__(self, network: Network, phase: Phase, first: int) -> None:
         """Takes a snapshot of all weights.
 
         Args:
-            flat: The network.
+            network: The network.
             phase: The phase that is about to begin.
-            first: Position of the lowest step that trains.
+            first: Position of the lowest layer call that trains.
         """
         self.phase = phase
-        self._head = flat.steps[-1].layer
+        self._head = network.calls[-1].layer
         self._head_is_zero = not np.any(keras.ops.convert_to_numpy(self._head.kernel))
         moving = [
             weight
-            for step in flat.steps[first:]
-            if _learns(step.layer, phase)
-            for weight in step.layer.weights
+            for call in network.calls[first:]
+            if _learns(call.layer, phase)
+            for weight in call.layer.weights
         ]
         ids = {id(weight) for weight in moving}
         self.moving = Snapshot(moving)
-        self.frozen = Snapshot([weight for weight in flat.model.weights if id(weight) not in ids])
+        self.frozen = Snapshot(
+            [weight for weight in network.model.weights if id(weight) not in ids]
+        )
 
     def check(
         self,

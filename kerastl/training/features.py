@@ -26,8 +26,8 @@ from kerastl.data.sources import reading_errors
 from kerastl.data.splits import Splits
 from kerastl.environment import has_gpu
 from kerastl.model import build
-from kerastl.model.boundaries import Boundary, FlatModel, Step
-from kerastl.model.cost import count_multiply_adds
+from kerastl.model.boundaries import Boundary, LayerCall
+from kerastl.model.network import Network
 from kerastl.model.weights import fingerprint
 from kerastl.progress import Meter, Progress, format_bytes
 from kerastl.training.store import FeatureStore, list_entries, make_room
@@ -110,7 +110,7 @@ class FrozenPart:
 
     def __init__(
         self,
-        flat: FlatModel,
+        network: Network,
         boundaries: Sequence[Boundary],
         splits: Splits,
         config: Config,
@@ -119,13 +119,13 @@ class FrozenPart:
         """Opens the store for every boundary at which storing pays; says where it does not.
 
         Args:
-            flat: The network.
+            network: The network.
             boundaries: Where the run's phases cut it.
             splits: The images that the run uses.
             config: Size, resize rule, augmentations, cache directory and limits.
             progress: Is told where it does not.
         """
-        self._flat = flat
+        self._network = network
         self._source = splits.source
         is_large = config.image_size > _LARGE and not has_gpu()
         self._batch_size = _BATCH_SIZE_OF_LARGE if is_large else _BATCH_SIZE
@@ -190,12 +190,12 @@ class FrozenPart:
     def _open(
         self, boundary: Boundary, root: pathlib.Path, progress: Progress
     ) -> FeatureStore | None:
-        lower = keras.Model(self._flat.inputs, boundary.tensor)
+        lower = self._network.lower(boundary)
         if not lower.weights:
             return None  # What only scales pixels is no work to speak of.
         store = FeatureStore(
             root,
-            _identity(self._flat, boundary, lower, self._config),
+            _identity(self._network, boundary, lower, self._config),
             shape=tuple(boundary.tensor.shape[1:]),
             dtype=self._config.cache_dtype,
         )
@@ -203,7 +203,7 @@ class FrozenPart:
             progress.line(
                 f"Feature store: {store.damaged} rows failed their checksum and are computed again."
             )
-        compute = seconds_per_image(self._flat, boundary)
+        compute = seconds_per_image(self._network, boundary)
         read = _SECONDS_PER_READ + store.bytes_for(1) / _BYTES_PER_SECOND
         if read >= compute:
             progress.line(
@@ -241,7 +241,7 @@ class FrozenPart:
     ) -> None:
         boundaries = [place for place in self._boundaries if place.position in missing]
         tensors = [boundary.tensor for boundary in boundaries]
-        function = fold(keras.Model(self._flat.inputs, tensors))
+        function = fold(keras.Model(self._network.inputs, tensors))
         meter = Meter("frozen part", len(todo), progress)
         first_took = 0.0
         with ExitStack() as stack:
@@ -278,19 +278,16 @@ class FrozenPart:
         return self._used[found < 0]
 
     def _name(self, boundary: Boundary) -> str:
-        return str(self._flat.steps[boundary.position - 1].layer.name)
+        return self._network.name_of(boundary)
 
     def _note_speed(self, boundaries: Sequence[Boundary], seconds_per_image: float) -> None:
         """Notes what an image takes up to each boundary: its share of the pass to the highest."""
-        highest = self._multiply_adds(boundaries[-1])
+        highest = self._network.count_multiply_adds(boundaries[-1])
         for boundary in boundaries:
             store = self._stores[boundary.position]
             if "seconds_per_image" not in store.about():
-                share = self._multiply_adds(boundary) / highest
+                share = self._network.count_multiply_adds(boundary) / highest
                 store.describe(seconds_per_image=seconds_per_image * share)
-
-    def _multiply_adds(self, boundary: Boundary) -> float:
-        return count_multiply_adds(self._flat.steps[: boundary.position])
 
 
 def fold(model: keras.Model) -> _Function:
@@ -324,27 +321,27 @@ def fold(model: keras.Model) -> _Function:
     return function.get_concrete_function()  # type: ignore[no-any-return]
 
 
-def count_stored(flat: FlatModel, boundary: Boundary, digests: np.ndarray, config: Config) -> int:
+def count_stored(network: Network, boundary: Boundary, digests: np.ndarray, config: Config) -> int:
     """Counts the images, by their digests, whose features at a boundary are in the store."""
     if config.cache_path is None:
         return 0
     store = FeatureStore(
         config.cache_path,
-        _identity(flat, boundary, keras.Model(flat.inputs, boundary.tensor), config),
+        _identity(network, boundary, network.lower(boundary), config),
         shape=tuple(boundary.tensor.shape[1:]),
         dtype=config.cache_dtype,
     )
     return int((store.find(digests) >= 0).sum())
 
 
-def seconds_per_image(flat: FlatModel, boundary: Boundary) -> float:
+def seconds_per_image(network: Network, boundary: Boundary) -> float:
     """Says what decoding an image and computing up to a boundary is expected to take."""
-    work = count_multiply_adds(flat.steps[: boundary.position])
-    return _decoding_seconds(flat.inputs.shape[1]) + work / _multiply_adds_rate()
+    work = network.count_multiply_adds(boundary)
+    return _decoding_seconds(network.inputs.shape[1]) + work / _multiply_adds_rate()
 
 
 def _identity(
-    flat: FlatModel, boundary: Boundary, lower: keras.Model, config: Config
+    network: Network, boundary: Boundary, lower: keras.Model, config: Config
 ) -> dict[str, Any]:
     """Everything besides an image's content that decides its features."""
     gpus = tf.config.list_physical_devices("GPU")
@@ -359,20 +356,20 @@ def _identity(
         "image_size": config.image_size,
         "resize": config.resize,
         "backbone": config.backbone,
-        "layers": _hash_layers(flat.steps[: boundary.position]),
+        "layers": _hash_layers(network.calls[: boundary.position]),
         "boundary": boundary.position,
         "precision": str(boundary.tensor.dtype),
         "weights": fingerprint(lower),
     }
 
 
-def _hash_layers(steps: Sequence[Step]) -> str:
+def _hash_layers(calls: Sequence[LayerCall]) -> str:
     """Hashes what layers are and do.
 
     Keras numbers their names as they come, and an earlier phase may have frozen them.
     """
     apart = {"name": "", "trainable": False}
-    configs = [[type(step.layer).__name__, step.layer.get_config() | apart] for step in steps]
+    configs = [[type(call.layer).__name__, call.layer.get_config() | apart] for call in calls]
     return hashlib.sha256(json.dumps(configs, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -14,9 +14,9 @@ from kerastl.config import Config
 from kerastl.data.pipeline import evaluation_dataset, training_dataset, version_indices
 from kerastl.data.splits import Splits, count_per_class
 from kerastl.errors import bad_value
-from kerastl.model.backbones import Blocks, find_backbone
-from kerastl.model.boundaries import Boundary, FlatModel
-from kerastl.model.phases import Plan, find_boundary, find_first, prepare_phase
+from kerastl.model.boundaries import Boundary
+from kerastl.model.network import Network
+from kerastl.model.phases import Plan
 from kerastl.progress import Progress, count_of, format_duration
 from kerastl.settings import Phase
 from kerastl.training.checks import Check, ExpectedMoves, check_first_loss, require
@@ -69,20 +69,20 @@ class Recorder(Protocol):
         """Keeps the classifier's weights, the best so far."""
 
 
-def check_phases(flat: FlatModel, config: Config) -> None:
-    """Finds where each phase starts, before anything is written.
+def check_phases(network: Network, config: Config) -> None:
+    """Plans each phase, before anything is written; `train` goes by the same plans.
 
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`, or a batch is too
             small to train from scratch.
     """
-    blocks = _blocks(config)
-    # A name that this run does not use is looked at too: it was meant for something.
-    if config.unfreeze_from:
-        find_first(flat, config.unfreeze_from, blocks)
-    for phase in config.phases:
-        find_first(flat, phase.unfreeze_from, blocks)
-        if phase.name == "scratch" and config.batch_size == 1 and _has_batch_norm(flat):
+    plans = [network.plan(phase) for phase in config.phases]
+    # A name that no phase of this run uses is checked too: it was meant for something.
+    if config.unfreeze_from and not any(plan.phase.unfreeze_from for plan in plans):
+        network.find(config.unfreeze_from)
+    for plan in plans:
+        is_scratch = plan.phase.name == "scratch"
+        if is_scratch and config.batch_size == 1 and _has_batch_norm(network):
             raise bad_value(
                 "batch_size",
                 1,
@@ -92,7 +92,7 @@ def check_phases(flat: FlatModel, config: Config) -> None:
 
 
 def train(
-    flat: FlatModel,
+    network: Network,
     splits: Splits,
     config: Config,
     *,
@@ -105,7 +105,7 @@ def train(
     However a phase ends, the classifier and the checkpoint hold the best weights so far.
 
     Args:
-        flat: The classifier, from images to logits, with its head at zero.
+        network: The classifier, with its head at zero.
         splits: Images to learn from and to choose by.
         config: What to do.
         record: Keeps the epochs, the checks and the best weights.
@@ -117,20 +117,20 @@ def train(
         UsageError: If the backbone has no such layer as `unfreeze_from`, before any training.
         KerastlError: If the loss is not finite, or a check of the run failed.
     """
-    classifier = flat.model
-    blocks = _blocks(config)
-    firsts = _firsts(flat, config)
+    classifier = network.model
+    plans = [network.plan(phase) for phase in config.phases]
     started = time.monotonic()
-    frozen = frozen or open_frozen(flat, splits, config, progress)
+    frozen = frozen or open_frozen(network, splits, config, progress)
     # Before any training, since the upper boundaries' features would not be the same after it.
     frozen.compute(progress)
     seconds: dict[str, float] = {"features": time.monotonic() - started}
     best = Best(config.best_by)
     weights = _class_weights(splits, config, progress)
     epochs_done = 0
-    for phase, first in zip(config.phases, firsts, strict=True):
+    for plan in plans:
         started = time.monotonic()
-        plan = prepare_phase(classifier, flat, phase, blocks)
+        phase = plan.phase
+        network.set_trainable(plan)
         features = frozen.get(plan.boundary)
         data = _phase_data(plan, splits, config, features, weights, first_epoch=epochs_done)
         epochs_done += phase.epochs
@@ -138,10 +138,10 @@ def train(
             require(_first_loss(plan, data), record=record, progress=progress)
         progress.line(
             f"{phase.name} phase: {count_of(phase.epochs, 'epoch')} at {phase.learning_rate:g}, "
-            f"training from {plan.first} up: {plan.count_trained():,} of "
+            f"training from {plan.first_name} up: {plan.count_trained():,} of "
             f"{classifier.count_params():,} parameters."
         )
-        expected = ExpectedMoves(flat, phase, first)
+        expected = ExpectedMoves(network, phase, plan.first)
         best.begin(plan.upper.weights)
         with in_the_end(functools.partial(_keep_best, best, classifier, record)):
             steps = train_phase(
@@ -161,28 +161,27 @@ def train(
         f"{config.best_by.replace('_', ' ')} {abs(best.row.score(config.best_by)):.4f}."
     )
     # Nothing below the lowest boundary has changed, so its features hold for the result.
-    lowest = find_boundary(flat, min(firsts))
-    features = frozen.get(lowest)
-    upper = keras.Model(lowest.tensor, flat.outputs)
-    lower = _folded(keras.Model(flat.inputs, lowest.tensor)) if features is None else None
+    lowest = min(plans, key=lambda plan: plan.boundary.position)
+    features = frozen.get(lowest.boundary)
+    lower = _folded(lowest.lower) if features is None else None
     return Trained(
         classifier=classifier,
         best=best.row,
         validation=best.validation,
         accuracies=best.accuracies,
         seconds=seconds,
-        evaluate=_evaluator(_from_boundary(upper, lower), splits, config, features),
+        evaluate=_evaluator(_from_boundary(lowest.upper, lower), splits, config, features),
         evaluate_whole=_evaluator(classifier, splits, config, None),
         stored=features is not None,
-        pooled=_pooled_reader(frozen, find_boundary(flat, find_first(flat, None, blocks))),
+        pooled=_pooled_reader(frozen, network.pooled),
     )
 
 
-def open_frozen(flat: FlatModel, splits: Splits, config: Config, progress: Progress) -> FrozenPart:
+def open_frozen(network: Network, splits: Splits, config: Config, progress: Progress) -> FrozenPart:
     """Opens the store for every phase of `config`.
 
     Args:
-        flat: The classifier.
+        network: The classifier.
         splits: The images that the run uses.
         config: What to do.
         progress: Is told of a phase whose features are not stored.
@@ -190,19 +189,8 @@ def open_frozen(flat: FlatModel, splits: Splits, config: Config, progress: Progr
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`.
     """
-    places = [find_boundary(flat, first) for first in _firsts(flat, config)]
-    boundaries = {place.position: place for place in places}
-    return FrozenPart(flat, list(boundaries.values()), splits, config, progress)
-
-
-def _firsts(flat: FlatModel, config: Config) -> list[int]:
-    """Finds the position of the lowest step that trains, for each phase."""
-    blocks = _blocks(config)
-    return [find_first(flat, phase.unfreeze_from, blocks) for phase in config.phases]
-
-
-def _blocks(config: Config) -> Blocks:
-    return find_backbone(config.backbone, image_size=config.image_size).blocks
+    boundaries = {network.plan(phase).boundary: None for phase in config.phases}
+    return FrozenPart(network, list(boundaries), splits, config, progress)
 
 
 def _pooled_reader(
@@ -229,8 +217,8 @@ def _class_weights(splits: Splits, config: Config, progress: Progress) -> np.nda
     return weights
 
 
-def _has_batch_norm(flat: FlatModel) -> bool:
-    return any(isinstance(step.layer, keras.layers.BatchNormalization) for step in flat.steps)
+def _has_batch_norm(network: Network) -> bool:
+    return any(isinstance(call.layer, keras.layers.BatchNormalization) for call in network.calls)
 
 
 def _keep_best(best: Best, classifier: keras.Model, record: Recorder) -> None:

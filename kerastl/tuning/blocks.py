@@ -2,18 +2,15 @@
 
 from kerastl.errors import UsageError
 from kerastl.model.backbones import find_backbone
-from kerastl.model.boundaries import FlatModel, flatten
 from kerastl.model.build import build_classifier
-from kerastl.model.phases import block_names, find_first
+from kerastl.model.network import Network
 from kerastl.model.weights import build_backbone
 from kerastl.tuning.space import Choice, Space
 
 
 def list_blocks(backbone: str, image_size: int) -> list[str]:
     """Lists a backbone's blocks from the input up."""
-    return block_names(
-        _build(backbone, image_size), find_backbone(backbone, image_size=image_size).blocks
-    )
+    return list(_build(backbone, image_size).blocks)
 
 
 def check_blocks(space: Space) -> None:
@@ -28,11 +25,10 @@ def check_blocks(space: Space) -> None:
     refusals: dict[str, UsageError] = {}
     unknown = set(dimension.values)
     for name, image_size in _backbones(space):
-        flat = _build(name, image_size)
-        blocks = find_backbone(name, image_size=image_size).blocks
+        network = _build(name, image_size)
         for value in sorted(unknown):
             try:
-                find_first(flat, value, blocks)
+                network.find(value)
             except UsageError as error:
                 refusals[value] = error
             else:
@@ -50,7 +46,8 @@ def _backbones(space: Space) -> list[tuple[str, int]]:
     return [(name.partition("=")[0], size) for name in names]
 
 
-def _build(name: str, image_size: int) -> FlatModel:
+def _build(name: str, image_size: int) -> Network:
     row = find_backbone(name, image_size=image_size)
     backbone = build_backbone(row, weights="none", image_size=image_size)
-    return flatten(build_classifier(backbone, scaling=row.scaling, num_classes=2, dropout=0.0))
+    classifier = build_classifier(backbone, scaling=row.scaling, num_classes=2, dropout=0.0)
+    return Network.of(classifier, row)

@@ -12,8 +12,8 @@ import keras_tuner
 from kerastl.config import Config
 from kerastl.data.splits import Splits
 from kerastl.errors import UsageError
-from kerastl.model.boundaries import flatten
-from kerastl.model.build import open_classifier
+from kerastl.model.backbones import find_backbone
+from kerastl.model.network import Network, open_network
 from kerastl.progress import Progress
 from kerastl.training.fit import EpochRow
 from kerastl.training.train import train
@@ -123,7 +123,7 @@ class TransferHyperModel(keras_tuner.HyperModel):
         config = _whole_config(hp.values, self._space)
         keras.utils.set_random_seed(config.seed)
         names = self._splits.source.class_names
-        model = open_classifier(config, num_classes=len(names)).model
+        model = open_network(config, num_classes=len(names)).model
         model.compile(
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
         )
@@ -162,7 +162,7 @@ class TransferHyperModel(keras_tuner.HyperModel):
         record.callbacks.on_train_begin()
         with contextlib.suppress(_Enough):
             train(
-                flatten(model),
+                Network.of(model, find_backbone(config.backbone, image_size=config.image_size)),
                 self._splits,
                 config,
                 record=record,

@@ -11,8 +11,8 @@ import tensorflow as tf
 from kerastl.config import Config
 from kerastl.data.sources import reading_errors
 from kerastl.data.splits import Splits
-from kerastl.model.boundaries import FlatModel
-from kerastl.model.build import DROPOUT, open_classifier
+from kerastl.model.build import DROPOUT
+from kerastl.model.network import Network, open_network
 from kerastl.progress import Progress
 from kerastl.training.checks import Check
 from kerastl.training.features import FrozenPart
@@ -78,7 +78,7 @@ class Trainer:
         """Takes the images; whoever makes it decides whether a test split is among them."""
         self.splits = splits
         self._key: tuple[Any, ...] = ()
-        self._flat: FlatModel | None = None
+        self._network: Network | None = None
         self._values: list[tf.Tensor] = []
         self._frozen_key: tuple[Any, ...] = ()
         self._frozen: FrozenPart | None = None
@@ -89,16 +89,16 @@ class Trainer:
         Raises:
             KerastlError: If the config does not fit the network, or training fails.
         """
-        flat = self.open(config)
-        check_phases(flat, config)
+        network = self.open(config)
+        check_phases(network, config)
         key = _frozen_key(config)
         with reading_errors():
             if self._frozen is None or key != self._frozen_key:
                 # As with networks: what the last one has in memory goes first.
                 self._frozen, self._frozen_key = None, key
-                self._frozen = open_frozen(flat, self.splits, config, progress)
+                self._frozen = open_frozen(network, self.splits, config, progress)
             return train(
-                flat,
+                network,
                 self.splits,
                 config,
                 record=Forgetful(),
@@ -120,7 +120,7 @@ class Trainer:
             said.losses,
         )
 
-    def open(self, config: Config) -> FlatModel:
+    def open(self, config: Config) -> Network:
         """Gives a config's network as it was built, building it if it is not the last one.
 
         Raises:
@@ -133,21 +133,21 @@ class Trainer:
             bool(config.dropout),
             config.seed,
         )
-        if self._flat is None or key != self._key:
+        if self._network is None or key != self._key:
             # What is no longer used goes first: two networks may not fit.
-            self._flat, self._values, self._key = None, [], ()
+            self._network, self._values, self._key = None, [], ()
             self._frozen = None
             _forget_networks()
             keras.utils.set_random_seed(config.seed)
-            flat = open_classifier(config, num_classes=len(self.splits.source.class_names))
-            self._values = [tf.identity(variable.value) for variable in flat.model.variables]
-            self._flat, self._key = flat, key
-        for variable, value in zip(self._flat.model.variables, self._values, strict=True):
+            network = open_network(config, num_classes=len(self.splits.source.class_names))
+            self._values = [tf.identity(variable.value) for variable in network.model.variables]
+            self._network, self._key = network, key
+        for variable, value in zip(self._network.model.variables, self._values, strict=True):
             # Keras's own assign looks at each value first, for several times as long.
             variable.value.assign(value)
         if config.dropout:
-            self._flat.model.get_layer(DROPOUT).rate = config.dropout
-        return self._flat
+            self._network.model.get_layer(DROPOUT).rate = config.dropout
+        return self._network
 
 
 def _frozen_key(config: Config) -> tuple[Any, ...]:

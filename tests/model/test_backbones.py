@@ -7,7 +7,7 @@ import pytest
 
 from kerastl.errors import UsageError
 from kerastl.model.backbones import BACKBONES, find_backbone
-from kerastl.model.boundaries import flatten
+from kerastl.model.boundaries import trace_calls
 from kerastl.model.build import scale_pixels
 
 # What families make of one pixel, from their `preprocess_input`.
@@ -135,7 +135,7 @@ def test_minimum_size_is_what_the_builder_takes(name):
 
 def check_network(name):
     network = build(name)
-    labels = BACKBONES[name].blocks.label([step.layer.name for step in flatten(network).steps])
+    labels = BACKBONES[name].blocks.label([call.layer.name for call in trace_calls(network)[2]])
     found = [label for label in labels if label]
     assert (network.count_params(), found[-1]) == NETWORKS[name]
     assert len(set(found)) >= 4

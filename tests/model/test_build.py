@@ -7,7 +7,7 @@ import pytest
 
 import fakes
 from kerastl.model.backbones import BACKBONES, CAFFE, STANDARDIZED, SYMMETRIC
-from kerastl.model.boundaries import flatten
+from kerastl.model.boundaries import trace_calls
 from kerastl.model.build import build_classifier
 
 SIZE = fakes.IMAGE_SIZE
@@ -52,9 +52,9 @@ def test_integers_and_floats_give_the_same():
 def test_constant_image_reaches_the_first_layer_as_its_family_wants(names, expected, dtype):
     images = np.full((1, SIZE, SIZE, 3), (255, 128, 0), dtype)
     for name in names.split():
-        flat = flatten(classifier_of(BACKBONES[name].scaling))
-        first = next(step for step in flat.steps if step.path == ("backbone",))
-        entering = keras.Model(flat.inputs, first.inputs[0])(images)
+        inputs, _, calls = trace_calls(classifier_of(BACKBONES[name].scaling))
+        first = next(call for call in calls if call.path == ("backbone",))
+        entering = keras.Model(inputs, first.inputs[0])(images)
         assert first.layer.name == "stem"
         np.testing.assert_allclose(entering[0, 3, 5], expected, atol=0.01)
 

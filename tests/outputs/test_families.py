@@ -14,7 +14,7 @@ from kerastl.data.images import decode_and_resize
 from kerastl.data.splits import deal
 from kerastl.model.backbones import BACKBONES
 from kerastl.model.build import build_classifier
-from kerastl.model.nesting import models_in
+from kerastl.model.boundaries import models_in
 from kerastl.model.weights import build_backbone
 from kerastl.outputs.exports import export_checked
 from kerastl.settings.output import EXPORT_FORMATS

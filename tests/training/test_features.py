@@ -12,8 +12,8 @@ import fakes
 import kerastl
 from kerastl.data.images import decode_and_resize
 from kerastl.data.splits import Splits
-from kerastl.model.boundaries import find_boundaries, flatten
 from kerastl.model.build import build_classifier
+from kerastl.model.network import Network
 from kerastl.training import features as module
 from kerastl.training.features import FrozenPart, fold
 from kerastl.training.store import list_entries
@@ -35,44 +35,45 @@ def config(tmp_path):
 
 
 @pytest.fixture
-def flat(tiny_net):
-    return flat_classifier(tiny_net)
+def network(tiny_net):
+    return open_tiny(tiny_net)
 
 
-def flat_classifier(row, seed=0):
+def open_tiny(row, seed=0):
     keras.utils.set_random_seed(seed)
     shape = (fakes.IMAGE_SIZE, fakes.IMAGE_SIZE, 3)
-    network = fakes.tiny_net(include_top=False, weights=None, input_shape=shape, name="backbone")
-    return flatten(build_classifier(network, scaling=row.scaling, num_classes=3, dropout=0.0))
+    backbone = fakes.tiny_net(include_top=False, weights=None, input_shape=shape, name="backbone")
+    classifier = build_classifier(backbone, scaling=row.scaling, num_classes=3, dropout=0.0)
+    return Network.of(classifier, row)
 
 
-def place(flat, layer_name):
+def place(network, layer_name):
     return next(
         boundary
-        for boundary in find_boundaries(flat)
-        if boundary.position and flat.steps[boundary.position - 1].layer.name == layer_name
+        for boundary in network.boundaries
+        if boundary.position and network.name_of(boundary) == layer_name
     )
 
 
-def store(flat, config, source, *layer_names, indices=None):
+def store(network, config, source, *layer_names, indices=None):
     """Stores the features of some layers; returns them with what was said."""
     said = io.StringIO()
-    boundaries = [place(flat, name) for name in layer_names]
+    boundaries = [place(network, name) for name in layer_names]
     indices = np.arange(len(source)) if indices is None else np.array(indices)
     none = indices[:0]
     splits = Splits(source, train=indices, validation=none, test=none, unused=none)
     progress = kerastl.Progress(said)
-    frozen = FrozenPart(flat, boundaries, splits, config, progress)
+    frozen = FrozenPart(network, boundaries, splits, config, progress)
     frozen.compute(progress)
     return [frozen.get(boundary) for boundary in boundaries], said.getvalue()
 
 
-def test_stored_features_are_those_of_the_network(flat, config):
+def test_stored_features_are_those_of_the_network(network, config):
     source = fakes.colour_source(per_class=5)
-    (block, pooled), _ = store(flat, config, source, "block1_add", "pooled")
+    (block, pooled), _ = store(network, config, source, "block1_add", "pooled")
     images = np.stack([image_of(source, index) for index in range(len(source))])
     model = keras.Model(
-        flat.inputs, [place(flat, "block1_add").tensor, place(flat, "pooled").tensor]
+        network.inputs, [place(network, "block1_add").tensor, place(network, "pooled").tensor]
     )
     expected = model(images, training=False)
     order = tf.constant([14, 0, 7])
@@ -80,15 +81,15 @@ def test_stored_features_are_those_of_the_network(flat, config):
         np.testing.assert_allclose(stored.read(order), tf.gather(tensor, order), atol=1e-5)
 
 
-def test_features_are_the_same_from_memory_and_from_disk(flat, config, monkeypatch):
-    (stored,), _ = store(flat, config, fakes.colour_source(per_class=4), "pooled")
+def test_features_are_the_same_from_memory_and_from_disk(network, config, monkeypatch):
+    (stored,), _ = store(network, config, fakes.colour_source(per_class=4), "pooled")
     indices = np.array([3, 0, 11, 3])
     in_memory = stored.take(indices)
     monkeypatch.setattr(stored.store, "read", None)
     np.testing.assert_array_equal(stored.take(indices), in_memory)
     monkeypatch.undo()
     monkeypatch.setattr(module, "_MAX_BYTES_IN_MEMORY", 12 * 4 * in_memory.shape[1] - 1)
-    (from_disk,), _ = store(flat, config, fakes.colour_source(per_class=4), "pooled")
+    (from_disk,), _ = store(network, config, fakes.colour_source(per_class=4), "pooled")
     np.testing.assert_array_equal(from_disk.take(indices), in_memory)
     monkeypatch.setattr(from_disk.store, "read", None)
     with pytest.raises(TypeError):
@@ -103,35 +104,35 @@ def computed(said):
     return sum(map(int, re.findall(r": (\d+) images to compute", said)))
 
 
-def test_only_new_images_are_computed(flat, config):
+def test_only_new_images_are_computed(network, config):
     source = fakes.colour_source(per_class=60)
-    _, said = store(flat, config, source, "pooled", indices=range(100))
+    _, said = store(network, config, source, "pooled", indices=range(100))
     assert computed(said) == 100
-    _, said = store(flat, config, source, "pooled", indices=range(100))
+    _, said = store(network, config, source, "pooled", indices=range(100))
     assert computed(said) == 0
-    _, said = store(flat, config, source, "pooled", indices=range(30, 150))
+    _, said = store(network, config, source, "pooled", indices=range(30, 150))
     assert computed(said) == 50
     # Another name, another order, the same content.
     shuffled = dataclasses.replace(source, name="moved", examples=[f"x{i}" for i in range(180)])
-    _, said = store(flat, config, shuffled, "pooled", indices=range(149, -1, -1))
+    _, said = store(network, config, shuffled, "pooled", indices=range(149, -1, -1))
     assert computed(said) == 0
 
 
-def test_one_pass_gives_all_boundaries(flat, config, monkeypatch):
+def test_one_pass_gives_all_boundaries(network, config, monkeypatch):
     source = fakes.colour_source(per_class=100)
     calls = []
     monkeypatch.setattr(
         module, "fold", lambda model: calls.append(len(model.outputs)) or fold(model)
     )
-    store(flat, config, source, "pooled", "block1_add")
+    store(network, config, source, "pooled", "block1_add")
     assert calls == [2]
 
 
-def test_boundary_that_is_there_is_not_stored_again(flat, config):
+def test_boundary_that_is_there_is_not_stored_again(network, config):
     source = fakes.colour_source(per_class=20)
-    store(flat, config, source, "pooled")
+    store(network, config, source, "pooled")
     before = {entry.path: entry.num_bytes for entry in list_entries_of(config)}
-    (block, pooled), said = store(flat, config, source, "block1_add", "pooled")
+    (block, pooled), said = store(network, config, source, "block1_add", "pooled")
     assert computed(said) == 60
     after = {entry.path: entry.num_bytes for entry in list_entries_of(config)}
     (path,) = before
@@ -151,11 +152,11 @@ def test_boundary_that_is_there_is_not_stored_again(flat, config):
         {"cache_dtype": "float16"},
     ],
 )
-def test_what_decides_the_values_decides_the_key(flat, config, change):
+def test_what_decides_the_values_decides_the_key(network, config, change):
     source = fakes.colour_source(per_class=3)
-    store(flat, config, source, "pooled")
+    store(network, config, source, "pooled")
     # Positions and shapes stay; only the setting differs.
-    _, said = store(flat, dataclasses.replace(config, **change), source, "pooled")
+    _, said = store(network, dataclasses.replace(config, **change), source, "pooled")
     assert len(list_entries_of(config)) == 2
     assert computed(said) == 9
 
@@ -166,50 +167,50 @@ def list_entries_of(config):
 
 def test_other_weights_are_another_combination(tiny_net, config):
     source = fakes.colour_source(per_class=3)
-    (first,), _ = store(flat_classifier(tiny_net, seed=0), config, source, "pooled")
-    (second,), _ = store(flat_classifier(tiny_net, seed=1), config, source, "pooled")
-    (again,), _ = store(flat_classifier(tiny_net, seed=0), config, source, "pooled")
+    (first,), _ = store(open_tiny(tiny_net, seed=0), config, source, "pooled")
+    (second,), _ = store(open_tiny(tiny_net, seed=1), config, source, "pooled")
+    (again,), _ = store(open_tiny(tiny_net, seed=0), config, source, "pooled")
     order = tf.range(9, dtype=tf.int64)
     assert not np.allclose(first.read(order), second.read(order))
     np.testing.assert_array_equal(first.read(order), again.read(order))
 
 
-def test_empty_cache_dir_stores_nothing(flat, config):
+def test_empty_cache_dir_stores_nothing(network, config):
     source = fakes.colour_source(per_class=3)
-    (stored,), said = store(flat, dataclasses.replace(config, cache_dir=""), source, "pooled")
+    (stored,), said = store(network, dataclasses.replace(config, cache_dir=""), source, "pooled")
     assert stored is None
     assert said == ""
 
 
-def test_what_does_not_fit_is_computed_and_said(flat, config):
+def test_what_does_not_fit_is_computed_and_said(network, config):
     source = fakes.colour_source(per_class=3)
     small = dataclasses.replace(config, cache_limit_gb=1e-9)
-    (stored,), said = store(flat, small, source, "pooled")
+    (stored,), said = store(network, small, source, "pooled")
     assert stored is None
     assert "computed in each epoch instead. Raise --cache_limit_gb" in said
 
 
-def test_all_boundaries_together_stay_within_the_limit(flat, config):
+def test_all_boundaries_together_stay_within_the_limit(network, config):
     source = fakes.colour_source(per_class=100)
-    (block, pooled), _ = store(flat, config, source, "block1_add", "pooled")
+    (block, pooled), _ = store(network, config, source, "block1_add", "pooled")
     sizes = [stored.store.bytes_for(300) for stored in (block, pooled)]
     del block, pooled
     limited = dataclasses.replace(
         config, cache_dir=config.cache_dir + "2", cache_limit_gb=(sum(sizes) - 1) / 1e9
     )
     pathlib.Path(limited.cache_dir).mkdir()
-    (block, pooled), said = store(flat, limited, source, "block1_add", "pooled")
+    (block, pooled), said = store(network, limited, source, "block1_add", "pooled")
     assert block is None
     assert (pooled.rows >= 0).all()
     assert "Features at block1_add would take" in said
     assert sum(entry.num_bytes for entry in list_entries_of(limited)) <= sum(sizes)
 
 
-def test_what_is_there_is_used_whatever_the_limit(flat, config):
+def test_what_is_there_is_used_whatever_the_limit(network, config):
     source = fakes.colour_source(per_class=3)
-    store(flat, config, source, "pooled")
+    store(network, config, source, "pooled")
     (stored,), said = store(
-        flat, dataclasses.replace(config, cache_limit_gb=1e-9), source, "pooled"
+        network, dataclasses.replace(config, cache_limit_gb=1e-9), source, "pooled"
     )
     assert (stored.rows >= 0).all()
     assert "instead" not in said
@@ -217,61 +218,61 @@ def test_what_is_there_is_used_whatever_the_limit(flat, config):
 
 
 @pytest.mark.thorough
-def test_run_keeps_its_own_features_when_it_makes_room(flat, config):
+def test_run_keeps_its_own_features_when_it_makes_room(network, config):
     source = fakes.colour_source(per_class=100)
-    (pooled,), _ = store(flat, config, source, "pooled")
+    (pooled,), _ = store(network, config, source, "pooled")
     mine = pooled.store.path
     before = {path.name for path in mine.glob("*.rows")}
     del pooled
     # Used later, so that the run's own features would be the first to go.
-    store(flat, config, fakes.colour_source(per_class=400, seed=5), "block2_relu")
+    store(network, config, fakes.colour_source(per_class=400, seed=5), "block2_relu")
     limit = sum(entry.num_bytes for entry in list_entries_of(config))
     limited = dataclasses.replace(config, cache_limit_gb=limit / 1e9)
-    (block, _), _ = store(flat, limited, source, "block1_add", "pooled")
+    (block, _), _ = store(network, limited, source, "block1_add", "pooled")
     assert (block.rows >= 0).all()
     assert {path.name for path in mine.glob("*.rows")} == before
 
 
-def test_same_content_is_computed_once(flat, config):
+def test_same_content_is_computed_once(network, config):
     source = fakes.colour_source(per_class=4)
     twice = source.subset(np.tile(np.arange(12), 2))
-    (stored,), said = store(flat, config, twice, "pooled")
+    (stored,), said = store(network, config, twice, "pooled")
     assert computed(said) == 12
     assert stored.rows[:12].tolist() == stored.rows[12:].tolist()
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("what", ["tensorflow", "keras"])
-def test_another_version_computes_anew(flat, config, monkeypatch, what):
+def test_another_version_computes_anew(network, config, monkeypatch, what):
     source = fakes.colour_source(per_class=3)
-    store(flat, config, source, "pooled")
+    store(network, config, source, "pooled")
     if what == "keras":
         monkeypatch.setattr(keras, "version", lambda: "99")
     else:
         monkeypatch.setattr(tf, "__version__", "99")
-    _, said = store(flat, config, source, "pooled")
+    _, said = store(network, config, source, "pooled")
     assert computed(said) == 9
 
 
 @pytest.mark.thorough
 def test_layers_without_weights_are_in_the_key_too(tiny_net, config):
     source = fakes.colour_source(per_class=3)
-    store(flat_classifier(tiny_net), config, source, "pooled")
-    changed = flat_classifier(tiny_net)
-    scaling = next(step.layer for step in changed.steps if step.layer.name == "input_scaling")
+    store(open_tiny(tiny_net), config, source, "pooled")
+    changed = open_tiny(tiny_net)
+    scaling = next(call.layer for call in changed.calls if call.layer.name == "input_scaling")
     scaling.scale = 0.5
     _, said = store(changed, config, source, "pooled")
     assert computed(said) == 9
 
 
-def test_input_scaling_alone_is_not_stored(flat, config):
-    (stored,), _ = store(flat, config, fakes.colour_source(per_class=3), "input_scaling")
+def test_input_scaling_alone_is_not_stored(network, config):
+    (stored,), _ = store(network, config, fakes.colour_source(per_class=3), "input_scaling")
     assert stored is None
 
 
-def test_slow_reading_is_not_chosen(flat, config, monkeypatch):
+def test_slow_reading_is_not_chosen(network, config, monkeypatch):
     monkeypatch.setattr(module, "_BYTES_PER_SECOND", 1e3)
-    (stored,), said = store(flat, config, fakes.colour_source(per_class=3), "pooled")
+    (stored,), said = store(network, config, fakes.colour_source(per_class=3), "pooled")
     assert stored is None
     assert "pooled are computed in each epoch: for an image about 0.053 ms, and 52 ms to" in said
 

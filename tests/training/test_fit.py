@@ -7,9 +7,8 @@ import pytest
 import fakes
 import kerastl
 from kerastl.errors import KerastlError
-from kerastl.model.boundaries import flatten
 from kerastl.model.build import build_classifier
-from kerastl.model.phases import prepare_phase
+from kerastl.model.network import Network
 from kerastl.settings import Phase
 from kerastl.training import fit
 from kerastl.training.evaluate import evaluator
@@ -87,7 +86,9 @@ def train(
     phase = Phase(
         name=name, epochs=epochs, learning_rate=rate, warmup_epochs=0, unfreeze_from=unfreeze_from
     )
-    plan = prepare_phase(classifier, flatten(classifier), phase, row_of_net.blocks)
+    opened = Network.of(classifier, row_of_net)
+    plan = opened.plan(phase)
+    opened.set_trainable(plan)
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 255, (epochs * STEPS * 8, *shape)).astype("float32")
     if poisoned is not None:

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import math
 import re
@@ -10,8 +11,8 @@ import fakes
 import kerastl
 from kerastl.data.splits import deal
 from kerastl.model import phases
-from kerastl.model.boundaries import flatten
 from kerastl.model.build import build_classifier
+from kerastl.model.network import Network
 from kerastl.model.weights import build_backbone
 from kerastl.training import train as module
 
@@ -58,7 +59,7 @@ def prepare(row, tmp_path, *, noise=20.0, per_class=20, **changes):
 
 def train(made):
     return module.train(
-        flatten(made.classifier),
+        Network.of(made.classifier, made.row),
         made.splits,
         made.config,
         record=made.record,
@@ -189,13 +190,11 @@ def failed_check(made):
 
 
 def test_statistics_that_move_in_a_frozen_network_fail_the_check(tiny_net, tmp_path, monkeypatch):
-    def forget_the_normalization(classifier, flat, phase, blocks):
-        plan = prepare_phase(classifier, flat, phase, blocks)
-        classifier.get_layer("backbone").get_layer("block2_bn").trainable = True
-        return plan
+    def forget_the_normalization(network, plan):
+        set_trainable(network, plan)
+        network.model.get_layer("backbone").get_layer("block2_bn").trainable = True
 
-    prepare_phase = module.prepare_phase
-    monkeypatch.setattr(module, "prepare_phase", forget_the_normalization)
+    monkeypatch.setattr(Network, "set_trainable", forget_the_normalization)
     message = failed_check(prepare(tiny_net, tmp_path, head_epochs=0, **FINETUNE))
     assert "8 of 12 frozen weights bit-identical" in message
     assert "wrong: block2_bn/gamma, block2_bn/beta, block2_bn/moving_mean" in message
@@ -261,51 +260,41 @@ def test_batch_of_one_from_scratch_is_refused(tiny_net, tmp_path):
     changes = {"weights": "none", "head_epochs": 0, "finetune_epochs": 1, "batch_size": 1}
     made = prepare(tiny_net, tmp_path, **changes)
     with pytest.raises(kerastl.UsageError, match=r"^batch_size=1: gives batch norm a single"):
-        module.check_phases(flatten(made.classifier), made.config)
+        module.check_phases(Network.of(made.classifier, made.row), made.config)
 
 
 def test_misspelt_block_is_refused_where_no_phase_uses_it(tiny_net, tmp_path):
     made = prepare(tiny_net, tmp_path, unfreeze_from="blok2")
     assert made.config.finetune_epochs == 0
     with pytest.raises(kerastl.UsageError, match="unfreeze_from='blok2'"):
-        module.check_phases(flatten(made.classifier), made.config)
+        module.check_phases(Network.of(made.classifier, made.row), made.config)
 
 
-def plan_from(position):
-    """Prepares phases as if training started elsewhere than it was asked to."""
-
-    def prepare_elsewhere(classifier, flat, phase, blocks):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(phases, "find_first", lambda *_: position(flat))
-            return phases.prepare_phase(classifier, flat, phase, blocks)
-
-    return prepare_elsewhere
+set_trainable, make_plan = Network.set_trainable, Network.plan
 
 
-def position_of(name):
-    return lambda flat: [step.layer.name for step in flat.steps].index(name)
+def plan_from(unfreeze_from):
+    """Plans phases as if training started elsewhere than where it does."""
+
+    def plan_elsewhere(network, phase):
+        elsewhere = make_plan(network, dataclasses.replace(phase, unfreeze_from=unfreeze_from))
+        first = make_plan(network, phase).first
+        return dataclasses.replace(elsewhere, phase=phase, first=first)
+
+    return plan_elsewhere
+
+
+def train_every_second_layer(network, plan):
+    set_trainable(network, dataclasses.replace(plan, trainable=plan.trainable[::2]))
 
 
 # Each a fault of the plan that the plan itself cannot show.
 FAULTS = {
     "batch norm counts as any other layer": (phases, "NORMALIZATIONS", ()),
-    "training starts a block too low": (
-        module,
-        "prepare_phase",
-        plan_from(position_of("block1_conv")),
-    ),
-    "training starts a block too high": (
-        module,
-        "prepare_phase",
-        plan_from(position_of("logits")),
-    ),
-    "half of the layers train": (
-        phases,
-        "_set_trainable",
-        lambda classifier, flat, trainable: set_trainable(classifier, flat, trainable[::2]),
-    ),
+    "training starts a block too low": (Network, "plan", plan_from("block1_conv")),
+    "training starts a block too high": (Network, "plan", plan_from(None)),
+    "half of the layers train": (Network, "set_trainable", train_every_second_layer),
 }
-set_trainable = phases._set_trainable
 
 
 @pytest.mark.thorough
@@ -354,11 +343,11 @@ def test_statistics_that_a_momentum_of_one_holds_fail_the_check(tiny_net, tmp_pa
 
 
 def test_second_phase_of_a_single_step_is_asked_to_move_all(tiny_net, tmp_path, monkeypatch):
-    def forget_a_layer(classifier, flat, trainable):
-        kept = [layer for layer in trainable if layer.name != "block2_conv"]
-        set_trainable(classifier, flat, kept)
+    def forget_a_layer(network, plan):
+        kept = tuple(layer for layer in plan.trainable if layer.name != "block2_conv")
+        set_trainable(network, dataclasses.replace(plan, trainable=kept))
 
-    monkeypatch.setattr(phases, "_set_trainable", forget_a_layer)
+    monkeypatch.setattr(Network, "set_trainable", forget_a_layer)
     single = FINETUNE | {"finetune_epochs": 1, "batch_size": 64}
     message = failed_check(prepare(tiny_net, tmp_path, noise=80.0, **single))
     assert "wrong: block2_conv/kernel, block2_conv/bias" in message
