@@ -61,5 +61,5 @@ setup(
         "test": _TEST,
         "dev": [*_TEST, "mypy==2.4.1", "pytest==9.2.0", "ruff==0.17.6"],
     },
-    entry_points={"console_scripts": ["kerastl=kerastl.cli:main"]},
+    entry_points={"console_scripts": ["kerastl=kerastl.commands.table:main"]},
 )

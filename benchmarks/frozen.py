@@ -80,7 +80,7 @@ def main() -> None:
 def run_plain(config: kerastl.Config) -> Timing:
     """Trains with Keras alone and evaluates on the test images."""
     started = time.monotonic()
-    with environment.settings("float32", config.seed):
+    with environment.ready("float32", config.seed, kerastl.Progress()):
         splits = deal(read_source(config, kerastl.Progress()), config)
         train, validation, test = (
             plain_dataset(splits, indices, config, shuffled=indices is splits.train)
@@ -218,7 +218,7 @@ def _compare_passes(arguments: argparse.Namespace) -> None:
 
 
 def _time_predict(config: kerastl.Config, count: int) -> float:
-    with environment.settings("float32", config.seed):
+    with environment.ready("float32", config.seed, kerastl.Progress()):
         splits = _first_images(config, count)
         model = keras.Model(*_frozen_part(config))
         dataset = plain_dataset(splits, splits.train, config, shuffled=False)
@@ -228,7 +228,10 @@ def _time_predict(config: kerastl.Config, count: int) -> float:
 
 
 def _time_pass(config: kerastl.Config, count: int) -> float:
-    with environment.settings("float32", config.seed), tempfile.TemporaryDirectory() as folder:
+    with (
+        environment.ready("float32", config.seed, kerastl.Progress()),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         splits = _first_images(config, count)
         network = Network.of(keras.Model(*_frozen_part(config)), BACKBONES[config.backbone])
         stored = dataclasses.replace(config, cache_dir=folder)

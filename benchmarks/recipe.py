@@ -83,7 +83,7 @@ def run_recipe(arguments: argparse.Namespace, seed: int) -> Outcome:
     """Trains as the well-known transfer-learning guide of Keras does, with SGD."""
     started = time.monotonic()
     config = _config(arguments, seed)
-    with environment.settings("float32", seed):
+    with environment.ready("float32", seed, kerastl.Progress()):
         splits = deal(read_source(config, kerastl.Progress()), config)
         train, validation, test = (
             plain_dataset(splits, indices, config, shuffled=indices is splits.train)

@@ -97,7 +97,7 @@ def _time_command(command: str, config: kerastl.Config, run_dir: pathlib.Path, *
 
 
 def _time_plain(config: kerastl.Config, trials: int, work: pathlib.Path) -> list[float]:
-    with environment.settings("float32", config.seed):
+    with environment.ready("float32", config.seed, kerastl.Progress()):
         splits = deal(read_source(config, kerastl.Progress()), config)
         train, validation = (
             plain_dataset(splits, indices, config, shuffled=indices is splits.train)

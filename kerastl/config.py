@@ -130,7 +130,7 @@ class Config(DataSettings, ModelSettings, TrainingSettings, StoreSettings, Outpu
             name, equals, text = line.removeprefix("--").partition("=")
             if not line.startswith("--") or not equals or name not in SETTINGS:
                 raise UsageError(f"{line!r} is not a flag of a run. Lines look like --name=value.")
-            values[name] = _from_text(name, text)
+            values[name] = SETTINGS[name].from_text(text)
         for name, setting in SETTINGS.items():
             if setting.default is None:
                 values.setdefault(name, "")
@@ -139,14 +139,3 @@ class Config(DataSettings, ModelSettings, TrainingSettings, StoreSettings, Outpu
 
 def _flag_text(value: object) -> str:
     return repr(value) if isinstance(value, float) else str(value)
-
-
-_BOOLEANS = {"true": True, "false": False}
-
-
-def _from_text(name: str, text: str) -> Any:
-    kind = SETTINGS[name].kind
-    try:
-        return _BOOLEANS[text.lower()] if kind is bool else kind(text)
-    except (ValueError, KeyError):
-        return text  # The config refuses it, by its type.

@@ -30,7 +30,7 @@ def cannot_write(field: str, path: object, reason: str) -> KerastlError:
 
 
 def first_line(error: BaseException) -> str:
-    """Returns the first line of an error's text, at most 200 characters; its type if it is empty."""
+    """Returns the first line of an error's text, cut at 200 characters; its type if empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 

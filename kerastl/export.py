@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from kerastl import environment
+from kerastl.commands.flags import read_values, wants_help
+from kerastl.commands.guard import guard
+from kerastl.commands.legacy import config_from_flags, define_flags, describe_flags, parse
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError, bad_value
-from kerastl.flags import config_from_flags, define_flags, describe_flags, parse, wants_help
-from kerastl.main import guard
 from kerastl.outputs.formats import check_formats
 from kerastl.outputs.paths import FINISHED, writable_directory
 from kerastl.progress import Progress
+from kerastl.settings import SETTINGS
 from kerastl.settings.data import FROM_PYTHON
 
 if TYPE_CHECKING:
@@ -55,14 +57,15 @@ def _export(arguments: Sequence[str], output: Progress) -> None:
             "run", " ".join(directories), "is not one run directory", "Give one, as in runs/first"
         )
     run_dir = pathlib.Path(directories[0])
-    changes = {name: values[name].value for name in _CHANGED if values[name].present}
+    changes = read_values([SETTINGS[name] for name in _CHANGED], values)
     config = _config_of(run_dir, changes)
     export_dir = pathlib.Path(config.export_dir)
     check_formats(config, export_dir)
-    with writable_directory(export_dir, field="export_dir"):
-        environment.prepare(output)
-        with environment.settings(config.precision, config.seed):
-            _export_run(run_dir, config, output)
+    with (
+        writable_directory(export_dir, field="export_dir"),
+        environment.ready(config.precision, config.seed, output),
+    ):
+        _export_run(run_dir, config, output)
 
 
 def _config_of(run_dir: pathlib.Path, changes: dict[str, Any]) -> Config:

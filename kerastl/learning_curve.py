@@ -6,10 +6,11 @@ import time
 from collections.abc import Sequence
 
 from kerastl import environment
+from kerastl.commands.flags import wants_help
+from kerastl.commands.guard import guard
+from kerastl.commands.legacy import config_from_flags
 from kerastl.config import Config
 from kerastl.errors import KerastlError
-from kerastl.flags import config_from_flags, wants_help
-from kerastl.main import guard
 from kerastl.model.backbones import check_weights, find_backbone
 from kerastl.outputs.paths import (
     check_free,
@@ -56,8 +57,7 @@ def _learning_curve(arguments: Sequence[str], output: Progress) -> None:
     )
     with writable_directory(run_dir, field="run_dir"):
         make_writable(store, field="cache_dir")
-        environment.prepare(output)
-        with environment.settings(config.precision, config.seed):
+        with environment.ready(config.precision, config.seed, output):
             sentence = _measure(config, run_dir, output)
     output.line(f"Done in {format_duration(time.monotonic() - started)}; all files in {run_dir}.")
     output.line(sentence)

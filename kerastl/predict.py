@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from kerastl.commands.flags import wants_help
+from kerastl.commands.guard import guard
+from kerastl.commands.legacy import parse
 from kerastl.errors import KerastlError, bad_value
-from kerastl.flags import parse, wants_help
-from kerastl.main import guard
 from kerastl.outputs.finding import find_artefact, prepare_for
 from kerastl.progress import Progress, count_of
 from kerastl.serving.rows import Columns, check_output, open_rows

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from kerastl import environment
+from kerastl.commands.flags import wants_help
+from kerastl.commands.guard import guard
+from kerastl.commands.legacy import config_from_flags
 from kerastl.config import Config
 from kerastl.errors import KerastlError
-from kerastl.flags import config_from_flags, wants_help
-from kerastl.main import guard
 from kerastl.outputs.paths import (
     check_free,
     make_writable,
@@ -69,8 +70,7 @@ def _rank(arguments: Sequence[str], output: Progress) -> None:
     check_free(run_dir, "best.flags", what="a finished ranking", overwrite=config.overwrite)
     with writable_directory(run_dir, field="run_dir"):
         make_writable(store, field="cache_dir")
-        environment.prepare(output)
-        with environment.settings(config.precision, config.seed):
+        with environment.ready(config.precision, config.seed, output):
             _compare(candidates, config, deadline, output)
     output.line(f"Done in {format_duration(time.monotonic() - started)}; all files in {run_dir}.")
 

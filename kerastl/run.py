@@ -1,25 +1,17 @@
 """One run from its config to its results: read this first."""
 
-import contextlib
 import dataclasses
 import pathlib
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from kerastl import environment
 from kerastl.config import Config
 from kerastl.errors import bad_value
-from kerastl.model.backbones import bundled_size_note, check_weights, find_backbone
-from kerastl.outputs.formats import check_formats
+from kerastl.model.backbones import bundled_size_note
 from kerastl.outputs.paths import (
     clear,
-    make_writable,
-    open_run_directory,
-    writable_directory,
 )
 from kerastl.progress import Progress, count_of, format_duration
-from kerastl.settings.data import FROM_PYTHON
 
 if TYPE_CHECKING:
     import keras
@@ -49,61 +41,10 @@ class Result:
     export_path: pathlib.Path | None
 
 
-def run(
-    config: Config, *, source: "Source | None" = None, progress: Progress | None = None
-) -> Result:
-    """Trains, evaluates, records and exports a classifier.
-
-    Keras's global settings and random seed are set for the run; the settings are put back.
-    TensorFlow's deterministic kernels stay on in the process, which has no public way back, and
-    TensorFloat-32 stays off, so that the model that is given back answers as it was tested.
-
-    Args:
-        config: What to do.
-        source: Images from Python, where `config.dataset` is "python".
-        progress: Where to report; standard output by default, `Progress()` for silence.
-
-    Raises:
-        UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
-        KerastlError: If something outside is not as needed, or the loss is not finite.
-    """
-    progress = Progress(sys.stdout) if progress is None else progress
-    check_source(config, source)
-    find_backbone(config.backbone, image_size=config.image_size)
-    check_weights(config.weights)
-    with contextlib.ExitStack() as stack:
-        run_dir = stack.enter_context(open_run_directory(config))
-        if config.export_dir:
-            export_dir = pathlib.Path(config.export_dir)
-            check_formats(config, export_dir)
-            stack.enter_context(writable_directory(export_dir, field="export_dir"))
-        if cache := config.cache_path or config.memory_path:
-            make_writable(cache, field="cache_dir")
-        environment.prepare(progress)
-        with environment.settings(config.precision, config.seed):
-            return _run(config, source, run_dir, progress)
-
-
-def check_source(config: Config, source: "Source | None") -> None:
-    """Refuses a source that the config does not ask for, and a config that asks for one in vain.
-
-    Raises:
-        UsageError: If they do not go together.
-    """
-    if (source is None) == (config.dataset == FROM_PYTHON):
-        raise bad_value(
-            "dataset",
-            config.dataset,
-            "needs a source that kerastl.run is given"
-            if source is None
-            else "is not what the source that kerastl.run was given needs",
-            f"Use dataset={FROM_PYTHON!r} with a source, and only then",
-        )
-
-
-def _run(
+def finish_run(
     config: Config, given: "Source | None", run_dir: pathlib.Path, progress: Progress
 ) -> Result:
+    """Trains, evaluates, records and exports a classifier; `kerastl.run` prepares for it."""
     # Only now, since these import Keras, which takes its backend when it is imported.
     from kerastl.data.sources import reading_errors  # noqa: PLC0415
     from kerastl.model.network import open_network  # noqa: PLC0415

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from absl import flags
 
 from kerastl import environment
+from kerastl.commands.flags import wants_help
+from kerastl.commands.guard import guard
+from kerastl.commands.legacy import parse
 from kerastl.errors import KerastlError, bad_value
-from kerastl.flags import parse, wants_help
-from kerastl.main import guard
 from kerastl.progress import Progress
 from kerastl.serving.place import bind, find_place
 

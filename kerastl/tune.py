@@ -12,11 +12,12 @@ from typing import Any
 
 from absl import flags
 
+from kerastl.commands.flagfile import expand_flag_files
+from kerastl.commands.flags import wants_help
+from kerastl.commands.guard import guard
+from kerastl.commands.legacy import config_from_flags, tell_test
 from kerastl.config import Config
 from kerastl.errors import UsageError, bad_value
-from kerastl.flagfile import expand_flag_files
-from kerastl.flags import config_from_flags, wants_help
-from kerastl.main import guard, tell_test
 from kerastl.progress import Progress, format_duration
 from kerastl.selection.candidates import read_budget
 from kerastl.tuning import search

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import command_line
-from kerastl import cache
+from kerastl.commands.table import run_command
 from kerastl.training.store import FeatureStore
 
 
@@ -17,7 +17,7 @@ def begin(root, name, *, rows=10):
 
 
 def command(capsys, *arguments):
-    code = cache.main(arguments)
+    code = run_command("cache", arguments)
     said = capsys.readouterr()
     return code, said.out, said.err
 
@@ -52,7 +52,7 @@ def test_what_is_named_is_removed_and_what_is_in_use_stays(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--cache_dir="], "cache_dir='': is no directory."),
+        (["--cache_dir="], "cache_dir='': is not a directory."),
         (["--remove=zzz"], "remove='zzz': is not a key of the store."),
     ],
 )
@@ -66,7 +66,7 @@ def test_wrong_usage_removes_nothing(tmp_path, capsys, arguments, message):
 
 def test_list_needs_no_tensorflow(tmp_path):
     begin(tmp_path, "ResNet50")
-    finished = command_line.run_python("-m", "kerastl.cli", "cache", f"--cache_dir={tmp_path}")
+    finished = command_line.run_python("-m", "kerastl", "cache", f"--cache_dir={tmp_path}")
     assert finished.code == 0
     assert finished.stderr == ""
     assert "tensorflow" not in finished.imported

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
+from kerastl.commands.legacy import config_from_flags
 from kerastl.config import Config
 from kerastl.errors import UsageError
-from kerastl.flags import config_from_flags
 from kerastl.settings import Decides, Phase
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
@@ -349,7 +349,7 @@ def test_a_line_that_is_no_flag_is_refused(line, message):
 
 def test_what_is_missing_from_the_flags_has_its_default_or_is_required():
     assert Config.from_flags(["--run_dir=runs/x", "--dataset=digits"]) == make()
-    with pytest.raises(UsageError, match="^run_dir='': is required"):
+    with pytest.raises(UsageError, match=r"^run_dir='': is required"):
         Config.from_flags(["--dataset=digits"])
 
 

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from command_line import run_python
-from kerastl import environment
+from kerastl import device, environment
 from kerastl.errors import KerastlError
 from kerastl.progress import Progress
 
@@ -25,7 +25,7 @@ def state():
     config = keras.config
     return config.backend(), config.image_data_format(), config.floatx(), config.dtype_policy().name
 print(state())
-with environment.settings("float32", 0):
+with environment.ready("float32", 0, Progress()):
     print(state())
     image = keras.Input((8, 8, 3))
     print(keras.layers.Conv2D(4, 8)(image).shape)
@@ -70,22 +70,22 @@ def test_settings_of_the_home_folder_do_not_reach_a_run(tmp_path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('{"floatx": ', r"is not JSON \(.*\)\. Mend or remove it\."),
+        ('{"floatx": ', r"is not JSON \(.*\)\. Fix or remove it\."),
         (
             '{"floatx": "float8"}',
             r"floatx='float8' is not one of float16, bfloat16, float32, float64\. "
-            r"Mend or remove the file\.",
+            r"Fix or remove the file\.",
         ),
         (
             '{"image_data_format": "first"}',
             r"image_data_format='first' is not one of channels_last, channels_first\. "
-            r"Mend or remove the file\.",
+            r"Fix or remove the file\.",
         ),
         (
             '{"epsilon": "small"}',
-            r"epsilon='small' is not a number with a decimal point\. Mend or remove the file\.",
+            r"epsilon='small' is not a number with a decimal point\. Fix or remove the file\.",
         ),
-        ("[]", r"floatx=None is not one of .*\. Mend or remove the file\."),
+        ("[]", r"floatx=None is not one of .*\. Fix or remove the file\."),
     ],
 )
 def test_keras_json_that_keras_would_die_of_is_refused(tmp_path, monkeypatch, text, problem):
@@ -139,7 +139,7 @@ def test_settings_are_put_back_even_after_a_failure(odd_settings):
     seen = []
 
     def fail():
-        with environment.settings("mixed_float16", 0):
+        with environment.ready("mixed_float16", 0, Progress()):
             seen.append(global_settings())
             raise ZeroDivisionError
 
@@ -150,7 +150,7 @@ def test_settings_are_put_back_even_after_a_failure(odd_settings):
 
 
 def draw(seed):
-    with environment.settings("float32", seed):
+    with environment.ready("float32", seed, Progress()):
         return random.random(), np.random.rand(), float(tf.random.uniform([]))
 
 
@@ -177,13 +177,12 @@ def test_automatic_precision_takes_what_the_gpu_is_good_at(monkeypatch, capabili
         "get_device_details",
         lambda gpu: {} if capability is None else {"compute_capability": capability},
     )
-    with environment.settings("auto", 0):
-        assert keras.config.dtype_policy().name == policy
+    assert device.find_policy("auto") == policy
 
 
 def test_automatic_precision_without_a_gpu_is_float32():
-    assert not environment.has_gpu()
-    with environment.settings("auto", 0):
+    assert not device.has_gpu()
+    with environment.ready("auto", 0, Progress()):
         assert keras.config.dtype_policy().name == "float32"
 
 
@@ -202,8 +201,8 @@ def test_gpu_that_is_in_use_already_is_told(monkeypatch, capsys):
     monkeypatch.setattr(tf.config.experimental, "set_memory_growth", refuse)
     environment.prepare(Progress(sys.stdout))
     assert capsys.readouterr().out == (
-        "/physical_device:GPU:0 was in use before kerastl started: its memory is taken as "
-        "TensorFlow was set up to take it.\n"
+        "/physical_device:GPU:0 was in use before kerastl started, so its memory is managed as "
+        "TensorFlow was set up to manage it.\n"
     )
 
 

@@ -3,10 +3,12 @@ import re
 import pytest
 
 from command_line import REPOSITORY
+from kerastl.commands import train
+from kerastl.commands.flagfile import expand_flag_files
+from kerastl.commands.flags import wants_help
+from kerastl.commands.legacy import config_from_flags
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
-from kerastl.flagfile import expand_flag_files
-from kerastl.flags import config_from_flags, help_text, wants_help
 from kerastl.model.backbones import find_backbone
 from kerastl.settings import TOPICS
 from kerastl.tune import read_flags
@@ -46,7 +48,7 @@ def test_flags_have_the_defaults_of_config():
 
 
 def test_help_shows_each_flag_once_with_its_default_and_meaning():
-    text = help_text("kerastl train")
+    text = train.COMMAND.help()
     assert text.startswith("usage: kerastl train --flagfile=FILE")
     shown = re.findall(r"^  --(\w+)(?: \((?:default: )?(.*)\))?$", text, re.MULTILINE)
     defaults = {
@@ -62,7 +64,7 @@ def test_help_shows_each_flag_once_with_its_default_and_meaning():
 
 
 def test_help_fits_a_terminal():
-    assert max(len(line) for line in help_text("python -m kerastl.main").splitlines()) <= 88
+    assert max(len(line) for line in train.COMMAND.help().splitlines()) <= 88
 
 
 @pytest.mark.parametrize(

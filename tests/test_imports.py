@@ -13,6 +13,8 @@ ORDER = (
     "settings",
     "config",
     "progress",
+    "device",
+    "keras_settings",
     "environment",
     "writing",
     "data",
@@ -22,10 +24,10 @@ ORDER = (
     "selection",
     "serving",
     "run",
+    "api",
     "tuning",
     "__init__",
-    "flagfile",
-    "flags",
+    "commands",
     "main",
     "rank",
     "learning_curve",
@@ -33,13 +35,21 @@ ORDER = (
     "predict",
     "export",
     "serve",
-    "cache",
-    "cli",
+    "__main__",
 )
 ROOT = pathlib.Path(kerastl.__file__).parent
 MODULES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 # The only modules that may import them at all.
-ABSL = {"flags.py", "cache.py", "export.py", "predict.py", "rank.py", "serve.py", "tune.py"}
+ABSL = {
+    "commands/flags.py",
+    "commands/command.py",
+    "commands/legacy.py",
+    "export.py",
+    "predict.py",
+    "rank.py",
+    "serve.py",
+    "tune.py",
+}
 
 
 def imports(module):
@@ -79,7 +89,7 @@ def test_only_the_flags_know_absl(module):
 
 @pytest.mark.parametrize(
     "module",
-    ["errors.py", "config.py", "progress.py", "flags.py", "model/backbones.py"]
+    ["errors.py", "config.py", "progress.py", "commands/flags.py", "model/backbones.py"]
     + [module for module in MODULES if module.startswith("settings/")],
 )
 def test_what_is_read_before_a_run_starts_needs_no_slow_import(module):
@@ -88,6 +98,6 @@ def test_what_is_read_before_a_run_starts_needs_no_slow_import(module):
 
 
 def test_the_walk_sees_imports():
-    assert {"absl", "kerastl.config"} <= set(imports("flags.py"))
-    assert "kerastl.environment" in set(imports("run.py"))
+    assert {"absl", "kerastl.settings"} <= set(imports("commands/flags.py"))
+    assert "kerastl.environment" in set(imports("api.py"))
     assert "kerastl.data.tfds_source" in set(imports("data/sources.py"))

@@ -6,9 +6,11 @@ import types
 import pytest
 
 from command_line import run_python
-from kerastl import cli, environment, main
+from kerastl import api, environment, main
+from kerastl.commands import table
+from kerastl.commands.guard import guard
 from kerastl.errors import KerastlError, UsageError
-from kerastl.flags import TOPICS
+from kerastl.settings import TOPICS
 
 SLOW = {"tensorflow", "keras", "numpy", "sklearn", "tensorflow_datasets"}
 
@@ -87,7 +89,7 @@ def fake_run(monkeypatch):
                 metrics={"test": outcome, "highest_validation_accuracy": phases}
             )
 
-        monkeypatch.setattr(main, "run", run)
+        monkeypatch.setattr(api, "run", run)
         return calls
 
     return use
@@ -151,7 +153,7 @@ def test_arguments_come_from_the_shell_by_default(monkeypatch, capsys):
 
 def run_cli(monkeypatch, *arguments):
     monkeypatch.setattr("sys.argv", ["kerastl", *arguments])
-    return cli.main()
+    return table.main()
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
@@ -192,7 +194,7 @@ def test_interrupt_that_python_drops_is_repeated(monkeypatch, capsys):
     handler = real_signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     try:
-        assert main.guard(command) == 1
+        assert guard(command) == 1
     finally:
         real_signal(signal.SIGINT, handler)
     assert time.monotonic() - started < 4

@@ -11,8 +11,8 @@ import pytest
 import fakes
 import kerastl
 from kerastl import rank
+from kerastl.commands.legacy import config_from_flags
 from kerastl.config import Config
-from kerastl.flags import config_from_flags
 from kerastl.model.backbones import BACKBONES
 from kerastl.selection.candidates import SMALL
 from kerastl.selection.ranking_chart import draw_ranking

@@ -91,6 +91,17 @@ class Setting:
     needs: Needs | None = None
     example: str = ""
 
+    def from_text(self, text: str) -> Any:
+        """Reads a value as a flag has it.
+
+        Raises:
+            UsageError: If it is not of the setting's type.
+        """
+        try:
+            return _BOOLEANS[text.lower()] if self.kind is bool else self.kind(text)
+        except (ValueError, KeyError):
+            raise wrong_type(self.name, text, self.kind) from None
+
     def check(self, value: Any) -> None:
         """Refuses a value that is wrong whatever the other settings are.
 
@@ -162,11 +173,12 @@ class SettingGroup:
 
 
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_BOOLEANS = {"true": True, "false": False}
 
 
-def type_words(kind: type) -> str:
-    """Names a type of setting as a person would."""
-    return _WORDS[kind]
+def wrong_type(name: str, value: object, kind: type) -> UsageError:
+    """Builds the error for a value of a setting that is not of its type."""
+    return UsageError(f"{name}={value!r}: is not {_WORDS[kind]}. Give {_WORDS[kind]}.")
 
 
 def _check_type(described: Setting, value: object) -> None:
@@ -174,7 +186,6 @@ def _check_type(described: Setting, value: object) -> None:
     types = (int, float) if kind is float else (kind,)
     # A bool is an int to isinstance, and never meant as a number.
     if not isinstance(value, types) or (isinstance(value, bool) and kind is not bool):
-        words = type_words(kind)
-        raise UsageError(f"{name}={value!r}: is not {words}. Give {words}.")
+        raise wrong_type(name, value, kind)
     if isinstance(value, str) and "\0" in value:
         raise bad_value(name, value, "holds a NUL character", "Remove it")

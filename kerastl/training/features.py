@@ -24,7 +24,7 @@ from kerastl.data import augment, images
 from kerastl.data.pipeline import version_digests, version_indices, versions_dataset
 from kerastl.data.sources import reading_errors
 from kerastl.data.splits import Splits
-from kerastl.environment import has_gpu
+from kerastl.device import has_gpu
 from kerastl.model import build
 from kerastl.model.boundaries import Boundary, LayerCall
 from kerastl.model.network import Network

@@ -176,8 +176,7 @@ def _reason(error: Exception) -> str:
 def _serve(pipe: connection.Connection) -> None:
     """Answers until the other end is closed."""
     config: Config = pipe.recv()
-    environment.prepare(Progress())
-    with environment.settings(config.precision, config.seed):
+    with environment.ready(config.precision, config.seed, Progress()):
         from kerastl.tuning.trial_run import Trainer, without_test  # noqa: PLC0415  imports Keras
 
         trainer = None

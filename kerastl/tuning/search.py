@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kerastl import environment
+from kerastl.api import check_source, run
 from kerastl.config import Config
 from kerastl.errors import KerastlError
 from kerastl.model.backbones import bundled_size_note, check_weights, find_backbone
 from kerastl.outputs.paths import FINISHED, clear, make_writable, writable_directory
 from kerastl.progress import Progress, count_of
-from kerastl.run import Result, check_source, read_data, run
+from kerastl.run import Result, read_data
 from kerastl.tuning import machines
 from kerastl.tuning.directory import (
     ABOUT,
@@ -110,8 +111,7 @@ def tune(
             # Now, so that it brings TensorFlow up beside this process.
             isolated = Isolated(config, directory / NATIVE_LOG)
             stack.enter_context(contextlib.closing(isolated))
-        environment.prepare(progress)
-        with environment.settings(config.precision, config.seed):
+        with environment.ready(config.precision, config.seed, progress):
             splits = _read(config, source, isolated, progress)
             known_space = known_space or _default_space(config)
             search = _Search(config, known_space, options, splits, progress, deadline)

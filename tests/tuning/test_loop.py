@@ -8,9 +8,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from kerastl.commands.legacy import config_from_flags
 from kerastl.config import Config
 from kerastl.errors import KerastlError
-from kerastl.flags import config_from_flags
 from kerastl.tuning import importance, search_files
 from kerastl.tuning.options import TUNERS, SearchOptions
 from kerastl.writing import hidden_beside

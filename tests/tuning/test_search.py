@@ -17,9 +17,9 @@ import pytest
 
 import fakes
 import kerastl
+from kerastl.commands.legacy import config_from_flags
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
-from kerastl.flags import config_from_flags
 from kerastl.tuning.directory import check_length
 from kerastl.tuning.isolation import Isolated, TrialFailed
 from kerastl.tuning.search_files import SearchFiles

@@ -1,45 +1,38 @@
-"""The feature store's command: `kerastl cache` lists what is there, `--remove` drops it."""
+"""`kerastl cache`: lists the feature store, and removes from it."""
 
+import dataclasses
 import datetime
-import os
-import sys
-from collections.abc import Sequence
 
-from absl import flags
-
+from kerastl.commands.command import Command, Given
 from kerastl.errors import UsageError, bad_value, unknown_name
-from kerastl.flags import parse, wants_help
-from kerastl.main import guard
 from kerastl.progress import Progress, count_of, format_bytes
-from kerastl.settings.store import AUTO, find_cache
+from kerastl.settings import SETTINGS, SettingGroup, describe, setting
+from kerastl.settings.store import find_cache
 from kerastl.training.store import Entry, drop, list_entries
 
 _ALL = "all"
-_HELP = """usage: kerastl cache [--cache_dir=DIR] [--remove=KEY,KEY... | --remove=all]
-
-Lists the feature store by last use, or removes combinations by their keys."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Lists the store or removes from it; returns the exit code."""
-    given = sys.argv[1:] if arguments is None else arguments
-    return guard(lambda output: _cache(given, output))
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CacheFlags(SettingGroup):
+    """The command's own flags."""
+
+    cache_dir: str = setting(
+        SETTINGS["cache_dir"].default, help=SETTINGS["cache_dir"].help, is_path=True
+    )
+    remove: str = setting("", help="Keys to remove, with commas, or all.")
 
 
-def _cache(arguments: Sequence[str], output: Progress) -> None:
-    if wants_help(arguments):
-        output.line(_HELP)
-        return
-    values = flags.FlagValues()
-    flags.DEFINE_string("cache_dir", AUTO, "", flag_values=values)
-    flags.DEFINE_list("remove", [], "", flag_values=values)
-    parse(values, arguments)
-    if not values.cache_dir:
-        raise bad_value("cache_dir", "", "is no directory", "Leave it out for the user's own store")
-    root = find_cache(os.path.expanduser(values.cache_dir))
+def _cache(given: Given, output: Progress) -> None:
+    flags = CacheFlags(**given.values)
+    if not flags.cache_dir:
+        raise bad_value(
+            "cache_dir", "", "is not a directory", "Leave it out for the user's cache folder"
+        )
+    root = find_cache(flags.cache_dir)
     entries = list_entries(root)
-    if values.remove:
-        _remove(entries, values.remove, output)
+    if flags.remove:
+        _remove(entries, flags.remove, output)
         return
     for entry in entries:
         output.line(_describe(entry))
@@ -47,10 +40,9 @@ def _cache(arguments: Sequence[str], output: Progress) -> None:
     output.line(f"{count_of(len(entries), 'combination')}, {format_bytes(total)} in {root}.")
 
 
-def _remove(entries: Sequence[Entry], keys: Sequence[str], output: Progress) -> None:
+def _remove(entries: list[Entry], remove: str, output: Progress) -> None:
     by_key = {_key(entry): entry for entry in entries}
-    if keys == [_ALL]:
-        keys = list(by_key)
+    keys = list(by_key) if remove == _ALL else [key.strip() for key in remove.split(",")]
     for key in keys:
         if key not in by_key:
             raise unknown_name("remove", key, [*by_key, _ALL], what="a key of the store")
@@ -79,5 +71,10 @@ def _describe(entry: Entry) -> str:
     )
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+COMMAND = Command(
+    name="cache",
+    about="Lists the feature store, the most recently used combination last, or removes "
+    "combinations by their keys.",
+    call=_cache,
+    flags=describe(CacheFlags),
+)

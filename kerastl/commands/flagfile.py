@@ -1,4 +1,4 @@
-"""Reads flag files, strictly: what absl would drop without a word is refused or honoured."""
+"""Reads flag files, strictly: what absl would ignore silently is refused or applied."""
 
 import pathlib
 import re
@@ -23,7 +23,7 @@ def expand_flag_files(arguments: Sequence[str]) -> list[str]:
 
     A file has one flag a line; empty lines and lines that start with `#` or `//` are
     comments. It may name further flag files, whose paths are relative to the working
-    directory, as on the command line. A byte-order mark is honoured.
+    directory, as on the command line. A byte-order mark is skipped.
 
     Raises:
         UsageError: If a file cannot be read, holds a line that is no flag, or includes itself.

@@ -1,0 +1,138 @@
+"""What a command is, how its arguments are read, and its help."""
+
+import dataclasses
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from absl import flags
+
+from kerastl.commands.flags import (
+    FLAG_FILE,
+    HELP,
+    define_flag,
+    parse,
+    read_values,
+    wants_help,
+)
+from kerastl.config import Config
+from kerastl.progress import Progress
+from kerastl.settings import SETTINGS, TOPICS, Setting
+
+_WIDTH, _INDENT = 88, 6
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Given:
+    """What a command was given.
+
+    Attributes:
+        config: The run's settings, None for a command without them.
+        values: The command's own flags that were given.
+        arguments: Arguments that are not flags.
+    """
+
+    config: Any
+    values: Mapping[str, Any]
+    arguments: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Command:
+    """A command of `kerastl`.
+
+    Attributes:
+        name: The word after `kerastl`.
+        about: What it does, for `--help`.
+        call: Does it: one call of the package, and what is printed.
+        flags: Its own flags.
+        has_config: Whether it takes every setting of a run too.
+        arguments: What its arguments without a flag are called in the usage, empty for none.
+        defaults: The defaults of its flags in words, empty for those of the settings.
+    """
+
+    name: str
+    about: str
+    call: Callable[[Given, Progress], None]
+    flags: Mapping[str, Setting] = dataclasses.field(default_factory=dict)
+    has_config: bool = False
+    arguments: str = ""
+    defaults: str = ""
+
+    def run(self, arguments: Sequence[str], output: Progress) -> None:
+        """Does what the command's arguments say, or prints its help.
+
+        Raises:
+            UsageError: If a flag is unknown or malformed, or a value is wrong.
+        """
+        if wants_help(arguments):
+            output.line(self.help())
+        else:
+            self.call(self.read(arguments), output)
+
+    def read(self, arguments: Sequence[str]) -> Given:
+        """Reads a command's arguments, flag files included.
+
+        Raises:
+            UsageError: If a flag is unknown or malformed, or a value is wrong.
+        """
+        values = flags.FlagValues()
+        for setting in [*self.flags.values(), *(SETTINGS.values() if self.has_config else ())]:
+            define_flag(setting, values)
+        left = parse(values, arguments, has_arguments=bool(self.arguments))
+        return Given(
+            config=_read_config(values) if self.has_config else None,
+            values=read_values(self.flags.values(), values),
+            arguments=tuple(left),
+        )
+
+    def help(self) -> str:
+        """Lists the command's flags with their defaults."""
+        form = "--flagfile=FILE [--flag=value ...]" if self.has_config else "[--flag=value ...]"
+        usage = " ".join(filter(None, ["usage: kerastl", self.name, self.arguments, form]))
+        paragraphs = [
+            textwrap.wrap(text, _WIDTH, break_on_hyphens=False) for text in self.about.split("\n\n")
+        ]
+        lines = [usage]
+        for paragraph in paragraphs:
+            lines += ["", *paragraph]
+        if self.flags:
+            lines += ["", *describe(self.flags.values(), self.defaults)]
+        elif self.has_config:
+            for topic, settings in TOPICS.items():
+                lines += ["", f"{topic}:", *describe(settings.values())]
+            lines += ["", "Other:", *describe([FLAG_FILE, HELP], " ")]
+        return "\n".join(lines)
+
+
+def _read_config(values: flags.FlagValues) -> Config:
+    # A required flag that is missing is refused by the config, like one that is empty.
+    required = {name: "" for name, setting in SETTINGS.items() if setting.default is None}
+    return Config(**required | read_values(SETTINGS.values(), values))
+
+
+def describe(settings: Iterable[Setting], default: str = "") -> Iterator[str]:
+    """Yields the lines of a help text about some flags.
+
+    Args:
+        settings: The flags.
+        default: Their defaults in words, a space for flags that have none.
+    """
+    for setting in settings:
+        yield f"  --{setting.name} ({_default_text(setting, default)})".removesuffix(" ()")
+        indent = " " * _INDENT
+        yield from textwrap.wrap(
+            setting.help,
+            _WIDTH - _INDENT,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+        )
+
+
+def _default_text(setting: Setting, default: str) -> str:
+    if default:
+        return f"default: {default}" if default.strip() else ""
+    if setting.default is None:
+        return "required"
+    return "default: empty" if setting.default == "" else f"default: {setting.default}"

@@ -1,0 +1,20 @@
+"""`kerastl train`: a run from its flags to the test accuracy."""
+
+from kerastl import api
+from kerastl.commands.command import Command, Given
+from kerastl.commands.lines import test_lines
+from kerastl.progress import Progress
+
+
+def _train(given: Given, output: Progress) -> None:
+    result = api.run(given.config, progress=output)
+    for line in test_lines(result.metrics):
+        output.line(line)
+
+
+COMMAND = Command(
+    name="train",
+    about="Trains an image classifier on top of a pretrained network, evaluates it and exports it.",
+    call=_train,
+    has_config=True,
+)

@@ -1,0 +1,38 @@
+"""The processors that TensorFlow uses, set up for kerastl. Imports TensorFlow, and no Keras."""
+
+import tensorflow as tf
+
+from kerastl.progress import Progress
+
+
+def has_gpu() -> bool:
+    """Reports whether TensorFlow sees a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def set_up_gpus(progress: Progress) -> None:
+    """Makes GPUs take memory as it is needed and keep all bits of float32 in products."""
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    for gpu in tf.config.list_physical_devices("GPU"):
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except RuntimeError:
+            progress.line(
+                f"{gpu.name} was in use before kerastl started, so its memory is managed as "
+                "TensorFlow was set up to manage it."
+            )
+
+
+def find_policy(precision: str) -> str:
+    """Returns Keras's dtype policy for a value of `precision`; "auto" depends on the GPU."""
+    if precision != "auto":
+        return precision
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return "float32"
+    # Tensor cores compute in bfloat16 from compute capability 8.0 and in float16 from 7.0,
+    # https://docs.nvidia.com/cuda/cuda-c-programming-guide/#compute-capabilities
+    capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability")
+    if capability is None or capability < (7, 0):
+        return "float32"
+    return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"

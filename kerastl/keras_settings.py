@@ -1,0 +1,43 @@
+"""Keras's and TensorFlow's global settings for a run. Imports both."""
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+import tensorflow as tf
+
+from kerastl.device import find_policy
+
+
+@contextlib.contextmanager
+def settings(precision: str, seed: int) -> Iterator[None]:
+    """Sets what a run needs for the block, and restores Keras's settings after it.
+
+    Channels come last and floats have 32 bits whatever `keras.json` contains; random numbers
+    follow `seed`, and TensorFlow uses its deterministic kernels. The latter stay on: TensorFlow
+    has no public way to turn them off again.
+
+    Args:
+        precision: One of the choices of the flag.
+        seed: Seed for Python, NumPy and TensorFlow.
+    """
+    before = (
+        keras.config.image_data_format(),
+        keras.config.floatx(),
+        keras.config.dtype_policy(),
+    )
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy(find_policy(precision))
+    logger_level = tf.get_logger().level
+    # Among others it warns of every model that is compiled, which a run has to do.
+    tf.get_logger().setLevel("ERROR")
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    try:
+        yield
+    finally:
+        keras.config.set_image_data_format(before[0])
+        keras.config.set_floatx(before[1])
+        keras.config.set_dtype_policy(before[2])
+        tf.get_logger().setLevel(logger_level)
