@@ -1,4 +1,4 @@
-"""Starts TensorFlow and Keras in one known state, whatever the shell and home folder contain."""
+"""Starts TensorFlow and Keras in a known state, whatever the shell and home folder contain."""
 
 import contextlib
 import importlib

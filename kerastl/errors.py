@@ -1,4 +1,4 @@
-"""The errors that a person can mend; commands show them as one line, without a traceback."""
+"""Errors that a user can fix; commands print them as one line, without a traceback."""
 
 import difflib
 import errno
@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 
 class KerastlError(Exception):
-    """Something outside the program is not as it needs to be; the message says what to do."""
+    """The environment is not as it needs to be; the message says how to fix it."""
 
 
 class UsageError(KerastlError):
-    """A flag's or field's own value is wrong; commands exit with 2 instead of 1."""
+    """The value of a flag or field is wrong; commands exit with 2 instead of 1."""
 
 
 def bad_value(field: str, value: object, problem: str, advice: str) -> UsageError:
@@ -20,7 +20,7 @@ def bad_value(field: str, value: object, problem: str, advice: str) -> UsageErro
 
 
 def cannot_write(field: str, path: object, reason: str) -> KerastlError:
-    """Builds the error for a directory or file that the disk does not take."""
+    """Builds the error for a directory or file that cannot be written."""
     is_full = reason in map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
     advice = "Free some space or choose" if is_full else "Choose"
     return KerastlError(
@@ -35,20 +35,20 @@ def first_line(error: BaseException) -> str:
 
 
 def closest(name: str, known: Iterable[str], *, count: int = 1) -> list[str]:
-    """Finds the known names most like `name`, ignoring case; empty when none is near."""
+    """Returns the known names most similar to `name`, ignoring case; empty if none is close."""
     by_lower = {candidate.lower(): candidate for candidate in known}
     found = difflib.get_close_matches(name.lower(), by_lower, n=count, cutoff=0.6)
     return [by_lower[match] for match in found]
 
 
 def unknown_name(field: str, value: str, known: Iterable[str], *, what: str) -> UsageError:
-    """Builds the error for a name that is not among `known`: the near miss, or all of them.
+    """Builds the error for a name that is not among `known`, with the closest one and all.
 
     Args:
         field: Flag that holds the name.
-        value: The name as it was given.
-        known: Every name that would be right.
-        what: What the names stand for, as in "a backbone of keras.applications".
+        value: The name that was given.
+        known: Every valid name.
+        what: What the names are, as in "a backbone of keras.applications".
     """
     names = list(known)
     near = closest(value, names)

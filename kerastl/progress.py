@@ -1,4 +1,4 @@
-"""Where a run says what it does: plain lines, and on a terminal one line that is redrawn."""
+"""Progress output: plain lines, and on a terminal one status line that is redrawn."""
 
 import shutil
 import time
@@ -6,14 +6,21 @@ from typing import TextIO
 
 _ERASE_LINE = "\r\x1b[K"
 _SECONDS_BETWEEN_REDRAWS = 0.1
+# Durations below these are shown in tenths of a second and in seconds.
+_SHOWS_TENTHS, _SHOWS_SECONDS = 99.5, 600
 
 
 class Progress:
     """Writes lines to a stream; `Progress()` without one is silent.
 
-    Only a terminal gets the redrawn status line, so a file or a pipe holds no control
-    character. Letters that the stream's encoding lacks are written as escapes. When the
-    stream can no longer be written, the rest is silent and `failure` says why.
+    Only a terminal gets the status line, so a file or a pipe receives no control characters.
+    Characters that the stream's encoding lacks are written as escapes. When the stream can no
+    longer be written, further output is dropped and `failure` holds the error.
+
+    Example:
+        >>> import sys
+        >>> Progress(sys.stdout).line("one line")
+        one line
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -23,7 +30,7 @@ class Progress:
         self.on_terminal = stream is not None and stream.isatty()
 
     def line(self, text: str) -> None:
-        """Writes a line that stays."""
+        """Writes a line."""
         self._write((_ERASE_LINE if self.on_terminal else "") + text + "\n")
 
     def status(self, text: str) -> None:
@@ -41,13 +48,13 @@ class Progress:
             self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
             self._stream.flush()
         except OSError as error:
-            # A reader that has gone or a full disk is no reason to lose a run.
+            # A closed pipe or a full disk must not end a run.
             self.failure = error
             self._stream = None
 
 
 class Meter:
-    """Shows how far a piece of work with a known number of images is, and how fast it goes."""
+    """Shows the progress and speed of work on a known number of images."""
 
     def __init__(self, what: str, total: int, progress: Progress) -> None:
         self._what = what
@@ -57,7 +64,7 @@ class Meter:
         self._done = 0
 
     def show(self, done: int) -> None:
-        """Says on a terminal that so many are done in all."""
+        """Updates the status line with the number of images done so far."""
         self._done = done
         seconds = self.seconds()
         left = format_duration(seconds * (self._total / done - 1))
@@ -66,17 +73,17 @@ class Meter:
         )
 
     def seconds(self) -> float:
-        """Gives the seconds since it was made."""
+        """Returns the seconds since the meter was created."""
         return time.monotonic() - self._started
 
     def summary(self) -> str:
-        """Says what it took, as in "8.7 s (1034 images/s)"."""
+        """Returns the time and speed, as in "8.7 s (1034 images/s)"."""
         seconds = self.seconds()
         return f"{format_duration(seconds)} ({self._done / seconds:.0f} images/s)"
 
 
 def count_of(number: int, thing: str) -> str:
-    """Counts things in words, as in "1 epoch" and "2 epochs"."""
+    """Returns a count with its noun, as in "1 epoch" and "2 epochs"."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
@@ -88,10 +95,10 @@ def format_bytes(number: int) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Formats seconds as a person says them: `8.7 s`, `190 s`, `12 min`, `3 h 05 min`."""
-    if seconds < 99.5:  # noqa: PLR2004  below this a tenth of a second still tells something
+    """Formats a duration: `8.7 s`, `190 s`, `12 min`, `3 h 05 min`."""
+    if seconds < _SHOWS_TENTHS:
         return f"{seconds:.1f} s"
-    if seconds < 600:  # noqa: PLR2004  ten minutes
+    if seconds < _SHOWS_SECONDS:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"

@@ -1,4 +1,4 @@
-"""Writes that appear whole or not at all, and are one line where the disk refuses them."""
+"""Atomic writes, which report a disk error in one line."""
 
 import contextlib
 import csv
@@ -11,30 +11,30 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from kerastl.errors import cannot_write
+from kerastl.errors import cannot_write, first_line
 
-# Hidden, and on the same disk as its place, so that moving it there is one step.
+# Hidden, and on the same disk as the final path, so that moving it there is atomic.
 _PREFIX = ".writing-"
-# Enough for names never to meet, few enough for the 260 letters of a path on Windows.
+# Enough for names to be unique.
 _LETTERS = 12
-# What was begun longer ago belongs to no process any more.
+# Anything older was left behind by a process that was killed.
 STALE_SECONDS = 24 * 3600
-# What a disk says when it takes no more; TensorFlow passes only the words on.
+# Errors of a disk; of these TensorFlow passes on only the text.
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 @contextlib.contextmanager
 def replacing(path: pathlib.Path, *, field: str) -> Iterator[pathlib.Path]:
-    """Yields a path to write to, which takes the place of `path` after the block.
+    """Yields a temporary path to write to, which replaces `path` after the block.
 
     Args:
         path: File to write or replace.
-        field: Flag that the user chose its directory with, for the message.
+        field: Flag that sets its directory, for the message.
 
     Raises:
         KerastlError: If it cannot be written; nothing half-written is left.
     """
-    # The ending stays: Keras takes the format from it.
+    # With the same ending, from which Keras takes the format.
     temporary = hidden_beside(path)
     with explained(path, field=field):
         try:
@@ -46,7 +46,7 @@ def replacing(path: pathlib.Path, *, field: str) -> Iterator[pathlib.Path]:
 
 
 def replace_text(path: pathlib.Path, text: str, *, field: str) -> None:
-    """Writes a UTF-8 file as `replacing` does, with line ends as they are in `text`.
+    """Writes a UTF-8 file as `replacing` does, with the line ends of `text`.
 
     Raises:
         KerastlError: If it cannot be written; nothing half-written is left.
@@ -56,7 +56,7 @@ def replace_text(path: pathlib.Path, text: str, *, field: str) -> None:
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Gives a table as the text of a CSV file."""
+    """Returns a table as the text of a CSV file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -66,7 +66,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 @contextlib.contextmanager
 def scratch_directory(parent: pathlib.Path, *, field: str) -> Iterator[pathlib.Path]:
-    """Yields an empty hidden directory in `parent`, which is removed after the block.
+    """Yields an empty hidden directory in `parent`, and removes it after the block.
 
     Raises:
         KerastlError: If it cannot be written.
@@ -81,12 +81,12 @@ def scratch_directory(parent: pathlib.Path, *, field: str) -> Iterator[pathlib.P
 
 
 def hidden_beside(path: pathlib.Path) -> pathlib.Path:
-    """Makes up a hidden name beside `path` that `remove_leftovers` knows."""
+    """Returns a new hidden path beside `path` that `remove_leftovers` recognizes."""
     return path.with_name(f"{_PREFIX}{uuid.uuid4().hex[:_LETTERS]}-{path.name}")
 
 
 def remove_leftovers(directory: pathlib.Path) -> None:
-    """Removes what a process that was killed had begun to write, once it is a day old."""
+    """Removes unfinished files of killed processes once they are a day old."""
     for path in directory.glob(f"{_PREFIX}*"):
         with contextlib.suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > STALE_SECONDS:
@@ -97,12 +97,12 @@ def remove_leftovers(directory: pathlib.Path) -> None:
 def explained(
     path: pathlib.Path, *, field: str, but: type[OSError] | tuple[()] = ()
 ) -> Iterator[None]:
-    """Turns what the disk refuses in the block into one line.
+    """Turns a disk error in the block into one line.
 
     Args:
-        path: What is written.
-        field: Flag that the user chose its directory with, for the message.
-        but: What the caller expects and handles.
+        path: File or directory that is written.
+        field: Flag that sets its directory, for the message.
+        but: Errors that the caller handles.
 
     Raises:
         KerastlError: If something cannot be written.
@@ -119,23 +119,23 @@ def explained(
 
 @contextlib.contextmanager
 def in_the_end(write: Callable[[], None]) -> Iterator[None]:
-    """Writes something however the block ends; that this fails never hides that the block did.
+    """Calls `write` however the block ends; an error of the block takes precedence.
 
     Raises:
-        KerastlError: If it cannot be written after a block that went well.
+        KerastlError: If the block succeeds and `write` fails.
     """
     try:
         yield
         write()
     except BaseException:
-        # Whatever it is: what ended the block is what the user has to know.
+        # The user needs to know what ended the block, not what went wrong after it.
         with contextlib.suppress(Exception):
             write()
         raise
 
 
 def _is_tensorflows(error: Exception) -> bool:
-    # By name: this module is for commands too that have no use for TensorFlow.
+    # By name, since commands that do not need TensorFlow use this module too.
     return any(kind.__name__ == "OpError" for kind in type(error).__mro__)
 
 
@@ -143,4 +143,4 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     known = [os.strerror(code) for code in _DISK_ERRORS]
-    return next((words for words in known if words in str(error)), str(error).split("\n")[0][:200])
+    return next((words for words in known if words in str(error)), first_line(error))

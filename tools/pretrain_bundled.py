@@ -1,6 +1,6 @@
 """Makes the weights that `--weights=bundled` stands for, from nothing but drawn pictures.
 
-    pip install '.[tools]'
+    pip install .
     python tools/pretrain_bundled.py --out=kerastl/model/bundled.weights.h5
 
 MobileNetV2 with a width of 0.35 learns to tell drawn shapes and letters apart, half of each batch
