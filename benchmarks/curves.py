@@ -20,8 +20,8 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 import kerastl
+from kerastl.data.opening import open_data
 from kerastl.data.splits import Splits
-from kerastl.run import read_data
 from kerastl.selection.learning_curve import measure
 from kerastl.selection.network import open_network
 
@@ -48,7 +48,7 @@ def main() -> None:
             weights=arguments.weights,
             image_size=96,
         )
-        splits = read_data(config, None, progress)
+        splits = open_data(config, None, progress)
         everything = np.concatenate([splits.train, splits.validation, splits.test])
         splits = dataclasses.replace(
             splits, train=everything, validation=everything[:0], test=everything[:0]

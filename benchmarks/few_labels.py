@@ -25,9 +25,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
 import kerastl
-from kerastl.data.audit import read_source
 from kerastl.data.images import decode_and_resize
-from kerastl.data.splits import Splits, deal
+from kerastl.data.opening import open_source
+from kerastl.data.splits import Splits, make_splits
 
 # Labels a class -> epochs of the head and of fine-tuning. The fewer the labels, the more epochs.
 _EPOCHS = {10: (20, 5), 30: (10, 5), 100: (6, 3)}
@@ -104,7 +104,7 @@ def from_scratch(configs: Sequence[kerastl.Config]) -> list[float]:
 
 def on_pixels(config: kerastl.Config, side: int) -> tuple[float, float]:
     """Scores logistic regression and a support vector machine on pixels in 0..1."""
-    splits = deal(read_source(config, kerastl.Progress()), config)
+    splits = make_splits(open_source(config, kerastl.Progress()), config)
     learners = (
         [LogisticRegression(C=penalty, max_iter=2000) for penalty in _PENALTIES],
         [SVC(C=penalty) for penalty in _PENALTIES],

@@ -29,8 +29,8 @@ from sklearn import datasets
 
 import kerastl
 from kerastl import environment
-from kerastl.data.audit import read_source
-from kerastl.data.splits import Splits, deal
+from kerastl.data.opening import open_source
+from kerastl.data.splits import Splits, make_splits
 from kerastl.model.backbones import BACKBONES
 from kerastl.model.build import scale_pixels
 from kerastl.model.network import Network
@@ -81,7 +81,7 @@ def run_plain(config: kerastl.Config) -> Timing:
     """Trains with Keras alone and evaluates on the test images."""
     started = time.monotonic()
     with environment.ready("float32", config.seed, kerastl.Progress()):
-        splits = deal(read_source(config, kerastl.Progress()), config)
+        splits = make_splits(open_source(config, kerastl.Progress()), config)
         train, validation, test = (
             plain_dataset(splits, indices, config, shuffled=indices is splits.train)
             for indices in (splits.train, splits.validation, splits.test)
@@ -244,7 +244,7 @@ def _time_pass(config: kerastl.Config, count: int) -> float:
 
 
 def _first_images(config: kerastl.Config, count: int) -> Splits:
-    source = read_source(config, kerastl.Progress())
+    source = open_source(config, kerastl.Progress())
     indices = np.arange(count)
     return Splits(source, train=indices, validation=indices[:0], test=indices[:0], unused=indices)
 

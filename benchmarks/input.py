@@ -23,10 +23,10 @@ import numpy as np
 from PIL import Image
 
 import kerastl
-from kerastl.data.audit import audited, read_source
+from kerastl.data.audit import audit
+from kerastl.data.opening import find_source, open_source
 from kerastl.data.pipeline import evaluation_dataset, training_dataset
-from kerastl.data.sources import find_source
-from kerastl.data.splits import deal
+from kerastl.data.splits import make_splits
 
 _CLASSES = 10
 _IMAGE_SIZE = 224
@@ -58,7 +58,7 @@ def _compare_decoding(
     _write(folder / "data", count, functools.partial(_photo, size=size), ".jpg", quality=90)
     config = _config(folder, image_size=_IMAGE_SIZE)
     started = time.monotonic()
-    source = read_source(config, kerastl.Progress())
+    source = open_source(config, kerastl.Progress())
     looked = time.monotonic() - started
     plain, ours = [], []
     for _ in range(repeats):
@@ -97,9 +97,9 @@ def _time_small_files(folder: pathlib.Path, count: int) -> None:
     started = time.monotonic()
     source = find_source(config, kerastl.Progress())
     listed = time.monotonic() - started
-    source = audited(source, config, kerastl.Progress())
+    source = audit(source, config, kerastl.Progress())
     looked = time.monotonic() - started - listed
-    splits = deal(source, config)
+    splits = make_splits(source, config)
     next(iter(training_dataset(source, splits.train, config, epochs=range(1))))
     seconds = time.monotonic() - started
     print(

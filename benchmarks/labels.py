@@ -16,7 +16,7 @@ from common import add_data_flags, machine  # isort: skip
 import numpy as np
 
 import kerastl
-from kerastl.data.sources import find_source
+from kerastl.data.opening import find_source
 
 _CHANGED = 0.05
 _LOOKED_AT = 0.1

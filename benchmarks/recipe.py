@@ -26,8 +26,8 @@ import numpy as np
 
 import kerastl
 from kerastl import environment
-from kerastl.data.audit import read_source
-from kerastl.data.splits import deal
+from kerastl.data.opening import open_source
+from kerastl.data.splits import make_splits
 
 _BLOCK = "block_6"
 _SETTINGS = {
@@ -84,7 +84,7 @@ def run_recipe(arguments: argparse.Namespace, seed: int) -> Outcome:
     started = time.monotonic()
     config = _config(arguments, seed)
     with environment.ready("float32", seed, kerastl.Progress()):
-        splits = deal(read_source(config, kerastl.Progress()), config)
+        splits = make_splits(open_source(config, kerastl.Progress()), config)
         train, validation, test = (
             plain_dataset(splits, indices, config, shuffled=indices is splits.train)
             for indices in (splits.train, splits.validation, splits.test)
@@ -206,7 +206,7 @@ def _row(name: str, recipe: Outcome, ours: Outcome) -> str:
 
 def _terms(arguments: argparse.Namespace) -> str:
     config = _config(arguments, 0)
-    splits = deal(read_source(config, kerastl.Progress()), config)
+    splits = make_splits(open_source(config, kerastl.Progress()), config)
     return (
         f"Test accuracy on {len(splits.test):,} images of {config.dataset}, "
         f"{len(splits.train):,} to train on and {len(splits.validation):,} to choose by; "

@@ -26,8 +26,8 @@ import keras_tuner
 
 import kerastl
 from kerastl import environment
-from kerastl.data.audit import read_source
-from kerastl.data.splits import deal
+from kerastl.data.opening import open_source
+from kerastl.data.splits import make_splits
 from kerastl.tuning.search_files import TABLE
 
 _RANGES = ("--head_learning_rate=log(0.001,0.1)", "--momentum=uniform(0.5,0.95)")
@@ -98,7 +98,7 @@ def _time_command(command: str, config: kerastl.Config, run_dir: pathlib.Path, *
 
 def _time_plain(config: kerastl.Config, trials: int, work: pathlib.Path) -> list[float]:
     with environment.ready("float32", config.seed, kerastl.Progress()):
-        splits = deal(read_source(config, kerastl.Progress()), config)
+        splits = make_splits(open_source(config, kerastl.Progress()), config)
         train, validation = (
             plain_dataset(splits, indices, config, shuffled=indices is splits.train)
             for indices in (splits.train, splits.validation)

@@ -32,7 +32,7 @@ from collections.abc import Iterator, Sequence
 from common import add_data_flags, machine, spread  # isort: skip
 
 import kerastl
-from kerastl.data.audit import read_source
+from kerastl.data.opening import open_source
 
 _HERE = pathlib.Path(__file__).parent
 _CLIENTS = (1, 8, 64)
@@ -87,7 +87,7 @@ def _export(arguments: argparse.Namespace, folder: str) -> tuple[pathlib.Path, l
     )
     result = kerastl.run(config, progress=kerastl.Progress())
     assert result.export_path is not None
-    source = read_source(config, kerastl.Progress())
+    source = open_source(config, kerastl.Progress())
     return result.export_path, [source.load(index) for index in range(256)]
 
 

@@ -13,7 +13,7 @@ from kerastl.tuning.options import SearchOptions
 from kerastl.version import VERSION
 
 if TYPE_CHECKING:
-    from kerastl.data.sources import Source
+    from kerastl.data.source import Source
     from kerastl.run import Result
     from kerastl.tuning.search import hypermodel, tune
 
@@ -22,7 +22,7 @@ __version__ = VERSION
 # They need NumPy or Keras, which commands that only read flags do not wait for.
 _LATE = {
     "Result": "kerastl.run",
-    "Source": "kerastl.data.sources",
+    "Source": "kerastl.data.source",
     "hypermodel": "kerastl.tuning.search",
     "tune": "kerastl.tuning.search",
 }

@@ -17,7 +17,7 @@ from kerastl.settings.data import FROM_PYTHON
 # Each verb imports what it calls once TensorFlow is up: Keras takes its backend when it is first
 # imported.
 if TYPE_CHECKING:
-    from kerastl.data.sources import Source
+    from kerastl.data.source import Source
     from kerastl.run import Result
 
 

@@ -96,12 +96,12 @@ def _export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> No
     # Only now, since these import Keras, which takes its backend when it is imported.
     import keras  # noqa: PLC0415
 
-    from kerastl.data.audit import read_source  # noqa: PLC0415
-    from kerastl.data.sources import reading_errors  # noqa: PLC0415
+    from kerastl.data.opening import open_source  # noqa: PLC0415
+    from kerastl.data.reading import reading_errors  # noqa: PLC0415
     from kerastl.data.splits import restore  # noqa: PLC0415
     from kerastl.outputs.exports import export_checked  # noqa: PLC0415
 
-    source = read_source(config, progress)
+    source = open_source(config, progress)
     with _named(run_dir, "receipt.json"):
         receipt = json.loads((run_dir / "receipt.json").read_text("utf-8"))
         fingerprint, devices = receipt["data"]["fingerprint"], receipt["device"]

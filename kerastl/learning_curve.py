@@ -19,7 +19,6 @@ from kerastl.outputs.paths import (
     writable_directory,
 )
 from kerastl.progress import Progress, format_duration
-from kerastl.run import read_data
 from kerastl.selection.candidates import find_store, read_candidates
 
 _HELP = """usage: kerastl learning_curve --flagfile=FILE [--flag=value ...]
@@ -65,12 +64,13 @@ def _learning_curve(arguments: Sequence[str], output: Progress) -> None:
 
 def _measure(config: Config, run_dir: pathlib.Path, output: Progress) -> str:
     # Only now, since these import Keras, which takes its backend when it is imported.
-    from kerastl.data.sources import reading_errors  # noqa: PLC0415
+    from kerastl.data.opening import open_data  # noqa: PLC0415
+    from kerastl.data.reading import reading_errors  # noqa: PLC0415
     from kerastl.selection.curve_files import FILES, write_learning_curve  # noqa: PLC0415
     from kerastl.selection.learning_curve import measure  # noqa: PLC0415
     from kerastl.selection.network import open_network  # noqa: PLC0415
 
-    splits = read_data(config, None, output)
+    splits = open_data(config, None, output)
     network = open_network(config, num_classes=len(splits.source.class_names))
     remove_files(run_dir, FILES)
     with reading_errors():

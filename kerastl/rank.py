@@ -22,7 +22,6 @@ from kerastl.outputs.paths import (
     writable_directory,
 )
 from kerastl.progress import Progress, format_duration
-from kerastl.run import read_data
 from kerastl.selection.candidates import SMALL, find_store, read_budget, read_candidates
 
 if TYPE_CHECKING:
@@ -79,7 +78,8 @@ def _compare(
     candidates: Sequence[Config], config: Config, deadline: float, output: Progress
 ) -> None:
     # Only now, since these import Keras, which takes its backend when it is imported.
-    from kerastl.data.sources import reading_errors  # noqa: PLC0415
+    from kerastl.data.opening import open_data  # noqa: PLC0415
+    from kerastl.data.reading import reading_errors  # noqa: PLC0415
     from kerastl.selection.ranking import rank  # noqa: PLC0415
     from kerastl.selection.ranking_files import (  # noqa: PLC0415
         FILES,
@@ -88,7 +88,7 @@ def _compare(
         tell_table,
     )
 
-    splits = read_data(candidates[0], None, output)
+    splits = open_data(candidates[0], None, output)
     run_dir = pathlib.Path(config.run_dir)
     remove_files(run_dir, FILES)
     files = RankingFiles(run_dir, source_name=splits.source.name)

@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kerastl.config import Config
-from kerastl.errors import bad_value
 from kerastl.model.backbones import bundled_size_note
 from kerastl.outputs.paths import (
     clear,
@@ -16,7 +15,7 @@ from kerastl.progress import Progress, count_of, format_duration
 if TYPE_CHECKING:
     import keras
 
-    from kerastl.data.sources import Source
+    from kerastl.data.source import Source
     from kerastl.data.splits import Splits
     from kerastl.outputs.exports import Exported
     from kerastl.outputs.record import RunDirectory
@@ -46,7 +45,8 @@ def finish_run(
 ) -> Result:
     """Trains, evaluates, records and exports a classifier; `kerastl.run` prepares for it."""
     # Only now, since these import Keras, which takes its backend when it is imported.
-    from kerastl.data.sources import reading_errors  # noqa: PLC0415
+    from kerastl.data.opening import open_data  # noqa: PLC0415
+    from kerastl.data.reading import reading_errors  # noqa: PLC0415
     from kerastl.model.network import open_network  # noqa: PLC0415
     from kerastl.model.weights import BACKBONE, fingerprint  # noqa: PLC0415
     from kerastl.outputs.record import RunDirectory  # noqa: PLC0415
@@ -55,7 +55,7 @@ def finish_run(
 
     started = time.monotonic()
     _warn(config, progress)
-    splits = read_data(config, given, progress)
+    splits = open_data(config, given, progress)
     source = splits.source
     network = open_network(config, num_classes=len(source.class_names))
     check_phases(network, config)
@@ -94,33 +94,6 @@ def finish_run(
     return Result(metrics, network.model, run_dir, exported.path if exported else None)
 
 
-def read_data(config: Config, given: "Source | None", progress: Progress) -> "Splits":
-    """Opens the data, looks at every image, and deals them to the splits."""
-    from kerastl.data.audit import audited, read_source  # noqa: PLC0415  as in _run
-    from kerastl.data.pipeline import describe  # noqa: PLC0415
-    from kerastl.data.splits import deal, read_earlier  # noqa: PLC0415
-
-    # Before the images are looked at, which may take long.
-    earlier = read_earlier(config.splits_from) if config.splits_from else {}
-    source = audited(given, config, progress) if given else read_source(config, progress)
-    if earlier:
-        known = sum(example in earlier for example in source.examples)
-        if not known:
-            raise bad_value(
-                "splits_from",
-                config.splits_from,
-                f"names no image of {source.name}",
-                "Give the splits.csv of a run on the same data",
-            )
-        progress.line(
-            f"Splits: {known} of {count_of(len(source), 'image')} as in {config.splits_from}, the "
-            "others are dealt."
-        )
-    splits = deal(source, config)
-    describe(splits, config, progress)
-    return splits
-
-
 def _warn(config: Config, progress: Progress) -> None:
     rates = [phase.learning_rate for phase in config.phases]
     if len(rates) > 1 and rates[1] >= rates[0]:
@@ -151,7 +124,7 @@ def _look_at_labels(
         return
     labels = splits.source.labels[splits.train]
     probabilities = out_of_fold(
-        trained.pooled(splits.train), labels, splits.clusters()[splits.train], seed=config.seed
+        trained.pooled(splits.train), labels, splits.clusters[splits.train], seed=config.seed
     )
     issues = find_label_issues(probabilities, labels)
     record.write_label_issues(splits, issues, probabilities)
@@ -178,12 +151,12 @@ def _evaluate(
     Returns:
         What `metrics.json` is to hold, and the answers for the test images.
     """
-    from kerastl.outputs.card import model_card  # noqa: PLC0415  as in _run
+    from kerastl.data.splits import spread  # noqa: PLC0415  as in _run
+    from kerastl.outputs.card import model_card  # noqa: PLC0415
     from kerastl.training.checks import (  # noqa: PLC0415
         check_agreement,
         check_restored,
         require,
-        spread,
     )
 
     validation = trained.evaluate(splits.validation)

@@ -20,6 +20,7 @@ import pytest
 import tensorflow as tf
 
 import fakes
+from kerastl.data.builtin import BUILT_IN
 from kerastl.outputs import parity
 
 _SET_SEED = tf.random.set_seed
@@ -52,7 +53,7 @@ def use_source(monkeypatch):
     """Makes `--dataset=digits` give another source."""
 
     def use(source):
-        monkeypatch.setattr("kerastl.data.sources.read_digits", lambda: source)
+        monkeypatch.setitem(BUILT_IN, "digits", lambda: source)
         return source
 
     return use

@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 
 import kerastl
-from kerastl.data.sources import Source
+from kerastl.data.builtin import BUILT_IN
+from kerastl.data.source import Source
 from kerastl.model.backbones import BACKBONES, SYMMETRIC, Backbone, Blocks
 from kerastl.training.evaluate import Evaluation
 
@@ -123,9 +124,7 @@ def finish_run(config, source):
     """Runs "TinyNet" on a source instead of the digits."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         install_tiny_net(monkeypatch)
-        monkeypatch.setattr("kerastl.data.sources.read_digits", lambda: source)
-        # The images are all of one size.
-        monkeypatch.setattr("kerastl.data.pipeline._SIZE_SAMPLE", 2)
+        monkeypatch.setitem(BUILT_IN, "digits", lambda: source)
         printed = io.StringIO()
         result = kerastl.run(config, progress=kerastl.Progress(printed))
     return FinishedRun(config, source, printed.getvalue(), result)

@@ -100,4 +100,4 @@ def test_what_is_read_before_a_run_starts_needs_no_slow_import(module):
 def test_the_walk_sees_imports():
     assert {"absl", "kerastl.settings"} <= set(imports("commands/flags.py"))
     assert "kerastl.environment" in set(imports("api.py"))
-    assert "kerastl.data.tfds_source" in set(imports("data/sources.py"))
+    assert "kerastl.data.tfds_source" in set(imports("data/opening.py"))

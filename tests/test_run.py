@@ -338,7 +338,7 @@ def test_source_and_its_name_come_together(tmp_path, tiny_net, dataset, source):
 
 
 def test_file_of_splits_is_looked_at_before_the_images(tmp_path, tiny_net, monkeypatch):
-    monkeypatch.setattr("kerastl.data.audit.look_at", lambda *_, **__: pytest.fail("looked"))
+    monkeypatch.setattr("kerastl.data.audit.inspect", lambda *_, **__: pytest.fail("inspected"))
     config = fakes.tiny_config(tmp_path, splits_from=str(tmp_path / "none.csv"))
     with pytest.raises(kerastl.UsageError, match="splits_from="):
         kerastl.run(config, progress=SILENT)

@@ -1,4 +1,4 @@
-"""Looks at every image before the first step: a run does not meet a broken one halfway."""
+"""Checks every image before the first step, so that a run does not meet a broken one halfway."""
 
 import collections
 import dataclasses
@@ -9,12 +9,19 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from kerastl.config import Config
-from kerastl.data.facts import MOST_COMPARED, Facts, duplicates, look_at, near_duplicates
-from kerastl.data.sources import Finding, Source, find_source
+from kerastl.data.content import as_rows
+from kerastl.data.duplicates import (
+    MAX_COMPARED,
+    find_duplicates,
+    find_near_duplicates,
+    join_groups,
+)
+from kerastl.data.inspection import Inspection, inspect
+from kerastl.data.source import Finding, Source
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import Progress, count_of
 
-# Unusable files that an error names; all are lines on standard output.
+# Unusable files that an error names; all of them are printed.
 _MAX_NAMED = 3
 # Endings of each kind of file; in any case of letters.
 _ENDINGS = {
@@ -24,27 +31,17 @@ _ENDINGS = {
     "BMP": (".bmp", ".dib"),
     "WebP": (".webp",),
 }
-# A size or shape is told of that is so many times the usual one, or one of so many, and so many
-# times as far from it as the middle image is: data whose sizes spread widely have no usual one.
+# A size or shape is unusual that differs from the median by such a factor, and whose logarithm is
+# so many times as far from it as that of the median image: data may have no usual size.
 _FAR_SIZE = 3.0
 _FAR_SHAPE = 2.0
 _FAR_DEVIATIONS = 5.0
-# Classes are told of where the largest has so many times the images of the smallest.
+# Classes are unbalanced where the largest has so many times the images of a smaller one.
 _IMBALANCE = 10
 
 
-def read_source(config: Config, progress: Progress) -> Source:
-    """Opens the data set that `config.dataset` names and looks at all of it.
-
-    Raises:
-        UsageError: See `find_source` and `audited`.
-        KerastlError: See `find_source`.
-    """
-    return audited(find_source(config, progress), config, progress)
-
-
-def audited(source: Source, config: Config, progress: Progress) -> Source:
-    """Looks at all images, takes out what cannot be used, and says what is strange.
+def audit(source: Source, config: Config, progress: Progress) -> Source:
+    """Inspects all images, removes unusable ones, and reports what is unusual.
 
     Images that are the same, or nearly, get one group, so that they are on one side of every
     split.
@@ -53,59 +50,65 @@ def audited(source: Source, config: Config, progress: Progress) -> Source:
         UsageError: If an image cannot be used and `config.on_bad_image` is "stop", or a class is
             left without images.
     """
-    facts = look_at(source, memory=config.memory_path, progress=progress)
-    bad = [number for number, fact in enumerate(facts) if fact.problem]
-    named = [f"{source.examples[number]} {facts[number].problem}" for number in bad]
+    inspections = inspect(source, memory=config.memory_path, progress=progress)
+    bad = [number for number, one in enumerate(inspections) if one.problem]
+    named = [f"{source.examples[number]} {inspections[number].problem}" for number in bad]
     for line in named:
         progress.line(f"  {line}")
     if bad and config.on_bad_image == "stop":
-        more = f", and {len(bad) - _MAX_NAMED} more" if len(bad) > _MAX_NAMED else ""
-        error = UsageError(
-            f"dataset={source.name!r}: {count_of(len(bad), _thing(source))} cannot be used: "
-            f"{', '.join(named[:_MAX_NAMED])}{more}. Mend, convert or remove them, or "
-            "add --on_bad_image=skip."
-        )
-        # In Python, where `progress` may be silent, a traceback shows the rest.
-        error.add_note("\n".join(named))
-        raise error
-    progress.line(_account(source, bad, facts))
+        raise _unusable(source, named)
+    progress.line(_count_files(source, bad, inspections))
     kept = np.setdiff1d(np.arange(len(source)), bad)
-    good = [facts[number] for number in kept]
+    good = [inspections[number] for number in kept]
     usable = source.subset(kept)
     _check_classes(usable)
-    same, near = list(duplicates(good)), list(near_duplicates(good))
-    if len(usable) > MOST_COMPARED:
+    same, near = list(find_duplicates(good)), list(find_near_duplicates(good))
+    if len(usable) > MAX_COMPARED:
         progress.line(
-            f"Audit: of more than {MOST_COMPARED} images only equal ones are found, not nearly "
+            f"Audit: of more than {MAX_COMPARED} images only equal ones are found, not nearly "
             "equal ones."
         )
     findings = [
         *source.findings,
-        *(Finding(source.examples[number], "unusable", facts[number].problem) for number in bad),
-        *_alike(usable, "same image", same),
-        *_alike(usable, "nearly the same image", near),
-        *_strange_files(usable, good),
-        *_strange_classes(usable),
+        *(Finding(source.examples[n], "unusable", inspections[n].problem) for n in bad),
+        *_pairs(usable, "same image", same),
+        *_pairs(usable, "nearly the same image", near),
+        *_unusual_files(usable, good),
+        *_unusual_classes(usable),
     ]
-    _tell(findings, progress)
+    _summarize(findings, progress)
     together = same + near if config.near_duplicates == "group" else same
-    groups = _groups(usable, together)
-    hashes = b"".join(bytes.fromhex(fact.pixels) for fact in good)
-    pixels = np.frombuffer(hashes, np.uint8).reshape(len(usable), -1)
-    return dataclasses.replace(usable, groups=groups, pixels=pixels, findings=tuple(findings))
+    return dataclasses.replace(
+        usable,
+        groups=join_groups(len(usable), usable.groups, together),
+        pixels=as_rows(bytes.fromhex(one.pixels) for one in good),
+        findings=tuple(findings),
+    )
+
+
+def _unusable(source: Source, named: Sequence[str]) -> UsageError:
+    more = f", and {len(named) - _MAX_NAMED} more" if len(named) > _MAX_NAMED else ""
+    error = UsageError(
+        f"dataset={source.name!r}: {count_of(len(named), _thing(source))} cannot be used: "
+        f"{', '.join(named[:_MAX_NAMED])}{more}. Repair, convert or remove them, or "
+        "add --on_bad_image=skip."
+    )
+    # In Python, where `progress` may be silent, a traceback shows the rest.
+    error.add_note("\n".join(named))
+    return error
 
 
 def _thing(source: Source) -> str:
     return "file" if source.has_files else "image"
 
 
-def _account(source: Source, bad: Sequence[int], facts: Sequence[Facts]) -> str:
+def _count_files(source: Source, bad: Sequence[int], inspections: Sequence[Inspection]) -> str:
     ignored = sum(source.ignored.values())
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(source.ignored.items()))
     endings: collections.Counter[str] = collections.Counter(
         pathlib.PurePath(source.examples[number]).suffix.lower() or "no ending"
         if source.has_files
-        else facts[number].problem
+        else inspections[number].problem
         for number in bad
     )
     skipped = ", ".join(f"{count} {ending}" for ending, count in sorted(endings.items()))
@@ -122,7 +125,7 @@ def _check_classes(source: Source) -> None:
         raise bad_value(
             "dataset",
             source.name,
-            f"class {', '.join(map(repr, empty))} has no image that can be used",
+            f"class {', '.join(map(repr, empty))} has no usable image",
             "Add some or remove the class",
         )
     alike: dict[str, list[str]] = {}
@@ -136,21 +139,21 @@ def _check_classes(source: Source) -> None:
                 source.name,
                 f"classes {' and '.join(map(repr, names))} differ by case, spaces or the form of "
                 "their letters alone",
-                "Join them or tell them apart",
+                "Merge them or rename one",
             )
 
 
-def _alike(source: Source, what: str, lists: Iterable[Sequence[int]]) -> Iterator[Finding]:
-    """Yields a row for each image that is like one before it: what it is worst of, and how.
+def _pairs(source: Source, what: str, lists: Iterable[Sequence[int]]) -> Iterator[Finding]:
+    """Yields a row for each image that is like an earlier one, for the worst kind of pair.
 
-    One in another class may hide one in another split, so there may be a row for both.
+    An image in another class may hide one in another split, so there may be a row for both.
     """
     for numbers in lists:
         for place, number in enumerate(numbers[1:], start=1):
             before = numbers[:place]
             label, split = source.labels[number], source.given_splits[number]
             in_class = next((one for one in before if source.labels[one] != label), None)
-            # One of its own class first: that says more than what the row before says already.
+            # One of its own class first: that adds more to the row before.
             elsewhere = [one for one in before if source.given_splits[one] != split]
             in_split = min(elsewhere, key=lambda one: source.labels[one] != label, default=None)
             if in_class is not None:
@@ -168,18 +171,20 @@ def _pair(source: Source, first: int, number: int, kind: str) -> Finding:
     return Finding(source.examples[number], kind, detail, source.examples[first])
 
 
-def _strange_files(source: Source, facts: Sequence[Facts]) -> Iterator[Finding]:
-    widths, heights = (np.array([getattr(f, side) for f in facts]) for side in ("width", "height"))
+def _unusual_files(source: Source, inspections: Sequence[Inspection]) -> Iterator[Finding]:
+    widths, heights = (
+        np.array([getattr(one, side) for one in inspections]) for side in ("width", "height")
+    )
     far_sizes = _far_away(np.sqrt(widths * heights), _FAR_SIZE)
     far_shapes = _far_away(widths / heights, _FAR_SHAPE)
-    for number, (example, fact) in enumerate(zip(source.examples, facts, strict=True)):
-        size = f"{fact.width} x {fact.height} pixels"
+    for number, (example, one) in enumerate(zip(source.examples, inspections, strict=True)):
+        size = f"{one.width} x {one.height} pixels"
         ending = pathlib.PurePath(example).suffix.lower()
-        if source.has_files and ending not in _ENDINGS[fact.kind]:
+        if source.has_files and ending not in _ENDINGS[one.kind]:
             kind = "wrong ending" if ending else "no ending"
-            yield Finding(example, kind, f"is {fact.kind} by its content")
-        if fact.is_flat:
-            yield Finding(example, "one colour", size)
+            yield Finding(example, kind, f"is {one.kind} by its content")
+        if one.is_flat:
+            yield Finding(example, "one color", size)
         if far_sizes[number]:
             yield Finding(example, "unusual size", size)
         if far_shapes[number]:
@@ -187,7 +192,7 @@ def _strange_files(source: Source, facts: Sequence[Facts]) -> Iterator[Finding]:
 
 
 def _far_away(values: np.ndarray, times: float) -> np.ndarray:
-    """Says which values are several times the median or its inverse, bool (values,)."""
+    """Finds values that are several times above or below the median, bool (values,)."""
     logs = np.log(values)
     distances = np.abs(logs - np.median(logs))
     usual = _FAR_DEVIATIONS * np.median(distances)
@@ -195,7 +200,7 @@ def _far_away(values: np.ndarray, times: float) -> np.ndarray:
     return far
 
 
-def _strange_classes(source: Source) -> Iterator[Finding]:
+def _unusual_classes(source: Source) -> Iterator[Finding]:
     counts = np.bincount(source.labels, minlength=len(source.class_names))
     for label in np.flatnonzero(counts == 1).tolist():
         number = int(np.argmax(source.labels == label))
@@ -210,27 +215,7 @@ def _strange_classes(source: Source) -> Iterator[Finding]:
         )
 
 
-def _groups(source: Source, alike: Iterable[Sequence[int]]) -> np.ndarray:
-    """Numbers what belongs on one side: equal or nearly equal pixels, and equal groups."""
-    parent = list(range(len(source)))
-
-    def root(number: int) -> int:
-        while parent[number] != number:
-            parent[number] = parent[parent[number]]
-            number = parent[number]
-        return number
-
-    first_of: dict[int, int] = {}
-    if source.groups is not None:
-        for number, group in enumerate(source.groups.tolist()):
-            parent[root(number)] = root(first_of.setdefault(group, number))
-    for first, *others in alike:
-        for number in others:
-            parent[root(number)] = root(first)
-    return np.array([root(number) for number in range(len(source))], np.int64)
-
-
-def _tell(findings: Sequence[Finding], progress: Progress) -> None:
+def _summarize(findings: Sequence[Finding], progress: Progress) -> None:
     by_kind = collections.Counter(finding.kind for finding in findings)
     for kind, count in by_kind.items():
         first = next(finding for finding in findings if finding.kind == kind)

@@ -9,18 +9,13 @@ import tensorflow as tf
 
 from kerastl.config import Config
 from kerastl.data.augment import Augmenter, build_augmenter
-from kerastl.data.datasets import untuned
-from kerastl.data.images import decode, decode_and_resize, smallest_side
-from kerastl.data.sources import Source, digest_all
-from kerastl.data.splits import Splits, count_per_class
-from kerastl.progress import Progress
+from kerastl.data.content import as_numbers, digest_all
+from kerastl.data.images import decode_and_resize
+from kerastl.data.reading import read_in_graph, untuned
+from kerastl.data.source import Source
 
-# Images whose size is looked at to say how they are enlarged.
-_SIZE_SAMPLE = 32
 # Batches that wait, decoded, for the one that is being computed.
 _BATCHES_AHEAD = 2
-# Classes that are shown one by one.
-_MAX_CLASSES_SHOWN = 100
 
 
 class Features(Protocol):
@@ -147,13 +142,13 @@ def _batches(
     """Makes the function from indices, versions included, and sizes in turn to batches."""
     labels = tf.constant(source.labels)
     # A part of the hash tells images apart well enough to give each its random numbers.
-    contents = tf.constant(np.ascontiguousarray(source.contents).view(np.int64)[:, 0])
+    contents = tf.constant(as_numbers(source.contents))
     parallel = {"num_parallel_calls": os.cpu_count() or 1, "deterministic": True}
 
     def load(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         place = index % len(source)
         image = decode_and_resize(
-            source.read(place), image_size=config.image_size, rule=config.resize
+            read_in_graph(source, place), image_size=config.image_size, rule=config.resize
         )
         if augmenter is not None:
             image = augmenter(image, index // len(source), contents[place])
@@ -188,34 +183,3 @@ def _prefetch(dataset: tf.data.Dataset) -> tf.data.Dataset:
             tf.data.experimental.prefetch_to_device("/GPU:0", buffer_size=_BATCHES_AHEAD)
         )
     return dataset.prefetch(_BATCHES_AHEAD)
-
-
-def describe(splits: Splits, config: Config, progress: Progress) -> None:
-    """Writes the images of each class and split, and how far small images are enlarged."""
-    source = splits.source
-    counts = {
-        name: count_per_class(source, indices) for name, indices in splits.items() if len(indices)
-    }
-    totals = ", ".join(f"{name} {int(count.sum())}" for name, count in counts.items())
-    progress.line(
-        f"{source.name}: {len(source.class_names)} classes, {len(source)} images: {totals}."
-    )
-    for label, class_name in enumerate(source.class_names[:_MAX_CLASSES_SHOWN]):
-        of_class = ", ".join(f"{name} {count[label]}" for name, count in counts.items())
-        progress.line(f"  {class_name}: {of_class}")
-    if len(source.class_names) > _MAX_CLASSES_SHOWN:
-        progress.line(f"  and {len(source.class_names) - _MAX_CLASSES_SHOWN} more classes")
-    sample = splits.train[:: max(1, len(splits.train) // _SIZE_SAMPLE)][:_SIZE_SAMPLE]
-    # What is not enlarged may come smaller than it is.
-    side = smallest_side(config.image_size)
-    images = [decode(source.read(tf.constant(index)), smallest_side=side) for index in sample]
-    side_of = max if config.resize == "pad" else min
-    sides = np.array([side_of(image.shape[:2]) for image in images])
-    small = sides[sides < config.image_size]
-    if len(small):
-        usual = float(np.median(small))
-        share = "" if len(small) == len(sides) else f" ({len(small)} of {len(sides)} looked at)"
-        progress.line(
-            f"Images of {usual:.0f} px{share} are enlarged {config.image_size / usual:.3g} times "
-            f"to {config.image_size} px."
-        )

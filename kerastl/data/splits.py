@@ -1,20 +1,24 @@
-"""Deals a source's images to training, validation and test, the same way every time."""
+"""Splits a source's images into training, validation and test, the same way every time."""
 
 import csv
 import dataclasses
+import functools
 import hashlib
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from kerastl.config import Config
-from kerastl.data.dealing import Sizes, count_sizes, deal_clusters
-from kerastl.data.sources import Source
+from kerastl.data.content import as_keys
+from kerastl.data.labels import SPLITS
+from kerastl.data.source import Source
+from kerastl.data.stratify import Sizes, assign_clusters, count_sizes
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import count_of
 
-_PARTS = ("train", "validation", "test", "unused")
+# With the training images that `examples_per_class` leaves out.
+_ALL = (*SPLITS, "unused")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -24,10 +28,10 @@ class Splits:
     Attributes:
         source: Where the images are.
         train: Images to learn from, in an order that their content decides: training depends on
-            what the data hold and not on how they are named or sorted. The others are in the
-            source's order.
+            the data and not on how they are named or sorted. The others are in the source's
+            order.
         validation: Images that choose the best weights.
-        test: Images that are looked at once, at the end.
+        test: Images that are evaluated once, at the end.
         unused: Training images left out by `examples_per_class`.
     """
 
@@ -37,36 +41,43 @@ class Splits:
     test: np.ndarray
     unused: np.ndarray
 
+    @functools.cached_property
     def clusters(self) -> np.ndarray:
-        """Numbers the source's images; those that belong on one side have the same number."""
+        """Number of each image of the source, int64 (images,), the same for what stays together."""
         return _clusters(self.source)
 
     def seen_before(self) -> np.ndarray:
-        """Says of each test image whether training or validation has it too, bool (test,)."""
-        clusters = self.clusters()
+        """Finds the test images that training or validation has too, bool (test,)."""
+        clusters = self.clusters
         return np.isin(clusters[self.test], clusters[np.concatenate([self.train, self.validation])])
 
     def items(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yields each split's name and indices."""
-        for name in _PARTS:
+        for name in _ALL:
             yield name, getattr(self, name)
 
 
-def deal(source: Source, config: Config) -> Splits:
-    """Keeps the splits that the source brings and splits off what it does not.
+def make_splits(
+    source: Source, config: Config, *, earlier: Mapping[str, str] | None = None
+) -> Splits:
+    """Keeps the splits that the source brings and splits off the missing ones.
 
     Within a class, images are ranked by a hash of their content and the seed and cut at the
     fraction, so neither their names nor their order matter, and most stay where they were
     when others are added. Images of the same content or group are on one side, so a fraction
     may be missed by what they take together. Every class has at least one image in each split.
 
-    With `config.splits_from`, images that an earlier run had stay where they were, and only
-    new ones are dealt. With `config.small_classes` "train", a class that is too small to be in
-    every split is in training alone.
+    With `config.small_classes` "train", a class that is too small to be in every split is in
+    training alone.
+
+    Args:
+        source: The images.
+        config: Fractions, limits and the seed.
+        earlier: Splits of an earlier run, see `read_earlier`: its images stay where they were,
+            and only new ones are split.
 
     Raises:
-        UsageError: If a class has too few images, or groups of them, to be in every split, or
-            the earlier run's splits cannot be read.
+        UsageError: If a class has too few images, or groups of them, to be in every split.
     """
     rank = _ranks(source.contents, config.seed)
     given = {name: np.flatnonzero(source.given_splits == name) for name in ("validation", "test")}
@@ -75,9 +86,8 @@ def deal(source: Source, config: Config) -> Splits:
         for name, indices in given.items()
         if not len(indices)
     }
-    earlier = read_earlier(config.splits_from) if config.splits_from else {}
     sides = _name_sides(
-        source, rank, fractions, earlier, may_be_small=config.small_classes == "train"
+        source, rank, fractions, earlier or {}, may_be_small=config.small_classes == "train"
     )
     train, unused = [], []
     for label in range(len(source.class_names)):
@@ -97,7 +107,7 @@ def deal(source: Source, config: Config) -> Splits:
 
 
 def restore(source: Source, path: pathlib.Path) -> Splits:
-    """Gives a run's splits back from its `splits.csv`, each in the order of the source.
+    """Restores a run's splits from its `splits.csv`, each in the order of the source.
 
     Args:
         source: The same data.
@@ -107,34 +117,44 @@ def restore(source: Source, path: pathlib.Path) -> Splits:
         ValueError: If it lists other images.
     """
     with path.open(encoding="utf-8", newline="") as file:
-        # By their place: one name may stand for several images.
+        # By their position: one name may stand for several images.
         rows = [(row["example"], row["split"]) for row in csv.DictReader(file)]
     if [example for example, _ in rows] != list(source.examples):
         raise ValueError(f"{path} does not list the images of {source.name}")
     names = np.array([split for _, split in rows])
-    return Splits(source, **{name: np.flatnonzero(names == name) for name in _PARTS})
+    return Splits(source, **{name: np.flatnonzero(names == name) for name in _ALL})
 
 
 def read_earlier(path: str) -> dict[str, str]:
-    """Reads a `splits.csv`: the split of each example, "train" for those left out of it.
+    """Reads the split of each example from a `splits.csv`; unused ones count as "train".
 
     Raises:
-        UsageError: If it cannot be read as one.
+        UsageError: If the file is not a run's `splits.csv`.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, strict=True))
         earlier = {row["example"]: row["split"] for row in rows}
     except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
-        raise _no_splits(path, "cannot be read as the splits.csv of a run") from error
+        raise _not_splits(path, "cannot be read as the splits.csv of a run") from error
     if not earlier:
-        raise _no_splits(path, "names no image")
-    if strange := set(earlier.values()) - set(_PARTS):
-        raise _no_splits(path, f"has {min(map(str, strange))!r} as a split")
+        raise _not_splits(path, "names no image")
+    if strange := set(earlier.values()) - set(_ALL):
+        raise _not_splits(path, f"has {min(map(str, strange))!r} as a split")
     return {example: split.replace("unused", "train") for example, split in earlier.items()}
 
 
-def _no_splits(path: str, problem: str) -> UsageError:
+def count_per_class(source: Source, indices: np.ndarray) -> np.ndarray:
+    """Counts the images of each class among `indices`, int64 (classes,)."""
+    return np.bincount(source.labels[indices], minlength=len(source.class_names))
+
+
+def spread(count: int, most: int = 256) -> np.ndarray:
+    """Chooses at most so many of `count` positions, evenly spaced from the first to the last."""
+    return np.unique(np.linspace(0, count - 1, most).astype(np.int64))
+
+
+def _not_splits(path: str, problem: str) -> UsageError:
     return bad_value("splits_from", path, problem, "Give one, as in runs/first/splits.csv")
 
 
@@ -142,11 +162,11 @@ def _name_sides(
     source: Source,
     rank: np.ndarray,
     fractions: dict[str, float],
-    earlier: dict[str, str],
+    earlier: Mapping[str, str],
     *,
     may_be_small: bool,
 ) -> np.ndarray:
-    """Names the split of each image; what is on one side goes there together."""
+    """Names the split of each image; clusters stay together."""
     sides = source.given_splits.astype("<U10")
     clusters = _clusters(source)
     in_train = np.flatnonzero(sides == "train")
@@ -156,31 +176,31 @@ def _name_sides(
         for index in in_train.tolist()
         if source.examples[index] in earlier
     }
-    dealt: dict[int, str] = {}
+    side_of: dict[int, str] = {}
     for index, side in old.items():
-        # Training first: what it has seen is no test of it.
-        if dealt.get(int(clusters[index])) != "train":
-            dealt[int(clusters[index])] = side
-    free = sizes.keys() - dealt.keys()
-    deal_clusters(sizes, fractions, dealt)
-    _look_at_classes(source, sizes, dealt, free, ["train", *fractions], may_be_small=may_be_small)
-    if empty := [name for name in fractions if name not in dealt.values()]:
+        # Training first: images that it has seen cannot test it.
+        if side_of.get(int(clusters[index])) != "train":
+            side_of[int(clusters[index])] = side
+    free = sizes.keys() - side_of.keys()
+    assign_clusters(sizes, fractions, side_of)
+    _check_classes(source, sizes, side_of, free, ["train", *fractions], may_be_small=may_be_small)
+    if empty := [name for name in fractions if name not in side_of.values()]:
         raise bad_value(
             "dataset",
             source.name,
             f"has no class with enough images for {' and '.join(empty)}",
             f"Give one at least {1 + len(fractions)} images that may be apart",
         )
-    sides[in_train] = [dealt[cluster] for cluster in clusters[in_train].tolist()]
+    sides[in_train] = [side_of[cluster] for cluster in clusters[in_train].tolist()]
     for index, side in old.items():
         sides[index] = side
     return sides
 
 
-def _look_at_classes(
+def _check_classes(
     source: Source,
     sizes: Sizes,
-    dealt: dict[int, str],
+    side_of: dict[int, str],
     free: set[int],
     splits: list[str],
     *,
@@ -188,18 +208,18 @@ def _look_at_classes(
 ) -> None:
     """Refuses classes that are not in every split, or puts them into training alone.
 
-    A class of which an earlier run has dealt a part only has to be in training.
+    A class that is partly in an earlier run only has to be in training.
     """
     clusters_of: dict[int, list[int]] = {label: [] for label in range(len(source.class_names))}
     for cluster, counts in sizes.items():
         for label in counts:
             clusters_of[label].append(cluster)
     for label, of_class in clusters_of.items():
-        missing = set(splits) - {dealt[cluster] for cluster in of_class}
+        missing = set(splits) - {side_of[cluster] for cluster in of_class}
         if missing and may_be_small:
             alone = [cluster for cluster in free.intersection(of_class) if len(sizes[cluster]) == 1]
-            dealt |= dict.fromkeys(alone, "train")
-            missing &= {"train"} - {dealt[cluster] for cluster in of_class}
+            side_of |= dict.fromkeys(alone, "train")
+            missing &= {"train"} - {side_of[cluster] for cluster in of_class}
         elif not free.issuperset(of_class):
             missing &= {"train"}
         if missing:
@@ -210,7 +230,7 @@ def _look_at_classes(
                     source.name,
                     f"class {source.class_names[label]!r} has {count_of(images, 'image')}, none of "
                     "which the earlier run of splits_from leaves for training",
-                    "Give the class more images, or deal anew without splits_from",
+                    "Give the class more images, or make new splits without splits_from",
                 )
             raise _too_small(source, label, images, len(of_class), splits)
 
@@ -222,7 +242,7 @@ def _too_small(
     if clusters < images:
         together = f" in {count_of(clusters, 'group')} of equal, nearly equal or grouped images"
     apart = " that may be apart (see --near_duplicates)" if together else ""
-    train = ", or add --small_classes=train to learn it from all that it has and judge it by none"
+    train = ", or add --small_classes=train to use all of it for training and evaluate none of it"
     return bad_value(
         "dataset",
         source.name,
@@ -237,16 +257,10 @@ def _sorted(indices: np.ndarray, *keys: np.ndarray) -> np.ndarray:
 
 
 def _clusters(source: Source) -> np.ndarray:
-    """Numbers what belongs on one side, int64 (images,)."""
+    """Numbers images, those that stay together alike, int64 (images,)."""
     if source.groups is not None:
         return np.unique(source.groups, return_inverse=True)[1]
-    contents = np.ascontiguousarray(source.contents).view("S16").reshape(-1)
-    return np.unique(contents, return_inverse=True)[1]
-
-
-def count_per_class(source: Source, indices: np.ndarray) -> np.ndarray:
-    """Counts the images of each class among `indices`, int64 (classes,)."""
-    return np.bincount(source.labels[indices], minlength=len(source.class_names))
+    return np.unique(as_keys(source.contents), return_inverse=True)[1]
 
 
 def _ranks(contents: np.ndarray, seed: int) -> np.ndarray:

@@ -14,8 +14,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from kerastl.data.datasets import untuned
-from kerastl.data.sources import Source, digest_all
+from kerastl.data.content import digest_all
+from kerastl.data.labels import SPLIT_NAMES
+from kerastl.data.reading import untuned
+from kerastl.data.source import Source
 from kerastl.errors import KerastlError, bad_value, closest
 from kerastl.progress import Progress
 
@@ -26,15 +28,6 @@ _BYTES_AFTER_RECORD = 4
 
 # Records in memory while a file is looked through.
 _RECORDS_AT_ONCE = 256
-
-_SPLIT_NAMES = {
-    "train": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-}
 
 
 def read_tfds(name: str, *, data_dir: str, progress: Progress) -> Source:
@@ -56,7 +49,7 @@ def read_tfds(name: str, *, data_dir: str, progress: Progress) -> Source:
     if not is_prepared:
         _download(builder, name, progress)
     image_key, label_key = _find_features(builder, name)
-    splits = {split: _SPLIT_NAMES[split] for split in builder.info.splits if split in _SPLIT_NAMES}
+    splits = {split: SPLIT_NAMES[split] for split in builder.info.splits if split in SPLIT_NAMES}
     left_out = sorted(set(builder.info.splits) - set(splits))
     if left_out:
         progress.line(f"{builder.info.full_name}: splits not used: {', '.join(left_out)}.")

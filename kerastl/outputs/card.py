@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from kerastl.config import Config
-from kerastl.data.sources import Source
+from kerastl.data.source import Source
 from kerastl.version import VERSION
 
 _SCORES = (

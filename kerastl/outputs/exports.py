@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from kerastl.config import Config
 from kerastl.data.pipeline import evaluation_dataset
-from kerastl.data.splits import Splits
+from kerastl.data.splits import Splits, spread
 from kerastl.errors import KerastlError
 from kerastl.model.build import LOGITS
 from kerastl.outputs.card import model_card
@@ -23,7 +23,6 @@ from kerastl.outputs.judging import Unfit, check, result, table
 from kerastl.outputs.parity import Unusable, ask, write_questions
 from kerastl.outputs.savedmodel import write_card, write_savedmodel
 from kerastl.progress import Progress, count_of
-from kerastl.training.checks import spread
 from kerastl.training.evaluate import Evaluation
 from kerastl.writing import explained, remove_leftovers, scratch_directory
 
@@ -92,7 +91,7 @@ def export_checked(
     remove_leftovers(export_dir)
     with scratch_directory(export_dir, field=_FIELD) as scratch:
         questions = scratch / "questions"
-        files = (source.read(tf.constant(index)).numpy() for index in asked)
+        files = (source.read(index) for index in asked)
         write_questions(questions, files, field=_FIELD)
         for name in config.formats:
             progress.status(f"Export: {name}, asked about {count_of(len(asked), 'test image')}")

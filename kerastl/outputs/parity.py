@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kerastl.data.datasets import untuned
 from kerastl.data.images import decode, smallest_side
+from kerastl.data.reading import untuned
+from kerastl.data.splits import spread
 from kerastl.outputs.opening import open_artefact
 from kerastl.outputs.runtimes import Artefact, decode_all
 from kerastl.writing import explained
@@ -186,7 +187,7 @@ def _ask_signatures(artefact: Artefact, files: tf.data.Dataset, count: int) -> d
     sample: Sequence[int] = []
     named, confidence, of_pixels, of_logits, features = [], [], [], [], []
     if signatures := artefact.signatures:
-        sample = np.unique(np.linspace(0, count - 1, _SENT_AS_PIXELS).astype(int)).tolist()
+        sample = spread(count, _SENT_AS_PIXELS).tolist()
         # The pixels that files are decoded to on their way into the network.
         side = smallest_side(artefact.card["input"]["image_size"])
         chosen = set(sample)

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.config import Config
-from kerastl.data.sources import Finding
+from kerastl.data.source import Finding
 from kerastl.data.splits import Splits
 from kerastl.outputs.formats import CARD
 from kerastl.outputs.paths import CHECKPOINT

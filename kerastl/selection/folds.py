@@ -76,7 +76,7 @@ def check_enough(splits: Splits) -> None:
     Raises:
         UsageError: If fewer than two classes have images that may be apart.
     """
-    labels, clusters = splits.source.labels[splits.train], splits.clusters()[splits.train]
+    labels, clusters = splits.source.labels[splits.train], splits.clusters[splits.train]
     pairs = np.unique(np.stack([labels, clusters]), axis=1)
     apart = np.bincount(pairs[0]) > 1
     if apart.sum() <= 1:

@@ -81,7 +81,7 @@ def measure(
     """
     check_enough(splits)
     source = splits.source
-    labels, clusters = source.labels[splits.train], splits.clusters()[splits.train]
+    labels, clusters = source.labels[splits.train], splits.clusters[splits.train]
     folds = deal_folds(labels, clusters, count=REPEATS, seed=seed)
     parts = _parts(folds, labels, clusters, seed=seed)
     if len(parts) < _FEWEST_SIZES:

@@ -77,7 +77,7 @@ def rank(
 
 def _part(splits: Splits, fraction: float) -> Splits:
     """Takes a part of the training images alone, with as many groups of a class as folds."""
-    labels, clusters = splits.source.labels[splits.train], splits.clusters()[splits.train]
+    labels, clusters = splits.source.labels[splits.train], splits.clusters[splits.train]
     taken = take_part(labels, clusters, fraction=fraction, seed=0, fewest_groups=FOLDS)
     none = splits.train[:0]
     return dataclasses.replace(splits, train=splits.train[taken], validation=none, test=none)
@@ -118,7 +118,7 @@ def _judged(network: Network, splits: Splits, progress: Progress) -> Row:
     if not np.isfinite(features).all():
         return Row(config=config, reason="its features are not finite")
     labels = splits.source.labels[splits.train]
-    clusters = splits.clusters()[splits.train]
+    clusters = splits.clusters[splits.train]
     judged = judge(
         features,
         labels,

@@ -5,7 +5,8 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 
-from kerastl.data.files import list_images, list_paths
+from kerastl.data.folders import list_images
+from kerastl.data.tables import list_paths
 from kerastl.errors import bad_value
 
 # Reads paths from standard input.

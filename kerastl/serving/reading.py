@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator
 
-from kerastl.data.sources import read_file
+from kerastl.data.content import read_file
 
 # Files that are read, or wait to be taken, at a time.
 _AHEAD = 64

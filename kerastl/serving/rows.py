@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerastl.data.sources import readable
+from kerastl.data.content import readable
 from kerastl.errors import bad_value
 from kerastl.progress import Progress
 from kerastl.writing import explained, replacing

@@ -223,11 +223,6 @@ def check_restored(accuracy: float, best: float, num_images: int) -> Check:
     )
 
 
-def spread(count: int, most: int = 256) -> np.ndarray:
-    """Chooses up to `most` of `count` positions, evenly."""
-    return np.unique(np.linspace(0, count - 1, most).astype(np.int64))
-
-
 def check_agreement(stored: np.ndarray, whole: np.ndarray, *, exact: bool) -> Check:
     """Compares probabilities from stored features with those of the whole network.
 

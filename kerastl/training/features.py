@@ -21,8 +21,9 @@ import tensorflow as tf
 
 from kerastl.config import Config
 from kerastl.data import augment, images
+from kerastl.data.content import as_keys
 from kerastl.data.pipeline import version_digests, version_indices, versions_dataset
-from kerastl.data.sources import reading_errors
+from kerastl.data.reading import reading_errors
 from kerastl.data.splits import Splits
 from kerastl.device import has_gpu
 from kerastl.model import build
@@ -139,7 +140,7 @@ class FrozenPart:
         trained = version_indices(splits.source, splits.train, config)
         used = np.concatenate([trained, splits.validation, splits.test])
         # The same content may be there twice.
-        contents = self._digests[used].view("S16").reshape(-1)
+        contents = as_keys(self._digests[used])
         self._used = used[np.sort(np.unique(contents, return_index=True)[1])]
         for boundary in sorted(boundaries, key=lambda boundary: boundary.position):
             store = self._open(boundary, config.cache_path, progress)

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from kerastl.data.content import HASH, as_keys
 from kerastl.errors import KerastlError
 from kerastl.writing import (
     STALE_SECONDS,
@@ -47,7 +48,6 @@ _ROWS_PER_SEGMENT = 2048
 _FIELD = "cache_dir"
 _ABOUT = "about.json"
 _LOCK = "lock"
-_DIGEST_BYTES = 16
 # An index is its number of rows, their digests, their checksums, and a checksum of all that.
 _COUNT = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
@@ -116,7 +116,7 @@ class FeatureStore:
         self._paths = [segment.path for segment in segments]
         self._starts = np.cumsum([0, *(len(segment.digests) for segment in segments)])
         keys = np.concatenate(
-            [np.zeros(0, "S16"), *(_as_keys(segment.digests) for segment in segments)]
+            [np.zeros(0, HASH), *(as_keys(segment.digests) for segment in segments)]
         )
         valid = np.concatenate([np.zeros(0, bool), *(segment.valid for segment in segments)])
         self._keys, first = np.unique(keys[valid], return_index=True)
@@ -130,7 +130,7 @@ class FeatureStore:
         Args:
             digests: Hashes of the images' content, uint8 (images, 16).
         """
-        keys = _as_keys(digests)
+        keys = as_keys(digests)
         if not len(self._keys):
             return np.full(len(keys), -1)
         place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
@@ -185,7 +185,7 @@ class FeatureStore:
 
     def bytes_for(self, rows: int) -> int:
         """Counts the bytes that so many rows take on disk."""
-        return rows * (self._row_bytes + _DIGEST_BYTES) + (
+        return rows * (self._row_bytes + HASH.itemsize) + (
             math.ceil(rows / _ROWS_PER_CHECKSUM) * _CHECKSUM.size
         )
 
@@ -419,8 +419,8 @@ def _read_index(index: pathlib.Path) -> tuple[np.ndarray, np.ndarray] | None:
     if len(body) < _COUNT.size or _CHECKSUM.pack(zlib.crc32(body)) != end:
         return None
     (count,) = _COUNT.unpack_from(body)
-    middle = _COUNT.size + count * _DIGEST_BYTES
-    digests = np.frombuffer(body[_COUNT.size : middle], np.uint8).reshape(count, _DIGEST_BYTES)
+    middle = _COUNT.size + count * HASH.itemsize
+    digests = np.frombuffer(body[_COUNT.size : middle], np.uint8).reshape(count, HASH.itemsize)
     return digests, np.frombuffer(body[middle:], "<u4")
 
 
@@ -456,10 +456,6 @@ def _lock_shared(path: pathlib.Path) -> int:
             if os.fstat(lock).st_nlink:
                 return lock
             os.close(lock)
-
-
-def _as_keys(digests: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(digests).view("S16").reshape(-1)
 
 
 def _read_about(path: pathlib.Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.config import Config
-from kerastl.data.sources import reading_errors
+from kerastl.data.reading import reading_errors
 from kerastl.data.splits import Splits
 from kerastl.outputs.record import PREDICTIONS, read_predictions
 from kerastl.progress import Progress

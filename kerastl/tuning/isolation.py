@@ -21,7 +21,6 @@ from kerastl import environment
 from kerastl.config import Config
 from kerastl.errors import KerastlError
 from kerastl.progress import Progress
-from kerastl.run import read_data
 
 if TYPE_CHECKING:
     from kerastl.tuning.trial_run import Answer, Trainer
@@ -177,6 +176,7 @@ def _serve(pipe: connection.Connection) -> None:
     """Answers until the other end is closed."""
     config: Config = pipe.recv()
     with environment.ready(config.precision, config.seed, Progress()):
+        from kerastl.data.opening import open_data  # noqa: PLC0415
         from kerastl.tuning.trial_run import Trainer, without_test  # noqa: PLC0415  imports Keras
 
         trainer = None
@@ -185,7 +185,7 @@ def _serve(pipe: connection.Connection) -> None:
             try:
                 # Inside, so that data which are gone meanwhile are a reason too.
                 if trainer is None:
-                    trainer = Trainer(without_test(read_data(config, None, Progress())))
+                    trainer = Trainer(without_test(open_data(config, None, Progress())))
                 if asked is None:
                     trainer.open(config)
                     continue

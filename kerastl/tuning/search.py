@@ -16,7 +16,7 @@ from kerastl.errors import KerastlError
 from kerastl.model.backbones import bundled_size_note, check_weights, find_backbone
 from kerastl.outputs.paths import FINISHED, clear, make_writable, writable_directory
 from kerastl.progress import Progress, count_of
-from kerastl.run import Result, read_data
+from kerastl.run import Result
 from kerastl.tuning import machines
 from kerastl.tuning.directory import (
     ABOUT,
@@ -35,7 +35,7 @@ from kerastl.tuning.space import Space, default_space, read_space
 from kerastl.writing import in_the_end, replace_text
 
 if TYPE_CHECKING:
-    from kerastl.data.sources import Source
+    from kerastl.data.source import Source
     from kerastl.data.splits import Splits
     from kerastl.tuning.hypermodel import TransferHyperModel
     from kerastl.tuning.loop import Board
@@ -148,10 +148,11 @@ def hypermodel(
     progress = Progress(sys.stdout) if progress is None else progress
     known_space = _check(config, space, source)
     environment.prepare(progress)
-    from kerastl.tuning.blocks import check_blocks  # noqa: PLC0415  as in _Search
+    from kerastl.data.opening import open_data  # noqa: PLC0415  as in _Search
+    from kerastl.tuning.blocks import check_blocks  # noqa: PLC0415
     from kerastl.tuning.hypermodel import TransferHyperModel  # noqa: PLC0415
 
-    splits = read_data(config, source, progress)
+    splits = open_data(config, source, progress)
     known_space = known_space or _default_space(config)
     check_blocks(known_space)
     return TransferHyperModel(known_space, splits)
@@ -372,7 +373,9 @@ def _how_to_go_on(config: Config) -> Iterator[None]:
 def _read(
     config: Config, source: "Source | None", isolated: Isolated | None, progress: Progress
 ) -> "Splits":
-    splits = read_data(config, source, progress)
+    from kerastl.data.opening import open_data  # noqa: PLC0415  as in _Search
+
+    splits = open_data(config, source, progress)
     if isolated:
         # Only now, when what was seen of the images is remembered.
         isolated.open()

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.config import Config
-from kerastl.data.sources import reading_errors
+from kerastl.data.reading import reading_errors
 from kerastl.data.splits import Splits
 from kerastl.model.build import DROPOUT
 from kerastl.model.network import Network, open_network

@@ -126,7 +126,7 @@ def test_stop_names_every_file_that_cannot_be_used(everything, monkeypatch, capf
     assert listed == {f"{name} {reason}" for name, reason in bad.items()}
     assert err.count("\n") == 1
     assert f"{len(bad)} files cannot be used: " in err
-    assert err.endswith("Mend, convert or remove them, or add --on_bad_image=skip.\n")
+    assert err.endswith("Repair, convert or remove them, or add --on_bad_image=skip.\n")
     assert not (root / "run/splits.csv").exists()
 
 
@@ -158,5 +158,5 @@ def test_skip_accounts_for_every_file(everything, monkeypatch, capfd):
     }
     assert set(found["no ending"]) == {"2/no_ending"}
     assert set(found["same image in two classes"]) == {"2/twice.bmp"}
-    assert set(found["one colour"]) == {"2/flat.png"}
+    assert set(found["one color"]) == {"2/flat.png"}
     assert set(found["unusual size"]) == {"2/scan.jpg"}

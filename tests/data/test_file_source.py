@@ -6,15 +6,16 @@ import os
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image, ImageDraw
 
 import fakes
 import kerastl
-from kerastl.data import facts, file_source, sources
-from kerastl.data.audit import read_source
+from kerastl.data import content, files, inspection
+from kerastl.data.duplicates import find_near_duplicates
 from kerastl.data.images import decode
-from kerastl.data.splits import deal
+from kerastl.data.inspection import Inspection
+from kerastl.data.opening import open_source
+from kerastl.data.splits import make_splits
 from kerastl.errors import UsageError
 from kerastl.progress import Progress
 
@@ -46,13 +47,13 @@ def config_of(tmp_path, **changes):
 
 def read(config):
     said = io.StringIO()
-    return read_source(config, Progress(said)), said.getvalue()
+    return open_source(config, Progress(said)), said.getvalue()
 
 
 def refusal(config):
     said = io.StringIO()
     with pytest.raises(UsageError) as caught:
-        read_source(config, Progress(said))
+        open_source(config, Progress(said))
     assert "\n" not in str(caught.value)
     return str(caught.value), said.getvalue()
 
@@ -70,7 +71,7 @@ def test_folder_becomes_a_source(tmp_path):
     assert source.findings == ()
     assert "36 files found: 36 used, 0 skipped, 0 ignored." in said
     for number in (0, 17, 35):
-        means = decode(source.read(tf.constant(number))).numpy().mean((0, 1))
+        means = decode(source.read(number)).numpy().mean((0, 1))
         assert np.abs(means - list(fakes.COLOURS.values())[source.labels[number]]).max() < 20
 
 
@@ -94,7 +95,7 @@ def spoil(root):
 def test_traceback_in_python_lists_all_unusable_files(tmp_path):
     bad = spoil(write_rgb36(tmp_path / "data"))
     with pytest.raises(UsageError) as caught:
-        read_source(config_of(tmp_path), Progress())
+        open_source(config_of(tmp_path), Progress())
     assert set(caught.value.__notes__[0].splitlines()) == {f"{n} {why}" for n, why in bad.items()}
 
 
@@ -102,7 +103,9 @@ def test_unusable_files_stop_the_run_and_are_all_listed(tmp_path):
     bad = spoil(write_rgb36(tmp_path / "data"))
     message, said = refusal(config_of(tmp_path))
     assert f"folder:{tmp_path / 'data'}': 5 files cannot be used: " in message
-    assert message.endswith("and 2 more. Mend, convert or remove them, or add --on_bad_image=skip.")
+    assert message.endswith(
+        "and 2 more. Repair, convert or remove them, or add --on_bad_image=skip."
+    )
     listed = [line.strip() for line in said.splitlines() if line.startswith("  ")]
     assert sorted(listed) == sorted(f"{name} {reason}" for name, reason in bad.items())
 
@@ -125,7 +128,7 @@ def test_content_and_not_the_name_decides(tmp_path):
     assert len(source) == 10
     for number, example in enumerate(source.examples):
         if "/x" in example:
-            pixels = decode(source.read(tf.constant(number))).numpy()
+            pixels = decode(source.read(number)).numpy()
             assert pixels.shape == (30, 20, 3)
             assert np.abs(pixels.mean((0, 1)) - (200, 30, 60)).max() < 1
 
@@ -140,7 +143,7 @@ def test_same_image_is_found_in_any_form_and_name(tmp_path):
     assert kinds(source) == {
         ("red/00.png", "same image in two classes", "blue/wrong.webp"),
         ("red/copy.bmp", "same image in two classes", "blue/wrong.webp"),
-        ("green/flat.png", "one colour", ""),
+        ("green/flat.png", "one color", ""),
         ("green/flat.png", "unusual size", ""),
     }
     assert "Audit: same image in two classes: 2, as red/00.png and blue/wrong.webp." in said
@@ -155,7 +158,7 @@ def test_same_images_are_on_one_side_whatever_the_seed(tmp_path):
     for seed in range(5):
         config = config_of(tmp_path, seed=seed, validation_fraction=0.2, test_fraction=0.2)
         source, _ = read(config)
-        splits = deal(source, config)
+        splits = make_splits(source, config)
         side = {
             source.examples[index]: name for name, indices in splits.items() for index in indices
         }
@@ -179,7 +182,7 @@ def test_groups_of_a_table_are_on_one_side(tmp_path):
     (root / "list.csv").write_text("\n".join(["image,label,group", *rows]))
     config = config_of(tmp_path, dataset=f"csv:{root / 'list.csv'}", validation_fraction=0.25)
     source, _ = read(config)
-    splits = deal(source, config)
+    splits = make_splits(source, config)
     sides = {}
     for name, indices in splits.items():
         for index in indices:
@@ -198,14 +201,14 @@ def test_class_that_cannot_be_apart_is_refused(tmp_path):
     with pytest.raises(
         UsageError, match=r"'blue' has 4 training images in 1 group of equal, nearly equal or"
     ):
-        deal(source, config)
+        make_splits(source, config)
 
 
 def test_empty_class_and_alike_names_are_refused(tmp_path):
     root = write_rgb36(tmp_path / "data")
     (root / "amber").mkdir()
     message, _ = refusal(config_of(tmp_path))
-    assert "class 'amber' has no image that can be used. Add some or remove the class." in message
+    assert "class 'amber' has no usable image. Add some or remove the class." in message
     (root / "amber").rmdir()
     (root / "Red ").mkdir()
     Image.new("RGB", (9, 9)).save(root / "Red " / "1.png")
@@ -226,10 +229,10 @@ def test_single_class_is_refused(tmp_path):
 def test_second_look_reads_only_what_has_changed(tmp_path, monkeypatch):
     root = write_rgb36(tmp_path / "data")
     looked = []
-    look = facts._look
+    look = inspection._inspect_one
     monkeypatch.setattr(
-        facts,
-        "_look",
+        inspection,
+        "_inspect_one",
         lambda source, place: looked.append(source.examples[place]) or look(source, place),
     )
     first, _ = read(config_of(tmp_path))
@@ -241,7 +244,7 @@ def test_second_look_reads_only_what_has_changed(tmp_path, monkeypatch):
     second, said = read(config_of(tmp_path))
     # A file that was only renamed has the content that it had.
     assert sorted(looked) == ["blue/00.jpg", "green/new.jpg"]
-    assert "Audit: 2 images looked at" in said
+    assert "Audit: 2 images inspected" in said
     assert "35 known from before." in said
     assert len(second) == 37
     changed = first.examples.index("blue/00.jpg")
@@ -300,7 +303,7 @@ def test_nearly_the_same_is_found_and_what_only_resembles_it_is_not(tmp_path):
         assert finding.kind == f"nearly the same image {where}"
     for seed in range(4):
         config = config_of(tmp_path, seed=seed, validation_fraction=0.3, test_fraction=0.3)
-        splits = deal(source, config)
+        splits = make_splits(source, config)
         side = {
             source.examples[index]: name for name, indices in splits.items() for index in indices
         }
@@ -310,12 +313,12 @@ def test_nearly_the_same_is_found_and_what_only_resembles_it_is_not(tmp_path):
 def test_small_steps_do_not_join_pictures_that_are_unlike():
     def fact(levels):
         fields = np.repeat([0, 190], 96).astype(np.uint8) + np.uint8(levels)
-        return facts.Facts("", "", f"{levels:02d}", gist="0" * 16 + fields.tobytes().hex())
+        return Inspection("", "", f"{levels:02d}", descriptor="0" * 16 + fields.tobytes().hex())
 
     steps = [fact(levels) for levels in range(0, 60, 6)]
-    assert list(facts.near_duplicates(steps)) == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
+    assert list(find_near_duplicates(steps)) == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
     backwards = [
-        sorted(9 - number for number in found) for found in facts.near_duplicates(steps[::-1])
+        sorted(9 - number for number in found) for found in find_near_duplicates(steps[::-1])
     ]
     assert backwards == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
 
@@ -367,7 +370,7 @@ def test_damaged_memory_is_begun_anew(tmp_path):
     (tmp_path / "cache/audit.sqlite").write_bytes(b"junk" * 1000)
     second, said = read(config_of(tmp_path))
     assert second.fingerprint() == first.fingerprint()
-    assert "36 images looked at" in said
+    assert "36 images inspected" in said
 
 
 def test_content_that_changed_behind_its_time_is_seen(tmp_path):
@@ -400,8 +403,8 @@ def test_file_replaced_during_a_run_stops_it_in_one_line(tmp_path, monkeypatch, 
     with pytest.raises(kerastl.KerastlError) as caught:
         kerastl.run(config, progress=Meddler())
     assert str(caught.value) == (
-        f"dataset='folder:{root}': red/03.png was changed while it was in use (has another content "
-        "now). Leave the data alone during a run and start again."
+        f"dataset='folder:{root}': red/03.png changed while it was in use (its content is "
+        "different now). Leave the data alone during a run and start again."
     )
     # The next run takes it as it is now.
     kerastl.run(config, progress=Progress())
@@ -447,16 +450,16 @@ def test_file_half_written_while_it_is_looked_at_is_not_remembered_so(tmp_path, 
     root = write_rgb36(tmp_path / "data")
     path = root / "red/00.jpg"
     whole = path.read_bytes()
-    digest_files = file_source.digest_files
+    digest_files = files._digest_files
 
     def then_cut(*arguments, **options):
         digests = digest_files(*arguments, **options)
         path.write_bytes(whole[:500])
         return digests
 
-    monkeypatch.setattr(file_source, "digest_files", then_cut)
+    monkeypatch.setattr(files, "_digest_files", then_cut)
     message, _ = refusal(config_of(tmp_path))
-    assert "red/00.jpg was changed while it was looked at" in message
+    assert "red/00.jpg changed while it was being inspected" in message
     monkeypatch.undo()
     path.write_bytes(whole)
     source, _ = read(config_of(tmp_path))
@@ -465,7 +468,7 @@ def test_file_half_written_while_it_is_looked_at_is_not_remembered_so(tmp_path, 
 
 def test_what_a_disk_refused_once_is_read_the_next_time(tmp_path, monkeypatch):
     root = write_rgb36(tmp_path / "data")
-    read_file = sources.read_file
+    read_file = content.read_file
 
     def refuse(path):
         if path.name == "03.jpg" and path.parent.name == "red":
@@ -473,8 +476,8 @@ def test_what_a_disk_refused_once_is_read_the_next_time(tmp_path, monkeypatch):
         return read_file(path)
 
     with monkeypatch.context() as refusing:
-        refusing.setattr(sources, "read_file", refuse)
-        refusing.setattr("kerastl.data.file_source.read_file", refuse)
+        refusing.setattr(content, "read_file", refuse)
+        refusing.setattr("kerastl.data.files.read_file", refuse)
         assert "red/03.jpg Input/output error" in refusal(config_of(tmp_path))[0]
     source, _ = read(config_of(tmp_path))
     assert len(source) == 36

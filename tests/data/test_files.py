@@ -3,7 +3,8 @@ import pathlib
 
 import pytest
 
-from kerastl.data.files import list_folder, list_table
+from kerastl.data.folders import list_folder
+from kerastl.data.tables import list_table
 from kerastl.errors import UsageError
 
 
@@ -59,7 +60,7 @@ def test_litter_is_counted_and_no_class(tmp_path):
     assert listing.ignored == {
         "hidden or litter": 6,
         "outside the class folders": 2,
-        "no images by their ending": 2,
+        "not images by their ending": 2,
     }
     total = sum(len(files) for _, _, files in os.walk(tmp_path))
     assert len(listing.files) + sum(listing.ignored.values()) == total
@@ -165,7 +166,7 @@ def test_wrong_place_is_told_apart(tmp_path):
     touch(tmp_path, "flat/1.jpg", "flat/2.jpg", "split/train/a/1.jpg", "split/other/a/1.jpg")
     (tmp_path / "empty").mkdir()
     assert refusal("folder", tmp_path / "no").endswith("does not exist. Check its path.")
-    assert "is a file and no folder" in refusal("folder", tmp_path / "flat" / "1.jpg")
+    assert "is a file, not a folder" in refusal("folder", tmp_path / "flat" / "1.jpg")
     assert "holds 2 files and no class folders" in refusal("folder", tmp_path / "flat")
     assert "holds no class folders" in refusal("folder", tmp_path / "empty")
     assert "mixes split folders with others (other)" in refusal("folder", tmp_path / "split")
@@ -174,7 +175,7 @@ def test_wrong_place_is_told_apart(tmp_path):
 def test_folder_one_too_high_names_the_one_to_give(tmp_path):
     touch(tmp_path, "archive/train/a/1.jpg", "archive/train/b/2.jpg")
     text = refusal("folder", tmp_path)
-    assert "holds one folder alone, archive, with train and others in it. Give folder:" in text
+    assert "holds a single folder, archive, with train and others in it. Give folder:" in text
     assert text.endswith("/archive.")
 
 
@@ -262,14 +263,14 @@ def test_column_of_another_meaning_may_be_left_alone(tmp_path):
         (
             'path,label\n"a.jpg,red\nb.jpg,blue\n',
             {},
-            "cannot be read behind line 1 (unexpected end",
+            "cannot be read after line 1 (unexpected end",
         ),
         ("path,label\na\0.jpg,red\n", {}, "has a NUL character in line 2. Remove it."),
         ("path,label\na.jpg,\n", {}, "has no label in line 2. Fill it in or remove the line."),
         ("path,label\n,red\n", {}, "has no path in line 2."),
         ("path,label,split\na.jpg,red,hold\n", {}, "has 'hold' as split in line 2. Use train, "),
         ("path,label\na.jpg,red,blue\n", {}, "has more cells than its header in line 2."),
-        ("path,label\na.jpg,red\n", {"label": "lable"}, "label_column='lable': is no column of "),
+        ("path,label\na.jpg,red\n", {"label": "lable"}, "label_column='lable': is not a column"),
         (
             "path,label,Class\na.jpg,0,red\n",
             {},

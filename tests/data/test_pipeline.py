@@ -6,15 +6,12 @@ import tensorflow as tf
 
 import fakes
 from kerastl.config import Config
+from kerastl.data.content import digest_all
 from kerastl.data.images import decode_and_resize
-from kerastl.data.pipeline import (
-    count_steps,
-    describe,
-    evaluation_dataset,
-    training_dataset,
-)
-from kerastl.data.sources import Source, digest_all
-from kerastl.data.splits import Splits, deal
+from kerastl.data.opening import describe
+from kerastl.data.pipeline import count_steps, evaluation_dataset, training_dataset
+from kerastl.data.source import Source
+from kerastl.data.splits import Splits, make_splits
 from kerastl.progress import Progress
 
 
@@ -141,7 +138,7 @@ def test_fewer_images_than_a_batch_are_one_step():
 
 
 def test_validation_images_are_never_trained_on():
-    splits = deal(SOURCE, make_config(validation_fraction=0.2))
+    splits = make_splits(SOURCE, make_config(validation_fraction=0.2))
     trained = {number for order in epochs_of(splits.train, epochs=3) for number in order}
     validated = [
         {
@@ -186,7 +183,7 @@ def test_pixels_are_those_of_the_one_path(rule):
         [batch for batch, _ in evaluation_dataset(source, indices, config).as_numpy_iterator()]
     )
     for index, image in zip(indices, images, strict=True):
-        expected = decode_and_resize(source.read(tf.constant(index)), image_size=10, rule=rule)
+        expected = decode_and_resize(source.read(index), image_size=10, rule=rule)
         np.testing.assert_array_equal(image, expected)
 
 
@@ -199,7 +196,7 @@ def described(splits, **changes):
 def test_description_counts_each_class_in_each_split():
     source = fakes.colour_source(per_class=20)
     config = make_config(examples_per_class=10)
-    assert described(deal(source, config), image_size=16) == [
+    assert described(make_splits(source, config), image_size=16) == [
         "colours: 3 classes, 60 images: train 30, validation 6, test 6, unused 18.",
         "  blue: train 10, validation 2, test 2, unused 6",
         "  green: train 10, validation 2, test 2, unused 6",
@@ -209,14 +206,14 @@ def test_description_counts_each_class_in_each_split():
 
 def test_description_says_how_far_images_are_enlarged():
     # The shorter side counts: 16 of 24 x 16.
-    lines = described(deal(fakes.colour_source(), make_config()), image_size=224)
+    lines = described(make_splits(fakes.colour_source(), make_config()), image_size=224)
     assert lines[-1] == "Images of 16 px are enlarged 14 times to 224 px."
 
 
 def test_description_of_many_classes_is_cut():
     colours = {f"colour {index:03d}": (index, 0, 0) for index in range(103)}
     source = fakes.colour_source(per_class=3, colours=colours)
-    lines = described(deal(source, make_config()), image_size=8)
+    lines = described(make_splits(source, make_config()), image_size=8)
     assert lines[100] == "  colour 099: train 1, validation 1, test 1"
     assert lines[101:] == ["  and 3 more classes"]
 

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import os
 
 import numpy as np
@@ -8,9 +9,12 @@ from sklearn import datasets
 
 import fakes
 from kerastl.config import Config
-from kerastl.data.audit import read_source
+from kerastl.data.builtin import read_digits
+from kerastl.data.content import digest_all, read_file
 from kerastl.data.images import decode
-from kerastl.data.sources import Source, digest_all, read_digits, read_file, reading_errors
+from kerastl.data.opening import open_source
+from kerastl.data.reading import read_in_graph, reading_errors
+from kerastl.data.source import Source
 from kerastl.errors import KerastlError, UsageError
 from kerastl.progress import Progress
 
@@ -43,7 +47,7 @@ def test_digits_are_scikit_learns_images_in_eight_bits():
     assert len(set(digits.examples)) == 1797
     assert set(digits.given_splits) == {"train"}
     for index in (0, 7, 1796):
-        pixels = decode(digits.read(tf.constant(index, tf.int64))).numpy()
+        pixels = decode(digits.read(index)).numpy()
         expected = np.round(original.images[index] * 255 / 16)
         assert np.array_equal(pixels, np.repeat(expected[..., np.newaxis], 3, axis=-1))
         assert digits.examples[index] == f"digits[{index}]"
@@ -51,7 +55,7 @@ def test_digits_are_scikit_learns_images_in_eight_bits():
 
 def test_config_says_which_source_is_read():
     config = Config(run_dir="x", dataset="digits")
-    assert read_source(config, Progress()).name == "digits"
+    assert open_source(config, Progress()).name == "digits"
 
 
 def test_content_decides_the_digest():
@@ -111,7 +115,7 @@ def test_fingerprint_ignores_how_the_data_are_called_and_read():
 
 
 def pixels_of(source, index):
-    return decode(source.read(tf.constant(index))).numpy()
+    return decode(source.read(index)).numpy()
 
 
 def test_arrays_become_a_source():
@@ -150,8 +154,8 @@ def test_numbers_name_classes_in_their_order():
         ([np.zeros((0, 2), np.uint8)], [0], {}, "images: number 0 is uint8 (0, 2)."),
         ([np.zeros((2, 2), np.uint8)], [0, 1], {}, "labels: there are 2 for 1 images."),
         ([np.zeros((2, 2), np.uint8)], [[0, 1]], {}, "labels: have the shape (1, 2). Give one"),
-        ([np.zeros((2, 2), np.uint8)], ["x"], {"class_names": "ab"}, "labels='x': is none of"),
-        ([np.zeros((2, 2), np.uint8)], [0], {"splits": ["val"]}, "splits='val': is no split."),
+        ([np.zeros((2, 2), np.uint8)], ["x"], {"class_names": "ab"}, "labels='x': is not in"),
+        ([np.zeros((2, 2), np.uint8)], [0], {"splits": ["val"]}, "splits='val': is not a split."),
         ([np.zeros((2, 2), np.uint8)], [0], {"groups": []}, "groups: there are 0 for 1 images."),
     ],
 )
@@ -168,14 +172,15 @@ def test_files_become_a_source_and_changed_ones_are_not_read(tmp_path):
     made = Source.from_files(paths, ["a", "b", "a"])
     assert made.examples == [str(path) for path in paths]
     assert [int(pixels_of(made, index)[0, 0, 0]) for index in range(3)] == [0, 1, 2]
+    read = functools.partial(read_in_graph, made)
     paths[0].write_bytes(paths[1].read_bytes())
     paths[2].unlink()
-    for skipped, problem in ((0, "has another content now"), (2, "No such file or directory")):
-        message = rf"dataset='files': {paths[skipped]} was changed while it was in use \({problem}"
+    for skipped, problem in ((0, "its content is different now"), (2, "No such file or directory")):
+        message = rf"dataset='files': {paths[skipped]} changed while it was in use \({problem}"
         with pytest.raises(KerastlError, match=message), reading_errors():
-            list(tf.data.Dataset.from_tensors(skipped).map(made.read))
+            list(tf.data.Dataset.from_tensors(skipped).map(read))
         with pytest.raises(KerastlError, match=message), reading_errors():
-            tf.function(made.read)(tf.constant(skipped))
+            tf.function(read)(tf.constant(skipped))
 
 
 def test_other_errors_of_tensorflow_are_not_taken_for_ours():
@@ -185,13 +190,13 @@ def test_other_errors_of_tensorflow_are_not_taken_for_ours():
 
 def test_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
-    with pytest.raises(OSError, match="is no regular file"):
+    with pytest.raises(OSError, match="is not a regular file"):
         read_file(tmp_path / "pipe.jpg")
 
 
 def test_fakes_are_sources_too():
     colours = fakes.colour_source(per_class=2)
-    assert decode(colours.read(tf.constant(5))).shape == (16, 24, 3)
+    assert decode(colours.read(5)).shape == (16, 24, 3)
 
 
 IMAGES = [np.full((4, 5, 3), number, np.uint8) for number in range(4)]
@@ -219,7 +224,7 @@ def test_labels_of_usual_kinds_are_taken(labels, numbers, names):
         (["a", float("nan"), "b", "a"], {}, "labels=nan: is neither a name nor a whole number."),
         (["a", "", "b", "a"], {}, "class_names='': is not one line of text. Rename the class."),
         (["a", "x\ny", "b", "a"], {}, r"class_names='x\ny': is not one line of text."),
-        (["a", "c", "b", "a"], {"class_names": [1, 2]}, "labels='a': is none of the class_names."),
+        (["a", "c", "b", "a"], {"class_names": [1, 2]}, "labels='a': is not in class_names."),
         (np.eye(4), {}, "labels: have the shape (4, 4). Give one class for each image"),
     ],
 )

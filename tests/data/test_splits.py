@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from kerastl.config import Config
-from kerastl.data.sources import Source, digest_all
-from kerastl.data.splits import count_per_class, deal, restore
+from kerastl.data.content import digest_all
+from kerastl.data.source import Source
+from kerastl.data.splits import count_per_class, make_splits, read_earlier, restore, spread
 from kerastl.errors import UsageError
 
 NAMES = ("train", "validation", "test", "unused")
@@ -52,7 +53,7 @@ def test_each_class_gives_its_share(per_class, fraction, held_out):
     source = make_source(np.repeat([0, 1], per_class))
     config = make_config(validation_fraction=fraction, test_fraction=fraction)
     left = [count - 2 * held for count, held in zip(per_class, held_out, strict=True)]
-    assert counts(deal(source, config)) == {
+    assert counts(make_splits(source, config)) == {
         "train": left,
         "validation": held_out,
         "test": held_out,
@@ -65,7 +66,7 @@ def test_each_class_gives_its_share(per_class, fraction, held_out):
 @pytest.mark.parametrize("keep", [0, 3])
 def test_every_image_is_in_one_split(seed, fractions, keep):
     source = make_source(np.arange(200) % 4)
-    splits = deal(
+    splits = make_splits(
         source,
         make_config(
             seed=seed,
@@ -83,13 +84,13 @@ def test_every_image_is_in_one_split(seed, fractions, keep):
 
 def test_same_seed_deals_the_same_and_another_seed_otherwise():
     source = make_source(np.arange(200) % 4)
-    first, again = (deal(source, make_config(seed=3)) for _ in range(2))
+    first, again = (make_splits(source, make_config(seed=3)) for _ in range(2))
     assert same(first, again)
-    assert set(first.test) != set(deal(source, make_config(seed=4)).test)
+    assert set(first.test) != set(make_splits(source, make_config(seed=4)).test)
 
 
 def test_images_are_not_taken_from_one_end():
-    test = deal(make_source([0, 1] * 500), make_config()).test
+    test = make_splits(make_source([0, 1] * 500), make_config()).test
     assert 350 < np.mean(test) < 650
     assert np.std(test) > 200
 
@@ -99,13 +100,15 @@ def test_order_and_names_do_not_matter():
     order = np.random.default_rng(0).permutation(200)
     original = make_source(labels)
     moved = make_source(labels[order], contents=[original.examples[index] for index in order])
-    assert contents(deal(moved, make_config())) == contents(deal(original, make_config()))
+    assert contents(make_splits(moved, make_config())) == contents(
+        make_splits(original, make_config())
+    )
 
 
 def test_most_images_stay_where_they_were_when_others_come():
     labels = np.arange(1100) % 2
-    before = contents(deal(make_source(labels[:1000]), make_config()))
-    after = contents(deal(make_source(labels), make_config()))
+    before = contents(make_splits(make_source(labels[:1000]), make_config()))
+    after = contents(make_splits(make_source(labels), make_config()))
     for name in ("train", "validation", "test"):
         assert len(before[name] & after[name]) > 0.75 * len(before[name])
     # By chance a tenth of the images would be in test both times.
@@ -114,20 +117,25 @@ def test_most_images_stay_where_they_were_when_others_come():
 
 def test_kept_examples_are_the_same_for_the_same_seed():
     source = make_source(np.arange(200) % 4)
-    whole, five, ten = (deal(source, make_config(examples_per_class=count)) for count in (0, 5, 10))
+    whole, five, ten = (
+        make_splits(source, make_config(examples_per_class=count)) for count in (0, 5, 10)
+    )
     assert counts(five)["train"] == [5] * 4
-    assert same(five, deal(source, make_config(examples_per_class=5)))
+    assert same(five, make_splits(source, make_config(examples_per_class=5)))
     assert set(five.train) < set(ten.train) < set(whole.train)
     assert set(five.train) | set(five.unused) == set(whole.train)
     assert np.array_equal(five.validation, whole.validation)
     assert np.array_equal(five.test, whole.test)
-    other = deal(source, make_config(examples_per_class=5, seed=1))
+    other = make_splits(source, make_config(examples_per_class=5, seed=1))
     assert set(other.train) != set(five.train)
 
 
 def test_more_examples_than_there_are_keeps_all():
     source = make_source(np.arange(40) % 2)
-    assert same(deal(source, make_config(examples_per_class=1000)), deal(source, make_config()))
+    assert same(
+        make_splits(source, make_config(examples_per_class=1000)),
+        make_splits(source, make_config()),
+    )
 
 
 @pytest.mark.parametrize("brought", [("test",), ("validation",), ("validation", "test")])
@@ -135,7 +143,7 @@ def test_splits_that_the_data_bring_are_kept(brought):
     given = np.full(100, "train", dtype="U10")
     for number, name in enumerate(brought):
         given[number * 10 : number * 10 + 10] = name
-    splits = deal(make_source(np.arange(100) % 2, given=given), make_config())
+    splits = make_splits(make_source(np.arange(100) % 2, given=given), make_config())
     for name in ("validation", "test"):
         part = getattr(splits, name)
         if name in brought:
@@ -158,8 +166,8 @@ def test_class_with_too_few_images_is_refused_with_the_number_needed(given, mess
     labels = [0] * 10 + [1] * 2
     splits = ["train"] * (12 - len(given)) + given
     with pytest.raises(UsageError) as caught:
-        deal(make_source(labels, given=splits), make_config())
-    train = ", or add --small_classes=train to learn it from all that it has and judge it by none"
+        make_splits(make_source(labels, given=splits), make_config())
+    train = ", or add --small_classes=train to use all of it for training and evaluate none of it"
     assert str(caught.value) == (
         f"dataset='letters': {message}. Give it at least {3 - len(given)}"
         f"{train if len(given) < 2 else ''}."
@@ -173,7 +181,7 @@ def test_class_with_too_few_images_is_refused_with_the_number_needed(given, mess
 def test_each_split_has_an_image_of_every_class(per_class, validation, test):
     source = make_source(np.repeat([0, 1], per_class))
     config = make_config(validation_fraction=validation, test_fraction=test)
-    dealt = counts(deal(source, config))
+    dealt = counts(make_splits(source, config))
     assert all(min(dealt[name]) >= 1 for name in ("train", "validation", "test"))
 
 
@@ -196,14 +204,16 @@ def write_splits(path, splits):
 def test_splits_of_an_earlier_run_stay_and_new_images_are_dealt(tmp_path):
     old = make_source([0, 1] * 20)
     config = make_config(validation_fraction=0.2, test_fraction=0.2, examples_per_class=9)
-    first = deal(old, config)
+    first = make_splits(old, config)
     path = write_splits(tmp_path / "splits.csv", first)
     names = [f"image {index}" for index in range(60)]
     # In another order, with another seed, and with images between them.
     order = np.random.default_rng(0).permutation(60)
     grown = make_source(order % 2, contents=[names[index] for index in order])
-    second = deal(
-        grown, make_config(seed=5, validation_fraction=0.2, test_fraction=0.2, splits_from=path)
+    second = make_splits(
+        grown,
+        make_config(seed=5, validation_fraction=0.2, test_fraction=0.2),
+        earlier=read_earlier(path),
     )
     before, after = contents(first), contents(second)
     assert before["validation"] < after["validation"]
@@ -220,7 +230,7 @@ def test_splits_of_an_earlier_run_stay_and_new_images_are_dealt(tmp_path):
 def test_class_too_small_to_be_apart_may_be_in_training_alone():
     labels = [0] * 10 + [1] * 2 + [2]
     config = make_config(small_classes="train", validation_fraction=0.2, test_fraction=0.2)
-    assert counts(deal(make_source(labels), config)) == {
+    assert counts(make_splits(make_source(labels), config)) == {
         "train": [6, 2, 1],
         "validation": [2, 0, 0],
         "test": [2, 0, 0],
@@ -229,7 +239,7 @@ def test_class_too_small_to_be_apart_may_be_in_training_alone():
     # A class whose images are all in the given test split has nothing to learn from.
     given = ["train"] * 10 + ["test"] * 3
     with pytest.raises(UsageError, match="class 'b' has 0 training images"):
-        deal(make_source(labels, given=given), config)
+        make_splits(make_source(labels, given=given), config)
 
 
 def grouped(labels, groups):
@@ -242,7 +252,7 @@ def test_groups_that_span_classes_are_dealt(seed):
     rng = np.random.default_rng(seed)
     labels = np.concatenate([rng.permutation([0, 0, 1, 1, 1])[:3] for _ in range(30)])
     source = grouped(labels, np.repeat(np.arange(30), 3))
-    splits = deal(source, make_config(seed=seed))
+    splits = make_splits(source, make_config(seed=seed))
     sides = {name: set(source.groups[part]) for name, part in splits.items()}
     assert not sides["train"] & (sides["validation"] | sides["test"])
     assert not sides["validation"] & sides["test"]
@@ -257,7 +267,7 @@ def test_fraction_is_met_where_groups_allow_it(seed):
     sizes = rng.integers(4, 12, 40)
     labels = np.repeat(np.arange(2), [sizes[:20].sum(), sizes[20:].sum()])
     source = grouped(labels, np.repeat(np.arange(40), sizes))
-    splits = deal(source, make_config(seed=seed, validation_fraction=0.2, test_fraction=0.2))
+    splits = make_splits(source, make_config(seed=seed, validation_fraction=0.2, test_fraction=0.2))
     for name in ("validation", "test"):
         wanted = np.round(0.2 * np.bincount(labels))
         assert (np.abs(counts(splits)[name] - wanted) <= 1).all()
@@ -266,31 +276,31 @@ def test_fraction_is_met_where_groups_allow_it(seed):
 def test_old_images_stay_whatever_has_become_of_their_class(tmp_path):
     old = make_source([0, 1] * 20)
     config = make_config(validation_fraction=0.2, test_fraction=0.2)
-    first = deal(old, config)
+    first = make_splits(old, config)
     path = write_splits(tmp_path / "splits.csv", first)
-    again = make_config(splits_from=path, validation_fraction=0.2, test_fraction=0.2)
+    earlier = read_earlier(path)
     # All validation images of class 0 have gone.
     gone = first.validation[old.labels[first.validation] == 0]
     kept = old.subset(np.setdiff1d(np.arange(40), gone))
-    second = deal(kept, again)
+    second = make_splits(kept, config, earlier=earlier)
     before, after = contents(first), contents(second)
     assert before["test"] <= after["test"]
     assert before["train"] - after["train"] == set()
     # A new group joins what was apart: the old ones stay.
     groups = np.arange(40)
     groups[[first.train[0], first.test[0]]] = 99
-    third = deal(dataclasses.replace(old, groups=groups), again)
+    third = make_splits(dataclasses.replace(old, groups=groups), config, earlier=earlier)
     assert contents(third) == before
 
 
 def test_old_images_stay_where_the_new_data_bring_a_split_of_their_own(tmp_path):
     config = make_config(validation_fraction=0.2, test_fraction=0.2)
     source = make_source([0, 1] * 20)
-    first = deal(source, config)
+    first = make_splits(source, config)
     path = write_splits(tmp_path / "splits.csv", first)
     new = np.arange(40) >= 36
     grown = dataclasses.replace(source, given_splits=np.where(new, "validation", "train"))
-    second = deal(grown, make_config(splits_from=path, test_fraction=0.2))
+    second = make_splits(grown, make_config(test_fraction=0.2), earlier=read_earlier(path))
     old = np.flatnonzero(~new)
     for name in ("train", "validation", "test"):
         was, now = getattr(first, name), getattr(second, name)
@@ -300,12 +310,12 @@ def test_old_images_stay_where_the_new_data_bring_a_split_of_their_own(tmp_path)
 def test_classes_too_small_for_any_split_are_told_before_training():
     source = make_source([0, 1])
     with pytest.raises(UsageError, match="has no class with enough images for validation"):
-        deal(source, make_config(small_classes="train"))
+        make_splits(source, make_config(small_classes="train"))
 
 
 def test_restored_splits_go_by_place_where_a_name_stands_twice(tmp_path):
     source = dataclasses.replace(make_source([0, 1] * 20), examples=["same.png"] * 40)
-    first = deal(source, make_config())
+    first = make_splits(source, make_config())
     split_of = {index: name for name, indices in first.items() for index in indices.tolist()}
     path = tmp_path / "splits.csv"
     rows = "".join(f"same.png,a,{split_of[index]}\n" for index in range(40))
@@ -327,7 +337,7 @@ def test_restored_splits_go_by_place_where_a_name_stands_twice(tmp_path):
 def test_splits_of_another_kind_are_refused(tmp_path, text, problem):
     (tmp_path / "splits.csv").write_text(text)
     with pytest.raises(UsageError, match=problem):
-        deal(make_source([0, 1] * 20), make_config(splits_from=str(tmp_path / "splits.csv")))
+        read_earlier(str(tmp_path / "splits.csv"))
 
 
 def test_training_goes_by_content_and_not_by_the_order_of_files():
@@ -337,7 +347,7 @@ def test_training_goes_by_content_and_not_by_the_order_of_files():
     moved = make_source(labels[order], contents=[source.examples[index] for index in order])
     first, second = (
         [deals.source.examples[index] for index in deals.train]
-        for deals in (deal(source, make_config()), deal(moved, make_config()))
+        for deals in (make_splits(source, make_config()), make_splits(moved, make_config()))
     )
     assert first == second
     assert first != sorted(first)
@@ -346,9 +356,8 @@ def test_training_goes_by_content_and_not_by_the_order_of_files():
 def test_missing_or_other_file_of_splits_is_refused(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     for name in ("no.csv", "other.csv"):
-        config = make_config(splits_from=str(tmp_path / name))
         with pytest.raises(UsageError, match="cannot be read as the splits"):
-            deal(make_source([0, 1] * 20), config)
+            read_earlier(str(tmp_path / name))
 
 
 def test_equal_images_are_on_one_side_and_across_given_splits_are_seen():
@@ -356,13 +365,19 @@ def test_equal_images_are_on_one_side_and_across_given_splits_are_seen():
     same_as = [f"image {index // 4 * 4 + index % 2}" for index in range(40)]
     for seed in range(5):
         config = make_config(seed=seed, validation_fraction=0.2, test_fraction=0.2)
-        splits = deal(make_source(labels, contents=same_as), config)
+        splits = make_splits(make_source(labels, contents=same_as), config)
         parts = contents(splits)
         assert not parts["train"] & parts["validation"]
         assert not (parts["train"] | parts["validation"]) & parts["test"]
         assert not splits.seen_before().any()
     given = ["train"] * 30 + ["test"] * 10
     names = [f"image {index % 33}" for index in range(40)]
-    splits = deal(make_source(labels, given=given, contents=names), make_config())
+    splits = make_splits(make_source(labels, given=given, contents=names), make_config())
     # Images 33 to 39 are images 0 to 6 once more.
     assert splits.seen_before().tolist() == [False] * 3 + [True] * 7
+
+
+def test_sample_is_spread_over_all():
+    assert spread(3).tolist() == [0, 1, 2]
+    sample = spread(100_000)
+    assert (len(sample), sample[0], sample[-1]) == (256, 0, 99_999)

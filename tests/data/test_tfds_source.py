@@ -1,4 +1,5 @@
 import contextlib
+import functools
 import io
 import json
 import pathlib
@@ -14,9 +15,10 @@ from PIL import Image
 import fakes
 import kerastl
 from kerastl.config import Config
-from kerastl.data.audit import read_source
+from kerastl.data.content import digest_all
 from kerastl.data.images import decode
-from kerastl.data.sources import digest_all
+from kerastl.data.opening import open_source
+from kerastl.data.reading import read_in_graph
 from kerastl.data.tfds_source import read_tfds
 from kerastl.errors import KerastlError, UsageError
 from kerastl.progress import Progress
@@ -159,7 +161,7 @@ def test_bytes_are_read_by_index_in_any_order(tmp_path):
     source = read(tmp_path)
     expected = contents()
     for index in [11, 0, 5, 4, 8, 9, 5]:
-        assert source.read(tf.constant(index, tf.int64)).numpy() == expected[index]
+        assert source.read(index) == expected[index]
     assert np.array_equal(source.digests, digest_all(expected))
 
 
@@ -167,7 +169,9 @@ def test_bytes_are_read_in_parallel_in_a_pipeline(tmp_path):
     write_set(tmp_path)
     source = read(tmp_path)
     order = np.random.default_rng(0).integers(0, 12, 300)
-    dataset = tf.data.Dataset.from_tensor_slices(order).map(source.read, num_parallel_calls=4)
+    dataset = tf.data.Dataset.from_tensor_slices(order).map(
+        functools.partial(read_in_graph, source), num_parallel_calls=4
+    )
     assert dataset.element_spec == tf.TensorSpec((), tf.string)
     expected = contents()
     assert list(dataset.as_numpy_iterator()) == [expected[index] for index in order]
@@ -185,7 +189,7 @@ def open_files(folder):
 def test_no_file_stays_open_however_many_there_are(tmp_path):
     write_set(tmp_path)
     source = read(tmp_path)
-    assert decode(source.read(tf.constant(3))).shape[-1] == 3
+    assert decode(source.read(3)).shape[-1] == 3
     assert open_files(tmp_path) == []
 
 
@@ -197,27 +201,27 @@ def test_split_whose_labels_are_kept_secret_is_left_out_and_said(tmp_path):
     assert source.examples == [f"train[{index}]" for index in range(6)]
     assert "no labels, so not used: test." in said.getvalue()
     for index in range(6):
-        assert source.read(tf.constant(index)).numpy() == png("train", index)
+        assert source.read(index) == png("train", index)
 
 
 def test_broken_image_is_named_by_its_place_in_the_set(tmp_path):
     write_set(tmp_path, {"train": [12, 5], "test": [3]}, broken=("train[14]",))
     flags = {"run_dir": "x", "dataset": f"tfds:{NAME}", "tfds_dir": str(tmp_path), "cache_dir": ""}
     with pytest.raises(UsageError) as caught:
-        read_source(Config(**flags), Progress())
+        open_source(Config(**flags), Progress())
     assert str(caught.value) == (
         f"dataset='tfds:{NAME}/1.0.0': 1 image cannot be used: train[14] is a damaged or truncated "
-        "PNG. Mend, convert or remove them, or add --on_bad_image=skip."
+        "PNG. Repair, convert or remove them, or add --on_bad_image=skip."
     )
     said = io.StringIO()
-    source = read_source(Config(**flags, on_bad_image="skip"), Progress(said))
+    source = open_source(Config(**flags, on_bad_image="skip"), Progress(said))
     assert (
         "20 images found: 19 used, 1 skipped (1 is a damaged or truncated PNG)" in said.getvalue()
     )
     assert "train[14]" not in source.examples
     # What follows it keeps its own bytes.
     after = source.examples.index("train[15]")
-    assert source.read(tf.constant(after)).numpy() == png("train", 15)
+    assert source.read(after) == png("train", 15)
 
 
 @pytest.mark.thorough
@@ -255,7 +259,7 @@ def test_single_missing_label_is_an_error(tmp_path):
 def test_config_names_the_set_and_its_place(tmp_path):
     write_set(tmp_path)
     config = Config(run_dir="x", dataset=f"tfds:{NAME}:1.0.0", tfds_dir=str(tmp_path))
-    assert len(read_source(config, Progress())) == 12
+    assert len(open_source(config, Progress())) == 12
 
 
 @pytest.mark.parametrize("ours", ["validation", "valid", "val", "dev"])
@@ -419,6 +423,6 @@ def test_developers_cifar10_is_read(shared_dir, no_network):
         iter(tfds.load("cifar10", data_dir=shared_dir / "tfds", split="test", shuffle_files=False))
     )
     index = source.examples.index("test[0]")
-    pixels = decode(source.read(tf.constant(index, tf.int64)))
+    pixels = decode(source.read(index))
     assert np.array_equal(pixels, first["image"])
     assert source.labels[index] == first["label"]

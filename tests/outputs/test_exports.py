@@ -10,7 +10,7 @@ import tensorflow as tf
 import fakes
 import kerastl
 from kerastl.data.images import decode_and_resize
-from kerastl.data.splits import deal
+from kerastl.data.splits import make_splits
 from kerastl.model.backbones import SYMMETRIC
 from kerastl.model.build import build_classifier
 from kerastl.outputs import exports, judging
@@ -34,7 +34,7 @@ def trainer(tmp_path):
 
     def export(**changes):
         config = fakes.tiny_config(tmp_path, export_dir=str(tmp_path / "exports"), **changes)
-        splits = deal(source, config)
+        splits = make_splits(source, config)
         asked = splits.test[exports.parity_sample(splits, config)]
         images = np.stack(
             [decode_and_resize(source.read(index), image_size=16, rule="crop") for index in asked]
@@ -197,7 +197,7 @@ def test_each_format_has_its_own_measure(tmp_path, name, difference, accuracy, i
 def test_ranges_of_eight_bits_come_from_training_images_of_all_classes(tmp_path, monkeypatch):
     source = fakes.colour_source(per_class=8, noise=2.0)
     config = fakes.tiny_config(tmp_path)
-    splits = deal(source, config)
+    splits = make_splits(source, config)
     asked = []
     monkeypatch.setattr(exports, "_REPRESENTATIVE", 6)
     monkeypatch.setattr(

@@ -11,10 +11,10 @@ import tensorflow as tf
 import fakes
 import kerastl
 from kerastl.data.images import decode_and_resize
-from kerastl.data.splits import deal
+from kerastl.data.splits import make_splits
 from kerastl.model.backbones import BACKBONES
-from kerastl.model.build import build_classifier
 from kerastl.model.boundaries import models_in
+from kerastl.model.build import build_classifier
 from kerastl.model.weights import build_backbone
 from kerastl.outputs.exports import export_checked
 from kerastl.settings.output import EXPORT_FORMATS
@@ -67,7 +67,7 @@ def test_family_passes_the_gate_in_every_format(name, tmp_path):
         # With random weights the classes lie as near to each other as chance will have it.
         max_accuracy_drop=1.0,
     )
-    splits = deal(source, config)
+    splits = make_splits(source, config)
     images = np.stack(
         [decode_and_resize(source.read(i), image_size=size, rule="crop") for i in splits.test]
     )

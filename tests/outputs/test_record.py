@@ -15,7 +15,7 @@ from tensorflow.core.util import event_pb2
 
 import fakes
 import kerastl
-from kerastl.data.splits import deal
+from kerastl.data.splits import make_splits
 from kerastl.model.backbones import CAFFE
 from kerastl.model.build import build_classifier
 from kerastl.outputs.record import RunDirectory
@@ -47,7 +47,7 @@ def test_predictions_agree_with_metrics(colour_run):
 
 def test_predictions_keep_every_digit_and_every_error(tmp_path):
     source = fakes.colour_source(per_class=4)
-    splits = deal(source, fakes.tiny_config(tmp_path))
+    splits = make_splits(source, fakes.tiny_config(tmp_path))
     labels = source.labels[splits.test]
     probabilities = np.random.default_rng(0).dirichlet([1, 1, 1], len(labels)).astype(np.float32)
     evaluation = Evaluation(labels, probabilities, np.ones(len(labels)))
@@ -129,7 +129,7 @@ def test_splits_list_every_image_once(colour_run):
 def test_images_left_out_are_listed_as_unused(tmp_path):
     source = fakes.colour_source(per_class=10)
     RunDirectory(tmp_path).write_splits(
-        deal(source, fakes.tiny_config(tmp_path, examples_per_class=3))
+        make_splits(source, fakes.tiny_config(tmp_path, examples_per_class=3))
     )
     splits = [line.split(",")[2] for line in (tmp_path / "splits.csv").read_text().splitlines()]
     assert collections.Counter(splits[1:]) == {"train": 9, "validation": 3, "test": 6, "unused": 12}

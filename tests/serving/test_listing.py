@@ -73,5 +73,5 @@ def test_what_gives_no_image_is_told(folder, name, message):
 
 def test_misspelt_column_is_told(folder):
     (folder / "list.csv").write_text("photo\n1\n")
-    with pytest.raises(UsageError, match=r"image_column='foto': is no column of list.csv. Did you"):
+    with pytest.raises(UsageError, match=r"image_column='foto': is not a column of list\.csv\."):
         found("list.csv", image_column="foto")

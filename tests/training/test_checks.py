@@ -13,7 +13,6 @@ from kerastl.training.checks import (
     check_agreement,
     check_first_loss,
     require,
-    spread,
 )
 
 
@@ -74,9 +73,3 @@ def test_agreement_has_a_limit_and_sixteen_bits_have_another():
     assert not check_agreement(whole + 5e-4, whole, exact=True).passed
     assert check_agreement(whole + 5e-4, whole, exact=False).passed
     assert not check_agreement(np.full((4, 2), np.nan), whole, exact=False).passed
-
-
-def test_sample_is_spread_over_all():
-    assert spread(3).tolist() == [0, 1, 2]
-    sample = spread(100_000)
-    assert (len(sample), sample[0], sample[-1]) == (256, 0, 99_999)

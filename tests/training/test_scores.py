@@ -8,6 +8,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 import fakes
 import kerastl
+from kerastl.data.builtin import BUILT_IN
 from kerastl.training.fit import Best, EpochRow
 from kerastl.training.scores import class_weights
 
@@ -100,7 +101,7 @@ def test_weights_let_a_rare_class_count(tmp_path, monkeypatch):
         )
         said = io.StringIO()
         fakes.install_tiny_net(monkeypatch)
-        monkeypatch.setattr("kerastl.data.sources.read_digits", lambda: uneven)
+        monkeypatch.setitem(BUILT_IN, "digits", lambda: uneven)
         result = kerastl.run(config, progress=kerastl.Progress(said))
         losses[rule] = result.metrics["test"]["classes"]["red"]["recall"]
         assert (

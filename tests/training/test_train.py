@@ -9,7 +9,7 @@ import pytest
 
 import fakes
 import kerastl
-from kerastl.data.splits import deal
+from kerastl.data.splits import make_splits
 from kerastl.model import phases
 from kerastl.model.build import build_classifier
 from kerastl.model.network import Network
@@ -43,7 +43,7 @@ class Record:
 def prepare(row, tmp_path, *, noise=20.0, per_class=20, **changes):
     """Makes all that `train` needs, on images of one colour each."""
     config = fakes.tiny_config(tmp_path, **{"cache_dir": str(tmp_path / "cache")} | changes)
-    splits = deal(fakes.colour_source(noise=noise, per_class=per_class), config)
+    splits = make_splits(fakes.colour_source(noise=noise, per_class=per_class), config)
     backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
     classifier = build_classifier(backbone, scaling=row.scaling, num_classes=3, dropout=0.0)
     return SimpleNamespace(

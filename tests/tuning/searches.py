@@ -9,7 +9,7 @@ import numpy as np
 
 import fakes
 from kerastl.config import Config
-from kerastl.data.splits import deal
+from kerastl.data.splits import make_splits
 from kerastl.progress import Progress
 from kerastl.tuning.isolation import TrialFailed
 from kerastl.tuning.loop import Board, run_trials
@@ -70,7 +70,7 @@ class FakeSearch:
     def __post_init__(self):
         config = dataclasses.replace(self.config, run_dir=str(self.directory))
         self.space = read_space(self.ranges, config)
-        self.splits = deal(fakes.colour_source(per_class=40), config)
+        self.splits = make_splits(fakes.colour_source(per_class=40), config)
         self.labels = self.splits.source.labels[self.splits.validation]
         self.trial_files = self.directory / "tuning" / "trials"
         self.trial_files.mkdir(parents=True, exist_ok=True)

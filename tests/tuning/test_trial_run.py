@@ -7,7 +7,7 @@ import pytest
 
 import fakes
 import kerastl
-from kerastl.data.splits import deal
+from kerastl.data.splits import make_splits
 from kerastl.progress import Progress
 from kerastl.training.features import FrozenPart
 from kerastl.tuning import trial_run
@@ -23,7 +23,7 @@ def config(tmp_path, monkeypatch):
 
 
 def trainer_of(config):
-    return Trainer(without_test(deal(fakes.colour_source(noise=90.0), config)))
+    return Trainer(without_test(make_splits(fakes.colour_source(noise=90.0), config)))
 
 
 @pytest.mark.thorough

@@ -1,10 +1,10 @@
-"""Deals clusters of images, which stay together, so that every class gets its share."""
+"""Assigns clusters of images to splits so that every split gets its share of each class."""
 
 import collections
 
 import numpy as np
 
-# Images of each cluster by class.
+# Number of images of each class in each cluster.
 Sizes = dict[int, dict[int, int]]
 # Sums of group sizes that are tried to meet a fraction.
 _MOST_SUMS = 2_000_000
@@ -16,7 +16,7 @@ def count_sizes(clusters: np.ndarray, labels: np.ndarray, rank: np.ndarray) -> S
     Args:
         clusters: Number of each image's cluster, int64 (images,).
         labels: Class of each image, int64 (images,).
-        rank: What decides the order, uint64 (images,).
+        rank: Decides the order, uint64 (images,).
     """
     sizes: Sizes = {}
     for position in np.argsort(rank, kind="stable").tolist():
@@ -26,17 +26,17 @@ def count_sizes(clusters: np.ndarray, labels: np.ndarray, rank: np.ndarray) -> S
     return sizes
 
 
-def deal_clusters(sizes: Sizes, fractions: dict[str, float], dealt: dict[int, str]) -> None:
-    """Deals the clusters that are not dealt yet, over all classes at once.
+def assign_clusters(sizes: Sizes, fractions: dict[str, float], side_of: dict[int, str]) -> None:
+    """Assigns the clusters that have no split yet, over all classes at once.
 
-    Each split in turn takes clusters in their order as long as no class gets more than its
-    share. A class that it has nothing of then gives the cluster that goes least beyond, and one
-    whose share was missed since its clusters are large gives others that meet it better.
+    Each split in turn takes clusters in their order as long as no class exceeds its share. For
+    a class that it has none of, it then takes the cluster that exceeds the share least. Where
+    large clusters missed the share of a class, others are chosen that meet it better.
 
     Args:
         sizes: Images of each cluster by class, the clusters in the order of their rank.
         fractions: Share of the images that each split should have; the rest is for "train".
-        dealt: Split of each cluster that has one already; all others are added.
+        side_of: Split of each cluster that has one already; all others are added.
     """
     total: collections.Counter[int] = collections.Counter()
     for counts in sizes.values():
@@ -50,60 +50,62 @@ def deal_clusters(sizes: Sizes, fractions: dict[str, float], dealt: dict[int, st
             for label, n in total.items()
         }
         promised.update(wanted)
-        share = _Share(sizes, wanted, dealt, name, others)
+        share = _Share(sizes, wanted, side_of, name, others)
         share.fill()
         # The rarest first, which have the fewest to choose from.
         for label in sorted(total, key=lambda label: (total[label], label)):
             share.represent(label)
             share.fit(label)
-        dealt |= dict.fromkeys(share.taken, name)
+        side_of |= dict.fromkeys(share.taken, name)
     for cluster in sizes:
-        dealt.setdefault(cluster, "train")
+        side_of.setdefault(cluster, "train")
 
 
 class _Share:
-    """What one split takes of the clusters that are free.
+    """The free clusters that one split takes.
 
     Attributes:
-        taken: Clusters that it has taken.
+        taken: Clusters taken so far.
     """
 
     def __init__(
         self,
         sizes: Sizes,
         wanted: dict[int, int],
-        dealt: dict[int, str],
+        side_of: dict[int, str],
         name: str,
         others: int,
     ) -> None:
-        """Starts with what is dealt to it already.
+        """Starts with the clusters that the split has already.
 
         Args:
             sizes: Images of each cluster by class, in the order in which they are taken.
             wanted: Images of each class that the split should have.
-            dealt: Split of clusters that have one.
-            name: Of this split.
-            others: Splits that every class has to leave a cluster for.
+            side_of: Split of clusters that have one.
+            name: Name of this split.
+            others: Number of splits that every class has to leave a cluster for.
         """
         self.taken: set[int] = set()
         self._wanted, self._others = wanted, others
-        self._free = {cluster: counts for cluster, counts in sizes.items() if cluster not in dealt}
+        self._free = {
+            cluster: counts for cluster, counts in sizes.items() if cluster not in side_of
+        }
         self._have: collections.Counter[int] = collections.Counter()
         self._left: collections.Counter[int] = collections.Counter()
         for cluster, counts in sizes.items():
-            if dealt.get(cluster) == name:
+            if side_of.get(cluster) == name:
                 self._have.update(counts)
         for counts in self._free.values():
             self._left.update(counts.keys())
 
     def fill(self) -> None:
-        """Takes clusters as long as no class gets more than it should have."""
+        """Takes clusters as long as no class exceeds its share."""
         for cluster, counts in self._free.items():
-            if self._may_take(cluster) and not self._beyond(counts):
+            if self._may_take(cluster) and not self._excess(counts):
                 self._take(cluster)
 
     def represent(self, label: int) -> None:
-        """Takes, of a class that it has nothing of, the cluster that goes least beyond."""
+        """Takes the cluster with the least excess, if the split has nothing of a class."""
         if self._have[label] or not self._wanted[label]:
             return
         able = [
@@ -112,10 +114,10 @@ class _Share:
             if label in counts and self._may_take(cluster)
         ]
         if able:
-            self._take(min(able, key=lambda cluster: self._beyond(self._free[cluster])))
+            self._take(min(able, key=lambda cluster: self._excess(self._free[cluster])))
 
     def fit(self, label: int) -> None:
-        """Chooses clusters of one class anew that together come nearer to what is wanted."""
+        """Chooses clusters of one class again whose sum comes nearer to its share."""
         gap = self._wanted[label] - self._have[label]
         if gap <= 1:
             return
@@ -137,7 +139,7 @@ class _Share:
             self._left[label] > self._others for label in self._free[cluster]
         )
 
-    def _beyond(self, counts: dict[int, int]) -> int:
+    def _excess(self, counts: dict[int, int]) -> int:
         return sum(
             max(0, self._have[label] + count - self._wanted[label])
             for label, count in counts.items()

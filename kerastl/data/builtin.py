@@ -1,0 +1,24 @@
+"""Data sets that come with an installed library, so that everything works offline."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from kerastl.data.source import Source
+
+
+def read_digits() -> Source:
+    """Reads scikit-learn's 1,797 handwritten digits, 8x8 pixels in 17 greys.
+
+    See https://scikit-learn.org/stable/modules/generated/sklearn.datasets.load_digits.html
+    """
+    from sklearn import datasets  # noqa: PLC0415  slow to import, and only digits need it
+
+    digits = datasets.load_digits()
+    # Their values go from 0 to 16.
+    greys = np.round(digits.images * (255 / 16)).astype(np.uint8)
+    return Source.from_arrays(greys, digits.target, name="digits")
+
+
+# By the name that `dataset` takes.
+BUILT_IN: dict[str, Callable[[], Source]] = {"digits": read_digits}

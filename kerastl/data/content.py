@@ -1,0 +1,70 @@
+"""Bytes of files, and the hash by which an image is known everywhere."""
+
+import errno
+import hashlib
+import os
+import pathlib
+import stat
+from collections.abc import Iterable
+
+import numpy as np
+
+# The hash of an image's content, as one value of an array. Everything that keeps, compares or
+# counts such hashes has its width from here.
+HASH = np.dtype("S16")
+
+
+def digest(content: bytes) -> bytes:
+    """Hashes the content of an image file to as many bytes as `HASH` has."""
+    # Processors have instructions for this hash, which makes it the fastest of the safe ones.
+    return hashlib.sha256(content).digest()[: HASH.itemsize]
+
+
+def digest_all(contents: Iterable[bytes]) -> np.ndarray:
+    """Hashes each content, uint8 (contents, 16)."""
+    return as_rows(map(digest, contents))
+
+
+def as_rows(digests: Iterable[bytes]) -> np.ndarray:
+    """Stacks hashes, uint8 (hashes, 16)."""
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, HASH.itemsize)
+
+
+def as_keys(digests: np.ndarray) -> np.ndarray:
+    """Views hashes as single values that can be sorted and compared, `HASH` (hashes,)."""
+    return np.ascontiguousarray(digests).view(HASH).reshape(-1)
+
+
+def as_numbers(digests: np.ndarray) -> np.ndarray:
+    """Takes the first half of each hash as a number, int64 (hashes,): a seed for the image."""
+    return np.ascontiguousarray(digests).view(np.int64)[:, 0]
+
+
+def read_file(path: pathlib.Path) -> bytes:
+    """Reads a whole file.
+
+    Raises:
+        OSError: If it cannot be read, or is a pipe or a device, which might never end.
+    """
+    with open(path, "rb", opener=_open_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file")
+        return file.read()
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # Opening a pipe would wait for a writer.
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def content_or_path(path: pathlib.Path) -> tuple[bytes, bool]:
+    """Reads a file and reports whether that worked; an unreadable one stands for its path."""
+    try:
+        return read_file(path), True
+    except OSError as error:
+        return f"unreadable: {path}: {error.strerror}".encode(errors="surrogateescape"), False
+
+
+def readable(name: object) -> str:
+    """Escapes the bytes of a file name that are not text, as old archives leave them."""
+    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,90 @@
+"""Images that are equal or nearly so, and which images a split must therefore keep together."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from scipy.sparse import coo_array, csgraph
+
+from kerastl.data.inspection import FIELDS, Inspection
+
+# Two pictures are nearly equal if at most so many bits of their perceptual hashes differ, and the
+# colors of their fields by at most so many levels of 255 on average, and in any single field. All
+# of the 20 pairs that this finds among 12,000 images of CIFAR-10 show one picture twice to the
+# eye; of the next ten, at 10 to 12 levels, three do not.
+_MAX_BITS = 12
+_MAX_LEVELS = 10
+_MAX_LEVELS_IN_A_FIELD = 45
+# And if they differ by at most this share of how much their fields differ among themselves: pages
+# of text, say, have nearly the same gray everywhere and differ by their letters alone.
+_MAX_SHARE_OF_SPREAD = 0.45
+_HASH_BYTES = 8
+# Comparing each with each takes ten seconds at 100,000 images, and four times that at twice.
+MAX_COMPARED = 200_000
+
+
+def find_duplicates(inspections: Sequence[Inspection]) -> Iterator[list[int]]:
+    """Yields the positions of usable files with the same pixels, two or more at a time."""
+    by_pixels: dict[str, list[int]] = {}
+    for number, one in enumerate(inspections):
+        if not one.problem:
+            by_pixels.setdefault(one.pixels, []).append(number)
+    yield from (numbers for numbers in by_pixels.values() if len(numbers) > 1)
+
+
+def find_near_duplicates(inspections: Sequence[Inspection]) -> Iterator[list[int]]:
+    """Yields the positions of usable files that look nearly the same, two or more at a time.
+
+    Each file of a list is near its first one, so no chain of small steps joins pictures that
+    differ. Equal pixels are left to `find_duplicates`. Pictures of one color are all near each
+    other and never count.
+    """
+    usable = (n for n, one in enumerate(inspections) if not one.problem and not one.is_flat)
+    # The lists depend on which file is first, which must not be the order of the files.
+    numbers = np.array(sorted(usable, key=lambda number: inspections[number].pixels), int)
+    if len(numbers) > MAX_COMPARED:
+        return
+    descriptors = np.frombuffer(
+        b"".join(bytes.fromhex(inspections[number].descriptor) for number in numbers), np.uint8
+    ).reshape(len(numbers), _HASH_BYTES + FIELDS**2 * 3)
+    hashes = np.ascontiguousarray(descriptors[:, :_HASH_BYTES]).view(np.uint64).reshape(-1)
+    fields = descriptors[:, _HASH_BYTES:].reshape(len(numbers), FIELDS**2, 3).astype(np.float32)
+    spreads = np.abs(fields - fields.mean(axis=1, keepdims=True)).mean(axis=(1, 2))
+    taken = np.zeros(len(numbers), bool)
+    for place, number in enumerate(numbers.tolist()):
+        if taken[place]:
+            continue
+        distances = np.bitwise_count(hashes[place + 1 :] ^ hashes[place])
+        others = place + 1 + np.flatnonzero(distances <= _MAX_BITS)
+        others = others[~taken[others]]
+        differences = np.abs(fields[others] - fields[place]).mean(axis=2)
+        means = differences.mean(axis=1)
+        others = others[
+            (means <= _MAX_LEVELS)
+            & (differences.max(axis=1, initial=0) <= _MAX_LEVELS_IN_A_FIELD)
+            & (means <= _MAX_SHARE_OF_SPREAD * np.minimum(spreads[others], spreads[place]))
+        ]
+        pixels = inspections[number].pixels
+        others = others[[inspections[other].pixels != pixels for other in numbers[others]]]
+        if len(others):
+            taken[others] = True
+            yield [number, *numbers[others].tolist()]
+
+
+def join_groups(
+    count: int, groups: np.ndarray | None, lists: Iterable[Sequence[int]]
+) -> np.ndarray:
+    """Numbers images so that those which belong together have the same number, int64 (images,).
+
+    Args:
+        count: Number of images.
+        groups: Group of each image, int64 (images,); None if each stands alone.
+        lists: Positions of images that belong together.
+    """
+    pairs = [np.array([numbers[:-1], numbers[1:]]) for numbers in lists]
+    if groups is not None:
+        _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+        pairs.append(np.array([first[inverse], np.arange(count)]))
+    starts, ends = np.concatenate([np.zeros((2, 0), np.int64), *pairs], axis=1)
+    graph = coo_array((np.ones(len(starts), bool), (starts, ends)), shape=(count, count))
+    numbers: np.ndarray = csgraph.connected_components(graph, directed=False)[1]
+    return numbers.astype(np.int64)

@@ -1,0 +1,183 @@
+"""Image files in a folder for each class."""
+
+import collections
+import dataclasses
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
+
+from kerastl.data.content import readable
+from kerastl.data.files import LabeledFile, Listing, make_listing
+from kerastl.data.labels import SPLIT_NAMES, SPLITS
+from kerastl.data.source import Finding
+from kerastl.errors import bad_value
+
+# What file managers, archives, notebooks and network drives leave behind.
+_LITTER_FOLDERS = frozenset(
+    ["__macosx", "@eadir", "$recycle.bin", "lost+found", "system volume information", "__pycache__"]
+)
+_LITTER_FILES = frozenset(["thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"])
+# Files that stand beside images and are none.
+_OTHER_ENDINGS = frozenset([".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".py"])
+
+
+def list_folder(folder: str) -> Listing:
+    """Lists a folder of class folders, or of train, val and test folders with those in them.
+
+    Without train, val takes its place, and without val too, test: a missing split can only be
+    split off an existing one. A class folder is searched to any depth; links are followed, but
+    none twice. Hidden files and what file managers leave behind are counted and not listed.
+
+    Raises:
+        UsageError: If there is no such folder, or no class folder in it.
+    """
+    root = pathlib.Path(folder).expanduser()
+    if not root.is_dir():
+        problem = "is a file, not a folder" if root.exists() else "does not exist"
+        raise bad_value("dataset", f"folder:{folder}", problem, "Check its path")
+    try:
+        return _list_folder(root, folder)
+    except PermissionError as error:
+        raise bad_value(
+            "dataset",
+            f"folder:{folder}",
+            f"holds {error.filename}, which cannot be read ({error.strerror})",
+            "Make it readable or move it away",
+        ) from error
+
+
+def _list_folder(root: pathlib.Path, folder: str) -> Listing:
+    ignored: collections.Counter[str] = collections.Counter()
+    findings: list[Finding] = []
+    children = _class_folders(root, ignored)
+    by_split = {child: SPLIT_NAMES.get(child.name.lower()) for child in children}
+    base = None
+    if any(by_split.values()):
+        strange = [child.name for child, split in by_split.items() if split is None]
+        if strange:
+            raise bad_value(
+                "dataset",
+                f"folder:{folder}",
+                f"mixes split folders with others ({', '.join(strange[:3])})",
+                "Put class folders into train, val and test, or directly below the folder",
+            )
+        # The first of these that exists is what others are split off.
+        base = min(filter(None, by_split.values()), key=SPLITS.index)
+        places = [
+            (place, "train" if split == base else split)
+            for child, split in by_split.items()
+            if split is not None
+            for place in _class_folders(child, ignored)
+        ]
+        if base != "train":
+            names = ", ".join(child.name for child in children)
+            findings.append(Finding(names, "no folder train", f"train is split off {base}"))
+    else:
+        places = [(child, "train") for child in children]
+    if len(places) == 1 and base is None and (inner := _class_folders(children[0], ignored)):
+        raise bad_value(
+            "dataset",
+            f"folder:{folder}",
+            f"holds a single folder, {children[0].name}, with {inner[0].name} and others in it",
+            f"Give folder:{children[0]}",
+        )
+    if not places:
+        images = sum(path.is_file() for path in root.iterdir())
+        raise bad_value(
+            "dataset",
+            f"folder:{folder}",
+            f"holds {images} files and no class folders" if images else "holds no class folders",
+            "Give the folder above, with a folder for each class in it",
+        )
+    files = [
+        LabeledFile(path, readable(path.relative_to(root)), readable(place.name), split)
+        for place, split in places
+        for path in _walk(place, [root, *(place for place, _ in places)], ignored)
+    ]
+    class_names = [readable(place.name) for place, _ in places]
+    listing = make_listing(files, class_names, ignored, field=f"folder:{folder}")
+    return dataclasses.replace(listing, findings=(*findings, *listing.findings))
+
+
+def list_images(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Lists the files below a folder, to any depth, that may be images, in the order of names.
+
+    Links are followed, but none twice. Hidden files, what file managers leave behind and files
+    whose ending is not that of an image are left out.
+
+    Raises:
+        OSError: If a folder cannot be read.
+    """
+    yield from _walk(folder, [folder], collections.Counter())
+
+
+def _class_folders(root: pathlib.Path, ignored: collections.Counter[str]) -> list[pathlib.Path]:
+    folders = []
+    for child in sorted(root.iterdir()):
+        if child.is_dir():
+            if _is_litter(child.name, _LITTER_FOLDERS):
+                ignored["hidden or litter"] += _count_files(child)
+            elif root.resolve().is_relative_to(child.resolve()):
+                ignored["links that lead back"] += 1
+            else:
+                folders.append(child)
+        else:
+            ignored["outside the class folders"] += 1
+    return folders
+
+
+def _walk(
+    folder: pathlib.Path, listed: Sequence[pathlib.Path], ignored: collections.Counter[str]
+) -> Iterator[pathlib.Path]:
+    """Yields the files below `folder`.
+
+    Args:
+        folder: Where to begin.
+        listed: The root, then all folders that are listed themselves.
+        ignored: Counts the files that are left out.
+    """
+    seen = set()
+    of_class, of_all, *others = (
+        pathlib.Path(os.path.realpath(place)) for place in (folder, *listed)
+    )
+    for directory, names, files in os.walk(folder, followlinks=True, onerror=_raise):
+        real = pathlib.Path(os.path.realpath(directory))
+        # A link that leads back, or to a folder that is listed itself.
+        elsewhere = not real.is_relative_to(of_class)
+        back = of_all.is_relative_to(real) or any(map(real.is_relative_to, others))
+        if real in seen or (elsewhere and back):
+            ignored["links that lead back"] += 1
+            names.clear()
+            continue
+        seen.add(real)
+        for name in [name for name in names if _is_litter(name, _LITTER_FOLDERS)]:
+            ignored["hidden or litter"] += _count_files(pathlib.Path(directory, name))
+            names.remove(name)
+        names.sort()
+        for name in sorted(files):
+            if _is_litter(name, _LITTER_FILES):
+                ignored["hidden or litter"] += 1
+            elif pathlib.PurePath(name).suffix.lower() in _OTHER_ENDINGS:
+                ignored["not images by their ending"] += 1
+            elif _is_special(path := pathlib.Path(directory, name)):
+                ignored["pipes and devices"] += 1
+            else:
+                yield path
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
+
+
+def _count_files(folder: pathlib.Path) -> int:
+    return sum(path.is_file() for path in folder.rglob("*"))
+
+
+def _is_special(path: pathlib.Path) -> bool:
+    # A link that leads nowhere is listed, so that it is reported as unusable.
+    return path.exists() and not path.is_file()
+
+
+def _is_litter(name: str, known: frozenset[str]) -> bool:
+    return name.startswith(".") or name.lower() in known

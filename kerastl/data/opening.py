@@ -1,0 +1,119 @@
+"""From the name of a data set to its splits: read, audited, split and described."""
+
+import numpy as np
+
+from kerastl.config import Config
+from kerastl.data.audit import audit
+from kerastl.data.builtin import BUILT_IN
+from kerastl.data.files import open_listing
+from kerastl.data.folders import list_folder
+from kerastl.data.images import decode, smallest_side
+from kerastl.data.source import Source
+from kerastl.data.splits import Splits, count_per_class, make_splits, read_earlier
+from kerastl.data.tables import list_table
+from kerastl.errors import bad_value
+from kerastl.progress import Progress, count_of
+
+# Images whose sizes are read to report how far small ones are enlarged.
+_SIZE_SAMPLE = 32
+# Classes that are shown one by one.
+_MAX_CLASSES_SHOWN = 100
+
+
+def open_data(config: Config, source: Source | None, progress: Progress) -> Splits:
+    """Opens the data, audits every image, and splits them.
+
+    Args:
+        config: Data set, splits, and the size to which images are enlarged.
+        source: Images from Python; None opens the data set that `config.dataset` names.
+        progress: Where to report.
+
+    Raises:
+        UsageError: If the data cannot be used as they are.
+        KerastlError: If they are not there and cannot be downloaded.
+    """
+    # Before the audit, which may take long.
+    earlier = read_earlier(config.splits_from) if config.splits_from else {}
+    source = audit(find_source(config, progress) if source is None else source, config, progress)
+    if earlier:
+        known = sum(example in earlier for example in source.examples)
+        if not known:
+            raise bad_value(
+                "splits_from",
+                config.splits_from,
+                f"names no image of {source.name}",
+                "Give the splits.csv of a run on the same data",
+            )
+        progress.line(
+            f"Splits: {known} of {count_of(len(source), 'image')} as in {config.splits_from}, the "
+            "others are new."
+        )
+    splits = make_splits(source, config, earlier=earlier)
+    describe(splits, config, progress)
+    return splits
+
+
+def open_source(config: Config, progress: Progress) -> Source:
+    """Opens the data set that `config.dataset` names and audits every image.
+
+    Raises:
+        UsageError: See `open_data`.
+        KerastlError: See `open_data`.
+    """
+    return audit(find_source(config, progress), config, progress)
+
+
+def find_source(config: Config, progress: Progress) -> Source:
+    """Opens the data set that `config.dataset` names, before any audit.
+
+    Raises:
+        UsageError: If there is no data set of this name.
+        KerastlError: If the data are not there and cannot be downloaded.
+    """
+    kind, _, place = config.dataset.partition(":")
+    if config.dataset in BUILT_IN:
+        return BUILT_IN[config.dataset]()
+    if kind == "folder":
+        listing = list_folder(place)
+    elif kind == "csv":
+        names = ("image", "label", "split", "group")
+        columns = {name: getattr(config, f"{name}_column") for name in names}
+        listing = list_table(place, columns=columns)
+    else:
+        # tensorflow_datasets takes a second to import, which no other kind should wait for.
+        from kerastl.data.tfds_source import read_tfds  # noqa: PLC0415
+
+        name = config.dataset.removeprefix("tfds:")
+        return read_tfds(name, data_dir=config.tfds_dir, progress=progress)
+    return open_listing(config.dataset, listing, memory=config.memory_path, progress=progress)
+
+
+def describe(splits: Splits, config: Config, progress: Progress) -> None:
+    """Reports the images of each class and split, and how far small images are enlarged."""
+    source = splits.source
+    counts = {
+        name: count_per_class(source, indices) for name, indices in splits.items() if len(indices)
+    }
+    totals = ", ".join(f"{name} {int(count.sum())}" for name, count in counts.items())
+    progress.line(
+        f"{source.name}: {len(source.class_names)} classes, {len(source)} images: {totals}."
+    )
+    for label, class_name in enumerate(source.class_names[:_MAX_CLASSES_SHOWN]):
+        of_class = ", ".join(f"{name} {count[label]}" for name, count in counts.items())
+        progress.line(f"  {class_name}: {of_class}")
+    if len(source.class_names) > _MAX_CLASSES_SHOWN:
+        progress.line(f"  and {len(source.class_names) - _MAX_CLASSES_SHOWN} more classes")
+    sample = splits.train[:: max(1, len(splits.train) // _SIZE_SAMPLE)][:_SIZE_SAMPLE]
+    # An image that is not enlarged may be decoded smaller than it is.
+    side = smallest_side(config.image_size)
+    images = [decode(source.read(index), smallest_side=side) for index in sample]
+    side_of = max if config.resize == "pad" else min
+    sides = np.array([side_of(image.shape[:2]) for image in images])
+    small = sides[sides < config.image_size]
+    if len(small):
+        median = float(np.median(small))
+        share = "" if len(small) == len(sides) else f" ({len(small)} of a sample of {len(sides)})"
+        progress.line(
+            f"Images of {median:.0f} px{share} are enlarged {config.image_size / median:.3g} times "
+            f"to {config.image_size} px."
+        )

@@ -1,0 +1,211 @@
+"""Labelled images: the one value that every kind of data set becomes."""
+
+import dataclasses
+import hashlib
+import pathlib
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kerastl.data.arrays import check_pixels, encode
+from kerastl.data.content import content_or_path, digest, digest_all, read_file, readable
+from kerastl.data.labels import read_annotations
+from kerastl.errors import KerastlError, bad_value
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One finding of the audit, a row of `audit.csv`.
+
+    Attributes:
+        file: The file or class, as `splits.csv` names it.
+        kind: The kind of problem, as in "same image twice".
+        detail: Further information for a person.
+        other: The other file of a pair.
+    """
+
+    file: str
+    kind: str
+    detail: str
+    other: str = ""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """Labelled images that are read one by one, when they are needed.
+
+    Attributes:
+        name: Name of the data set, with its version where it has one.
+        class_names: Names in the order of the labels.
+        examples: A stable name for each image, as `splits.csv` shows it.
+        labels: Index into `class_names` for each image, int64 (images,).
+        digests: A hash of each image file's content, uint8 (images, 16).
+        given_splits: "train", "validation" or "test" for each image, as the data set brings
+            it. What a data set does not bring is split off "train".
+        load: Function from an index to the bytes of one image file.
+        groups: A number for each image, int64 (images,): those with the same one are on one
+            side of every split that is made here. None where each stands alone. Images of
+            the same content belong together in any case.
+        ignored: Number of other files beside the images, by kind.
+        has_files: Whether `examples` are paths of files, whose endings should match their
+            contents.
+        pixels: A hash of the pixels of each file, uint8 (images, 16), after the audit: the
+            same for a copy in another lossless format.
+        findings: The rows of `audit.csv`.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    examples: Sequence[str]
+    labels: np.ndarray
+    digests: np.ndarray
+    given_splits: np.ndarray
+    load: Callable[[int], bytes]
+    groups: np.ndarray | None = None
+    ignored: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    has_files: bool = False
+    pixels: np.ndarray | None = None
+    findings: tuple[Finding, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses labels that the loss would misread, before any training."""
+        if not self.class_names[1:]:
+            found = f"one class ({self.class_names[0]})" if self.class_names else "no class"
+            raise bad_value("dataset", self.name, f"has {found}", "Give two or more")
+        outside = (self.labels < 0) | (self.labels >= len(self.class_names))
+        if outside.any():
+            values = sorted({int(label) for label in self.labels[outside]})
+            raise bad_value(
+                "dataset",
+                self.name,
+                f"has {int(outside.sum())} labels outside 0..{len(self.class_names) - 1}: "
+                f"{', '.join(map(str, values[:5]))}",
+                "Number the classes from 0 without gaps",
+            )
+
+    def __len__(self) -> int:
+        """Counts the images of all splits."""
+        return len(self.labels)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        images: Sequence[np.ndarray] | np.ndarray,
+        labels: Sequence[Any] | np.ndarray,
+        *,
+        class_names: Sequence[str] | None = None,
+        splits: Sequence[str] | None = None,
+        groups: Sequence[Hashable] | None = None,
+        name: str = "arrays",
+    ) -> "Source":
+        """Makes a source from pixels in memory, which are not copied.
+
+        Args:
+            images: uint8 arrays in 0..255, (height, width), (height, width, 1) or (height,
+                width, 3); each may have a size of its own.
+            labels: A class for each: its number, or its name.
+            class_names: Names in the order of the numbers; the numbers themselves, or the
+                names in `labels` in their order, by default.
+            splits: "train", "validation" or "test" for each; all "train" by default.
+            groups: Images of equal values are on one side of every split.
+            name: Name of the data in messages and records.
+
+        Raises:
+            UsageError: If an image has another type or shape, or the lengths differ.
+        """
+        for number, image in enumerate(images):
+            check_pixels(np.asarray(image), number)
+
+        def load(index: int) -> bytes:
+            return encode(np.asarray(images[index]))
+
+        return cls(
+            name=name,
+            examples=[f"{name}[{number}]" for number in range(len(images))],
+            digests=digest_all(map(load, range(len(images)))),
+            load=load,
+            **read_annotations(len(images), labels, class_names, splits, groups),
+        )
+
+    @classmethod
+    def from_files(
+        cls,
+        paths: Sequence[str | pathlib.Path],
+        labels: Sequence[Any] | np.ndarray,
+        *,
+        class_names: Sequence[str] | None = None,
+        splits: Sequence[str] | None = None,
+        groups: Sequence[Hashable] | None = None,
+        name: str = "files",
+    ) -> "Source":
+        """Makes a source from image files.
+
+        Args:
+            paths: JPEG, PNG, GIF, BMP or WebP files.
+            labels: See `from_arrays`, as for all others.
+            class_names: See `from_arrays`.
+            splits: See `from_arrays`.
+            groups: See `from_arrays`.
+            name: See `from_arrays`.
+
+        Raises:
+            UsageError: If the lengths differ. Files that cannot be used are found at the start
+                of a run.
+        """
+        files = [pathlib.Path(path) for path in paths]
+        return cls(
+            name=name,
+            examples=[readable(path) for path in files],
+            digests=digest_all(content_or_path(path)[0] for path in files),
+            load=lambda index: read_file(files[index]),
+            has_files=True,
+            **read_annotations(len(files), labels, class_names, splits, groups),
+        )
+
+    def read(self, index: int | np.integer) -> bytes:
+        """Reads one image file and compares it with its hash.
+
+        So a run is made of what the audit saw, and the feature store holds what its key says.
+
+        Raises:
+            KerastlError: If the file is gone or has changed.
+        """
+        try:
+            content = self.load(int(index))
+        except OSError as error:
+            raise self._changed(int(index), error.strerror or "cannot be read") from error
+        if digest(content) != self.digests[index].tobytes():
+            raise self._changed(int(index), "its content is different now")
+        return content
+
+    def _changed(self, index: int, problem: str) -> KerastlError:
+        return KerastlError(
+            f"dataset={self.name!r}: {self.examples[index]} changed while it was in use "
+            f"({problem}). Leave the data alone during a run and start again."
+        )
+
+    @property
+    def contents(self) -> np.ndarray:
+        """The hashes that random choices depend on, uint8 (images, 16): of pixels if known."""
+        return self.digests if self.pixels is None else self.pixels
+
+    def subset(self, indices: np.ndarray) -> "Source":
+        """Makes a source of some of the images, in the order of `indices`."""
+        return dataclasses.replace(
+            self,
+            examples=[self.examples[index] for index in indices.tolist()],
+            labels=self.labels[indices],
+            digests=self.digests[indices],
+            pixels=None if self.pixels is None else self.pixels[indices],
+            given_splits=self.given_splits[indices],
+            groups=None if self.groups is None else self.groups[indices],
+            load=lambda index: self.load(int(indices[index])),
+        )
+
+    def fingerprint(self) -> str:
+        """Hashes the data set: contents, labels, splits and class names, in order."""
+        parts = (self.digests, self.labels, self.given_splits, np.array(self.class_names))
+        return hashlib.sha256(
+            b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
+        ).hexdigest()
