@@ -63,7 +63,14 @@ def _compare_decoding(
     plain, ours = [], []
     for _ in range(repeats):
         plain.append(count / _seconds(lambda: _read_plain(folder / "data")))
-        ours.append(count / _seconds(lambda: evaluation_dataset(source, np.arange(count), config)))
+        ours.append(
+            count
+            / _seconds(
+                lambda: evaluation_dataset(
+                    source, np.arange(count), config, batch_size=config.batch_size
+                )
+            )
+        )
     ratios = [b / a for a, b in zip(plain, ours, strict=True)]
     print(
         f"| {count} of {size[0]} x {size[1]} | {_IMAGE_SIZE} px | {spread(plain)} | {spread(ours)} "
@@ -95,12 +102,18 @@ def _time_small_files(folder: pathlib.Path, count: int) -> None:
     _write(folder / "data", count, _thumbnail, ".png")
     config = _config(folder, image_size=32)
     started = time.monotonic()
-    source = find_source(config, kerastl.Progress())
+    source = find_source(config, memory=config.memory_path, progress=kerastl.Progress())
     listed = time.monotonic() - started
-    source = audit(source, config, kerastl.Progress())
+    source = audit(source, config, memory=config.memory_path, progress=kerastl.Progress())
     looked = time.monotonic() - started - listed
     splits = make_splits(source, config)
-    next(iter(training_dataset(source, splits.train, config, epochs=range(1))))
+    next(
+        iter(
+            training_dataset(
+                source, splits.train, config, batch_size=config.batch_size, epochs=range(1)
+            )
+        )
+    )
     seconds = time.monotonic() - started
     print(
         f"| {count} | {listed:.1f} | {looked:.1f} | {seconds:.1f} | {count / seconds:.0f} |",

@@ -48,7 +48,8 @@ def _row(folder: str, arguments: argparse.Namespace, seed: int) -> str:
         "seed": seed,
         "label_issues": True,
     }
-    source = find_source(kerastl.Config(dataset="tfds:cifar10", **values), kerastl.Progress())
+    config = kerastl.Config(dataset="tfds:cifar10", **values)
+    source = find_source(config, memory=None, progress=kerastl.Progress())
     rng = np.random.default_rng(seed)
     changed = (source.given_splits == "train") & (rng.random(len(source)) < _CHANGED)
     shift = rng.integers(1, len(source.class_names), len(source))

@@ -165,7 +165,7 @@ def _answers(
         with _named(run_dir, PREDICTIONS):
             return read_predictions(run_dir / PREDICTIONS, splits).of(sample)
     asked = splits.test[sample]
-    dataset = evaluation_dataset(splits.source, asked, config)
+    dataset = evaluation_dataset(splits.source, asked, config, batch_size=config.batch_size)
     return evaluate(classifier, dataset, splits.source.labels[asked])
 
 

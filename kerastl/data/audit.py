@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from kerastl.config import Config
 from kerastl.data.content import as_rows
 from kerastl.data.duplicates import (
     MAX_COMPARED,
@@ -20,6 +19,7 @@ from kerastl.data.inspection import Inspection, inspect
 from kerastl.data.source import Finding, Source
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import Progress, count_of
+from kerastl.settings import DataSettings
 
 # Unusable files that an error names; all of them are printed.
 _MAX_NAMED = 3
@@ -40,22 +40,30 @@ _FAR_DEVIATIONS = 5.0
 _IMBALANCE = 10
 
 
-def audit(source: Source, config: Config, progress: Progress) -> Source:
+def audit(
+    source: Source, data: DataSettings, *, memory: pathlib.Path | None, progress: Progress
+) -> Source:
     """Inspects all images, removes unusable ones, and reports what is unusual.
 
     Images that are the same, or nearly, get one group, so that they are on one side of every
     split.
 
+    Args:
+        source: The images.
+        data: What to do about unusable images and near-duplicates.
+        memory: Directory that keeps what is found of each image; None keeps nothing.
+        progress: Where to report.
+
     Raises:
-        UsageError: If an image cannot be used and `config.on_bad_image` is "stop", or a class is
+        UsageError: If an image cannot be used and `data.on_bad_image` is "stop", or a class is
             left without images.
     """
-    inspections = inspect(source, memory=config.memory_path, progress=progress)
+    inspections = inspect(source, memory=memory, progress=progress)
     bad = [number for number, one in enumerate(inspections) if one.problem]
     named = [f"{source.examples[number]} {inspections[number].problem}" for number in bad]
     for line in named:
         progress.line(f"  {line}")
-    if bad and config.on_bad_image == "stop":
+    if bad and data.on_bad_image == "stop":
         raise _unusable(source, named)
     progress.line(_count_files(source, bad, inspections))
     kept = np.setdiff1d(np.arange(len(source)), bad)
@@ -77,7 +85,7 @@ def audit(source: Source, config: Config, progress: Progress) -> Source:
         *_unusual_classes(usable),
     ]
     _summarize(findings, progress)
-    together = same + near if config.near_duplicates == "group" else same
+    together = same + near if data.near_duplicates == "group" else same
     return dataclasses.replace(
         usable,
         groups=join_groups(len(usable), usable.groups, together),

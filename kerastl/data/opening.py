@@ -1,5 +1,7 @@
 """From the name of a data set to its splits: read, audited, split and described."""
 
+import pathlib
+
 import numpy as np
 
 from kerastl.config import Config
@@ -13,6 +15,7 @@ from kerastl.data.splits import Splits, count_per_class, make_splits, read_earli
 from kerastl.data.tables import list_table
 from kerastl.errors import bad_value
 from kerastl.progress import Progress, count_of
+from kerastl.settings import DataSettings, ImageSettings
 
 # Images whose sizes are read to report how far small ones are enlarged.
 _SIZE_SAMPLE = 32
@@ -34,7 +37,10 @@ def open_data(config: Config, source: Source | None, progress: Progress) -> Spli
     """
     # Before the audit, which may take long.
     earlier = read_earlier(config.splits_from) if config.splits_from else {}
-    source = audit(find_source(config, progress) if source is None else source, config, progress)
+    memory = config.memory_path
+    if source is None:
+        source = find_source(config, memory=memory, progress=progress)
+    source = audit(source, config, memory=memory, progress=progress)
     if earlier:
         known = sum(example in earlier for example in source.examples)
         if not known:
@@ -60,35 +66,42 @@ def open_source(config: Config, progress: Progress) -> Source:
         UsageError: See `open_data`.
         KerastlError: See `open_data`.
     """
-    return audit(find_source(config, progress), config, progress)
+    memory = config.memory_path
+    source = find_source(config, memory=memory, progress=progress)
+    return audit(source, config, memory=memory, progress=progress)
 
 
-def find_source(config: Config, progress: Progress) -> Source:
-    """Opens the data set that `config.dataset` names, before any audit.
+def find_source(data: DataSettings, *, memory: pathlib.Path | None, progress: Progress) -> Source:
+    """Opens the data set that `data.dataset` names, before any audit.
+
+    Args:
+        data: Name of the data set, and where and how it is read.
+        memory: Directory that keeps the hashes of files; None keeps nothing.
+        progress: Where to report.
 
     Raises:
         UsageError: If there is no data set of this name.
         KerastlError: If the data are not there and cannot be downloaded.
     """
-    kind, _, place = config.dataset.partition(":")
-    if config.dataset in BUILT_IN:
-        return BUILT_IN[config.dataset]()
+    kind, _, place = data.dataset.partition(":")
+    if data.dataset in BUILT_IN:
+        return BUILT_IN[data.dataset]()
     if kind == "folder":
         listing = list_folder(place)
     elif kind == "csv":
         names = ("image", "label", "split", "group")
-        columns = {name: getattr(config, f"{name}_column") for name in names}
+        columns = {name: getattr(data, f"{name}_column") for name in names}
         listing = list_table(place, columns=columns)
     else:
         # tensorflow_datasets takes a second to import, which no other kind should wait for.
         from kerastl.data.tfds_source import read_tfds  # noqa: PLC0415
 
-        name = config.dataset.removeprefix("tfds:")
-        return read_tfds(name, data_dir=config.tfds_dir, progress=progress)
-    return open_listing(config.dataset, listing, memory=config.memory_path, progress=progress)
+        name = data.dataset.removeprefix("tfds:")
+        return read_tfds(name, data_dir=data.tfds_dir, progress=progress)
+    return open_listing(data.dataset, listing, memory=memory, progress=progress)
 
 
-def describe(splits: Splits, config: Config, progress: Progress) -> None:
+def describe(splits: Splits, images: ImageSettings, progress: Progress) -> None:
     """Reports the images of each class and split, and how far small images are enlarged."""
     source = splits.source
     counts = {
@@ -105,15 +118,15 @@ def describe(splits: Splits, config: Config, progress: Progress) -> None:
         progress.line(f"  and {len(source.class_names) - _MAX_CLASSES_SHOWN} more classes")
     sample = splits.train[:: max(1, len(splits.train) // _SIZE_SAMPLE)][:_SIZE_SAMPLE]
     # An image that is not enlarged may be decoded smaller than it is.
-    side = smallest_side(config.image_size)
-    images = [decode(source.read(index), smallest_side=side) for index in sample]
-    side_of = max if config.resize == "pad" else min
-    sides = np.array([side_of(image.shape[:2]) for image in images])
-    small = sides[sides < config.image_size]
+    side = smallest_side(images.image_size)
+    decoded = (decode(source.read(index), smallest_side=side) for index in sample)
+    side_of = max if images.resize == "pad" else min
+    sides = np.array([side_of(image.shape[:2]) for image in decoded])
+    small = sides[sides < images.image_size]
     if len(small):
         median = float(np.median(small))
         share = "" if len(small) == len(sides) else f" ({len(small)} of a sample of {len(sides)})"
         progress.line(
-            f"Images of {median:.0f} px{share} are enlarged {config.image_size / median:.3g} times "
-            f"to {config.image_size} px."
+            f"Images of {median:.0f} px{share} are enlarged {images.image_size / median:.3g} times "
+            f"to {images.image_size} px."
         )

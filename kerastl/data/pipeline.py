@@ -7,61 +7,63 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from kerastl.config import Config
 from kerastl.data.augment import Augmenter, build_augmenter
 from kerastl.data.content import as_numbers, digest_all
 from kerastl.data.images import decode_and_resize
 from kerastl.data.reading import read_in_graph, untuned
 from kerastl.data.source import Source
+from kerastl.settings import ImageSettings
 
 # Batches that wait, decoded, for the one that is being computed.
 _BATCHES_AHEAD = 2
 
 
 class Features(Protocol):
-    """What stands in for the images' pixels where it was computed before."""
+    """Outputs of a frozen part that take the place of the images' pixels."""
 
     def read(self, indices: tf.Tensor) -> tf.Tensor:
-        """Reads a batch by the images' indices in the source, versions included."""
+        """Reads a batch by the images' indices in the source, views included."""
 
 
-def training_dataset(
+def training_dataset(  # noqa: PLR0913  batches in an order, of images or what stands for them
     source: Source,
     indices: np.ndarray,
-    config: Config,
+    images: ImageSettings,
     *,
+    batch_size: int,
     epochs: range,
     features: Features | None = None,
     class_weights: np.ndarray | None = None,
 ) -> tf.data.Dataset:
-    """Yields batches of all epochs on end, each epoch in another order over all images.
+    """Yields the batches of all epochs in a row, each epoch in another order over all images.
 
-    The order depends on the seed and the epoch's number only, as random changes do, so `epochs`
-    goes on from phase to phase. The last batch of an epoch may be
-    smaller, but a single image joins the batch before: batch norm could take no statistics
-    from it. Memory holds the images' indices, and the pixels of a few batches.
+    Order and random changes depend only on the seed and the number of the epoch, so `epochs`
+    continues from phase to phase. The last batch of an epoch may be smaller, but a single image
+    joins the batch before: batch norm could take no statistics from it. Memory holds the images'
+    indices, and the pixels of a few batches.
 
     Returns:
         Dataset of (images, labels): float32 (batch, size, size, 3) in 0..255 and int64
-        (batch,). With `features` those come in place of the images, in the same order. With
-        `class_weights`, float32 (classes,), each image's weight comes third, float32 (batch,).
+        (batch,). With `features` those replace the images, in the same order. With
+        `class_weights`, float32 (classes,), the weight of each image comes third, float32
+        (batch,).
     """
-    augmenter = build_augmenter(config.augmentations, seed=config.seed)
-    steps = count_steps(len(indices), config.batch_size)
-    last = len(indices) - config.batch_size * (steps - 1)
+    augmenter = build_augmenter(images.augmentations, seed=images.seed)
+    steps = count_steps(len(indices), batch_size)
+    last = len(indices) - batch_size * (steps - 1)
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        order = tf.random.experimental.stateless_shuffle(indices, seed=[config.seed, epoch])
-        order += len(source) * _version(epoch, config)
+        order = tf.random.experimental.stateless_shuffle(indices, seed=[images.seed, epoch])
+        order += len(source) * _view_of_epoch(epoch, images)
         return tf.data.Dataset.from_tensor_slices(order)
 
-    # Only the order is made epoch by epoch: TensorFlow takes a while to make a decoder ready.
+    # Only the order is made epoch by epoch: TensorFlow takes a while to prepare a decoder.
     orders = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
-    sizes = [config.batch_size] * (steps - 1) + [last]
-    dataset = _batches(source, config, features, augmenter)(orders, sizes)
+    sizes = [batch_size] * (steps - 1) + [last]
+    dataset = _batches(source, images, features, augmenter)(orders, sizes)
     if class_weights is not None:
         weights = tf.constant(class_weights)
-        dataset = dataset.map(lambda images, labels: (images, labels, tf.gather(weights, labels)))
+        dataset = dataset.map(lambda batch, labels: (batch, labels, tf.gather(weights, labels)))
     return _prefetch(dataset)
 
 
@@ -74,81 +76,86 @@ def count_steps(num_images: int, batch_size: int) -> int:
 def evaluation_dataset(
     source: Source,
     indices: np.ndarray,
-    config: Config,
+    images: ImageSettings,
     *,
+    batch_size: int,
     features: Features | None = None,
     repeats: bool = False,
 ) -> tf.data.Dataset:
     """Yields every image in the order of `indices`; the last batch of a pass may be smaller.
 
-    There is one pass, or with `repeats` no end of them, for what reads it several times: to begin
-    anew takes longer than to read some thousand features.
+    With `repeats`, passes follow one another without end, for a reader of several passes: to
+    start a new iterator takes longer than to read some thousand features.
     """
     orders = tf.data.Dataset.from_tensor_slices(indices)
-    batches = _batches(source, config, features, None)(orders, [config.batch_size])
+    batches = _batches(source, images, features, None)(orders, [batch_size])
     return _prefetch(batches.repeat() if repeats else batches)
 
 
-def versions_dataset(source: Source, indices: np.ndarray, config: Config) -> tf.data.Dataset:
-    """Yields what `evaluation_dataset` does, of changed images too.
+def views_dataset(
+    source: Source, indices: np.ndarray, images: ImageSettings, *, batch_size: int
+) -> tf.data.Dataset:
+    """Yields what `evaluation_dataset` does, of randomly changed views too.
 
     Args:
         source: The images.
-        indices: Of images and their versions, see `version_indices`.
-        config: Size, resize rule, batch size, augmentations and seed.
+        indices: Images and their views, see `view_indices`.
+        images: Size, resize rule, augmentations and seed.
+        batch_size: Images in a batch.
     """
-    augmenter = build_augmenter(config.augmentations, seed=config.seed)
+    augmenter = build_augmenter(images.augmentations, seed=images.seed)
     orders = tf.data.Dataset.from_tensor_slices(indices)
-    return _prefetch(_batches(source, config, None, augmenter)(orders, [config.batch_size]))
+    return _prefetch(_batches(source, images, None, augmenter)(orders, [batch_size]))
 
 
-def version_indices(source: Source, indices: np.ndarray, config: Config) -> np.ndarray:
-    """Lists the images that training sees again and again, with their versions.
+def view_indices(source: Source, indices: np.ndarray, images: ImageSettings) -> np.ndarray:
+    """Lists the images that training sees again and again, with their views.
 
-    Version `v` of image `i` has the index `i + v * len(source)`; version 0 is the image as it
-    is. With `augment` and no `augment_views` every epoch has versions of its own, so the list
-    is empty.
+    View `v` of image `i` has the index `i + v * len(source)`; view 0 is the image itself. With
+    `augment` and no `augment_views` every epoch has views of its own, so the list is empty.
     """
-    if not config.augmentations:
+    if not images.augmentations:
         return indices
-    versions = range(1, 1 + config.augment_views)
-    return np.concatenate([indices[:0], *(indices + version * len(source) for version in versions)])
+    views = range(1, 1 + images.augment_views)
+    return np.concatenate([indices[:0], *(indices + view * len(source) for view in views)])
 
 
-def version_digests(source: Source, config: Config) -> np.ndarray:
-    """Hashes the content of every image and version, uint8 (versions * images, 16)."""
-    views = config.augment_views if config.augmentations else 0
-    about = f"{config.augmentations} {config.seed}"
+def view_digests(source: Source, images: ImageSettings) -> np.ndarray:
+    """Hashes the content of every image and view, uint8 (views * images, 16)."""
+    num_views = images.augment_views if images.augmentations else 0
+    about = f"{images.augmentations} {images.seed}"
     return np.concatenate(
         [
             source.digests,
             *(
                 digest_all(f"{about} {view} ".encode() + row.tobytes() for row in source.digests)
-                for view in range(1, 1 + views)
+                for view in range(1, 1 + num_views)
             ),
         ]
     )
 
 
-def _version(epoch: tf.Tensor, config: Config) -> tf.Tensor:
-    if not config.augmentations:
+def _view_of_epoch(epoch: tf.Tensor, images: ImageSettings) -> tf.Tensor:
+    if not images.augmentations:
         return tf.constant(0, tf.int64)
-    return 1 + (epoch % config.augment_views if config.augment_views else epoch)
+    return 1 + (epoch % images.augment_views if images.augment_views else epoch)
 
 
 def _batches(
-    source: Source, config: Config, features: Features | None, augmenter: Augmenter | None
+    source: Source,
+    images: ImageSettings,
+    features: Features | None,
+    augmenter: Augmenter | None,
 ) -> Callable[[tf.data.Dataset, Sequence[int]], tf.data.Dataset]:
-    """Makes the function from indices, versions included, and sizes in turn to batches."""
+    """Makes the function from indices, views included, and sizes in turn to batches."""
     labels = tf.constant(source.labels)
-    # A part of the hash tells images apart well enough to give each its random numbers.
     contents = tf.constant(as_numbers(source.contents))
     parallel = {"num_parallel_calls": os.cpu_count() or 1, "deterministic": True}
 
     def load(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         place = index % len(source)
         image = decode_and_resize(
-            read_in_graph(source, place), image_size=config.image_size, rule=config.resize
+            read_in_graph(source, place), image_size=images.image_size, rule=images.resize
         )
         if augmenter is not None:
             image = augmenter(image, index // len(source), contents[place])

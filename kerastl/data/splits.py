@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from kerastl.config import Config
 from kerastl.data.content import as_keys
 from kerastl.data.labels import SPLITS
 from kerastl.data.source import Source
 from kerastl.data.stratify import Sizes, assign_clusters, count_sizes
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import count_of
+from kerastl.settings import DataSettings
 
 # With the training images that `examples_per_class` leaves out.
 _ALL = (*SPLITS, "unused")
@@ -58,7 +58,7 @@ class Splits:
 
 
 def make_splits(
-    source: Source, config: Config, *, earlier: Mapping[str, str] | None = None
+    source: Source, data: DataSettings, *, earlier: Mapping[str, str] | None = None
 ) -> Splits:
     """Keeps the splits that the source brings and splits off the missing ones.
 
@@ -67,33 +67,33 @@ def make_splits(
     when others are added. Images of the same content or group are on one side, so a fraction
     may be missed by what they take together. Every class has at least one image in each split.
 
-    With `config.small_classes` "train", a class that is too small to be in every split is in
+    With `data.small_classes` "train", a class that is too small to be in every split is in
     training alone.
 
     Args:
         source: The images.
-        config: Fractions, limits and the seed.
+        data: Fractions, limits and the seed.
         earlier: Splits of an earlier run, see `read_earlier`: its images stay where they were,
             and only new ones are split.
 
     Raises:
         UsageError: If a class has too few images, or groups of them, to be in every split.
     """
-    rank = _ranks(source.contents, config.seed)
+    rank = _ranks(source.contents, data.seed)
     given = {name: np.flatnonzero(source.given_splits == name) for name in ("validation", "test")}
     fractions = {
-        name: getattr(config, f"{name}_fraction")
+        name: getattr(data, f"{name}_fraction")
         for name, indices in given.items()
         if not len(indices)
     }
     sides = _name_sides(
-        source, rank, fractions, earlier or {}, may_be_small=config.small_classes == "train"
+        source, rank, fractions, earlier or {}, may_be_small=data.small_classes == "train"
     )
     train, unused = [], []
     for label in range(len(source.class_names)):
         members = np.flatnonzero((sides == "train") & (source.labels == label))
         members = members[np.argsort(rank[members], kind="stable")]
-        keep = config.examples_per_class or len(members)
+        keep = data.examples_per_class or len(members)
         train.append(members[:keep])
         unused.append(members[keep:])
     return Splits(

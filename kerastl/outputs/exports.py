@@ -171,7 +171,12 @@ def _representative(splits: Splits, config: Config) -> np.ndarray:
         turns[labels == label] = np.arange((labels == label).sum())
     chosen = train[np.lexsort([labels, turns])[:_REPRESENTATIVE]]
     return np.concatenate(
-        [images.numpy() for images, _ in evaluation_dataset(splits.source, chosen, config)]
+        [
+            images.numpy()
+            for images, _ in evaluation_dataset(
+                splits.source, chosen, config, batch_size=config.batch_size
+            )
+        ]
     )
 
 

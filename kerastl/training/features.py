@@ -22,7 +22,7 @@ import tensorflow as tf
 from kerastl.config import Config
 from kerastl.data import augment, images
 from kerastl.data.content import as_keys
-from kerastl.data.pipeline import version_digests, version_indices, versions_dataset
+from kerastl.data.pipeline import view_digests, view_indices, views_dataset
 from kerastl.data.reading import reading_errors
 from kerastl.data.splits import Splits
 from kerastl.device import has_gpu
@@ -130,14 +130,14 @@ class FrozenPart:
         self._source = splits.source
         is_large = config.image_size > _LARGE and not has_gpu()
         self._batch_size = _BATCH_SIZE_OF_LARGE if is_large else _BATCH_SIZE
-        self._config = dataclasses.replace(config, batch_size=self._batch_size)
+        self._config = config
         self._stores: dict[int, FeatureStore] = {}
         self._found: dict[int, StoredFeatures] = {}
         self._boundaries: list[Boundary] = []
         if config.cache_path is None:
             return
-        self._digests = version_digests(splits.source, config)
-        trained = version_indices(splits.source, splits.train, config)
+        self._digests = view_digests(splits.source, config)
+        trained = view_indices(splits.source, splits.train, config)
         used = np.concatenate([trained, splits.validation, splits.test])
         # The same content may be there twice.
         contents = as_keys(self._digests[used])
@@ -253,7 +253,9 @@ class FrozenPart:
             # Inside, since what the disk refuses is another matter.
             stack.enter_context(reading_errors())
             done = 0
-            for images, _ in versions_dataset(self._source, todo, self._config):
+            for images, _ in views_dataset(
+                self._source, todo, self._config, batch_size=self._batch_size
+            ):
                 batch = todo[done : done + len(images)]
                 for (position, lacking), features in zip(
                     missing.items(), function(images), strict=True

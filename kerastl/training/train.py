@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.config import Config
-from kerastl.data.pipeline import evaluation_dataset, training_dataset, version_indices
+from kerastl.data.pipeline import evaluation_dataset, training_dataset, view_indices
 from kerastl.data.splits import Splits, count_per_class
 from kerastl.errors import bad_value
 from kerastl.model.boundaries import Boundary
@@ -245,7 +245,7 @@ def _phase_data(
     first_epoch: int,
 ) -> PhaseData:
     # With new changes in every epoch there is nothing of the training images to be stored.
-    repeats = len(version_indices(splits.source, splits.train, config)) > 0
+    repeats = len(view_indices(splits.source, splits.train, config)) > 0
     train_features = features if repeats else None
     lower = _folded(plan.lower) if train_features is None else None
     return PhaseData(
@@ -253,6 +253,7 @@ def _phase_data(
             splits.source,
             splits.train,
             config,
+            batch_size=config.batch_size,
             epochs=range(first_epoch, first_epoch + plan.phase.epochs),
             features=train_features,
             class_weights=class_weights,
@@ -262,7 +263,12 @@ def _phase_data(
         validate=evaluator(
             _from_boundary(plan.upper, lower if features is None else None),
             evaluation_dataset(
-                splits.source, splits.validation, config, features=features, repeats=True
+                splits.source,
+                splits.validation,
+                config,
+                batch_size=config.batch_size,
+                features=features,
+                repeats=True,
             ),
             splits.source.labels[splits.validation],
         ),
@@ -292,7 +298,9 @@ def _evaluator(
     features: StoredFeatures | None,
 ) -> Callable[[np.ndarray], Evaluation]:
     def evaluate_images(indices: np.ndarray) -> Evaluation:
-        dataset = evaluation_dataset(splits.source, indices, config, features=features)
+        dataset = evaluation_dataset(
+            splits.source, indices, config, batch_size=config.batch_size, features=features
+        )
         return evaluate(classifier, dataset, splits.source.labels[indices])
 
     return evaluate_images

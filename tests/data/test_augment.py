@@ -6,16 +6,15 @@ import pytest
 import tensorflow as tf
 
 import fakes
-import kerastl
-from kerastl.config import Config
 from kerastl.data.augment import build_augmenter
 from kerastl.data.pipeline import (
     evaluation_dataset,
     training_dataset,
-    version_digests,
-    version_indices,
-    versions_dataset,
+    view_digests,
+    view_indices,
+    views_dataset,
 )
+from kerastl.settings import ImageSettings
 from kerastl.settings.images import AUGMENTATIONS
 
 IMAGE = np.random.default_rng(0).uniform(0, 255, (24, 24, 3)).astype(np.float32)
@@ -24,7 +23,7 @@ SOURCE = fakes.colour_source(per_class=4, noise=80.0)
 
 @functools.cache
 def augmenter(text, seed):
-    augment = build_augmenter(make_config(augment=text).augmentations, seed=seed)
+    augment = build_augmenter(make_images(augment=text).augmentations, seed=seed)
     return tf.function(augment, jit_compile=False)
 
 
@@ -33,9 +32,8 @@ def changed(text, *, version=1, digest=5, seed=0, image=IMAGE):
     return augmenter(text, seed)(tf.constant(image), *numbers).numpy()
 
 
-def make_config(**changes):
-    values = {"run_dir": "x", "dataset": "digits", "image_size": 16, "batch_size": 4}
-    return kerastl.Config(**(values | changes))
+def make_images(**changes):
+    return ImageSettings(**({"image_size": 16} | changes))
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
@@ -123,70 +121,76 @@ def sorted_images(images):
 
 @pytest.mark.thorough
 def test_training_images_differ_from_epoch_to_epoch_and_others_never():
-    config = make_config(augment="color")
     everything = np.arange(len(SOURCE))
-    images = images_of(training_dataset(SOURCE, everything, config, epochs=range(2)))
+
+    def trained():
+        settings = make_images(augment="color")
+        return images_of(
+            training_dataset(SOURCE, everything, settings, batch_size=4, epochs=range(2))
+        )
+
+    images = trained()
     first, second = sorted_images(images[:12]), sorted_images(images[12:])
     assert not np.allclose(first, second)
-    again = images_of(training_dataset(SOURCE, everything, config, epochs=range(2)))
-    np.testing.assert_array_equal(images, again)
-    plain = make_config()
-    np.testing.assert_array_equal(
-        images_of(evaluation_dataset(SOURCE, everything, config)),
-        images_of(evaluation_dataset(SOURCE, everything, plain)),
+    np.testing.assert_array_equal(images, trained())
+    changed, plain = (
+        images_of(evaluation_dataset(SOURCE, everything, make_images(augment=text), batch_size=4))
+        for text in ("color", "")
     )
+    np.testing.assert_array_equal(changed, plain)
 
 
 @pytest.mark.thorough
 def test_change_does_not_depend_on_the_batch_or_the_other_images():
-    def versions(indices, batch_size):
-        config = make_config(augment="flip,crop,color", batch_size=batch_size)
-        images = images_of(versions_dataset(SOURCE, np.array(indices) + len(SOURCE), config))
+    def views(indices, batch_size):
+        settings = make_images(augment="flip,crop,color")
+        rows = np.array(indices) + len(SOURCE)
+        images = images_of(views_dataset(SOURCE, rows, settings, batch_size=batch_size))
         return dict(zip(indices, images, strict=True))
 
-    alone, among = versions([3], 1), versions([7, 3, 1, 0], 4)
+    alone, among = views([3], 1), views([7, 3, 1, 0], 4)
     np.testing.assert_array_equal(alone[3], among[3])
 
 
 @pytest.mark.thorough
 def test_views_are_fixed_and_taken_in_turn():
-    config = make_config(augment="color", augment_views=2)
+    settings = make_images(augment="color", augment_views=2)
     train = np.array([0, 5, 9])
-    indices = version_indices(SOURCE, train, config)
+    indices = view_indices(SOURCE, train, settings)
     assert indices.tolist() == [12, 17, 21, 24, 29, 33]
-    epochs = images_of(training_dataset(SOURCE, train, config, epochs=range(4))).reshape(4, 3, -1)
-    stored = images_of(versions_dataset(SOURCE, indices, config)).reshape(2, 3, -1)
+    trained = training_dataset(SOURCE, train, settings, batch_size=4, epochs=range(4))
+    epochs = images_of(trained).reshape(4, 3, -1)
+    stored = images_of(views_dataset(SOURCE, indices, settings, batch_size=4)).reshape(2, 3, -1)
     for epoch, images in enumerate(epochs):
         np.testing.assert_array_equal(sorted_images(images), sorted_images(stored[epoch % 2]))
 
 
 def test_without_views_nothing_of_the_training_images_repeats():
     train = np.array([0, 5, 9])
-    assert version_indices(SOURCE, train, make_config(augment="flip")).tolist() == []
-    assert version_indices(SOURCE, train, make_config()).tolist() == [0, 5, 9]
+    assert view_indices(SOURCE, train, make_images(augment="flip")).tolist() == []
+    assert view_indices(SOURCE, train, make_images()).tolist() == [0, 5, 9]
 
 
-def test_digests_tell_versions_apart_by_what_makes_them():
-    plain = version_digests(SOURCE, make_config())
+def test_hashes_of_views_depend_on_what_makes_them():
+    plain = view_digests(SOURCE, make_images())
     np.testing.assert_array_equal(plain, SOURCE.digests)
-    config = make_config(augment="flip", augment_views=2)
-    views = version_digests(SOURCE, config)
+    views = view_digests(SOURCE, make_images(augment="flip", augment_views=2))
     assert views.shape == (36, 16)
     np.testing.assert_array_equal(views[:12], plain)
     assert len(np.unique(views, axis=0)) == 36
     # More views keep the earlier ones; another seed or change makes others.
-    more = version_digests(SOURCE, make_config(augment="flip", augment_views=3))
+    more = view_digests(SOURCE, make_images(augment="flip", augment_views=3))
     np.testing.assert_array_equal(more[:36], views)
     for other in ({"seed": 1}, {"augment": "color"}, {"augment": "flip,color"}):
         values = {"augment": "flip", "augment_views": 2} | other
-        others = version_digests(SOURCE, make_config(**values))[12:]
+        others = view_digests(SOURCE, make_images(**values))[12:]
         assert not set(map(bytes, others)) & set(map(bytes, views))
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_pixels_stay_in_32_bits_in_a_network_of_16(policy):
     image = tf.constant(np.random.default_rng(0).uniform(0, 255, (16, 16, 3)), tf.float32)
-    changes = Config(run_dir="x", dataset="digits", augment="flip,crop,color").augmentations
+    changes = ImageSettings(augment="flip,crop,color").augmentations
     numbers = (tf.constant(1, tf.int64), tf.constant(5, tf.int64))
     expected = build_augmenter(changes, seed=0)(image, *numbers)
     keras.config.set_dtype_policy(policy)

@@ -1,18 +1,14 @@
-import io
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import fakes
-from kerastl.config import Config
 from kerastl.data.content import digest_all
 from kerastl.data.images import decode_and_resize
-from kerastl.data.opening import describe
 from kerastl.data.pipeline import count_steps, evaluation_dataset, training_dataset
 from kerastl.data.source import Source
-from kerastl.data.splits import Splits, make_splits
-from kerastl.progress import Progress
+from kerastl.data.splits import make_splits
+from kerastl.settings import DataSettings, ImageSettings
 
 
 def numbered_source(count=100, classes=4):
@@ -47,9 +43,18 @@ SOURCE = numbered_source()
 ALL = np.arange(100)
 
 
-def make_config(**changes):
-    values = {"run_dir": "x", "dataset": "digits", "image_size": 1, "batch_size": 32}
-    return Config(**(values | changes))
+def make_images(**changes):
+    return ImageSettings(**({"image_size": 1} | changes))
+
+
+def train_on(indices, *, epochs=1, batch_size=32, **changes):
+    return training_dataset(
+        SOURCE, indices, make_images(**changes), batch_size=batch_size, epochs=range(epochs)
+    )
+
+
+def evaluate_on(indices, **changes):
+    return evaluation_dataset(SOURCE, indices, make_images(**changes), batch_size=32)
 
 
 def numbers(dataset):
@@ -65,7 +70,7 @@ def numbers(dataset):
 
 
 def epochs_of(indices=ALL, epochs=3, **changes):
-    dataset = training_dataset(SOURCE, indices, make_config(**changes), epochs=range(epochs))
+    dataset = train_on(indices, epochs=epochs, **changes)
     flat = [number for batch in numbers(dataset) for number in batch]
     return [flat[start : start + len(indices)] for start in range(0, len(flat), len(indices))]
 
@@ -101,12 +106,12 @@ def test_order_does_not_depend_on_what_ran_before(tensorflow_seed):
 
 
 def test_one_dataset_read_twice_gives_the_same():
-    dataset = training_dataset(SOURCE, ALL, make_config(), epochs=range(2))
+    dataset = train_on(ALL, epochs=2)
     assert numbers(dataset) == numbers(dataset)
 
 
 def test_last_batch_of_each_epoch_may_be_smaller():
-    batches = numbers(training_dataset(SOURCE, ALL, make_config(), epochs=range(2)))
+    batches = numbers(train_on(ALL, epochs=2))
     assert [len(batch) for batch in batches] == [32, 32, 32, 4] * 2
 
 
@@ -124,7 +129,7 @@ def test_last_batch_of_each_epoch_may_be_smaller():
 )
 def test_single_image_joins_the_batch_before(count, batch_size, lengths):
     few = ALL[:count]
-    dataset = training_dataset(SOURCE, few, make_config(batch_size=batch_size), epochs=range(2))
+    dataset = train_on(few, epochs=2, batch_size=batch_size)
     batches = numbers(dataset)
     assert [len(batch) for batch in batches] == lengths * 2
     assert count_steps(count, batch_size) == len(lengths)
@@ -133,19 +138,15 @@ def test_single_image_joins_the_batch_before(count, batch_size, lengths):
 
 def test_fewer_images_than_a_batch_are_one_step():
     few = np.array([90, 3, 50, 7, 60, 11, 20])
-    batches = numbers(training_dataset(SOURCE, few, make_config(), epochs=range(3)))
+    batches = numbers(train_on(few, epochs=3))
     assert [sorted(batch) for batch in batches] == [sorted(few.tolist())] * 3
 
 
 def test_validation_images_are_never_trained_on():
-    splits = make_splits(SOURCE, make_config(validation_fraction=0.2))
+    splits = make_splits(SOURCE, DataSettings(dataset="digits", validation_fraction=0.2))
     trained = {number for order in epochs_of(splits.train, epochs=3) for number in order}
     validated = [
-        {
-            number
-            for batch in numbers(evaluation_dataset(SOURCE, splits.validation, make_config()))
-            for number in batch
-        }
+        {number for batch in numbers(evaluate_on(splits.validation)) for number in batch}
         for _ in range(3)
     ]
     assert trained == set(splits.train.tolist())
@@ -156,69 +157,29 @@ def test_validation_images_are_never_trained_on():
 
 def test_evaluation_has_each_image_once_in_order():
     indices = np.random.default_rng(0).permutation(100)[:71]
-    batches = numbers(evaluation_dataset(SOURCE, indices, make_config()))
+    batches = numbers(evaluate_on(indices))
     assert [len(batch) for batch in batches] == [32, 32, 7]
     assert [number for batch in batches for number in batch] == indices.tolist()
 
 
 def test_evaluation_does_not_follow_the_seed():
-    first, second = (
-        numbers(evaluation_dataset(SOURCE, ALL, make_config(seed=seed))) for seed in (0, 1)
-    )
+    first, second = (numbers(evaluate_on(ALL, seed=seed)) for seed in (0, 1))
     assert first == second
 
 
 @pytest.mark.parametrize("rule", ["crop", "pad", "stretch"])
 def test_pixels_are_those_of_the_one_path(rule):
     source = fakes.colour_source(per_class=2)
-    config = make_config(image_size=10, resize=rule, batch_size=4)
+    images = make_images(image_size=10, resize=rule)
     indices = np.array([5, 0, 3, 2, 1])
     for dataset in (
-        evaluation_dataset(source, indices, config),
-        training_dataset(source, indices, config, epochs=range(1)),
+        evaluation_dataset(source, indices, images, batch_size=4),
+        training_dataset(source, indices, images, batch_size=4, epochs=range(1)),
     ):
         assert dataset.element_spec[0] == tf.TensorSpec((None, 10, 10, 3), tf.float32)
         assert dataset.element_spec[1] == tf.TensorSpec((None,), tf.int64)
-    images = np.concatenate(
-        [batch for batch, _ in evaluation_dataset(source, indices, config).as_numpy_iterator()]
-    )
-    for index, image in zip(indices, images, strict=True):
+    batches = evaluation_dataset(source, indices, images, batch_size=4).as_numpy_iterator()
+    found = np.concatenate([batch for batch, _ in batches])
+    for index, image in zip(indices, found, strict=True):
         expected = decode_and_resize(source.read(index), image_size=10, rule=rule)
         np.testing.assert_array_equal(image, expected)
-
-
-def described(splits, **changes):
-    stream = io.StringIO()
-    describe(splits, make_config(**changes), Progress(stream))
-    return stream.getvalue().splitlines()
-
-
-def test_description_counts_each_class_in_each_split():
-    source = fakes.colour_source(per_class=20)
-    config = make_config(examples_per_class=10)
-    assert described(make_splits(source, config), image_size=16) == [
-        "colours: 3 classes, 60 images: train 30, validation 6, test 6, unused 18.",
-        "  blue: train 10, validation 2, test 2, unused 6",
-        "  green: train 10, validation 2, test 2, unused 6",
-        "  red: train 10, validation 2, test 2, unused 6",
-    ]
-
-
-def test_description_says_how_far_images_are_enlarged():
-    # The shorter side counts: 16 of 24 x 16.
-    lines = described(make_splits(fakes.colour_source(), make_config()), image_size=224)
-    assert lines[-1] == "Images of 16 px are enlarged 14 times to 224 px."
-
-
-def test_description_of_many_classes_is_cut():
-    colours = {f"colour {index:03d}": (index, 0, 0) for index in range(103)}
-    source = fakes.colour_source(per_class=3, colours=colours)
-    lines = described(make_splits(source, make_config()), image_size=8)
-    assert lines[100] == "  colour 099: train 1, validation 1, test 1"
-    assert lines[101:] == ["  and 3 more classes"]
-
-
-def test_description_leaves_empty_splits_out():
-    none = np.array([], np.int64)
-    splits = Splits(SOURCE, train=ALL[:60], validation=ALL[60:], test=none, unused=none)
-    assert described(splits)[0] == "numbers: 4 classes, 100 images: train 60, validation 40."

@@ -8,15 +8,12 @@ import tensorflow as tf
 from sklearn import datasets
 
 import fakes
-from kerastl.config import Config
 from kerastl.data.builtin import read_digits
 from kerastl.data.content import digest_all, read_file
 from kerastl.data.images import decode
-from kerastl.data.opening import open_source
 from kerastl.data.reading import read_in_graph, reading_errors
 from kerastl.data.source import Source
 from kerastl.errors import KerastlError, UsageError
-from kerastl.progress import Progress
 
 
 def source(labels, class_names):
@@ -51,11 +48,6 @@ def test_digits_are_scikit_learns_images_in_eight_bits():
         expected = np.round(original.images[index] * 255 / 16)
         assert np.array_equal(pixels, np.repeat(expected[..., np.newaxis], 3, axis=-1))
         assert digits.examples[index] == f"digits[{index}]"
-
-
-def test_config_says_which_source_is_read():
-    config = Config(run_dir="x", dataset="digits")
-    assert open_source(config, Progress()).name == "digits"
 
 
 def test_content_decides_the_digest():

@@ -203,7 +203,7 @@ def test_ranges_of_eight_bits_come_from_training_images_of_all_classes(tmp_path,
     monkeypatch.setattr(
         exports,
         "evaluation_dataset",
-        lambda source, indices, config: (
+        lambda source, indices, images, *, batch_size: (
             asked.extend(indices)
             or tf.data.Dataset.from_tensors((tf.zeros([len(indices), 16, 16, 3]), indices))
         ),
