@@ -8,7 +8,7 @@ from kerastl.errors import UsageError, bad_value, unknown_name
 from kerastl.progress import Progress, count_of, format_bytes
 from kerastl.settings import SETTINGS, SettingGroup, describe, setting
 from kerastl.settings.store import find_cache
-from kerastl.training.store import Entry, drop, list_entries
+from kerastl.training.entries import Entry, drop, list_entries
 
 _ALL = "all"
 

@@ -31,7 +31,8 @@ from kerastl.model.boundaries import Boundary, LayerCall
 from kerastl.model.network import Network
 from kerastl.model.weights import fingerprint
 from kerastl.progress import Meter, Progress, format_bytes
-from kerastl.training.store import FeatureStore, list_entries, make_room
+from kerastl.training.entries import list_entries, make_room
+from kerastl.training.store import FeatureStore
 
 # Where a wider batch no longer gains on two cores: MobileNetV2 at 96 px does until 64 images,
 # ResNet50 at 224 px, whose layers leave the cache sooner, until 32.

@@ -15,8 +15,8 @@ from kerastl.data.splits import Splits
 from kerastl.model.build import build_classifier
 from kerastl.model.network import Network
 from kerastl.training import features as module
+from kerastl.training.entries import list_entries
 from kerastl.training.features import FrozenPart, fold
-from kerastl.training.store import list_entries
 
 
 @pytest.fixture

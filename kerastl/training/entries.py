@@ -1,0 +1,181 @@
+"""The combinations in a feature store's directory: listing, locking, and making room."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import filelock
+
+from kerastl.errors import cannot_write
+from kerastl.training.segments import FIELD
+from kerastl.writing import explained, hidden_beside, remove_leftovers
+
+ABOUT = "about.json"
+# Locks lie outside the directories, which are removed while they are locked.
+_LOCKS = "locks"
+# Other directories may lie beside the store's own.
+_NAME = re.compile(r"[0-9a-f]{32}")
+# What is noted of a combination, and the type that it must have to be believed.
+_NOTES: dict[str, type | tuple[type, ...]] = {
+    "identity": dict,
+    "datasets": list,
+    "boundary": str,
+    "seconds_per_image": (int, float),
+    "last_use": (int, float),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One combination in a store's directory, for listing and removing.
+
+    Attributes:
+        path: Its directory.
+        about: What `FeatureStore.describe` has noted; empty if nothing was.
+        num_bytes: What it takes on disk.
+    """
+
+    path: pathlib.Path
+    about: dict[str, Any]
+    num_bytes: int
+
+    @property
+    def last_use(self) -> float:
+        """Seconds since 1970 of its last use."""
+        return float(self.about.get("last_use", 0.0))
+
+
+def list_entries(root: pathlib.Path) -> list[Entry]:
+    """Lists the combinations in a store's directory, the least recently used first."""
+    if not root.is_dir():
+        return []
+    entries = [
+        Entry(path, read_about(path), _bytes_below(path))
+        for path in root.iterdir()
+        if _NAME.fullmatch(path.name) and files_of(path, "*.index")
+    ]
+    return sorted(entries, key=lambda entry: entry.last_use)
+
+
+def read_about(path: pathlib.Path) -> dict[str, Any]:
+    """Reads what was noted of a combination, empty if nothing was."""
+    try:
+        notes = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}  # It is only for people; the rows do not depend on it.
+    if not isinstance(notes, dict):
+        return {}
+    return {name: notes[name] for name, kind in _NOTES.items() if isinstance(notes.get(name), kind)}
+
+
+def hold(path: pathlib.Path) -> filelock.ReadWriteLock:
+    """Keeps a combination from being removed, until the lock is closed or the process ends."""
+    lock = _lock_of(path)
+    with _explained_locking(path):
+        lock.acquire_read()
+    with explained(path, field=FIELD):
+        path.mkdir(exist_ok=True)
+    return lock
+
+
+def drop(entry: Entry) -> bool:
+    """Removes a combination unless a process has it open; returns whether it is gone."""
+    with contextlib.ExitStack() as stack:
+        if not stack.enter_context(_held_alone(entry.path)):
+            return False
+        _remove(entry.path)
+    return True
+
+
+def make_room(root: pathlib.Path, *, needed: int, limit: int) -> bool:
+    """Removes combinations that no process has open, oldest use first, if that makes room.
+
+    Args:
+        root: Directory of all combinations.
+        needed: Bytes about to be written.
+        limit: Bytes that all combinations may take.
+
+    Returns:
+        Whether `needed` more bytes now stay within the limit; if not, nothing was removed.
+    """
+    remove_leftovers(root)
+    entries = list_entries(root)
+    to_free = sum(entry.num_bytes for entry in entries) + needed - limit
+    with contextlib.ExitStack() as stack:
+        victims = []
+        for entry in entries:
+            if to_free <= 0:
+                break
+            if stack.enter_context(_held_alone(entry.path)):
+                victims.append(entry)
+                to_free -= entry.num_bytes
+        if to_free > 0:
+            return False
+        for entry in victims:
+            _remove(entry.path)
+    return True
+
+
+def files_of(path: pathlib.Path, pattern: str) -> list[pathlib.Path]:
+    """Lists a combination's files; none if another process has just removed it."""
+    with contextlib.suppress(FileNotFoundError):
+        return list(path.glob(pattern))
+    return []
+
+
+@contextlib.contextmanager
+def _held_alone(path: pathlib.Path) -> Iterator[bool]:
+    """Locks a combination; yields whether no process has it open."""
+    lock = _lock_of(path)
+    try:
+        with _explained_locking(path):
+            lock.acquire_write(blocking=False)
+    except filelock.Timeout:
+        yield False
+    else:
+        yield True
+    finally:
+        lock.close()
+
+
+def _lock_of(path: pathlib.Path) -> filelock.ReadWriteLock:
+    locks = path.parent / _LOCKS
+    with explained(path, field=FIELD):
+        locks.mkdir(parents=True, exist_ok=True)
+    with _explained_locking(path):
+        # Not one object for all of a process, which could not wait for itself.
+        return filelock.ReadWriteLock(str(locks / f"{path.name}.lock"), is_singleton=False)
+
+
+@contextlib.contextmanager
+def _explained_locking(path: pathlib.Path) -> Iterator[None]:
+    try:
+        with explained(path, field=FIELD, but=filelock.Timeout):
+            yield
+    except sqlite3.Error as error:
+        # The lock is one of SQLite's, whose errors are no OSError.
+        raise cannot_write(FIELD, path, str(error)) from error
+
+
+def _remove(path: pathlib.Path) -> None:
+    """Removes a combination that is locked, or has been removed before."""
+    away = hidden_beside(path)
+    with explained(path, field=FIELD), contextlib.suppress(FileNotFoundError):
+        os.rename(path, away)
+        shutil.rmtree(away, ignore_errors=True)
+
+
+def _bytes_below(path: pathlib.Path) -> int:
+    total = 0
+    for file in files_of(path, "*"):
+        # Another process may just have renamed or removed it.
+        with contextlib.suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total

@@ -1,0 +1,196 @@
+"""Files of a feature store: rows of features, each file written once and checked when read.
+
+`NAME.rows` holds rows one after the other. `NAME.index`, which appears last and whole, holds the
+hash of each row's image, the checksums of the rows, and a checksum of itself. A segment without
+an index was cut off and is not read.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import io
+import math
+import os
+import pathlib
+import struct
+import uuid
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from kerastl.data.content import HASH
+from kerastl.errors import KerastlError
+from kerastl.writing import explained, replacing
+
+# One checksum for so many rows, which are recomputed together if it is wrong.
+ROWS_PER_CHECKSUM = 64
+# A pass that is interrupted keeps all but the last of these.
+_ROWS_PER_SEGMENT = 2048
+# The flag that names the directory of all of it.
+FIELD = "cache_dir"
+# An index is its number of rows, their hashes, their checksums, and a checksum of all that.
+_COUNT = struct.Struct("<Q")
+_CHECKSUM = struct.Struct("<I")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Segment:
+    """One file of rows.
+
+    Attributes:
+        path: The file.
+        hashes: Hash of each row's image, uint8 (rows, 16).
+        valid: Whether each row passed its checksum, bool (rows,).
+    """
+
+    path: pathlib.Path
+    hashes: np.ndarray
+    valid: np.ndarray
+
+
+def count_bytes(rows: int, row_bytes: int) -> int:
+    """Counts the bytes that rows take on disk, with their share of an index."""
+    return rows * (row_bytes + HASH.itemsize) + (
+        math.ceil(rows / ROWS_PER_CHECKSUM) * _CHECKSUM.size
+    )
+
+
+def open_segment(index: pathlib.Path, row_bytes: int) -> Segment | None:
+    """Checks every row of a segment; None if it is damaged as a whole or was removed."""
+    path = index.with_suffix(".rows")
+    try:
+        known = _read_index(index)
+        found = _checksums(path, row_bytes) if known else None
+    except OSError:
+        # Removed by another process, or unreadable: computed again.
+        return None
+    if known is None or found is None:
+        return None
+    hashes, checksums = known
+    valid = np.zeros(len(checksums), bool)
+    shared = min(len(found), len(checksums))
+    valid[:shared] = found[:shared] == checksums[:shared]
+    return Segment(path, hashes, np.repeat(valid, ROWS_PER_CHECKSUM)[: len(hashes)])
+
+
+def read_into(target: memoryview, file: io.RawIOBase, offset: int) -> None:
+    """Fills `target` from a file opened without a buffer, which may return less than asked for."""
+    file.seek(offset)
+    done = 0
+    while done < len(target):
+        count = file.readinto(target[done:])
+        if not count:
+            raise OSError(errno.EIO, "a row ends early", str(getattr(file, "name", "")))
+        done += count
+
+
+class SegmentWriter:
+    """Writes rows, a segment at a time.
+
+    Attributes:
+        written: The segments that are complete, by the path of their index.
+    """
+
+    def __init__(self, directory: pathlib.Path, dtype: np.dtype, row_bytes: int) -> None:
+        self.written: dict[pathlib.Path, Segment | None] = {}
+        self._directory = directory
+        self._dtype = dtype
+        self._block_bytes = row_bytes * ROWS_PER_CHECKSUM
+        self._file: Any = None
+        self._hashes: list[np.ndarray] = []
+        # Of the blocks that are full, and of the one that is being filled.
+        self._checksums: list[int] = []
+        self._checksum = self._bytes_in_block = 0
+
+    def add(self, hashes: np.ndarray, rows: np.ndarray) -> None:
+        """Adds rows, of any float type, for images that the store does not have.
+
+        Raises:
+            KerastlError: If the disk does not take them; complete segments stay.
+        """
+        if not len(hashes):
+            return
+        with self._discarding():
+            if self._file is None:
+                self._file = (self._directory / f"{uuid.uuid4().hex}.rows").open("wb")
+            content = np.ascontiguousarray(rows, self._dtype).reshape(-1).view(np.uint8).data
+            self._file.write(content)
+        self._add_checksums(content)
+        self._hashes.append(hashes)
+        if sum(map(len, self._hashes)) >= _ROWS_PER_SEGMENT:
+            self.commit()
+
+    def commit(self) -> None:
+        """Makes what was added so far readable."""
+        if self._file is None:
+            return
+        if self._bytes_in_block:
+            self._checksums.append(self._checksum)
+        hashes = np.concatenate(self._hashes)
+        path = pathlib.Path(self._file.name)
+        index = path.with_suffix(".index")
+        with self._discarding():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            with replacing(index, field=FIELD) as temporary:
+                temporary.write_bytes(_index_of(hashes, self._checksums))
+        self.written[index] = Segment(path, hashes, np.ones(len(hashes), bool))
+        self._reset()
+
+    def _add_checksums(self, content: memoryview) -> None:
+        while len(content):
+            part = content[: self._block_bytes - self._bytes_in_block]
+            self._checksum = zlib.crc32(part, self._checksum)
+            self._bytes_in_block += len(part)
+            content = content[len(part) :]
+            if self._bytes_in_block == self._block_bytes:
+                self._checksums.append(self._checksum)
+                self._checksum = self._bytes_in_block = 0
+
+    def _reset(self) -> None:
+        self._file = None
+        self._hashes, self._checksums = [], []
+        self._checksum = self._bytes_in_block = 0
+
+    @contextlib.contextmanager
+    def _discarding(self) -> Iterator[None]:
+        """Leaves nothing of the segment that is being written if the disk refuses it."""
+        try:
+            with explained(self._directory.parent, field=FIELD):
+                yield
+        except KerastlError:
+            if self._file is not None:
+                path = pathlib.Path(self._file.name)
+                with contextlib.suppress(OSError):
+                    self._file.close()
+                path.unlink(missing_ok=True)
+            self._reset()
+            raise
+
+
+def _index_of(hashes: np.ndarray, checksums: list[int]) -> bytes:
+    body = _COUNT.pack(len(hashes)) + hashes.tobytes() + np.array(checksums, "<u4").tobytes()
+    return body + _CHECKSUM.pack(zlib.crc32(body))
+
+
+def _read_index(index: pathlib.Path) -> tuple[np.ndarray, np.ndarray] | None:
+    """Reads the hashes of a segment's rows and their checksums, None if it is damaged."""
+    content = index.read_bytes()
+    body, end = content[: -_CHECKSUM.size], content[-_CHECKSUM.size :]
+    if len(body) < _COUNT.size or _CHECKSUM.pack(zlib.crc32(body)) != end:
+        return None
+    (count,) = _COUNT.unpack_from(body)
+    middle = _COUNT.size + count * HASH.itemsize
+    hashes = np.frombuffer(body[_COUNT.size : middle], np.uint8).reshape(count, HASH.itemsize)
+    return hashes, np.frombuffer(body[middle:], "<u4")
+
+
+def _checksums(path: pathlib.Path, row_bytes: int) -> np.ndarray:
+    size = row_bytes * ROWS_PER_CHECKSUM
+    with path.open("rb") as file:
+        return np.array(
+            [zlib.crc32(block) for block in iter(lambda: file.read(size), b"")], np.uint32
+        )
