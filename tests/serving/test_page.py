@@ -35,7 +35,7 @@ def test_person_chooses_images_and_sees_their_classes(tab, client, folder):
     tab.open(client.url)
     tab.wait("!document.getElementById('version').hidden")
     text = tab.value("document.body.innerText")
-    for part in ("colours", "version 1", "TinyNet at 16 px", "test accuracy 100.0 %", "3 classes"):
+    for part in ("colours", "version 1", "TinyNet at 16 px", "test accuracy 100.0%", "3 classes"):
         assert part in text
     names = ["blue.png", "notes.png", "<img src=x onerror=fail()>.png"]
     tab.choose("#files", [folder / name for name in names])
@@ -48,11 +48,11 @@ def test_person_chooses_images_and_sees_their_classes(tab, client, folder):
     ]
     probabilities = client.post("/predict", (folder / "blue.png").read_bytes()).json
     shown = [
-        f"{entry['class_name']}{100 * entry['probability']:.1f} %"
+        f"{entry['class_name']}{100 * entry['probability']:.1f}%"
         for entry in probabilities["predictions"][0]["classes"]
     ]
     assert answers[0][2] == shown
-    assert tab.value("document.getElementById('said').textContent") == (
+    assert tab.value("document.getElementById('status').textContent") == (
         "2 images classified, 1 failed"
     )
 
