@@ -1,10 +1,11 @@
-"""Talks to a server as its clients do."""
+"""A client of the server, and what else its tests share."""
 
 import base64
 import dataclasses
 import http.client
 import json
 import threading
+import time
 import types
 import urllib.parse
 
@@ -81,13 +82,25 @@ def metric(client, name, **labels):
     return next((float(line.removeprefix(start)) for line in lines if line.startswith(start)), 0)
 
 
+def address_client(url):
+    """A client of a server of which only the address is known."""
+    return Client(types.SimpleNamespace(url=url))
+
+
+def wait_until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
 def model_of(signature):
-    """A model with one signature, which takes and gives what a test wants."""
+    """A model with a single signature."""
     return types.SimpleNamespace(signatures={"only": signature})
 
 
 class Blocker:
-    """Keeps a batcher's worker busy until it is released."""
+    """Keeps the worker of a batcher busy until it is released."""
 
     def __init__(self):
         self.release = threading.Event()
@@ -100,4 +113,4 @@ class Blocker:
     def _compute(self, values):
         self._started.set()
         assert self.release.wait(20)
-        return {"rows": values}
+        return {"value": values}

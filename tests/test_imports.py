@@ -45,9 +45,7 @@ ABSL = {
     "commands/command.py",
     "commands/legacy.py",
     "export.py",
-    "predict.py",
     "rank.py",
-    "serve.py",
     "tune.py",
 }
 

@@ -47,7 +47,8 @@ def test_rows_come_in_order_and_bad_files_say_why(colour_run, pictures, capsys, 
     code, out, err = command(capsys, model, pictures, pictures / "none.png")
     assert code == 1
     assert err == (
-        "error: paths: 3 of 9 files could not be used; the rows say why. The others are done.\n"
+        "error: paths: 3 of 9 files could not be used. See the errors in their rows; the others "
+        "were classified.\n"
     )
     rows = rows_of(out)
     names = ("blue/0.png", "blue/1.jpeg", "green/0.png", "green/1.jpeg", "green/text.png")
@@ -105,10 +106,10 @@ def test_file_holds_the_same_rows_by_its_ending(colour_run, pictures, tmp_path, 
             assert np.float32(row["confidence_2"]) == np.float32(expected["confidence_2"])
 
 
-def test_folders_give_accuracy_and_what_was_taken_for_what(colour_run, pictures, capsys):
+def test_folders_give_accuracy_and_confusion_matrix(colour_run, pictures, capsys):
     _, out, err = command(capsys, colour_run.result.run_dir, pictures, "--labels_from=folder")
     assert "Accuracy" not in out
-    assert "Accuracy 1.0000 (0.6097-1.0000) on 6 images\nRows are the true classes, " in err
+    assert "Accuracy 1.0000 (0.6097-1.0000) on 6 images\nConfusion matrix (rows: " in err
     assert "blue      2      0    0\n" in err
 
 
@@ -123,11 +124,11 @@ def test_paths_may_come_on_standard_input(colour_run, pictures, monkeypatch, cap
     [
         ([], "paths='': are required, and a model first. Give both, as in kerastl predict runs/"),
         (["m"], "paths='': are required after the model."),
-        (["m", "p", "--top_k=0"], "top_k=0: must be at least 1. Give a whole number."),
+        (["m", "p", "--top_k=0"], "top_k=0: must be at least 1"),
         (["m", "p", "--top_k=x"], "top_k='x': is not a whole number. Give a whole number."),
         (["m", "p", "--top_q=1"], "--top_q: is not a flag. Did you mean --top_k?"),
         (["m", "p", "--labels_from=name"], "labels_from='name': is not one of its choices. Use"),
-        (["m", "p", "--output=x.txt"], "output='x.txt': has an ending of no known kind. Use one "),
+        (["m", "p", "--output=x.txt"], "output='x.txt': has an unknown ending. Use one "),
         (["no/model", "p"], "model='no/model': does not exist. Give a run, an export or a model "),
     ],
 )
@@ -140,7 +141,7 @@ def test_wrong_use_is_one_line(capsys, arguments, message):
 
 
 @pytest.mark.parametrize("name", ["empty", "*.gif", "bad.csv"])
-def test_wrong_path_is_told_before_the_first_image(
+def test_wrong_path_is_reported_before_the_first_image(
     colour_run, pictures, tmp_path, capsys, monkeypatch, name
 ):
     monkeypatch.chdir(tmp_path)
@@ -176,10 +177,10 @@ def test_row_of_a_table_without_a_path_is_not_lost(colour_run, pictures, capsys)
     assert [bool(row["error"]) for row in rows_of(out)] == [False, True, False]
 
 
-def test_more_classes_than_there_are_is_told(colour_run, capsys):
+def test_more_classes_than_the_model_has_are_refused(colour_run, capsys):
     code, _, err = command(capsys, colour_run.result.export_path, "p", "--top_k=4")
     assert code == 2
-    assert "top_k=4: is more than the model's 3 classes. Use 3." in err
+    assert "top_k=4: is more than the model's 3 classes. Use 3 or fewer." in err
 
 
 def test_stopped_command_leaves_no_half_written_file(colour_run, pictures, tmp_path, capsys):

@@ -16,7 +16,8 @@ import pytest
 
 from command_line import REPOSITORY, run_python
 from kerastl import serve
-from kerastl.serving.place import bind
+from kerastl.serving.options import Limits, ServeOptions
+from kerastl.settings import describe
 from serving_client import read
 
 README = (REPOSITORY / "README.md").read_text("utf-8")
@@ -37,7 +38,7 @@ def folder(colour_run, tmp_path_factory):
 
 @contextlib.contextmanager
 def start(folder, *flags):
-    """Starts the command; yields the process and the address that it says."""
+    """Starts the command; yields the process and the URL that it prints."""
     process = subprocess.Popen(
         [sys.executable, "-m", "kerastl.serve", "saved_models/quickstart", "--port=0", *flags],
         cwd=folder,
@@ -106,8 +107,8 @@ def test_sigterm_ends_the_server_when_what_was_accepted_is_answered(folder):
     image = (folder / "digit.png").read_bytes()
     statuses, started = [], threading.Semaphore(0)
 
-    def ask_on(url):
-        """Asks over one connection until the server says that it is the last time."""
+    def ask_repeatedly(url):
+        """Sends requests over one connection until the server closes it."""
         with contextlib.closing(connect(url)) as connection:
             while True:
                 connection.request("POST", "/predict", image)
@@ -118,7 +119,7 @@ def test_sigterm_ends_the_server_when_what_was_accepted_is_answered(folder):
                     return
 
     with start(folder) as (process, url), contextlib.closing(connect(url)) as slow:
-        threads = [threading.Thread(target=ask_on, args=(url,)) for _ in range(8)]
+        threads = [threading.Thread(target=ask_repeatedly, args=(url,)) for _ in range(8)]
         for thread in threads:
             thread.start()
         slow.putrequest("POST", "/predict")
@@ -127,7 +128,7 @@ def test_sigterm_ends_the_server_when_what_was_accepted_is_answered(folder):
         for _ in range(50):
             assert started.acquire(timeout=SECONDS)
         process.send_signal(signal.SIGTERM)
-        assert process.stdout.readline() == "Stopping; what was accepted is answered first.\n"
+        assert process.stdout.readline() == "Stopping after the requests that were accepted.\n"
         for thread in threads:
             thread.join(SECONDS)
         # The port is free again while the last one is still sending.
@@ -136,7 +137,8 @@ def test_sigterm_ends_the_server_when_what_was_accepted_is_answered(folder):
         slow.send(image[100:])
         assert read(slow).status == 200
         out, err = process.communicate(timeout=SECONDS)
-    assert (process.returncode, out, err) == (0, "Stopped.\n", "")
+    assert (process.returncode, err) == (0, "")
+    assert re.fullmatch(rf"Stopped after {len(statuses) + 1} images in [\d.]+ s\.\n", out)
     assert set(statuses) == {200}
     assert len(statuses) >= 58
 
@@ -147,11 +149,13 @@ def test_command_needs_no_keras(folder):
 import sys
 from kerastl import environment
 from kerastl.progress import Progress
-from kerastl.serving.place import bind, find_place
+from kerastl.serving.export_path import find_export
+from kerastl.serving.listener import open_listener
+from kerastl.serving.options import Limits
 environment.prepare_tensorflow(Progress())
-from kerastl.serving import http
-with bind("127.0.0.1", 0) as listener:
-    with http.running(find_place(sys.argv[1], ""), listener, http.Limits(), Progress()):
+from kerastl.serving.server import running
+with open_listener("127.0.0.1", 0) as listener:
+    with running(find_export(sys.argv[1]), listener, limits=Limits(), progress=Progress()):
         print({"keras", "tensorflow"} & set(sys.modules))
 """
     done = run_python("-c", code, str(folder / "saved_models/quickstart"))
@@ -170,25 +174,28 @@ def command(capsys, *arguments):
     [
         ((), "export='': is not one export. Give one, as in saved_models/first."),
         (("a", "b"), "export='a b': is not one export."),
-        (("none",), "export='none': is no directory. Give what kerastl export wrote,"),
-        (("saved_models",), "export='saved_models': holds no version with a saved_model.pb."),
+        (("none",), "export='none': is not a directory. Give the directory of an"),
+        (("saved_models",), "export='saved_models': contains no version with a saved_model"),
         (
             ("saved_models/quickstart", "--port=x"),
-            "port='x': is not a whole number from 0 to 65535.",
+            "port='x': is not a whole number.",
         ),
-        (("saved_models/quickstart", "--port=65536"), "port='65536': is not a whole number"),
-        (("saved_models/quickstart", "--max_batch_size=0"), "max_batch_size='0': is not a whole"),
-        (("saved_models/quickstart", "--queue_size=-1"), "queue_size='-1': is not a whole number"),
-        (("saved_models/quickstart", "--name=a/b"), "name='a/b': cannot stand in an address."),
+        (
+            ("saved_models/quickstart", "--port=65536"),
+            "port=65536: must be at least 0 and at",
+        ),
+        (("saved_models/quickstart", "--max_batch_size=0"), "max_batch_size=0: must be at least 1"),
+        (("saved_models/quickstart", "--queue_size=-1"), "queue_size=-1: must be at least 1"),
+        (("saved_models/quickstart", "--name=a/b"), "name='a/b': cannot be part of a URL."),
         (
             ("saved_models/quickstart", "--host=nowhere.invalid"),
-            "host='nowhere.invalid': is no addr",
+            "host='nowhere.invalid': is not an a",
         ),
-        (("saved_models/quickstart", "--host=192.0.2.1"), "is no address of this machine."),
+        (("saved_models/quickstart", "--host=192.0.2.1"), "is not an address of this machine."),
         (("saved_models/quickstart", "--prot=1"), "--prot: is not a flag. Did you mean --port?"),
     ],
 )
-def test_wrong_flags_are_told_in_one_line(folder, monkeypatch, capsys, arguments, message):
+def test_wrong_flags_are_reported_in_one_line(folder, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(folder)
     code, out, err = command(capsys, *arguments)
     assert (code, out) == (2, "")
@@ -197,53 +204,42 @@ def test_wrong_flags_are_told_in_one_line(folder, monkeypatch, capsys, arguments
     assert err.count("\n") == 1
 
 
-def test_port_in_use_is_told_in_one_line(folder, monkeypatch, capsys):
+def test_port_in_use_is_reported_in_one_line(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         code, out, err = command(capsys, "saved_models/quickstart", f"--port={port}")
     assert (code, out) == (1, "")
     assert err == (
-        f"error: port={port}: cannot be had (is in use). Choose another with --port; 0 finds one.\n"
+        f"error: port={port}: cannot be used (already in use). Choose another with --port; "
+        "0 finds a free one.\n"
     )
 
 
-def test_answers_are_sent_without_waiting_for_more():
-    # asyncio sets TCP_NODELAY by this alone; without it each answer comes 40 ms late.
-    with bind("127.0.0.1", 0) as listener:
-        assert listener.proto == socket.IPPROTO_TCP
-
-
-def test_missing_package_is_told_with_the_way_to_install_it(folder, monkeypatch, capsys):
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(serve, "_PACKAGES", ("starlette", "no_such_package"))
-    code, _, err = command(capsys, "saved_models/quickstart")
-    assert code == 1
-    assert "needs the package no_such_package" in err
-    assert "pip install 'kerastl[serve]'" in err
-
-
-def test_export_that_cannot_be_served_is_told_in_one_line(tmp_path, capsys):
+def test_export_that_cannot_be_served_is_reported_in_one_line(tmp_path, capsys):
     (tmp_path / "broken/1").mkdir(parents=True)
     (tmp_path / "broken/1/saved_model.pb").write_text("nonsense")
     code, out, err = command(capsys, str(tmp_path / "broken"), "--port=0")
     assert (code, out) == (1, "")
-    assert re.fullmatch(r"error: .*broken/1: cannot be served \(.*\)\. Write .*\.\n", err)
+    assert re.fullmatch(r"error: .*broken/1: cannot be served \(.*\)\. Export .*\.\n", err)
 
 
-def test_server_that_others_reach_says_so(tmp_path, capsys):
+def test_server_that_other_machines_can_reach_warns(tmp_path, capsys):
     (tmp_path / "broken/1").mkdir(parents=True)
     (tmp_path / "broken/1/saved_model.pb").write_text("nonsense")
     _, out, _ = command(capsys, str(tmp_path / "broken"), "--port=0", "--host=0.0.0.0")
-    assert out == "Other machines may reach this server, and it asks nobody who they are.\n"
+    assert out == (
+        "Other machines can connect to this server. It has no authentication; put a reverse proxy "
+        "in front of it.\n"
+    )
 
 
 def test_help_names_every_flag(capsys):
     code, out, _ = command(capsys, "--help")
     assert code == 0
-    for name, (default, _, _) in serve._NUMBERS.items():
-        assert f"--{name}={default}" in out
-    assert "--host=127.0.0.1" in out
+    for name, option in (describe(ServeOptions) | describe(Limits)).items():
+        assert f"--{name}" in out
+        assert option.help.split()[0] in out
 
 
 def test_page_is_part_of_the_package():

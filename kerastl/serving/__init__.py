@@ -1,1 +1,1 @@
-"""Answers for images with an export: files in a stream, and requests over HTTP."""
+"""Predicts with an exported model: for files, one after another, and over HTTP."""

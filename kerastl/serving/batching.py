@@ -1,4 +1,4 @@
-"""Gathers the images of concurrent requests into batches for one worker thread."""
+"""Gathers the images of concurrent requests into batches for a worker thread."""
 
 import collections
 import contextlib
@@ -18,19 +18,20 @@ from kerastl.data.kinds import kind_of
 from kerastl.outputs.runtimes import refused_indices
 from kerastl.serving.models import Model
 
-# What stands at or near the end of a whole file of a kind.
+# Bytes at or near the end of every complete file of a format.
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b";"}
 _END_BYTES = 1 << 12
 
-Row = Mapping[str, np.ndarray]
+# The outputs for one image, by name.
+Outputs = Mapping[str, np.ndarray]
 
 
 class QueueFullError(Exception):
-    """There is no room for a request's images now."""
+    """The images of a request do not fit into the queue now."""
 
 
 class BadImagesError(Exception):
-    """Images of a request cannot be decoded: `indices` are their places in it."""
+    """Images of a request cannot be decoded: those at `indices`."""
 
     def __init__(self, indices: Sequence[int], message: str) -> None:
         super().__init__(message)
@@ -39,43 +40,42 @@ class BadImagesError(Exception):
 
 
 @dataclasses.dataclass(eq=False)
-class Request:
-    """Images that were put into the queue together; `answer` gives a row for each."""
+class Submission:
+    """Images that were submitted together; `result` becomes the outputs for each."""
 
     model: Model
     signature: str
     num_images: int
-    answer: "Future[list[Row]]" = dataclasses.field(default_factory=Future)
-    rows: dict[int, Row] = dataclasses.field(default_factory=dict)
+    result: "Future[list[Outputs]]" = dataclasses.field(default_factory=Future)
+    outputs: dict[int, Outputs] = dataclasses.field(default_factory=dict)
     bad: dict[int, str] = dataclasses.field(default_factory=dict)
 
-    def finish_if_all_are_there(self) -> None:
-        """Gives the answer once there is a row or an error for every image."""
-        if len(self.rows) + len(self.bad) < self.num_images:
+    def finish_if_complete(self) -> None:
+        """Sets the result once there are outputs or an error for every image."""
+        if len(self.outputs) + len(self.bad) < self.num_images:
             return
-        with contextlib.suppress(InvalidStateError):  # Its client has gone.
+        with contextlib.suppress(InvalidStateError):  # The client has disconnected.
             if self.bad:
                 message = next(iter(self.bad.values()))
-                self.answer.set_exception(BadImagesError(list(self.bad), message))
+                self.result.set_exception(BadImagesError(list(self.bad), message))
             else:
-                self.answer.set_result([self.rows[index] for index in range(self.num_images)])
+                self.result.set_result([self.outputs[index] for index in range(self.num_images)])
 
 
 class _Image(NamedTuple):
-    request: Request
-    # Its place in the request.
-    number: int
+    submission: Submission
+    position: int
     value: Any
-    # Images of one batch have this in common.
+    # The same for all images of a batch.
     group: tuple[object, ...]
 
 
 class Batcher:
-    """Runs signatures on batches of the images that wait, first come, first served.
+    """Runs signatures on batches of waiting images, first come, first served.
 
-    While a batch is computed the next one collects. An idle worker starts at once; it waits,
-    for at most `wait_seconds`, only for as many images as the last batch had, since clients that
-    have just been answered tend to ask again. One client alone never waits.
+    While a batch is computed, images for the next one are queued. An idle worker starts at once.
+    It waits, for at most `wait_seconds`, only for as many images as the last batch had, because
+    clients that have just been answered tend to send another request. A single client never waits.
     """
 
     def __init__(
@@ -84,19 +84,20 @@ class Batcher:
         max_batch_size: int,
         wait_seconds: float,
         queue_size: int,
+        on_batch: Callable[[int, float], None] = lambda num_images, seconds: None,
     ) -> None:
         """Starts the worker.
 
         Args:
-            max_batch_size: Most images that are computed at once.
+            max_batch_size: Largest number of images in a batch.
             wait_seconds: See above.
-            queue_size: Most images that may wait.
+            queue_size: Largest number of images that wait.
+            on_batch: Called after each batch with its number of images and its seconds.
         """
         self.queue_size = queue_size
         self._max_batch_size = max_batch_size
         self._wait_seconds = wait_seconds
-        # Is told of each batch: how many images, and the seconds it took.
-        self.on_batch: Callable[[int, float], None] = lambda num_images, seconds: None
+        self._on_batch = on_batch
         self._queue: collections.deque[_Image] = collections.deque()
         self._changed = threading.Condition()
         self._is_closing = False
@@ -104,15 +105,15 @@ class Batcher:
         self._worker = threading.Thread(target=self._work, name="batches", daemon=True)
         self._worker.start()
 
-    def submit(self, model: Model, signature: str, values: Sequence[Any]) -> Request:
-        """Puts a request's images, at least one, into the queue.
+    def submit(self, model: Model, signature: str, values: Sequence[Any]) -> Submission:
+        """Puts images, at least one, into the queue.
 
         Raises:
-            QueueFullError: If they do not fit in.
+            QueueFullError: If they do not fit.
         """
-        request = Request(model, signature, len(values))
+        submission = Submission(model, signature, len(values))
         images = [
-            _Image(request, index, value, (id(model), signature, *_kind(value)))
+            _Image(submission, index, value, (id(model), signature, *_group(value)))
             for index, value in enumerate(values)
         ]
         with self._changed:
@@ -120,24 +121,25 @@ class Batcher:
                 raise QueueFullError
             self._queue.extend(images)
             self._changed.notify()
-        return request
+        return submission
 
-    def withdraw(self, request: Request) -> None:
-        """Frees the places of a request that nobody waits for any more."""
-        if request.answer.done() and not request.answer.cancelled():
+    def withdraw(self, submission: Submission) -> None:
+        """Removes images from the queue if they are still there."""
+        if submission.result.done() and not submission.result.cancelled():
             return
-        request.answer.cancel()
+        submission.result.cancel()
         with self._changed:
             self._queue = collections.deque(
-                image for image in self._queue if image.request is not request
+                image for image in self._queue if image.submission is not submission
             )
 
-    def waiting(self) -> int:
-        """Counts the images in the queue."""
+    @property
+    def num_waiting(self) -> int:
+        """Number of images in the queue."""
         return len(self._queue)
 
     def close(self) -> None:
-        """Answers what is in the queue and ends the worker."""
+        """Computes what is in the queue, then ends the worker."""
         with self._changed:
             self._is_closing = True
             self._changed.notify()
@@ -149,16 +151,16 @@ class Batcher:
             size = len(batch)
             try:
                 self._run(batch)
-            # Whatever it was, the worker has to go on, and the clients have to be told.
+            # Whatever it is, the clients must get it and the worker must go on.
             except Exception as error:
                 traceback.print_exc(file=sys.stderr)
                 for image in batch:
                     with contextlib.suppress(InvalidStateError):
-                        image.request.answer.set_exception(error)
-            self.on_batch(size, time.monotonic() - started)
+                        image.submission.result.set_exception(error)
+            self._on_batch(size, time.monotonic() - started)
 
     def _take(self) -> list[_Image]:
-        """Waits for images; gives none when closed and all is done."""
+        """Waits for images and returns a batch; an empty one when closed."""
         with self._changed:
             expected = len(self._queue)
             while not self._queue and not self._is_closing:
@@ -180,33 +182,34 @@ class Batcher:
         return batch
 
     def _run(self, batch: list[_Image]) -> None:
-        """Answers every image of a batch, if need be without those that cannot be decoded."""
-        signature = batch[0].request.model.signatures[batch[0].request.signature]
+        """Computes a batch, if necessary again without images that cannot be decoded."""
+        submission = batch[0].submission
+        signature = submission.model.signatures[submission.signature]
         while batch:
             try:
                 outputs = signature([image.value for image in batch])
             except tf.errors.InvalidArgumentError as error:
                 failed = refused_indices(error) or ({0} if len(batch) == 1 else set())
                 if not failed:
-                    # Nothing tells which it was, so it is looked for in either half.
+                    # The error does not say which image it was, so each half is tried.
                     self._run(batch[: len(batch) // 2])
                     batch = batch[len(batch) // 2 :]
                     continue
-                _refuse([batch[place] for place in failed], str(error))
+                _fail([batch[place] for place in failed], str(error))
                 batch = [image for place, image in enumerate(batch) if place not in failed]
                 continue
             for place, image in enumerate(batch):
-                row = {name: values[place] for name, values in outputs.items()}
-                image.request.rows[image.number] = row
-            for request in {image.request for image in batch}:
-                request.finish_if_all_are_there()
+                values = {name: rows[place] for name, rows in outputs.items()}
+                image.submission.outputs[image.position] = values
+            for submission in {image.submission for image in batch}:
+                submission.finish_if_complete()
             return
 
 
-def _kind(value: Any) -> tuple[object, ...]:
-    """Tells apart what cannot share a batch, or better does not.
+def _group(value: Any) -> tuple[object, ...]:
+    """Returns a key that differs for images that should not share a batch.
 
-    A file that looks damaged goes with its like, so that sound ones are seldom run twice.
+    Files that look damaged form their own batches, so that intact ones are rarely computed twice.
     """
     if not isinstance(value, bytes):
         return tuple(value.shape)
@@ -214,8 +217,8 @@ def _kind(value: Any) -> tuple[object, ...]:
     return (bool(kind) and _ENDS.get(kind, b"") in value[-_END_BYTES:],)
 
 
-def _refuse(images: Sequence[_Image], message: str) -> None:
+def _fail(images: Sequence[_Image], message: str) -> None:
     for image in images:
-        image.request.bad[image.number] = message
-    for request in {image.request for image in images}:
-        request.finish_if_all_are_there()
+        image.submission.bad[image.position] = message
+    for submission in {image.submission for image in images}:
+        submission.finish_if_complete()

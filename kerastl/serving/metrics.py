@@ -1,6 +1,4 @@
-"""What the server counts, for Prometheus."""
-
-from collections.abc import Callable
+"""The server's metrics, for Prometheus."""
 
 import prometheus_client as prometheus
 
@@ -9,20 +7,14 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class Metrics:
-    """Counters in a registry of their own, so that a process may hold several servers."""
+    """Metrics in a registry of their own, so that a process may run several servers."""
 
-    def __init__(
-        self, *, waiting: Callable[[], int], held: Callable[[], int], version: Callable[[], int]
-    ) -> None:
-        """Starts at zero.
+    CONTENT_TYPE = prometheus.CONTENT_TYPE_LATEST
 
-        Args:
-            waiting: Counts the images in the queue.
-            held: Counts the bytes of bodies that are held.
-            version: Gives the version that is served.
-        """
+    def __init__(self) -> None:
         self._registry = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=self._registry)
+        self.num_images = 0
         self.requests = prometheus.Counter(
             "kerastl_requests_total",
             "Requests that were answered.",
@@ -31,42 +23,53 @@ class Metrics:
         )
         self.seconds = prometheus.Histogram(
             "kerastl_request_seconds",
-            "Time from a request's head to its answer.",
+            "Time from the head of a request to the end of its response.",
             ["route"],
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self.bad_images = prometheus.Counter(
+            "kerastl_bad_images_total", "Images that were not decoded.", registry=self._registry
+        )
         self._batch_images = prometheus.Histogram(
             "kerastl_batch_images",
-            "Images of a batch.",
+            "Number of images in a batch.",
             buckets=_BATCH_SIZES,
             registry=self._registry,
         )
         self._batch_seconds = prometheus.Histogram(
             "kerastl_batch_seconds",
-            "Time that a batch took.",
+            "Time to compute a batch.",
             buckets=_SECONDS,
             registry=self._registry,
         )
-        self.bad_images = prometheus.Counter(
-            "kerastl_bad_images_total",
-            "Images that could not be decoded.",
+        self._queue_images = prometheus.Gauge(
+            "kerastl_queue_images", "Images that wait.", registry=self._registry
+        )
+        self._body_bytes = prometheus.Gauge(
+            "kerastl_body_bytes",
+            "Bytes of requests that are being answered.",
             registry=self._registry,
         )
-        for name, meaning, count in (
-            ("kerastl_queue_images", "Images that wait.", waiting),
-            ("kerastl_body_bytes", "Bytes of requests that are being answered.", held),
-            ("kerastl_model_version", "The version that is served.", version),
-        ):
-            prometheus.Gauge(name, meaning, registry=self._registry).set_function(count)
+        self._model_version = prometheus.Gauge(
+            "kerastl_model_version", "Version that is served.", registry=self._registry
+        )
 
     def observe_batch(self, num_images: int, seconds: float) -> None:
         """Counts a batch."""
+        self.num_images += num_images
         self._batch_images.observe(num_images)
         self._batch_seconds.observe(seconds)
 
-    def text(self) -> bytes:
-        """Gives all in Prometheus's text format."""
-        return bytes(prometheus.generate_latest(self._registry))
+    def text(self, *, queue_images: int, body_bytes: int, model_version: int) -> bytes:
+        """Returns all metrics in Prometheus's text format.
 
-    CONTENT_TYPE = prometheus.CONTENT_TYPE_LATEST
+        Args:
+            queue_images: Number of images that wait now.
+            body_bytes: Size of the bodies of requests that are being answered now.
+            model_version: The version that is served now.
+        """
+        self._queue_images.set(queue_images)
+        self._body_bytes.set(body_bytes)
+        self._model_version.set(model_version)
+        return bytes(prometheus.generate_latest(self._registry))

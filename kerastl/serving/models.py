@@ -1,4 +1,4 @@
-"""The versions of an export: finds, loads and warms them up, and switches to a new one."""
+"""The versions of an export: loads the highest one, and switches when another appears."""
 
 import contextlib
 import ctypes
@@ -13,17 +13,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from google.protobuf.json_format import MessageToDict
-from tensorflow.core.protobuf import saved_model_pb2
 
 from kerastl.errors import KerastlError
-from kerastl.outputs.formats import SAVEDMODEL_FILE
-from kerastl.progress import Progress, count_of
-from kerastl.serving.place import Place
+from kerastl.progress import Progress
+from kerastl.serving.export_path import ExportPath
 
 DEFAULT_SIGNATURE = "serving_default"
-# What a classifier's default signature answers with.
+# Outputs of the default signature of a classifier.
 _OUTPUTS = {"probabilities", "class_name", "confidence"}
-_SECONDS_BETWEEN_LOOKS = 1.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,7 +32,7 @@ class Signature:
     function: Any
 
     def __call__(self, values: Sequence[Any]) -> dict[str, np.ndarray]:
-        """Answers for a batch of whole files, or of uint8 pixels of one size."""
+        """Computes the outputs for a batch of image files, or of uint8 pixels of one size."""
         batch = tf.constant(values if self.takes_files else np.stack(values))
         return {
             name: value.numpy() for name, value in self.function(**{self.input_name: batch}).items()
@@ -44,39 +41,37 @@ class Signature:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Model:
-    """One version that is loaded, with what its assets say of it."""
+    """A version that is loaded, with the content of its assets."""
 
     name: str
     version: int
     class_names: tuple[str, ...]
-    # Without the flags, which name places on the machine that trained.
+    # Without the flags, which contain paths of the machine that trained.
     card: Mapping[str, Any]
     signatures: Mapping[str, Signature]
-    # As TensorFlow Serving gives it in a model's metadata.
+    # As in the metadata of TensorFlow Serving.
     signature_def: Mapping[str, Any]
-    # The signatures' variables live as long as this does.
+    # Keeps the variables of the signatures alive.
     loaded: Any = dataclasses.field(repr=False)
 
 
 def load_model(path: pathlib.Path, *, name: str, version: int, batch_sizes: Sequence[int]) -> Model:
-    """Loads one version and lets it answer once for each batch size, since first answers are slow.
+    """Loads a version and runs it once for each batch size, because first runs are slow.
 
     Raises:
         KerastlError: If it is damaged or was not written by kerastl.
     """
     try:
         return _load(path, name, version, batch_sizes)
-    # Of a damaged directory anything that reads it may say anything.
+    # Whatever reads a damaged directory may raise anything.
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise KerastlError(
-            f"{path}: cannot be served ({reason}). Write the version anew with kerastl export."
+            f"{path}: cannot be served ({reason}). Export it again with kerastl export."
         ) from error
 
 
 def _load(path: pathlib.Path, name: str, version: int, batch_sizes: Sequence[int]) -> Model:
-    saved = saved_model_pb2.SavedModel()
-    saved.ParseFromString((path / SAVEDMODEL_FILE).read_bytes())
     loaded = tf.saved_model.load(str(path))
     signatures = {
         key: Signature(spec.name, spec.dtype == tf.string, function)
@@ -84,11 +79,11 @@ def _load(path: pathlib.Path, name: str, version: int, batch_sizes: Sequence[int
         for spec in [_only_input(function)]
         if spec is not None
     }
-    answers = _warm_up(signatures, batch_sizes)
+    outputs = _warm_up(signatures, batch_sizes)
     class_names = tuple((path / "assets/class_names.txt").read_text("utf-8").splitlines())
-    num_outputs = answers["probabilities"].shape[-1]
+    num_outputs = outputs["probabilities"].shape[-1]
     if num_outputs != len(class_names):
-        raise ValueError(f"it has {num_outputs} outputs for {count_of(len(class_names), 'class')}")
+        raise ValueError(f"it has {num_outputs} outputs and {len(class_names)} class names")
     card = json.loads((path / "assets/model_card.json").read_text("utf-8"))
     return Model(
         name=name,
@@ -96,16 +91,35 @@ def _load(path: pathlib.Path, name: str, version: int, batch_sizes: Sequence[int
         class_names=class_names,
         card={key: value for key, value in card.items() if key != "flags"},
         signatures=signatures,
-        signature_def={
-            key: MessageToDict(
-                value,
-                preserving_proto_field_name=True,
-                always_print_fields_with_no_presence=True,
-            )
-            for key, value in saved.meta_graphs[0].signature_def.items()
-        },
+        signature_def={key: _signature_def(loaded.signatures[key]) for key in signatures},
         loaded=loaded,
     )
+
+
+def _signature_def(function: Any) -> dict[str, Any]:
+    return {
+        "inputs": _tensor_infos(function.structured_input_signature[1]),
+        "outputs": _tensor_infos(function.structured_outputs),
+        "method_name": "tensorflow/serving/predict",
+        "defaults": {},
+    }
+
+
+def _tensor_infos(specs: Mapping[str, tf.TensorSpec]) -> dict[str, Any]:
+    infos = {
+        name: tf.compat.v1.TensorInfo(
+            name=spec.name,
+            dtype=spec.dtype.as_datatype_enum,
+            tensor_shape=spec.shape.as_proto(),
+        )
+        for name, spec in specs.items()
+    }
+    return {
+        name: MessageToDict(
+            info, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+        for name, info in infos.items()
+    }
 
 
 def _only_input(function: Any) -> tf.TensorSpec | None:
@@ -120,41 +134,55 @@ def _only_input(function: Any) -> tf.TensorSpec | None:
 def _warm_up(
     signatures: Mapping[str, Signature], batch_sizes: Sequence[int]
 ) -> dict[str, np.ndarray]:
-    """Asks every signature; gives the last answers of the default one."""
+    """Runs every signature; returns the last outputs of the default one."""
     pixels = np.zeros([8, 8, 3], np.uint8)
     content = tf.io.encode_png(pixels).numpy()
     default = signatures.get(DEFAULT_SIGNATURE)
     if default is None or not default.takes_files:
-        raise ValueError(f"{DEFAULT_SIGNATURE} does not take image files")
+        raise ValueError(f"{DEFAULT_SIGNATURE} does not accept image files")
     for signature in signatures.values():
         signature([content if signature.takes_files else pixels])
-    answers: dict[str, np.ndarray] = {}
+    outputs: dict[str, np.ndarray] = {}
     for size in batch_sizes:
-        answers = default([content] * size)
-    if not answers.keys() >= _OUTPUTS:
-        raise ValueError(f"{DEFAULT_SIGNATURE} gives {', '.join(answers)}, which is no classifier")
-    return answers
+        outputs = default([content] * size)
+    if not outputs.keys() >= _OUTPUTS:
+        raise ValueError(f"{DEFAULT_SIGNATURE} returns {', '.join(outputs)}: not a classifier")
+    return outputs
 
 
 class Models:
-    """The version that is served now, which follows what the directory holds.
+    """The version that is served now: the highest one in the directory.
 
-    `current` may change at any time; whoever needs one version for long keeps it.
+    `current` may change at any time; a request keeps the one it started with.
     """
 
     current: Model
 
-    def __init__(self, place: Place, *, batch_sizes: Sequence[int], progress: Progress) -> None:
+    def __init__(
+        self,
+        export: ExportPath,
+        *,
+        batch_sizes: Sequence[int],
+        progress: Progress,
+        seconds_between_checks: float = 1,
+    ) -> None:
         """Loads the highest version that can be served.
+
+        Args:
+            export: The versions.
+            batch_sizes: Sizes of the batches with which a version is warmed up.
+            progress: Where other versions are reported.
+            seconds_between_checks: Between two searches for other versions.
 
         Raises:
             KerastlError: If there is none.
         """
-        self._place = place
+        self._export = export
         self._batch_sizes = batch_sizes
         self._progress = progress
-        # What was there at the last look, and what could not be loaded, so that a version is
-        # taken once it no longer changes, and again only after it has.
+        self._seconds_between_checks = seconds_between_checks
+        # The content of versions at the last check, and of those that could not be loaded: a
+        # version is loaded when it no longer changes, and again only after it has changed.
         self._seen: dict[int, object] = {}
         self._failed: dict[int, object] = {}
         self._stop = threading.Event()
@@ -162,19 +190,19 @@ class Models:
         self.current = self._load_first()
 
     def watch(self) -> None:
-        """Starts to look for other versions, where there can be some."""
-        if self._place.version is None:
+        """Starts to check for other versions, unless a single version is served."""
+        if self._export.version is None:
             self._watcher.start()
 
     def close(self) -> None:
-        """Looks no more."""
+        """Stops checking."""
         self._stop.set()
         if self._watcher.is_alive():
             self._watcher.join()
 
     def _load_first(self) -> Model:
         failures: list[KerastlError] = []
-        for version, path in self._place.versions().items():
+        for version, path in self._export.versions().items():
             try:
                 model = self._load(version, path)
             except KerastlError as error:
@@ -188,24 +216,24 @@ class Models:
 
     def _load(self, version: int, path: pathlib.Path) -> Model:
         return load_model(
-            path, name=self._place.name, version=version, batch_sizes=self._batch_sizes
+            path, name=self._export.name, version=version, batch_sizes=self._batch_sizes
         )
 
     def _watch(self) -> None:
         problem = ""
-        while not self._stop.wait(_SECONDS_BETWEEN_LOOKS):
+        while not self._stop.wait(self._seconds_between_checks):
             before, problem = problem, ""
             try:
-                self._look()
+                self._check()
             except OSError as error:
-                # A disk that is away for a while is no reason to stop looking; it is told once.
-                problem = f"{self._place.directory}: cannot be read ({error.strerror})."
+                # The disk may come back; the problem is reported once.
+                problem = f"{self._export.directory}: cannot be read ({error.strerror})."
                 if problem != before:
                     self._progress.line(problem)
 
-    def _look(self) -> None:
-        for version, path in self._place.versions().items():
-            # The highest that is there is served, so a version is taken back by removing it.
+    def _check(self) -> None:
+        for version, path in self._export.versions().items():
+            # The highest one that exists is served, so removing a version takes it back.
             if version == self.current.version:
                 return
             content = _content_of(path)
@@ -221,23 +249,23 @@ class Models:
             model = self._load(version, path)
         except KerastlError as error:
             self._failed[version] = content
-            self._progress.line(f"{error} Version {self.current.version} is served on.")
+            self._progress.line(f"{error} Still serving version {self.current.version}.")
             return False
         self.current = model
-        self._progress.line(f"Version {version} is served from now on, from {path}.")
-        _give_back_memory()
+        self._progress.line(f"Now serving version {version} from {path}.")
+        _release_memory()
         return True
 
 
-def _give_back_memory() -> None:
-    # A SavedModel holds circles of objects, and with them its weights.
+def _release_memory() -> None:
+    # The objects of a SavedModel refer to each other in circles.
     gc.collect()
-    # What loading took in passing, more than the model itself, the C library would keep.
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # It is not glibc.
+    # Loading takes more memory than the model itself, which the C library would keep.
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # Not glibc.
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _content_of(path: pathlib.Path) -> object:
-    """Tells whether a directory has changed, by its files' names, sizes and times."""
+    """Returns the names, sizes and times of all files, by which a change is noticed."""
     states = {entry: entry.stat() for entry in sorted(path.rglob("*"))}
     return [(str(entry), state.st_size, state.st_mtime_ns) for entry, state in states.items()]

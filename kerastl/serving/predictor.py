@@ -1,57 +1,94 @@
-"""A stream of image files to a stream of answers: read ahead, decoded in parallel, in order."""
+"""Classifies image files one after another: read ahead, decoded in parallel, in order."""
 
 import dataclasses
+import os
 import pathlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from kerastl.outputs.opening import open_artefact
 from kerastl.outputs.runtimes import Artefact
-from kerastl.serving.reading import ReadAhead
+from kerastl.serving.image_paths import check_names, find_images
+from kerastl.serving.read_ahead import ReadAhead
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a model says of an image file.
+    """The prediction for an image file.
 
     Attributes:
         path: The file.
-        probabilities: Of each class, float32 (classes,); None where it cannot be used.
-        problem: Why it cannot be; empty where it can.
+        class_name: The most likely class; empty if the file cannot be used.
+        probabilities: Of each class, float32 (classes,); None if the file cannot be used.
+        problem: Why it cannot be used; empty if it can.
     """
 
     path: pathlib.Path
-    probabilities: np.ndarray | None
+    class_name: str = ""
+    probabilities: np.ndarray | None = None
     problem: str = ""
 
 
-def predict(
-    artefact: Artefact, paths: Iterable[pathlib.Path], *, batch_size: int
-) -> Iterator[list[Prediction]]:
-    """Classifies image files in their order.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predictions that are computed while they are iterated over, once.
 
-    A batch is as large as files are ready, so that the first answers come at once and a slow
-    list of paths is answered as it comes. A few dozen files are held at a time.
+    Attributes:
+        class_names: Names of the classes, in the order of the probabilities.
+        iterator: The predictions, in the order of the files.
+    """
+
+    class_names: tuple[str, ...]
+    iterator: Iterator[Prediction]
+
+    def __iter__(self) -> Iterator[Prediction]:
+        """Returns the only iterator."""
+        return self.iterator
+
+
+def predict(
+    model: str | os.PathLike[str],
+    paths: Sequence[str],
+    *,
+    batch_size: int = 32,
+    image_column: str = "",
+) -> Predictions:
+    """Classifies image files in order.
+
+    A batch is as large as files are ready, so the first predictions come at once, and a list of
+    paths that comes slowly is answered as it comes. A few dozen files are in memory at a time.
 
     Args:
-        artefact: The model.
-        paths: The files, which may still be coming.
-        batch_size: Most files that the model gets at once.
+        model: See `find_artefact`.
+        paths: See `find_images`.
+        batch_size: Largest number of images in a batch.
+        image_column: See `find_images`.
 
-    Yields:
-        The answers of each batch.
+    Raises:
+        UsageError: If there is no such model, or `paths` contain no images.
+        KerastlError: If the model cannot be opened.
     """
+    check_names(paths, image_column=image_column)
+    artefact = open_artefact(os.fspath(model))
+    files = find_images(paths, image_column=image_column)
+    return Predictions(artefact.class_names, _classify(artefact, files, batch_size))
+
+
+def _classify(
+    artefact: Artefact, paths: Iterable[pathlib.Path], batch_size: int
+) -> Iterator[Prediction]:
+    names = artefact.class_names
     for batch in ReadAhead(paths).batches(batch_size):
-        contents = [content for _, content in batch]
-        files = [content for content in contents if isinstance(content, bytes)]
-        answers, problems = artefact.answer(files)
-        of_files = iter(
-            (None, problems[place]) if place in problems else (answers[place], "")
-            for place in range(len(files))
-        )
-        yield [
-            Prediction(path, None, content)
-            if isinstance(content, str)
-            else Prediction(path, *next(of_files))
-            for path, content in batch
-        ]
+        files = [content for _, content in batch if isinstance(content, bytes)]
+        rows, problems = artefact.answer(files)
+        index = 0
+        for path, content in batch:
+            if isinstance(content, str):
+                yield Prediction(path, problem=content)
+                continue
+            if index in problems:
+                yield Prediction(path, problem=problems[index])
+            else:
+                yield Prediction(path, names[int(np.argmax(rows[index]))], rows[index])
+            index += 1

@@ -1,4 +1,4 @@
-"""JSON as TensorFlow Serving's REST interface reads and writes it.
+"""The JSON of TensorFlow Serving's REST interface.
 
 https://www.tensorflow.org/tfx/serving/api_rest
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.serving.batching import Row
+from kerastl.serving.batching import Outputs
 from kerastl.serving.models import DEFAULT_SIGNATURE, Model, Signature
 
 _BASE64 = "b64"
@@ -19,7 +19,7 @@ _BYTES = "_bytes"
 
 
 class RequestError(Exception):
-    """A request cannot be answered; `status` is that of HTTP, and the text tells the client why."""
+    """A request cannot be answered: the HTTP status, and the reason for the client."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -27,20 +27,25 @@ class RequestError(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class Predict:
-    """What a client asks: a signature, a value for each image, and how it wants the answer."""
+class PredictRequest:
+    """A request for predictions.
+
+    Attributes:
+        signature: Name of a signature.
+        values: A value for each image.
+        by_row: Whether the response has a row for each image, or a column for each output.
+    """
 
     signature: str
     values: Sequence[Any]
-    # The answer too comes as a row for each image, or else as a column for each output.
     by_row: bool
 
 
-def parse_predict(body: bytes, model: Model) -> Predict:
+def parse_predict(body: bytes, model: Model) -> PredictRequest:
     """Reads the body of a `:predict` request.
 
     Raises:
-        RequestError: If it is not what TensorFlow Serving would take.
+        RequestError: If TensorFlow Serving would refuse it.
     """
     try:
         document = json.loads(body)
@@ -62,14 +67,14 @@ def parse_predict(body: bytes, model: Model) -> Predict:
     values = read(document["instances" if by_row else "inputs"], signature)
     if len({np.shape(value) for value in values}) > 1:
         raise RequestError(f"{signature.input_name}: expecting images of one size in a request")
-    return Predict(name, values, by_row)
+    return PredictRequest(name, values, by_row)
 
 
-def render_predict(rows: Sequence[Row], *, by_row: bool) -> bytes:
-    """Writes the answer to a `:predict` request: a row for each image, or a column an output."""
-    names = sorted(rows[0])
-    columns = {name: _plain(name, np.stack([row[name] for row in rows])) for name in names}
-    # An output that is alone goes without its name.
+def render_predict(results: Sequence[Outputs], *, by_row: bool) -> bytes:
+    """Renders the response to a `:predict` request."""
+    names = sorted(results[0])
+    columns = {name: _plain(name, np.stack([result[name] for result in results])) for name in names}
+    # A single output has no name.
     is_alone = len(names) == 1
     if not by_row:
         return to_json({"outputs": columns[names[0]] if is_alone else columns})
@@ -80,17 +85,17 @@ def render_predict(rows: Sequence[Row], *, by_row: bool) -> bytes:
 
 
 def to_json(value: object) -> bytes:
-    """Writes JSON in UTF-8."""
+    """Renders JSON in UTF-8."""
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def shortest(values: np.ndarray) -> Any:
-    """Gives the floats, in lists, whose text is the shortest that gives these again."""
+    """Returns lists of floats with the fewest digits that give the same values again."""
     return np.asarray(values).astype(np.str_).astype(np.float64).tolist()
 
 
 def describe(model: Model) -> dict[str, Any]:
-    """Gives a model's metadata as TensorFlow Serving does, and its card with them."""
+    """Returns a model's metadata as TensorFlow Serving does, plus the model card."""
     spec = {"name": model.name, "signature_name": "", "version": str(model.version)}
     signature_def = {"signature_def": model.signature_def}
     return {
@@ -100,7 +105,7 @@ def describe(model: Model) -> dict[str, Any]:
 
 
 def status_of(model: Model) -> dict[str, Any]:
-    """Gives the status of a model that is served, as TensorFlow Serving does."""
+    """Returns the status of a model that is served, as TensorFlow Serving does."""
     state: Mapping[str, Any] = {
         "version": str(model.version),
         "state": "AVAILABLE",
@@ -141,7 +146,7 @@ def _from_column(inputs: Any, signature: Signature) -> list[Any]:
 
 
 def _named(value: Any, signature: Signature) -> Any:
-    """Gives the value of the only input, which may go without its name."""
+    """Returns the value of the only input, which may come without its name."""
     if not isinstance(value, dict) or set(value) == {_BASE64}:
         return value
     if set(value) != {signature.input_name}:
@@ -161,7 +166,7 @@ def _file(value: Any) -> bytes:
     is_base64 = isinstance(value, dict) and isinstance(value.get(_BASE64), str)
     if not is_base64:
         raise RequestError('expecting an image file as {"b64": "<base64 encoded string>"}')
-    # Spaces and a lack of padding are let pass, as TensorFlow Serving does.
+    # As TensorFlow Serving, accepts spaces and missing padding.
     text = "".join(value[_BASE64].split())
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
@@ -176,7 +181,7 @@ def _pixels(value: Any) -> np.ndarray:
         raise RequestError("Encountered lists of unexpected sizes") from error
     is_whole = pixels.dtype.kind in "iu" and pixels.ndim == 3 and pixels.shape[-1:] == (3,)  # noqa: PLR2004
     if not is_whole or not pixels.size or pixels.min() < 0 or pixels.max() > 255:  # noqa: PLR2004
-        raise RequestError("expecting pixels as whole numbers in 0..255, (height, width, 3)")
+        raise RequestError("expecting pixels as integers in 0..255, (height, width, 3)")
     return pixels.astype(np.uint8)
 
 

@@ -1,98 +1,109 @@
-"""Plain uploads: `/predict` takes an image file as the body, or several as a form does."""
+"""Plain uploads: `/predict` accepts an image file as the body, or several in a form."""
 
 import dataclasses
+import email.message
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from python_multipart.multipart import parse_options_header
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
+from python_multipart import FormParser
 
-from kerastl.serving.batching import Row
+from kerastl.serving.batching import Outputs
 from kerastl.serving.models import Model
 from kerastl.serving.rest import RequestError, shortest
 
+_FORM = "multipart/form-data"
+_MAX_PARTS = 1000
 _TOP = 5
-_MOST_DIGITS = 9
+_MAX_DIGITS = 9
 
 
 @dataclasses.dataclass(frozen=True)
-class File:
-    """An image file, with its name where the client gave one."""
+class Upload:
+    """An image file, with its name if the client gave one."""
 
     content: bytes
     name: str | None
 
 
 def read_top(query: Mapping[str, str]) -> int:
-    """Reads how many classes the answer is to name, as in `/predict?top=3`.
+    """Reads the number of classes to return, as in `/predict?top=3`.
 
     Raises:
-        RequestError: If it is not a whole number above 0.
+        RequestError: If it is not a positive integer.
     """
     text = query.get("top", str(_TOP))
-    if not re.fullmatch(r"0*[1-9][0-9]{0,5}", text[:_MOST_DIGITS]) or len(text) > _MOST_DIGITS:
-        raise RequestError(f"top={text[:_MOST_DIGITS]!r}: is not a whole number above 0.")
+    if not re.fullmatch(r"0*[1-9][0-9]{0,5}", text[:_MAX_DIGITS]) or len(text) > _MAX_DIGITS:
+        raise RequestError(f"top={text[:_MAX_DIGITS]!r}: is not a positive integer.")
     return int(text)
 
 
-async def read_files(request: Request, body: bytes) -> list[File]:
-    """Finds the files in a body, in their order.
+def read_uploads(content_type: str, body: bytes) -> list[Upload]:
+    """Finds the files in a body, in order.
 
     Raises:
-        RequestError: If it is a form that is malformed or has no file.
+        RequestError: If it is a form that is malformed or contains no file.
     """
-    kind, options = parse_options_header(request.headers.get("content-type", ""))
-    if kind.lower() != b"multipart/form-data":
-        return [File(body, None)]
-    # The parser takes what there is of a form that was cut off.
-    end = b"--" + options.get(b"boundary", b"") + b"--"
-    if not body.rstrip().endswith(end):
-        raise RequestError("multipart/form-data: is cut off, or has no end. Send it whole.")
-
-    async def stream() -> AsyncGenerator[bytes, None]:
-        yield body
-        yield b""
-
-    parser = MultiPartParser(request.headers, stream())
-    # The body is in memory already, and no form of that size has to go to the disk.
-    parser.spool_max_size = len(body)
+    header = email.message.Message()
+    header["Content-Type"] = content_type
+    if header.get_content_type() != _FORM:
+        return [Upload(body, None)]
+    boundary = str(header.get_boundary("")).encode("latin-1", "replace")
+    # The parser accepts the beginning of a form.
+    if not body.rstrip().endswith(b"--" + boundary + b"--"):
+        raise RequestError(f"{_FORM}: is incomplete. Send the whole form.")
     try:
-        form = await parser.parse()
-    except (MultiPartException, KeyError) as error:
-        raise RequestError(f"multipart/form-data: cannot be read ({error}).") from error
-    files = [
-        File(await part.read(), part.filename)
-        for _, part in form.multi_items()
-        if isinstance(part, UploadFile)
-    ]
-    await form.close()
-    if not files:
-        raise RequestError(
-            "multipart/form-data: has no file. Send one as curl -F image=@FILE does."
-        )
-    return files
+        uploads = _read_form(boundary, body)
+    except ValueError as error:
+        raise RequestError(f"{_FORM}: cannot be read ({error}).") from error
+    if not uploads:
+        raise RequestError(f"{_FORM}: contains no file. Send one as curl -F image=@FILE does.")
+    return uploads
 
 
-def render(model: Model, files: Sequence[File], rows: Sequence[Row], *, top: int) -> dict[str, Any]:
-    """Builds the answer: for each file its class and the most probable ones."""
+def _read_form(boundary: bytes, body: bytes) -> list[Upload]:
+    uploads: list[Upload] = []
+    num_parts = 0
+
+    def count(part: object) -> None:
+        nonlocal num_parts
+        num_parts += 1
+        if num_parts > _MAX_PARTS:
+            raise ValueError(f"it has more than {_MAX_PARTS} parts")
+
+    def add(file: Any) -> None:
+        count(file)
+        file.file_object.seek(0)
+        name = (file.file_name or b"").decode("utf-8", "replace")
+        uploads.append(Upload(file.file_object.read(), name))
+
+    # The body is in memory already, so no file has to be on disk.
+    in_memory = {"MAX_MEMORY_FILE_SIZE": len(body)}
+    parser = FormParser(_FORM, count, add, boundary=boundary, config=in_memory)
+    parser.write(body)
+    parser.finalize()
+    return uploads
+
+
+def render(
+    model: Model, uploads: Sequence[Upload], results: Sequence[Outputs], *, top: int
+) -> dict[str, Any]:
+    """Builds the response: the class of each file, and the most likely ones."""
     predictions = []
-    for file, row in zip(files, rows, strict=True):
-        order = np.argsort(-row["probabilities"], kind="stable")[:top]
-        probabilities = shortest(row["probabilities"][order])
+    for upload, outputs in zip(uploads, results, strict=True):
+        order = np.argsort(-outputs["probabilities"], kind="stable")[:top]
+        probabilities = shortest(outputs["probabilities"][order])
         classes = [
             {"class_name": model.class_names[index], "probability": probability}
             for index, probability in zip(order, probabilities, strict=True)
         ]
-        name = {} if file.name is None else {"file": file.name}
+        name = {} if upload.name is None else {"file": upload.name}
         predictions.append(
             {
                 **name,
                 "class_name": model.class_names[order[0]],
-                "confidence": shortest(row["confidence"]),
+                "confidence": shortest(outputs["confidence"]),
                 "classes": classes,
             }
         )

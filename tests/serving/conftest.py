@@ -4,26 +4,36 @@ import pytest
 import tensorflow as tf
 
 from kerastl.progress import Progress
-from kerastl.serving import http, models
-from kerastl.serving.http import Limits, running
-from kerastl.serving.place import bind, find_place
+from kerastl.serving import models
+from kerastl.serving.export_path import find_export
+from kerastl.serving.listener import open_listener
+from kerastl.serving.options import Limits, Timeouts
+from kerastl.serving.server import running
 from serving_client import Blocker, Client
 
 _LOADED = {}
 
 
 @contextlib.contextmanager
-def serve(export, *, name="colours", progress=None, **limits):
-    with bind("127.0.0.1", 0) as listener:
-        place = find_place(str(export), name)
-        with running(place, listener, Limits(**limits), progress or Progress()) as serving:
-            yield Client(serving)
+def serve(export, *, name="colours", progress=None, timeouts=None, **limits):
+    """Serves during the block, and stops at once after it."""
+    timeouts = Timeouts(**{"grace": 0.01} | (timeouts or {}))
+    with (
+        open_listener("127.0.0.1", 0) as listener,
+        running(
+            find_export(export, name),
+            listener,
+            limits=Limits(**limits),
+            timeouts=timeouts,
+            progress=progress or Progress(),
+        ) as server,
+    ):
+        yield Client(server)
 
 
 @pytest.fixture(autouse=True)
-def _fast(monkeypatch):
-    """Loads the version that most servers serve once, and lets them stop at once."""
-    monkeypatch.setattr(http, "_SECONDS_OF_GRACE", 0.01)
+def _load_once(monkeypatch):
+    """Loads the version that most servers serve only once."""
     loaded = models.load_model
     monkeypatch.setattr(models, "load_model", lambda path, **about: _loaded(loaded, path, **about))
 
@@ -39,7 +49,7 @@ def _loaded(load_model, path, **about):
 
 @pytest.fixture
 def start(colour_run):
-    """Starts a server of one's own, until the test ends."""
+    """Starts a server, until the test ends."""
     with contextlib.ExitStack() as stack:
 
         def start(export=colour_run.config.export_dir, **options):
@@ -50,8 +60,8 @@ def start(colour_run):
 
 @pytest.fixture
 def serving(colour_run):
-    """Gives what a block starts a server with, and stops it at its end."""
-    return lambda: serve(colour_run.config.export_dir)
+    """Starts a server for a block."""
+    return lambda **options: serve(colour_run.config.export_dir, **options)
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +76,19 @@ def files(colour_run):
     """A PNG file of each colour."""
     images = [tf.io.decode_bmp(colour_run.source.load(index)) for index in (3, 23, 43)]
     return [tf.io.encode_png(image).numpy() for image in images]
+
+
+@pytest.fixture(scope="session")
+def ask(colour_run):
+    """Asks a signature of the export directly."""
+    loaded = tf.saved_model.load(str(colour_run.result.export_path))
+
+    def ask(name, **inputs):
+        # The functions live no longer than `loaded`.
+        outputs = loaded.signatures[name](**inputs)
+        return {key: value.numpy() for key, value in outputs.items()}
+
+    return ask
 
 
 @pytest.fixture

@@ -10,14 +10,13 @@ import tensorflow as tf
 from kerastl.errors import KerastlError
 from kerastl.progress import Progress
 from kerastl.serving import models
-from kerastl.serving.place import find_place
-from serving_client import metric
+from kerastl.serving.export_path import find_export
+from serving_client import metric, wait_until
 
 
 @pytest.fixture
-def export(colour_run, tmp_path, monkeypatch):
-    """A directory of one version, which is looked at often."""
-    monkeypatch.setattr(models, "_SECONDS_BETWEEN_LOOKS", 0.02)
+def export(colour_run, tmp_path):
+    """A directory of one version."""
     copy_version(colour_run, tmp_path / "export/3")
     return tmp_path / "export"
 
@@ -32,44 +31,37 @@ def reverse_class_names(path):
     names.write_text("".join(reversed(names.read_text().splitlines(keepends=True))))
 
 
-def count_calls(monkeypatch, name):
-    calls, function = [], getattr(models, name)
+def count_loads(monkeypatch):
+    calls, function = [], models.load_model
 
     def noted(*arguments, **named):
         calls.append(arguments)
         return function(*arguments, **named)
 
-    monkeypatch.setattr(models, name, noted)
+    monkeypatch.setattr(models, "load_model", noted)
     return calls
-
-
-def wait_until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.fixture
 def served(start, export):
     output = io.StringIO()
-    client = start(export, name="", progress=Progress(output))
+    client = start(export, name="", progress=Progress(output), timeouts={"new_version": 0.02})
     client.output = output.getvalue
     return client
 
 
 @pytest.mark.thorough
-def test_new_version_is_taken_up_without_a_request_lost(served, export, colour_run, files):
+def test_new_version_is_served_without_a_request_lost(served, export, colour_run, files):
     answers, stop = [], threading.Event()
 
-    def ask_on():
+    def ask_repeatedly():
         while not stop.is_set():
             answers.append(served.post("/predict", files[0]))
 
-    threads = [threading.Thread(target=ask_on) for _ in range(4)]
+    threads = [threading.Thread(target=ask_repeatedly) for _ in range(4)]
     for thread in threads:
         thread.start()
-    # As an export does: written beside its place, and moved there whole.
+    # As an export does: written elsewhere, then moved.
     hidden = copy_version(colour_run, export / ".writing-abc")
     wait_until(lambda: len(answers) > 20)
     hidden.rename(export / "10")
@@ -83,7 +75,7 @@ def test_new_version_is_taken_up_without_a_request_lost(served, export, colour_r
     versions = [answer.json["model"]["version"] for answer in answers]
     assert set(versions) == {3, 10}
     assert versions[-1] == 10
-    assert served.output() == f"Version 10 is served from now on, from {export}/10.\n"
+    assert served.output() == f"Now serving version 10 from {export}/10.\n"
     assert metric(served, "kerastl_model_version") == 10
     assert served.get("/v1/models/export/versions/3").status == 404
 
@@ -96,7 +88,7 @@ def test_request_that_waits_is_answered_by_the_version_that_it_came_for(
     answers = []
     thread = threading.Thread(target=lambda: answers.append(served.post("/predict", files[0])))
     thread.start()
-    wait_until(lambda: served.serving.batcher.waiting() == 1)
+    wait_until(lambda: served.serving.batcher.num_waiting == 1)
     copy_version(colour_run, export / "4")
     wait_until(lambda: served.serving.models.current.version == 4)
     blocker.release.set()
@@ -105,7 +97,7 @@ def test_request_that_waits_is_answered_by_the_version_that_it_came_for(
 
 
 @pytest.mark.thorough
-def test_broken_version_leaves_the_old_one_until_it_is_mended(
+def test_broken_version_leaves_the_old_one_until_it_is_repaired(
     served, export, colour_run, files, monkeypatch
 ):
     whole = copy_version(colour_run, export.parent / "whole")
@@ -113,27 +105,28 @@ def test_broken_version_leaves_the_old_one_until_it_is_mended(
     wait_until(lambda: "cannot be served" in served.output())
     line = served.output()
     assert line.startswith(f"{export}/4: cannot be served (")
-    assert line.endswith("Write the version anew with kerastl export. Version 3 is served on.\n")
+    assert line.endswith("Export it again with kerastl export. Still serving version 3.\n")
     assert served.post("/predict", files[0]).json["model"]["version"] == 3
-    looks = count_calls(monkeypatch, "_content_of")
-    tries = count_calls(monkeypatch, "load_model")
-    wait_until(lambda: len(looks) > 5)
+    tries = count_loads(monkeypatch)
+    time.sleep(0.2)
     assert (tries, served.output()) == ([], line)
     shutil.copytree(whole, export / "4", dirs_exist_ok=True)
     wait_until(lambda: served.serving.models.current.version == 4)
 
 
 @pytest.mark.thorough
-def test_version_that_is_still_being_copied_is_not_taken(served, export, colour_run, monkeypatch):
-    monkeypatch.setattr(models, "_SECONDS_BETWEEN_LOOKS", 0.05)
+def test_version_that_is_still_being_copied_is_not_loaded(start, export, colour_run):
+    output = io.StringIO()
+    progress = Progress(output)
+    served = start(export, name="", progress=progress, timeouts={"new_version": 0.05})
     (export / "4").mkdir()
     for number in range(15):
         (export / "4/saved_model.pb").write_bytes(bytes(number))
         time.sleep(0.02)
-    assert served.output() == ""
+    assert output.getvalue() == ""
     shutil.copytree(colour_run.result.export_path, export / "4", dirs_exist_ok=True)
     wait_until(lambda: served.serving.models.current.version == 4)
-    assert "cannot be served" not in served.output()
+    assert "cannot be served" not in output.getvalue()
 
 
 @pytest.mark.thorough
@@ -162,7 +155,7 @@ def test_server_starts_with_the_highest_version_that_can_be_served(export, colou
     (export / "11/saved_model.pb").write_text("nonsense")
     (export / "12").mkdir()
     output = io.StringIO()
-    loaded = models.Models(find_place(str(export), ""), batch_sizes=[1], progress=Progress(output))
+    loaded = models.Models(find_export(export), batch_sizes=[1], progress=Progress(output))
     assert loaded.current.version == 10
     assert loaded.current.class_names == ("blue", "green", "red")
     assert f"{export}/11: cannot be served (" in output.getvalue()
@@ -176,13 +169,13 @@ def test_server_starts_with_the_highest_version_that_can_be_served(export, colou
         (lambda path: (path / "assets/class_names.txt").unlink(), "No such file"),
         (
             lambda path: (path / "assets/class_names.txt").write_text("one\n"),
-            "it has 3 outputs for 1 class",
+            "it has 3 outputs and 1 class names",
         ),
         (lambda path: (path / "assets/model_card.json").write_text("{"), ""),
         (lambda path: os.truncate(path / "variables/variables.data-00000-of-00001", 10), ""),
     ],
 )
-def test_damaged_version_is_told_in_one_line(export, damage, reason):
+def test_damaged_version_is_reported_in_one_line(export, damage, reason):
     damage(export / "3")
     with pytest.raises(KerastlError) as caught:
         models.load_model(export / "3", name="x", version=3, batch_sizes=[1])
@@ -197,34 +190,13 @@ def test_savedmodel_of_another_kind_is_refused(tmp_path):
         lambda values: {"doubled": 2 * values}, input_signature=[tf.TensorSpec([None])]
     )
     tf.saved_model.save(module, str(tmp_path / "1"), signatures=module.double)
-    with pytest.raises(KerastlError, match="serving_default does not take image files"):
+    with pytest.raises(KerastlError, match="serving_default does not accept image files"):
         models.load_model(tmp_path / "1", name="x", version=1, batch_sizes=[1])
-
-
-@pytest.mark.parametrize(
-    ("export_path", "name", "expected"),
-    [
-        ("flowers", "", ("flowers", None)),
-        ("flowers/2", "", ("flowers", 2)),
-        ("flowers", "daisies", ("daisies", None)),
-        ("plain", "", ("plain", 1)),
-    ],
-)
-def test_export_is_a_directory_of_versions_or_one_of_them(tmp_path, export_path, name, expected):
-    for path in ("flowers/2", "flowers/10", "plain"):
-        (tmp_path / path).mkdir(parents=True)
-        (tmp_path / path / "saved_model.pb").touch()
-    (tmp_path / "flowers/.writing-1").mkdir()
-    (tmp_path / "flowers/99").mkdir()
-    place = find_place(str(tmp_path / export_path), name)
-    assert (place.name, place.version) == expected
-    if place.version is None:
-        assert list(place.versions()) == [10, 2]
 
 
 @pytest.mark.thorough
 def test_one_version_is_not_watched(start, export, colour_run):
-    client = start(export / "3", name="")
+    client = start(export / "3", name="", timeouts={"new_version": 0.02})
     copy_version(colour_run, export / "4")
     time.sleep(0.2)
     assert client.serving.models.current.version == 3

@@ -1,4 +1,4 @@
-"""Reads files before they are asked for, a bounded number at a time."""
+"""Reads files ahead of their use, a bounded number at a time."""
 
 import concurrent.futures
 import pathlib
@@ -8,18 +8,18 @@ from collections.abc import Iterable, Iterator
 
 from kerastl.data.content import read_file
 
-# Files that are read, or wait to be taken, at a time.
-_AHEAD = 64
-# Most files are small, so that a disk or network answers several at once.
+# Files that are being read or wait to be used.
+MAX_AHEAD = 64
+# Most files are small, so a disk or a network serves several at once.
 _READERS = 8
-_SECONDS_BETWEEN_LOOKS = 0.1
+_SECONDS_BETWEEN_TRIES = 0.1
 
-# A file and its content, or what is wrong with it.
-File = tuple[pathlib.Path, bytes | str]
+# A path and its content, or the reason why it cannot be read.
+ReadFile = tuple[pathlib.Path, bytes | str]
 
 
 class ReadAhead:
-    """Reads files in a thread of its own, while those before them are worked on.
+    """Reads files in threads while earlier ones are used.
 
     Args:
         paths: The files, which may still be coming.
@@ -27,24 +27,24 @@ class ReadAhead:
 
     def __init__(self, paths: Iterable[pathlib.Path]) -> None:
         self._paths = paths
-        # What is read, the end as None, or why there is no more.
-        self._waiting: queue.Queue[concurrent.futures.Future[File] | BaseException | None]
-        self._waiting = queue.Queue(_AHEAD)
-        self._is_left = threading.Event()
+        # Files; then None at the end, or the error that ended `paths`.
+        self._waiting: queue.Queue[concurrent.futures.Future[ReadFile] | BaseException | None]
+        self._waiting = queue.Queue(MAX_AHEAD)
+        self._is_closed = threading.Event()
 
-    def batches(self, size: int) -> Iterator[list[File]]:
-        """Yields the files in their order, as many as are there at a time, up to `size`.
+    def batches(self, size: int) -> Iterator[list[ReadFile]]:
+        """Yields the files in order, as many as are ready at a time, up to `size`.
 
         Raises:
-            Exception: What `paths` raised, behind the files before.
+            Exception: What `paths` raised, after the files before it.
         """
-        # A daemon, since the paths may come from a person who types none.
+        # A daemon thread, since it may wait for standard input when the program ends.
         threading.Thread(target=self._read_all, daemon=True).start()
         try:
-            end: BaseException | concurrent.futures.Future[File] | None = None
+            end: BaseException | concurrent.futures.Future[ReadFile] | None = None
             is_over = False
             while not is_over:
-                batch: list[File] = []
+                batch: list[ReadFile] = []
                 while not batch or (len(batch) < size and not self._waiting.empty()):
                     item = self._waiting.get()
                     if not isinstance(item, concurrent.futures.Future):
@@ -56,30 +56,30 @@ class ReadAhead:
             if isinstance(end, BaseException):
                 raise end
         finally:
-            self._is_left.set()
+            self._is_closed.set()
 
     def _read_all(self) -> None:
         try:
             with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
                 for path in self._paths:
                     self._put(pool.submit(_read, path))
-                    if self._is_left.is_set():
+                    if self._is_closed.is_set():
                         return
             self._put(None)
         except BaseException as error:
             # Raised again by the thread that can handle it.
             self._put(error)
 
-    def _put(self, item: concurrent.futures.Future[File] | BaseException | None) -> None:
-        while not self._is_left.is_set():
+    def _put(self, item: concurrent.futures.Future[ReadFile] | BaseException | None) -> None:
+        while not self._is_closed.is_set():
             try:
-                self._waiting.put(item, timeout=_SECONDS_BETWEEN_LOOKS)
+                self._waiting.put(item, timeout=_SECONDS_BETWEEN_TRIES)
                 break
             except queue.Full:
                 continue
 
 
-def _read(path: pathlib.Path) -> File:
+def _read(path: pathlib.Path) -> ReadFile:
     try:
         content = read_file(path)
     except (OSError, ValueError) as error:  # A path with a NUL is a ValueError.

@@ -5,8 +5,7 @@ import time
 
 import pytest
 
-from kerastl.serving import reading
-from kerastl.serving.reading import ReadAhead
+from kerastl.serving.read_ahead import MAX_AHEAD, ReadAhead
 
 
 def files(folder, count):
@@ -25,7 +24,7 @@ def test_files_come_in_their_order_and_none_twice(tmp_path):
     ]
 
 
-def test_what_cannot_be_read_is_said_in_its_place(tmp_path):
+def test_file_that_cannot_be_read_has_the_reason_in_its_place(tmp_path):
     good = files(tmp_path, 1)[0]
     (tmp_path / "empty").touch()
     given = [tmp_path / "none", good, tmp_path, pathlib.Path("a\0b"), tmp_path / "empty"]
@@ -53,7 +52,7 @@ def test_first_file_comes_before_the_second_is_named(tmp_path):
     assert next(batches) == [(second, b"1")]
 
 
-def test_no_more_is_read_than_is_taken_soon(tmp_path):
+def test_few_files_are_read_ahead(tmp_path):
     path = files(tmp_path, 1)[0]
     named = itertools.count()
     seen = []
@@ -66,7 +65,7 @@ def test_no_more_is_read_than_is_taken_soon(tmp_path):
     batches = ReadAhead(endless()).batches(1)
     next(batches)
     time.sleep(0.3)
-    assert len(seen) <= reading._AHEAD + 3
+    assert len(seen) <= MAX_AHEAD + 3
     batches.close()
     deadline = time.monotonic() + 10
     while threading.active_count() > 1 and time.monotonic() < deadline:
@@ -74,7 +73,7 @@ def test_no_more_is_read_than_is_taken_soon(tmp_path):
         time.sleep(0.3)
         if len(seen) == count:
             break
-    assert len(seen) <= reading._AHEAD + 4
+    assert len(seen) <= MAX_AHEAD + 4
 
 
 def test_error_of_the_list_comes_behind_the_files_before_it(tmp_path):
@@ -90,5 +89,5 @@ def test_error_of_the_list_comes_behind_the_files_before_it(tmp_path):
         next(batches)
 
 
-def test_nothing_gives_nothing():
+def test_no_paths_give_no_batches():
     assert list(ReadAhead([]).batches(3)) == []

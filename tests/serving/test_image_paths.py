@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from kerastl.errors import UsageError
-from kerastl.serving.listing import find_images
+from kerastl.serving.image_paths import find_images
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def found(*names, **options):
 
 
 def test_files_are_taken_as_they_are_named(folder):
-    # A person who names a file means it, whatever it is called.
+    # A file that is named is used, whatever its ending.
     assert found("a/notes.txt", "none.jpg", "a/2.jpg", "a/2.jpg") == [
         "a/notes.txt",
         "none.jpg",
@@ -58,20 +58,20 @@ def test_dash_reads_standard_input(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("empty", "paths='empty': holds no images. Give files, folders, globs, a CSV file or -."),
+        ("empty", "paths='empty': contains no images. Give files, folders, globs, CSV files or -."),
         ("a/*.gif", "paths='a/*.gif': matches no file. Give"),
         ("none.csv", "paths='none.csv': cannot be read (No such file or directory). Check its"),
         ("bad.csv", "paths='bad.csv': has no column named image or path or file. Choose one with"),
     ],
 )
-def test_what_gives_no_image_is_told(folder, name, message):
+def test_name_without_images_is_refused(folder, name, message):
     (folder / "bad.csv").write_text("x\n1\n")
     with pytest.raises(UsageError) as caught:
         found(name)
     assert message in str(caught.value)
 
 
-def test_misspelt_column_is_told(folder):
+def test_misspelt_column_is_refused(folder):
     (folder / "list.csv").write_text("photo\n1\n")
     with pytest.raises(UsageError, match=r"image_column='foto': is not a column of list\.csv\."):
         found("list.csv", image_column="foto")

@@ -1,4 +1,4 @@
-"""What every request passes on its way in and out: counting, and ends that lose no answer."""
+"""Surrounds every request: counts it, keeps its connection open, and receives all of its body."""
 
 import asyncio
 import contextlib
@@ -6,29 +6,43 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kerastl.serving.connections import Connections
 from kerastl.serving.metrics import Metrics
 
-# A client that is refused goes on sending for so long at most.
-_SECONDS_OF_DRAINING = 10.0
-# The status of one that was too slow already.
-_SLOW = 408
+# The response to a body that was not received in time; the rest of it is not waited for.
+_TIMED_OUT = 408
 
 
-class Front:
+class Middleware:
     """An ASGI application around another."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, connections: Connections, *, drain_seconds: float
+    ) -> None:
+        """Wraps an application.
+
+        Args:
+            app: The application.
+            metrics: Counts the requests.
+            connections: Open connections.
+            drain_seconds: Longest time for the rest of a body that was refused.
+        """
         self._app = app
         self._metrics = metrics
-        # Tells clients to bring their next request elsewhere.
+        self._connections = connections
+        self._drain_seconds = drain_seconds
+        # Clients then have to send their next request over another connection.
         self.is_stopping = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        if scope["type"] != "http":
-            return
+        if scope["type"] == "http":
+            with self._connections.in_use(scope["client"]):
+                await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
-        inward = _Inward(scope, receive)
+        body = _Body(scope, receive)
         status = 500
 
         async def send_on(message: Message) -> None:
@@ -37,14 +51,14 @@ class Front:
                 status = message["status"]
                 if self.is_stopping:
                     message["headers"].append((b"connection", b"close"))
-            elif not message.get("more_body", False) and not (inward.is_whole or status == _SLOW):
+            elif not (message.get("more_body", False) or body.is_whole or status == _TIMED_OUT):
                 await send({**message, "more_body": True})
-                await inward.drain()
+                await body.drain(self._drain_seconds)
                 message = {"type": "http.response.body"}
             await send(message)
 
         try:
-            await self._app(scope, inward.receive, send_on)
+            await self._app(scope, body.receive, send_on)
         finally:
             endpoint = scope.get("endpoint")
             route = getattr(endpoint, "__name__", "unknown")
@@ -52,12 +66,12 @@ class Front:
             self._metrics.seconds.labels(route).observe(time.monotonic() - started)
 
 
-class _Inward:
-    """What a client sends, with a note of whether all of it has come."""
+class _Body:
+    """Receives a body, and notes whether it is whole."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         headers = dict(scope["headers"])
-        # A client that waits to be told to go on sends nothing when it is refused instead.
+        # A client that expects "100 Continue" sends no body if it gets another response.
         self.is_whole = b"expect" in headers or not (
             b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
         )
@@ -68,9 +82,9 @@ class _Inward:
         self.is_whole = not message.get("more_body", False)
         return message
 
-    async def drain(self) -> None:
-        """Takes what is still being sent, or the system would throw the answer away with it."""
+    async def drain(self, seconds: float) -> None:
+        """Receives the rest: if it stayed unread, the system would discard the response."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_SECONDS_OF_DRAINING):
+            async with asyncio.timeout(seconds):
                 while not self.is_whole:
                     await self.receive()

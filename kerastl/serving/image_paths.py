@@ -1,4 +1,4 @@
-"""From what a person names to image files, one after another."""
+"""Finds image files: in folders, by globs, in tables, and on standard input."""
 
 import pathlib
 import re
@@ -9,7 +9,7 @@ from kerastl.data.folders import list_images
 from kerastl.data.tables import list_paths
 from kerastl.errors import bad_value
 
-# Reads paths from standard input.
+# Stands for paths on standard input.
 STANDARD_INPUT = "-"
 _TABLES = (".csv", ".tsv")
 
@@ -17,15 +17,15 @@ _TABLES = (".csv", ".tsv")
 def find_images(names: Iterable[str], *, image_column: str = "") -> Iterator[pathlib.Path]:
     """Yields image files in the order of `names`, and within each in the order of their names.
 
-    Nothing is looked at before it is asked for, so files of any number take no memory.
+    Each path is found when the iterator reaches it, so memory does not grow with their number.
 
     Args:
         names: Files; folders, searched to any depth; globs; CSV or TSV files with a column of paths
-            relative to them; or "-" for paths on standard input, one a line.
+            relative to them; or "-" for paths on standard input, one per line.
         image_column: The column of paths; empty to find it by its usual names.
 
     Raises:
-        UsageError: If a folder or a glob has no images, or a table no such column.
+        UsageError: If a folder or a glob contains no images, or a table lacks the column.
         OSError: If a folder cannot be read.
     """
     for name in names:
@@ -33,10 +33,10 @@ def find_images(names: Iterable[str], *, image_column: str = "") -> Iterator[pat
 
 
 def check_names(names: Iterable[str], *, image_column: str = "") -> None:
-    """Refuses what `find_images` would in the end, before the first image.
+    """Refuses the names that `find_images` would refuse when it reaches them.
 
     Raises:
-        UsageError: See `find_images`, as of OSError.
+        UsageError: See `find_images`, as for OSError.
     """
     for name in names:
         if name != STANDARD_INPUT:
@@ -50,16 +50,16 @@ def _find(name: str, image_column: str) -> Iterator[pathlib.Path]:
     elif path.suffix.lower() in _TABLES:
         yield from list_paths(path, column=image_column)
     elif path.is_dir():
-        yield from _some(name, list_images(path), "holds no images")
+        yield from _not_empty(name, list_images(path), "contains no images")
     elif not path.exists() and re.search(r"[*?\[]", name):
-        yield from _some(name, _match(path), "matches no file")
+        yield from _not_empty(name, _match(path), "matches no file")
     else:
-        # One that is missing gets a row that says so.
+        # A missing file becomes a prediction with that problem.
         yield path
 
 
 def _match(pattern: pathlib.Path) -> Iterator[pathlib.Path]:
-    # Unlike the glob module's, this one follows no link round and round.
+    # Unlike glob.glob, pathlib's does not follow links in circles.
     found = pathlib.Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor)))
     yield from (path for path in sorted(found) if path.is_file() and path.name[0] != ".")
 
@@ -68,9 +68,9 @@ def _path_of(line: str) -> str:
     return line.rstrip("\r\n")
 
 
-def _some(name: str, paths: Iterator[pathlib.Path], problem: str) -> Iterator[pathlib.Path]:
+def _not_empty(name: str, paths: Iterator[pathlib.Path], problem: str) -> Iterator[pathlib.Path]:
     first = next(paths, None)
     if first is None:
-        raise bad_value("paths", name, problem, "Give files, folders, globs, a CSV file or -")
+        raise bad_value("paths", name, problem, "Give files, folders, globs, CSV files or -")
     yield first
     yield from paths

@@ -1,0 +1,70 @@
+"""The path of the export to serve; imports no TensorFlow, so that a wrong one fails at once."""
+
+import dataclasses
+import os
+import pathlib
+
+from kerastl.errors import bad_value
+from kerastl.outputs.formats import SAVEDMODEL_FILE
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportPath:
+    """A directory of versions, or a single version.
+
+    Attributes:
+        directory: The directory.
+        name: Name of the model in URLs.
+        version: Number of the single version; None for a directory of versions.
+    """
+
+    directory: pathlib.Path
+    name: str
+    version: int | None
+
+    def versions(self) -> dict[int, pathlib.Path]:
+        """Finds the complete versions, the highest first."""
+        if self.version is not None:
+            return {self.version: self.directory}
+        found = {
+            int(path.name): path
+            for path in self.directory.iterdir()
+            if path.name.isdecimal() and (path / SAVEDMODEL_FILE).is_file()
+        }
+        return dict(sorted(found.items(), reverse=True))
+
+
+def find_export(export: str | os.PathLike[str], name: str = "") -> ExportPath:
+    """Finds the versions of an export, and the name to serve them by.
+
+    Args:
+        export: Directory of versions, or one version.
+        name: Name of the model in URLs; empty for that of the directory.
+
+    Raises:
+        UsageError: If there is no export, or the name cannot be part of a URL.
+    """
+    directory = pathlib.Path(export).expanduser()
+    if not directory.is_dir():
+        raise bad_value(
+            "export",
+            str(export),
+            "is not a directory",
+            "Give the directory of an export, such as saved_models/first",
+        )
+    resolved = directory.resolve()
+    is_version = (directory / SAVEDMODEL_FILE).is_file()
+    numbered = is_version and resolved.name.isdecimal()
+    version = (int(resolved.name) if numbered else 1) if is_version else None
+    chosen = name or (resolved.parent.name if numbered else resolved.name)
+    if not chosen or any(letter in "/:" for letter in chosen):
+        raise bad_value("name", chosen, "cannot be part of a URL", "Use a name without / and :")
+    found = ExportPath(directory, chosen, version)
+    if not found.versions():
+        raise bad_value(
+            "export",
+            str(export),
+            f"contains no version with a {SAVEDMODEL_FILE}",
+            "Create one with kerastl export",
+        )
+    return found

@@ -1,0 +1,112 @@
+"""Options of `predict` and `serve`, with their defaults, limits and help."""
+
+import dataclasses
+import pathlib
+
+from kerastl.errors import bad_value
+from kerastl.settings.field import SettingGroup, Within, setting
+
+# Endings of the files that predictions can be written to.
+OUTPUT_ENDINGS = (".csv", ".jsonl", ".parquet")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictOptions(SettingGroup):
+    """How images are classified, and where the predictions are written."""
+
+    output: str = setting(
+        "",
+        help=f"File for the predictions: {', '.join(OUTPUT_ENDINGS)}. Without one they are "
+        "printed: as a table on a terminal, otherwise as CSV.",
+        is_path=True,
+    )
+    top_k: int = setting(
+        1, help="Number of most likely classes to show for each image.", within=Within(1)
+    )
+    labels_from: str = setting(
+        "",
+        help="folder: take the name of an image's folder as its true class, and print the accuracy "
+        "and the confusion matrix.",
+    )
+    image_column: str = setting(
+        "", help="Column of paths in CSV files; by default one of the usual names is found."
+    )
+    batch_size: int = setting(32, help="Largest number of images in a batch.", within=Within(1))
+
+    def _check(self) -> None:
+        if self.labels_from not in ("", "folder"):
+            raise bad_value(
+                "labels_from", self.labels_from, "is not one of its choices", "Use folder"
+            )
+        if self.output and pathlib.PurePath(self.output).suffix.lower() not in OUTPUT_ENDINGS:
+            raise bad_value(
+                "output",
+                self.output,
+                "has an unknown ending",
+                f"Use one of {', '.join(OUTPUT_ENDINGS)}",
+            )
+        super()._check()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServeOptions(SettingGroup):
+    """Where a server listens, and the name of its model."""
+
+    host: str = setting(
+        "127.0.0.1", help="Address to listen on; 0.0.0.0 lets other machines connect."
+    )
+    port: int = setting(
+        8501, help="Port to listen on; 0 chooses a free one.", within=Within(0, 65535)
+    )
+    name: str = setting("", help="Name of the model in URLs; by default that of its directory.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limits(SettingGroup):
+    """How much a server accepts at a time."""
+
+    max_batch_size: int = setting(
+        32, help="Largest number of images in a batch.", within=Within(1, 4096)
+    )
+    batch_wait_ms: float = setting(
+        5,
+        help="Longest time that a batch waits for clients that have just been answered, in "
+        "milliseconds.",
+        within=Within(0, 1000),
+    )
+    queue_size: int = setting(
+        256,
+        help="Largest number of images that wait; beyond it clients get 503 and Retry-After.",
+        within=Within(1, 100_000),
+    )
+    max_body_mb: float = setting(
+        32,
+        help="Largest body of a request, in megabytes; clients that send more get 413.",
+        within=Within(0, 1024, open_low=True),
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Timeouts:
+    """Seconds that a server waits.
+
+    Attributes:
+        idle: For the head of a request on an open connection.
+        chunk: For the next part of a body.
+        body: For a whole body.
+        drain: For the rest of a body that was refused.
+        grace: For requests that are on their way when the server stops.
+        shutdown: For clients to receive their responses when the server stops.
+        new_version: Between two searches for a new version of the export.
+    """
+
+    idle: float = 10
+    chunk: float = 10
+    body: float = 120
+    drain: float = 10
+    grace: float = 0.25
+    shutdown: int = 30
+    new_version: float = 1
+
+
+TIMEOUTS = Timeouts()

@@ -1,0 +1,206 @@
+"""Writes predictions: as a table on a terminal, as CSV, as JSON lines or as Parquet."""
+
+import contextlib
+import csv
+import dataclasses
+import io
+import json
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from kerastl.data.content import readable
+from kerastl.errors import KerastlError, bad_value
+from kerastl.progress import Progress, count_of
+from kerastl.serving.confusion import Confusion
+from kerastl.serving.options import OUTPUT_ENDINGS
+from kerastl.serving.predictor import Prediction, Predictions
+from kerastl.writing import explained, replacing
+
+Write = Callable[[Prediction], None]
+_FIELD = "output"
+# Rows of a Parquet file are written in groups of so many.
+_ROWS_PER_GROUP = 10_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """The predictions that were written.
+
+    Attributes:
+        num_files: Number of files.
+        num_failed: Number of those that could not be used.
+        score: Lines with the accuracy and the confusion matrix; empty without true classes.
+    """
+
+    num_files: int
+    num_failed: int
+    score: tuple[str, ...]
+
+    def check(self) -> None:
+        """Reports files that could not be used.
+
+        Raises:
+            KerastlError: If there are some.
+        """
+        if self.num_failed:
+            raise KerastlError(
+                f"paths: {self.num_failed} of {count_of(self.num_files, 'file')} could not be "
+                "used. See the errors in their rows; the others were classified."
+            )
+
+
+def write_predictions(
+    predictions: Predictions,
+    output: str = "",
+    *,
+    top_k: int = 1,
+    labels_from: str = "",
+    progress: Progress,
+) -> Written:
+    """Writes predictions as they are computed.
+
+    The columns are `image`; `class_name` and `confidence` of the most likely class; the same with
+    `_2`, `_3` and so on for the next ones; and `error`, which is empty for files that could be
+    used.
+
+    Args:
+        predictions: The predictions.
+        output: File that is replaced when everything is written; its ending is its format. If
+            empty, rows are printed as they come: as a table on a terminal, otherwise as CSV.
+        top_k: Number of most likely classes to write for each image.
+        labels_from: "folder" compares the predictions with the names of the files' folders.
+        progress: Standard output.
+
+    Raises:
+        UsageError: If there are fewer than `top_k` classes.
+        KerastlError: If the predictions cannot be written.
+    """
+    num_classes = len(predictions.class_names)
+    if top_k > num_classes:
+        problem = f"is more than the model's {num_classes} classes"
+        raise bad_value("top_k", top_k, problem, f"Use {num_classes} or fewer")
+    confusion = Confusion(predictions.class_names)
+    num_files = num_failed = 0
+    with _open(output, _Columns(predictions.class_names, top_k), progress) as write:
+        for prediction in predictions:
+            write(prediction)
+            confusion.add(prediction)
+            num_files += 1
+            num_failed += bool(prediction.problem)
+            if progress.failure is not None:
+                raise KerastlError(
+                    f"stdout: was closed ({progress.failure.strerror}) after "
+                    f"{count_of(num_files, 'file')}. The remaining files were not classified."
+                )
+            if output:
+                progress.status(f"{count_of(num_files, 'file')} done")
+    return Written(num_files, num_failed, tuple(confusion.lines()) if labels_from else ())
+
+
+class _Columns:
+    """Turns predictions into rows."""
+
+    def __init__(self, class_names: Sequence[str], top_k: int) -> None:
+        self._class_names = class_names
+        self._top_k = top_k
+        ranks = ["", *(f"_{rank}" for rank in range(2, 1 + top_k))]
+        of_ranks = [f"{name}{rank}" for rank in ranks for name in ("class_name", "confidence")]
+        self.names = ["image", *of_ranks, "error"]
+
+    def row(self, prediction: Prediction) -> list[Any]:
+        """Returns the values of the columns; None for missing ones."""
+        image = readable(prediction.path)
+        if prediction.probabilities is None:
+            return [image, *[None] * (2 * self._top_k), prediction.problem]
+        best = np.argsort(-prediction.probabilities, kind="stable")[: self._top_k]
+        # The shortest digits that give the same 32-bit number again.
+        values = [float(str(prediction.probabilities[label])) for label in best]
+        names = [self._class_names[label] for label in best]
+        pairs = [value for pair in zip(names, values, strict=True) for value in pair]
+        return [image, *pairs, None]
+
+
+@contextlib.contextmanager
+def _open(output: str, columns: _Columns, progress: Progress) -> Iterator[Write]:
+    if not output:
+        yield _printer(columns, progress)
+        return
+    path = pathlib.Path(output).expanduser()
+    writer = _WRITERS[path.suffix.lower()]
+    with explained(path, field=_FIELD):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, field=_FIELD) as temporary, writer(temporary, columns) as write:
+        yield write
+
+
+def _printer(columns: _Columns, progress: Progress) -> Write:
+    if progress.on_terminal:
+        progress.line("confidence  class and image")
+        return lambda prediction: progress.line(_table_line(columns.row(prediction)))
+    progress.line(_csv_line(columns.names))
+    return lambda prediction: progress.line(_csv_line(columns.row(prediction)))
+
+
+def _table_line(row: Sequence[Any]) -> str:
+    image, *pairs, error = row
+    if error:
+        return f"         -  {image}: {error}"
+    others = "".join(
+        f"  {name} {confidence:.4f}"
+        for name, confidence in zip(pairs[2::2], pairs[3::2], strict=True)
+    )
+    return f"{pairs[1]:>10.4f}  {pairs[0]}  {image}{others}"
+
+
+def _csv_line(values: Sequence[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(values)
+    return text.getvalue()
+
+
+@contextlib.contextmanager
+def _csv(path: pathlib.Path, columns: _Columns) -> Iterator[Write]:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns.names)
+        yield lambda prediction: writer.writerow(columns.row(prediction))
+
+
+@contextlib.contextmanager
+def _json_lines(path: pathlib.Path, columns: _Columns) -> Iterator[Write]:
+    def write(prediction: Prediction) -> None:
+        row = dict(zip(columns.names, columns.row(prediction), strict=True))
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    with path.open("w", encoding="utf-8", newline="") as file:
+        yield write
+
+
+@contextlib.contextmanager
+def _parquet(path: pathlib.Path, columns: _Columns) -> Iterator[Write]:
+    import pyarrow.parquet  # noqa: PLC0415  slow to import, and no other format needs it
+
+    kinds = [
+        pyarrow.float32() if "confidence" in name else pyarrow.string() for name in columns.names
+    ]
+    schema = pyarrow.schema(list(zip(columns.names, kinds, strict=True)))
+    rows: list[dict[str, Any]] = []
+
+    def write(prediction: Prediction) -> None:
+        rows.append(dict(zip(columns.names, columns.row(prediction), strict=True)))
+        if len(rows) == _ROWS_PER_GROUP:
+            flush()
+
+    def flush() -> None:
+        file.write_table(pyarrow.Table.from_pylist(rows, schema=schema))
+        rows.clear()
+
+    with pyarrow.parquet.ParquetWriter(path, schema) as file:
+        yield write
+        flush()
+
+
+_WRITERS = dict(zip(OUTPUT_ENDINGS, (_csv, _json_lines, _parquet), strict=True))

@@ -1,0 +1,208 @@
+"""The server process: starts, listens, and stops when every accepted request is answered."""
+
+import asyncio
+import contextlib
+import dataclasses
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import uvicorn
+
+from kerastl.errors import KerastlError
+from kerastl.progress import Progress
+from kerastl.serving.app import build_app
+from kerastl.serving.batching import Batcher
+from kerastl.serving.connections import Connections, watched
+from kerastl.serving.export_path import ExportPath
+from kerastl.serving.listener import url_of
+from kerastl.serving.metrics import Metrics
+from kerastl.serving.middleware import Middleware
+from kerastl.serving.models import Models
+from kerastl.serving.options import TIMEOUTS, Limits, Timeouts
+from kerastl.serving.request_body import RequestBodies
+
+# Memory for bodies, in bodies of the largest size.
+_MAX_BODIES = 8
+_BACKLOG = 1024
+_SECONDS_BETWEEN_CHECKS = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """What a server did until it was stopped.
+
+    Attributes:
+        url: Where it listened.
+        num_images: Number of images that it classified.
+        seconds: How long it ran.
+    """
+
+    url: str
+    num_images: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class RunningServer:
+    """A server that is running."""
+
+    url: str
+    models: Models
+    batcher: Batcher
+    metrics: Metrics
+    server: uvicorn.Server
+    thread: threading.Thread
+
+
+def serve(
+    export: ExportPath,
+    listener: socket.socket,
+    *,
+    limits: Limits,
+    progress: Progress,
+) -> Served:
+    """Serves until SIGTERM or SIGINT, if called from the main thread.
+
+    Args:
+        export: The export.
+        listener: See `open_listener`.
+        limits: How much is accepted at a time.
+        progress: Where the start, the stop and new versions are reported.
+
+    Raises:
+        KerastlError: If no version can be served, or the server fails.
+    """
+    started = time.monotonic()
+    with running(export, listener, limits=limits, progress=progress) as server:
+        model = server.models.current
+        progress.line(
+            f"Serving {model.name}, version {model.version}, {len(model.class_names)} classes, at "
+            f"{server.url}"
+        )
+        with _stop_signal() as stop:
+            while not stop.wait(_SECONDS_BETWEEN_CHECKS):
+                if not server.thread.is_alive():
+                    raise KerastlError(
+                        "serve: the server has failed. See the messages above, and restart it."
+                    )
+            progress.line("Stopping after the requests that were accepted.")
+    return Served(server.url, server.metrics.num_images, time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def running(
+    export: ExportPath,
+    listener: socket.socket,
+    *,
+    limits: Limits,
+    timeouts: Timeouts = TIMEOUTS,
+    progress: Progress,
+) -> Iterator[RunningServer]:
+    """Serves during the block; at its end answers the requests that were accepted.
+
+    Raises:
+        KerastlError: If no version can be served.
+    """
+    models = Models(
+        export,
+        batch_sizes=_batch_sizes(limits.max_batch_size),
+        progress=progress,
+        seconds_between_checks=timeouts.new_version,
+    )
+    metrics = Metrics()
+    batcher = Batcher(
+        max_batch_size=limits.max_batch_size,
+        wait_seconds=limits.batch_wait_ms / 1000,
+        queue_size=limits.queue_size,
+        on_batch=metrics.observe_batch,
+    )
+    max_bytes = round(limits.max_body_mb * 1e6)
+    bodies = RequestBodies(
+        max_bytes=max_bytes, max_total_bytes=_MAX_BODIES * max_bytes, timeouts=timeouts
+    )
+    connections = Connections(timeouts.idle)
+    app = Middleware(
+        build_app(models, batcher, bodies, metrics),
+        metrics,
+        connections,
+        drain_seconds=timeouts.drain,
+    )
+    server = _Server(app, connections, timeouts)
+    # Signals go to the main thread, so the server has another one.
+    thread = threading.Thread(target=server.run, args=([listener],), name="http", daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            thread.join(0.01)
+            if not thread.is_alive():
+                raise KerastlError(
+                    "port: cannot be listened on. See the messages above, and try another --port."
+                )
+        models.watch()
+        yield RunningServer(url_of(listener), models, batcher, metrics, server, thread)
+    finally:
+        server.should_exit = True
+        thread.join()
+        models.close()
+        batcher.close()
+
+
+class _Server(uvicorn.Server):
+    """Answers requests that are on their way when it is stopped."""
+
+    def __init__(self, app: Middleware, connections: Connections, timeouts: Timeouts) -> None:
+        self._app = app
+        self._grace_seconds = timeouts.grace
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            # Errors go to stderr, which is Python's default.
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            # Connections are known by the address of the client.
+            proxy_headers=False,
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=timeouts.shutdown,
+        )
+        config.load()
+        config.http_protocol_class = watched(config.http_protocol_class, connections)
+        super().__init__(config)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.is_stopping = True
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(self._grace_seconds)
+        await super().shutdown(sockets)
+
+
+@contextlib.contextmanager
+def _stop_signal() -> Iterator[threading.Event]:
+    """Yields an event that the first signal sets; a second one acts as before the block."""
+    stop = threading.Event()
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGTERM, signal.SIGINT) if is_main else ()
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def note(number: int, frame: object) -> None:
+        signal.signal(number, before[signal.Signals(number)])
+        stop.set()
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _batch_sizes(largest: int) -> list[int]:
+    """Returns the powers of two up to a size, and the size."""
+    return [*(2**power for power in range(largest.bit_length()) if 2**power < largest), largest]

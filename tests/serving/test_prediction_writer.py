@@ -1,0 +1,110 @@
+import csv
+import io
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from kerastl.errors import KerastlError, UsageError
+from kerastl.progress import Progress
+from kerastl.serving.prediction_writer import write_predictions
+from kerastl.serving.predictor import Prediction, Predictions
+
+NAMES = ("cat", "dog", "bird")
+
+
+def predictions(count=1):
+    found = [
+        Prediction(pathlib.Path("cat/1.jpg"), "dog", np.float32([0.25, 0.7, 0.05])),
+        Prediction(pathlib.Path("a,b.jpg"), problem="is empty"),
+    ]
+    return Predictions(NAMES, iter(found * count))
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_pipe_gets_csv():
+    output = io.StringIO()
+    written = write_predictions(predictions(), top_k=2, progress=Progress(output))
+    assert output.getvalue() == (
+        "image,class_name,confidence,class_name_2,confidence_2,error\n"
+        "cat/1.jpg,dog,0.7,cat,0.25,\n"
+        '"a,b.jpg",,,,,is empty\n'
+    )
+    assert (written.num_files, written.num_failed, written.score) == (2, 1, ())
+
+
+def test_terminal_gets_a_table():
+    output = Terminal()
+    write_predictions(predictions(), top_k=2, progress=Progress(output))
+    assert output.getvalue().replace("\r\x1b[K", "") == (
+        "confidence  class and image\n"
+        "    0.7000  dog  cat/1.jpg  cat 0.2500\n"
+        "         -  a,b.jpg: is empty\n"
+    )
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_file_has_every_row(tmp_path, ending):
+    path = tmp_path / "deep" / f"rows{ending}"
+    write_predictions(predictions(7000), str(path), progress=Progress())
+    if ending == ".csv":
+        rows = list(csv.DictReader(io.StringIO(path.read_text("utf-8"))))
+    elif ending == ".jsonl":
+        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    else:
+        rows = pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
+    assert len(rows) == 14000
+    assert rows[:2] == rows[-2:]
+    assert list(rows[0]) == ["image", "class_name", "confidence", "error"]
+    assert (rows[0]["image"], rows[0]["class_name"], rows[0]["error"] or None) == (
+        "cat/1.jpg",
+        "dog",
+        None,
+    )
+    assert float(rows[0]["confidence"]) == pytest.approx(0.7)
+    assert (rows[1]["image"], rows[1]["error"]) == ("a,b.jpg", "is empty")
+
+
+def test_folders_give_the_score():
+    written = write_predictions(predictions(), labels_from="folder", progress=Progress())
+    assert written.score[0] == "Accuracy 0.0000 (0.0000-0.7935) on 1 image"
+
+
+def test_failed_files_are_an_error_after_everything_is_written():
+    written = write_predictions(predictions(2), progress=Progress())
+    with pytest.raises(KerastlError, match=r"paths: 2 of 4 files could not be used\. See"):
+        written.check()
+
+
+def test_more_classes_than_the_model_has_are_refused():
+    with pytest.raises(UsageError, match=r"top_k=4: is more than the model's 3 classes\. Use 3"):
+        write_predictions(predictions(), top_k=4, progress=Progress())
+
+
+def test_error_leaves_no_half_written_file(tmp_path):
+    def broken():
+        yield next(iter(predictions()))
+        raise KerastlError("in between")
+
+    found = Predictions(NAMES, broken())
+    for ending in (".csv", ".jsonl", ".parquet"):
+        with pytest.raises(KerastlError, match="in between"):
+            write_predictions(found, str(tmp_path / f"rows{ending}"), progress=Progress())
+        found = Predictions(NAMES, broken())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_closed_output_ends_it():
+    class Closed(io.StringIO):
+        def write(self, text):
+            if "cat/1.jpg" in text:
+                raise BrokenPipeError(32, "Broken pipe")
+            return len(text)
+
+    with pytest.raises(KerastlError, match=r"stdout: was closed \(Broken pipe\) after 1 file\."):
+        write_predictions(predictions(100), progress=Progress(Closed()))

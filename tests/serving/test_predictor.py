@@ -1,0 +1,60 @@
+import itertools
+import pathlib
+
+import numpy as np
+import pytest
+
+from kerastl.errors import UsageError
+from kerastl.serving.predictor import predict
+
+
+@pytest.fixture
+def folder(tmp_path, files):
+    for name, content in zip(("0", "1", "2"), files, strict=True):
+        (tmp_path / f"{name}.png").write_bytes(content)
+    (tmp_path / "text.png").write_text("hello")
+    return tmp_path
+
+
+@pytest.mark.parametrize("of", ["run", "export"])
+def test_predictions_come_in_order_with_the_reason_for_unusable_files(colour_run, folder, ask, of):
+    model = colour_run.result.run_dir if of == "run" else colour_run.result.export_path
+    predictions = predict(model, [str(folder), str(folder / "none.png")], batch_size=2)
+    assert predictions.class_names == ("blue", "green", "red")
+    found = list(predictions)
+    assert [(prediction.path.name, prediction.class_name) for prediction in found] == [
+        ("0.png", "blue"),
+        ("1.png", "green"),
+        ("2.png", "red"),
+        ("text.png", ""),
+        ("none.png", ""),
+    ]
+    assert [prediction.problem == "" for prediction in found] == [True] * 3 + [False] * 2
+    assert found[4].problem == "No such file or directory"
+    contents = [(folder / f"{number}.png").read_bytes() for number in range(3)]
+    expected = ask("serving_default", image_bytes=contents)["probabilities"]
+    values = [prediction.probabilities for prediction in found[:3]]
+    np.testing.assert_allclose(values, expected, atol=1e-6)
+    assert found[3].probabilities is None
+
+
+def test_predictions_are_computed_one_batch_at_a_time(colour_run, folder, monkeypatch):
+    """An endless list of paths, of which only a few are read."""
+    number = itertools.count()
+    endless = (f"{folder}/0.png\n" for _ in number)
+    monkeypatch.setattr("sys.stdin", endless)
+    predictions = predict(colour_run.result.export_path, ["-"], batch_size=4)
+    first = list(itertools.islice(predictions, 10))
+    assert {prediction.path for prediction in first} == {pathlib.Path(folder / "0.png")}
+    assert next(number) < 200
+    predictions.iterator.close()
+
+
+def test_wrong_paths_are_refused_at_once(colour_run, tmp_path):
+    with pytest.raises(UsageError, match="contains no images"):
+        predict(colour_run.result.export_path, [str(tmp_path)])
+
+
+def test_wrong_model_is_refused_at_once(tmp_path):
+    with pytest.raises(UsageError, match="model="):
+        predict(tmp_path / "none", ["x.jpg"])
