@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 import kerastl
 from kerastl.data.opening import open_data
 from kerastl.data.splits import Splits
-from kerastl.selection.learning_curve import measure
+from kerastl.selection.curve import fit_learning_curve
 from kerastl.selection.network import open_network
 
 _TIMES = (1, 2, 4)
@@ -59,7 +59,7 @@ def main() -> None:
         order = np.random.default_rng(100 + draw).permutation(len(everything))
         drawn = order[: arguments.images]
         part = dataclasses.replace(splits, train=everything[drawn])
-        curve = measure(features[drawn], part, seed=0, progress=kerastl.Progress())
+        curve = fit_learning_curve(features[drawn], part, seed=0, progress=kerastl.Progress())
         for place, expected in enumerate((curve.whole.now, *curve.whole.expected)):
             known = order[: _TIMES[place] * arguments.images]
             came = _accuracy(features, splits, known, order[-_JUDGED:])

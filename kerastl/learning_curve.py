@@ -10,12 +10,10 @@ from kerastl.commands.flags import wants_help
 from kerastl.commands.guard import guard
 from kerastl.commands.legacy import config_from_flags
 from kerastl.config import Config
-from kerastl.errors import KerastlError
 from kerastl.model.backbones import check_weights, find_backbone
 from kerastl.outputs.paths import (
     check_free,
     make_writable,
-    remove_files,
     writable_directory,
 )
 from kerastl.progress import Progress, format_duration
@@ -57,34 +55,16 @@ def _learning_curve(arguments: Sequence[str], output: Progress) -> None:
     with writable_directory(run_dir, field="run_dir"):
         make_writable(store, field="cache_dir")
         with environment.ready(config.precision, config.seed, output):
-            sentence = _measure(config, run_dir, output)
+            sentence = _measure(config, output)
     output.line(f"Done in {format_duration(time.monotonic() - started)}; all files in {run_dir}.")
     output.line(sentence)
 
 
-def _measure(config: Config, run_dir: pathlib.Path, output: Progress) -> str:
-    # Only now, since these import Keras, which takes its backend when it is imported.
-    from kerastl.data.opening import open_data  # noqa: PLC0415
-    from kerastl.data.reading import reading_errors  # noqa: PLC0415
-    from kerastl.selection.curve_files import FILES, write_learning_curve  # noqa: PLC0415
-    from kerastl.selection.learning_curve import measure  # noqa: PLC0415
-    from kerastl.selection.network import open_network  # noqa: PLC0415
+def _measure(config: Config, output: Progress) -> str:
+    # Only now, since it imports Keras, which takes its backend when it is imported.
+    from kerastl.selection.learning_curve import measure_learning_curve  # noqa: PLC0415
 
-    splits = open_data(config, None, output)
-    network = open_network(config, num_classes=len(splits.source.class_names))
-    remove_files(run_dir, FILES)
-    with reading_errors():
-        features = network.compute(splits, output)
-    if features is None:
-        raise KerastlError(
-            f"cache_limit_gb={config.cache_limit_gb:g}: leaves no room for the features. Raise it "
-            "or free the disk."
-        )
-    curve = measure(features, splits, seed=config.seed, progress=output)
-    output.line(curve.check())
-    title = f"More images of {splits.source.name}, {config.backbone} at {config.image_size} px"
-    write_learning_curve(curve, run_dir, title=title)
-    return curve.sentence()
+    return measure_learning_curve(config, source=None, progress=output).sentence()
 
 
 if __name__ == "__main__":

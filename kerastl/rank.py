@@ -1,11 +1,9 @@
 """The rank command: `kerastl rank` compares pretrained networks on a data set's own images."""
 
 import pathlib
-import shlex
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -14,18 +12,13 @@ from kerastl.commands.flags import wants_help
 from kerastl.commands.guard import guard
 from kerastl.commands.legacy import config_from_flags
 from kerastl.config import Config
-from kerastl.errors import KerastlError
 from kerastl.outputs.paths import (
     check_free,
     make_writable,
-    remove_files,
     writable_directory,
 )
-from kerastl.progress import Progress, format_duration
-from kerastl.selection.candidates import SMALL, find_store, read_budget, read_candidates
-
-if TYPE_CHECKING:
-    from kerastl.selection.rows import Row
+from kerastl.progress import Progress, format_duration, read_duration
+from kerastl.selection.candidates import SMALL, find_store, read_candidates
 
 _HELP = f"""usage: kerastl rank --flagfile=FILE [--flag=value ...]
 
@@ -63,51 +56,23 @@ def _rank(arguments: Sequence[str], output: Progress) -> None:
         flags.DEFINE_string(name, default, "", flag_values=values)
     config = config_from_flags(arguments, values=values)
     candidates = read_candidates(config, backbones=values.backbones, image_sizes=values.image_sizes)
-    deadline = started + read_budget(values.budget)
+    deadline = started + read_duration(values.budget, field="budget")
     store = find_store(candidates[0])
     run_dir = pathlib.Path(config.run_dir)
     check_free(run_dir, "best.flags", what="a finished ranking", overwrite=config.overwrite)
     with writable_directory(run_dir, field="run_dir"):
         make_writable(store, field="cache_dir")
         with environment.ready(config.precision, config.seed, output):
-            _compare(candidates, config, deadline, output)
+            _compare(candidates, deadline, output)
     output.line(f"Done in {format_duration(time.monotonic() - started)}; all files in {run_dir}.")
 
 
-def _compare(
-    candidates: Sequence[Config], config: Config, deadline: float, output: Progress
-) -> None:
-    # Only now, since these import Keras, which takes its backend when it is imported.
-    from kerastl.data.opening import open_data  # noqa: PLC0415
-    from kerastl.data.reading import reading_errors  # noqa: PLC0415
+def _compare(candidates: Sequence[Config], deadline: float, output: Progress) -> None:
+    # Only now, since it imports Keras, which takes its backend when it is imported.
     from kerastl.selection.ranking import rank  # noqa: PLC0415
-    from kerastl.selection.ranking_files import (  # noqa: PLC0415
-        FILES,
-        RankingFiles,
-        tell_row,
-        tell_table,
-    )
 
-    splits = open_data(candidates[0], None, output)
-    run_dir = pathlib.Path(config.run_dir)
-    remove_files(run_dir, FILES)
-    files = RankingFiles(run_dir, source_name=splits.source.name)
-
-    def on_row(row: "Row") -> None:
-        files.add(row)
-        output.line(tell_row(row))
-
-    with reading_errors():
-        rank(candidates, splits, output, deadline=deadline, on_row=on_row)
-    tell_table(files.rows, output)
-    if all(row.reason for row in files.rows):
-        raise KerastlError(f"backbones: none could be judged; the first: {files.rows[0].reason}")
-    best = files.finish()
-    output.line(
-        f"Best: {best.config.backbone} with {best.config.weights} at {best.config.image_size} px. "
-        "Train it with "
-        f"python -m kerastl.main --flagfile={shlex.quote(str(run_dir / 'best.flags'))}"
-    )
+    ranking = rank(candidates, deadline=deadline, source=None, progress=output)
+    output.line(ranking.sentence())
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def finish_run(
     with reading_errors(), in_the_end(write_receipt):
         trained = train(network, splits, config, record=record, progress=progress)
         receipt["seconds"] = trained.seconds
-        _look_at_labels(trained, splits, config, record, progress)
+        _find_label_issues(trained, splits, config, record, progress)
         metrics, test = _evaluate(trained, splits, config, record, progress)
         write_receipt()
         # From here on the run is finished, and `kerastl export` can do what is left.
@@ -105,38 +105,25 @@ def _warn(config: Config, progress: Progress) -> None:
         progress.line(f"Warning: {note}.")
 
 
-def _look_at_labels(
+def _find_label_issues(
     trained: "Trained",
     splits: "Splits",
     config: Config,
     record: "RunDirectory",
     progress: Progress,
 ) -> None:
-    """Lists, where it is asked for, training images that a probe takes for another class."""
-    import numpy as np  # noqa: PLC0415  as in _run
-
-    from kerastl.selection.probe import find_label_issues, out_of_fold  # noqa: PLC0415
+    """Lists training images whose label is probably wrong, with `label_issues`."""
+    from kerastl.selection.label_issues import find_label_issues  # noqa: PLC0415  as in _run
 
     if not config.label_issues:
         return
     if trained.pooled is None:
-        progress.line("Labels are not looked at: no features are stored.")
+        progress.line("Labels are not checked: no features are stored.")
         return
-    labels = splits.source.labels[splits.train]
-    probabilities = out_of_fold(
-        trained.pooled(splits.train), labels, splits.clusters[splits.train], seed=config.seed
-    )
-    issues = find_label_issues(probabilities, labels)
-    record.write_label_issues(splits, issues, probabilities)
-    progress.line(
-        f"Labels: {count_of(len(issues), 'training image')} of {len(labels)} look like another "
-        "class to a linear probe; label_issues.csv has the least likely labels first."
-    )
-    if unjudged := int(np.isnan(probabilities).any(axis=1).sum()):
-        progress.line(
-            f"Labels: {count_of(unjudged, 'training image')} could not be judged, as too few of "
-            "their class stand apart from them."
-        )
+    issues = find_label_issues(trained.pooled(splits.train), splits, seed=config.seed)
+    record.write_label_issues(splits, issues.positions, issues.probabilities)
+    for line in issues.lines():
+        progress.line(line)
 
 
 def _evaluate(

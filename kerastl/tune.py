@@ -18,8 +18,7 @@ from kerastl.commands.guard import guard
 from kerastl.commands.legacy import config_from_flags, tell_test
 from kerastl.config import Config
 from kerastl.errors import UsageError, bad_value
-from kerastl.progress import Progress, format_duration
-from kerastl.selection.candidates import read_budget
+from kerastl.progress import Progress, format_duration, read_duration
 from kerastl.tuning import search
 from kerastl.tuning.options import OBJECTIVES, TUNERS, SearchOptions
 from kerastl.tuning.space import SEARCHABLE
@@ -107,7 +106,7 @@ def read_flags(
         objective=values.objective,
         max_trials=values.max_trials,
         executions_per_trial=values.executions_per_trial,
-        budget=read_budget(values.budget),
+        budget=read_duration(values.budget, field="budget"),
         final_run=values.final_run,
     )
     space = _read_space_file(values.search_space) if values.search_space else None

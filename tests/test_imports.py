@@ -17,6 +17,7 @@ ORDER = (
     "keras_settings",
     "environment",
     "writing",
+    "charts",
     "data",
     "model",
     "training",

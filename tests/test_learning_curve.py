@@ -21,7 +21,7 @@ def source():
 @pytest.fixture
 def command(tiny_net, use_source, source, tmp_path, capsys, monkeypatch):
     use_source(source)
-    monkeypatch.setattr("kerastl.selection.learning_curve.REPEATS", 5)
+    monkeypatch.setattr("kerastl.selection.curve.REPEATS", 5)
 
     def run(*arguments):
         code = learning_curve.main([*flags(tmp_path), *arguments])
@@ -48,7 +48,7 @@ def test_curve_is_written_and_said_in_a_sentence(command, source, tmp_path):
     code, out, err = command()
     assert (code, err) == (0, "")
     *_, check, done, sentence = out.splitlines()
-    assert check.startswith("Checked with the larger half hidden: ")
+    assert check.startswith("Check: extrapolated from half the images, ")
     assert done.endswith(f"all files in {tmp_path}/curve.")
     assert sentence.startswith("Twice the images: about 0.")
     with open(tmp_path / "curve" / "learning_curve.csv", encoding="utf-8", newline="") as file:
@@ -113,7 +113,7 @@ def test_finished_curve_stays_unless_it_may_be_replaced(command, tmp_path):
         ("--backbone=TinyNett", "backbone='TinyNett': is not a backbone of keras.applications."),
         ("--backbone=small", "backbone='small': is not a backbone of keras.applications."),
         ("--backbone=TinyNet,TinyNet", "backbone='TinyNet,TinyNet': is not a backbone"),
-        ("--cache_dir=", "cache_dir='': keeps no features, which are all that is looked at here."),
+        ("--cache_dir=", "cache_dir='': turns off the feature store, which is needed here."),
         ("--backbones=A", "--backbones: is not a flag. Did you mean --backbone?"),
     ],
 )

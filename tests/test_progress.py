@@ -3,7 +3,8 @@ import unicodedata
 
 import pytest
 
-from kerastl.progress import Progress, format_duration
+from kerastl.errors import UsageError
+from kerastl.progress import Progress, format_duration, read_duration
 
 
 class Terminal(io.StringIO):
@@ -121,3 +122,15 @@ def test_stream_that_breaks_silences_the_rest_and_is_remembered():
     progress.line("one")
     progress.line("two")
     assert progress.failure.strerror == "No space left on device"
+
+
+def test_duration_is_read():
+    assert [read_duration(text, field="budget") for text in ("90s", "10m", "1.5h")] == [
+        90,
+        600,
+        5400,
+    ]
+    assert read_duration("", field="budget") == float("inf")
+    for text in ("10", "m", "0m", "-1s", "1d"):
+        with pytest.raises(UsageError, match=r"^budget=.*: is not a time. Give one, as in 90s"):
+            read_duration(text, field="budget")

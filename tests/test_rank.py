@@ -1,7 +1,6 @@
 import csv
 import dataclasses
 import io
-import math
 import xml.etree.ElementTree as ET
 
 import keras
@@ -12,11 +11,8 @@ import fakes
 import kerastl
 from kerastl import rank
 from kerastl.commands.legacy import config_from_flags
-from kerastl.config import Config
 from kerastl.model.backbones import BACKBONES
 from kerastl.selection.candidates import SMALL
-from kerastl.selection.ranking_chart import draw_ranking
-from kerastl.selection.rows import Row, in_order, names, unbeaten
 
 
 @pytest.fixture
@@ -115,7 +111,7 @@ def test_short_time_leaves_groups_to_judge_by(command, good, use_source, tmp_pat
     code, out, err = command(f"--backbones=TinyNet={good}", "--budget=1m")
     assert (code, err) == (0, "")
     (row,) = rows_of(tmp_path)
-    assert f"every network is judged on the same {row['images']} of " in out
+    assert f"every network is evaluated on the same {row['images']} of " in out
     assert float(row["accuracy"]) > 0.8
 
 
@@ -151,7 +147,7 @@ def test_block_of_another_network_gives_way_in_best_flags(command, good, tmp_pat
     )
     assert code == 0
     assert f"--flagfile='{tmp_path}/my rank/best.flags'" in out
-    assert "unfreeze_from=conv5 is no part of TinyNet, so it is left to the top block." in out
+    assert "unfreeze_from=conv5 is not part of TinyNet, whose top block is used instead." in out
     config = config_from_flags([f"--flagfile={tmp_path}/my rank/best.flags"])
     assert (config.unfreeze_from, config.augment) == ("", "flip")
 
@@ -174,7 +170,9 @@ def test_no_best_flags_where_nothing_could_be_judged(command, good, tmp_path):
     assert command(f"--backbones=TinyNet={good}")[0] == 0
     code, _, err = command("--backbones=TinyNet=gone.h5", "--overwrite")
     assert code == 1
-    assert err.startswith("error: backbones: none could be judged; the first: weights='gone.h5': ")
+    assert err.startswith(
+        "error: backbones: none could be evaluated; the first: weights='gone.h5': "
+    )
     assert err.count("\n") == 1
     assert [path.name for path in (tmp_path / "rank").iterdir()] == ["ranking.csv"]
 
@@ -188,7 +186,7 @@ def test_short_time_judges_all_on_the_same_part_and_says_so(
     monkeypatch.setattr("kerastl.selection.budget._PROBE_SECONDS", 0.5 / 8)
     code, out, _ = command(f"--backbones=TinyNet={blind},TinyNet={good}", "--budget=4m")
     assert code == 0
-    assert "every network is judged on the same " in out
+    assert "every network is evaluated on the same " in out
     first, second = rows_of(tmp_path)
     assert first["images"] == second["images"]
     assert 100 < int(first["images"]) < 240
@@ -200,8 +198,11 @@ def test_short_time_judges_all_on_the_same_part_and_says_so(
     [
         (["--backbones=TinyNett"], "backbone='TinyNett': is not a backbone"),
         (["--backbones=TinyNet=none"], "weights='none': would compare TinyNet by the features"),
-        (["--budget=soon"], "budget='soon': is no time. Give one, as in 90s, 10m or 2h."),
-        (["--cache_dir=", "--backbones=TinyNet"], "cache_dir='': keeps no features, which are"),
+        (["--budget=soon"], "budget='soon': is not a time. Give one, as in 90s, 10m or 2h."),
+        (
+            ["--cache_dir=", "--backbones=TinyNet"],
+            "cache_dir='': turns off the feature store, which",
+        ),
         (["--backbone=TinyNet", "--backbonez=x"], "--backbonez: is not a flag. Did you mean"),
     ],
 )
@@ -216,66 +217,6 @@ def test_wrong_flags_are_one_line_and_leave_nothing(command, tmp_path, flags, me
 def test_help_names_the_small_networks(capsys):
     assert rank.main(["--help"]) == 0
     assert "MobileNetV3Small, MobileNetV2," in capsys.readouterr().out
-
-
-def row(name, accuracy, milliseconds, **changes):
-    config = Config(run_dir="x", dataset="digits", backbone=name)
-    return Row(config=config, accuracy=accuracy, milliseconds=milliseconds, **changes)
-
-
-def test_what_no_other_beats_in_both_is_marked():
-    rows = [
-        row("best", 0.9, 30),
-        row("slower and worse", 0.8, 40),
-        row("fast", 0.8, 10),
-        row("as fast and worse", 0.7, 10),
-        row("twin", 0.8, 10),
-        row("failed", math.nan, math.nan, reason="no weights"),
-    ]
-    assert unbeaten(rows) == [True, False, True, False, True, False]
-    assert [each.config.backbone for each in in_order(rows[::-1])] == [
-        "best",
-        "twin",
-        "fast",
-        "slower and worse",
-        "as fast and worse",
-        "failed",
-    ]
-    assert names(rows)[0] == "best"
-
-
-def with_weights(*paths):
-    rows = [row("Net", 0.5, 1, low=0.4, high=0.6) for _ in paths]
-    return [
-        dataclasses.replace(each, config=dataclasses.replace(each.config, weights=path))
-        for each, path in zip(rows, paths, strict=True)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("paths", "expected"),
-    [
-        (("a/one.weights.h5", "b/two.h5"), ("one", "two")),
-        (("a/best.v1.h5", "a/best.v2.h5"), ("best.v1.h5", "best.v2.h5")),
-        (("x/a/best.h5", "x/b/best.h5"), ("a/best.h5", "b/best.h5")),
-        (("a/x/best.h5", "b/x/best.h5"), ("a/x/best.h5", "b/x/best.h5")),
-    ],
-)
-def test_weights_are_named_by_what_tells_them_apart(paths, expected):
-    assert names(with_weights(*paths)) == [f"Net ({name})" for name in expected]
-
-
-def test_crowded_chart_names_what_none_beats():
-    rows = [row(f"Net{n}", 0.5 + 0.001 * n, 10 + 0.01 * n, low=0.4, high=0.7) for n in range(8)]
-    rows += [row(f"Beaten{n}", 0.5, 10.1 + 0.01 * n, low=0.4, high=0.7) for n in range(30)]
-    chart = ET.fromstring(draw_ranking(rows, title="folder:" + 40 * "deep/"))
-    texts = [text.text for text in chart.iterfind("{*}text")]
-    assert {f"Net{n} 224" for n in range(8)} <= set(texts)
-    shown = {text for text in texts if text.startswith("Beaten")}
-    assert any(f" {30 - len(shown)} have no room for a name." in text for text in texts)
-    # Each dot says what it is all the same, and the title stays within the drawing.
-    assert len(chart.findall("{*}circle/{*}title")) == 38
-    assert "\u2026" in texts[0]
 
 
 @pytest.mark.slow

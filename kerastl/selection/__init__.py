@@ -1,1 +1,1 @@
-"""What features say before a network is trained on them: labels, backbones, settings."""
+"""Compares backbones and training set sizes by probes on stored features."""

@@ -1,9 +1,9 @@
-"""How many images every network can be judged on within a time, and in which order."""
+"""Divides a time budget: on how many images each network is evaluated, and in which order."""
 
 import dataclasses
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from kerastl.config import Config
 from kerastl.data.splits import Splits
@@ -11,25 +11,25 @@ from kerastl.errors import KerastlError
 from kerastl.progress import Progress, count_of, format_duration
 from kerastl.selection.network import Network, open_network
 
-# A probe's time for each image and channel, and what each class adds, measured on one core with
-# 2 to 100 classes: five folds, six penalties, and the scores beside it.
+# Seconds of a probe for each image and channel, and what each class adds, measured on one core
+# with 2 to 100 classes: five folds, six penalties, and the scores beside it.
 _PROBE_SECONDS = 1.5e-6
 _PROBE_SECONDS_PER_CLASS = 5e-8
 # Timing a network and compiling it.
 _FIXED_SECONDS = 4.0
-# What is expected may fill so much of the time: machines are not as fast as they say.
+# Share of the budget that estimates may fill, since they are uncertain.
 _SHARE = 0.85
 _FEWEST_PER_CLASS = 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What ranking a network is expected to take.
+    """Estimated time to evaluate a network.
 
     Attributes:
-        config: Which network.
+        config: Config of the network.
         fixed: Seconds whatever the images: building, compiling, timing.
-        missing: Share of the images that the store lacks.
+        missing: Share of the images whose features are not in the store.
         per_missing: Seconds for each of them.
         per_image: Seconds of the probe for each training image.
     """
@@ -40,20 +40,21 @@ class Cost:
     per_missing: float
     per_image: float
 
-    def seconds(self, *, passed: float, judged: float) -> float:
-        """Adds up what a pass over so many images and a probe on so many take."""
-        return self.fixed + passed * self.missing * self.per_missing + judged * self.per_image
+    def seconds(self, *, computed: float, evaluated: float) -> float:
+        """Adds up the seconds for the features of some images and a probe on others."""
+        missing = computed * self.missing * self.per_missing
+        return self.fixed + missing + evaluated * self.per_image
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
-    """What fits in a time.
+class Allocation:
+    """Networks and images that fit in a budget.
 
     Attributes:
-        costs: The networks to judge, the cheapest first.
-        left_out: Those that do not fit, with the seconds that each would take.
-        fraction: Share of the training images that every network is judged on; 1 for all.
-        is_whole: Whether the pass takes validation and test images too.
+        costs: Networks to evaluate, the cheapest first.
+        left_out: Networks that do not fit, with the seconds that each would take.
+        fraction: Share of the training images that every network is evaluated on.
+        is_whole: Whether features of validation and test images are computed too.
     """
 
     costs: tuple[Cost, ...]
@@ -62,82 +63,88 @@ class Plan:
     is_whole: bool
 
 
-def expect(
+def estimate_costs(
     candidates: Sequence[Config],
     splits: Splits,
     progress: Progress,
-    *,
-    on_failure: Callable[[Config, str], None],
-) -> list[Cost]:
-    """Builds each network once to see what it costs and what of it is stored already.
+) -> tuple[list[Cost], list[tuple[Config, str]]]:
+    """Builds each network once to estimate its cost.
 
     Args:
         candidates: The networks.
         splits: The images.
         progress: Shows on a terminal which network is built.
-        on_failure: Gets the networks whose weights cannot be had, and why.
+
+    Returns:
+        The costs, and the networks that cannot be built with the reason for each.
     """
     progress.line(
-        f"Budget: building {count_of(len(candidates), 'network')} to see what each takes."
+        f"Budget: building {count_of(len(candidates), 'network')} to estimate the time of each."
     )
-    costs = []
+    costs, failures = [], []
     for number, config in enumerate(candidates, start=1):
         progress.status(f"building {number}/{len(candidates)}: {config.backbone}")
         started = time.monotonic()
         try:
             network = open_network(config, num_classes=len(splits.source.class_names))
         except KerastlError as error:
-            on_failure(config, str(error))
+            failures.append((config, str(error)))
             continue
-        costs.append(_cost(network, splits, time.monotonic() - started))
+        costs.append(_estimate_cost(network, splits, time.monotonic() - started))
         del network
         gc.collect()
-    return costs
+    return costs, failures
 
 
-def plan(costs: Sequence[Cost], splits: Splits, *, seconds: float) -> Plan:
+def allocate(costs: Sequence[Cost], splits: Splits, *, seconds: float) -> Allocation:
     """Chooses one share of the training images for all networks, so that they can be compared.
 
-    Where even a few images of each class take too long, the costliest networks are left out.
+    If even a few images of each class take too long, the most expensive networks are left out.
     """
     num_train = len(splits.train)
     num_used = num_train + len(splits.validation) + len(splits.test)
-    kept = sorted(costs, key=lambda cost: cost.seconds(passed=num_used, judged=num_train))
+    kept = sorted(costs, key=lambda cost: cost.seconds(computed=num_used, evaluated=num_train))
     left_out: list[tuple[Cost, float]] = []
     time_left = _SHARE * seconds
-    if sum(cost.seconds(passed=num_used, judged=num_train) for cost in kept) <= time_left:
-        return Plan(tuple(kept), (), 1.0, is_whole=True)
+    if _total(kept, num_used, num_train) <= time_left:
+        return Allocation(tuple(kept), (), 1.0, is_whole=True)
     fewest = min(num_train, _FEWEST_PER_CLASS * len(splits.source.class_names))
-
-    def least(cost: Cost) -> float:
-        return cost.seconds(passed=fewest, judged=fewest)
-
-    while len(kept) > 1 and sum(map(least, kept)) > time_left:
-        left_out.append((kept[-1], least(kept.pop())))
-    of_all = sum(cost.fixed for cost in kept)
-    of_each = sum(cost.missing * cost.per_missing + cost.per_image for cost in kept)
-    images = max(fewest, (time_left - of_all) / of_each)
-    return Plan(tuple(kept), tuple(left_out), min(1.0, images / num_train), is_whole=False)
+    while len(kept) > 1 and _total(kept, fewest, fewest) > time_left:
+        costliest = kept.pop()
+        left_out.append((costliest, costliest.seconds(computed=fewest, evaluated=fewest)))
+    fixed = _total(kept, 0, 0)
+    images = max(fewest, (time_left - fixed) / (_total(kept, 1, 1) - fixed))
+    return Allocation(tuple(kept), tuple(left_out), min(1.0, images / num_train), is_whole=False)
 
 
-def describe(chosen: Plan, splits: Splits, *, num_judged: int, seconds: float) -> str:
-    """Says in a line what fits, where networks are judged on so many of the images."""
+def describe_allocation(
+    allocation: Allocation, splits: Splits, *, num_evaluated: int, seconds: float
+) -> str:
+    """Returns a line on what fits in so many seconds."""
     num_train = len(splits.train)
     num_used = num_train + len(splits.validation) + len(splits.test)
-    whole = sum(cost.seconds(passed=num_used, judged=num_train) for cost in chosen.costs)
-    whole += sum(cost.seconds(passed=num_used, judged=num_train) for cost, _ in chosen.left_out)
-    about = f"Budget: all networks on all images take about {format_duration(whole)}"
-    if chosen.is_whole:
+    costs = [*allocation.costs, *(cost for cost, _ in allocation.left_out)]
+    whole = format_duration(_total(costs, num_used, num_train))
+    about = f"Budget: all networks on all images take about {whole}"
+    if allocation.is_whole:
         return f"{about}, {format_duration(seconds)} are left. The cheapest comes first."
-    num_left_out = len(chosen.left_out)
-    which = f"all but the {num_left_out} costliest are" if num_left_out else "every network is"
+    num_left_out = len(allocation.left_out)
+    which = (
+        f"all but the {num_left_out} most expensive networks are"
+        if num_left_out
+        else "every network is"
+    )
     return (
-        f"{about}, and {format_duration(seconds)} are left: {which} judged on the same "
-        f"{num_judged} of {num_train} training images. The cheapest comes first."
+        f"{about}, and {format_duration(seconds)} are left: {which} evaluated on the same "
+        f"{num_evaluated} of {num_train} training images. The cheapest comes first."
     )
 
 
-def _cost(network: Network, splits: Splits, build_seconds: float) -> Cost:
+def _total(costs: Sequence[Cost], computed: float, evaluated: float) -> float:
+    return sum(cost.seconds(computed=computed, evaluated=evaluated) for cost in costs)
+
+
+def _estimate_cost(network: Network, splits: Splits, build_seconds: float) -> Cost:
     num_used = len(splits.train) + len(splits.validation) + len(splits.test)
     num_classes = len(splits.source.class_names)
     return Cost(

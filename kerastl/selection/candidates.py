@@ -1,4 +1,4 @@
-"""Which networks to compare, at which sizes, and in how much time; imports no Keras."""
+"""The networks and image sizes to compare; imports no Keras."""
 
 import dataclasses
 import pathlib
@@ -22,20 +22,20 @@ SMALL = (
     "EfficientNetV2B0",
 )
 _LISTS = {"small": SMALL, "all": tuple(BACKBONES)}
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 def read_candidates(config: Config, *, backbones: str, image_sizes: str) -> list[Config]:
-    """Makes the config of each network and size, in the order given.
+    """Builds the config of each network and size, in the order given.
 
     Args:
-        config: What they share; its `weights` are those of a network that has none of its own.
-        backbones: Names with commas, each with `=WEIGHTS` where it has its own; `small` and `all`
-            stand for lists, of which those are taken that accept the size.
-        image_sizes: Sides in pixels, with commas; empty for that of `config`.
+        config: Config of all other settings, and of the weights of networks without their own.
+        backbones: Comma-separated names, each with `=WEIGHTS` if it has its own; `small` and
+            `all` stand for lists, of which the networks that accept the size are used.
+        image_sizes: Comma-separated sides in pixels; empty for that of `config`.
 
     Raises:
-        UsageError: If a name is unknown, a size is none or too small, or weights are random.
+        UsageError: If a name is unknown, a size is not a number or too small, or weights are
+            random.
     """
     items = _items("backbones", backbones, "Give some, as in MobileNetV2,ResNet50 or small")
     sizes = [config.image_size]
@@ -43,7 +43,7 @@ def read_candidates(config: Config, *, backbones: str, image_sizes: str) -> list
         advice = "Give whole numbers, as in 96,128"
         texts = _items("image_sizes", image_sizes, advice)
         if not all(re.fullmatch(r"\d{1,6}", text) for text in texts):
-            raise bad_value("image_sizes", image_sizes, "is no list of sizes in pixels", advice)
+            raise bad_value("image_sizes", image_sizes, "is not a list of sizes in pixels", advice)
         sizes = [int(text) for text in texts]
     candidates = [
         _candidate(config, name, weights, size)
@@ -54,31 +54,17 @@ def read_candidates(config: Config, *, backbones: str, image_sizes: str) -> list
     return list(dict.fromkeys(candidates))
 
 
-def read_budget(text: str) -> float:
-    """Reads a time such as 90s, 10m or 2h, in seconds; infinite for empty.
-
-    Raises:
-        UsageError: If it is none.
-    """
-    if not text:
-        return float("inf")
-    match = re.fullmatch(r"(\d+|\d*\.\d+)([smh])", text.strip())
-    if match is None or not float(match[1]):
-        raise bad_value("budget", text, "is no time", "Give one, as in 90s, 10m or 2h")
-    return float(match[1]) * _SECONDS[match[2]]
-
-
 def find_store(config: Config) -> pathlib.Path:
-    """Finds the directory of the feature store.
+    """Returns the directory of the feature store.
 
     Raises:
-        UsageError: If nothing is to be stored.
+        UsageError: If storing features is turned off.
     """
     if config.cache_path is None:
         raise bad_value(
             "cache_dir",
             config.cache_dir,
-            "keeps no features, which are all that is looked at here",
+            "turns off the feature store, which is needed here",
             "Leave it out or give a directory",
         )
     return config.cache_path
@@ -120,7 +106,7 @@ def _candidate(config: Config, name: str, weights: str, image_size: int) -> Conf
         raise bad_value(
             "backbones",
             name,
-            f"is another network than weights={BUNDLED} are of",
+            f"is another network than weights={BUNDLED} belong to",
             f"Give it weights of its own, as in {BUNDLED_BACKBONE}={BUNDLED},ResNet50=imagenet",
         )
     return dataclasses.replace(config, backbone=name, weights=weights, image_size=image_size)

@@ -1,4 +1,4 @@
-"""Training images dealt to folds and thinned out, class by class, with groups kept together."""
+"""Folds and subsamples of the training images: stratified by class, with groups kept together."""
 
 import warnings
 
@@ -8,31 +8,31 @@ from sklearn.model_selection import StratifiedGroupKFold
 from kerastl.data.splits import Splits
 from kerastl.errors import bad_value
 
-# Positions to learn from and positions to judge.
+# Positions of the training images and of the held-out images.
 Fold = tuple[np.ndarray, np.ndarray]
 
 
-def deal_folds(labels: np.ndarray, groups: np.ndarray, *, count: int, seed: int) -> list[Fold]:
-    """Deals images to folds, each of which is judged by what was learnt from the others.
+def make_folds(labels: np.ndarray, groups: np.ndarray, *, count: int, seed: int) -> list[Fold]:
+    """Divides images into folds for cross-validation.
 
     Args:
         labels: Classes, int64 (images,).
-        groups: Images of one number are in one fold, int64 (images,).
-        count: Folds; fewer where the largest class or the groups are fewer, none where all would
-            be in one.
-        seed: Decides the folds.
+        groups: Group of each image, int64 (images,); a group is never divided.
+        count: Number of folds; fewer if the largest class has fewer images or there are fewer
+            groups, and none if all images are one group.
+        seed: Seed of the folds.
     """
     count = min(count, int(np.bincount(labels).max()), len(np.unique(groups)))
-    if count < 2:  # noqa: PLR2004  two sides
+    if count <= 1:
         return []
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        # It warns of classes with fewer images than folds, which some folds then go without.
+        # scikit-learn warns of classes with fewer images than folds, which is fine here.
         warnings.simplefilter("ignore", UserWarning)
         return list(splitter.split(labels, labels, groups))
 
 
-def take_part(
+def subsample(
     labels: np.ndarray,
     groups: np.ndarray,
     *,
@@ -40,17 +40,17 @@ def take_part(
     seed: int,
     fewest_groups: int = 1,
 ) -> np.ndarray:
-    """Takes a fraction of each class at random, and at least one image of it.
+    """Draws a fraction of each class at random, and at least one image of it.
 
-    Groups are taken whole, so it may be a few more. With the same seed a smaller fraction is
-    a part of a larger one.
+    Groups are drawn whole, so there may be a few more. With the same seed a smaller fraction is
+    a subset of a larger one.
 
     Args:
         labels: Classes, int64 (images,).
-        groups: Numbers of the groups, int64 (images,).
+        groups: Group of each image, int64 (images,).
         fraction: Share of each class, above 0 and at most 1.
-        seed: Decides which.
-        fewest_groups: Of each class, where it has so many; one image makes a group.
+        seed: Seed of the draw.
+        fewest_groups: Least number of groups of each class that has as many.
 
     Returns:
         Positions in ascending order, int64.
@@ -63,26 +63,25 @@ def take_part(
     place = np.empty(len(labels), np.int64)
     place[order] = np.arange(len(labels)) - starts[labels[order]]
     quota = np.maximum(1, np.round(fraction * sizes))
-    # Within each class, the number of its group in the order in which groups are taken.
+    # Within each class, the position of its group in the order in which groups are drawn.
     pairs, pair = np.unique(labels * len(numbers) + turn, return_inverse=True)
     number = pair - np.searchsorted(pairs, labels * len(numbers))
-    taken = (place < quota[labels]) | (number < fewest_groups)
-    return np.flatnonzero(np.isin(group, group[taken]))
+    drawn = (place < quota[labels]) | (number < fewest_groups)
+    return np.flatnonzero(np.isin(group, group[drawn]))
 
 
 def check_enough(splits: Splits) -> None:
-    """Refuses training images that cannot be dealt to folds.
+    """Checks that there are enough training images for cross-validation.
 
     Raises:
-        UsageError: If fewer than two classes have images that may be apart.
+        UsageError: If fewer than two classes have images in more than one group.
     """
     labels, clusters = splits.source.labels[splits.train], splits.clusters[splits.train]
     pairs = np.unique(np.stack([labels, clusters]), axis=1)
-    apart = np.bincount(pairs[0]) > 1
-    if apart.sum() <= 1:
+    if (np.bincount(pairs[0]) > 1).sum() <= 1:
         raise bad_value(
             "dataset",
             splits.source.name,
-            "has too few training images to learn from some and judge by others",
+            "has too few training images for cross-validation",
             "Give two classes at least two images that are not alike",
         )

@@ -1,163 +1,71 @@
-"""What more images would bring: a probe on growing parts of the training images."""
+"""Measures the learning curve of a network on stored features, and writes its files."""
 
-import dataclasses
-from collections.abc import Callable, Sequence
+import pathlib
+from collections.abc import Iterator
 
-import numpy as np
-
-from kerastl.data.splits import Splits
-from kerastl.errors import bad_value
+from kerastl.config import Config
+from kerastl.data.opening import open_data
+from kerastl.data.source import Source
+from kerastl.errors import KerastlError
+from kerastl.outputs.paths import remove_files
 from kerastl.progress import Progress
-from kerastl.selection.extrapolation import Curve, Expected, Tally, carry_on, expect
-from kerastl.selection.folds import Fold, check_enough, deal_folds, take_part
-from kerastl.selection.linear import judge
+from kerastl.selection.curve import LearningCurve, fit_learning_curve
+from kerastl.selection.curve_chart import draw_learning_curve
+from kerastl.selection.extrapolation import MULTIPLES, Curve
+from kerastl.selection.network import open_network
+from kerastl.writing import csv_text, replace_text
 
-FRACTIONS = (0.05, 0.10, 0.25, 0.50, 1.00)
-REPEATS = 10
-# Sizes that a curve of three numbers can be fitted to.
-_FEWEST_SIZES = 4
-# What is left when the larger half of the images is hidden.
-_HALF = 0.5
-_NAMED = 2
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class LearningCurve:
-    """What was measured, and what is expected of it.
-
-    Attributes:
-        num_images: Training images that there are.
-        fractions: Shares of them that probes learnt from.
-        whole: Over all classes.
-        classes: For each class.
-        hidden: What up to half of the images let expect of all.
-    """
-
-    num_images: int
-    fractions: tuple[float, ...]
-    whole: Curve
-    classes: tuple[Curve, ...]
-    hidden: Expected
-
-    def most_to_gain(self) -> list[Curve]:
-        """Sorts the classes by what twice the images are expected to add, those that gain."""
-        gaining = [curve for curve in self.classes if curve.gain > 0]
-        return sorted(gaining, key=lambda curve: -curve.gain)
-
-    def sentence(self) -> str:
-        """Says in a sentence what twice the images would bring."""
-        twice = self.whole.expected[0]
-        names = ", ".join(curve.class_name for curve in self.most_to_gain()[:_NAMED])
-        most = f"; most to gain: {names}" if names else ""
-        return f"Twice the images: about {twice.low:.2f} to {twice.high:.2f}{most}."
-
-    def check(self) -> str:
-        """Says in a sentence how the curve does where it can be checked."""
-        came = self.whole.measured[-1].value
-        place = "within" if self.hidden.low <= came <= self.hidden.high else "outside"
-        return (
-            f"Checked with the larger half hidden: {self.hidden.low:.3f} to "
-            f"{self.hidden.high:.3f} was expected, {came:.3f} came, {place} the interval."
-        )
+CHART = "learning_curve.svg"
+# Written last, so it marks the curve as finished.
+TABLE = "learning_curve.csv"
+_FILES = (TABLE, CHART)
+_HEADER = ("class_name", "kind", "times", "images", "accuracy", "accuracy_low", "accuracy_high")
 
 
-def measure(
-    features: np.ndarray, splits: Splits, *, seed: int, progress: Progress
+def measure_learning_curve(
+    config: Config, *, source: Source | None, progress: Progress
 ) -> LearningCurve:
-    """Judges probes that learnt from growing parts, and carries the curve on.
+    """Measures the accuracy of a probe as the training images grow, and extrapolates it.
 
-    Every repeat holds out another fold of the training images and learns from parts of the
-    others. So each image is judged once at each size, by a probe that has not seen it, and
-    neither validation nor test images are looked at.
+    Writes `learning_curve.csv` and `learning_curve.svg` to the run directory.
 
     Args:
-        features: Pooled features of the training images, float32 (images, channels).
-        splits: The images.
-        seed: Decides the folds and the parts.
-        progress: Gets a line for each size.
+        config: The network and the data.
+        source: Images from Python; None opens the data set that `config.dataset` names.
+        progress: Receives a line for each size.
 
     Raises:
         UsageError: If there are too few images for a curve.
+        KerastlError: If the store has no room for the features.
     """
-    check_enough(splits)
-    source = splits.source
-    labels, clusters = source.labels[splits.train], splits.clusters[splits.train]
-    folds = deal_folds(labels, clusters, count=REPEATS, seed=seed)
-    parts = _parts(folds, labels, clusters, seed=seed)
-    if len(parts) < _FEWEST_SIZES:
-        raise bad_value(
-            "dataset",
-            source.name,
-            f"has {len(labels)} training images, too few for a curve",
-            "Give each class ten or more",
+    splits = open_data(config, source, progress)
+    network = open_network(config, num_classes=len(splits.source.class_names))
+    run_dir = pathlib.Path(config.run_dir)
+    remove_files(run_dir, _FILES)
+    features = network.compute(splits, progress)
+    if features is None:
+        raise KerastlError(
+            f"cache_limit_gb={config.cache_limit_gb:g}: leaves no room for the features. Raise it "
+            "or free the disk."
         )
-    correct = []
-    for number, (fraction, part) in enumerate(parts.items(), start=1):
-        what = f"probe, size {number}/{len(parts)}"
-        judged = judge(features, labels, part, on_step=_teller(what, progress))
-        correct.append(judged.correct)
-        low, high = judged.interval()
-        progress.line(
-            f"{fraction:4.0%}, {_mean_size(part):.0f} images: accuracy {judged.accuracy:.4f} "
-            f"({low:.4f}-{high:.4f})"
-        )
-    fold_of = np.empty(len(labels), np.int64)
-    for place, (_, members) in enumerate(folds):
-        fold_of[members] = place
-    images = np.array([_mean_size(part) for part in parts.values()])
-    right, judged_counts = _count(np.array(correct), fold_of, labels, len(source.class_names))
-    whole = Tally(images, right.sum(axis=0), judged_counts.sum(axis=0))
-    half = [size for size, fraction in enumerate(parts) if fraction <= _HALF]
-    return LearningCurve(
-        num_images=len(labels),
-        fractions=tuple(parts),
-        whole=carry_on("", whole, num_images=len(labels), seed=seed),
-        classes=tuple(
-            carry_on(name, Tally(images, *counts), num_images=len(labels), seed=seed)
-            for name, *counts in zip(source.class_names, right, judged_counts, strict=True)
-            if counts[1].sum()
-        ),
-        hidden=expect(whole.of(half), images[-1:], seed=seed)[0][0],
-    )
+    curve = fit_learning_curve(features, splits, seed=config.seed, progress=progress)
+    progress.line(curve.check())
+    title = f"More images of {splits.source.name}, {config.backbone} at {config.image_size} px"
+    chart = draw_learning_curve(curve, title=title)
+    replace_text(run_dir / CHART, chart, field="run_dir")
+    rows = (row for each in (curve.whole, *curve.classes) for row in _rows(each, curve))
+    replace_text(run_dir / TABLE, csv_text(_HEADER, rows), field="run_dir")
+    return curve
 
 
-def _parts(
-    folds: Sequence[Fold], labels: np.ndarray, clusters: np.ndarray, *, seed: int
-) -> dict[float, list[Fold]]:
-    """Thins out what each fold's probe learns from; sizes that come out the same are one."""
-    parts: dict[float, list[Fold]] = {}
-    largest = 0.0
-    for fraction in FRACTIONS:
-        part = [
-            (
-                known[
-                    take_part(labels[known], clusters[known], fraction=fraction, seed=seed + place)
-                ],
-                judged,
-            )
-            for place, (known, judged) in enumerate(folds)
-        ]
-        if _mean_size(part) > largest:
-            parts[fraction] = part
-            largest = _mean_size(part)
-    return parts
-
-
-def _mean_size(part: Sequence[Fold]) -> float:
-    return float(np.mean([len(known) for known, _ in part]))
-
-
-def _count(
-    correct: np.ndarray, fold_of: np.ndarray, labels: np.ndarray, num_classes: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Counts images judged right (classes, sizes, folds), and all (classes, folds), float64."""
-    right = np.zeros((num_classes, len(correct), fold_of.max() + 1))
-    for size, row in enumerate(correct):
-        np.add.at(right[:, size], (labels, fold_of), row)
-    judged = np.zeros((num_classes, fold_of.max() + 1))
-    np.add.at(judged, (labels, fold_of), 1)
-    return right, judged
-
-
-def _teller(what: str, progress: Progress) -> Callable[[str], None]:
-    return lambda step: progress.status(f"{what}: {step}")
+def _rows(curve: Curve, whole: LearningCurve) -> Iterator[tuple[str, ...]]:
+    """Yields the rows of a curve; that of all classes together has no name."""
+    measured = zip(whole.fractions, curve.images, curve.measured, strict=True)
+    expected = zip((1, *MULTIPLES), (curve.now, *curve.expected), strict=True)
+    for kind, points in (
+        ("measured", measured),
+        ("expected", ((times, times * whole.num_images, point) for times, point in expected)),
+    ):
+        for times, images, point in points:
+            accuracies = (f"{value:.4f}" for value in (point.value, point.low, point.high))
+            yield (curve.class_name, kind, f"{times:g}", f"{images:.0f}", *accuracies)

@@ -1,4 +1,4 @@
-"""A pretrained network with what a comparison wants of it: features, cost and speed."""
+"""A pretrained network to compare: its features, cost and latency."""
 
 import dataclasses
 import time
@@ -17,21 +17,20 @@ from kerastl.model.boundaries import Boundary
 from kerastl.progress import Progress
 from kerastl.training.features import FrozenPart, count_stored, fold, seconds_per_image
 
-# Of a network's call: how long it is repeated for, and how often at the most and at the least.
+# Repetitions of a timed call: total seconds, and the largest and smallest number.
 _SECONDS_TO_TIME = 1.5
 _MOST_CALLS, _FEWEST_CALLS = 100, 5
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Network:
-    """A network as the head phase of a run has it.
+    """A network as the head phase of a run uses it.
 
     Attributes:
-        config: What it was built from.
+        config: Config of a run that trains it.
         flat: The classifier, with its head at zero.
-        boundary: Where the head phase cuts it: at the pooled features.
-        notes: What was changed of the config since it does not fit this network, and what else
-            does not fit.
+        boundary: Boundary of the head phase: the pooled features.
+        notes: Settings that were changed because they do not fit this network, and warnings.
     """
 
     config: Config
@@ -41,37 +40,37 @@ class Network:
 
     @property
     def parameters(self) -> int:
-        """Counts the network's numbers, head included."""
+        """Number of parameters, head included."""
         return int(self.flat.model.count_params())
 
     @property
     def num_bytes(self) -> int:
-        """Counts the bytes of the weights that an export holds; its graph comes on top."""
+        """Size of the weights in an export, without its graph."""
         return sum(weight.value.numpy().nbytes for weight in self.flat.model.weights)
 
     def count_missing(self, splits: Splits) -> int:
-        """Counts the images of the splits whose features are not in the store yet."""
+        """Counts the images of the splits whose features are not in the store."""
         used = np.concatenate([splits.train, splits.validation, splits.test])
         digests = splits.source.digests[used]
         return len(used) - count_stored(self.flat, self.boundary, digests, self.config)
 
     def seconds_per_image(self) -> float:
-        """Says what computing the features of an image is expected to take."""
+        """Estimates the time to compute the features of an image."""
         return seconds_per_image(self.flat, self.boundary)
 
     @property
     def channels(self) -> int:
-        """Counts the pooled features of an image."""
+        """Number of pooled features of an image."""
         return int(self.boundary.tensor.shape[-1])
 
     def compute(self, splits: Splits, progress: Progress) -> np.ndarray | None:
-        """Computes and stores what the store lacks of all splits, under a run's own key.
+        """Computes and stores the missing features of all splits, under the key of a run.
 
-        The images are as they are, whatever `augment` says.
+        Images are not augmented, whatever `augment` is.
 
         Returns:
-            Pooled features of the training images, float32 (images, channels); None where the
-            store has no room for them.
+            Pooled features of the training images, float32 (images, channels); None if the store
+            has no room for them.
         """
         plain = dataclasses.replace(self.config, augment="", augment_views=0)
         frozen = FrozenPart(self.flat, [self.boundary], splits, plain, progress)
@@ -82,9 +81,9 @@ class Network:
         return stored.take(splits.train)
 
     def milliseconds(self, *batch_sizes: int) -> list[float]:
-        """Times the network alone, from pixels to logits, for each image of a batch.
+        """Measures the time per image of the network alone, from pixels to logits.
 
-        It is the fastest of several calls: what makes others slower are other processes,
+        It is the fastest of several calls, since slower ones are due to other processes,
         https://docs.python.org/3/library/timeit.html#timeit.Timer.repeat
         """
         function = fold(keras.Model(self.flat.inputs, [self.flat.outputs]))
@@ -111,12 +110,12 @@ def _fastest(function: Callable[[tf.Tensor], list[tf.Tensor]], images: tf.Tensor
 
 
 def open_network(config: Config, *, num_classes: int) -> Network:
-    """Builds the network that a config names, as a run does.
+    """Builds the network of a config, as a run does.
 
-    An `unfreeze_from` that only another network has gives way to the top block.
+    An `unfreeze_from` that this network does not have is reset to its top block.
 
     Raises:
-        KerastlError: If its weights cannot be had.
+        KerastlError: If its weights are not available.
     """
     flat = model.open_network(config, num_classes=num_classes)
     notes = [*filter(None, [bundled_size_note(config.weights, config.image_size)])]
@@ -125,8 +124,8 @@ def open_network(config: Config, *, num_classes: int) -> Network:
             flat.find(config.unfreeze_from)
         except KerastlError:
             notes.append(
-                f"unfreeze_from={config.unfreeze_from} is no part of {config.backbone}, so it is "
-                "left to the top block"
+                f"unfreeze_from={config.unfreeze_from} is not part of {config.backbone}, whose top "
+                "block is used instead"
             )
             config = dataclasses.replace(config, unfreeze_from="")
     return Network(config, flat, flat.pooled, tuple(notes))

@@ -1,26 +1,25 @@
-"""How the error falls with the number of images: a power law above a floor."""
+"""Fits a power law with an offset to the error as a function of the number of images."""
 
 import dataclasses
 
 import numpy as np
 
-# Exponents that are tried. Below the least the curve can hardly be told from a level one, and
-# steeper ones than the largest are not seen in learning from images.
+# Grid of exponents. With a smaller one the curve is practically constant, and larger ones do not
+# occur in learning from images.
 _EXPONENTS = np.linspace(0.02, 2.0, 100)
-# Residuals beyond so many standard deviations count by their size and not by its square, after
-# Huber, https://doi.org/10.1214/aoms/1177703732
+# Residuals beyond so many standard deviations count linearly instead of squared: the Huber loss, https://doi.org/10.1214/aoms/1177703732
 _HUBER = 1.345
 _ROUNDS = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class PowerLaw:
-    """Errors `a n^-b + c` for `n` images, with none of the three below zero.
+    """Errors `a n^-b + c` for `n` images, with all three non-negative.
 
     Attributes:
         scale: `a`, for each curve, float64 (curves,).
-        exponent: `b`, likewise.
-        floor: `c`, likewise.
+        exponent: `b`, float64 (curves,).
+        floor: `c`, float64 (curves,).
     """
 
     scale: np.ndarray
@@ -28,7 +27,7 @@ class PowerLaw:
     floor: np.ndarray
 
     def accuracy(self, images: np.ndarray) -> np.ndarray:
-        """Gives the accuracies for numbers of images, within 0..1, float64 (curves, sizes)."""
+        """Computes accuracies for numbers of images, within 0..1, float64 (curves, sizes)."""
         falling = self.scale[:, None] * images ** -self.exponent[:, None]
         accuracies: np.ndarray = np.clip(1 - falling - self.floor[:, None], 0.0, 1.0)
         return accuracies
@@ -37,17 +36,17 @@ class PowerLaw:
 def fit_power_law(images: np.ndarray, errors: np.ndarray, deviations: np.ndarray) -> PowerLaw:
     """Fits a curve to each row of errors by weighted least squares, robust to outliers.
 
-    For one exponent the rest is linear, so every exponent of a fine grid is solved exactly, and
-    no local minimum is taken for the best.
+    For a fixed exponent the problem is linear, so it is solved exactly for every exponent of a
+    fine grid; there are no local minima.
 
     Args:
         images: Numbers of images, float64 (sizes,).
-        errors: Shares judged wrong, float64 (curves, sizes).
+        errors: Error rates, float64 (curves, sizes).
         deviations: Standard deviation of each size's error, float64 (sizes,).
     """
     deviations = np.maximum(deviations, 1e-6)
     weights = np.broadcast_to(deviations**-2.0, errors.shape)
-    # Of a size in the middle, so that the falling part is near one whatever the exponent.
+    # A size in the middle, so that the power is near one whatever the exponent.
     unit = float(np.exp(np.log(images).mean()))
     basis = (images / unit) ** -_EXPONENTS[:, None]
     for _ in range(_ROUNDS):
@@ -66,7 +65,7 @@ def _solve(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Solves for scale and floor at every exponent, each float64 (curves, exponents).
 
-    Where the best pair has a negative one, that one is zero and the other alone is solved for.
+    If one of the two is negative, it is set to zero and the problem solved for the other.
     """
     w, wx, wxx = weights.sum(1)[:, None], weights @ basis.T, weights @ (basis**2).T
     wy, wxy = (weights * errors).sum(1)[:, None], (weights * errors) @ basis.T

@@ -1,143 +1,211 @@
-"""Compares pretrained networks by a linear probe on their features, and by their speed."""
+"""Ranks pretrained networks by a linear probe on their features, and measures their speed."""
 
 import dataclasses
 import gc
 import math
+import pathlib
+import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 from threadpoolctl import threadpool_limits
 
 from kerastl.config import Config
+from kerastl.data.opening import open_data
+from kerastl.data.source import Source
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
+from kerastl.outputs.paths import remove_files
 from kerastl.progress import Progress, format_duration
 from kerastl.selection import budget
-from kerastl.selection.folds import check_enough, deal_folds, take_part
-from kerastl.selection.linear import judge
+from kerastl.selection.folds import check_enough, make_folds, subsample
+from kerastl.selection.logistic_regression import cross_validate
 from kerastl.selection.network import Network, open_network
-from kerastl.selection.rows import BATCH, FOLDS, Row
+from kerastl.selection.ranking_files import (
+    FILES,
+    FLAGS,
+    describe_row,
+    describe_table,
+    write_best_flags,
+    write_rows,
+)
+from kerastl.selection.ranking_row import BATCH, FOLDS, RankingRow, sort_rows
 from kerastl.selection.transferability import h_score, logme
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ranking:
+    """Result of a comparison of networks.
+
+    Attributes:
+        rows: The networks, the most accurate first; those with a `reason` come last.
+        run_dir: Directory with `ranking.csv`, `ranking.svg` and `best.flags`.
+    """
+
+    rows: tuple[RankingRow, ...]
+    run_dir: pathlib.Path
+
+    @property
+    def best(self) -> RankingRow:
+        """The most accurate network; its `config` trains it."""
+        return self.rows[0]
+
+    @property
+    def flags_path(self) -> pathlib.Path:
+        """Flag file that trains the best network."""
+        return self.run_dir / FLAGS
+
+    def sentence(self) -> str:
+        """Returns a line that names the best network and the command that trains it."""
+        config = self.best.config
+        return (
+            f"Best: {config.backbone} with {config.weights} at {config.image_size} px. Train it "
+            f"with python -m kerastl.main --flagfile={shlex.quote(str(self.flags_path))}"
+        )
 
 
 def rank(
     candidates: Sequence[Config],
-    splits: Splits,
-    progress: Progress,
     *,
-    deadline: float = math.inf,
-    on_row: Callable[[Row], None],
-) -> None:
-    """Judges each network on the training images alone.
+    deadline: float,
+    source: Source | None,
+    progress: Progress,
+) -> Ranking:
+    """Evaluates networks on the training images, and writes the files of the ranking.
 
     Args:
-        candidates: The networks and sizes.
-        splits: The images. Features of validation and test images are computed too, for the run
-            that comes later, unless time is short; nothing is told from them.
-        progress: Gets what is computed and how fast.
-        deadline: When it has to end, on the clock of `time.monotonic`. With one, the cheapest
-            network comes first, and where time is short all are judged on a part of the images.
-        on_row: Gets each network's row when it is known.
+        candidates: The networks and sizes, see `read_candidates`.
+        deadline: When it has to end, on the clock of `time.monotonic`; infinite for no limit.
+            With a limit the cheapest network comes first, and if time is short all networks are
+            evaluated on the same part of the images.
+        source: Images from Python; None opens the data set that `dataset` names.
+        progress: Receives a line for each network, and the table.
 
     Raises:
-        UsageError: If a class has too few images to judge by.
+        UsageError: If there are too few images for cross-validation.
+        KerastlError: If no network can be evaluated.
     """
+    splits = open_data(candidates[0], source, progress)
     check_enough(splits)
+    run_dir, name = pathlib.Path(candidates[0].run_dir), splits.source.name
+    remove_files(run_dir, FILES)
+    rows = []
+    for row in _evaluate_all(candidates, splits, progress, deadline=deadline):
+        rows.append(row)
+        write_rows(rows, run_dir, source_name=name)
+        progress.line(describe_row(row))
+    rows = sort_rows(rows)
+    for line in describe_table(rows):
+        progress.line(line)
+    if rows[0].reason:
+        raise KerastlError(f"backbones: none could be evaluated; the first: {rows[0].reason}")
+    write_best_flags(rows, run_dir, source_name=name)
+    return Ranking(tuple(rows), run_dir)
+
+
+def _evaluate_all(
+    candidates: Sequence[Config], splits: Splits, progress: Progress, *, deadline: float
+) -> Iterator[RankingRow]:
+    """Yields the row of each network.
+
+    Features of validation and test images are computed too, for a later run, unless time is
+    short; they have no influence on the rows.
+    """
     if math.isinf(deadline):
         for config in candidates:
-            on_row(_row(config, splits, progress))
+            yield _evaluate(config, splits, progress)
         return
-
-    def failed(config: Config, reason: str) -> None:
-        on_row(Row(config=config, reason=reason))
-
-    costs = budget.expect(candidates, splits, progress, on_failure=failed)
+    costs, failures = budget.estimate_costs(candidates, splits, progress)
+    for config, reason in failures:
+        yield RankingRow(config=config, reason=reason)
     seconds = max(0.0, deadline - time.monotonic())
-    chosen = budget.plan(costs, splits, seconds=seconds)
-    part = splits if chosen.is_whole else _part(splits, chosen.fraction)
-    progress.line(budget.describe(chosen, splits, num_judged=len(part.train), seconds=seconds))
-    num_passed = len(part.train) + len(part.validation) + len(part.test)
+    allocation = budget.allocate(costs, splits, seconds=seconds)
+    part = splits if allocation.is_whole else _part(splits, allocation.fraction)
+    num_train = len(part.train)
+    progress.line(
+        budget.describe_allocation(allocation, splits, num_evaluated=num_train, seconds=seconds)
+    )
+    num_computed = num_train + len(part.validation) + len(part.test)
     slowness = 1.0
-    for number, cost in enumerate(chosen.costs):
-        expected = cost.seconds(passed=num_passed, judged=len(part.train))
+    for number, cost in enumerate(allocation.costs):
+        estimate = cost.seconds(computed=num_computed, evaluated=num_train)
         left = deadline - time.monotonic()
-        # The first has to be judged, or all was for nothing.
-        if number and slowness * expected > left:
-            failed(cost.config, _no_time(slowness * expected, left))
+        # The first is always evaluated, or the ranking would be empty.
+        if number and slowness * estimate > left:
+            yield _over_budget(cost.config, slowness * estimate, left)
             continue
-        row = _row(cost.config, part, progress)
+        row = _evaluate(cost.config, part, progress)
         if not row.reason:
-            slowness = row.seconds / expected
-        on_row(row)
-    for cost, least in chosen.left_out:
-        failed(cost.config, _no_time(least, max(0.0, deadline - time.monotonic())))
+            slowness = row.seconds / estimate
+        yield row
+    for cost, least in allocation.left_out:
+        yield _over_budget(cost.config, least, max(0.0, deadline - time.monotonic()))
 
 
 def _part(splits: Splits, fraction: float) -> Splits:
-    """Takes a part of the training images alone, with as many groups of a class as folds."""
+    """Keeps a part of the training images alone, with as many groups of a class as folds."""
     labels, clusters = splits.source.labels[splits.train], splits.clusters[splits.train]
-    taken = take_part(labels, clusters, fraction=fraction, seed=0, fewest_groups=FOLDS)
+    drawn = subsample(labels, clusters, fraction=fraction, seed=0, fewest_groups=FOLDS)
     none = splits.train[:0]
-    return dataclasses.replace(splits, train=splits.train[taken], validation=none, test=none)
+    return dataclasses.replace(splits, train=splits.train[drawn], validation=none, test=none)
 
 
-def _no_time(expected: float, left: float) -> str:
-    return (
-        f"budget: it takes about {format_duration(expected)}, and {format_duration(left)} are left"
-    )
+def _over_budget(config: Config, estimate: float, left: float) -> RankingRow:
+    times = f"takes about {format_duration(estimate)}, and {format_duration(left)} are left"
+    return RankingRow(config=config, reason=f"budget: {times}")
 
 
-def _row(config: Config, splits: Splits, progress: Progress) -> Row:
+def _evaluate(config: Config, splits: Splits, progress: Progress) -> RankingRow:
     started = time.monotonic()
     progress.line(f"{config.backbone} at {config.image_size} px, weights {config.weights}:")
     try:
         network = open_network(config, num_classes=len(splits.source.class_names))
     except KerastlError as error:
-        return Row(config=config, reason=str(error))
+        return RankingRow(config=config, reason=str(error))
     for note in network.notes:
         progress.line(f"{note}.")
     try:
-        row = _judged(network, splits, progress)
+        row = _measure(network, splits, progress)
     except tf.errors.ResourceExhaustedError:
-        row = Row(config=config, reason="memory ran out")
+        row = RankingRow(config=config, reason="out of memory")
     finally:
-        # Networks hold themselves in circles, and the next needs their memory.
+        # Networks contain reference cycles, and the next one needs their memory.
         del network
         gc.collect()
     return dataclasses.replace(row, seconds=time.monotonic() - started)
 
 
-def _judged(network: Network, splits: Splits, progress: Progress) -> Row:
+def _measure(network: Network, splits: Splits, progress: Progress) -> RankingRow:
     config = network.config
     features = network.compute(splits, progress)
     if features is None:
         limit = f"cache_limit_gb={config.cache_limit_gb:g}"
-        return Row(config=config, reason=f"{limit} leaves no room for its features")
+        return RankingRow(config=config, reason=f"{limit} leaves no room for its features")
     if not np.isfinite(features).all():
-        return Row(config=config, reason="its features are not finite")
+        return RankingRow(config=config, reason="its features are not finite")
     labels = splits.source.labels[splits.train]
     clusters = splits.clusters[splits.train]
-    judged = judge(
+    probe = cross_validate(
         features,
         labels,
-        deal_folds(labels, clusters, count=FOLDS, seed=config.seed),
+        make_folds(labels, clusters, count=FOLDS, seed=config.seed),
         on_step=lambda step: progress.status(f"{config.backbone} probe: {step}"),
     )
     progress.status(f"{config.backbone}: other scores")
     with threadpool_limits(1):
         scores = h_score(features, labels), logme(features, labels)
-    progress.status(f"{config.backbone}: its speed")
+    progress.status(f"{config.backbone}: latency")
     alone, in_batch = network.milliseconds(1, BATCH)
-    low, high = judged.interval()
-    return Row(
+    low, high = probe.interval()
+    return RankingRow(
         config=config,
         images=len(labels),
-        accuracy=judged.accuracy,
+        accuracy=probe.accuracy,
         low=low,
         high=high,
-        strength=judged.strength,
+        strength=probe.strength,
         h_score=scores[0],
         logme=scores[1],
         milliseconds=alone,

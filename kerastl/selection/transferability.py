@@ -1,51 +1,51 @@
-"""Scores of features that need no probe: shown beside its accuracy, and never ranked by."""
+"""Transferability scores: reported beside the accuracy of a probe, not used to rank."""
 
 import numpy as np
 from sklearn.covariance import LedoitWolf
 
-# Eigenvalues below this share of the largest are noise around zero.
+# Eigenvalues below this share of the largest are rounding errors.
 _NOISE = 1e-12
 _MOST_ITERATIONS = 200
 _CLOSE = 1e-6
 
 
 def h_score(features: np.ndarray, labels: np.ndarray) -> float:
-    """Computes the regularised H-score: how far classes lie apart, beside how wide all spreads.
+    """Computes the regularized H-score: covariance between classes relative to the total one.
 
-    It is `(1 - s) tr(C^-1 B)` with the covariance `C` of the features after Ledoit and Wolf, its
-    shrinkage `s`, and the covariance `B` of the classes' means, https://arxiv.org/abs/2110.06893;
+    It is `(1 - s) tr(C^-1 B)` with the Ledoit-Wolf covariance `C` of the features, its
+    shrinkage `s`, and the covariance `B` of the class means, https://arxiv.org/abs/2110.06893;
     https://github.com/thuml/Transfer-Learning-Library/blob/master/tllib/ranking/hscore.py
 
     Args:
         features: Float (images, channels).
         labels: Classes, int64 (images,).
     """
-    centred = features.astype(np.float64)
-    centred -= centred.mean(axis=0)
-    estimate = LedoitWolf(store_precision=False).fit(centred)
+    centered = features.astype(np.float64)
+    centered -= centered.mean(axis=0)
+    estimate = LedoitWolf(store_precision=False).fit(centered)
     sizes = np.bincount(labels)
-    means = np.zeros((len(sizes), centred.shape[1]))
-    np.add.at(means, labels, centred)
+    means = np.zeros((len(sizes), centered.shape[1]))
+    np.add.at(means, labels, centered)
     present = sizes > 0
-    # The root of each class's weight goes to its mean, which keeps the product symmetric.
+    # Each mean takes the root of its class's weight, which keeps the product symmetric.
     means = means[present] / np.sqrt(sizes[present] * (len(labels) - 1.0))[:, None]
-    # Features that do not vary at all have no inverse, and tell nothing of a class.
+    # Constant features have no inverse, and no information about the class.
     inverse = np.linalg.pinv(estimate.covariance_, hermitian=True)
     return float((1 - estimate.shrinkage_) * np.sum((means @ inverse) * means))
 
 
 def logme(features: np.ndarray, labels: np.ndarray) -> float:
-    """Computes LogME: the logarithm of the evidence of a linear model, an image, mean of classes.
+    """Computes LogME: the log evidence of a linear model per image, averaged over classes.
 
-    Each class against the others is a regression whose two precisions are where the evidence
-    is largest, https://arxiv.org/abs/2102.11005; https://github.com/thuml/LogME
+    Each class against the others is a regression, whose two precisions maximize the evidence,
+    https://arxiv.org/abs/2102.11005; https://github.com/thuml/LogME
 
     Args:
         features: Float (images, channels).
         labels: Classes, int64 (images,).
     """
     values = features.astype(np.float64)
-    # The evidence does not depend on their scale, but where the search for it starts does.
+    # The evidence does not depend on their scale, but the start of the iteration does.
     values /= max(float(np.sqrt(np.mean(values**2))), np.finfo(float).tiny)
     targets = (labels[:, None] == np.unique(labels)).astype(np.float64)
     squares, coordinates = _decompose(values, targets)
@@ -60,7 +60,7 @@ def logme(features: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _decompose(values: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gives the squared singular values, and the targets along the left singular vectors."""
+    """Returns the squared singular values, and the targets along the left singular vectors."""
     is_tall = values.shape[0] > values.shape[1]
     squares, vectors = np.linalg.eigh(values.T @ values if is_tall else values @ values.T)
     kept = squares > _NOISE * max(squares[-1], np.finfo(float).tiny)
@@ -73,28 +73,28 @@ def _decompose(values: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.
 def _evidence(
     squares: np.ndarray, along: np.ndarray, *, num_images: int, num_channels: int, rest: float
 ) -> float:
-    """Raises the evidence of one regression to its largest by a fixed point.
+    """Maximizes the evidence of one regression by a fixed-point iteration.
 
     Args:
         squares: Squared singular values of the features.
         along: Squares of the target along each of them.
         num_images: Rows of the features.
         num_channels: Columns of the features.
-        rest: What of the target's square lies along none.
+        rest: Squared norm of the target outside their span.
     """
     ratio = 1.0
     for _ in range(_MOST_ITERATIONS):
         known = np.sum(squares / (squares + ratio))
         size = np.sum(squares * along / (ratio + squares) ** 2)
         error = np.sum(along / (1 + squares / ratio) ** 2) + rest
-        # Where the features tell a class exactly, the precisions grow without end.
+        # If the features separate a class exactly, the precisions grow without bound.
         prior = max(known, _NOISE) / max(size, _NOISE)
         precision = (num_images - known) / max(error, _NOISE)
         before, ratio = ratio, prior / precision
         if abs(ratio - before) <= _CLOSE * before:
             break
     spread = np.sum(np.log(prior + precision * squares))
-    # Directions in which the features do not reach are the prior's alone.
+    # In directions outside the span of the features only the prior counts.
     spread += (num_channels - len(squares)) * np.log(prior)
     logarithm = num_channels * np.log(prior) + num_images * np.log(precision) - spread
     logarithm -= precision * error + prior * size + num_images * np.log(2 * np.pi)

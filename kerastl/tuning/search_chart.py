@@ -1,27 +1,27 @@
 """Draws a search: the objective trial by trial, and every setting side by side."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-from kerastl.selection.drawing import BLUE, GREY, INK, LETTER, PALE, Axis, Drawing, shorten
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from kerastl import charts
+from kerastl.charts import BLUE, INK, LIGHT, RED
 from kerastl.tuning.evidence import Standing
 from kerastl.tuning.options import SearchOptions
 from kerastl.tuning.space import Choice, Range, Space
 from kerastl.tuning.trials import Trial
 
-_HEIGHT = 860
-# What is left of the drawing, and right of it, for numbers.
-_LEFT, _MARGIN = 76, 60
-_NARROWEST = 960
+_HEIGHT, _NARROWEST = 860, 960
 # Between the axes of two settings, or their names and values would meet.
-_STEP = 98
-_TOP, _BOTTOM = 96, 350
-_LOWER_TOP, _LOWER_BOTTOM = 500, 790
-_RED, _LIGHT = "#c4314b", "#9aa5b1"
-_NAME_FONT, _VALUE_FONT = 12, 11
+_STEP = 100
+# What is left of the first axis, and right of the last for its numbers.
+_LEFT, _RIGHT = 86, 80
 
 
+@charts.style()
 def draw_search(
     standings: Sequence[Standing],
     failed: Sequence[Trial],
@@ -37,189 +37,143 @@ def draw_search(
         failed: The others.
         space: What is searched.
         options: What the objective is.
-        title: What the drawing is called.
+        title: Title of the chart.
 
     Returns:
         The content of an SVG file.
     """
-    width = max(_NARROWEST, _LEFT + _MARGIN + 40 + _STEP * len(space.dimensions))
-    right = width - _MARGIN
-    drawing = Drawing(width, _HEIGHT, title=f"{title}: {options.objective} of each trial.")
-    drawing.heading(_LEFT - 10, title, width=right - _LEFT)
-    drawing.text(
-        _LEFT - 10,
-        56,
-        "Blue: the best, and those that it does not clearly beat. Line: the best so far. "
-        "Red: failed.",
-        fill=GREY,
+    width = max(_NARROWEST, _LEFT + _RIGHT + _STEP * len(space.dimensions))
+    notes = (
+        "Blue: the best, and those not clearly worse. Line: the best so far. Red: failed."
+        if standings
+        else "No trial has completed yet."
     )
-    if not standings:
-        drawing.text(_LEFT - 10, _TOP + 40, "No trial has completed yet.", fill=GREY)
-        return drawing.to_text()
-    up = _objective_axis(standings, options, _BOTTOM, _TOP)
-    numbers = [standing.trial.number for standing in standings]
-    numbers += [trial.number for trial in failed]
-    across = Axis(-0.5, max(numbers) + 0.5, _LEFT, right)
-    _draw_history(drawing, standings, failed, options, across=across, up=up)
-    _draw_settings(drawing, standings, space, options, right=right)
-    return drawing.to_text()
-
-
-def _objective_axis(
-    standings: Sequence[Standing], options: SearchOptions, start: float, end: float
-) -> Axis:
-    values = [standing.trial.scores[options.objective] for standing in standings]
-    low, high = min(values), max(values)
-    margin = max(0.08 * (high - low), 0.005)
-    low, high = max(0.0, low - margin), high + margin
-    if options.objective != "val_loss":
-        high = min(1.0, high)
-    return Axis(low, high, start, end)
+    figure = charts.new_figure(width, _HEIGHT, title=title, notes=notes)
+    if standings:
+        history = charts.add_axes(figure, left=66, right=60, bottom=510, top=96)
+        _draw_history(history, standings, failed, options)
+        settings = charts.add_axes(figure, left=_LEFT, right=_RIGHT, bottom=40, top=500)
+        _draw_settings(settings, standings, space, options)
+    return charts.to_svg(figure, title=f"{title}: {options.objective} of each trial.")
 
 
 def _draw_history(
-    drawing: Drawing,
-    standings: Sequence[Standing],
-    failed: Sequence[Trial],
-    options: SearchOptions,
-    *,
-    across: Axis,
-    up: Axis,
+    axes: Axes, standings: Sequence[Standing], failed: Sequence[Trial], options: SearchOptions
 ) -> None:
-    right = across.end
-    for value in up.ticks():
-        y = up.place(value)
-        drawing.line([(_LEFT, y), (right, y)], stroke=PALE)
-        drawing.text(_LEFT - 10, y + 4, f"{value:.10g}", fill=GREY, text_anchor="end")
-    for value in across.ticks():
-        if value == int(value):
-            drawing.text(
-                across.place(value), _BOTTOM + 21, f"{value:.0f}", fill=GREY, text_anchor="middle"
-            )
-    drawing.line([(_LEFT, _BOTTOM), (right, _BOTTOM)], stroke=GREY)
-    drawing.text(right, _BOTTOM + 42, "trial (0: the flags as given)", fill=GREY, text_anchor="end")
-    drawing.text(_LEFT - 10, _TOP - 16, options.objective, fill=GREY)
-    _draw_best_so_far(drawing, standings, options, across, up)
-    for standing in reversed(standings):
-        x = across.place(standing.trial.number)
-        y = up.place(standing.trial.scores[options.objective])
-        drawing.dot(x, y, 5.5, fill=_colour(standing), stroke="#ffffff", stroke_width=1.5)
+    trials = sorted((standing.trial for standing in standings), key=lambda trial: trial.number)
+    numbers = [trial.number for trial in trials]
+    scores = np.array([trial.scores[options.objective] for trial in trials])
+    last = max([*numbers, *(trial.number for trial in failed)])
+    axes.set_xlim(-0.5, last + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
+    axes.grid(visible=False, axis="x")
+    charts.scale(axes.yaxis, *_limits(standings, options))
+    axes.set_xlabel("trial (0: the flags as given)", loc="right")
+    axes.set_title(options.objective)
+    best = options.sign * np.maximum.accumulate(options.sign * scores)
+    axes.step(
+        [*numbers, last + 0.5],
+        [*best, best[-1]],
+        BLUE,
+        where="post",
+        alpha=0.35,
+        linewidth=2,
+        linestyle="--",
+    )
+    axes.scatter(
+        [standing.trial.number for standing in standings[::-1]],
+        [standing.trial.scores[options.objective] for standing in standings[::-1]],
+        s=120,
+        c=[_color(standing) for standing in standings[::-1]],
+        edgecolors="white",
+        linewidths=1.5,
+        zorder=3,
+        clip_on=False,
+    )
     for trial in failed:
-        x = across.place(trial.number)
-        for sign in (-1, 1):
-            ends = [(x - 5, _BOTTOM - 10 - 5 * sign), (x + 5, _BOTTOM - 10 + 5 * sign)]
-            drawing.line(ends, stroke=_RED, stroke_width=2)
-
-
-def _draw_best_so_far(
-    drawing: Drawing, standings: Sequence[Standing], options: SearchOptions, across: Axis, up: Axis
-) -> None:
-    points: list[tuple[float, float]] = []
-    best = -math.inf
-    for trial in sorted((standing.trial for standing in standings), key=lambda one: one.number):
-        value = trial.scores[options.objective]
-        if options.sign * value > best:
-            best = options.sign * value
-            x, y = across.place(trial.number), up.place(value)
-            points += [(x, points[-1][1]), (x, y)] if points else [(x, y)]
-    points.append((across.end, points[-1][1]))
-    drawing.line(points, stroke=BLUE, opacity=0.35, stroke_width=2, stroke_dasharray="5 4")
+        axes.plot(
+            trial.number, 0.05, "x", color=RED, markersize=10, transform=axes.get_xaxis_transform()
+        )
 
 
 def _draw_settings(
-    drawing: Drawing,
-    standings: Sequence[Standing],
-    space: Space,
-    options: SearchOptions,
-    *,
-    right: float,
+    host: Axes, standings: Sequence[Standing], space: Space, options: SearchOptions
 ) -> None:
     """Draws an axis for each setting and a line for each trial, the best on top."""
-    names = [*space.dimensions, options.objective]
-    step = (right - _LEFT - 40) / (len(names) - 1)
-    places = [_LEFT + 20 + number * step for number in range(len(names))]
-    axes = {
-        name: _SettingAxis(dimension, [standing.trial.values.get(name) for standing in standings])
-        for name, dimension in space.dimensions.items()
-    }
-    last = _objective_axis(standings, options, _LOWER_BOTTOM, _LOWER_TOP)
-    for standing in reversed(standings):
-        heights = [axis.place(standing.trial.values.get(name)) for name, axis in axes.items()]
-        heights.append(last.place(standing.trial.scores[options.objective]))
-        # A setting that does not matter to a trial leaves a gap.
-        for part in _parts(list(zip(places, heights, strict=True))):
-            drawing.line(
-                part,
-                stroke=_colour(standing),
-                stroke_width=2.5 if standing.behind == 0 else 1.3,
-                opacity=1 if standing.is_tie else 0.5,
-            )
-    for number, (name, x) in enumerate(zip(names, places, strict=True)):
-        drawing.line([(x, _LOWER_TOP), (x, _LOWER_BOTTOM)], stroke=INK)
-        # Names in two rows, so that neighbours do not meet.
-        y = _LOWER_TOP - (44 if number % 2 else 24)
-        drawing.text(
-            min(x, right + _MARGIN - 8 - LETTER * _NAME_FONT * len(name) / 2),
-            y,
-            name,
-            text_anchor="middle",
-            font_size=_NAME_FONT,
+    host.set(xlim=(0, len(space.dimensions)), ylim=(0, 1))
+    host.set_axis_off()
+    columns = []
+    for place, (name, dimension) in enumerate(space.dimensions.items()):
+        axes = _add_axis(host, name, place)
+        values = [standing.trial.values.get(name) for standing in standings[::-1]]
+        columns.append(_heights(axes, _set_values(axes, dimension, values)))
+    axes = _add_axis(host, options.objective, len(columns))
+    charts.scale(axes.yaxis, *_limits(standings, options))
+    scores = [standing.trial.scores[options.objective] for standing in standings[::-1]]
+    columns.append(_heights(axes, scores))
+    for standing, heights in zip(standings[::-1], np.transpose(columns), strict=True):
+        # A setting that does not matter to a trial is NaN, which leaves a gap.
+        host.plot(
+            heights,
+            color=_color(standing),
+            linewidth=2.5 if standing.behind == 0 else 1.3,
+            alpha=1 if standing.is_tie else 0.5,
+            clip_on=False,
         )
-        ticks = (
-            axes[name].labels()
-            if name in axes
-            else [(last.place(value), f"{value:.10g}") for value in last.ticks()]
-        )
-        for place, text in ticks:
-            shown = shorten(text, step - 10, font=_VALUE_FONT)
-            drawing.text(x + 5, place + 4, shown, fill=GREY, font_size=_VALUE_FONT)
 
 
-def _parts(points: list[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
-    parts: list[list[tuple[float, float]]] = [[]]
-    for x, y in points:
-        if y is None:
-            parts.append([])
-        else:
-            parts[-1].append((x, y))
-    return [part for part in parts if len(part) > 1]
+def _add_axis(host: Axes, name: str, place: int) -> Axes:
+    """Adds a vertical axis at a place of the host's horizontal one."""
+    axes = host.twinx()
+    axes.grid(visible=False)
+    axes.spines["bottom"].set_visible(False)
+    axes.spines["right"].set(position=("data", place), visible=True, color=INK)
+    # Names in two rows, so that neighbors do not meet.
+    axes.text(
+        place,
+        1.15 if place % 2 else 1.07,
+        name,
+        ha="center",
+        transform=host.get_xaxis_transform(),
+    )
+    return axes
 
 
-class _SettingAxis:
-    """Where a setting's values are, from the bottom up."""
-
-    def __init__(self, dimension: Choice | Range, values: Sequence[Any]) -> None:
-        tried = [value for value in values if value is not None]
-        if isinstance(dimension, Choice):
-            # The first trial may have what the space lacks.
-            self._values = list(dict.fromkeys([*dimension.values, *tried]))
-            self._axis = None
-        else:
-            # It may be outside the range too; where it has no logarithm it is at the end.
-            known = [value for value in tried if value > 0 or not dimension.is_log]
-            low, high = min([dimension.low, *known]), max([dimension.high, *known])
-            self._axis = Axis(low, high, _LOWER_BOTTOM, _LOWER_TOP, is_log=dimension.is_log)
-            self._is_whole = dimension.is_whole
-
-    def place(self, value: Any) -> float | None:
-        if value is None:
-            return None
-        if self._axis is not None:
-            return self._axis.place(max(value, self._axis.low))
-        share = (self._values.index(value) + 0.5) / len(self._values)
-        return _LOWER_BOTTOM + share * (_LOWER_TOP - _LOWER_BOTTOM)
-
-    def labels(self) -> list[tuple[float, str]]:
-        if self._axis is not None:
-            ticks = self._axis.ticks()
-            if self._is_whole:
-                ticks = [value for value in ticks if value == int(value)]
-            return [(self._axis.place(value), f"{value:.10g}") for value in ticks]
-        return [
-            (self.place(value) or 0.0, str(value) if value != "" else "(empty)")
-            for value in self._values
-        ]
+def _set_values(axes: Axes, dimension: Choice | Range, values: Sequence[Any]) -> list[float]:
+    """Fits an axis to a setting and its values; returns the numbers to draw, NaN for none."""
+    tried = [value for value in values if value is not None]
+    if isinstance(dimension, Choice):
+        # The flags as given may have a value that the space lacks.
+        known = list(dict.fromkeys([*dimension.values, *tried]))
+        labels = [str(value) if value != "" else "(empty)" for value in known]
+        axes.set_ylim(-0.5, len(known) - 0.5)
+        axes.set_yticks(range(len(known)), [charts.shorten(label, _STEP - 24) for label in labels])
+        return [np.nan if value is None else known.index(value) for value in values]
+    # It may be outside the range too; where it has no logarithm it is drawn at the end.
+    inside = [value for value in tried if value > 0 or not dimension.is_log]
+    low, high = min([dimension.low, *inside]), max([dimension.high, *inside])
+    charts.scale(axes.yaxis, low, high, is_log=dimension.is_log)
+    if dimension.is_whole:
+        axes.yaxis.set_major_locator(MaxNLocator(8, integer=True))
+    return [np.nan if value is None else max(value, low) for value in values]
 
 
-def _colour(standing: Standing) -> str:
-    return BLUE if standing.is_tie else _LIGHT
+def _heights(axes: Axes, values: Sequence[float]) -> np.ndarray:
+    """Finishes an axis; returns where its values are, as shares of its height."""
+    points = np.column_stack([np.zeros(len(values)), values])
+    to_shares = axes.transData - axes.transAxes
+    heights: np.ndarray = to_shares.transform(points)[:, 1]
+    for label in axes.get_yticklabels():
+        label.set_bbox(charts.BACKDROP)
+    return heights
+
+
+def _limits(standings: Sequence[Standing], options: SearchOptions) -> tuple[float, float]:
+    values = [standing.trial.scores[options.objective] for standing in standings]
+    margin = max(0.08 * (max(values) - min(values)), 0.005)
+    high = max(values) + margin
+    return max(0.0, min(values) - margin), high if options.objective == "val_loss" else min(1, high)
+
+
+def _color(standing: Standing) -> str:
+    return BLUE if standing.is_tie else LIGHT

@@ -7,7 +7,7 @@ import pytest
 import fakes
 import kerastl
 from kerastl.data.splits import Splits
-from kerastl.selection.budget import Cost, describe, expect, plan
+from kerastl.selection.budget import Cost, allocate, describe_allocation, estimate_costs
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ def names(costs):
 
 def test_cheapest_comes_first_and_what_is_stored_is_cheap(splits):
     costs = [cost("slow", 1.0), cost("fast", 0.1), cost("stored", 5.0, missing=0.0)]
-    chosen = plan(costs, splits, seconds=10_000)
+    chosen = allocate(costs, splits, seconds=10_000)
     assert names(chosen.costs) == ["stored", "fast", "slow"]
     assert (chosen.fraction, chosen.left_out, chosen.is_whole) == (1.0, (), True)
-    said = describe(chosen, splits, num_judged=300, seconds=10_000)
+    said = describe_allocation(chosen, splits, num_evaluated=300, seconds=10_000)
     assert "are left. The cheapest comes first." in said
 
 
@@ -44,45 +44,45 @@ def test_building_is_told_and_more_classes_take_longer(tiny_net, tmp_path):
         places = np.arange(len(source))
         splits = Splits(source, places[:6], places[6:7], places[7:], places[:0])
         said = io.StringIO()
-        costs += expect([config], splits, kerastl.Progress(said), on_failure=None)
-        assert said.getvalue() == "Budget: building 1 network to see what each takes.\n"
+        costs += estimate_costs([config], splits, kerastl.Progress(said))[0]
+        assert said.getvalue() == "Budget: building 1 network to estimate the time of each.\n"
     fewer, more = costs
     assert fewer.per_image < more.per_image
 
 
 def test_all_networks_get_the_same_part_of_the_images_that_fits(splits):
     costs = [cost("slow", 1.0), cost("fast", 0.1)]
-    chosen = plan(costs, splits, seconds=200)
+    chosen = allocate(costs, splits, seconds=200)
     assert names(chosen.costs) == ["fast", "slow"]
     images = chosen.fraction * 300
-    total = sum(each.seconds(passed=images, judged=images) for each in chosen.costs)
+    total = sum(each.seconds(computed=images, evaluated=images) for each in chosen.costs)
     assert 60 <= images < 300
     assert total == pytest.approx(0.85 * 200)
-    said = describe(chosen, splits, num_judged=99, seconds=200)
-    assert ": every network is judged on the same 99 of 300 training images." in said
+    said = describe_allocation(chosen, splits, num_evaluated=99, seconds=200)
+    assert ": every network is evaluated on the same 99 of 300 training images." in said
 
 
 def test_time_for_the_training_images_is_not_spent_on_the_others(splits):
     # 2 s, 300 s for the training images, 200 s for the others, and 3 s of the probe.
-    chosen = plan([cost("slow", 1.0)], splits, seconds=400)
+    chosen = allocate([cost("slow", 1.0)], splits, seconds=400)
     assert (chosen.fraction, chosen.is_whole) == (1.0, False)
-    assert plan([cost("slow", 1.0)], splits, seconds=600).is_whole
+    assert allocate([cost("slow", 1.0)], splits, seconds=600).is_whole
 
 
 def test_costliest_is_left_out_where_even_a_few_images_take_too_long(splits):
     costs = [cost("slow", 100.0), cost("fast", 0.1), cost("middle", 0.5)]
-    chosen = plan(costs, splits, seconds=100)
+    chosen = allocate(costs, splits, seconds=100)
     assert names(chosen.costs) == ["fast", "middle"]
     # Twenty images of each of three classes.
     ((left_out, seconds),) = chosen.left_out
     assert (left_out.config.backbone, seconds) == ("slow", pytest.approx(2 + 60 * 100.01))
-    said = describe(chosen, splits, num_judged=99, seconds=100)
-    assert ": all but the 1 costliest are judged on the same 99 of 300" in said
+    said = describe_allocation(chosen, splits, num_evaluated=99, seconds=100)
+    assert ": all but the 1 most expensive networks are evaluated on the same 99 of 300" in said
 
 
 def test_one_network_is_kept_however_short_the_time(splits):
-    chosen = plan([cost("slow", 1.0), cost("slower", 2.0)], splits, seconds=1)
+    chosen = allocate([cost("slow", 1.0), cost("slower", 2.0)], splits, seconds=1)
     assert names(chosen.costs) == ["slow"]
     assert chosen.fraction == pytest.approx(0.2)
     few = dataclasses.replace(splits, train=splits.train[:10])
-    assert plan([cost("slow", 1.0)], few, seconds=1).fraction == 1.0
+    assert allocate([cost("slow", 1.0)], few, seconds=1).fraction == 1.0

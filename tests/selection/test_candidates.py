@@ -2,7 +2,7 @@ import pytest
 
 import kerastl
 from kerastl.model.backbones import BACKBONES
-from kerastl.selection.candidates import SMALL, read_budget, read_candidates
+from kerastl.selection.candidates import SMALL, read_candidates
 
 
 def read(backbones, image_sizes="", **changes):
@@ -40,7 +40,7 @@ def test_lists_hold_the_networks_that_take_the_size():
         (("small=a.h5",), "backbones='small=a.h5': gives one file to several networks."),
         (("ResNet50=",), "backbones='ResNet50=': has no weights. Write NAME=FILE"),
         (("ResNet50=none",), "weights='none': would compare ResNet50 by the features of random"),
-        (("ResNet50", "96,x"), "image_sizes='96,x': is no list of sizes in pixels. Give whole"),
+        (("ResNet50", "96,x"), "image_sizes='96,x': is not a list of sizes in pixels. Give whole"),
         (("Xception", "64"), "image_size=64: is below the 71 pixels that Xception needs."),
         (("ResNet50", "9999"), "image_size=9999: must be"),
     ],
@@ -49,11 +49,3 @@ def test_what_is_wrong_is_said_at_once(arguments, message):
     with pytest.raises(kerastl.UsageError) as caught:
         read(*arguments)
     assert str(caught.value).startswith(message)
-
-
-def test_budget_is_a_time():
-    assert [read_budget(text) for text in ("90s", "10m", "1.5h")] == [90, 600, 5400]
-    assert read_budget("") == float("inf")
-    for text in ("10", "m", "0m", "-1s", "1d"):
-        with pytest.raises(kerastl.UsageError, match=r"^budget=.*: is no time. Give one, as in"):
-            read_budget(text)

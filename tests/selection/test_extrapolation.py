@@ -1,107 +1,6 @@
-import dataclasses
-
 import numpy as np
-import pytest
 
-import fakes
-import kerastl
-from kerastl.data.splits import Splits
-from kerastl.selection.extrapolation import Tally, carry_on, expect
-from kerastl.selection.learning_curve import measure
-
-NAMES = ("apple", "plum", "pear")
-
-
-def splits_of(labels):
-    """All images in training; what they show plays no part here."""
-    source = fakes.colour_source(per_class=1)
-    count = len(labels)
-    source = dataclasses.replace(
-        source,
-        class_names=NAMES,
-        labels=labels,
-        examples=[str(number) for number in range(count)],
-        given_splits=np.full(count, "train"),
-        digests=np.arange(count * 16, dtype=np.uint8).reshape(count, 16),
-        groups=np.arange(count),
-    )
-    none = np.zeros(0, np.int64)
-    return Splits(source, train=np.arange(count), validation=none, test=none, unused=none)
-
-
-def clouds(count, seed=0):
-    """Features of three classes in 40 channels: apples lie apart, plums and pears do not."""
-    rng = np.random.default_rng(seed)
-    labels = rng.permutation(np.arange(count) % 3)
-    centres = np.zeros((3, 40))
-    centres[0, :10] = 1.5
-    centres[2, 10:20] = 0.55
-    return (centres[labels] + rng.normal(size=(count, 40))).astype(np.float32), labels
-
-
-def curve_of(count, seed=0):
-    features, labels = clouds(count, seed)
-    return measure(features, splits_of(labels), seed=0, progress=kerastl.Progress())
-
-
-@pytest.fixture(scope="module")
-def half():
-    return curve_of(400)
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("times", [2, 4])
-def test_interval_holds_what_comes_of_more_images(half, times):
-    came = curve_of(400 * times).whole.now.value
-    expected = half.whole.expected[{2: 0, 4: 1}[times]]
-    assert expected.low <= came <= expected.high
-    # It says something all the same.
-    assert expected.high - expected.low < 0.2
-
-
-def test_larger_half_is_hidden_and_then_compared(half):
-    assert half.fractions == (0.05, 0.1, 0.25, 0.5, 1.0)
-    came = half.whole.measured[-1].value
-    assert half.hidden.low <= came <= half.hidden.high
-    # It knows less than what saw all sizes.
-    now = half.whole.now
-    assert half.hidden.high - half.hidden.low > 1.1 * (now.high - now.low)
-    assert f"{came:.3f} came, within the interval" in half.check()
-    missed = dataclasses.replace(half, hidden=dataclasses.replace(half.hidden, low=came + 0.01))
-    assert f"{came:.3f} came, outside the interval" in missed.check()
-
-
-def test_classes_that_lie_together_gain_most(half):
-    apple, plum, pear = half.classes
-    assert apple.now.value > max(plum.now.value, pear.now.value) + 0.05
-    assert {curve.class_name for curve in half.most_to_gain()[:2]} == {"plum", "pear"}
-    sentence = half.sentence()
-    twice = half.whole.expected[0]
-    assert sentence.startswith(f"Twice the images: about {twice.low:.2f} to {twice.high:.2f}; most")
-    assert sentence.split(": ")[2] in ("plum, pear.", "pear, plum.")
-
-
-def test_whole_is_made_of_its_classes(half):
-    _, labels = clouds(400)
-    counts = np.bincount(labels)
-    for size in range(5):
-        parts = [curve.measured[size].value for curve in half.classes]
-        assert half.whole.measured[size].value == pytest.approx(np.average(parts, weights=counts))
-    assert half.whole.images[-1] == pytest.approx(360)
-    assert half.whole.images[0] == pytest.approx(18)
-
-
-def test_same_seed_gives_the_same_curve(half):
-    again = curve_of(400)
-    assert again.sentence() == half.sentence()
-    assert again.whole.expected == half.whole.expected
-
-
-def test_too_few_images_are_refused():
-    with pytest.raises(kerastl.UsageError, match=r"has 6 training images, too few for a curve\."):
-        curve_of(6)
-    with pytest.raises(kerastl.UsageError, match=r"has too few training images to learn from"):
-        curve_of(3)
+from kerastl.selection.extrapolation import FoldCounts, estimate_accuracies, extrapolate
 
 
 def tally(spread, seed=0):
@@ -109,20 +8,20 @@ def tally(spread, seed=0):
     images = np.array([50.0, 100, 250, 500, 1000])
     accuracies = 1 - 1.2 * images**-0.3
     folds = accuracies[:, None] + spread * rng.normal(size=10)
-    return Tally(images, np.round(1e5 * folds), np.full(10, 1e5))
+    return FoldCounts(images, np.round(1e5 * folds), np.full(10, 1e5))
 
 
 def test_folds_that_disagree_make_the_interval_wide():
     asked = np.array([2000.0])
-    (calm,), _ = expect(tally(0.002), asked, seed=0)
-    (wild,), _ = expect(tally(0.03), asked, seed=0)
+    (calm,), _ = estimate_accuracies(tally(0.002), asked, seed=0)
+    (wild,), _ = estimate_accuracies(tally(0.03), asked, seed=0)
     assert wild.high - wild.low > 5 * (calm.high - calm.low)
     assert calm.low < 1 - 1.2 * 2000**-0.3 < calm.high
 
 
 def test_class_that_is_always_right_stays_so():
-    perfect = Tally(np.array([5.0, 10, 25, 50]), np.full((4, 10), 3.0), np.full(10, 3.0))
-    curve = carry_on("easy", perfect, num_images=60, seed=0)
+    perfect = FoldCounts(np.array([5.0, 10, 25, 50]), np.full((4, 10), 3.0), np.full(10, 3.0))
+    curve = extrapolate("easy", perfect, num_images=60, seed=0)
     assert (curve.now.value, curve.gain) == (1.0, 0.0)
     # Thirty images that are right do not say that all will be.
     for point in (curve.measured[-1], curve.now, *curve.expected):

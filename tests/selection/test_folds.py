@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 
-from kerastl.selection.folds import deal_folds, take_part
+from kerastl.selection.folds import make_folds, subsample
 
 
 def data(seed=0, size=300):
@@ -18,7 +18,7 @@ def data(seed=0, size=300):
 
 def test_every_image_is_judged_once_and_never_beside_its_group():
     labels, groups = data()
-    folds = deal_folds(labels, groups, count=5, seed=0)
+    folds = make_folds(labels, groups, count=5, seed=0)
     assert sorted(np.concatenate([judged for _, judged in folds])) == list(range(len(labels)))
     for known, judged in folds:
         assert not set(groups[known]) & set(groups[judged])
@@ -28,12 +28,12 @@ def test_every_image_is_judged_once_and_never_beside_its_group():
 
 def test_there_are_no_more_folds_than_images_of_a_class():
     labels = np.array([0, 0, 0, 1, 1])
-    assert len(deal_folds(labels, np.arange(5), count=10, seed=0)) == 3
+    assert len(make_folds(labels, np.arange(5), count=10, seed=0)) == 3
 
 
 def test_part_has_its_share_of_each_class_and_whole_groups():
     labels, groups = data()
-    part = take_part(labels, groups, fraction=0.25, seed=1)
+    part = subsample(labels, groups, fraction=0.25, seed=1)
     for label in range(3):
         share = np.sum(labels[part] == label)
         quota = round(0.25 * np.sum(labels == label))
@@ -44,16 +44,16 @@ def test_part_has_its_share_of_each_class_and_whole_groups():
 
 def test_part_has_so_many_groups_of_each_class():
     labels, groups = np.repeat([0, 1, 1], 40), np.repeat(np.arange(6), 20)
-    part = take_part(labels, groups, fraction=0.1, seed=0, fewest_groups=2)
+    part = subsample(labels, groups, fraction=0.1, seed=0, fewest_groups=2)
     assert [len(np.unique(groups[part][labels[part] == label])) for label in (0, 1)] == [2, 2]
-    part = take_part(labels, groups, fraction=0.1, seed=0, fewest_groups=5)
+    part = subsample(labels, groups, fraction=0.1, seed=0, fewest_groups=5)
     assert len(part) == len(labels)
 
 
 def test_smaller_part_is_within_a_larger_one_and_the_seed_decides():
     labels, groups = data()
-    parts = [set(take_part(labels, groups, fraction=f, seed=1)) for f in (0.01, 0.1, 0.5, 1.0)]
+    parts = [set(subsample(labels, groups, fraction=f, seed=1)) for f in (0.01, 0.1, 0.5, 1.0)]
     assert all(small <= large for small, large in itertools.pairwise(parts))
     assert len(parts[0] & set(np.flatnonzero(labels == 2))) >= 1
     assert len(parts[3]) == len(labels)
-    assert set(take_part(labels, groups, fraction=0.1, seed=2)) != parts[1]
+    assert set(subsample(labels, groups, fraction=0.1, seed=2)) != parts[1]

@@ -1,17 +1,15 @@
 import dataclasses
-import itertools
-import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
 
 from kerastl.config import Config
-from kerastl.selection.drawing import FONT, LETTER
 from kerastl.tuning.evidence import order
 from kerastl.tuning.options import SearchOptions
 from kerastl.tuning.search_chart import draw_search
 from kerastl.tuning.space import read_space
 from kerastl.tuning.trials import Trial
+from svg_texts import collisions, read_texts
 
 LONG = {
     "image_size": "choice(96,128,160,192,224)",
@@ -52,18 +50,7 @@ def draw(ranges, count, failed=()):
     standings = order(trials, labels, SearchOptions())
     title = "Settings for a-folder/" + "with-a-long-name/" * 9
     gone = [trial for trial in trials if trial.status == "failed"]
-    return ET.fromstring(draw_search(standings, gone, space, SearchOptions(), title=title))
-
-
-def boxes_of(root):
-    """The texts of a drawing: left, right and bottom in pixels, and what they say."""
-    for mark in root:
-        if mark.tag.endswith("text") and "aria-hidden" not in mark.attrib:
-            size = float(mark.get("font-size", FONT))
-            width = LETTER * size * len(mark.text)
-            anchor = {"middle": 0.5, "end": 1.0}.get(mark.get("text-anchor"), 0.0)
-            left = float(mark.get("x")) - anchor * width
-            yield left, left + width, float(mark.get("y")), mark.text
+    return draw_search(standings, gone, space, SearchOptions(), title=title)
 
 
 @pytest.mark.parametrize(
@@ -75,23 +62,19 @@ def boxes_of(root):
     ],
 )
 def test_words_are_within_the_drawing_and_not_above_each_other(ranges, count, failed):
-    root = draw(ranges, count, failed)
-    width = float(root.get("viewBox").split()[2])
-    boxes = list(boxes_of(root))
-    assert all(left >= 0 and right <= width for left, right, _, _ in boxes)
-    lines = {}
-    for left, right, bottom, text in boxes:
-        lines.setdefault(round(bottom), []).append((left, right, text))
-    for line in lines.values():
-        line.sort()
-        for (_, right, text), (left, _, other) in itertools.pairwise(line):
-            assert right < left, (text, other)
-    names = {text for _, _, _, text in boxes}
-    assert names >= {*ranges, "val_accuracy"}
+    svg = draw(ranges, count, failed)
+    assert not list(collisions(svg))
+    assert {text.text for text in read_texts(svg)} >= {*ranges, "val_accuracy"}
+    assert svg == draw(ranges, count, failed)
+
+
+def test_search_without_a_completed_trial_says_so():
+    assert "No trial has completed yet." in draw({"dropout": "uniform(0,0.5)"}, 1, (0,))
 
 
 def test_whole_numbers_have_whole_ticks_and_a_number_without_logarithm_is_at_the_end():
     """As no weight decay is, which the flags as given may have."""
-    root = draw({"finetune_epochs": "int(1,3)", "weight_decay": "log(0.000001,0.01)"}, 3)
-    shown = [text for _, _, bottom, text in boxes_of(root) if bottom > 480]
-    assert shown == [*("1", "2", "3"), *("1e-06", "1e-05", "0.0001", "0.001", "0.01"), *shown[8:]]
+    svg = draw({"finetune_epochs": "int(1,3)", "weight_decay": "log(0.000001,0.01)"}, 3)
+    shown = [text.text for text in read_texts(svg) if text.bottom > 480]
+    ticks = [*("1", "2", "3"), *("1e-06", "1e-05", "0.0001", "0.001", "0.01")]
+    assert [text for text in shown if text in ticks][:8] == ticks

@@ -1,4 +1,4 @@
-"""What is known of the networks that are compared, and how they are ordered."""
+"""One row of a ranking: a network at one size, its accuracy, speed and size."""
 
 import dataclasses
 import math
@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from kerastl.config import Config
 
 FOLDS = 5
-# Images in a batch, where many are classified at once.
+# Batch size of the second latency.
 BATCH = 32
 _SHORTENINGS: tuple[Callable[[str], str], ...] = (
     lambda path: pathlib.PurePath(path).name.split(".")[0],
@@ -18,24 +18,24 @@ _SHORTENINGS: tuple[Callable[[str], str], ...] = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Row:
-    """What is known of one network at one size.
+class RankingRow:
+    """One network at one image size.
 
     Attributes:
-        config: The run that would train it.
-        reason: Why it could not be judged; empty where it was.
-        images: Training images that it was judged on.
-        accuracy: Share of them that a probe judged right that had not seen them.
+        config: Config of the run that would train it.
+        reason: Why it could not be evaluated; empty if it was.
+        images: Number of training images that it was evaluated on.
+        accuracy: Cross-validated accuracy of a linear probe on them.
         low: Lower end of its 95 % interval over the folds.
         high: Upper end.
-        strength: L2 penalty of the probe, as a variance of the logits.
+        strength: L2 penalty of the probe, as the prior variance of a logit.
         h_score: See `transferability.h_score`.
         logme: See `transferability.logme`.
-        milliseconds: The network alone, for an image by itself.
-        milliseconds_in_batch: The same, for each of `BATCH` images at once.
-        parameters: Of the network with its head.
-        num_bytes: Of the weights in an export.
-        seconds: What all this took.
+        milliseconds: Latency of the network alone for a batch of one image.
+        milliseconds_in_batch: Time per image in a batch of `BATCH`.
+        parameters: Number of parameters, head included.
+        num_bytes: Size of the weights in an export.
+        seconds: Time that evaluating it took.
     """
 
     config: Config
@@ -54,27 +54,27 @@ class Row:
     seconds: float = 0.0
 
 
-def unbeaten(rows: Sequence[Row]) -> list[bool]:
-    """Says of each row whether no other is as good in accuracy and speed and better in one."""
+def pareto_front(rows: Sequence[RankingRow]) -> list[bool]:
+    """Returns for each row whether it is Pareto-optimal in accuracy and milliseconds."""
     return [
         not row.reason and not any(_beats(other, row) for other in rows if not other.reason)
         for row in rows
     ]
 
 
-def in_order(rows: Sequence[Row]) -> list[Row]:
-    """Sorts rows by accuracy, then by speed; those without one come last."""
-    judged = [row for row in rows if not row.reason]
+def sort_rows(rows: Sequence[RankingRow]) -> list[RankingRow]:
+    """Sorts rows by accuracy, then by speed; rows with a `reason` come last."""
+    evaluated = [row for row in rows if not row.reason]
     return [
-        *sorted(judged, key=lambda row: (-row.accuracy, row.milliseconds)),
+        *sorted(evaluated, key=lambda row: (-row.accuracy, row.milliseconds)),
         *(row for row in rows if row.reason),
     ]
 
 
-def names(rows: Sequence[Row]) -> list[str]:
-    """Names the network of each row, with its weights where one backbone has several.
+def label_rows(rows: Sequence[RankingRow]) -> list[str]:
+    """Returns a label for each row: its backbone, with the weights if one backbone has several.
 
-    Weights are named by as much of their path as tells them apart.
+    A weights file is named by the shortest part of its path that is unique.
     """
     weights: dict[str, set[str]] = {}
     for row in rows:
@@ -94,6 +94,6 @@ def _short(path: str, others: Collection[str]) -> str:
     return path
 
 
-def _beats(other: Row, row: Row) -> bool:
+def _beats(other: RankingRow, row: RankingRow) -> bool:
     gain, saving = other.accuracy - row.accuracy, row.milliseconds - other.milliseconds
     return min(gain, saving) >= 0 < max(gain, saving)

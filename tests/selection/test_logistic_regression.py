@@ -9,8 +9,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from kerastl.selection.folds import deal_folds
-from kerastl.selection.linear import interval, judge
+from kerastl.selection.folds import make_folds
+from kerastl.selection.logistic_regression import accuracy_interval, cross_validate
 
 
 def clouds(per_class=60, distance=4.0, channels=20, seed=0):
@@ -24,7 +24,7 @@ def clouds(per_class=60, distance=4.0, channels=20, seed=0):
 
 def probe(features, labels, groups=None, **options):
     groups = np.arange(len(labels)) if groups is None else groups
-    return judge(features, labels, deal_folds(labels, groups, count=5, seed=0), **options)
+    return cross_validate(features, labels, make_folds(labels, groups, count=5, seed=0), **options)
 
 
 def test_what_lies_apart_is_told_apart_whatever_its_scale():
@@ -61,14 +61,16 @@ def test_noise_asks_for_a_stronger_penalty_than_what_lies_apart():
 def test_penalty_is_that_of_the_least_loss():
     features, labels = clouds(distance=1.5, channels=60)
     labels = np.array([1, 2, 0])[labels]
-    folds = deal_folds(labels, np.arange(len(labels)), count=5, seed=0)
+    folds = make_folds(labels, np.arange(len(labels)), count=5, seed=0)
     losses = {}
     for strength in (0.1 * 10 ** (step / 2) for step in range(9)):
         probe_ = make_pipeline(StandardScaler(), LogisticRegression(C=strength / 60, max_iter=1000))
         with threadpool_limits(1):
             chances = cross_val_predict(probe_, features, labels, cv=folds, method="predict_proba")
         losses[strength] = log_loss(labels, chances)
-    assert judge(features, labels, folds).strength == pytest.approx(min(losses, key=losses.get))
+    assert cross_validate(features, labels, folds).strength == pytest.approx(
+        min(losses, key=losses.get)
+    )
     assert min(losses, key=losses.get) not in (min(losses), max(losses))
 
 
@@ -84,27 +86,27 @@ def test_interval_is_that_of_the_paper():
     accuracies = np.array([0.70, 0.74, 0.69, 0.75, 0.72])
     # t of 0.975 with 4 degrees of freedom, and the variance of the mean with its correction.
     half = 2.776445 * math.sqrt(np.var(accuracies, ddof=1) * (1 / 5 + 1 / 4))
-    found = interval(1000 * accuracies, [1000] * 5)
+    found = accuracy_interval(1000 * accuracies, [1000] * 5)
     assert found == pytest.approx((0.72 - half, 0.72 + half), abs=1e-6)
-    assert interval([0, 1], [1, 1]) == (0.0, 1.0)
+    assert accuracy_interval([0, 1], [1, 1]) == (0.0, 1.0)
 
 
 def test_interval_lies_around_the_share_however_large_the_folds():
-    low, high = interval([20, *[5] * 9], [40, *[5] * 9])
+    low, high = accuracy_interval([20, *[5] * 9], [40, *[5] * 9])
     assert 0 < low < 65 / 85 < high
 
 
 def test_interval_of_what_is_always_right_has_a_width():
-    low, high = interval([6] * 5, [6] * 5)
+    low, high = accuracy_interval([6] * 5, [6] * 5)
     assert 0.9 < low < 0.97
     assert high == 1.0
-    assert interval([600] * 5, [600] * 5)[0] > 0.998
+    assert accuracy_interval([600] * 5, [600] * 5)[0] > 0.998
 
 
 def test_fold_whose_probe_meets_one_class_alone_is_no_error():
     features, labels = clouds(per_class=20)
     known, judged = np.arange(20), np.arange(20, 60)
-    found = judge(features, labels, [(known, judged), (judged, known)])
+    found = cross_validate(features, labels, [(known, judged), (judged, known)])
     assert found.accuracy == 0
 
 

@@ -1,0 +1,169 @@
+"""A learning curve: accuracy on growing parts of the training images, and its extrapolation."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from kerastl.data.splits import Splits
+from kerastl.errors import bad_value
+from kerastl.progress import Progress
+from kerastl.selection.extrapolation import (
+    Curve,
+    Estimate,
+    FoldCounts,
+    estimate_accuracies,
+    extrapolate,
+)
+from kerastl.selection.folds import Fold, check_enough, make_folds, subsample
+from kerastl.selection.logistic_regression import cross_validate
+
+FRACTIONS = (0.05, 0.10, 0.25, 0.50, 1.00)
+REPEATS = 10
+# A power law has three parameters.
+_FEWEST_SIZES = 4
+# Largest fraction that the check extrapolates from.
+_HALF = 0.5
+_NAMED = 2
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LearningCurve:
+    """Measured accuracies and their extrapolation.
+
+    Attributes:
+        num_images: Number of training images.
+        fractions: Fractions of them that probes were trained on.
+        whole: Curve of all classes together.
+        classes: Curve of each class.
+        hidden: Accuracy with all images as extrapolated from half of them at the most.
+    """
+
+    num_images: int
+    fractions: tuple[float, ...]
+    whole: Curve
+    classes: tuple[Curve, ...]
+    hidden: Estimate
+
+    def most_to_gain(self) -> list[Curve]:
+        """Sorts the classes that gain from twice the images, the largest gain first."""
+        gaining = [curve for curve in self.classes if curve.gain > 0]
+        return sorted(gaining, key=lambda curve: -curve.gain)
+
+    def sentence(self) -> str:
+        """Summarizes what accuracy to expect with twice the images."""
+        twice = self.whole.expected[0]
+        names = ", ".join(curve.class_name for curve in self.most_to_gain()[:_NAMED])
+        most = f"; most to gain: {names}" if names else ""
+        return f"Twice the images: about {twice.low:.2f} to {twice.high:.2f}{most}."
+
+    def check(self) -> str:
+        """Compares the measured accuracy with its extrapolation from half the images."""
+        measured = self.whole.measured[-1].value
+        place = "within" if self.hidden.low <= measured <= self.hidden.high else "outside"
+        return (
+            f"Check: extrapolated from half the images, {self.hidden.low:.3f} to "
+            f"{self.hidden.high:.3f}; measured with all, {measured:.3f}, {place} the interval."
+        )
+
+
+def fit_learning_curve(
+    features: np.ndarray, splits: Splits, *, seed: int, progress: Progress
+) -> LearningCurve:
+    """Evaluates probes trained on growing parts of the training images, and extrapolates.
+
+    Each fold of the training images is held out once, and a probe is trained on parts of the
+    others. So every image is classified once for each size, by a probe that was not trained on it;
+    validation and test images are not used.
+
+    Args:
+        features: Pooled features of the training images, float32 (images, channels).
+        splits: The images.
+        seed: Seed of the folds and the parts.
+        progress: Receives a line for each size.
+
+    Raises:
+        UsageError: If there are too few images for a curve.
+    """
+    check_enough(splits)
+    source = splits.source
+    labels, clusters = source.labels[splits.train], splits.clusters[splits.train]
+    folds = make_folds(labels, clusters, count=REPEATS, seed=seed)
+    parts = _parts(folds, labels, clusters, seed=seed)
+    if len(parts) < _FEWEST_SIZES:
+        raise bad_value(
+            "dataset",
+            source.name,
+            f"has {len(labels)} training images, too few for a curve",
+            "Give each class ten or more",
+        )
+    predictions = []
+    for number, (fraction, part) in enumerate(parts.items(), start=1):
+        on_step = _shown(f"probe, size {number}/{len(parts)}", progress)
+        probes = cross_validate(features, labels, part, on_step=on_step)
+        predictions.append(probes.correct)
+        low, high = probes.interval()
+        progress.line(
+            f"{fraction:4.0%}, {_mean_size(part):.0f} images: accuracy {probes.accuracy:.4f} "
+            f"({low:.4f}-{high:.4f})"
+        )
+    fold_of = np.empty(len(labels), np.int64)
+    for place, (_, members) in enumerate(folds):
+        fold_of[members] = place
+    images = np.array([_mean_size(part) for part in parts.values()])
+    correct, total = _count(np.array(predictions), fold_of, labels, len(source.class_names))
+    whole = FoldCounts(images, correct.sum(axis=0), total.sum(axis=0))
+    half = [size for size, fraction in enumerate(parts) if fraction <= _HALF]
+    return LearningCurve(
+        num_images=len(labels),
+        fractions=tuple(parts),
+        whole=extrapolate("", whole, num_images=len(labels), seed=seed),
+        classes=tuple(
+            extrapolate(name, FoldCounts(images, *counts), num_images=len(labels), seed=seed)
+            for name, *counts in zip(source.class_names, correct, total, strict=True)
+            if counts[1].sum()
+        ),
+        hidden=estimate_accuracies(whole.of(half), images[-1:], seed=seed)[0][0],
+    )
+
+
+def _parts(
+    folds: Sequence[Fold], labels: np.ndarray, clusters: np.ndarray, *, seed: int
+) -> dict[float, list[Fold]]:
+    """Subsamples each fold's training images by each fraction; equal sizes are kept once."""
+    parts: dict[float, list[Fold]] = {}
+    largest = 0.0
+    for fraction in FRACTIONS:
+        part = [
+            (
+                train[
+                    subsample(labels[train], clusters[train], fraction=fraction, seed=seed + place)
+                ],
+                held_out,
+            )
+            for place, (train, held_out) in enumerate(folds)
+        ]
+        if _mean_size(part) > largest:
+            parts[fraction] = part
+            largest = _mean_size(part)
+    return parts
+
+
+def _mean_size(part: Sequence[Fold]) -> float:
+    return float(np.mean([len(train) for train, _ in part]))
+
+
+def _count(
+    predictions: np.ndarray, fold_of: np.ndarray, labels: np.ndarray, num_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Counts correct images (classes, sizes, folds), and all (classes, folds), float64."""
+    correct = np.zeros((num_classes, len(predictions), fold_of.max() + 1))
+    for size, row in enumerate(predictions):
+        np.add.at(correct[:, size], (labels, fold_of), row)
+    total = np.zeros((num_classes, fold_of.max() + 1))
+    np.add.at(total, (labels, fold_of), 1)
+    return correct, total
+
+
+def _shown(what: str, progress: Progress) -> Callable[[str], None]:
+    return lambda step: progress.status(f"{what}: {step}")

@@ -1,0 +1,59 @@
+import csv
+
+import numpy as np
+import pytest
+
+import fakes
+import kerastl
+from kerastl.selection.label_issues import LabelIssues, rank_label_issues
+from kerastl.selection.lda import predict_out_of_fold
+
+
+def test_changed_labels_come_first():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3), 60)
+    features = 3 * np.eye(3, 20)[labels] + rng.normal(size=(180, 20))
+    changed = rng.choice(len(labels), 9, replace=False)
+    spoilt = labels.copy()
+    spoilt[changed] = (labels[changed] + 1) % 3
+    probabilities = predict_out_of_fold(features, spoilt, np.arange(len(labels)), seed=0)
+    assert set(rank_label_issues(probabilities, spoilt)[:9]) == set(changed)
+
+
+def test_lines_count_issues_and_images_that_cannot_be_checked():
+    probabilities = np.array([[0.9, 0.1], [np.nan, np.nan], [0.2, 0.8]])
+    assert LabelIssues(np.array([2]), probabilities).lines() == [
+        "Labels: a linear probe assigns 1 training image of 3 to another class; label_issues.csv "
+        "lists the least probable labels first.",
+        "Labels: 1 training image could not be checked, because too few images of the same class "
+        "are outside their group.",
+    ]
+    assert len(LabelIssues(np.array([0]), probabilities[[0, 2]]).lines()) == 1
+
+
+@pytest.mark.thorough
+def test_run_lists_images_with_a_wrong_label(tmp_path):
+    source = fakes.colour_source(per_class=40, noise=60.0)
+    wrong = [3, 45, 101]
+    source.labels[wrong] = (source.labels[wrong] + 1) % 3
+    run = fakes.finish_run(fakes.tiny_config(tmp_path, label_issues=True, head_epochs=2), source)
+    with open(run.result.run_dir / "label_issues.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    splits = {row["example"]: row["split"] for row in rows_of(run, "splits.csv")}
+    trained = {f"colours[{index}]" for index in wrong if splits[f"colours[{index}]"] == "train"}
+    assert trained
+    assert {row["example"] for row in rows[: len(trained)]} == trained
+    assert all(float(row["probability"]) < float(row["its_probability"]) for row in rows)
+    assert "Labels: a linear probe assigns " in run.printed
+
+
+def rows_of(run, name):
+    with open(run.result.run_dir / name, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("changes", [{"cache_dir": ""}, {"head_epochs": 0}, {"augment": "flip"}])
+def test_what_keeps_no_features_is_refused(changes):
+    values = {"run_dir": "x", "dataset": "digits", "label_issues": True, "finetune_epochs": 1}
+    with pytest.raises(kerastl.UsageError, match=r"^label_issues=True: needs stored features"):
+        kerastl.Config(**(values | changes))

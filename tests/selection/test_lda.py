@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from kerastl.selection.label_issues import rank_label_issues
+from kerastl.selection.lda import predict_out_of_fold
+
+
+def clouds(per_class=60, distance=4.0, seed=0):
+    """Features of three classes, each a cloud of its own."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(3), per_class)
+    centres = rng.normal(size=(3, 20)) * distance / np.sqrt(20)
+    features = (centres[labels] + rng.normal(size=(len(labels), 20))).astype(np.float32)
+    return features, labels
+
+
+def test_probabilities_sum_to_one_and_know_most_classes():
+    features, labels = clouds()
+    probabilities = predict_out_of_fold(features, labels, np.arange(len(labels)), seed=0)
+    assert probabilities.shape == (180, 3)
+    np.testing.assert_allclose(probabilities.sum(1), 1)
+    assert np.mean(probabilities.argmax(1) == labels) > 0.9
+    again = predict_out_of_fold(features, labels, np.arange(len(labels)), seed=0)
+    np.testing.assert_array_equal(probabilities, again)
+
+
+def test_no_image_judges_itself_or_its_copy():
+    # Noise says nothing of the labels, unless a copy is among what the probe has learnt.
+    rng = np.random.default_rng(0)
+    features = np.repeat(rng.normal(size=(100, 60)), 2, axis=0).astype(np.float32)
+    labels = np.repeat(rng.integers(0, 2, 100), 2)
+    accuracy = {}
+    for name, groups in (("apart", np.arange(200)), ("together", np.arange(200) // 2)):
+        probabilities = predict_out_of_fold(features, labels, groups, seed=0)
+        accuracy[name] = np.mean(probabilities.argmax(1) == labels)
+    assert accuracy["together"] < 0.65 < accuracy["apart"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "judged"),
+    [
+        # Of each class the judges of a fold have to see two images.
+        ((10, 2), [True] * 10 + [False] * 2),
+        ((50, 2), [True] * 50 + [False] * 2),
+        ((10, 1), [True] * 10 + [False]),
+        ((3, 3), [True] * 6),
+        ((2, 2), [False] * 4),
+        ((1, 1), [False] * 2),
+    ],
+)
+def test_what_nobody_can_judge_is_no_issue(sizes, judged):
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    features = rng.normal(size=(len(labels), 8)).astype(np.float32)
+    probabilities = predict_out_of_fold(features, labels, np.arange(len(labels)), seed=0)
+    known = ~np.isnan(probabilities).any(axis=1)
+    # Where the judges know one class alone they say nothing.
+    assert not (known & ~np.array(judged)).any()
+    assert not set(rank_label_issues(probabilities, labels)) & set(np.flatnonzero(~known))
+    if sizes == (3, 3):
+        assert known.all()
+
+
+def test_class_of_one_group_has_no_judge():
+    features, labels = clouds(per_class=14)
+    groups = np.where(labels == 1, 1000, np.arange(len(labels)))
+    probabilities = predict_out_of_fold(features, labels, groups, seed=0)
+    np.testing.assert_array_equal(np.isnan(probabilities).any(axis=1), labels == 1)
+    together = predict_out_of_fold(features, labels, np.zeros(len(labels), int), seed=0)
+    assert np.isnan(together).all()
+    assert len(rank_label_issues(together, labels)) == 0
