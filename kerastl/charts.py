@@ -7,12 +7,12 @@ import threading
 import unicodedata
 import warnings
 from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 from xml.sax.saxutils import escape
 
 import matplotlib as mpl
 from matplotlib import ticker
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
 INK, GREY, PALE, LIGHT = "#1f2933", "#52606d", "#e4e7eb", "#9aa5b1"
@@ -20,7 +20,7 @@ BLUE, BAND, RED = "#0b6bcb", "#d3e5f8", "#c4314b"
 # Behind text, so that it stays readable above lines: `bbox` in matplotlib.
 BACKDROP = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
 _POINTS_PER_INCH = 72
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     # The first comes with matplotlib, so positions do not depend on the machine's fonts.
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial"],
@@ -93,10 +93,12 @@ def add_axes(figure: Figure, *, left: float, right: float, bottom: float, top: f
     return figure.add_axes((*sides, 1 - right / width - sides[0], 1 - top / height - sides[1]))
 
 
-def scale(axis: Axis, low: float, high: float, *, is_log: bool = False) -> None:
-    """Sets the limits of an axis, with plain numbers at round values."""
-    axis.axes.set(**{f"{axis.axis_name}scale": "log" if is_log else "linear"})
-    axis.axes.set(**{f"{axis.axis_name}lim": (low, high)})
+def scale(
+    axes: Axes, which: Literal["x", "y"], low: float, high: float, *, is_log: bool = False
+) -> None:
+    """Sets the limits of one of two axes, with plain numbers at round values."""
+    axes.set(**{f"{which}scale": "log" if is_log else "linear", f"{which}lim": (low, high)})
+    axis = axes.xaxis if which == "x" else axes.yaxis
     if is_log and high >= _DECADE * low:
         axis.set_major_locator(
             ticker.LogLocator(subs=(1, 2, 5) if high < _MANY_DECADES * low else (1,))

@@ -33,7 +33,7 @@ def test_numbers_at_an_axis_are_round(low, high, is_log, expected):
     with charts.style():
         figure = charts.new_figure(700, 300, title="", notes="")
         axes = charts.add_axes(figure, left=66, right=20, bottom=60, top=90)
-        charts.scale(axes.xaxis, low, high, is_log=is_log)
+        charts.scale(axes, "x", low, high, is_log=is_log)
         axes.set_yticks([])
         svg = charts.to_svg(figure, title="")
     assert [text.text for text in read_texts(svg) if text.text.strip()] == expected

@@ -34,8 +34,8 @@ def _draw_whole(axes: Axes, curve: LearningCurve) -> None:
     last = curve.num_images * MULTIPLES[-1]
     ends = [end for point in (*whole.measured, *whole.expected) for end in (point.low, point.high)]
     margin = 0.08 * (max(ends) - min(ends)) + 0.01
-    charts.scale(axes.xaxis, whole.images[0] / 1.25, last * 1.25, is_log=True)
-    charts.scale(axes.yaxis, max(0, min(ends) - margin), min(1, max(ends) + margin))
+    charts.scale(axes, "x", whole.images[0] / 1.25, last * 1.25, is_log=True)
+    charts.scale(axes, "y", max(0, min(ends) - margin), min(1, max(ends) + margin))
     axes.set_title("Dots: measured by cross-validation. Band: 95 % interval of the extrapolation.")
     axes.set_xlabel("training images", loc="right")
     axes.set_ylabel("accuracy of a linear probe", loc="top")
@@ -63,10 +63,12 @@ def _draw_whole(axes: Axes, curve: LearningCurve) -> None:
         axes.plot(images, point.value, "o", color="white", markersize=8, markeredgecolor=BLUE)
         axes.annotate(
             f"{times}x: {point.low:.2f}-{point.high:.2f}",
-            (images, point.high),
-            xytext=(0, 6),
+            # The first below the band and the second above it, so that they do not meet.
+            (images, point.low if times == MULTIPLES[0] else point.high),
+            xytext=(0, -6 if times == MULTIPLES[0] else 6),
             textcoords="offset points",
             ha="center",
+            va="top" if times == MULTIPLES[0] else "bottom",
             color=BLUE,
             fontweight="bold",
         )
@@ -77,7 +79,7 @@ def _draw_classes(axes: Axes, curve: LearningCurve) -> None:
     shown = sorted(curve.classes, key=lambda each: -each.gain)[:_MOST_CLASSES]
     lows = [min(each.now.value, each.expected[0].low) for each in shown]
     highs = [max(each.now.value, each.expected[0].high) for each in shown]
-    charts.scale(axes.xaxis, max(0, min(lows) - 0.03), min(1, max(highs) + 0.03))
+    charts.scale(axes, "x", max(0, min(lows) - 0.03), min(1, max(highs) + 0.03))
     axes.locator_params(axis="x", nbins=4)
     axes.set_ylim(max(len(shown), 6) - 0.5, -0.5)
     names = [charts.shorten(each.class_name, _CLASS_NAME_WIDTH) for each in shown]
@@ -91,10 +93,13 @@ def _draw_classes(axes: Axes, curve: LearningCurve) -> None:
         twice = each.expected[0]
         axes.plot([twice.low, twice.high], [place] * 2, color=BAND, linewidth=9)
         axes.plot([each.now.value, twice.value], [place] * 2, color=BLUE, linewidth=1)
-        axes.plot(each.now.value, place, "o", color=INK, markersize=8)
-        axes.plot(twice.value, place, "o", color="white", markersize=8, markeredgecolor=BLUE)
+        for value, color, edge in ((each.now.value, INK, INK), (twice.value, "white", BLUE)):
+            axes.plot(
+                value, place, "o", color=color, markersize=8, markeredgecolor=edge, clip_on=False
+            )
 
 
 def _bars(points: Sequence[Estimate]) -> np.ndarray:
     ends = [(point.value - point.low, point.high - point.value) for point in points]
-    return np.maximum(0, np.transpose(ends))
+    bars: np.ndarray = np.maximum(0, np.transpose(ends))
+    return bars

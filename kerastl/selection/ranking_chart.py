@@ -73,8 +73,8 @@ def _scale(axes: Axes, rows: Sequence[RankingRow]) -> None:
     speeds = [row.milliseconds for row in rows]
     low, high = min(row.low for row in rows), max(row.high for row in rows)
     margin = max(0.06 * (high - low), (_LEAST_SPAN - (high - low)) / 2)
-    charts.scale(axes.xaxis, min(speeds) / 1.35, max(speeds) * 1.35, is_log=True)
-    charts.scale(axes.yaxis, max(0.0, low - margin), min(1.0, high + margin))
+    charts.scale(axes, "x", min(speeds) / 1.35, max(speeds) * 1.35, is_log=True)
+    charts.scale(axes, "y", max(0.0, low - margin), min(1.0, high + margin))
 
 
 def _draw_row(axes: Axes, row: RankingRow, color: str, *, gid: str) -> None:

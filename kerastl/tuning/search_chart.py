@@ -67,7 +67,7 @@ def _draw_history(
     axes.set_xlim(-0.5, last + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
     axes.grid(visible=False, axis="x")
-    charts.scale(axes.yaxis, *_limits(standings, options))
+    charts.scale(axes, "y", *_limits(standings, options))
     axes.set_xlabel("trial (0: the flags as given)", loc="right")
     axes.set_title(options.objective)
     best = options.sign * np.maximum.accumulate(options.sign * scores)
@@ -108,7 +108,7 @@ def _draw_settings(
         values = [standing.trial.values.get(name) for standing in standings[::-1]]
         columns.append(_heights(axes, _set_values(axes, dimension, values)))
     axes = _add_axis(host, options.objective, len(columns))
-    charts.scale(axes.yaxis, *_limits(standings, options))
+    charts.scale(axes, "y", *_limits(standings, options))
     scores = [standing.trial.scores[options.objective] for standing in standings[::-1]]
     columns.append(_heights(axes, scores))
     for standing, heights in zip(standings[::-1], np.transpose(columns), strict=True):
@@ -152,7 +152,7 @@ def _set_values(axes: Axes, dimension: Choice | Range, values: Sequence[Any]) ->
     # It may be outside the range too; where it has no logarithm it is drawn at the end.
     inside = [value for value in tried if value > 0 or not dimension.is_log]
     low, high = min([dimension.low, *inside]), max([dimension.high, *inside])
-    charts.scale(axes.yaxis, low, high, is_log=dimension.is_log)
+    charts.scale(axes, "y", low, high, is_log=dimension.is_log)
     if dimension.is_whole:
         axes.yaxis.set_major_locator(MaxNLocator(8, integer=True))
     return [np.nan if value is None else max(value, low) for value in values]
