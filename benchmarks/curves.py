@@ -22,8 +22,9 @@ from threadpoolctl import threadpool_limits
 import kerastl
 from kerastl.data.opening import open_data
 from kerastl.data.splits import Splits
+from kerastl.model.network import open_network
 from kerastl.selection.curve import fit_learning_curve
-from kerastl.selection.network import open_network
+from kerastl.selection.measurements import compute_features
 
 _TIMES = (1, 2, 4)
 _JUDGED = 4000
@@ -53,7 +54,7 @@ def main() -> None:
         splits = dataclasses.replace(
             splits, train=everything, validation=everything[:0], test=everything[:0]
         )
-        features = open_network(config, num_classes=10).compute(splits, progress)
+        features = compute_features(open_network(config, num_classes=10), splits, config, progress)
     held = np.zeros(len(_TIMES), int)
     for draw in range(arguments.draws):
         order = np.random.default_rng(100 + draw).permutation(len(everything))

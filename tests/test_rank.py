@@ -19,7 +19,7 @@ from kerastl.selection.candidates import SMALL
 def command(tiny_net, use_source, tmp_path, capsys, monkeypatch):
     """Ranks networks on colours, half of which have a colour that is hard to see."""
     use_source(fakes.colour_source(per_class=30, noise=90.0))
-    monkeypatch.setattr("kerastl.selection.network._MOST_CALLS", 5)
+    monkeypatch.setattr("kerastl.selection.measurements._MOST_CALLS", 5)
 
     def run(*arguments):
         code = rank.main(

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from kerastl.config import Config
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
+from kerastl.model.network import Network, open_network
 from kerastl.progress import Progress, count_of, format_duration
-from kerastl.selection.network import Network, open_network
+from kerastl.selection.measurements import count_missing
+from kerastl.training.features import seconds_per_image
 
 # Seconds of a probe for each image and channel, and what each class adds, measured on one core
 # with 2 to 100 classes: five folds, six penalties, and the scores beside it.
@@ -90,7 +92,7 @@ def estimate_costs(
         except KerastlError as error:
             failures.append((config, str(error)))
             continue
-        costs.append(_estimate_cost(network, splits, time.monotonic() - started))
+        costs.append(_estimate_cost(config, network, splits, time.monotonic() - started))
         del network
         gc.collect()
     return costs, failures
@@ -144,13 +146,14 @@ def _total(costs: Sequence[Cost], computed: float, evaluated: float) -> float:
     return sum(cost.seconds(computed=computed, evaluated=evaluated) for cost in costs)
 
 
-def _estimate_cost(network: Network, splits: Splits, build_seconds: float) -> Cost:
+def _estimate_cost(config: Config, network: Network, splits: Splits, build_seconds: float) -> Cost:
     num_used = len(splits.train) + len(splits.validation) + len(splits.test)
     num_classes = len(splits.source.class_names)
+    channels = int(network.pooled.tensor.shape[-1])
     return Cost(
-        config=network.config,
+        config=config,
         fixed=build_seconds + _FIXED_SECONDS,
-        missing=network.count_missing(splits) / num_used,
-        per_missing=network.seconds_per_image(),
-        per_image=network.channels * (_PROBE_SECONDS + num_classes * _PROBE_SECONDS_PER_CLASS),
+        missing=count_missing(network, splits, config) / num_used,
+        per_missing=seconds_per_image(network, network.pooled),
+        per_image=channels * (_PROBE_SECONDS + num_classes * _PROBE_SECONDS_PER_CLASS),
     )

@@ -7,12 +7,13 @@ from kerastl.config import Config
 from kerastl.data.opening import open_data
 from kerastl.data.source import Source
 from kerastl.errors import KerastlError
+from kerastl.model.network import open_network
 from kerastl.outputs.paths import remove_files
 from kerastl.progress import Progress
 from kerastl.selection.curve import LearningCurve, fit_learning_curve
 from kerastl.selection.curve_chart import draw_learning_curve
 from kerastl.selection.extrapolation import MULTIPLES, Curve
-from kerastl.selection.network import open_network
+from kerastl.selection.measurements import compute_features
 from kerastl.writing import csv_text, replace_text
 
 CHART = "learning_curve.svg"
@@ -42,7 +43,7 @@ def measure_learning_curve(
     network = open_network(config, num_classes=len(splits.source.class_names))
     run_dir = pathlib.Path(config.run_dir)
     remove_files(run_dir, _FILES)
-    features = network.compute(splits, progress)
+    features = compute_features(network, splits, config, progress)
     if features is None:
         raise KerastlError(
             f"cache_limit_gb={config.cache_limit_gb:g}: leaves no room for the features. Raise it "

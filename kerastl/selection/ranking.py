@@ -17,12 +17,18 @@ from kerastl.data.opening import open_data
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
+from kerastl.model.network import Network, open_network
 from kerastl.outputs.paths import remove_files
 from kerastl.progress import Progress, format_duration
 from kerastl.selection import budget
 from kerastl.selection.folds import check_enough, make_folds, subsample
 from kerastl.selection.logistic_regression import cross_validate
-from kerastl.selection.network import Network, open_network
+from kerastl.selection.measurements import (
+    adapt_config,
+    compute_features,
+    count_bytes,
+    measure_milliseconds,
+)
 from kerastl.selection.ranking_files import (
     FILES,
     FLAGS,
@@ -164,10 +170,11 @@ def _evaluate(config: Config, splits: Splits, progress: Progress) -> RankingRow:
         network = open_network(config, num_classes=len(splits.source.class_names))
     except KerastlError as error:
         return RankingRow(config=config, reason=str(error))
-    for note in network.notes:
+    config, notes = adapt_config(config, network)
+    for note in notes:
         progress.line(f"{note}.")
     try:
-        row = _measure(network, splits, progress)
+        row = _measure(network, config, splits, progress)
     except tf.errors.ResourceExhaustedError:
         row = RankingRow(config=config, reason="out of memory")
     finally:
@@ -177,9 +184,8 @@ def _evaluate(config: Config, splits: Splits, progress: Progress) -> RankingRow:
     return dataclasses.replace(row, seconds=time.monotonic() - started)
 
 
-def _measure(network: Network, splits: Splits, progress: Progress) -> RankingRow:
-    config = network.config
-    features = network.compute(splits, progress)
+def _measure(network: Network, config: Config, splits: Splits, progress: Progress) -> RankingRow:
+    features = compute_features(network, splits, config, progress)
     if features is None:
         limit = f"cache_limit_gb={config.cache_limit_gb:g}"
         return RankingRow(config=config, reason=f"{limit} leaves no room for its features")
@@ -197,7 +203,7 @@ def _measure(network: Network, splits: Splits, progress: Progress) -> RankingRow
     with threadpool_limits(1):
         scores = h_score(features, labels), logme(features, labels)
     progress.status(f"{config.backbone}: latency")
-    alone, in_batch = network.milliseconds(1, BATCH)
+    alone, in_batch = measure_milliseconds(network, 1, BATCH)
     low, high = probe.interval()
     return RankingRow(
         config=config,
@@ -210,6 +216,6 @@ def _measure(network: Network, splits: Splits, progress: Progress) -> RankingRow
         logme=scores[1],
         milliseconds=alone,
         milliseconds_in_batch=in_batch,
-        parameters=network.parameters,
-        num_bytes=network.num_bytes,
+        parameters=network.model.count_params(),
+        num_bytes=count_bytes(network),
     )

@@ -18,9 +18,10 @@ from kerastl.data.images import resize
 from kerastl.errors import UsageError
 from kerastl.model.backbones import find_backbone
 from kerastl.model.build import scale_pixels
+from kerastl.model.network import open_network
 from kerastl.model.weights import build_backbone
 from kerastl.selection.candidates import read_candidates
-from kerastl.selection.network import open_network
+from kerastl.selection.measurements import adapt_config
 from kerastl.settings.model import BUNDLED_BACKBONE, BUNDLED_SIZE
 from kerastl.tuning.space import default_space
 
@@ -107,7 +108,7 @@ def test_a_ranking_gives_them_to_their_own_network_alone():
 
 def test_a_ranking_notes_another_size():
     config = kerastl.Config(run_dir="x", dataset="digits", weights="bundled", image_size=64)
-    (note,) = open_network(config, num_classes=2).notes
+    _, (note,) = adapt_config(config, open_network(config, num_classes=2))
     assert note.startswith("image_size=64 is not the 48 px that the bundled weights")
 
 
