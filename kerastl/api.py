@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from kerastl import environment
 from kerastl.config import Config
 from kerastl.errors import bad_value
+from kerastl.export_formats import check_formats
 from kerastl.model.backbones import check_weights, find_backbone
-from kerastl.outputs.formats import check_formats
-from kerastl.outputs.paths import make_writable, open_run_directory, writable_directory
+from kerastl.outputs.directories import make_writable, open_run_directory, writable_directory
 from kerastl.progress import Progress
 from kerastl.settings.data import FROM_PYTHON
 
@@ -50,10 +50,11 @@ def run(
     find_backbone(config.backbone, image_size=config.image_size)
     check_weights(config.weights)
     with contextlib.ExitStack() as stack:
-        run_dir = stack.enter_context(open_run_directory(config))
+        run_dir = pathlib.Path(config.run_dir)
+        stack.enter_context(open_run_directory(run_dir, overwrite=config.overwrite))
         if config.export_dir:
             export_dir = pathlib.Path(config.export_dir)
-            check_formats(config, export_dir)
+            check_formats(config.formats, precision=config.precision, export_dir=export_dir)
             stack.enter_context(writable_directory(export_dir, field="export_dir"))
         if cache := config.cache_path or config.memory_path:
             make_writable(cache, field="cache_dir")

@@ -11,7 +11,7 @@ from kerastl.commands.guard import guard
 from kerastl.commands.legacy import config_from_flags
 from kerastl.config import Config
 from kerastl.model.backbones import check_weights, find_backbone
-from kerastl.outputs.paths import (
+from kerastl.outputs.directories import (
     check_free,
     make_writable,
     writable_directory,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from kerastl.commands.command import Command, Given
 from kerastl.commands.guard import guard
 from kerastl.errors import bad_value
-from kerastl.outputs.finding import find_artefact, prepare_for
+from kerastl.outputs.model_path import find_model, prepare_for
 from kerastl.progress import Progress
 from kerastl.serving.options import PredictOptions
 from kerastl.settings import describe
@@ -24,7 +24,7 @@ def _predict(given: Given, output: Progress) -> None:
     if not paths:
         problem = "are required after the model" if model else "are required, and a model first"
         raise bad_value("paths", "", problem, "Give both, as in kerastl predict runs/first photos")
-    found = find_artefact(model)
+    found = find_model(model)
     prepare_for(found, Progress())
     from kerastl.serving.prediction_writer import write_predictions  # noqa: PLC0415  TensorFlow
     from kerastl.serving.predictor import predict  # noqa: PLC0415

@@ -12,7 +12,7 @@ from kerastl.commands.flags import wants_help
 from kerastl.commands.guard import guard
 from kerastl.commands.legacy import config_from_flags
 from kerastl.config import Config
-from kerastl.outputs.paths import (
+from kerastl.outputs.directories import (
     check_free,
     make_writable,
     writable_directory,

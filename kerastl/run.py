@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerastl.config import Config
 from kerastl.model.backbones import bundled_size_note
-from kerastl.outputs.paths import (
-    clear,
-)
+from kerastl.outputs.directories import clear
 from kerastl.progress import Progress, count_of, format_duration
 
 if TYPE_CHECKING:
@@ -17,8 +15,8 @@ if TYPE_CHECKING:
 
     from kerastl.data.source import Source
     from kerastl.data.splits import Splits
-    from kerastl.outputs.exports import Exported
-    from kerastl.outputs.record import RunDirectory
+    from kerastl.outputs.exporting import Exported
+    from kerastl.outputs.run_directory import RunDirectory
     from kerastl.training.evaluate import Evaluation
     from kerastl.training.train import Trained
 
@@ -49,7 +47,7 @@ def finish_run(
     from kerastl.data.reading import reading_errors  # noqa: PLC0415
     from kerastl.model.network import open_network  # noqa: PLC0415
     from kerastl.model.weights import BACKBONE, fingerprint  # noqa: PLC0415
-    from kerastl.outputs.record import RunDirectory  # noqa: PLC0415
+    from kerastl.outputs.run_directory import RunDirectory  # noqa: PLC0415
     from kerastl.training.train import check_phases, train  # noqa: PLC0415
     from kerastl.writing import in_the_end  # noqa: PLC0415
 
@@ -63,34 +61,21 @@ def finish_run(
     # Only now, when nothing is missing or misspelt: a run that cannot start costs no earlier one.
     clear(run_dir)
     record = RunDirectory(run_dir)
-    record.write_flags(config)
-    record.write_splits(splits)
-    record.write_audit(source.findings)
-    receipt: dict[str, Any] = {
-        "data": {"name": source.name, "fingerprint": source.fingerprint()},
-        "weights": {
-            "name": config.weights,
-            "fingerprint": fingerprint(network.model.get_layer(BACKBONE)),
-        },
-        "seed": config.seed,
-    }
-
-    def write_receipt() -> None:
-        receipt["seconds"] = receipt.get("seconds", {}) | {"all": time.monotonic() - started}
-        record.write_receipt(receipt)
-
+    weights = fingerprint(network.model.get_layer(BACKBONE))
+    record.begin(config, splits, weights_fingerprint=weights, started=started)
     # A run that failed or was stopped tells what it had checked until then.
-    with reading_errors(), in_the_end(write_receipt):
+    with reading_errors(), in_the_end(record.write_receipt):
         trained = train(network, splits, config, record=record, progress=progress)
-        receipt["seconds"] = trained.seconds
+        record.add_seconds(trained.seconds)
         _find_label_issues(trained, splits, config, record, progress)
         metrics, test = _evaluate(trained, splits, config, record, progress)
-        write_receipt()
+        record.write_receipt()
         # From here on the run is finished, and `kerastl export` can do what is left.
         record.write_metrics(metrics)
         exported = _export(trained, test, splits, config, metrics, progress)
-        receipt |= {"export": exported.record()} if exported else {}
-    progress.line(f"Done in {format_duration(receipt['seconds']['all'])}; all files in {run_dir}.")
+        if exported:
+            record.add_export(exported.path, exported.formats)
+    progress.line(f"Done in {format_duration(record.seconds)}; all files in {run_dir}.")
     return Result(metrics, network.model, run_dir, exported.path if exported else None)
 
 
@@ -169,8 +154,7 @@ def _evaluate(
     if seen.any() and not seen.all():
         metrics["test_unseen"] = test.of(~seen).metrics(splits.source.class_names)
     record.write_predictions(splits, test)
-    record.write_card(model_card(splits.source, config, metrics))
-    record.save_model(trained.classifier)
+    record.save_model(trained.classifier, model_card(splits.source, config, metrics))
     if trained.stored:
         sample = spread(len(splits.test))
         whole = trained.evaluate_whole(splits.test[sample]).probabilities
@@ -188,15 +172,20 @@ def _export(
     progress: Progress,
 ) -> "Exported | None":
     """Exports the trained classifier, where asked for, compared with its answers in the test."""
-    from kerastl.outputs.exports import export_checked, parity_sample  # noqa: PLC0415  as in _run
+    from kerastl.outputs.exporting import export_checked, parity_sample  # noqa: PLC0415  as in _run
 
     if not config.export_dir:
         return None
-    sample = parity_sample(splits, config)
-    answers = test.of(sample)
+    sample = parity_sample(splits, config.parity_images)
+    predictions = test.of(sample)
     if not config.is_exact:
         # What was rounded on its way is no measure.
-        answers = trained.evaluate_whole(splits.test[sample])
+        predictions = trained.evaluate_whole(splits.test[sample])
     return export_checked(
-        trained.classifier, splits, config, metrics=metrics, answers=answers, progress=progress
+        trained.classifier,
+        splits,
+        config,
+        metrics=metrics,
+        predictions=predictions,
+        progress=progress,
     )

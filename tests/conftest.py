@@ -3,7 +3,6 @@
 import os
 import pathlib
 import tempfile
-import types
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 # No test reads or fills the feature store of the person who runs it.
@@ -21,7 +20,7 @@ import tensorflow as tf
 
 import fakes
 from kerastl.data.builtin import BUILT_IN
-from kerastl.outputs import parity
+from kerastl.outputs import parity, samples
 
 _SET_SEED = tf.random.set_seed
 SHARED = pathlib.Path(__file__).parents[2] / "shared"
@@ -61,13 +60,8 @@ def use_source(monkeypatch):
 
 @pytest.fixture
 def in_this_process(monkeypatch):
-    """Asks artefacts without a fresh process, which other tests start, to be faster."""
-
-    def run(command, **_):
-        parity.answer(*command[3:])
-        return types.SimpleNamespace(returncode=0)
-
-    monkeypatch.setattr(parity, "subprocess", types.SimpleNamespace(run=run))
+    """Opens exports without a fresh process, which other tests start, to be faster."""
+    monkeypatch.setattr(parity, "run_worker", samples.predict_samples)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import kerastl
 ORDER = (
     "errors",
     "version",
+    "export_formats",
     "settings",
     "config",
     "progress",
@@ -88,7 +89,15 @@ def test_only_the_flags_know_absl(module):
 
 @pytest.mark.parametrize(
     "module",
-    ["errors.py", "config.py", "progress.py", "commands/flags.py", "model/backbones.py"]
+    [
+        "errors.py",
+        "export_formats.py",
+        "config.py",
+        "progress.py",
+        "commands/flags.py",
+        "model/backbones.py",
+        "outputs/directories.py",
+    ]
     + [module for module in MODULES if module.startswith("settings/")],
 )
 def test_what_is_read_before_a_run_starts_needs_no_slow_import(module):

@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import functools
 import hashlib
-import pathlib
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -104,25 +103,6 @@ def make_splits(
         test=np.flatnonzero(sides == "test"),
         unused=np.sort(np.concatenate(unused)),
     )
-
-
-def restore(source: Source, path: pathlib.Path) -> Splits:
-    """Restores a run's splits from its `splits.csv`, each in the order of the source.
-
-    Args:
-        source: The same data.
-        path: The file.
-
-    Raises:
-        ValueError: If it lists other images.
-    """
-    with path.open(encoding="utf-8", newline="") as file:
-        # By their position: one name may stand for several images.
-        rows = [(row["example"], row["split"]) for row in csv.DictReader(file)]
-    if [example for example, _ in rows] != list(source.examples):
-        raise ValueError(f"{path} does not list the images of {source.name}")
-    names = np.array([split for _, split in rows])
-    return Splits(source, **{name: np.flatnonzero(names == name) for name in _ALL})
 
 
 def read_earlier(path: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What travels with a model, so that nobody has to ask where it came from."""
+"""The description that travels with a model."""
 
 import hashlib
 import json
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from kerastl.config import Config
 from kerastl.data.source import Source
+from kerastl.settings import Decides
 from kerastl.version import VERSION
 
 _SCORES = (
@@ -25,8 +26,6 @@ _PRETRAINED_ON = {
     "bundled": "shapes and letters that a program drew, no photographs",
     "none": "nothing",
 }
-# Places on the machine that trained say nothing on another.
-_PLACES = tuple(f"--{name}_dir=" for name in ("run", "export", "cache", "tfds"))
 
 
 def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,15 +33,15 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
 
     Args:
         source: The data, with the names of the classes.
-        config: What the run was asked to do.
+        config: The settings of the run.
         metrics: The content of `metrics.json`, or the part of it that is known.
 
     Returns:
-        What JSON can hold: a fingerprint of the run (of its flags, data and results), the input,
-        the classes in the order of the outputs, how well they were told apart on the test images,
-        and what it was made of.
+        Values for JSON: a fingerprint of the run (of its flags, data and results), the input,
+        the classes in the order of the outputs, the scores on the test images, and what the model
+        was made of. Flags are those that decide the model; directories are not among them.
     """
-    flags = [flag for flag in config.to_flags() if not flag.startswith(_PLACES)]
+    flags = config.to_flags(Decides.IMAGES, Decides.FEATURES, Decides.TRAINING)
     made_of = json.dumps([flags, source.fingerprint(), metrics], sort_keys=True)
     return {
         "fingerprint": hashlib.sha256(made_of.encode()).hexdigest(),

@@ -8,7 +8,7 @@ from kerastl.data.opening import open_data
 from kerastl.data.source import Source
 from kerastl.errors import KerastlError
 from kerastl.model.network import open_network
-from kerastl.outputs.paths import remove_files
+from kerastl.outputs.directories import remove_files
 from kerastl.progress import Progress
 from kerastl.selection.curve import LearningCurve, fit_learning_curve
 from kerastl.selection.curve_chart import draw_learning_curve

@@ -18,7 +18,7 @@ from kerastl.data.source import Source
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
 from kerastl.model.network import Network, open_network
-from kerastl.outputs.paths import remove_files
+from kerastl.outputs.directories import remove_files
 from kerastl.progress import Progress, format_duration
 from kerastl.selection import budget
 from kerastl.selection.folds import check_enough, make_folds, subsample

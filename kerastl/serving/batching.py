@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.data.kinds import kind_of
-from kerastl.outputs.runtimes import refused_indices
+from kerastl.outputs.formats.savedmodel import undecodable_indices
 from kerastl.serving.models import Model
 
 # Bytes at or near the end of every complete file of a format.
@@ -189,7 +189,7 @@ class Batcher:
             try:
                 outputs = signature([image.value for image in batch])
             except tf.errors.InvalidArgumentError as error:
-                failed = refused_indices(error) or ({0} if len(batch) == 1 else set())
+                failed = undecodable_indices(error) or ({0} if len(batch) == 1 else set())
                 if not failed:
                     # The error does not say which image it was, so each half is tried.
                     self._run(batch[: len(batch) // 2])

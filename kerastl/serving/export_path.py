@@ -5,7 +5,7 @@ import os
 import pathlib
 
 from kerastl.errors import bad_value
-from kerastl.outputs.formats import SAVEDMODEL_FILE
+from kerastl.export_formats import SAVEDMODEL_FILE
 
 
 @dataclasses.dataclass(frozen=True)

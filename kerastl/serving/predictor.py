@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from kerastl.outputs.artefact import Artefact
 from kerastl.outputs.opening import open_artefact
-from kerastl.outputs.runtimes import Artefact
 from kerastl.serving.image_paths import check_names, find_images
 from kerastl.serving.read_ahead import ReadAhead
 
@@ -60,7 +60,7 @@ def predict(
     paths that comes slowly is answered as it comes. A few dozen files are in memory at a time.
 
     Args:
-        model: See `find_artefact`.
+        model: See `find_model`.
         paths: See `find_images`.
         batch_size: Largest number of images in a batch.
         image_column: See `find_images`.
@@ -81,7 +81,7 @@ def _classify(
     names = artefact.class_names
     for batch in ReadAhead(paths).batches(batch_size):
         files = [content for _, content in batch if isinstance(content, bytes)]
-        rows, problems = artefact.answer(files)
+        rows, problems = artefact.predict(files)
         index = 0
         for path, content in batch:
             if isinstance(content, str):

@@ -3,11 +3,9 @@
 import dataclasses
 
 from kerastl.errors import unknown_name
+from kerastl.export_formats import FORMATS
 from kerastl.settings.base import Settings
 from kerastl.settings.field import Decides, Within, setting
-
-# What a model can be exported as.
-EXPORT_FORMATS = ("savedmodel", "keras", "litert", "litert_int8", "onnx")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,8 +27,7 @@ class OutputSettings(Settings):
     )
     format: str = setting(
         "savedmodel",
-        help=f"Export format: {', '.join(EXPORT_FORMATS[:-1])} or {EXPORT_FORMATS[-1]}, or "
-        "several with commas.",
+        help=f"Export formats, separated by commas: {', '.join(FORMATS)}.",
         decides=Decides.OUTPUT,
     )
     parity_images: int = setting(
@@ -56,5 +53,5 @@ class OutputSettings(Settings):
     def _check(self) -> None:
         super()._check()
         for name in self.formats:
-            if name not in EXPORT_FORMATS:
-                raise unknown_name("format", name, EXPORT_FORMATS, what="a format")
+            if name not in FORMATS:
+                raise unknown_name("format", name, FORMATS, what="a format")

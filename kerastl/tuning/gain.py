@@ -9,7 +9,7 @@ import numpy as np
 from kerastl.config import Config
 from kerastl.data.reading import reading_errors
 from kerastl.data.splits import Splits
-from kerastl.outputs.record import PREDICTIONS, read_predictions
+from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
 from kerastl.training.evaluate import Evaluation
 from kerastl.tuning.evidence import difference_interval
@@ -33,7 +33,7 @@ def measure_gain(
         `num_images`, `accuracy`, `accuracy_as_given`, their `difference`, the ends of its 95 %
         interval, `low` and `high`, and whether the two are the same, `best_is_as_given`.
     """
-    found = read_predictions(run_dir / PREDICTIONS, splits)
+    found = RunDirectory(run_dir).read_predictions(splits)
     same = best == dataclasses.replace(
         given, run_dir=best.run_dir, export_dir=best.export_dir, overwrite=best.overwrite
     )

@@ -6,7 +6,7 @@ import pytest
 from kerastl.config import Config
 from kerastl.data.content import digest_all
 from kerastl.data.source import Source
-from kerastl.data.splits import count_per_class, make_splits, read_earlier, restore, spread
+from kerastl.data.splits import count_per_class, make_splits, read_earlier, spread
 from kerastl.errors import UsageError
 
 NAMES = ("train", "validation", "test", "unused")
@@ -311,19 +311,6 @@ def test_classes_too_small_for_any_split_are_told_before_training():
     source = make_source([0, 1])
     with pytest.raises(UsageError, match="has no class with enough images for validation"):
         make_splits(source, make_config(small_classes="train"))
-
-
-def test_restored_splits_go_by_place_where_a_name_stands_twice(tmp_path):
-    source = dataclasses.replace(make_source([0, 1] * 20), examples=["same.png"] * 40)
-    first = make_splits(source, make_config())
-    split_of = {index: name for name, indices in first.items() for index in indices.tolist()}
-    path = tmp_path / "splits.csv"
-    rows = "".join(f"same.png,a,{split_of[index]}\n" for index in range(40))
-    path.write_text(f"example,class_name,split\n{rows}")
-    again = restore(source, path)
-    for name in ("validation", "test"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(first, name))
-    assert set(again.train) == set(first.train)
 
 
 @pytest.mark.parametrize(

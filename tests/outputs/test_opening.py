@@ -5,7 +5,7 @@ import pytest
 
 import fakes
 import kerastl
-from kerastl.outputs.finding import find_artefact
+from kerastl.outputs.model_path import find_model
 from kerastl.outputs.opening import open_artefact
 from picture_files import file_bytes, solid
 
@@ -19,11 +19,11 @@ def refusal(path):
 
 def test_run_export_version_and_file_are_found(colour_run):
     run_dir, version = colour_run.result.run_dir, colour_run.result.export_path
-    assert find_artefact(str(run_dir)) == run_dir / "model.keras"
-    assert find_artefact(str(run_dir / "model.keras")) == run_dir / "model.keras"
-    assert find_artefact(str(version.parent)) == version
-    assert find_artefact(str(version)) == version
-    assert find_artefact(str(version / "saved_model.pb")) == version
+    assert find_model(str(run_dir)) == run_dir / "model.keras"
+    assert find_model(str(run_dir / "model.keras")) == run_dir / "model.keras"
+    assert find_model(str(version.parent)) == version
+    assert find_model(str(version)) == version
+    assert find_model(str(version / "saved_model.pb")) == version
 
 
 def test_highest_version_is_taken(tmp_path):
@@ -31,24 +31,24 @@ def test_highest_version_is_taken(tmp_path):
         (tmp_path / name).mkdir()
         if name != "12":
             (tmp_path / name / "saved_model.pb").touch()
-    assert find_artefact(str(tmp_path)) == tmp_path / "10"
+    assert find_model(str(tmp_path)) == tmp_path / "10"
     (tmp_path / "12" / "model.onnx").touch()
-    assert find_artefact(str(tmp_path)) == tmp_path / "12" / "model.onnx"
+    assert find_model(str(tmp_path)) == tmp_path / "12" / "model.onnx"
 
 
 @pytest.mark.parametrize("of", ["run", "export"])
-def test_both_answer_alike_and_name_the_classes(colour_run, of):
+def test_both_predict_alike_and_name_the_classes(colour_run, of):
     place = colour_run.result.run_dir if of == "run" else colour_run.result.export_path
     artefact = open_artefact(str(place))
     assert artefact.class_names == tuple(fakes.COLOURS)
     files = [file_bytes(solid(colour), "PNG") for colour in fakes.COLOURS.values()]
-    probabilities, bad = artefact.answer([files[0], b"text", *files[1:], files[0][:60]])
+    probabilities, bad = artefact.predict([files[0], b"text", *files[1:], files[0][:60]])
     assert bad == {1: "is no image", 4: "is a damaged or truncated PNG"}
     assert np.isnan(probabilities[[1, 4]]).all()
     assert probabilities[[0, 2, 3]].argmax(1).tolist() == [0, 1, 2]
     np.testing.assert_allclose(probabilities[[0, 2, 3]].sum(1), 1, atol=1e-6)
-    assert artefact.answer([b"", b"x"])[1] == {0: "is no image", 1: "is no image"}
-    assert artefact.answer([])[0].shape == (0, 3)
+    assert artefact.predict([b"", b"x"])[1] == {0: "is no image", 1: "is no image"}
+    assert artefact.predict([])[0].shape == (0, 3)
 
 
 def test_damaged_empty_and_missing_files_are_told_apart(colour_run, tmp_path):
@@ -59,9 +59,9 @@ def test_damaged_empty_and_missing_files_are_told_apart(colour_run, tmp_path):
     model = run / "model.keras"
     content = model.read_bytes()
     model.write_bytes(content[: len(content) // 2])
-    assert f"model={str(model)!r}: is damaged or no model (" in refusal(model)
+    assert f"model={str(model)!r}: is damaged or not a model (" in refusal(model)
     model.write_bytes(b"")
-    assert f"model={str(model)!r}: is an empty file. Export it anew." in refusal(model)
+    assert f"model={str(model)!r}: is an empty file. Export it again." in refusal(model)
     model.unlink()
     assert f"model={str(model)!r}: does not exist. Give a run, an export or a " in refusal(model)
     assert "holds no finished run and no export. Give another directory." in refusal(run)
@@ -73,7 +73,7 @@ def test_damaged_empty_and_missing_files_are_told_apart(colour_run, tmp_path):
     (run / "model_card.json").unlink()
     assert "has no model_card.json beside it, which names its classes." in refusal(model)
     (run / "model_card.json").write_text("{}")
-    assert "model_card.json: is no model card. Export the model anew." in refusal(model)
+    assert "model_card.json: is not a model card. Export the model again." in refusal(model)
 
 
 @pytest.mark.parametrize("ending", [".tflite", ".onnx"])
@@ -81,7 +81,7 @@ def test_damaged_file_of_another_runtime_is_one_line(colour_run, tmp_path, endin
     pytest.importorskip("ai_edge_litert" if ending == ".tflite" else "onnxruntime")
     shutil.copy(colour_run.result.run_dir / "model_card.json", tmp_path)
     (tmp_path / f"model{ending}").write_bytes(b"TFL3 and no more")
-    assert "is damaged or no model (" in refusal(tmp_path / f"model{ending}")
+    assert "is damaged or not a model (" in refusal(tmp_path / f"model{ending}")
 
 
 def test_savedmodel_that_is_cut_off_is_one_line(colour_run, tmp_path):
@@ -89,11 +89,12 @@ def test_savedmodel_that_is_cut_off_is_one_line(colour_run, tmp_path):
     shutil.copytree(colour_run.result.export_path, version)
     graph = version / "saved_model.pb"
     graph.write_bytes(graph.read_bytes()[:100])
-    assert "is damaged or no model (" in refusal(version)
+    assert "is damaged or not a model (" in refusal(version)
 
 
 def test_file_of_no_model_is_refused(tmp_path):
     (tmp_path / "x.h5").touch()
-    assert "is no model file. Give a directory, or a file that ends in .keras, .tflite, .onnx." in (
-        refusal(tmp_path / "x.h5")
+    assert (
+        "is not a model file. Give a directory, or a file that ends in .keras, .tflite, .onnx."
+        in (refusal(tmp_path / "x.h5"))
     )

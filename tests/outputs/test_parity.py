@@ -1,47 +1,52 @@
 import numpy as np
 import pytest
 
-from kerastl.outputs.parity import Unusable, _compare, ask, write_questions
+from kerastl.outputs.parity import ExportError, Reference, compare, compare_predictions
+from kerastl.outputs.samples import write_samples
+from kerastl.training.evaluate import Evaluation
 
 NAMES = ("a", "b", "c")
 
 
-def HEAD(features):  # noqa: N802  a constant of these tests
-    """Takes features for probabilities as they are."""
+def head(features):
+    """Returns features as probabilities, as they are."""
     if features.shape[1] != 3:
         raise ValueError("another width")
     return features
 
 
-TRAINER = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], np.float32)
+TRAINED = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], np.float32)
+REFERENCE = Reference(
+    Evaluation(np.array([0, 2]), TRAINED, np.zeros(2)), NAMES, ("x.png", "y.png"), head
+)
 
 
-def said(**changes):
+def exported(**changes):
     return {
-        "probabilities": TRAINER.copy(),
+        "probabilities": TRAINED.copy(),
         "names": np.array(NAMES),
         "sample": np.array([0, 1]),
         "named": np.array(["a", "c"]),
         "confidence": np.array([0.7, 0.8], np.float32),
-        "of_pixels": TRAINER.copy(),
-        "of_logits": TRAINER.copy(),
-        "features": TRAINER.copy(),
+        "of_pixels": TRAINED.copy(),
+        "of_logits": TRAINED.copy(),
+        "features": TRAINED.copy(),
         "milliseconds": np.array([2.0, 1.0]),
     } | changes
 
 
-def test_equal_answers_differ_by_nothing():
-    answers = _compare(said(), TRAINER, NAMES, HEAD)
-    assert answers.differences.tolist() == [0, 0]
-    assert answers.milliseconds == {1: 2.0, 32: 1.0}
+def test_equal_predictions_differ_by_nothing():
+    comparison = compare_predictions(exported(), REFERENCE)
+    assert comparison.differences.tolist() == [0, 0]
+    assert comparison.milliseconds == {1: 2.0, 32: 1.0}
 
 
 def test_columns_are_compared_by_the_names_of_their_classes():
-    turned = said(names=np.array(NAMES[::-1]), probabilities=TRAINER[:, ::-1])
-    assert _compare(turned, TRAINER, NAMES, HEAD).differences.tolist() == [0, 0]
-    other = said(names=np.array(NAMES[::-1]))
+    reordered = exported(names=np.array(NAMES[::-1]), probabilities=TRAINED[:, ::-1])
+    assert compare_predictions(reordered, REFERENCE).differences.tolist() == [0, 0]
+    other = exported(names=np.array(NAMES[::-1]))
     np.testing.assert_allclose(
-        _compare(other, TRAINER, NAMES, HEAD).differences, [0.6, 0.7], atol=1e-6
+        compare_predictions(other, REFERENCE).differences, [0.6, 0.7], atol=1e-6
     )
 
 
@@ -57,7 +62,7 @@ def test_columns_are_compared_by_the_names_of_their_classes():
     ],
 )
 def test_what_is_missing_is_no_number_and_never_right(changes):
-    differences = _compare(said(**changes), TRAINER, NAMES, HEAD).differences
+    differences = compare_predictions(exported(**changes), REFERENCE).differences
     assert np.isnan(differences).all()
 
 
@@ -66,20 +71,20 @@ def test_what_is_missing_is_no_number_and_never_right(changes):
     [
         ({"named": np.array(["b", "c"])}, 0.5),
         ({"confidence": np.array([0.4, 0.8], np.float32)}, 0.3),
-        ({"features": TRAINER + np.array([[0.25, 0, 0], [0, 0, 0]], np.float32)}, 0.25),
-        ({"of_logits": TRAINER + np.array([[0.25, 0, 0], [0, 0, 0]], np.float32)}, 0.25),
-        ({"of_pixels": TRAINER + np.array([[0.25, 0, 0], [0, 0, 0]], np.float32)}, 0.25),
+        ({"features": TRAINED + np.array([[0.25, 0, 0], [0, 0, 0]], np.float32)}, 0.25),
+        ({"of_logits": TRAINED + np.array([[0.25, 0, 0], [0, 0, 0]], np.float32)}, 0.25),
+        ({"of_pixels": TRAINED + np.array([[0.25, 0, 0], [0, 0, 0]], np.float32)}, 0.25),
     ],
 )
 def test_other_outputs_and_inputs_of_a_savedmodel_count_too(changes, difference):
-    differences = _compare(said(**changes), TRAINER, NAMES, HEAD).differences
+    differences = compare_predictions(exported(**changes), REFERENCE).differences
     np.testing.assert_allclose(differences, [difference, 0], atol=1e-6)
 
 
 @pytest.mark.thorough
 def test_what_cannot_be_opened_is_one_line(tmp_path):
-    write_questions(tmp_path / "questions", [b"x"], field="export_dir")
+    write_samples(tmp_path / "samples", [b"x"], field="export_dir")
     with pytest.raises(
-        Unusable, match=r"^cannot be used in a fresh process \([^\n]*holds no finished run"
+        ExportError, match=r"^cannot be used in a fresh process \([^\n]*holds no finished run"
     ):
-        ask(tmp_path, tmp_path / "questions", TRAINER, NAMES, head=HEAD)
+        compare(tmp_path, tmp_path / "samples", REFERENCE)

@@ -18,7 +18,7 @@ import kerastl
 from kerastl.data.splits import make_splits
 from kerastl.model.backbones import CAFFE
 from kerastl.model.build import build_classifier
-from kerastl.outputs.record import RunDirectory
+from kerastl.outputs.run_directory import RunDirectory
 from kerastl.training.evaluate import Evaluation
 
 AWKWARD_NAMES = {"čeština, ano": (255, 0, 0), 'say "no"': (0, 0, 255), "naïve": (0, 255, 0)}
@@ -61,6 +61,39 @@ def test_predictions_keep_every_digit_and_every_error(tmp_path):
     guesses = [source.class_names[index] for index in probabilities.argmax(1)]
     assert [row[2] for row in rows] == guesses
     assert guesses != [row[1] for row in rows]
+
+
+def test_splits_and_predictions_are_read_back_as_they_were_written(tmp_path):
+    source = fakes.colour_source(per_class=8)
+    # By their position: one name may stand for several images.
+    source = dataclasses.replace(source, examples=["same.png"] * 24)
+    splits = make_splits(source, fakes.tiny_config(tmp_path, examples_per_class=3))
+    labels = source.labels[splits.test]
+    probabilities = np.random.default_rng(0).dirichlet([1, 1, 1], len(labels)).astype(np.float32)
+    record = RunDirectory(tmp_path)
+    record.write_splits(splits)
+    record.write_predictions(splits, Evaluation(labels, probabilities, np.ones(len(labels))))
+    restored = record.read_splits(source)
+    for (name, ours), (_, theirs) in zip(splits.items(), restored.items(), strict=True):
+        assert len(theirs), name
+        np.testing.assert_array_equal(np.sort(ours), theirs)
+    found = record.read_predictions(restored)
+    np.testing.assert_array_equal(found.probabilities, probabilities)
+    np.testing.assert_array_equal(found.labels, labels)
+
+
+def test_files_of_other_images_are_not_read_back(tmp_path):
+    source, other = fakes.colour_source(per_class=8), fakes.colour_source(per_class=9)
+    config = fakes.tiny_config(tmp_path)
+    splits = make_splits(source, config)
+    record = RunDirectory(tmp_path)
+    record.write_splits(splits)
+    with pytest.raises(ValueError, match="does not list the images of colours"):
+        record.read_splits(other)
+    labels = source.labels[splits.test]
+    record.write_predictions(splits, fakes.answers(labels, num_classes=3))
+    with pytest.raises(ValueError, match="does not list the test images"):
+        record.read_predictions(make_splits(other, config))
 
 
 def test_history_has_a_row_an_epoch(colour_run):
@@ -198,7 +231,7 @@ def test_model_file_loads_with_keras_alone(colour_run, tmp_path):
     caffe = build_classifier(network, scaling=CAFFE, num_classes=3, dropout=0.5)
     caffe.get_layer("logits").kernel.assign(np.random.default_rng(0).normal(size=(8, 3)))
     record = RunDirectory(tmp_path)
-    record.save_model(caffe)
+    record.save_model(caffe, {})
     images = np.random.default_rng(1).integers(0, 256, (5, 16, 16, 3)).astype(np.uint8)
     np.save(tmp_path / "images.npy", images)
     files = {
@@ -225,8 +258,10 @@ def test_checkpoint_is_the_model(colour_run):
 
 def test_flags_file_has_every_field_but_overwrite(tmp_path):
     config = fakes.tiny_config(tmp_path, overwrite=True, head_learning_rate=1 / 3)
-    RunDirectory(tmp_path).write_flags(config)
+    splits = make_splits(fakes.colour_source(per_class=4), config)
+    RunDirectory(tmp_path).begin(config, splits, weights_fingerprint="", started=0.0)
     lines = (tmp_path / "flags.txt").read_text(encoding="utf-8").splitlines()
-    names = [field.name for field in dataclasses.fields(config) if field.name != "overwrite"]
-    assert [line.removeprefix("--").partition("=")[0] for line in lines] == names
+    names = {field.name for field in dataclasses.fields(config)} - {"overwrite"}
+    assert {line.removeprefix("--").partition("=")[0] for line in lines} == names
+    assert len(lines) == len(names)
     assert f"--head_learning_rate={1 / 3!r}" in lines

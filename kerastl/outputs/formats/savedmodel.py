@@ -2,55 +2,50 @@
 
 import json
 import pathlib
+import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import keras
+import numpy as np
 import tensorflow as tf
 
 from kerastl.data.images import decode_and_resize, resize
-from kerastl.model.build import POOLED
-from kerastl.outputs.formats import CARD
+from kerastl.outputs.artefact import Artefact, UndecodableError, decode_all
+from kerastl.outputs.directories import CARD
+from kerastl.outputs.formats.interface import Exportable
 
 # Files of one request that are decoded at a time, whatever cores the server has.
 _PARALLEL_DECODERS = 8
 # Of a batch in which nothing is an image, an error names so many.
 _INDICES_NAMED = 100
+_UNDECODABLE = "image_bytes: no image that can be decoded at index"
+# How TensorFlow words that; dots stand for more indices than it names.
+_UNDECODABLE_INDICES = re.compile(rf"{_UNDECODABLE}\] \[([\d\s.]+)\]")
 
 
-def write_savedmodel(
-    classifier: keras.Model,
-    path: pathlib.Path,
-    *,
-    card: Mapping[str, Any],
-) -> None:
+def write(model: Exportable, path: pathlib.Path) -> None:
     """Writes a SavedModel with its signatures, and `class_names.txt` and `model_card.json` in it.
 
-    Class names and the way that images are resized are those of the card.
+    Class names and the resizing of images are those of the card.
 
     `serving_default` takes `image_bytes`, string (batch,), whole image files. `images` takes
-    `images`, uint8 (batch, height, width, 3), RGB of any size. Both give `probabilities` and
+    `images`, uint8 (batch, height, width, 3), RGB of any size. Both return `probabilities` and
     `logits`, float32 (batch, classes), `class_name`, string (batch,), and `confidence`, float32
-    (batch,), the probability of that class. `features` takes `image_bytes` too and gives
+    (batch,), the probability of that class. `features` takes `image_bytes` too and returns
     `features`, float32 (batch, channels), the pooled features below the head. Where files cannot
     be decoded, the error says "image_bytes: no image that can be decoded at index" and which.
     """
     with tempfile.TemporaryDirectory() as folder:
         # An asset keeps the name of the file that it comes from.
         assets = {
-            "class_names.txt": "".join(f"{name}\n" for name in card["class_names"]),
-            CARD: _text(card),
+            "class_names.txt": "".join(f"{name}\n" for name in model.card["class_names"]),
+            CARD: card_text(model.card),
         }
         paths = [pathlib.Path(folder) / name for name in assets]
-        for path_of_asset, text in zip(paths, assets.values(), strict=True):
-            path_of_asset.write_text(text, encoding="utf-8")
-        module = _Server(
-            classifier,
-            paths,
-            class_names=tuple(card["class_names"]),
-            resize_rule=card["input"]["resize"],
-        )
+        for asset, text in zip(paths, assets.values(), strict=True):
+            asset.write_text(text, encoding="utf-8")
+        module = _Signatures(model, paths)
         tf.saved_model.save(
             module,
             str(path),
@@ -66,42 +61,36 @@ def write_card(directory: pathlib.Path, card: Mapping[str, Any]) -> None:
     """Writes `model_card.json` to a directory, and anew into the SavedModel that is there."""
     for place in (directory, directory / "assets"):
         if place.is_dir():
-            (place / CARD).write_text(_text(card), encoding="utf-8")
+            (place / CARD).write_text(card_text(card), encoding="utf-8")
 
 
-def _text(card: Mapping[str, Any]) -> str:
+def card_text(card: Mapping[str, Any]) -> str:
+    """Returns a card as the text of its file."""
     return json.dumps(card, indent=2, ensure_ascii=False) + "\n"
 
 
-class _Server(tf.Module):
+class _Signatures(tf.Module):
     """Holds the weights and the functions of a SavedModel."""
 
     serve_files: Callable[..., dict[str, tf.Tensor]]
     serve_pixels: Callable[..., dict[str, tf.Tensor]]
     serve_features: Callable[..., dict[str, tf.Tensor]]
 
-    def __init__(
-        self,
-        classifier: keras.Model,
-        assets: Sequence[pathlib.Path],
-        *,
-        class_names: tuple[str, ...],
-        resize_rule: str,
-    ) -> None:
+    def __init__(self, model: Exportable, assets: Sequence[pathlib.Path]) -> None:
         super().__init__()
-        image_size = classifier.input.shape[1]
+        class_names, rule = tuple(model.card["class_names"]), model.card["input"]["resize"]
+        image_size = model.classifier.input.shape[1]
         # The variables alone: a Keras model as attribute would bring all its Python objects.
-        self.weights = [weight.value for weight in classifier.weights]
+        self.weights = [weight.value for weight in model.classifier.weights]
         self.assets = [tf.saved_model.Asset(str(path)) for path in assets]
-
-        pooled = keras.Model(classifier.inputs, classifier.get_layer(POOLED).output)
         files = tf.TensorSpec([None], tf.string, name="image_bytes")
+        pixels = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
 
-        def decode_all(image_bytes: tf.Tensor) -> tf.Tensor:
-            return _decode_all(image_bytes, image_size=image_size, resize_rule=resize_rule)
+        def decode(image_bytes: tf.Tensor) -> tf.Tensor:
+            return _decode_all(image_bytes, image_size=image_size, resize_rule=rule)
 
-        def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            logits = classifier(images, training=False)
+        def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            logits = model.classifier(images, training=False)
             probabilities = tf.nn.softmax(logits)
             names = tf.constant(class_names)
             return {
@@ -113,25 +102,23 @@ class _Server(tf.Module):
 
         @tf.function(input_signature=[files])
         def serve_files(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-            return answer(decode_all(image_bytes))
+            return classify(decode(image_bytes))
 
         @tf.function(input_signature=[files])
         def serve_features(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-            features = pooled(decode_all(image_bytes), training=False)
+            features = model.pooled(decode(image_bytes), training=False)
             return {"features": tf.cast(features, tf.float32)}
 
-        @tf.function(
-            input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")]
-        )
+        @tf.function(input_signature=[pixels])
         def serve_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            return answer(resize(images, image_size=image_size, rule=resize_rule))
+            return classify(resize(images, image_size=image_size, rule=rule))
 
         self.serve_files, self.serve_pixels = serve_files, serve_pixels
         self.serve_features = serve_features
 
 
 def _decode_all(image_bytes: tf.Tensor, *, image_size: int, resize_rule: str) -> tf.Tensor:
-    """Decodes each file of a batch; those that cannot be are named by their index.
+    """Decodes each file of a batch; an error names those that cannot be, by their index.
 
     A dataset is the only place in a graph where an operation may fail and the rest go on.
     """
@@ -158,10 +145,51 @@ def _decode_all(image_bytes: tf.Tensor, *, image_size: int, resize_rule: str) ->
     indices, images = decoded.get_single_element()
     is_there = tf.reduce_any(tf.equal(tf.range(count)[:, tf.newaxis], indices), axis=1)
     failed = tf.where(~is_there)[:, 0]
-    message = ["image_bytes: no image that can be decoded at index", failed]
     checks = [
         tf.debugging.Assert(count > 0, ["image_bytes: is an empty batch"]),
-        tf.debugging.Assert(tf.reduce_all(is_there), message, summarize=_INDICES_NAMED),
+        tf.debugging.Assert(
+            tf.reduce_all(is_there), [_UNDECODABLE, failed], summarize=_INDICES_NAMED
+        ),
     ]
     with tf.control_dependencies(checks):
         return tf.ensure_shape(images[:-1], [None, image_size, image_size, 3])
+
+
+def open(path: pathlib.Path, card: dict[str, Any]) -> Artefact:
+    """Opens a SavedModel's directory with TensorFlow alone."""
+    signatures = tf.saved_model.load(str(path)).signatures
+
+    def classify(images: np.ndarray) -> np.ndarray:
+        outputs = signatures["images"](images=tf.constant(np.round(images), tf.uint8))
+        return np.asarray(outputs["probabilities"].numpy())
+
+    def classify_files(files: Sequence[bytes]) -> np.ndarray:
+        try:
+            outputs = signatures["serving_default"](image_bytes=tf.constant(list(files)))
+        except tf.errors.InvalidArgumentError as error:
+            undecodable = undecodable_indices(error)
+            if not undecodable:
+                raise
+            # The graph says which, and decoding once more says why.
+            raise UndecodableError(_reasons(undecodable, files, card)) from error
+        return np.asarray(outputs["probabilities"].numpy())
+
+    return Artefact(path, card, classify, classify_files, signatures)
+
+
+def undecodable_indices(error: tf.errors.InvalidArgumentError) -> set[int]:
+    """Returns the files that a SavedModel's error names; none for another error."""
+    found = _UNDECODABLE_INDICES.search(str(error))
+    return {int(number) for number in re.findall(r"\d+", found[1])} if found else set()
+
+
+def _reasons(
+    indices: Iterable[int], files: Sequence[bytes], card: Mapping[str, Any]
+) -> dict[int, str]:
+    reasons = dict.fromkeys(indices, "was refused by the model")
+    for index in reasons:
+        try:
+            decode_all([files[index]], card)
+        except UndecodableError as error:
+            reasons[index] = error.reasons[0]
+    return reasons

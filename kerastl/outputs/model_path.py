@@ -4,22 +4,22 @@ import pathlib
 
 from kerastl import environment
 from kerastl.errors import bad_value
-from kerastl.outputs.formats import FORMATS, SAVEDMODEL_FILE
+from kerastl.export_formats import FORMATS, SAVEDMODEL_FILE, find_format
 from kerastl.progress import Progress
 
 _FILES = [row.file for row in FORMATS.values() if row.file]
-_ENDINGS = tuple(dict.fromkeys(pathlib.PurePath(file).suffix for file in _FILES))
+_SUFFIXES = tuple(dict.fromkeys(pathlib.PurePath(file).suffix for file in _FILES))
 
 
-def prepare_for(artefact: pathlib.Path, progress: Progress) -> None:
-    """Brings up TensorFlow, and Keras for its own format alone: that takes half of a start."""
-    if artefact.suffix == ".keras":
+def prepare_for(path: pathlib.Path, progress: Progress) -> None:
+    """Imports TensorFlow, and Keras for its own format alone: that takes half of a start."""
+    if FORMATS[find_format(path)].needs_keras:
         environment.prepare(progress)
     else:
         environment.prepare_tensorflow(progress)
 
 
-def find_artefact(given: str) -> pathlib.Path:
+def find_model(given: str) -> pathlib.Path:
     """Finds the model that a path means.
 
     Args:
@@ -34,10 +34,10 @@ def find_artefact(given: str) -> pathlib.Path:
         raise bad_value("model", given, "does not exist", "Give a run, an export or a model file")
     if path.is_dir():
         versions = [child for child in path.iterdir() if child.name.isdecimal()]
-        found = _look_into(path) or [
+        found = _models_in(path) or [
             inner
             for version in sorted(versions, key=lambda child: -int(child.name))
-            for inner in _look_into(version)
+            for inner in _models_in(version)
         ]
         if not found:
             raise bad_value(
@@ -46,17 +46,17 @@ def find_artefact(given: str) -> pathlib.Path:
         return found[0]
     if path.name == SAVEDMODEL_FILE:
         return path.parent
-    if not path.suffix or path.suffix not in _ENDINGS:
+    if not path.suffix or path.suffix not in _SUFFIXES:
         raise bad_value(
             "model",
             given,
-            "is no model file",
-            f"Give a directory, or a file that ends in {', '.join(_ENDINGS)}",
+            "is not a model file",
+            f"Give a directory, or a file that ends in {', '.join(_SUFFIXES)}",
         )
     return path
 
 
-def _look_into(directory: pathlib.Path) -> list[pathlib.Path]:
+def _models_in(directory: pathlib.Path) -> list[pathlib.Path]:
     if (directory / SAVEDMODEL_FILE).is_file():
         return [directory]
     return [directory / file for file in _FILES if (directory / file).is_file()]

@@ -1,42 +1,60 @@
-"""Checks where a run will write before anything slow starts; imports no TensorFlow."""
+"""The directories that commands write to: names of a run's files, checks before anything slow.
+
+Imports neither TensorFlow nor NumPy.
+"""
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from kerastl.config import Config
-from kerastl.errors import UsageError, cannot_write
+from kerastl.errors import UsageError, bad_value, cannot_write
+from kerastl.export_formats import FORMATS
+from kerastl.settings.data import FROM_PYTHON
 from kerastl.writing import explained
 
-# Everything a run writes to its directory. The last to be written says that it is finished,
-# so it is the first to go.
-FINISHED = "metrics.json"
+# What a run writes to its directory.
+FLAGS = "flags.txt"
+RECEIPT = "receipt.json"
+SPLITS = "splits.csv"
+AUDIT = "audit.csv"
+LABEL_ISSUES = "label_issues.csv"
+HISTORY = "history.csv"
+TENSORBOARD = "tensorboard"
 # The best model so far, while training goes on.
 CHECKPOINT = "checkpoints/best.keras"
-# What every run has written before it trains.
-_STARTED = ("flags.txt", "splits.csv")
+PREDICTIONS = "predictions.csv"
+MODEL = FORMATS["keras"].file
+# Also beside every exported model.
+CARD = "model_card.json"
+# The last to be written: its presence marks a run as finished, so it is the first to go.
+METRICS = "metrics.json"
 _WRITTEN = (
-    FINISHED,
-    "flags.txt",
-    "receipt.json",
-    "splits.csv",
-    "audit.csv",
-    "label_issues.csv",
-    "history.csv",
-    "predictions.csv",
-    "model.keras",
-    "model_card.json",
+    METRICS,
+    FLAGS,
+    RECEIPT,
+    SPLITS,
+    AUDIT,
+    LABEL_ISSUES,
+    HISTORY,
+    PREDICTIONS,
+    MODEL,
+    CARD,
     "checkpoints",
-    "tensorboard",
+    TENSORBOARD,
 )
+# What every run has written before it trains.
+_STARTED = (FLAGS, SPLITS)
 
 
 @contextlib.contextmanager
-def open_run_directory(config: Config) -> Iterator[pathlib.Path]:
-    """Makes the run directory; what an earlier run left there stays until `clear`.
+def open_run_directory(path: pathlib.Path, *, overwrite: bool) -> Iterator[None]:
+    """Makes a run directory; what an earlier run left there stays until `clear`.
 
     A directory that is still empty after a block that failed is removed again. Where the
     block is stopped from the keyboard, the interrupt says where the best weights are.
@@ -46,11 +64,10 @@ def open_run_directory(config: Config) -> Iterator[pathlib.Path]:
             files under names that a run writes.
         KerastlError: If it cannot be written.
     """
-    path = pathlib.Path(config.run_dir)
     with writable_directory(path, field="run_dir"):
         try:
-            _look_into(path, config)
-            yield path
+            _check_run_directory(path, overwrite=overwrite)
+            yield
         except KeyboardInterrupt as stop:
             if not stop.args and (path / CHECKPOINT).exists():
                 stop.args = (f"The best finished epoch is in {path / CHECKPOINT}.",)
@@ -75,15 +92,15 @@ def writable_directory(path: pathlib.Path, *, field: str) -> Iterator[None]:
         raise
 
 
-def _look_into(path: pathlib.Path, config: Config) -> None:
-    if (path / FINISHED).exists() and not config.overwrite:
+def _check_run_directory(path: pathlib.Path, *, overwrite: bool) -> None:
+    if (path / METRICS).exists() and not overwrite:
         raise UsageError(
-            f"run_dir={config.run_dir!r}: holds a finished run. Choose another or add --overwrite."
+            f"run_dir={str(path)!r}: holds a finished run. Choose another or add --overwrite."
         )
     foreign = [name for name in _WRITTEN if (path / name).exists()]
     if foreign and not any((path / name).exists() for name in _STARTED):
         raise UsageError(
-            f"run_dir={config.run_dir!r}: holds {foreign[0]}, which no run of kerastl has written. "
+            f"run_dir={str(path)!r}: holds {foreign[0]}, which no run of kerastl has written. "
             "Choose another directory."
         )
 
@@ -134,3 +151,35 @@ def make_writable(path: pathlib.Path, *, field: str) -> None:
         probe.unlink()
     except OSError as error:
         raise cannot_write(field, path, error.strerror or str(error)) from error
+
+
+def finished_config(run_dir: pathlib.Path, changes: Mapping[str, Any]) -> Config:
+    """Reads the settings of a finished run, for an export of it.
+
+    Args:
+        run_dir: The run's directory.
+        changes: Setting -> its value for the export, of those that decide `Decides.OUTPUT`.
+
+    Raises:
+        UsageError: If there is no finished run, or not what an export of it needs.
+    """
+    if not (run_dir / METRICS).exists():
+        problem = "holds no finished run" if run_dir.exists() else "does not exist"
+        raise bad_value("run", str(run_dir), problem, "Give the run_dir of a finished run")
+    try:
+        config = Config.from_flags((run_dir / FLAGS).read_text("utf-8").splitlines())
+    except (OSError, ValueError, UsageError) as error:
+        raise UsageError(f"run={str(run_dir)!r}: {FLAGS}: {error}") from error
+    if config.dataset == FROM_PYTHON:
+        raise bad_value(
+            "run",
+            str(run_dir),
+            "was made from data in Python, which cannot be read again",
+            "Give kerastl.run an export_dir",
+        )
+    config = dataclasses.replace(config, **changes)
+    if not config.export_dir:
+        raise bad_value(
+            "export_dir", "", "is required, as the run has none", "Give one, as saved_models/first"
+        )
+    return config

@@ -12,12 +12,12 @@ import fakes
 import kerastl
 from kerastl.data.images import decode_and_resize
 from kerastl.data.splits import make_splits
+from kerastl.export_formats import FORMATS
 from kerastl.model.backbones import BACKBONES
 from kerastl.model.boundaries import models_in
 from kerastl.model.build import build_classifier
 from kerastl.model.weights import build_backbone
-from kerastl.outputs.exports import export_checked
-from kerastl.settings.output import EXPORT_FORMATS
+from kerastl.outputs.exporting import export_checked
 from kerastl.training.evaluate import Evaluation
 
 SMALLEST = {
@@ -63,7 +63,7 @@ def test_family_passes_the_gate_in_every_format(name, tmp_path):
         tmp_path,
         image_size=size,
         export_dir=str(tmp_path / "exports"),
-        format=",".join(EXPORT_FORMATS),
+        format=",".join(FORMATS),
         # With random weights the classes lie as near to each other as chance will have it.
         max_accuracy_drop=1.0,
     )
@@ -105,10 +105,10 @@ def test_family_passes_the_gate_in_every_format(name, tmp_path):
             splits,
             config,
             metrics={"test": scores},
-            answers=Evaluation(
+            predictions=Evaluation(
                 source.labels[splits.test], probabilities, np.zeros(len(splits.test))
             ),
             progress=kerastl.Progress(),
         )
     written = json.loads((tmp_path / "exports" / "1" / "export.json").read_text("utf-8"))
-    assert set(written) == set(EXPORT_FORMATS) - {missing}
+    assert set(written) == set(FORMATS) - {missing}

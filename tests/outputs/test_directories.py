@@ -1,19 +1,14 @@
-import dataclasses
 import os
+import pathlib
 
 import pytest
 
 import kerastl
-from kerastl.outputs.paths import clear, make_writable, open_run_directory
+from kerastl.outputs.directories import clear, make_writable, open_run_directory
 
 
-@pytest.fixture
-def config(tmp_path):
-    return kerastl.Config(run_dir=str(tmp_path / "run"), dataset="digits")
-
-
-def open_it(config):
-    with open_run_directory(config):
+def open_it(path, *, overwrite=False):
+    with open_run_directory(path, overwrite=overwrite):
         pass
 
 
@@ -24,18 +19,17 @@ def finish(run_dir):
     (run_dir / "model.keras").write_text("model")
 
 
-def test_directory_is_made_with_its_parents_and_left_empty(tmp_path, config):
-    deep = dataclasses.replace(config, run_dir=str(tmp_path / "a b" / "č" / "run"))
-    with open_run_directory(deep) as path:
-        assert path == tmp_path / "a b" / "č" / "run"
-        assert os.listdir(path) == []
+def test_directory_is_made_with_its_parents_and_left_empty(tmp_path):
+    deep = tmp_path / "a b" / "č" / "run"
+    with open_run_directory(deep, overwrite=False):
+        assert os.listdir(deep) == []
 
 
-def test_new_directory_goes_again_where_nothing_came_of_it(tmp_path, config):
+def test_new_directory_goes_again_where_nothing_came_of_it(tmp_path):
     def fail(write):
-        with open_run_directory(config) as path:
+        with open_run_directory(tmp_path / "run", overwrite=False):
             if write:
-                (path / "flags.txt").touch()
+                (tmp_path / "run" / "flags.txt").touch()
             raise kerastl.KerastlError("no weights")
 
     with pytest.raises(kerastl.KerastlError, match="no weights"):
@@ -50,9 +44,9 @@ def test_new_directory_goes_again_where_nothing_came_of_it(tmp_path, config):
     assert os.listdir(tmp_path) == ["run"]  # It was there before.
 
 
-def test_interrupt_says_where_the_best_epoch_is_once_there_is_one(tmp_path, config):
+def test_interrupt_says_where_the_best_epoch_is_once_there_is_one(tmp_path):
     def stop():
-        with open_run_directory(config):
+        with open_run_directory(tmp_path / "run", overwrite=False):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt) as caught:
@@ -67,32 +61,33 @@ def test_interrupt_says_where_the_best_epoch_is_once_there_is_one(tmp_path, conf
     assert caught.value.args == (f"The best finished epoch is in {checkpoint}.",)
 
 
-def test_finished_run_is_refused_and_left(tmp_path, config):
+def test_finished_run_is_refused_and_left(tmp_path):
     finish(tmp_path / "run")
     with pytest.raises(kerastl.UsageError) as caught:
-        open_it(config)
+        open_it(tmp_path / "run")
     assert str(caught.value) == (
-        f"run_dir={config.run_dir!r}: holds a finished run. Choose another or add --overwrite."
+        f"run_dir={str(tmp_path / 'run')!r}: holds a finished run. Choose another or add "
+        "--overwrite."
     )
     assert set(os.listdir(tmp_path / "run")) == {"checkpoints", "metrics.json", "model.keras"}
 
 
-def test_overwrite_opens_a_finished_run_without_a_loss(tmp_path, config):
+def test_overwrite_opens_a_finished_run_without_a_loss(tmp_path):
     finish(tmp_path / "run")
     for name in ("flags.txt", "splits.csv"):
         (tmp_path / "run" / name).touch()
     before = set(os.listdir(tmp_path / "run"))
-    open_it(dataclasses.replace(config, overwrite=True))
+    open_it(tmp_path / "run", overwrite=True)
     assert set(os.listdir(tmp_path / "run")) == before
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_files_that_no_run_wrote_are_refused_and_kept(tmp_path, config, overwrite):
+def test_files_that_no_run_wrote_are_refused_and_kept(tmp_path, overwrite):
     mine = tmp_path / "run" / "checkpoints" / "torch.ckpt"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
     with pytest.raises(kerastl.UsageError, match=r"holds checkpoints, which no run of kerastl"):
-        open_it(dataclasses.replace(config, overwrite=overwrite))
+        open_it(tmp_path / "run", overwrite=overwrite)
     assert mine.read_text() == "mine"
 
 
@@ -122,11 +117,11 @@ def test_clear_takes_a_link_and_not_what_it_leads_to(tmp_path):
         ("x" * 300, "File name too long"),
     ],
 )
-def test_what_cannot_be_a_directory_is_one_line(tmp_path, config, below, reason):
+def test_what_cannot_be_a_directory_is_one_line(tmp_path, below, reason):
     (tmp_path / "file").write_text("mine")
     path = str(tmp_path / below)
     with pytest.raises(kerastl.KerastlError) as caught:
-        open_it(dataclasses.replace(config, run_dir=path))
+        open_it(pathlib.Path(path))
     assert str(caught.value) == (
         f"run_dir={path!r}: cannot be written ({reason}). Choose another directory with --run_dir."
     )

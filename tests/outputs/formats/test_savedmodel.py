@@ -70,7 +70,7 @@ def test_rows_do_not_depend_on_the_batch(served, batch):
         np.testing.assert_allclose(alone["probabilities"].numpy()[0], row, atol=1e-6)
 
 
-def test_answers_are_those_of_the_model_on_the_same_files(colour_run, served):
+def test_predictions_are_those_of_the_model_on_the_same_files(colour_run, served):
     files = [png(image) for image in noisy_images(4)]
     images = np.stack(
         [decode_and_resize(content, image_size=16, rule="crop").numpy() for content in files]
@@ -129,7 +129,7 @@ def test_a_batch_may_mix_formats_and_sizes(served):
 
 
 @pytest.mark.parametrize("broken", [b"", b"no image", png(noisy_images(1)[0])[:200]])
-def test_file_that_is_no_image_is_an_error_and_not_an_answer(served, broken):
+def test_file_that_is_no_image_is_an_error_and_not_a_prediction(served, broken):
     image = png(noisy_images(1)[0])
     for files, indices in (
         ([image, broken], r"\[1\]"),
@@ -144,7 +144,7 @@ def test_file_that_is_no_image_is_an_error_and_not_an_answer(served, broken):
 
 @pytest.mark.thorough
 def test_training_and_export_agree_on_each_of_two_thousand_damaged_files(colour_run, served):
-    """No crash, no hang, and what one side accepts the other does, with the same answer."""
+    """No crash, no hang, and what one side accepts the other does, with the same prediction."""
     kinds = list(every_kind().values())
     rng = np.random.default_rng(0)
     files = [mutate(kinds[number % len(kinds)], rng) for number in range(2000)]

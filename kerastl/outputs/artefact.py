@@ -1,0 +1,102 @@
+"""An opened model, whatever its format, and the decoding of files for models of pixels."""
+
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kerastl.data.images import decode_and_resize
+from kerastl.data.refusals import explain
+
+CORES = os.cpu_count() or 1
+
+
+class UndecodableError(Exception):
+    """Files of a batch cannot be decoded; `Artefact.predict` handles it.
+
+    Attributes:
+        reasons: Index of each -> why, as in "is no image".
+    """
+
+    def __init__(self, reasons: dict[int, str]) -> None:
+        super().__init__(str(reasons))
+        self.reasons = reasons
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Artefact:
+    """An opened model.
+
+    Attributes:
+        path: Its file or directory.
+        card: The content of the `model_card.json` beside it.
+        classify: Function from pixels as the decoder returns them, float32 (batch, size, size, 3)
+            in 0..255, to probabilities, float32 (batch, classes).
+        classify_files: The same from whole image files; raises `UndecodableError`.
+        signatures: A SavedModel's functions by name; empty for other formats.
+    """
+
+    path: pathlib.Path
+    card: dict[str, Any]
+    classify: Callable[[np.ndarray], np.ndarray]
+    classify_files: Callable[[Sequence[bytes]], np.ndarray]
+    signatures: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_pixels(
+        cls, path: pathlib.Path, card: dict[str, Any], classify: Callable[[np.ndarray], np.ndarray]
+    ) -> "Artefact":
+        """Returns a model of pixels, for which files are decoded here."""
+        return cls(path, card, classify, lambda files: classify(decode_all(files, card)))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the probabilities."""
+        return tuple(self.card["class_names"])
+
+    def predict(self, files: Sequence[bytes]) -> tuple[np.ndarray, dict[int, str]]:
+        """Classifies whole image files.
+
+        Returns:
+            Probabilities, float32 (files, classes), NaN where a file cannot be decoded; and the
+            index of each such file -> why, as in "is no image".
+        """
+        probabilities = np.full((len(files), len(self.class_names)), np.nan, np.float32)
+        good: list[int] = list(range(len(files)))
+        bad: dict[int, str] = {}
+        while good:
+            try:
+                probabilities[good] = self.classify_files([files[index] for index in good])
+                break
+            except UndecodableError as error:
+                # Of very many not all are named at once.
+                bad |= {good[position]: reason for position, reason in error.reasons.items()}
+                good = [index for index in good if index not in bad]
+        return probabilities, dict(sorted(bad.items()))
+
+
+def decode_all(files: Sequence[bytes], card: Mapping[str, Any]) -> np.ndarray:
+    """Decodes image files to a model's input, float32 (files, size, size, 3) in 0..255.
+
+    Raises:
+        UndecodableError: If some cannot be decoded.
+    """
+    size, rule = card["input"]["image_size"], card["input"]["resize"]
+
+    def decode(content: bytes) -> np.ndarray | str:
+        try:
+            pixels = decode_and_resize(tf.constant(content), image_size=size, rule=rule)
+        except tf.errors.OpError as error:
+            return explain(content, str(error))
+        return np.asarray(pixels.numpy())
+
+    with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
+        decoded = list(pool.map(decode, files))
+    if reasons := {index: why for index, why in enumerate(decoded) if isinstance(why, str)}:
+        raise UndecodableError(reasons)
+    return np.stack(decoded)

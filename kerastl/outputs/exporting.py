@@ -1,0 +1,210 @@
+"""A version of a model for serving: each format is written, compared, and kept if it agrees."""
+
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerastl.config import Config
+from kerastl.data.pipeline import evaluation_dataset
+from kerastl.data.reading import reading_errors
+from kerastl.data.splits import Splits, spread
+from kerastl.errors import KerastlError, first_line
+from kerastl.export_formats import FORMATS
+from kerastl.model.build import LOGITS, POOLED
+from kerastl.outputs.card import model_card
+from kerastl.outputs.formats.interface import Exportable, format_module
+from kerastl.outputs.formats.savedmodel import write_card
+from kerastl.outputs.parity import ExportError, Reference, compare
+from kerastl.outputs.parity_rules import check_parity, format_table, summarize
+from kerastl.outputs.samples import write_samples
+from kerastl.progress import Progress, count_of
+from kerastl.settings import ImageSettings
+from kerastl.training.evaluate import Evaluation
+from kerastl.writing import explained, remove_leftovers, scratch_directory
+
+# Beside the models of a version: how each compares with the trained one.
+RESULTS = "export.json"
+# Training images from which the ranges of 8-bit numbers are taken.
+NUM_REPRESENTATIVE = 200
+_FIELD = "export_dir"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Exported:
+    """A version of a model.
+
+    Attributes:
+        path: Its directory.
+        formats: How each format compares with the trained model, as in `export.json`.
+    """
+
+    path: pathlib.Path
+    formats: dict[str, dict[str, Any]]
+
+
+def parity_sample(splits: Splits, parity_images: int) -> np.ndarray:
+    """Chooses the positions in the test split on which an export is compared; all for 0."""
+    count = len(splits.test)
+    return spread(count, parity_images or count)
+
+
+def export_checked(
+    classifier: keras.Model,
+    splits: Splits,
+    config: Config,
+    *,
+    metrics: Mapping[str, Any],
+    predictions: Evaluation,
+    progress: Progress,
+) -> Exported:
+    """Writes `EXPORT_DIR/<next integer>/` with every format that predicts what the model does.
+
+    All is written to a hidden directory beside the version, each format is opened in a fresh
+    process by the runtime that will serve it, and the version is moved into place whole, so that
+    a server that watches the directory never sees a part of it.
+
+    Args:
+        classifier: Model from images to logits.
+        splits: The images.
+        config: The settings of the run.
+        metrics: The content of `metrics.json`.
+        predictions: The trained model's for the test images of `parity_sample`.
+        progress: Gets a line for each format.
+
+    Raises:
+        KerastlError: If a format cannot be written or predicts something else. The others are
+            kept.
+    """
+    export_dir, source = pathlib.Path(config.export_dir), splits.source
+    chosen = splits.test[parity_sample(splits, config.parity_images)]
+    head = classifier.get_layer(LOGITS)
+    reference = Reference(
+        predictions,
+        source.class_names,
+        [source.examples[index] for index in chosen],
+        head=lambda features: tf.nn.softmax(head(features)).numpy(),
+    )
+    model = make_exportable(
+        classifier,
+        model_card(source, config, metrics),
+        draw_images=lambda: draw_images(splits, config, batch_size=config.batch_size),
+    )
+    results: dict[str, dict[str, Any]] = {}
+    failures: dict[str, str] = {}
+    version = None
+    remove_leftovers(export_dir)
+    with scratch_directory(export_dir, field=_FIELD) as scratch:
+        samples = scratch / "samples"
+        write_samples(samples, map(source.read, chosen), field=_FIELD)
+        for name in config.formats:
+            progress.status(f"Export: {name}, on {count_of(len(chosen), 'test image')}")
+            try:
+                path = _write(name, scratch / name, model)
+                found = compare(path, samples, reference)
+                check_parity(name, found, reference, max_accuracy_drop=config.max_accuracy_drop)
+                results[name] = summarize(name, found, reference, path)
+            except ExportError as error:
+                failures[name] = str(error)
+        if "savedmodel" in failures:
+            # Whatever is wrong may be wrong with the others, and a server could not load them.
+            results.clear()
+        if results:
+            written = _join(scratch, dict(model.card) | {"exports": results})
+            version = _move_into_place(written, export_dir)
+            for line in format_table(version, results, reference):
+                progress.line(line)
+    if failures or version is None:
+        raise _failed(config.export_dir, failures, version)
+    return Exported(version, results)
+
+
+def make_exportable(
+    classifier: keras.Model, card: Mapping[str, Any], *, draw_images: Callable[[], np.ndarray]
+) -> Exportable:
+    """Brings a classifier into the shapes that formats need; see `Exportable`."""
+    softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
+    return Exportable(
+        classifier=classifier,
+        pooled=keras.Model(classifier.input, classifier.get_layer(POOLED).output),
+        probabilities=keras.Model(classifier.input, {"probabilities": softmax(classifier.output)}),
+        card=card,
+        draw_images=draw_images,
+    )
+
+
+def draw_images(splits: Splits, images: ImageSettings, *, batch_size: int) -> np.ndarray:
+    """Draws training images of all classes alike, float32 (images, size, size, 3)."""
+    # Sorted, since the order of training is known to the run alone.
+    train = np.sort(splits.train)
+    labels = splits.source.labels[train]
+    # How many of its class come before each image.
+    turns = np.zeros(len(labels), np.int64)
+    for label in range(len(splits.source.class_names)):
+        turns[labels == label] = np.arange((labels == label).sum())
+    chosen = train[np.lexsort([labels, turns])[:NUM_REPRESENTATIVE]]
+    dataset = evaluation_dataset(splits.source, chosen, images, batch_size=batch_size)
+    with reading_errors():
+        return np.concatenate([pixels.numpy() for pixels, _ in dataset])
+
+
+def _write(name: str, directory: pathlib.Path, model: Exportable) -> pathlib.Path:
+    """Writes one format with its card to a directory of its own; returns what to open."""
+    with explained(directory.parents[1], field=_FIELD):
+        directory.mkdir()
+        path = directory / FORMATS[name].file
+        try:
+            format_module(name).write(model, path)
+        # Converters raise errors of all kinds; those of the disk and the data are not theirs.
+        except (OSError, tf.errors.OpError, KerastlError):
+            raise
+        except Exception as error:
+            raise ExportError(f"cannot be written ({first_line(error)})") from error
+        write_card(directory, model.card)
+    return path
+
+
+def _join(scratch: pathlib.Path, card: dict[str, Any]) -> pathlib.Path:
+    """Moves the formats that passed into one directory, with their results in card and file."""
+    joined = scratch / "version"
+    with explained(scratch.parent, field=_FIELD):
+        joined.mkdir()
+        for name in card["exports"]:
+            for path in (scratch / name).iterdir():
+                os.replace(path, joined / path.name)
+        write_card(joined, card)
+        text = json.dumps(card["exports"], indent=2) + "\n"
+        (joined / RESULTS).write_text(text, encoding="utf-8")
+    return joined
+
+
+def _move_into_place(written: pathlib.Path, export_dir: pathlib.Path) -> pathlib.Path:
+    version = 1 + max((int(name) for name in os.listdir(export_dir) if name.isdecimal()), default=0)
+    while True:
+        place = export_dir / str(version)
+        try:
+            # Refuses a directory that another run has filled meanwhile.
+            os.rename(written, place)
+        except OSError:
+            if not place.exists():
+                raise
+            version += 1
+        else:
+            return place
+
+
+def _failed(
+    export_dir: str, failures: Mapping[str, str], version: pathlib.Path | None
+) -> KerastlError:
+    reasons = "; ".join(f"{name} {reason}" for name, reason in failures.items())
+    kept = f"The other formats are in {version}" if version else "No export is left"
+    return KerastlError(
+        f"export_dir={export_dir!r}: {reasons}. {kept}; leave out of --format what cannot be "
+        "written, and report anything else with flags.txt."
+    )

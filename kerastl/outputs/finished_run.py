@@ -1,0 +1,83 @@
+"""Exports the model of a finished run, from what its directory holds."""
+
+import contextlib
+import csv
+import pathlib
+from collections.abc import Iterator
+
+from kerastl.config import Config
+from kerastl.data.opening import open_source
+from kerastl.data.pipeline import evaluation_dataset
+from kerastl.data.reading import reading_errors
+from kerastl.errors import KerastlError, first_line
+from kerastl.outputs import directories
+from kerastl.outputs.exporting import Exported, export_checked, parity_sample
+from kerastl.outputs.receipt import device_names
+from kerastl.outputs.run_directory import RunDirectory
+from kerastl.progress import Progress
+from kerastl.training.evaluate import evaluate
+
+
+def export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> Exported:
+    """Exports a finished run's model, as the run itself would have done.
+
+    Args:
+        run_dir: The run's directory.
+        config: Its settings from `finished_config`.
+        progress: Gets the lines of what is read and exported.
+
+    Raises:
+        KerastlError: If the data have changed, a file of the run is missing or damaged, or a
+            format does not pass.
+    """
+    record = RunDirectory(run_dir)
+    source = open_source(config, progress)
+    with _naming(run_dir, directories.RECEIPT):
+        receipt = record.read_receipt()
+        fingerprint, devices = receipt["data"]["fingerprint"], receipt["device"]
+    if source.fingerprint() != fingerprint:
+        raise KerastlError(
+            f"dataset={config.dataset!r}: is not what it was when {run_dir} was made, so its "
+            "predictions cannot be compared. Restore the data, or run again."
+        )
+    with _naming(run_dir, directories.METRICS):
+        metrics = record.read_metrics()
+        num_tested = metrics["test"]["num_images"]
+    with _naming(run_dir, directories.SPLITS):
+        splits = record.read_splits(source)
+        if len(splits.test) != num_tested:
+            raise ValueError(
+                f"{len(splits.test)} test images, {num_tested} in {directories.METRICS}"
+            )
+    with _naming(run_dir, directories.MODEL):
+        classifier = record.load_model()
+    sample = parity_sample(splits, config.parity_images)
+    with reading_errors():
+        # Those of the run, unless they were rounded or another kind of processor made them.
+        if config.is_exact and devices == device_names():
+            with _naming(run_dir, directories.PREDICTIONS):
+                predictions = record.read_predictions(splits).of(sample)
+        else:
+            chosen = splits.test[sample]
+            dataset = evaluation_dataset(source, chosen, config, batch_size=config.batch_size)
+            predictions = evaluate(classifier, dataset, source.labels[chosen])
+        return export_checked(
+            classifier,
+            splits,
+            config,
+            metrics=metrics,
+            predictions=predictions,
+            progress=progress,
+        )
+
+
+@contextlib.contextmanager
+def _naming(run_dir: pathlib.Path, name: str) -> Iterator[None]:
+    """Turns what goes wrong with a file of a run into one line that names it."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, IndexError, TypeError, csv.Error) as error:
+        raise KerastlError(
+            f"run={str(run_dir)!r}: {name} is missing or damaged ({first_line(error)}). Restore "
+            "it, or run again."
+        ) from error

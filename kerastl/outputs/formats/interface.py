@@ -1,0 +1,50 @@
+"""What the module of a format provides, and what it is given to write."""
+
+import dataclasses
+import importlib
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from kerastl.outputs.artefact import Artefact
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Exportable:
+    """A trained model in the shapes that formats need; its fields are Keras models.
+
+    Attributes:
+        classifier: From pixels in 0..255, float32 (batch, size, size, 3), to logits.
+        pooled: From the same to the pooled features below the head.
+        probabilities: From the same to `{"probabilities": float32 (batch, classes)}`.
+        card: The content of `model_card.json`.
+        draw_images: Returns pixels of training images of all classes, float32 (images, size,
+            size, 3), from which the ranges of 8-bit numbers are taken.
+    """
+
+    classifier: Any
+    pooled: Any
+    probabilities: Any
+    card: Mapping[str, Any]
+    draw_images: Callable[[], np.ndarray]
+
+
+class FormatModule(Protocol):
+    """The two functions of a module in this package.
+
+    Keras is only imported at the top of a module whose format needs it to be opened: where other
+    formats are served, its import would be half of the start.
+    """
+
+    def write(self, model: Exportable, path: pathlib.Path) -> None:
+        """Writes a model to a file, or to a directory that is not there yet."""
+
+    def open(self, path: pathlib.Path, card: dict[str, Any]) -> Artefact:
+        """Opens what was written, with the runtime that serves it."""
+
+
+def format_module(name: str) -> FormatModule:
+    """Imports the module of a format, whose packages may not be installed."""
+    return cast(FormatModule, importlib.import_module(f"kerastl.outputs.formats.{name}"))

@@ -1,0 +1,30 @@
+"""Keras's own file, which `keras.saving.load_model` opens without this package."""
+
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerastl.outputs.artefact import Artefact
+from kerastl.outputs.formats.interface import Exportable
+
+
+def write(model: Exportable, path: pathlib.Path) -> None:
+    """Writes the model from pixels to logits."""
+    model.classifier.save(path)
+
+
+def open(path: pathlib.Path, card: dict[str, Any]) -> Artefact:
+    """Opens a `.keras` file with Keras alone."""
+    classifier = keras.saving.load_model(path)
+    call = tf.function(
+        lambda images: tf.nn.softmax(classifier(images, training=False)),
+        # Batches of all sizes share one trace.
+        input_signature=[tf.TensorSpec([None, *classifier.input.shape[1:]], tf.float32)],
+        autograph=False,
+    )
+    return Artefact.from_pixels(
+        path, card, lambda images: np.asarray(call(tf.constant(images)).numpy())
+    )

@@ -1,0 +1,53 @@
+"""LiteRT, once TensorFlow Lite, in float32."""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import interpreter
+
+from kerastl import environment
+from kerastl.outputs.artefact import CORES, Artefact
+from kerastl.outputs.formats.interface import Exportable
+
+
+def write(model: Exportable, path: pathlib.Path) -> None:
+    """Writes a model of one image, unless its input is resized, in float32."""
+    with environment.quiet():
+        model.probabilities.export(path, format="litert", verbose=False)
+
+
+def open(path: pathlib.Path, card: dict[str, Any]) -> Artefact:
+    """Opens a `.tflite` file of float32 or 8-bit numbers with ai-edge-litert."""
+    model = interpreter.Interpreter(str(path), num_threads=CORES)
+    with environment.quiet():
+        # The first time it prints what it computes with.
+        model.allocate_tensors()
+    input_, output = model.get_input_details()[0], model.get_output_details()[0]
+
+    def classify(images: np.ndarray) -> np.ndarray:
+        model.resize_tensor_input(input_["index"], images.shape)
+        model.allocate_tensors()
+        model.set_tensor(input_["index"], _quantize(images, input_))
+        model.invoke()
+        return _dequantize(model.get_tensor(output["index"]), output)
+
+    return Artefact.from_pixels(path, card, classify)
+
+
+def _quantize(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
+    """Rounds to the values of an 8-bit tensor, by its own scale and zero."""
+    # https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/quantization_spec
+    if tensor["dtype"] == np.float32:
+        return values
+    scale, zero = tensor["quantization"]
+    limits = np.iinfo(tensor["dtype"])
+    rounded = np.clip(np.round(values / scale + zero), limits.min, limits.max)
+    return np.asarray(rounded, tensor["dtype"])
+
+
+def _dequantize(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
+    if tensor["dtype"] == np.float32:
+        return values
+    scale, zero = tensor["quantization"]
+    return np.asarray((values.astype(np.float32) - zero) * scale, np.float32)

@@ -1,0 +1,62 @@
+"""ONNX in float32."""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from kerastl import environment
+from kerastl.outputs.artefact import Artefact
+from kerastl.outputs.formats.interface import Exportable
+
+# ONNX Runtime's lowest level of logging: it raises its errors too.
+_FATAL = 4
+
+
+def write(model: Exportable, path: pathlib.Path) -> None:
+    """Writes a model of batches of any size.
+
+    Raises:
+        onnx.checker.ValidationError: If an operation of the network has no counterpart.
+    """
+    # A machine that only opens such files needs neither.
+    import keras  # noqa: PLC0415
+    import onnx  # noqa: PLC0415
+
+    def with_constants(layer: Any, *inputs: Any, **named: Any) -> Any:
+        """Divides by NumPy arrays: a layer's tensors would become inputs of the file."""
+        if not isinstance(layer, keras.layers.Normalization):
+            return layer(*inputs, **named)
+        deviation = np.maximum(np.sqrt(np.asarray(layer.variance)), keras.backend.epsilon())
+        return (inputs[0] - np.asarray(layer.mean)) / deviation
+
+    constant = keras.models.clone_model(
+        model.probabilities,
+        clone_function=lambda layer: layer,  # The same layers, so the same weights.
+        call_function=with_constants,
+        recursive=True,
+    )
+    # Keras takes the input from a call.
+    constant(np.zeros([1, *constant.input.shape[1:]], np.float32))
+    with environment.quiet():
+        constant.export(path, format="onnx", verbose=False)
+    # The converter leaves in what it does not know.
+    onnx.checker.check_model(str(path))
+
+
+def open(path: pathlib.Path, card: dict[str, Any]) -> Artefact:
+    """Opens an `.onnx` file with ONNX Runtime."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _FATAL
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=onnxruntime.get_available_providers()
+        )
+    except Exception as error:
+        # Its own errors have no class in common.
+        raise ValueError(str(error)) from error
+    name = session.get_inputs()[0].name
+    return Artefact.from_pixels(
+        path, card, lambda images: np.asarray(session.run(None, {name: images})[0])
+    )

@@ -1,0 +1,249 @@
+"""The files of a run: each is written whole or not at all, and read back here."""
+
+import csv
+import dataclasses
+import json
+import pathlib
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerastl.config import Config
+from kerastl.data.source import Finding, Source
+from kerastl.data.splits import Splits
+from kerastl.outputs import directories
+from kerastl.outputs.receipt import describe_machine
+from kerastl.training.checks import Check
+from kerastl.training.evaluate import Evaluation
+from kerastl.training.fit import EpochRow
+from kerastl.writing import csv_text, explained, remove_leftovers, replace_text, replacing
+
+# The flag that all of it is written below.
+_FIELD = "run_dir"
+# Column of a row's first probability in `predictions.csv`.
+_FIRST_PROBABILITY = 3
+
+
+class RunDirectory:
+    """A run's directory, whose files each appear whole or not at all.
+
+    `receipt.json` is built up by `begin`, `add_check`, `add_seconds` and `add_export`; it can be
+    written at any time, so that a run that fails or is stopped reports what it had done.
+
+    Attributes:
+        path: The directory, which exists.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self._started = time.monotonic()
+        self._tensorboard: tf.summary.SummaryWriter | None = None
+        self._history: list[EpochRow] = []
+        self._checks: list[Check] = []
+        self._receipt: dict[str, Any] = {}
+        self._seconds: dict[str, float] = {}
+
+    def begin(
+        self, config: Config, splits: Splits, *, weights_fingerprint: str, started: float
+    ) -> None:
+        """Writes what is known before training: flags, splits and what the audit found.
+
+        Args:
+            config: The settings; `--flagfile=RUN_DIR/flags.txt` repeats the run.
+            splits: The images.
+            weights_fingerprint: Hash of the backbone's weights.
+            started: When the run started, in seconds of `time.monotonic`.
+        """
+        source = splits.source
+        remove_leftovers(self.path)
+        self._started = started
+        self._receipt = {
+            "data": {"name": source.name, "fingerprint": source.fingerprint()},
+            "weights": {"name": config.weights, "fingerprint": weights_fingerprint},
+            "seed": config.seed,
+        }
+        self._write(directories.FLAGS, "".join(f"{line}\n" for line in config.to_flags()))
+        self.write_splits(splits)
+        if source.findings:
+            header = [field.name for field in dataclasses.fields(Finding)]
+            rows = map(dataclasses.astuple, source.findings)
+            self._write_csv(directories.AUDIT, header, rows)
+
+    def write_splits(self, splits: Splits) -> None:
+        """Writes which split each image is in, in the source's order."""
+        source = splits.source
+        split_names = np.full(len(source), "", dtype="<U10")
+        for name, indices in splits.items():
+            split_names[indices] = name
+        rows = (
+            (source.examples[index], source.class_names[source.labels[index]], split_names[index])
+            for index in range(len(source))
+        )
+        self._write_csv(directories.SPLITS, ("example", "class_name", "split"), rows)
+
+    def read_splits(self, source: Source) -> Splits:
+        """Reads the splits of a finished run back, each in the order of the source.
+
+        Raises:
+            ValueError: If they are of other images.
+        """
+        path = self.path / directories.SPLITS
+        with path.open(encoding="utf-8", newline="") as file:
+            # By their position: one name may stand for several images.
+            rows = [(row["example"], row["split"]) for row in csv.DictReader(file)]
+        if [example for example, _ in rows] != list(source.examples):
+            raise ValueError(f"{path} does not list the images of {source.name}")
+        names = np.array([split for _, split in rows])
+        fields = [field.name for field in dataclasses.fields(Splits) if field.name != "source"]
+        return Splits(source, **{name: np.flatnonzero(names == name) for name in fields})
+
+    def write_label_issues(
+        self, splits: Splits, issues: np.ndarray, probabilities: np.ndarray
+    ) -> None:
+        """Writes training images whose label is not the likeliest, the least likely first.
+
+        Args:
+            splits: The images.
+            issues: Positions in `splits.train`, in the order of the rows.
+            probabilities: Of each training image and class.
+        """
+        source = splits.source
+        rows = (
+            (
+                source.examples[splits.train[position]],
+                source.class_names[source.labels[splits.train[position]]],
+                f"{probabilities[position, source.labels[splits.train[position]]]:.4f}",
+                source.class_names[probabilities[position].argmax()],
+                f"{probabilities[position].max():.4f}",
+            )
+            for position in issues
+        )
+        header = ("example", "class_name", "probability", "likelier", "its_probability")
+        self._write_csv(directories.LABEL_ISSUES, header, rows)
+
+    def add_epoch(self, row: EpochRow) -> None:
+        """Adds an epoch to `history.csv` and to the curves in `tensorboard/`."""
+        self._history.append(row)
+        names = [field.name for field in dataclasses.fields(EpochRow)]
+        self._write_csv(directories.HISTORY, names, map(dataclasses.astuple, self._history))
+        with explained(self.path, field=_FIELD):
+            if self._tensorboard is None:
+                folder = str(self.path / directories.TENSORBOARD)
+                self._tensorboard = tf.summary.create_file_writer(folder)
+            with self._tensorboard.as_default(step=len(self._history)):
+                for name in ("learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"):
+                    tf.summary.scalar(name, getattr(row, name))
+            self._tensorboard.flush()
+
+    def save_checkpoint(self, classifier: keras.Model) -> None:
+        """Writes the best model so far to `checkpoints/best.keras`.
+
+        A whole model can be loaded and trained further without its run, and Keras writes it by
+        way of memory: HDF5 itself ends the process when its disk is full.
+        """
+        path = self.path / directories.CHECKPOINT
+        with explained(self.path, field=_FIELD):
+            path.parent.mkdir(exist_ok=True)
+        with replacing(path, field=_FIELD) as temporary:
+            classifier.save(temporary)
+
+    def save_model(self, classifier: keras.Model, card: Mapping[str, Any]) -> None:
+        """Writes `model.keras`, which plain Keras loads, and the card that describes it."""
+        self._write_json(directories.CARD, card)
+        with replacing(self.path / directories.MODEL, field=_FIELD) as temporary:
+            classifier.save(temporary)
+
+    def load_model(self) -> keras.Model:
+        """Loads the classifier of a finished run."""
+        return keras.saving.load_model(self.path / directories.MODEL)
+
+    def write_predictions(self, splits: Splits, evaluation: Evaluation) -> None:
+        """Writes each test image with its probabilities, to all their digits."""
+        source, names = splits.source, splits.source.class_names
+        rows = (
+            (
+                source.examples[index],
+                names[label],
+                names[predicted],
+                *(np.format_float_scientific(value, unique=True) for value in probabilities),
+            )
+            for index, label, predicted, probabilities in zip(
+                splits.test,
+                evaluation.labels,
+                evaluation.predicted,
+                evaluation.probabilities,
+                strict=True,
+            )
+        )
+        header = ("example", "class_name", "predicted", *names)
+        self._write_csv(directories.PREDICTIONS, header, rows)
+
+    def read_predictions(self, splits: Splits) -> Evaluation:
+        """Reads what `write_predictions` wrote of the same splits.
+
+        Raises:
+            ValueError: If it is of others, or damaged.
+        """
+        path, names = self.path / directories.PREDICTIONS, splits.source.class_names
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        columns = [header.index(name, _FIRST_PROBABILITY) for name in names]
+        if [row[0] for row in rows] != [splits.source.examples[index] for index in splits.test]:
+            raise ValueError(f"{path} does not list the test images")
+        probabilities = np.array([[row[column] for column in columns] for row in rows], np.float32)
+        labels = splits.source.labels[splits.test]
+        with np.errstate(divide="ignore"):
+            losses = -np.log(probabilities[np.arange(len(labels)), labels].astype(np.float64))
+        return Evaluation(labels, probabilities, losses)
+
+    def add_check(self, check: Check) -> None:
+        """Adds a check to the receipt."""
+        self._checks.append(check)
+
+    def add_seconds(self, seconds: Mapping[str, float]) -> None:
+        """Adds the time that parts of the run took to the receipt."""
+        self._seconds |= seconds
+
+    def add_export(self, path: pathlib.Path, formats: Mapping[str, Any]) -> None:
+        """Adds an exported version, and how its formats compare, to the receipt."""
+        self._receipt["export"] = {"path": str(path), "formats": formats}
+
+    @property
+    def seconds(self) -> float:
+        """Time since the run started."""
+        return time.monotonic() - self._started
+
+    def write_receipt(self) -> None:
+        """Writes `receipt.json`: what the results came from, and the time until now."""
+        seconds = {"seconds": self._seconds | {"all": self.seconds}}
+        checks = {"checks": [dataclasses.asdict(check) for check in self._checks]}
+        self._write_json(directories.RECEIPT, describe_machine() | self._receipt | seconds | checks)
+
+    def read_receipt(self) -> dict[str, Any]:
+        """Reads `receipt.json`."""
+        return self._read_json(directories.RECEIPT)
+
+    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
+        """Writes `metrics.json`, whose presence marks the run as finished."""
+        self._write_json(directories.METRICS, metrics)
+
+    def read_metrics(self) -> dict[str, Any]:
+        """Reads `metrics.json`."""
+        return self._read_json(directories.METRICS)
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.path / name).read_text("utf-8"))
+        return content
+
+    def _write_json(self, name: str, value: object) -> None:
+        self._write(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def _write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        self._write(name, csv_text(header, rows))
+
+    def _write(self, name: str, text: str) -> None:
+        replace_text(self.path / name, text, field=_FIELD)

@@ -1,0 +1,110 @@
+"""What an exported model predicts for a sample of image files, and how long it takes."""
+
+import pathlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kerastl.data.images import decode, smallest_side
+from kerastl.data.reading import untuned
+from kerastl.data.splits import spread
+from kerastl.outputs.artefact import Artefact, decode_all
+from kerastl.outputs.opening import open_artefact
+from kerastl.writing import explained
+
+_BATCH_SIZE = 32
+# Batch sizes that are timed, and how often each.
+TIMED = {1: 20, 32: 4}
+# Files that are sent through the other signatures of a SavedModel, one by one.
+_SENT_AS_PIXELS = 64
+_FILES, _PREDICTIONS = "files.tfrecord", "predictions.npz"
+
+
+def write_samples(folder: pathlib.Path, files: Iterable[bytes], *, field: str) -> None:
+    """Writes image files to a new folder, for `predict_samples`.
+
+    Raises:
+        KerastlError: If the disk does not take them.
+    """
+    with explained(folder, field=field):
+        folder.mkdir()
+        writer = tf.io.TFRecordWriter(str(folder / _FILES))
+    for content in files:
+        with explained(folder, field=field):
+            writer.write(content)
+    with explained(folder, field=field):
+        writer.close()
+
+
+def predict_samples(model: pathlib.Path, folder: pathlib.Path) -> None:
+    """Writes a model's predictions for the files of `write_samples`, for `read_predictions`."""
+    artefact = open_artefact(model)
+    dataset = untuned(tf.data.TFRecordDataset(str(folder / _FILES)))
+    batches = [
+        artefact.predict(batch.tolist())[0]
+        for batch in dataset.batch(_BATCH_SIZE).as_numpy_iterator()
+    ]
+    first = decode_all(list(dataset.take(_BATCH_SIZE).as_numpy_iterator()), artefact.card)
+    np.savez(
+        folder / _PREDICTIONS,
+        probabilities=np.concatenate(batches),
+        names=np.array(artefact.class_names),
+        milliseconds=[
+            _milliseconds(artefact.classify, np.resize(first, (size, *first.shape[1:])), times)
+            for size, times in TIMED.items()
+        ],
+        **_predict_by_signatures(artefact, dataset, sum(map(len, batches))),
+    )
+
+
+def read_predictions(folder: pathlib.Path) -> dict[str, np.ndarray]:
+    """Reads the arrays that `predict_samples` wrote."""
+    with np.load(folder / _PREDICTIONS) as arrays:
+        return dict(arrays)
+
+
+def _milliseconds(
+    classify: Callable[[np.ndarray], np.ndarray], images: np.ndarray, times: int
+) -> float:
+    """Measures what an image takes from pixels to probabilities, the median of some batches."""
+    classify(images)
+    seconds = []
+    for _ in range(times):
+        started = time.perf_counter()
+        classify(images)
+        seconds.append(time.perf_counter() - started)
+    return 1000 * float(np.median(seconds)) / len(images)
+
+
+def _predict_by_signatures(
+    artefact: Artefact, files: tf.data.Dataset, count: int
+) -> dict[str, Any]:
+    """Returns outputs of a SavedModel that `Artefact.predict` leaves out; else empty arrays."""
+    sample: Sequence[int] = []
+    named, confidence, of_pixels, of_logits, features = [], [], [], [], []
+    if signatures := artefact.signatures:
+        sample = spread(count, _SENT_AS_PIXELS).tolist()
+        # The pixels that files are decoded to on their way into the network.
+        side = smallest_side(artefact.card["input"]["image_size"])
+        chosen = set(sample)
+        for number, content in files.enumerate():
+            if int(number) not in chosen:
+                continue
+            outputs = signatures["serving_default"](image_bytes=content[tf.newaxis])
+            named.append(outputs["class_name"].numpy()[0].decode())
+            confidence.append(outputs["confidence"].numpy()[0])
+            of_logits.append(tf.nn.softmax(outputs["logits"]).numpy()[0])
+            features.append(signatures["features"](image_bytes=content[tf.newaxis])["features"][0])
+            pixels = decode(content, smallest_side=side)[tf.newaxis]
+            of_pixels.append(signatures["images"](images=pixels)["probabilities"].numpy()[0])
+    return {
+        "sample": np.array(sample, int),
+        "named": np.array(named, str),
+        "confidence": np.array(confidence, np.float32),
+        "of_pixels": np.array(of_pixels, np.float32),
+        "of_logits": np.array(of_logits, np.float32),
+        "features": np.array(features, np.float32),
+    }

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from kerastl.outputs.parity import Comparison, ExportError, Reference
+from kerastl.outputs.parity_rules import check_parity
+from kerastl.training.evaluate import Evaluation
+
+
+@pytest.mark.parametrize(
+    ("name", "difference", "accuracy", "is_right"),
+    [
+        ("savedmodel", 0.99e-4, 1.0, True),
+        ("savedmodel", 1.01e-4, 1.0, False),
+        ("savedmodel", np.nan, 1.0, False),
+        ("onnx", 1.01e-4, 1.0, False),
+        ("litert", 0.99e-3, 1.0, True),
+        ("litert", 1.01e-3, 1.0, False),
+        ("litert_int8", 0.5, 0.75, True),
+        ("litert_int8", 0.0, 0.5, False),
+        ("litert_int8", np.nan, 1.0, False),
+    ],
+)
+def test_each_format_has_its_own_measure(name, difference, accuracy, is_right):
+    labels = np.array([0, 1, 2, 0])
+    right = np.eye(3, dtype=np.float32)[labels]
+    exported = right.copy()
+    num_wrong = round(4 * (1 - accuracy))
+    exported[:num_wrong] = np.roll(right, 1, axis=1)[:num_wrong]
+    differences = np.array([0, difference, 0, 0], np.float32)
+
+    def check():
+        check_parity(
+            name,
+            Comparison(exported, differences, {1: 1.0, 32: 1.0}),
+            Reference(Evaluation(labels, right, np.zeros(4)), ("x", "y", "z"), "abcd", np.asarray),
+            max_accuracy_drop=0.25,
+        )
+
+    if is_right:
+        check()
+    else:
+        with pytest.raises(ExportError, match="does not predict what the trained model does"):
+            check()
