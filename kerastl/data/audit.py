@@ -15,6 +15,7 @@ from kerastl.data.duplicates import (
     find_near_duplicates,
     join_groups,
 )
+from kerastl.data.file_formats import FORMATS
 from kerastl.data.inspection import Inspection, inspect
 from kerastl.data.source import Finding, Source
 from kerastl.errors import UsageError, bad_value
@@ -23,14 +24,7 @@ from kerastl.settings import DataSettings
 
 # Unusable files that an error names; all of them are printed.
 _MAX_NAMED = 3
-# Endings of each kind of file; in any case of letters.
-_ENDINGS = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
-    "GIF": (".gif",),
-    "BMP": (".bmp", ".dib"),
-    "WebP": (".webp",),
-}
+_ENDINGS = {one.name: one.endings for one in FORMATS}
 # A size or shape is unusual that differs from the median by such a factor, and whose logarithm is
 # so many times as far from it as that of the median image: data may have no usual size.
 _FAR_SIZE = 3.0

@@ -1,10 +1,10 @@
-"""The forms of BMP that there are: palettes, masks and alpha."""
+"""The forms of BMP: palettes, masks and alpha."""
 
 import tensorflow as tf
 
-from kerastl.data.kinds import UNKNOWN
+from kerastl.data.file_formats import UNKNOWN
 
-# Where a BMP says what its pixels are, https://learn.microsoft.com/windows/win32/gdi/bitmap-storage
+# Where a BMP describes its pixels, https://learn.microsoft.com/windows/win32/gdi/bitmap-storage
 # and .../wingdi/ns-wingdi-bitmapv4header
 _FILE_HEADER = 14
 _BITS = 28
@@ -20,7 +20,7 @@ _ALPHA = b"\0\0\0\xff"
 
 
 def decode_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Decodes a BMP, whose pixels of one byte are places in the palette before them."""
+    """Decodes a BMP, whose pixels of one byte are positions in the palette before them."""
     image = tf.io.decode_bmp(image_bytes)
     content = tf.strings.join([image_bytes, "\0" * _PALETTE])
 
@@ -28,8 +28,8 @@ def decode_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
         size = tf.io.decode_raw(tf.strings.substr(content, _FILE_HEADER, 4), tf.int32)[0]
         start = tf.clip_by_value(_FILE_HEADER + size, 0, tf.strings.length(image_bytes))
         palette = tf.io.decode_raw(tf.strings.substr(content, start, _PALETTE), tf.uint8)
-        colours = tf.reshape(palette, [-1, 4])[:, 2::-1]  # Blue comes first.
-        return tf.gather(colours, tf.cast(image[..., 0], tf.int32))
+        colors = tf.reshape(palette, [-1, 4])[:, 2::-1]  # Blue comes first.
+        return tf.gather(colors, tf.cast(image[..., 0], tf.int32))
 
     header, compression = (
         tf.io.decode_raw(tf.strings.substr(content, place, 4), tf.int32)[0]
@@ -51,17 +51,17 @@ def decode_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
         )
 
 
-def explain_bmp(content: bytes) -> str:
-    """Says which form of BMP it is that TensorFlow does not read; empty for one that it does."""
+def unsupported_form(content: bytes) -> str:
+    """Names the form of a BMP that TensorFlow does not read; empty for one that it does."""
     header, bits, compression = (
         int.from_bytes(content[place : place + size], "little")
         for place, size in ((_FILE_HEADER, 4), (_BITS, 2), (_COMPRESSION, 4))
     )
     if header < _HEADER:
-        return "with OS/2's header"
+        return "with an OS/2 header"
     if bits in (1, 4, 16):
-        return f"of {bits} bits a pixel"
+        return f"of {bits} bits per pixel"
     if compression not in (_PLAIN, _MASKED):
         return "with compression"
     masks = content[_MASKS : _MASKS + len(_BGR)]
-    return "with its colours in another order" if compression and masks != _BGR else ""
+    return "with its colors in another order" if compression and masks != _BGR else ""

@@ -1,49 +1,33 @@
-"""What a photo's Exif data say of the way up, and turning it so."""
+"""The orientation in a photo's Exif data, and how a photo is turned upright."""
 
 import tensorflow as tf
 
-# What stands before Exif's data in a file of each kind: in JPEG
-# https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E (4.5.4), in PNG
-# https://www.w3.org/TR/png-3/#eXIf, and in WebP (four bytes of length follow)
-# https://developers.google.com/speed/webp/docs/riff_container#metadata
-IN_JPEG = b"Exif\0\0"
-IN_PNG = b"eXIf"
-_IN_WEBP = b"EXIF"
-# Exif's tag of the orientation (4.6.5 of the first).
+# Exif's tag of the orientation, and its largest value,
+# https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E (4.6.5)
 _ORIENTATION_TAG = 0x0112
-# No segment of a JPEG is larger; those of a colour profile may stand before Exif's.
-_BYTES = 1 << 16
-SEARCHED = 1 << 20
+_LAST_ORIENTATION = 8
+# No Exif data are larger: they fit a segment of a JPEG.
+MAX_BYTES = 1 << 16
 
 
 def around(content: tf.Tensor, marker: bytes) -> list[tf.Tensor]:
-    """Gives the bytes before the first `marker`, all where there is none, and those behind it."""
-    # What tf.strings.split is made of, without its ragged tensors: a small image takes less time
-    # than the nodes of this graph.
+    """Splits bytes at the first `marker`: those before it, all if there is none, and the rest."""
+    # The operation behind tf.strings.split, without its ragged tensors: a small image takes less
+    # time than the nodes of this graph.
     parts = tf.raw_ops.StringSplitV2(input=tf.reshape(content, [1]), sep=marker, maxsplit=1).values
     both = tf.concat([parts, [b""]], axis=0)
     return [both[0], both[1]]
 
 
 def behind(content: tf.Tensor, marker: bytes) -> tf.Tensor:
-    """Gives the bytes behind the first `marker`, nothing where there is none."""
+    """Returns the bytes after the first `marker`, nothing if there is none."""
     return around(content, marker)[1]
 
 
-def of_webp(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Gives a WebP file's Exif data, and what follows them; nothing where it has none."""
-    # The length of the chunk comes first; some programs put JPEG's marker in too.
-    chunk = tf.strings.join([behind(image_bytes, _IN_WEBP), "\0" * 16])
-    data = tf.strings.substr(chunk, 4, _BYTES)
-    size = len(IN_JPEG)
-    is_marked = tf.equal(tf.strings.substr(data, 0, size), IN_JPEG)
-    return tf.strings.substr(data, tf.where(is_marked, size, 0), _BYTES)
-
-
 def orientation(data: tf.Tensor) -> tf.Tensor:
-    """Reads the orientation from Exif's data, 1 to 8; 1, upright, where there is none.
+    """Reads the orientation from Exif's data, 1 to 8; 1, upright, if there is none.
 
-    The data are a TIFF header and entries, maybe with more behind them: a scalar string.
+    The data are a TIFF header and entries, possibly followed by more: a scalar string.
     """
     is_exif = tf.reduce_any(tf.equal(tf.strings.substr(data, 0, 2), ["II", "MM"]))
     return tf.cond(is_exif, lambda: _orientation_of_exif(data), lambda: 1)
@@ -53,8 +37,8 @@ def _orientation_of_exif(data: tf.Tensor) -> tf.Tensor:
     entries, size = 64, 12  # An entry has its tag, type, count and value.
     length = 2 + entries * size
     is_little = tf.equal(tf.strings.substr(data, 0, 1), "I")
-    # So that looking behind the end finds zeros.
-    data = tf.strings.join([tf.strings.substr(data, 0, _BYTES), "\0" * length])
+    # So that reading past the end gives zeros.
+    data = tf.strings.join([tf.strings.substr(data, 0, MAX_BYTES), "\0" * length])
 
     def bytes_at(place: tf.Tensor, count: int) -> tf.Tensor:
         part = tf.strings.substr(data, place, count)
@@ -74,7 +58,7 @@ def _orientation_of_exif(data: tf.Tensor) -> tf.Tensor:
     is_long = tf.equal(numbers(rows[:, 2:4]), 4)
     values = tf.where(is_long, numbers(rows[:, 8:12]), numbers(rows[:, 8:10]))
     value = tf.reduce_max(tf.where(is_tag, values, 0))
-    return tf.where((value >= 1) & (value <= 8), value, 1)  # noqa: PLR2004
+    return tf.where((value >= 1) & (value <= _LAST_ORIENTATION), value, 1)
 
 
 def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:

@@ -2,27 +2,28 @@
 
 import tensorflow as tf
 
-from kerastl.data.kinds import MAX_PIXELS, TOO_LARGE
+from kerastl.data.file_formats import MAX_PIXELS, TOO_LARGE
 
-# A GIF's header without its colours, its blocks, and most parts of one frame that are walked
-# through, 16 MB as they are written, https://www.w3.org/Graphics/GIF/spec-gif89a.txt
+# A GIF's header without its colors, the flag of a table of colors, its blocks, and the most parts
+# of one frame that are read, 16 MB as they are usually written, https://www.w3.org/Graphics/GIF/spec-gif89a.txt
 _HEADER = 13
+_HAS_COLORS = 1 << 7
 _EXTENSION, _FRAME = 0x21, 0x2C
 _PARTS = 1 << 16
 
 
 def first_frame(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Cuts a GIF behind its first frame, of which TensorFlow would decode all others too.
+    """Cuts a GIF after its first frame, as TensorFlow would decode all others too.
 
     A frame has a size of its own, which is checked here.
     """
     data = tf.cast(tf.io.decode_raw(image_bytes, tf.uint8), tf.int32)
-    # So that looking behind the end finds zeros.
+    # So that reading past the end gives zeros.
     end = tf.size(data)
     data = tf.concat([data, tf.zeros([_HEADER], tf.int32)], axis=0)
 
-    def colours_of(flags: tf.Tensor) -> tf.Tensor:
-        return tf.where(flags >= 128, 3 * 2 ** (flags % 8 + 1), 0)  # noqa: PLR2004
+    def bytes_of_colors(flags: tf.Tensor) -> tf.Tensor:
+        return tf.where(flags >= _HAS_COLORS, 3 * 2 ** (flags % 8 + 1), 0)
 
     def walk(
         place: tf.Tensor, within: tf.Tensor, frame: tf.Tensor
@@ -33,9 +34,9 @@ def first_frame(image_bytes: tf.Tensor) -> tf.Tensor:
         is_frame = tf.equal(value, _FRAME)
         start = data[place : place + 10]
         start = tf.pad(start, [[0, 10 - tf.size(start)]])
-        # What is neither is the end, or damage that the decoder will find.
+        # Anything else is the end, or damage that the decoder will find.
         if_block = tf.where(is_frame | tf.equal(value, _EXTENSION), value, -1)
-        length = tf.where(is_frame, 11 + colours_of(start[9]), 2)
+        length = tf.where(is_frame, 11 + bytes_of_colors(start[9]), 2)
         at_start = tf.equal(within, 0)
         is_first = at_start & is_frame
         return (
@@ -47,7 +48,7 @@ def first_frame(image_bytes: tf.Tensor) -> tf.Tensor:
     place, _, frame = tf.while_loop(
         lambda place, within, _: (place < end) & (within >= 0),
         walk,
-        (tf.minimum(_HEADER + colours_of(data[10]), end), 0, tf.zeros([4], tf.int32)),
+        (tf.minimum(_HEADER + bytes_of_colors(data[10]), end), 0, tf.zeros([4], tf.int32)),
         maximum_iterations=_PARTS,
     )
     pixels = (frame[0] + 256 * frame[1]) * (frame[2] + 256 * frame[3])

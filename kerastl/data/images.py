@@ -6,55 +6,55 @@ all call it, so the served model sees the pixels that the trained one saw.
 
 import functools
 import pathlib
+import re
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
-from kerastl.data import bmp, exif, gif, kinds
-from kerastl.data.bmp import decode_bmp
-from kerastl.data.gif import first_frame
-from kerastl.data.kinds import HEAD, MAX_PIXELS, TOO_LARGE, UNKNOWN, count_pixels
+from kerastl.data import bmp, exif, file_formats, gif, jpeg, webp
+from kerastl.data.file_formats import (
+    BMP,
+    FORMATS,
+    GIF,
+    HEAD,
+    JPEG,
+    MAX_PIXELS,
+    PNG,
+    TOO_LARGE,
+    UNKNOWN,
+    WEBP,
+    FileFormat,
+    find_format,
+)
 
-# What decodes, as files: what was decoded is known by what these hold.
+# The decoder's files: a decoded image is identified by their contents.
 SOURCES = tuple(
-    pathlib.Path(path)
-    for path in (bmp.__file__, exif.__file__, gif.__file__, kinds.__file__, __file__)
+    pathlib.Path(str(path))
+    for path in (
+        *(module.__file__ for module in (bmp, exif, file_formats, gif, jpeg, webp)),
+        __file__,
+    )
 )
 
 # What shows through transparent pixels. White is what browsers and printed pages show.
 BACKGROUND = 255
-
-# Where a WebP file's flags stand, and two of them,
-# https://developers.google.com/speed/webp/docs/riff_container#extended_file_format
-_WEBP_FLAGS = 20
-_WEBP_ANIMATION = 0x02
-_WEBP_ALPHA = 0x10
-
-
-# JPEGs of more pixels are decoded at a half, a quarter or an eighth of their size in any case.
-MAX_JPEG_PIXELS = 1 << 24
-# Headers of the frame of a progressive JPEG, grey and in colours (ITU-T T.81, B.2.2).
-_PROGRESSIVE = (b"\xff\xc2\x00\x0b\x08", b"\xff\xc2\x00\x11\x08", b"\xff\xc2\x00\x14\x08")
-# Between two JPEGs in one file, the second of which has nothing to say of the first.
-_NEXT_JPEG = b"\xff\xd9\xff\xd8\xff"
-# Pixels above which transparency is looked through row by row, which takes a third of the memory.
+# With more pixels, transparency is blended row by row, which takes a third of the memory.
 _MANY_PIXELS = 1 << 22
-# What libjpeg divides sides by while it decodes, at a fraction of the time and memory.
-_JPEG_RATIOS = (1, 2, 4, 8)
 
 
 def decode(image_bytes: tf.Tensor, *, smallest_side: int | None = None) -> tf.Tensor:
     """Decodes one image file, by its content and not its name.
 
-    Grey becomes three equal channels, 16 bits are scaled to 8, transparency shows
+    Gray becomes three equal channels, 16 bits are scaled to 8, transparency shows
     `BACKGROUND` (black in a GIF), an animation gives its first frame, and a photo is turned
-    upright as its Exif data say.
+    upright according to its Exif data.
 
     Args:
         image_bytes: The whole JPEG, PNG, GIF, BMP or WebP file, a scalar string.
         smallest_side: A JPEG may come at a half, a quarter or an eighth of its size as long as
             its shorter side keeps this many pixels. Without it that is done only above
-            `MAX_JPEG_PIXELS`.
+            `jpeg.MAX_JPEG_PIXELS`.
 
     Returns:
         RGB pixels in 0..255, uint8 (height, width, 3).
@@ -63,10 +63,9 @@ def decode(image_bytes: tf.Tensor, *, smallest_side: int | None = None) -> tf.Te
         tf.errors.InvalidArgumentError: If it is no such file, is damaged, or has more than
             `MAX_PIXELS` and is no JPEG that can be decoded smaller.
     """
-    is_jpeg = tf.equal(tf.strings.substr(image_bytes, 0, 3), b"\xff\xd8\xff")
     image, data = tf.cond(
-        is_jpeg,
-        lambda: _decode_jpeg(image_bytes, smallest_side),
+        _is_in(JPEG, image_bytes),
+        lambda: jpeg.decode_jpeg(image_bytes, smallest_side),
         lambda: _decode_other(image_bytes),
     )
     image = exif.upright(_three_channels(image), exif.orientation(data))
@@ -79,14 +78,14 @@ def resize(images: tf.Tensor, *, image_size: int, rule: str) -> tf.Tensor:
     Args:
         images: Pixels in 0..255 of any type, (height, width, 3) or a batch of them.
         image_size: Side of the square, in pixels.
-        rule: "crop" cuts the largest centred square first, "pad" adds black at two sides,
+        rule: "crop" cuts out the largest centered square first, "pad" adds black at two sides,
             "stretch" changes the proportions.
 
     Returns:
         Pixels in 0..255, float32 (image_size, image_size, 3) or a batch of them.
     """
     if rule == "crop":
-        images = _centre_square(images)
+        images = _center_square(images)
     square = tf.constant([image_size, image_size])
     sides = tf.shape(images)[-3:-1]
     inner = square
@@ -95,7 +94,7 @@ def resize(images: tf.Tensor, *, image_size: int, rule: str) -> tf.Tensor:
         share = tf.cast(sides, tf.float32) / tf.cast(tf.reduce_max(sides), tf.float32)
         inner = tf.maximum(1, tf.cast(share * image_size, tf.int32))
     # Enlarging is the same with and without the filter, which takes four times as long. The cast
-    # is for images that have the size already; before, it would take four times the memory.
+    # is for images that have the size already; earlier, it would take four times the memory.
     pixels = tf.cond(
         tf.reduce_any(sides > inner),
         lambda: tf.cast(tf.image.resize(images, inner, antialias=True), tf.float32),
@@ -114,7 +113,7 @@ def decode_and_resize(image_bytes: tf.Tensor, *, image_size: int, rule: str) -> 
 
 @functools.cache
 def _traced(image_size: int, rule: str) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Traces the decoder once for all datasets and exports, which would take each a while."""
+    """Traces the decoder once for all datasets and exports, as each tracing takes a while."""
 
     def decode_and_resize_one(image_bytes: tf.Tensor) -> tf.Tensor:
         image = decode(image_bytes, smallest_side=smallest_side(image_size))
@@ -125,7 +124,7 @@ def _traced(image_size: int, rule: str) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def smallest_side(image_size: int) -> int:
-    """Says how small a JPEG may be decoded that is resized to `image_size`.
+    """Returns how small a JPEG may be decoded that is resized to `image_size`.
 
     Half as much again leaves the resizing enough to average over: on photographs the pixels
     differ by less than one level of 255 from those of the full size.
@@ -133,70 +132,59 @@ def smallest_side(image_size: int) -> int:
     return image_size + image_size // 2
 
 
-def _decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gives pixels of one or three channels, and the Exif data."""
+def explain(content: bytes, error: str) -> str:
+    """Explains why `decode` refuses a file, as in "is HEIC (unsupported)".
 
-    def at(ratio: int) -> Callable[[], tf.Tensor]:
-        # The accurate transform gives what other libraries give, the default does not.
-        return lambda: tf.io.decode_jpeg(
-            image_bytes, channels=0, ratio=ratio, dct_method="INTEGER_ACCURATE"
-        )
-
-    sides = tf.io.extract_jpeg_shape(image_bytes)[:2]
-    side, area = tf.reduce_min(sides), tf.reduce_prod(tf.cast(sides, tf.int64))
-    shrinks = [area // ratio**2 > MAX_JPEG_PIXELS for ratio in _JPEG_RATIOS[:-1]]
-    if smallest is not None:
-        enough = [side // ratio >= smallest for ratio in _JPEG_RATIOS[1:]]
-        shrinks = [a | b for a, b in zip(shrinks, enough, strict=True)]
-    which = tf.reduce_sum(tf.cast(tf.stack(shrinks), tf.int32))
-    is_allowed = tf.cond(area > MAX_PIXELS, lambda: ~_is_progressive(image_bytes), lambda: True)
-    with tf.control_dependencies([tf.debugging.Assert(is_allowed, [TOO_LARGE])]):
-        image_bytes = tf.identity(image_bytes)
-    image = tf.switch_case(which, [at(ratio) for ratio in _JPEG_RATIOS])
-    head, _ = exif.around(tf.strings.substr(image_bytes, 0, exif.SEARCHED), _NEXT_JPEG)
-    return image, exif.behind(head, exif.IN_JPEG)
-
-
-def _is_progressive(image_bytes: tf.Tensor) -> tf.Tensor:
-    found = [tf.strings.length(exif.behind(image_bytes, header)) > 0 for header in _PROGRESSIVE]
-    return tf.reduce_any(tf.stack(found))
+    Args:
+        content: The whole file.
+        error: The text of `decode`'s error.
+    """
+    found = find_format(content)
+    if found is None:
+        is_page = re.match(rb"\s*<(!doctype|html|\?xml)", content[:256], re.IGNORECASE)
+        return "is a web page, not an image" if is_page else "is not an image"
+    if not found.is_decoded:
+        return f"is {found.name} (unsupported)"
+    if found is BMP and (form := bmp.unsupported_form(content)):
+        return f"is BMP {form} (unsupported)"
+    if TOO_LARGE in error or "size too large" in error:
+        form = "progressive JPEG" if found is JPEG else found.name
+        return f"is a {form} of more than {MAX_PIXELS // 10**6} million pixels"
+    return f"is a damaged or truncated {found.name}"
 
 
 def _decode_other(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gives what `_decode_jpeg` does, transparency over the background; refuses other kinds."""
-    # Other files may be shorter.
+    """Decodes like `decode_jpeg`, transparency over the background; refuses other formats."""
+    # Padded, since files may be shorter.
     head = tf.strings.join([tf.strings.substr(image_bytes, 0, HEAD), "\0" * HEAD])
-    is_png = tf.equal(tf.strings.substr(head, 1, 3), "PNG")
-    is_gif = tf.equal(tf.strings.substr(head, 0, 4), "GIF8")
-    is_bmp = tf.equal(tf.strings.substr(head, 0, 2), "BM")
-    is_webp = tf.equal(tf.strings.substr(head, 8, 4), "WEBP")
+    is_png, is_gif, is_bmp, is_webp = (_is_in(one, head) for one in (PNG, GIF, BMP, WEBP))
     checks = [
         # TensorFlow decodes more, with limits of its own.
         tf.debugging.Assert(is_png | is_gif | is_bmp | is_webp, [UNKNOWN]),
-        tf.debugging.Assert(count_pixels(head) <= MAX_PIXELS, [TOO_LARGE]),
+        tf.debugging.Assert(_count_pixels(head) <= MAX_PIXELS, [TOO_LARGE]),
     ]
     with tf.control_dependencies(checks):
         image_bytes = tf.identity(image_bytes)
 
     def decode_any(content: tf.Tensor) -> tf.Tensor:
         # channels=0 keeps the file's own channels: with 3 the alpha would be dropped, and the
-        # colour that is stored below transparent pixels show.
+        # color that is stored below transparent pixels show.
         return tf.io.decode_image(content, channels=0, expand_animations=False)
 
     image = tf.case(
         [
             (is_png, lambda: _decode_png(image_bytes)),
-            (is_bmp, lambda: decode_bmp(image_bytes)),
-            (is_gif, lambda: decode_any(first_frame(image_bytes))),
+            (is_bmp, lambda: bmp.decode_bmp(image_bytes)),
+            (is_gif, lambda: decode_any(gif.first_frame(image_bytes))),
         ],
-        default=lambda: decode_any(_with_room_for_alpha(image_bytes)),
+        default=lambda: decode_any(webp.with_room_for_alpha(image_bytes)),
     )
     has_alpha = tf.equal(tf.shape(image)[-1] % 2, 0)
     image = tf.cond(has_alpha, lambda: _over_background(image), lambda: image)
     data = tf.case(
         [
-            (is_png, lambda: exif.behind(image_bytes, exif.IN_PNG)),
-            (is_webp, lambda: exif.of_webp(image_bytes)),
+            (is_png, lambda: exif.behind(image_bytes, PNG.exif)),
+            (is_webp, lambda: webp.find_exif(image_bytes)),
         ],
         default=lambda: tf.constant(b""),
     )
@@ -204,7 +192,7 @@ def _decode_other(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _decode_png(image_bytes: tf.Tensor) -> tf.Tensor:
-    # A single colour may be named as transparent, which TensorFlow heeds if asked for alpha.
+    # A single color may be declared transparent, which TensorFlow honors if alpha is requested.
     header, _ = exif.around(image_bytes, b"IDAT")
     is_cut_out = tf.strings.length(exif.behind(header, b"tRNS")) > 0
     return tf.cond(
@@ -219,37 +207,11 @@ def _three_channels(image: tf.Tensor) -> tf.Tensor:
     return tf.broadcast_to(image, tf.concat([tf.shape(image)[:2], [3]], axis=0))
 
 
-def _with_room_for_alpha(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Says in the header of an animated WebP file that it has alpha.
-
-    TensorFlow 2.21 writes four channels of an animation whatever the header says, and without
-    that flag into room for three, which ends the process or worse.
-    """
-    size = _WEBP_FLAGS + 1
-    # Other files may be shorter.
-    header = tf.strings.join([tf.strings.substr(image_bytes, 0, size), "\0" * size])
-    flags = tf.io.decode_raw(tf.strings.substr(header, _WEBP_FLAGS, 1), tf.uint8)[0]
-    is_extended = tf.equal(tf.strings.substr(header, 8, 8), "WEBPVP8X")
-    is_animated = is_extended & tf.not_equal(flags & _WEBP_ANIMATION, 0)
-    with_alpha = tf.constant(bytes([_WEBP_ANIMATION | _WEBP_ALPHA]))
-    return tf.cond(
-        is_animated,
-        lambda: tf.strings.join(
-            [
-                tf.strings.substr(image_bytes, 0, _WEBP_FLAGS),
-                with_alpha,
-                tf.strings.substr(image_bytes, size, tf.strings.length(image_bytes)),
-            ]
-        ),
-        lambda: image_bytes,
-    )
-
-
 def _over_background(image: tf.Tensor) -> tf.Tensor:
     def blend(pixels: tf.Tensor) -> tf.Tensor:
-        colour = tf.cast(pixels[..., :-1], tf.float32)
+        color = tf.cast(pixels[..., :-1], tf.float32)
         alpha = tf.cast(pixels[..., -1:], tf.float32) / 255.0
-        return tf.cast(tf.round(colour * alpha + BACKGROUND * (1.0 - alpha)), tf.uint8)
+        return tf.cast(tf.round(color * alpha + BACKGROUND * (1.0 - alpha)), tf.uint8)
 
     row = tf.TensorSpec([None, None], tf.uint8)
     return tf.cond(
@@ -259,8 +221,34 @@ def _over_background(image: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _centre_square(images: tf.Tensor) -> tf.Tensor:
+def _center_square(images: tf.Tensor) -> tf.Tensor:
     height, width = tf.shape(images)[-3], tf.shape(images)[-2]
     side = tf.minimum(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return images[..., top : top + side, left : left + side, :]
+
+
+def _is_in(file_format: FileFormat, image_bytes: tf.Tensor) -> tf.Tensor:
+    magic = file_format.magic
+    return tf.equal(tf.strings.substr(image_bytes, file_format.at, len(magic)), magic)
+
+
+def _count_pixels(head: tf.Tensor) -> tf.Tensor:
+    """Reads a file's width times height from its first bytes, int64; 0 if they do not say."""
+    forms = [sizes for one in FORMATS for sizes in one.sizes]
+    numbers = [number for sizes in forms for number in (sizes.width, sizes.height)]
+    factors = np.zeros((len(numbers), HEAD), np.int64)
+    for row, number in zip(factors, numbers, strict=True):
+        powers = 256 ** np.arange(abs(number.size))
+        stored = powers if number.size > 0 else powers[::-1]
+        row[number.first : number.first + abs(number.size)] = stored
+    skipped, bits, added = np.array([number[2:] for number in numbers], np.int64).T
+    data = tf.io.decode_raw(tf.strings.substr(head, 0, HEAD), tf.uint8, fixed_length=HEAD)
+    values = tf.reduce_sum(tf.cast(data, tf.int64) * factors, axis=1)
+    values = values // 2**skipped % 2**bits + added
+    # A BMP's height is below 0 where its rows go down.
+    sides = tf.reshape(tf.minimum(values, 2**32 - values), [len(forms), 2])
+    markers = [sizes.marker for sizes in forms]
+    places, lengths = [sizes.at for sizes in forms], [len(marker) for marker in markers]
+    found = tf.strings.substr(tf.fill([len(forms)], head), places, lengths)
+    return tf.reduce_max(tf.where(tf.equal(found, markers), tf.reduce_prod(sides, axis=1), 0))

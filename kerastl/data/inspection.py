@@ -11,9 +11,8 @@ from PIL import Image
 
 from kerastl.data import images
 from kerastl.data.content import HASH, digest
-from kerastl.data.kinds import kind_of
+from kerastl.data.file_formats import find_format
 from kerastl.data.memo import recall
-from kerastl.data.refusals import explain
 from kerastl.data.source import Source
 from kerastl.progress import Progress, count_of
 
@@ -93,11 +92,12 @@ def _inspect_one(source: Source, number: int) -> Inspection:
         return Inspection("changed while it was being inspected", is_of_content=False)
     if not content:
         return Inspection("is empty")
-    kind = kind_of(content)
+    found = find_format(content)
+    kind = found.name if found else ""
     try:
         pixels = _decode(tf.constant(content)).numpy()
     except tf.errors.OpError as error:
-        return Inspection(explain(content, str(error)), kind)
+        return Inspection(images.explain(content, str(error)), kind)
     hashed = hashlib.sha256(str(pixels.shape).encode())
     hashed.update(np.ascontiguousarray(pixels).data)
     descriptor, may_be_flat = _describe(pixels)

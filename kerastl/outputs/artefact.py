@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kerastl.data.images import decode_and_resize
-from kerastl.data.refusals import explain
+from kerastl.data.images import decode_and_resize, explain
 
 CORES = os.cpu_count() or 1
 
@@ -20,7 +19,7 @@ class UndecodableError(Exception):
     """Files of a batch cannot be decoded; `Artefact.predict` handles it.
 
     Attributes:
-        reasons: Index of each -> why, as in "is no image".
+        reasons: Index of each -> why, as in "is not an image".
     """
 
     def __init__(self, reasons: dict[int, str]) -> None:
@@ -64,7 +63,7 @@ class Artefact:
 
         Returns:
             Probabilities, float32 (files, classes), NaN where a file cannot be decoded; and the
-            index of each such file -> why, as in "is no image".
+            index of each such file -> why, as in "is not an image".
         """
         probabilities = np.full((len(files), len(self.class_names)), np.nan, np.float32)
         good: list[int] = list(range(len(files)))

@@ -10,8 +10,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kerastl.data.kinds import MAX_PIXELS, kind_of
-from kerastl.data.refusals import explain
+from kerastl.data.file_formats import JPEG, MAX_PIXELS, find_format
+from kerastl.data.images import explain
 from kerastl.serving import rest, uploads
 from kerastl.serving.batching import BadImagesError, Batcher, Outputs, QueueFullError
 from kerastl.serving.metrics import Metrics
@@ -178,8 +178,8 @@ def _describe(error: BadImagesError, parsed: PredictRequest) -> str:
 
 def _reason(content: bytes) -> str:
     """Describes what is wrong with a file; the model reports only its index."""
-    kind = kind_of(content)
-    may_be_too_large = kind and kind != "JPEG" and "damaged" in explain(content, "")
+    found = find_format(content)
+    may_be_too_large = found not in (None, JPEG) and "damaged" in explain(content, "")
     more = f", or has more than {MAX_PIXELS // 10**6} million pixels" if may_be_too_large else ""
     return explain(content, "") + more if content else "is empty"
 

@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from kerastl.data.kinds import kind_of
+from kerastl.data.file_formats import find_format
 from kerastl.outputs.formats.savedmodel import undecodable_indices
 from kerastl.serving.models import Model
 
-# Bytes at or near the end of every complete file of a format.
-_ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b";"}
+# The tail of a whole file is within so many bytes at its end.
 _END_BYTES = 1 << 12
 
 # The outputs for one image, by name.
@@ -213,8 +212,8 @@ def _group(value: Any) -> tuple[object, ...]:
     """
     if not isinstance(value, bytes):
         return tuple(value.shape)
-    kind = kind_of(value)
-    return (bool(kind) and _ENDS.get(kind, b"") in value[-_END_BYTES:],)
+    found = find_format(value)
+    return (found is not None and found.tail in value[-_END_BYTES:],)
 
 
 def _fail(images: Sequence[_Image], message: str) -> None:

@@ -81,10 +81,10 @@ def write_everything(root):
         "10/cut.png": (half("PNG", 2001), "is a damaged or truncated PNG"),
         "10/cut.webp": (half("WEBP", 2002), "is a damaged or truncated WebP"),
         "10/zero.jpg": (b"", "is empty"),
-        "10/page.jpg": (HTML, "is no image but a web page"),
+        "10/page.jpg": (HTML, "is a web page, not an image"),
         "10/phone.heic": (HEIC, "is HEIC (unsupported)"),
-        "10/scan.tiff": (b"II*\0" + b"\0" * 60, "is TIFF or a camera's RAW (unsupported)"),
-        "10/text.jpg": (b"hello", "is no image"),
+        "10/scan.tiff": (b"II*\0" + b"\0" * 60, "is TIFF or camera RAW (unsupported)"),
+        "10/text.jpg": (b"hello", "is not an image"),
     }
     for name, (content, _) in bad.items():
         (root / name).write_bytes(content)

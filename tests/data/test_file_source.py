@@ -87,7 +87,7 @@ def spoil(root):
         "red/05.jpg": "is a damaged or truncated JPEG",
         "blue/03.jpg": "is a damaged or truncated JPEG",
         "green/zero.jpg": "is empty",
-        "green/page.jpg": "is no image but a web page",
+        "green/page.jpg": "is a web page, not an image",
         "green/phone.jpg": "is HEIC (unsupported)",
     }
 

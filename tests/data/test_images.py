@@ -7,8 +7,7 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from kerastl.data.gif import first_frame
-from kerastl.data.images import decode, decode_and_resize, resize, smallest_side
-from kerastl.data.refusals import explain
+from kerastl.data.images import decode, decode_and_resize, explain, resize, smallest_side
 from picture_files import animation, every_kind, file_bytes, noise, solid
 
 WHITE = (255, 255, 255)
@@ -312,7 +311,7 @@ def test_bmp_of_few_bits_is_named():
     content = file_bytes(Image.fromarray(noise()).convert("1"), "BMP")
     with pytest.raises(tf.errors.InvalidArgumentError):
         in_graph(tf.constant(content))
-    assert explain(content, "") == "is BMP of 1 bits a pixel (unsupported)"
+    assert explain(content, "") == "is BMP of 1 bits per pixel (unsupported)"
 
 
 @pytest.mark.parametrize(("mode", "hidden"), [("L", 7), ("RGB", (7, 8, 9))])
@@ -402,7 +401,7 @@ def test_gif_of_a_local_palette_and_comments_is_read():
 
 def test_what_tensorflow_decodes_without_our_limits_is_refused():
     content = b"\xff\x0a" + bytes(40)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="is of no kind that is decoded"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="is in no format that is decoded"):
         in_graph(tf.constant(content))
     assert explain(content, "") == "is JPEG XL (unsupported)"
 
@@ -467,11 +466,11 @@ def test_alpha_of_a_bmp_shows_white():
     [
         (
             bmp_of(np.zeros((3, 4, 4), np.uint8), masks=(BLUE, GREEN, RED, ALPHA)),
-            "is BMP with its colours in another order (unsupported)",
+            "is BMP with its colors in another order (unsupported)",
         ),
         (
             b"BM" + bytes(8) + struct.pack("<IIHHHH", 26, 12, 53, 37, 1, 24) + bytes(6000),
-            "is BMP with OS/2's header (unsupported)",
+            "is BMP with an OS/2 header (unsupported)",
         ),
         (
             b"BM" + bytes(8) + struct.pack("<IIiiHHI", 54, 40, 5, 3, 1, 8, 1) + bytes(2000),
@@ -555,11 +554,11 @@ def test_scan_beyond_what_decodes_whole_is_still_used():
         (b"\0\0\0\x18ftypheic", "is HEIC (unsupported)"),
         (b"\0\0\0\x18ftypmif1", "is HEIC (unsupported)"),
         (b"\0\0\0\x18ftypavif", "is AVIF (unsupported)"),
-        (b"II*\0\x08\0\0\0", "is TIFF or a camera's RAW (unsupported)"),
-        (b"MM\0*\0\0\0\x08", "is TIFF or a camera's RAW (unsupported)"),
-        (b"II*\0\x10\0\0\0CR\x02", "is a camera's RAW (unsupported)"),
-        (b"  <!doctype html>", "is no image but a web page"),
-        (b"plain text", "is no image"),
+        (b"II*\0\x08\0\0\0", "is TIFF or camera RAW (unsupported)"),
+        (b"MM\0*\0\0\0\x08", "is TIFF or camera RAW (unsupported)"),
+        (b"II*\0\x10\0\0\0CR\x02", "is camera RAW (unsupported)"),
+        (b"  <!doctype html>", "is a web page, not an image"),
+        (b"plain text", "is not an image"),
     ],
 )
 def test_refusal_is_explained(content, reason):

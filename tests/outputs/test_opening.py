@@ -43,11 +43,11 @@ def test_both_predict_alike_and_name_the_classes(colour_run, of):
     assert artefact.class_names == tuple(fakes.COLOURS)
     files = [file_bytes(solid(colour), "PNG") for colour in fakes.COLOURS.values()]
     probabilities, bad = artefact.predict([files[0], b"text", *files[1:], files[0][:60]])
-    assert bad == {1: "is no image", 4: "is a damaged or truncated PNG"}
+    assert bad == {1: "is not an image", 4: "is a damaged or truncated PNG"}
     assert np.isnan(probabilities[[1, 4]]).all()
     assert probabilities[[0, 2, 3]].argmax(1).tolist() == [0, 1, 2]
     np.testing.assert_allclose(probabilities[[0, 2, 3]].sum(1), 1, atol=1e-6)
-    assert artefact.predict([b"", b"x"])[1] == {0: "is no image", 1: "is no image"}
+    assert artefact.predict([b"", b"x"])[1] == {0: "is not an image", 1: "is not an image"}
     assert artefact.predict([])[0].shape == (0, 3)
 
 

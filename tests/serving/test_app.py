@@ -8,8 +8,8 @@ from serving_client import b64, instances, metric, multipart, wait_until
 
 BAD = {
     "empty": (b"", "is empty"),
-    "text": (b"hello", "is no image"),
-    "page": (b"<!doctype html><p>not found", "is no image but a web page"),
+    "text": (b"hello", "is not an image"),
+    "page": (b"<!doctype html><p>not found", "is a web page, not an image"),
     "truncated": (None, "is a damaged or truncated PNG, or has more than 67 million pixels"),
 }
 

@@ -1,0 +1,144 @@
+"""Every file format that is decoded, and those that are refused by name, in one table."""
+
+import dataclasses
+import re
+from typing import NamedTuple
+
+# Files other than JPEGs with more pixels are refused by their header: so many take 200 MB, and
+# twice that while they are rotated or cropped. libjpeg holds the whole of progressive JPEGs, too.
+MAX_PIXELS = 1 << 26
+# The reasons in the graph's errors.
+TOO_LARGE = "has too many pixels"
+UNKNOWN = "is in no format that is decoded"
+# The bytes in which every format states its width and height.
+HEAD = 32
+# Magic numbers are matched within so many bytes.
+_MATCHED = 64
+
+
+class Number(NamedTuple):
+    """Where a header holds a number.
+
+    Attributes:
+        first: Position of its first byte.
+        size: Its bytes, below 0 if the highest comes first.
+        skipped: Lowest bits that are not part of it.
+        bits: Bits that are.
+        added: What is added to them.
+    """
+
+    first: int
+    size: int
+    skipped: int = 0
+    bits: int = 32
+    added: int = 0
+
+
+class Sizes(NamedTuple):
+    """Where a file states its size, if `marker` is at position `at`."""
+
+    at: int
+    marker: bytes
+    width: Number
+    height: Number
+
+
+@dataclasses.dataclass(frozen=True)
+class FileFormat:
+    """What is known of a format.
+
+    Attributes:
+        name: For messages and records.
+        magic: Bytes that identify a file, or a regular expression for a format that is refused.
+        at: Position of `magic`.
+        endings: Of file names, in lower case.
+        tail: Bytes at or near the end of a whole file; empty if there are none.
+        exif: Bytes before the Exif data.
+        sizes: Where the width and height are, for each form of the header.
+        is_decoded: Whether files are decoded; others are refused by name.
+    """
+
+    name: str
+    magic: bytes
+    at: int = 0
+    endings: tuple[str, ...] = ()
+    tail: bytes = b""
+    exif: bytes = b""
+    sizes: tuple[Sizes, ...] = ()
+    is_decoded: bool = True
+
+    def matches(self, content: bytes) -> bool:
+        """Whether a file that begins with `content` is in this format."""
+        if self.is_decoded:
+            return content.startswith(self.magic, self.at)
+        return re.match(self.magic, content[:_MATCHED], re.DOTALL) is not None
+
+
+# What precedes Exif data: in JPEG
+# https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E (4.5.4), in PNG
+# https://www.w3.org/TR/png-3/#eXIf, and in WebP (four bytes of length follow)
+# https://developers.google.com/speed/webp/docs/riff_container#metadata
+JPEG = FileFormat(
+    "JPEG",
+    b"\xff\xd8\xff",
+    endings=(".jpg", ".jpeg", ".jpe", ".jfif"),
+    tail=b"\xff\xd9",
+    exif=b"Exif\0\0",
+)
+PNG = FileFormat(
+    "PNG",
+    b"\x89PNG",
+    endings=(".png",),
+    tail=b"IEND",
+    exif=b"eXIf",
+    sizes=(Sizes(1, b"PNG", Number(16, -4), Number(20, -4)),),
+)
+GIF = FileFormat(
+    "GIF",
+    b"GIF8",
+    endings=(".gif",),
+    tail=b";",
+    sizes=(Sizes(0, b"GIF8", Number(6, 2, bits=16), Number(8, 2, bits=16)),),
+)
+BMP = FileFormat(
+    "BMP",
+    b"BM",
+    endings=(".bmp", ".dib"),
+    sizes=(Sizes(0, b"BM", Number(18, 4), Number(22, 4)),),
+)
+WEBP = FileFormat(
+    "WebP",
+    b"WEBP",
+    at=8,
+    endings=(".webp",),
+    exif=b"EXIF",
+    sizes=(
+        Sizes(12, b"VP8X", Number(24, 3, bits=24, added=1), Number(27, 3, bits=24, added=1)),
+        Sizes(12, b"VP8L", Number(21, 4, 0, 14, 1), Number(21, 4, 14, 14, 1)),
+        Sizes(12, b"VP8 ", Number(26, 2, bits=14), Number(28, 2, bits=14)),
+    ),
+)
+# What TensorFlow cannot decode in a graph. Files of a general brand go by the brands that follow.
+_REFUSED = (
+    (rb"....ftyp(avif|avis|(mif1|msf1|miaf).{0,40}avi[fs])", "AVIF"),
+    (rb"....ftyp(hei[cfxms]|hev[cxms]|mif1|msf1)", "HEIC"),
+    (rb"....ftypcrx ", "camera RAW"),
+    (rb"(II\*\x00|MM\x00\*).{4}CR", "camera RAW"),
+    (rb"(FUJIFILMCCD-RAW|IIU\x00|IIR[OS]|MMO[RS]|FOVb)", "camera RAW"),
+    (rb"(II[*+]\x00|MM\x00[*+])", "TIFF or camera RAW"),
+    (rb"(\xff\x0a|\x00\x00\x00\x0cJXL )", "JPEG XL"),
+    (rb"(\xff\x4f\xff\x51|\x00\x00\x00\x0cjP  )", "JPEG 2000"),
+    (rb"8BPS", "a Photoshop file"),
+    (rb"\x00\x00\x01\x00", "an icon"),
+    (rb"P[1-6]\s", "PNM"),
+    (rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?(<!DOCTYPE svg[^>]*>\s*)?<svg", "SVG"),
+)
+FORMATS = (
+    *(JPEG, PNG, GIF, BMP, WEBP),
+    *(FileFormat(name, magic, is_decoded=False) for magic, name in _REFUSED),
+)
+
+
+def find_format(content: bytes) -> FileFormat | None:
+    """Finds the format of a file by its first bytes, None for an unknown one."""
+    return next((one for one in FORMATS if one.matches(content)), None)
