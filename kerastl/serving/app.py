@@ -15,10 +15,11 @@ from kerastl.data.images import explain
 from kerastl.serving import rest, uploads
 from kerastl.serving.batching import BadImagesError, Batcher, Outputs, QueueFullError
 from kerastl.serving.metrics import Metrics
-from kerastl.serving.models import DEFAULT_SIGNATURE, Model, Models
+from kerastl.serving.model_version import DEFAULT_SIGNATURE, ModelVersion
 from kerastl.serving.page import read_page
 from kerastl.serving.request_body import RequestBodies
 from kerastl.serving.rest import PredictRequest, RequestError, to_json
+from kerastl.serving.versions import Versions
 
 _RETRY_SECONDS = "1"
 _BUSY = 503
@@ -31,10 +32,10 @@ _Parsed = TypeVar("_Parsed")
 
 
 def build_app(
-    models: Models, batcher: Batcher, bodies: RequestBodies, metrics: Metrics
+    versions: Versions, batcher: Batcher, bodies: RequestBodies, metrics: Metrics
 ) -> Starlette:
-    """Builds the application that serves the current one of `models`."""
-    endpoints = _Endpoints(models, batcher, bodies, metrics)
+    """Builds the application that serves the current one of `versions`."""
+    endpoints = _Endpoints(versions, batcher, bodies, metrics)
     model, version = "/v1/models/{name}", "/versions/{version:int}"
     return Starlette(
         routes=[
@@ -61,9 +62,9 @@ def build_app(
 
 class _Endpoints:
     def __init__(
-        self, models: Models, batcher: Batcher, bodies: RequestBodies, metrics: Metrics
+        self, versions: Versions, batcher: Batcher, bodies: RequestBodies, metrics: Metrics
     ) -> None:
-        self._models = models
+        self._versions = versions
         self._batcher = batcher
         self._bodies = bodies
         self._metrics = metrics
@@ -73,7 +74,7 @@ class _Endpoints:
         return Response(self._page.html, media_type="text/html", headers=self._page.headers)
 
     async def model(self, request: Request) -> Response:
-        model = self._models.current
+        model = self._versions.current
         about = {
             "name": model.name,
             "version": model.version,
@@ -89,7 +90,7 @@ class _Endpoints:
         text = self._metrics.text(
             queue_images=self._batcher.num_waiting,
             body_bytes=self._bodies.num_bytes,
-            model_version=self._models.current.version,
+            model_version=self._versions.current.version,
         )
         return Response(text, headers={"Content-Type": self._metrics.CONTENT_TYPE})
 
@@ -110,7 +111,7 @@ class _Endpoints:
         return Response(content, media_type="application/json")
 
     async def predict_files(self, request: Request) -> Response:
-        model = self._models.current
+        model = self._versions.current
         top = uploads.read_top(request.query_params)
         content_type = request.headers.get("content-type", "")
         async with self._bodies.read(request) as body:
@@ -121,9 +122,9 @@ class _Endpoints:
             )
         return _json(uploads.render(model, files, results, top=top))
 
-    def _find(self, request: Request) -> Model:
+    def _find(self, request: Request) -> ModelVersion:
         """Finds the model that a path names."""
-        model = self._models.current
+        model = self._versions.current
         name, version = request.path_params["name"], request.path_params.get("version")
         if name == model.name and version in (None, model.version):
             return model
@@ -135,7 +136,7 @@ class _Endpoints:
         )
 
     async def _compute(
-        self, request: Request, model: Model, parsed: PredictRequest
+        self, request: Request, model: ModelVersion, parsed: PredictRequest
     ) -> Sequence[Outputs]:
         """Waits for the outputs, unless the client disconnects."""
         num_images = len(parsed.values)

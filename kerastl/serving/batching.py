@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from kerastl.data.file_formats import find_format
 from kerastl.outputs.formats.savedmodel import undecodable_indices
-from kerastl.serving.models import Model
+from kerastl.serving.model_version import ModelVersion
 
 # The tail of a whole file is within so many bytes at its end.
 _END_BYTES = 1 << 12
@@ -42,7 +42,7 @@ class BadImagesError(Exception):
 class Submission:
     """Images that were submitted together; `result` becomes the outputs for each."""
 
-    model: Model
+    model: ModelVersion
     signature: str
     num_images: int
     result: "Future[list[Outputs]]" = dataclasses.field(default_factory=Future)
@@ -104,7 +104,7 @@ class Batcher:
         self._worker = threading.Thread(target=self._work, name="batches", daemon=True)
         self._worker.start()
 
-    def submit(self, model: Model, signature: str, values: Sequence[Any]) -> Submission:
+    def submit(self, model: ModelVersion, signature: str, values: Sequence[Any]) -> Submission:
         """Puts images, at least one, into the queue.
 
         Raises:

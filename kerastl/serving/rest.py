@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from kerastl.serving.batching import Outputs
-from kerastl.serving.models import DEFAULT_SIGNATURE, Model, Signature
+from kerastl.serving.model_version import DEFAULT_SIGNATURE, ModelVersion, Signature
 
 _BASE64 = "b64"
 _BYTES = "_bytes"
+_CHANNELS = 3
 
 
 class RequestError(Exception):
@@ -41,7 +42,7 @@ class PredictRequest:
     by_row: bool
 
 
-def parse_predict(body: bytes, model: Model) -> PredictRequest:
+def parse_predict(body: bytes, model: ModelVersion) -> PredictRequest:
     """Reads the body of a `:predict` request.
 
     Raises:
@@ -94,7 +95,7 @@ def shortest(values: np.ndarray) -> Any:
     return np.asarray(values).astype(np.str_).astype(np.float64).tolist()
 
 
-def describe(model: Model) -> dict[str, Any]:
+def describe(model: ModelVersion) -> dict[str, Any]:
     """Returns a model's metadata as TensorFlow Serving does, plus the model card."""
     spec = {"name": model.name, "signature_name": "", "version": str(model.version)}
     signature_def = {"signature_def": model.signature_def}
@@ -104,7 +105,7 @@ def describe(model: Model) -> dict[str, Any]:
     }
 
 
-def status_of(model: Model) -> dict[str, Any]:
+def status_of(model: ModelVersion) -> dict[str, Any]:
     """Returns the status of a model that is served, as TensorFlow Serving does."""
     state: Mapping[str, Any] = {
         "version": str(model.version),
@@ -179,8 +180,9 @@ def _pixels(value: Any) -> np.ndarray:
         pixels = np.asarray(value)
     except ValueError as error:
         raise RequestError("Encountered lists of unexpected sizes") from error
-    is_whole = pixels.dtype.kind in "iu" and pixels.ndim == 3 and pixels.shape[-1:] == (3,)  # noqa: PLR2004
-    if not is_whole or not pixels.size or pixels.min() < 0 or pixels.max() > 255:  # noqa: PLR2004
+    limits = np.iinfo(np.uint8)
+    is_image = pixels.dtype.kind in "iu" and pixels.shape[2:] == (_CHANNELS,) and pixels.size
+    if not is_image or pixels.min() < limits.min or pixels.max() > limits.max:
         raise RequestError("expecting pixels as integers in 0..255, (height, width, 3)")
     return pixels.astype(np.uint8)
 

@@ -20,9 +20,9 @@ from kerastl.serving.export_path import ExportPath
 from kerastl.serving.listener import url_of
 from kerastl.serving.metrics import Metrics
 from kerastl.serving.middleware import Middleware
-from kerastl.serving.models import Models
 from kerastl.serving.options import TIMEOUTS, Limits, Timeouts
 from kerastl.serving.request_body import RequestBodies
+from kerastl.serving.versions import Versions
 
 # Memory for bodies, in bodies of the largest size.
 _MAX_BODIES = 8
@@ -50,7 +50,7 @@ class RunningServer:
     """A server that is running."""
 
     url: str
-    models: Models
+    versions: Versions
     batcher: Batcher
     metrics: Metrics
     server: uvicorn.Server
@@ -77,7 +77,7 @@ def serve(
     """
     started = time.monotonic()
     with running(export, listener, limits=limits, progress=progress) as server:
-        model = server.models.current
+        model = server.versions.current
         progress.line(
             f"Serving {model.name}, version {model.version}, {len(model.class_names)} classes, at "
             f"{server.url}"
@@ -106,7 +106,7 @@ def running(
     Raises:
         KerastlError: If no version can be served.
     """
-    models = Models(
+    versions = Versions(
         export,
         batch_sizes=_batch_sizes(limits.max_batch_size),
         progress=progress,
@@ -125,7 +125,7 @@ def running(
     )
     connections = Connections(timeouts.idle)
     app = Middleware(
-        build_app(models, batcher, bodies, metrics),
+        build_app(versions, batcher, bodies, metrics),
         metrics,
         connections,
         drain_seconds=timeouts.drain,
@@ -141,12 +141,12 @@ def running(
                 raise KerastlError(
                     "port: cannot be listened on. See the messages above, and try another --port."
                 )
-        models.watch()
-        yield RunningServer(url_of(listener), models, batcher, metrics, server, thread)
+        versions.watch()
+        yield RunningServer(url_of(listener), versions, batcher, metrics, server, thread)
     finally:
         server.should_exit = True
         thread.join()
-        models.close()
+        versions.close()
         batcher.close()
 
 

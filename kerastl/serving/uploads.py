@@ -10,7 +10,7 @@ import numpy as np
 from python_multipart import FormParser
 
 from kerastl.serving.batching import Outputs
-from kerastl.serving.models import Model
+from kerastl.serving.model_version import ModelVersion
 from kerastl.serving.rest import RequestError, shortest
 
 _FORM = "multipart/form-data"
@@ -87,7 +87,7 @@ def _read_form(boundary: bytes, body: bytes) -> list[Upload]:
 
 
 def render(
-    model: Model, uploads: Sequence[Upload], results: Sequence[Outputs], *, top: int
+    model: ModelVersion, uploads: Sequence[Upload], results: Sequence[Outputs], *, top: int
 ) -> dict[str, Any]:
     """Builds the response: the class of each file, and the most likely ones."""
     predictions = []

@@ -1,10 +1,11 @@
 import contextlib
+import functools
 
 import pytest
 import tensorflow as tf
 
 from kerastl.progress import Progress
-from kerastl.serving import models
+from kerastl.serving import versions
 from kerastl.serving.export_path import find_export
 from kerastl.serving.listener import open_listener
 from kerastl.serving.options import Limits, Timeouts
@@ -34,16 +35,16 @@ def serve(export, *, name="colours", progress=None, timeouts=None, **limits):
 @pytest.fixture(autouse=True)
 def _load_once(monkeypatch):
     """Loads the version that most servers serve only once."""
-    loaded = models.load_model
-    monkeypatch.setattr(models, "load_model", lambda path, **about: _loaded(loaded, path, **about))
+    load = functools.partial(_loaded, versions.load_version)
+    monkeypatch.setattr(versions, "load_version", load)
 
 
-def _loaded(load_model, path, **about):
+def _loaded(load, path, **about):
     key = (str(path), about["name"])
     if "colour_run" not in str(path):
-        return load_model(path, **about)
+        return load(path, **about)
     if key not in _LOADED:
-        _LOADED[key] = load_model(path, **about)
+        _LOADED[key] = load(path, **about)
     return _LOADED[key]
 
 

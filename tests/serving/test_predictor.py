@@ -16,9 +16,8 @@ def folder(tmp_path, files):
     return tmp_path
 
 
-@pytest.mark.parametrize("of", ["run", "export"])
-def test_predictions_come_in_order_with_the_reason_for_unusable_files(colour_run, folder, ask, of):
-    model = colour_run.result.run_dir if of == "run" else colour_run.result.export_path
+def test_predictions_come_in_order_with_the_reason_for_unusable_files(colour_run, folder, ask):
+    model = colour_run.result.export_path
     predictions = predict(model, [str(folder), str(folder / "none.png")], batch_size=2)
     assert predictions.class_names == ("blue", "green", "red")
     found = list(predictions)

@@ -1,16 +1,14 @@
 import io
-import os
 import shutil
 import threading
 import time
 
 import pytest
-import tensorflow as tf
 
-from kerastl.errors import KerastlError
 from kerastl.progress import Progress
-from kerastl.serving import models
+from kerastl.serving import versions
 from kerastl.serving.export_path import find_export
+from kerastl.serving.versions import Versions
 from serving_client import metric, wait_until
 
 
@@ -32,13 +30,13 @@ def reverse_class_names(path):
 
 
 def count_loads(monkeypatch):
-    calls, function = [], models.load_model
+    calls, function = [], versions.load_version
 
     def noted(*arguments, **named):
         calls.append(arguments)
         return function(*arguments, **named)
 
-    monkeypatch.setattr(models, "load_model", noted)
+    monkeypatch.setattr(versions, "load_version", noted)
     return calls
 
 
@@ -65,7 +63,7 @@ def test_new_version_is_served_without_a_request_lost(served, export, colour_run
     hidden = copy_version(colour_run, export / ".writing-abc")
     wait_until(lambda: len(answers) > 20)
     hidden.rename(export / "10")
-    wait_until(lambda: served.serving.models.current.version == 10)
+    wait_until(lambda: served.serving.versions.current.version == 10)
     count = len(answers)
     wait_until(lambda: len(answers) > count + 20)
     stop.set()
@@ -90,7 +88,7 @@ def test_request_that_waits_is_answered_by_the_version_that_it_came_for(
     thread.start()
     wait_until(lambda: served.serving.batcher.num_waiting == 1)
     copy_version(colour_run, export / "4")
-    wait_until(lambda: served.serving.models.current.version == 4)
+    wait_until(lambda: served.serving.versions.current.version == 4)
     blocker.release.set()
     thread.join()
     assert answers[0].json["model"]["version"] == 3
@@ -111,7 +109,7 @@ def test_broken_version_leaves_the_old_one_until_it_is_repaired(
     time.sleep(0.2)
     assert (tries, served.output()) == ([], line)
     shutil.copytree(whole, export / "4", dirs_exist_ok=True)
-    wait_until(lambda: served.serving.models.current.version == 4)
+    wait_until(lambda: served.serving.versions.current.version == 4)
 
 
 @pytest.mark.thorough
@@ -125,16 +123,16 @@ def test_version_that_is_still_being_copied_is_not_loaded(start, export, colour_
         time.sleep(0.02)
     assert output.getvalue() == ""
     shutil.copytree(colour_run.result.export_path, export / "4", dirs_exist_ok=True)
-    wait_until(lambda: served.serving.models.current.version == 4)
+    wait_until(lambda: served.serving.versions.current.version == 4)
     assert "cannot be served" not in output.getvalue()
 
 
 @pytest.mark.thorough
 def test_version_is_taken_back_by_removing_it(served, export, colour_run):
     copy_version(colour_run, export / "4")
-    wait_until(lambda: served.serving.models.current.version == 4)
+    wait_until(lambda: served.serving.versions.current.version == 4)
     shutil.rmtree(export / "4")
-    wait_until(lambda: served.serving.models.current.version == 3)
+    wait_until(lambda: served.serving.versions.current.version == 3)
 
 
 @pytest.mark.thorough
@@ -144,7 +142,7 @@ def test_directory_that_is_away_stops_nothing(served, export, colour_run, files)
     assert served.post("/predict", files[0]).status == 200
     moved.rename(export)
     copy_version(colour_run, export / "4")
-    wait_until(lambda: served.serving.models.current.version == 4)
+    wait_until(lambda: served.serving.versions.current.version == 4)
     assert served.output().count("cannot be read") == 1
 
 
@@ -155,43 +153,10 @@ def test_server_starts_with_the_highest_version_that_can_be_served(export, colou
     (export / "11/saved_model.pb").write_text("nonsense")
     (export / "12").mkdir()
     output = io.StringIO()
-    loaded = models.Models(find_export(export), batch_sizes=[1], progress=Progress(output))
+    loaded = Versions(find_export(export), batch_sizes=[1], progress=Progress(output))
     assert loaded.current.version == 10
     assert loaded.current.class_names == ("blue", "green", "red")
     assert f"{export}/11: cannot be served (" in output.getvalue()
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize(
-    ("damage", "reason"),
-    [
-        (lambda path: (path / "saved_model.pb").write_text("x"), ""),
-        (lambda path: (path / "assets/class_names.txt").unlink(), "No such file"),
-        (
-            lambda path: (path / "assets/class_names.txt").write_text("one\n"),
-            "it has 3 outputs and 1 class names",
-        ),
-        (lambda path: (path / "assets/model_card.json").write_text("{"), ""),
-        (lambda path: os.truncate(path / "variables/variables.data-00000-of-00001", 10), ""),
-    ],
-)
-def test_damaged_version_is_reported_in_one_line(export, damage, reason):
-    damage(export / "3")
-    with pytest.raises(KerastlError) as caught:
-        models.load_model(export / "3", name="x", version=3, batch_sizes=[1])
-    assert str(caught.value).startswith(f"{export}/3: cannot be served (")
-    assert reason in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_savedmodel_of_another_kind_is_refused(tmp_path):
-    module = tf.Module()
-    module.double = tf.function(
-        lambda values: {"doubled": 2 * values}, input_signature=[tf.TensorSpec([None])]
-    )
-    tf.saved_model.save(module, str(tmp_path / "1"), signatures=module.double)
-    with pytest.raises(KerastlError, match="serving_default does not accept image files"):
-        models.load_model(tmp_path / "1", name="x", version=1, batch_sizes=[1])
 
 
 @pytest.mark.thorough
@@ -199,5 +164,5 @@ def test_one_version_is_not_watched(start, export, colour_run):
     client = start(export / "3", name="", timeouts={"new_version": 0.02})
     copy_version(colour_run, export / "4")
     time.sleep(0.2)
-    assert client.serving.models.current.version == 3
-    assert client.serving.models.current.name == "export"
+    assert client.serving.versions.current.version == 3
+    assert client.serving.versions.current.name == "export"
