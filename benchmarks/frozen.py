@@ -35,7 +35,7 @@ from kerastl.model.backbones import BACKBONES
 from kerastl.model.build import scale_pixels
 from kerastl.model.network import Network
 from kerastl.model.weights import build_backbone
-from kerastl.training.features import FrozenPart
+from kerastl.training.frozen import FrozenPart
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,9 +237,11 @@ def _time_pass(config: kerastl.Config, count: int) -> float:
         stored = dataclasses.replace(config, cache_dir=folder)
         boundary = network.boundaries[-1]
         started = time.monotonic()
-        FrozenPart(network, [boundary], splits, stored, kerastl.Progress()).compute(
-            kerastl.Progress()
-        )
+        silent = kerastl.Progress()
+        with FrozenPart.open(
+            network, [boundary], splits, model=stored, store=stored, progress=silent
+        ) as frozen:
+            frozen.compute(silent)
         return time.monotonic() - started
 
 

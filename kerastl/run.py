@@ -44,11 +44,10 @@ def finish_run(
     """Trains, evaluates, records and exports a classifier; `kerastl.run` prepares for it."""
     # Only now, since these import Keras, which takes its backend when it is imported.
     from kerastl.data.opening import open_data  # noqa: PLC0415
-    from kerastl.data.reading import reading_errors  # noqa: PLC0415
     from kerastl.model.network import open_network  # noqa: PLC0415
     from kerastl.model.weights import BACKBONE, fingerprint  # noqa: PLC0415
     from kerastl.outputs.run_directory import RunDirectory  # noqa: PLC0415
-    from kerastl.training.train import check_phases, train  # noqa: PLC0415
+    from kerastl.training.train import check_phases, open_frozen, train  # noqa: PLC0415
     from kerastl.writing import in_the_end  # noqa: PLC0415
 
     started = time.monotonic()
@@ -64,8 +63,11 @@ def finish_run(
     weights = fingerprint(network.model.get_layer(BACKBONE))
     record.begin(config, splits, weights_fingerprint=weights, started=started)
     # A run that failed or was stopped tells what it had checked until then.
-    with reading_errors(), in_the_end(record.write_receipt):
-        trained = train(network, splits, config, record=record, progress=progress)
+    with (
+        in_the_end(record.write_receipt),
+        open_frozen(network, splits, config, progress) as frozen,
+    ):
+        trained = train(network, splits, config, frozen, record=record, progress=progress)
         record.add_seconds(trained.seconds)
         _find_label_issues(trained, splits, config, record, progress)
         metrics, test = _evaluate(trained, splits, config, record, progress)
@@ -102,10 +104,11 @@ def _find_label_issues(
 
     if not config.label_issues:
         return
-    if trained.pooled is None:
+    features = trained.pooled(splits.train)
+    if features is None:
         progress.line("Labels are not checked: no features are stored.")
         return
-    issues = find_label_issues(trained.pooled(splits.train), splits, seed=config.seed)
+    issues = find_label_issues(features, splits, seed=config.seed)
     record.write_label_issues(splits, issues.positions, issues.probabilities)
     for line in issues.lines():
         progress.line(line)

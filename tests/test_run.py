@@ -302,7 +302,7 @@ def test_weights_that_are_not_the_best_fail_the_check(tmp_path, monkeypatch):
         for weight in self._weights:
             weight.assign(keras.ops.zeros_like(weight))
 
-    monkeypatch.setattr("kerastl.training.fit.Best.restore", lose)
+    monkeypatch.setattr("kerastl.training.best.Best.restore", lose)
     config = fakes.tiny_config(tmp_path)
     with pytest.raises(kerastl.KerastlError, match="validation accuracy of the result"):
         fakes.finish_run(config, fakes.colour_source())

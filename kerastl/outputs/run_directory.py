@@ -17,9 +17,9 @@ from kerastl.data.source import Finding, Source
 from kerastl.data.splits import Splits
 from kerastl.outputs import directories
 from kerastl.outputs.receipt import describe_machine
+from kerastl.training.best import EpochRow
 from kerastl.training.checks import Check
 from kerastl.training.evaluate import Evaluation
-from kerastl.training.fit import EpochRow
 from kerastl.writing import csv_text, explained, remove_leftovers, replace_text, replacing
 
 # The flag that all of it is written below.

@@ -11,7 +11,7 @@ from kerastl.errors import KerastlError
 from kerastl.model.network import Network, open_network
 from kerastl.progress import Progress, count_of, format_duration
 from kerastl.selection.measurements import count_missing
-from kerastl.training.features import seconds_per_image
+from kerastl.training.cost import seconds_per_image
 
 # Seconds of a probe for each image and channel, and what each class adds, measured on one core
 # with 2 to 100 classes: five folds, six penalties, and the scores beside it.

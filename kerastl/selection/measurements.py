@@ -12,9 +12,10 @@ from kerastl.config import Config
 from kerastl.data.splits import Splits
 from kerastl.errors import UsageError
 from kerastl.model.backbones import bundled_size_note
+from kerastl.model.folding import fold
 from kerastl.model.network import Network
 from kerastl.progress import Progress
-from kerastl.training.features import FrozenPart, count_stored, fold
+from kerastl.training.frozen import FrozenPart, count_stored
 
 # Repetitions of a timed call: total seconds, and the largest and smallest number.
 _SECONDS_TO_TIME = 1.5
@@ -54,17 +55,20 @@ def compute_features(
         has no room for them.
     """
     plain = dataclasses.replace(config, augment="", augment_views=0)
-    frozen = FrozenPart(network, [network.pooled], splits, plain, progress)
-    frozen.compute(progress)
-    stored = frozen.get(network.pooled)
-    return None if stored is None else stored.take(splits.train)
+    with FrozenPart.open(
+        network, [network.pooled], splits, model=plain, store=config, progress=progress
+    ) as frozen:
+        frozen.compute(progress)
+        stored = frozen.get(network.pooled)
+        return None if stored is None else stored.take(splits.train)
 
 
 def count_missing(network: Network, splits: Splits, config: Config) -> int:
     """Counts the images of the splits whose features are not in the store."""
     used = np.concatenate([splits.train, splits.validation, splits.test])
     digests = splits.source.digests[used]
-    return len(used) - count_stored(network, network.pooled, digests, config)
+    stored = count_stored(network, network.pooled, digests, model=config, store=config)
+    return len(used) - stored
 
 
 def count_bytes(network: Network) -> int:

@@ -1,7 +1,7 @@
-"""Every image of a split once, and the numbers that follow from the logits."""
+"""Evaluates every image of a split once, and computes scores from the logits."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,10 @@ import tensorflow as tf
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
+from kerastl.data.pipeline import Features, evaluation_dataset
+from kerastl.data.reading import reading_errors
+from kerastl.data.source import Source
+from kerastl.settings import ImageSettings
 from kerastl.training.scores import balanced_accuracy, macro_f1
 
 _CONFIDENCE = 0.95
@@ -17,7 +21,7 @@ _CONFIDENCE = 0.95
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
-    """A model's answers for the images of a split, in the split's order.
+    """A model's predictions for the images of a split, in the split's order.
 
     Attributes:
         labels: True classes, int64 (images,).
@@ -35,7 +39,7 @@ class Evaluation:
         return float(np.mean(self.losses))
 
     def of(self, chosen: np.ndarray) -> "Evaluation":
-        """Gives the answers for some of the images, by a mask, bool (images,)."""
+        """Selects some of the images, by a mask, bool (images,), or by positions."""
         return Evaluation(self.labels[chosen], self.probabilities[chosen], self.losses[chosen])
 
     @property
@@ -97,7 +101,7 @@ class Evaluation:
 
 
 def accuracy_interval(correct: int, count: int) -> tuple[float, float]:
-    """Gives Wilson's interval at 95 %, https://doi.org/10.1080/01621459.1927.10502953."""
+    """Computes Wilson's interval at 95 %, https://doi.org/10.1080/01621459.1927.10502953."""
     interval = stats.binomtest(correct, count).proportion_ci(_CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)
 
@@ -105,45 +109,85 @@ def accuracy_interval(correct: int, count: int) -> tuple[float, float]:
 def evaluate(
     classifier: Callable[[tf.Tensor], tf.Tensor], dataset: tf.data.Dataset, labels: np.ndarray
 ) -> Evaluation:
-    """Runs the classifier over a split, once; see `evaluator`."""
-    return evaluator(classifier, dataset, labels)()
-
-
-def evaluator(
-    classifier: Callable[[tf.Tensor], tf.Tensor], dataset: tf.data.Dataset, labels: np.ndarray
-) -> Callable[[], Evaluation]:
-    """Makes a function that runs the classifier, as it is by then, over a split.
+    """Evaluates a classifier on a split, once.
 
     Args:
         classifier: Model or function from images, or from features, to logits.
-        dataset: The split from `evaluation_dataset`; one that repeats, if the function is to be
-            called more than once.
+        dataset: The split, from `evaluation_dataset`.
         labels: True classes in the dataset's order.
 
     Returns:
-        Function of nothing. Logits that are not finite give losses that are not.
-    """
-    function = tf.function(
-        classifier,
-        input_signature=[dataset.element_spec[0]],
-        autograph=False,
-    )
-    batches = iter(dataset)
+        The evaluation. Logits that are not finite give losses that are not.
 
-    def evaluate_all() -> Evaluation:
-        parts, count = [], 0
+    Raises:
+        KerastlError: If the content of an image has changed.
+    """
+    return _evaluate(_traced(classifier, dataset), iter(dataset), labels)
+
+
+class Evaluator:
+    """Evaluates a classifier, as it is at each call, on the same images again and again."""
+
+    def __init__(
+        self,
+        classifier: Callable[[tf.Tensor], tf.Tensor],
+        source: Source,
+        indices: np.ndarray,
+        images: ImageSettings,
+        *,
+        batch_size: int,
+        features: Features | None = None,
+    ) -> None:
+        """Prepares the images.
+
+        Args:
+            classifier: Model or function from images, or from features, to logits.
+            source: Where the images are from.
+            indices: Their positions in it.
+            images: Their size and resize rule.
+            batch_size: Images in a batch.
+            features: Replace the images, if they are stored.
+        """
+        dataset = evaluation_dataset(
+            source, indices, images, batch_size=batch_size, features=features, repeats=True
+        )
+        self._function = _traced(classifier, dataset)
+        self._batches = iter(dataset)
+        self._labels = source.labels[indices]
+
+    def __call__(self) -> Evaluation:
+        """Does what `evaluate` does."""
+        return _evaluate(self._function, self._batches, self._labels)
+
+
+def _traced(
+    classifier: Callable[[tf.Tensor], tf.Tensor], dataset: tf.data.Dataset
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    signature = [dataset.element_spec[0]]
+    function: Callable[[tf.Tensor], tf.Tensor] = tf.function(
+        classifier, input_signature=signature, autograph=False
+    )
+    return function
+
+
+def _evaluate(
+    function: Callable[[tf.Tensor], tf.Tensor],
+    batches: Iterator[tuple[tf.Tensor, tf.Tensor]],
+    labels: np.ndarray,
+) -> Evaluation:
+    parts: list[np.ndarray] = []
+    count = 0
+    with reading_errors():
         while count < len(labels):
             inputs, _ = next(batches)
             parts.append(function(inputs).numpy())
             count += len(parts[-1])
-        logits = np.concatenate(parts)
-        with np.errstate(invalid="ignore"):
-            log_probabilities = scipy.special.log_softmax(logits.astype(np.float64), axis=1)
-        return Evaluation(
-            labels=labels,
-            # TensorFlow's own softmax, as the export has it.
-            probabilities=tf.nn.softmax(logits).numpy(),
-            losses=-log_probabilities[np.arange(len(labels)), labels],
-        )
-
-    return evaluate_all
+    logits = np.concatenate(parts)
+    with np.errstate(invalid="ignore"):
+        log_probabilities = scipy.special.log_softmax(logits.astype(np.float64), axis=1)
+    return Evaluation(
+        labels=labels,
+        # TensorFlow's own softmax, as the export has it.
+        probabilities=tf.nn.softmax(logits).numpy(),
+        losses=-log_probabilities[np.arange(len(labels)), labels],
+    )

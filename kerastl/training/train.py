@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import keras
@@ -14,35 +14,37 @@ from kerastl.config import Config
 from kerastl.data.pipeline import evaluation_dataset, training_dataset, view_indices
 from kerastl.data.splits import Splits, count_per_class
 from kerastl.errors import bad_value
-from kerastl.model.boundaries import Boundary
+from kerastl.model.folding import fold_one
 from kerastl.model.network import Network
 from kerastl.model.phases import Plan
 from kerastl.progress import Progress, count_of, format_duration
 from kerastl.settings import Phase
+from kerastl.training.best import Best, EpochRow
 from kerastl.training.checks import Check, ExpectedMoves, check_first_loss, require
-from kerastl.training.evaluate import Evaluation, evaluate, evaluator
-from kerastl.training.features import FrozenPart, StoredFeatures, fold
-from kerastl.training.fit import Best, EpochRow, PhaseData, train_phase
+from kerastl.training.evaluate import Evaluation, Evaluator, evaluate
+from kerastl.training.features import StoredFeatures
+from kerastl.training.fit import PhaseData, train_phase
+from kerastl.training.frozen import FrozenPart
 from kerastl.training.scores import class_weights
 from kerastl.writing import in_the_end
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Trained:
-    """What came of training.
+    """A trained classifier; what it reads of stored features stays open as long as `frozen`.
 
     Attributes:
         classifier: Model from images to logits, with the best weights.
         best: The epoch that they come from.
-        validation: What they said of the validation images when it ended.
+        validation: Their evaluation on the validation images, when the epoch ended.
         accuracies: Highest validation accuracy of each phase, by the phase's name.
         seconds: Time of each phase, and of computing and checking stored features.
-        evaluate: Evaluates the classifier on images of the source, by their indices, from
-            stored features where there are some.
-        evaluate_whole: Likewise, from the images through the whole network.
-        stored: Whether there are stored features.
-        pooled: Reads pooled features of the pretrained network by images' indices, float32
-            (images, channels); None where they are not stored.
+        network: The network of the classifier.
+        frozen: Its stored features.
+        lowest: The plan that trains the most. Nothing below its boundary has changed, so
+            features stored there hold for the result.
+        splits: The images.
+        settings: Size of images and batches.
     """
 
     classifier: keras.Model
@@ -50,10 +52,55 @@ class Trained:
     validation: Evaluation
     accuracies: dict[str, float]
     seconds: dict[str, float]
-    evaluate: Callable[[np.ndarray], Evaluation]
-    evaluate_whole: Callable[[np.ndarray], Evaluation]
-    stored: bool
-    pooled: Callable[[np.ndarray], np.ndarray] | None
+    network: Network
+    frozen: FrozenPart
+    lowest: Plan
+    splits: Splits
+    settings: Config
+
+    @property
+    def stored(self) -> bool:
+        """Whether `evaluate` reads stored features."""
+        return self.frozen.get(self.lowest.boundary) is not None
+
+    def evaluate(self, indices: np.ndarray) -> Evaluation:
+        """Evaluates images of the source, by their positions, from stored features if possible."""
+        features = self.frozen.get(self.lowest.boundary)
+        return self._evaluate(self._from_lowest, indices, features)
+
+    def evaluate_whole(self, indices: np.ndarray) -> Evaluation:
+        """Evaluates images as `evaluate` does, always from the images and by the whole network."""
+        return self._evaluate(self.classifier, indices, None)
+
+    def pooled(self, indices: np.ndarray) -> np.ndarray | None:
+        """Reads pooled features of the pretrained network, float32 (images, channels).
+
+        Returns:
+            None if they are not stored.
+        """
+        features = self.frozen.get(self.network.pooled)
+        return None if features is None else features.take(indices)
+
+    @functools.cached_property
+    def _from_lowest(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        lower = None if self.stored else fold_one(self.lowest.lower)
+        return _from_boundary(self.lowest.upper, lower)
+
+    def _evaluate(
+        self,
+        classifier: Callable[[tf.Tensor], tf.Tensor],
+        indices: np.ndarray,
+        features: StoredFeatures | None,
+    ) -> Evaluation:
+        source = self.splits.source
+        dataset = evaluation_dataset(
+            source,
+            indices,
+            self.settings,
+            batch_size=self.settings.batch_size,
+            features=features,
+        )
+        return evaluate(classifier, dataset, source.labels[indices])
 
 
 class Recorder(Protocol):
@@ -95,10 +142,10 @@ def train(
     network: Network,
     splits: Splits,
     config: Config,
+    frozen: FrozenPart,
     *,
     record: Recorder,
     progress: Progress,
-    frozen: FrozenPart | None = None,
 ) -> Trained:
     """Trains every phase of `config`; each starts from the best weights so far.
 
@@ -106,44 +153,36 @@ def train(
 
     Args:
         network: The classifier, with its head at zero.
-        splits: Images to learn from and to choose by.
-        config: What to do.
+        splits: Images to train on and to choose by.
+        config: Phases, and how they are trained.
+        frozen: What `open_frozen` opened for the same network, images and phases, with its
+            weights as they are now. `Trained` reads from it too.
         record: Keeps the epochs, the checks and the best weights.
         progress: Gets a line for each epoch and phase.
-        frozen: What `open_frozen` gave for the same network, images and phases, with its weights
-            as they are now; opened here by default.
 
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`, before any training.
         KerastlError: If the loss is not finite, or a check of the run failed.
     """
-    classifier = network.model
     plans = [network.plan(phase) for phase in config.phases]
-    started = time.monotonic()
-    frozen = frozen or open_frozen(network, splits, config, progress)
     # Before any training, since the upper boundaries' features would not be the same after it.
     frozen.compute(progress)
-    seconds: dict[str, float] = {"features": time.monotonic() - started}
+    seconds: dict[str, float] = {"features": frozen.seconds}
     best = Best(config.best_by)
     weights = _class_weights(splits, config, progress)
     epochs_done = 0
     for plan in plans:
         started = time.monotonic()
-        phase = plan.phase
         network.set_trainable(plan)
         features = frozen.get(plan.boundary)
         data = _phase_data(plan, splits, config, features, weights, first_epoch=epochs_done)
-        epochs_done += phase.epochs
+        epochs_done += plan.phase.epochs
         if best.row is None:
             require(_first_loss(plan, data), record=record, progress=progress)
-        progress.line(
-            f"{phase.name} phase: {count_of(phase.epochs, 'epoch')} at {phase.learning_rate:g}, "
-            f"training from {plan.first_name} up: {plan.count_trained():,} of "
-            f"{classifier.count_params():,} parameters."
-        )
-        expected = ExpectedMoves(network, phase, plan.first)
+        progress.line(_describe_phase(plan, network))
+        expected = ExpectedMoves(network, plan.phase, plan.first)
         best.begin(plan.upper.weights)
-        with in_the_end(functools.partial(_keep_best, best, classifier, record)):
+        with in_the_end(functools.partial(_keep_best, best, network.model, record)):
             steps = train_phase(
                 plan, data, config, best=best, progress=progress, on_epoch=record.add_epoch
             )
@@ -151,55 +190,54 @@ def train(
                 plan.upper, steps=steps, batch=functools.partial(_first_batch, data)
             )
         require(moves, record=record, progress=progress)
-        seconds[phase.name] = time.monotonic() - started
+        seconds[plan.phase.name] = time.monotonic() - started
         if features is not None and data.lower is None:
-            _tell_savings(phase, features, splits, seconds[phase.name], progress)
+            progress.line(_describe_savings(plan.phase, features, splits, seconds))
     if best.row is None or best.validation is None:
         raise AssertionError("training ended without an epoch")
     progress.line(
         f"Best: {best.row.phase} epoch {best.row.epoch}, validation "
         f"{config.best_by.replace('_', ' ')} {abs(best.row.score(config.best_by)):.4f}."
     )
-    # Nothing below the lowest boundary has changed, so its features hold for the result.
-    lowest = min(plans, key=lambda plan: plan.boundary.position)
-    features = frozen.get(lowest.boundary)
-    lower = _folded(lowest.lower) if features is None else None
     return Trained(
-        classifier=classifier,
+        classifier=network.model,
         best=best.row,
         validation=best.validation,
         accuracies=best.accuracies,
         seconds=seconds,
-        evaluate=_evaluator(_from_boundary(lowest.upper, lower), splits, config, features),
-        evaluate_whole=_evaluator(classifier, splits, config, None),
-        stored=features is not None,
-        pooled=_pooled_reader(frozen, network.pooled),
+        network=network,
+        frozen=frozen,
+        lowest=min(plans, key=lambda plan: plan.boundary.position),
+        splits=splits,
+        settings=config,
     )
 
 
 def open_frozen(network: Network, splits: Splits, config: Config, progress: Progress) -> FrozenPart:
-    """Opens the store for every phase of `config`.
+    """Opens the feature store for every phase of `config`.
 
     Args:
         network: The classifier.
         splits: The images that the run uses.
-        config: What to do.
-        progress: Is told of a phase whose features are not stored.
+        config: Phases, images and store.
+        progress: Reports a phase whose features are not stored.
 
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`.
     """
     boundaries = {network.plan(phase).boundary: None for phase in config.phases}
-    return FrozenPart(network, list(boundaries), splits, config, progress)
+    return FrozenPart.open(
+        network, list(boundaries), splits, model=config, store=config, progress=progress
+    )
 
 
-def _pooled_reader(
-    frozen: FrozenPart, boundary: Boundary
-) -> Callable[[np.ndarray], np.ndarray] | None:
-    pooled = frozen.get(boundary)
-    if pooled is None:
-        return None
-    return pooled.take
+def _describe_phase(plan: Plan, network: Network) -> str:
+    phase = plan.phase
+    return (
+        f"{phase.name} phase: {count_of(phase.epochs, 'epoch')} at {phase.learning_rate:g}, "
+        f"training from {plan.first_name} up: {plan.count_trained():,} of "
+        f"{network.model.count_params():,} parameters."
+    )
 
 
 def _class_weights(splits: Splits, config: Config, progress: Progress) -> np.ndarray | None:
@@ -244,10 +282,10 @@ def _phase_data(
     *,
     first_epoch: int,
 ) -> PhaseData:
-    # With new changes in every epoch there is nothing of the training images to be stored.
+    # With new changes in every epoch no features of the training images are stored.
     repeats = len(view_indices(splits.source, splits.train, config)) > 0
     train_features = features if repeats else None
-    lower = _folded(plan.lower) if train_features is None else None
+    lower = fold_one(plan.lower) if train_features is None else None
     return PhaseData(
         train=training_dataset(
             splits.source,
@@ -260,17 +298,13 @@ def _phase_data(
         ),
         num_train=len(splits.train),
         lower=lower,
-        validate=evaluator(
+        validate=Evaluator(
             _from_boundary(plan.upper, lower if features is None else None),
-            evaluation_dataset(
-                splits.source,
-                splits.validation,
-                config,
-                batch_size=config.batch_size,
-                features=features,
-                repeats=True,
-            ),
-            splits.source.labels[splits.validation],
+            splits.source,
+            splits.validation,
+            config,
+            batch_size=config.batch_size,
+            features=features,
         ),
     )
 
@@ -286,39 +320,20 @@ def _from_boundary(
     return compute
 
 
-def _folded(lower: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
-    function = fold(lower)
-    return lambda images: function(images)[0]
-
-
-def _evaluator(
-    classifier: Callable[[tf.Tensor], tf.Tensor],
-    splits: Splits,
-    config: Config,
-    features: StoredFeatures | None,
-) -> Callable[[np.ndarray], Evaluation]:
-    def evaluate_images(indices: np.ndarray) -> Evaluation:
-        dataset = evaluation_dataset(
-            splits.source, indices, config, batch_size=config.batch_size, features=features
-        )
-        return evaluate(classifier, dataset, splits.source.labels[indices])
-
-    return evaluate_images
-
-
 def _first_loss(plan: Plan, data: PhaseData) -> Check:
     inputs, labels = _first_batch(data)
     logits = plan.upper(inputs, training=False).numpy()
     return check_first_loss(logits, labels.numpy(), logits.shape[1])
 
 
-def _tell_savings(
-    phase: Phase, features: StoredFeatures, splits: Splits, seconds: float, progress: Progress
-) -> None:
+def _describe_savings(
+    phase: Phase, features: StoredFeatures, splits: Splits, seconds: Mapping[str, float]
+) -> str:
     computed = phase.epochs * (len(splits.train) + len(splits.validation))
-    plain = seconds + computed * features.seconds_per_image
-    instead = f" instead of about {format_duration(plain)}" if plain > seconds else ""
-    progress.line(
+    spent = seconds[phase.name]
+    plain = spent + computed * features.seconds_per_image
+    instead = f" instead of about {format_duration(plain)}" if plain > spent else ""
+    return (
         f"{count_of(phase.epochs, f'{phase.name} epoch')} on stored features: "
-        f"{format_duration(seconds)}{instead}."
+        f"{format_duration(spent)}{instead}."
     )

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from kerastl.config import Config
-from kerastl.data.reading import reading_errors
 from kerastl.data.splits import Splits
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
@@ -42,8 +41,7 @@ def measure_gain(
     else:
         progress.line("The flags as given are trained once more, to be compared.")
         trained = Trainer(splits).train(given, progress)
-        with reading_errors():
-            compared = trained.evaluate(splits.test)
+        compared = trained.evaluate(splits.test)
     low, high = difference_interval(
         _once(found), _once(compared), found.labels, SearchOptions(objective="val_accuracy")
     )

@@ -15,8 +15,8 @@ from kerastl.errors import UsageError
 from kerastl.model.backbones import find_backbone
 from kerastl.model.network import Network, open_network
 from kerastl.progress import Progress
-from kerastl.training.fit import EpochRow
-from kerastl.training.train import train
+from kerastl.training.best import EpochRow
+from kerastl.training.train import open_frozen, train
 from kerastl.tuning.options import OBJECTIVES
 from kerastl.tuning.space import CONDITIONS, Choice, Space
 from kerastl.tuning.trial_run import Forgetful, without_test
@@ -160,14 +160,13 @@ class TransferHyperModel(keras_tuner.HyperModel):
         config = _whole_config(hp.values, self._space)
         record = _Told(keras.callbacks.CallbackList(callbacks, model=model), model)
         record.callbacks.on_train_begin()
-        with contextlib.suppress(_Enough):
-            train(
-                Network.of(model, find_backbone(config.backbone, image_size=config.image_size)),
-                self._splits,
-                config,
-                record=record,
-                progress=Progress(),
-            )
+        row = find_backbone(config.backbone, image_size=config.image_size)
+        network, silent = Network.of(model, row), Progress()
+        with (
+            contextlib.suppress(_Enough),
+            open_frozen(network, self._splits, config, silent) as frozen,
+        ):
+            train(network, self._splits, config, frozen, record=record, progress=silent)
         record.callbacks.on_train_end()
         best = max(record.rows, key=lambda row: (row.score(config.best_by), -row.val_loss))
         return {name: getattr(best, name) for name in OBJECTIVES}

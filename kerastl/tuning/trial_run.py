@@ -9,14 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.config import Config
-from kerastl.data.reading import reading_errors
 from kerastl.data.splits import Splits
 from kerastl.model.build import DROPOUT
 from kerastl.model.network import Network, open_network
 from kerastl.progress import Progress
+from kerastl.training.best import EpochRow
 from kerastl.training.checks import Check
-from kerastl.training.features import FrozenPart
-from kerastl.training.fit import EpochRow
+from kerastl.training.frozen import FrozenPart
 from kerastl.training.train import Trained, check_phases, open_frozen, train
 from kerastl.tuning.options import OBJECTIVES
 
@@ -92,19 +91,19 @@ class Trainer:
         network = self.open(config)
         check_phases(network, config)
         key = _frozen_key(config)
-        with reading_errors():
-            if self._frozen is None or key != self._frozen_key:
-                # As with networks: what the last one has in memory goes first.
-                self._frozen, self._frozen_key = None, key
-                self._frozen = open_frozen(network, self.splits, config, progress)
-            return train(
-                network,
-                self.splits,
-                config,
-                record=Forgetful(),
-                progress=progress,
-                frozen=self._frozen,
-            )
+        if self._frozen is None or key != self._frozen_key:
+            # As with networks: what the last one has in memory goes first.
+            self._close_frozen()
+            self._frozen_key = key
+            self._frozen = open_frozen(network, self.splits, config, progress)
+        return train(
+            network, self.splits, config, self._frozen, record=Forgetful(), progress=progress
+        )
+
+    def _close_frozen(self) -> None:
+        if self._frozen is not None:
+            self._frozen.close()
+        self._frozen = None
 
     def answer(self, config: Config, progress: Progress) -> Answer:
         """Trains a config and judges it on the validation images.
@@ -136,7 +135,7 @@ class Trainer:
         if self._network is None or key != self._key:
             # What is no longer used goes first: two networks may not fit.
             self._network, self._values, self._key = None, [], ()
-            self._frozen = None
+            self._close_frozen()
             _forget_networks()
             keras.utils.set_random_seed(config.seed)
             network = open_network(config, num_classes=len(self.splits.source.class_names))

@@ -10,7 +10,6 @@ from kerastl.model.phases import silent_dropout
 from kerastl.model.weights import build_backbone
 from kerastl.settings import Phase
 from kerastl.training.checks import ExpectedMoves
-from kerastl.training.fit import _PhaseModel
 
 NORMS = {"stem_bn", "block2_bn"}
 HEAD = {"logits/kernel", "logits/bias"}
@@ -68,8 +67,17 @@ def prepare(classifier, row, unfreeze_from, name="finetune"):
     return network, plan
 
 
-def on_images(plan):
-    return _PhaseModel(plan, lambda images: plan.lower(images, training=False))
+class OnImages(keras.Model):
+    """Trains the part above the boundary, on images."""
+
+    def __init__(self, plan):
+        super().__init__(dtype="float32")
+        self.upper = plan.upper
+        # Not a model for Keras, which would train it.
+        self.compute = lambda images: plan.lower(images, training=False)
+
+    def call(self, inputs, training=False):
+        return self.upper(self.compute(inputs), training=training)
 
 
 def moved_weights(row, unfreeze_from, name="finetune"):
@@ -78,7 +86,7 @@ def moved_weights(row, unfreeze_from, name="finetune"):
     expected = ExpectedMoves(network, plan.phase, plan.first)
     before = {id(weight): np.array(weight) for weight in classifier.weights}
     images = np.random.default_rng(0).uniform(0, 255, (8, 16, 16, 3)).astype("float32")
-    model = on_images(plan)
+    model = OnImages(plan)
     model.compile(
         keras.optimizers.SGD(0.5), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
@@ -136,7 +144,7 @@ def test_dropout_below_the_cut_is_off_under_fit(tiny_net):
     classifier = classifier_of(tiny_net)
     _, plan = prepare(classifier, tiny_net, "block2")
     images = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype("float32")
-    model = on_images(plan)
+    model = OnImages(plan)
     np.testing.assert_array_equal(model(images, training=True), model(images, training=True))
     np.testing.assert_allclose(
         model(images, training=True), classifier(images, training=False), atol=1e-5
@@ -184,7 +192,7 @@ def test_hard_families_keep_what_is_frozen(name, unfreeze_from):
     classifier = real_classifier(name)
     network, plan = prepare(classifier, BACKBONES[name], unfreeze_from)
     expected = ExpectedMoves(network, plan.phase, plan.first)
-    model = on_images(plan)
+    model = OnImages(plan)
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     images = random_images(32, count=8)
     with silent_dropout(plan):
@@ -199,7 +207,7 @@ def test_silenced_dropout_drops_nothing_under_fit(tiny_net):
     classifier = classifier_with_branch()
     _, plan = prepare(classifier, tiny_net, "block1_conv")
     images = random_images(16)
-    model = on_images(plan)
+    model = OnImages(plan)
     expected = classifier(images, training=False)
     with silent_dropout(plan):
         np.testing.assert_allclose(model(images, training=True), expected, rtol=1e-5)
@@ -226,7 +234,7 @@ def test_dropout_of_a_frozen_efficientnet_is_off_and_of_its_trained_part_on():
 
     def drops(unfreeze_from):
         _, plan = prepare(classifier, BACKBONES["EfficientNetB0"], unfreeze_from)
-        model = on_images(plan)
+        model = OnImages(plan)
         with silent_dropout(plan):
             return not np.array_equal(model(images, training=True), model(images, training=True))
 

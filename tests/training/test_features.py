@@ -13,10 +13,13 @@ import kerastl
 from kerastl.data.images import decode_and_resize
 from kerastl.data.splits import Splits
 from kerastl.model.build import build_classifier
+from kerastl.model.folding import fold
 from kerastl.model.network import Network
+from kerastl.training import cost
 from kerastl.training import features as module
+from kerastl.training import frozen as frozen_module
 from kerastl.training.entries import list_entries
-from kerastl.training.features import FrozenPart, fold
+from kerastl.training.frozen import FrozenPart
 
 
 @pytest.fixture
@@ -63,7 +66,9 @@ def store(network, config, source, *layer_names, indices=None):
     none = indices[:0]
     splits = Splits(source, train=indices, validation=none, test=none, unused=none)
     progress = kerastl.Progress(said)
-    frozen = FrozenPart(network, boundaries, splits, config, progress)
+    frozen = FrozenPart.open(
+        network, boundaries, splits, model=config, store=config, progress=progress
+    )
     frozen.compute(progress)
     return [frozen.get(boundary) for boundary in boundaries], said.getvalue()
 
@@ -122,7 +127,7 @@ def test_one_pass_gives_all_boundaries(network, config, monkeypatch):
     source = fakes.colour_source(per_class=100)
     calls = []
     monkeypatch.setattr(
-        module, "fold", lambda model: calls.append(len(model.outputs)) or fold(model)
+        frozen_module, "fold", lambda model: calls.append(len(model.outputs)) or fold(model)
     )
     store(network, config, source, "pooled", "block1_add")
     assert calls == [2]
@@ -271,7 +276,7 @@ def test_input_scaling_alone_is_not_stored(network, config):
 
 
 def test_slow_reading_is_not_chosen(network, config, monkeypatch):
-    monkeypatch.setattr(module, "_BYTES_PER_SECOND", 1e3)
+    monkeypatch.setattr(cost, "_BYTES_PER_SECOND", 1e3)
     (stored,), said = store(network, config, fakes.colour_source(per_class=3), "pooled")
     assert stored is None
     assert "pooled are computed in each epoch: for an image about 0.053 ms, and 52 ms to" in said

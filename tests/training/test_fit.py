@@ -10,17 +10,15 @@ from kerastl.errors import KerastlError
 from kerastl.model.build import build_classifier
 from kerastl.model.network import Network
 from kerastl.settings import Phase
-from kerastl.training import fit
-from kerastl.training.evaluate import evaluator
+from kerastl.training import fit, steps
+from kerastl.training.best import Best, EpochRow
+from kerastl.training.evaluate import evaluate
 from kerastl.training.fit import (
-    Best,
-    EpochRow,
     PhaseData,
-    _build_optimizer,
     _settle_statistics,
     train_phase,
 )
-from kerastl.training.schedule import LearningRate
+from kerastl.training.steps import TrainingSteps
 
 STEPS = 5
 
@@ -68,6 +66,7 @@ def train(
     poisoned=None,
     validated=0.0,
     stored=False,
+    by=train_phase,
     **changes,
 ):
     config = kerastl.Config(
@@ -102,12 +101,12 @@ def train(
         train=batches,
         num_train=STEPS * 8,
         lower=None if stored else plan.lower,
-        validate=evaluator(classifier, validation.repeat(), labels[:8]),
+        validate=lambda: evaluate(classifier, validation, labels[:8]),
     )
     best = Best()
     best.begin(plan.upper.weights)
     rows = []
-    train_phase(plan, data, config, best=best, progress=kerastl.Progress(), on_epoch=rows.append)
+    by(plan, data, config, best=best, progress=kerastl.Progress(), on_epoch=rows.append)
     return classifier, rows
 
 
@@ -128,11 +127,9 @@ def test_steps_of_one_call_are_those_of_many(tiny_net, most, calls, monkeypatch)
     monkeypatch.setattr(fit, "_MOST_STEPS_AT_ONCE", 1)
     one_by_one, rows = train(tiny_net, 0.01, epochs=2, stored=True)
     monkeypatch.setattr(fit, "_MOST_STEPS_AT_ONCE", most)
-    ends, end = [], fit._Watcher.on_train_batch_end
+    ends, run = [], TrainingSteps.run
     monkeypatch.setattr(
-        fit._Watcher,
-        "on_train_batch_end",
-        lambda self, batch, logs=None: ends.append(batch) or end(self, batch, logs),
+        TrainingSteps, "run", lambda self, batches: ends.append(batches) or run(self, batches)
     )
     keras.utils.set_random_seed(0)
     together, same_rows = train(tiny_net, 0.01, epochs=2, stored=True)
@@ -151,9 +148,9 @@ def test_validation_loss_that_is_not_finite_is_named_by_the_step_before(tiny_net
 
 
 def test_training_step_is_built_once(tiny_net, monkeypatch):
-    built, step = [], keras.Model.train_step
+    built, loss = [], steps.finite_cross_entropy
     monkeypatch.setattr(
-        keras.Model, "train_step", lambda self, data: built.append(self) or step(self, data)
+        steps, "finite_cross_entropy", lambda *given: built.append(given) or loss(*given)
     )
     train(tiny_net, 0.01, epochs=2)
     assert len(built) == 1
@@ -184,17 +181,34 @@ def test_statistics_of_a_pretrained_network_keep_their_momentum(tiny_net):
     assert classifier.get_layer("backbone").get_layer("stem_bn").momentum == 0.99
 
 
-def test_weight_decay_is_for_kernels():
-    schedule = LearningRate(peak=0.1, warmup_steps=0, total_steps=1, falls=False)
-    for optimizer in ("sgd", "adamw"):
-        config = kerastl.Config(
-            run_dir="unused", dataset="digits", optimizer=optimizer, weight_decay=0.5
-        )
-        kernel, bias = keras.Variable([1.0], name="kernel"), keras.Variable([1.0], name="bias")
-        built = _build_optimizer(config, schedule)
-        built.apply([keras.ops.zeros(1), keras.ops.zeros(1)], [kernel, bias])
-        assert float(kernel[0]) == pytest.approx(0.95)
-        assert float(bias[0]) == 1.0
+@pytest.mark.parametrize(
+    ("optimizer", "weight_decay"), [("sgd", 0.0), ("sgd", 0.1), ("adamw", 0.1)]
+)
+def test_steps_are_those_of_keras_and_decay_kernels_only(tiny_net, optimizer, weight_decay):
+    class_of = {"sgd": keras.optimizers.SGD, "adamw": keras.optimizers.AdamW}[optimizer]
+    options = {"momentum": 0.9} if optimizer == "sgd" else {}
+    plain = class_of(0.01, weight_decay=weight_decay or None, **options)
+    if weight_decay:
+        plain.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    keras.utils.set_random_seed(0)
+    ours, _ = train(tiny_net, 0.01, name="finetune", optimizer=optimizer, weight_decay=weight_decay)
+    keras.utils.set_random_seed(0)
+
+    def by_keras(plan, data, *_, **__):
+        model = keras.Sequential([keras.layers.Lambda(plan.lower), plan.upper])
+        model.compile(plain, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        model.fit(data.train, epochs=1, shuffle=False, verbose=0)
+
+    theirs, _ = train(
+        tiny_net,
+        0.01,
+        name="finetune",
+        optimizer=optimizer,
+        weight_decay=weight_decay,
+        by=by_keras,
+    )
+    for one, other in zip(ours.weights, theirs.weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6, err_msg=one.path)
 
 
 def test_rate_that_ruins_all_stops_the_run(tiny_net):

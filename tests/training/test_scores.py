@@ -9,7 +9,7 @@ from sklearn.utils.class_weight import compute_class_weight
 import fakes
 import kerastl
 from kerastl.data.builtin import BUILT_IN
-from kerastl.training.fit import Best, EpochRow
+from kerastl.training.best import Best, EpochRow
 from kerastl.training.scores import class_weights
 
 

@@ -58,12 +58,11 @@ def prepare(row, tmp_path, *, noise=20.0, per_class=20, **changes):
 
 
 def train(made):
+    network, progress = Network.of(made.classifier, made.row), kerastl.Progress(made.said)
+    # Left open, as the result may be evaluated.
+    frozen = module.open_frozen(network, made.splits, made.config, progress)
     return module.train(
-        Network.of(made.classifier, made.row),
-        made.splits,
-        made.config,
-        record=made.record,
-        progress=kerastl.Progress(made.said),
+        network, made.splits, made.config, frozen, record=made.record, progress=progress
     )
 
 

@@ -9,7 +9,7 @@ import fakes
 import kerastl
 from kerastl.data.splits import make_splits
 from kerastl.progress import Progress
-from kerastl.training.features import FrozenPart
+from kerastl.training.frozen import FrozenPart
 from kerastl.tuning import trial_run
 from kerastl.tuning.trial_run import Trainer, without_test
 

@@ -1,0 +1,84 @@
+"""The record of an epoch, and the best weights of all phases."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerastl.training.evaluate import Evaluation
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochRow:
+    """One row of `history.csv`.
+
+    Attributes:
+        phase: Name of the phase.
+        epoch: Counted from 1 in each phase.
+        learning_rate: Rate at the epoch's first step.
+        loss: Mean over the training images, each at its step, in nats.
+        accuracy: Likewise, from 0 to 1.
+        val_loss: Over all validation images after the epoch.
+        val_accuracy: Likewise.
+        seconds: Time of the epoch, validation included.
+        val_balanced_accuracy: Over all validation images, each class counting the same.
+        val_macro_f1: Likewise.
+    """
+
+    phase: str
+    epoch: int
+    learning_rate: float
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+    val_balanced_accuracy: float
+    val_macro_f1: float
+
+    def score(self, best_by: str) -> float:
+        """Returns the score by which epochs are compared, the higher the better."""
+        return -self.val_loss if best_by == "loss" else float(getattr(self, f"val_{best_by}"))
+
+
+class Best:
+    """The best weights by a score of validation over all phases; equal ones by lower loss.
+
+    Attributes:
+        row: The epoch that they come from, None before the first.
+        validation: Their evaluation on the validation images, None before the first.
+        accuracies: Highest validation accuracy of each phase, by the phase's name.
+    """
+
+    def __init__(self, best_by: str = "accuracy") -> None:
+        self.row: EpochRow | None = None
+        self.validation: Evaluation | None = None
+        self.accuracies: dict[str, float] = {}
+        self._best_by = best_by
+        self._rank = (-np.inf, -np.inf)
+        self._weights: Sequence[Any] = ()
+        self._values: list[np.ndarray] = []
+
+    def begin(self, weights: Sequence[Any]) -> None:
+        """Starts a phase that changes `weights` and no others."""
+        self._weights = weights
+        self._remember()
+
+    def offer(self, row: EpochRow, validation: Evaluation) -> None:
+        """Keeps the present weights if their epoch is the best so far."""
+        before = self.accuracies.get(row.phase, 0.0)
+        self.accuracies[row.phase] = max(before, row.val_accuracy)
+        rank = (row.score(self._best_by), -row.val_loss)
+        if self.row is None or rank > self._rank:
+            self.row, self.validation, self._rank = row, validation, rank
+            self._remember()
+
+    def restore(self) -> None:
+        """Puts the best weights back into the model."""
+        for weight, value in zip(self._weights, self._values, strict=True):
+            weight.assign(value)
+
+    def _remember(self) -> None:
+        self._values = [np.array(keras.ops.convert_to_numpy(weight)) for weight in self._weights]

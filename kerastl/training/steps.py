@@ -1,0 +1,138 @@
+"""The training step: forward pass, loss, gradients, and update, many of them in one graph."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kerastl.model.phases import Plan
+from kerastl.settings import TrainingSettings
+from kerastl.training.schedule import LearningRate
+
+NOT_FINITE = "the loss is not finite"
+LARGEST_LOSS = 1e20
+# Decay is for kernels, https://arxiv.org/abs/1812.01187 (section 3.1).
+_NOT_DECAYED = re.compile("bias|gamma|beta")
+
+
+class TrainingSteps:
+    """The steps of a phase, on features at its boundary or on images.
+
+    Images go through the frozen part first, by the very function that fills the store: what
+    differs by a rounding there differs visibly after some steps of fine-tuning.
+
+    A loop inside a graph runs several steps in one call. Keras's `fit` looks before every step
+    whether there is another batch, and adds gradients up over devices even if there is only one;
+    for that sum TensorFlow keeps the graph of every training for good, 3 MB a trial of a search.
+
+    Attributes:
+        done: Steps taken, int64. The optimizer's own count may or may not include a step whose
+            loss is not finite.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        lower: Callable[[tf.Tensor], tf.Tensor] | None,
+        settings: TrainingSettings,
+        schedule: LearningRate,
+        *,
+        at_once: int,
+    ) -> None:
+        """Prepares the steps of a plan whose layers are trainable.
+
+        Args:
+            plan: What trains.
+            lower: Function from images to features at the boundary, None for stored features.
+            settings: Optimizer and weight decay.
+            schedule: Learning rate of each step.
+            at_once: Steps in a call of `run`.
+        """
+        self.done = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self._upper = plan.upper
+        self._lower = lower
+        self._variables = plan.upper.trainable_variables
+        self._weight_decay = settings.weight_decay
+        self._optimizer = _build_optimizer(settings, schedule)
+        # Or the first step would create these variables, and be built twice.
+        self._optimizer.build(self._variables)
+        self._loss = keras.metrics.Mean("loss")
+        self._accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
+        self._at_once = at_once
+        # Without XLA, which is several times slower on a CPU and which TensorFlow refuses where
+        # kernels have to be deterministic.
+        self._function = tf.function(self._run_steps, autograph=False, reduce_retracing=True)
+
+    def begin_epoch(self) -> None:
+        """Forgets the loss and accuracy of the steps so far."""
+        self._loss.reset_state()
+        self._accuracy.reset_state()
+
+    def run(self, batches: Iterator[Any]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Takes the next steps, on as many batches of `training_dataset`.
+
+        Returns:
+            Loss and accuracy, each the mean over the images of the epoch so far.
+        """
+        loss, accuracy = self._function(batches)
+        return loss, accuracy
+
+    def _run_steps(self, batches: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        def run_one(step: tf.Tensor) -> tf.Tensor:
+            self._take_step(*batches.get_next())
+            return step + 1
+
+        tf.while_loop(lambda step: step < self._at_once, run_one, [0], parallel_iterations=1)
+        return self._loss.result(), self._accuracy.result()
+
+    def _take_step(
+        self, inputs: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None
+    ) -> None:
+        if self._lower is not None:
+            inputs = self._lower(inputs)
+        variables = [variable.value for variable in self._variables]
+        with tf.GradientTape() as tape:
+            logits = self._upper(inputs, training=True)
+            losses = finite_cross_entropy(labels, logits)
+            if weights is not None:
+                losses *= weights
+            loss = tf.reduce_sum(losses) / tf.cast(tf.size(losses), losses.dtype)
+            loss = sum(self._upper.losses, start=loss)
+        self._update(variables, tape.gradient(loss, variables))
+        self._loss.update_state(loss, sample_weight=tf.shape(inputs)[0])
+        self._accuracy.update_state(labels, logits)
+        with tf.control_dependencies([loss]):
+            self.done.assign_add(1)
+
+    def _update(self, variables: list[tf.Variable], gradients: list[tf.Tensor | None]) -> None:
+        rate = self._optimizer.learning_rate
+        if self._weight_decay:
+            for weight, variable in zip(self._variables, variables, strict=True):
+                if not _NOT_DECAYED.search(weight.name):
+                    variable.assign_sub(variable * self._weight_decay * rate)
+        for variable, gradient in zip(variables, gradients, strict=True):
+            if gradient is not None:
+                self._optimizer.update_step(gradient, variable, rate)
+        self._optimizer.iterations.assign_add(1)
+
+
+def finite_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Computes each image's loss, float32 (batch,).
+
+    Raises:
+        tf.errors.InvalidArgumentError: With `NOT_FINITE` in its text, if one is not finite.
+    """
+    loss = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    # What counts as infinite: no weights that give such a loss are worth keeping.
+    loss = tf.where(loss > LARGEST_LOSS, tf.constant(float("inf")), loss)
+    return tf.debugging.check_numerics(loss, NOT_FINITE)
+
+
+def _build_optimizer(
+    settings: TrainingSettings, schedule: LearningRate
+) -> keras.optimizers.Optimizer:
+    if settings.optimizer == "adamw":
+        return keras.optimizers.Adam(schedule)
+    return keras.optimizers.SGD(schedule, momentum=settings.momentum)
