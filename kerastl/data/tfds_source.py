@@ -18,7 +18,7 @@ from kerastl.data.content import digest_all
 from kerastl.data.labels import SPLIT_NAMES
 from kerastl.data.reading import untuned
 from kerastl.data.source import Source
-from kerastl.errors import KerastlError, bad_value, closest
+from kerastl.errors import KerastlError, bad_value, closest, first_line
 from kerastl.progress import Progress
 
 # A TFRecord is a length of 8 bytes and its checksum of 4, the content, and a checksum of 4,
@@ -26,7 +26,7 @@ from kerastl.progress import Progress
 _BYTES_BEFORE_RECORD = 12
 _BYTES_AFTER_RECORD = 4
 
-# Records in memory while a file is looked through.
+# Records in memory while a file is read through.
 _RECORDS_AT_ONCE = 256
 
 
@@ -36,7 +36,7 @@ def read_tfds(name: str, *, data_dir: str, progress: Progress) -> Source:
     Args:
         name: A name of TFDS, with `:VERSION` or `/CONFIG` where wanted.
         data_dir: Where TFDS keeps prepared sets; empty for its own default.
-        progress: Where a download is announced.
+        progress: Where to report.
 
     Raises:
         UsageError: If TFDS knows no such set or version, or its examples are not one image
@@ -83,13 +83,13 @@ def read_tfds(name: str, *, data_dir: str, progress: Progress) -> Source:
 
 
 def _with_labels(labels: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """Finds the images of splits that have labels: TFDS gives -1 where they are kept secret."""
+    """Finds the images of splits that have labels: TFDS gives -1 where they are secret."""
     secret = [split for split in np.unique(given) if (labels[given == split] == -1).all()]
     return np.flatnonzero(~np.isin(given, secret))
 
 
 class _RecordFiles:
-    """Where each image's bytes lie in TFRecord files, so that they can be read in any order.
+    """Positions of the images in TFRecord files, so that they can be read in any order.
 
     Shuffling over the whole split needs that; a shuffle buffer of the whole split would
     hold every image in memory.
@@ -103,7 +103,7 @@ class _RecordFiles:
         self._digests: list[np.ndarray] = []
 
     def add(self, path: pathlib.Path, image_key: str, label_key: str) -> list[int]:
-        """Reads through one file, noting where its images are; returns their labels."""
+        """Reads through one file and notes where its images are; returns their labels."""
         features = {
             image_key: tf.io.FixedLenFeature([], tf.string),
             label_key: tf.io.FixedLenFeature([], tf.int64),
@@ -124,7 +124,7 @@ class _RecordFiles:
                 self._digests.append(digest_all(images))
         except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
             raise KerastlError(
-                f"{path}: cannot be read to its end ({_first_line(error)}). "
+                f"{path}: cannot be read to its end ({first_line(error)}). "
                 "Remove the folder that holds it and let TFDS prepare the data again."
             ) from error
         self._paths.append(path)
@@ -144,17 +144,17 @@ def _builder(name: str, data_dir: str) -> Any:
     with _quiet_logs():
         try:
             return tfds.builder(name, data_dir=data_dir or None)
-        except tfds.core.registered.DatasetNotFoundError as error:
+        except tfds.core.DatasetNotFoundError as error:
             near = closest(base, tfds.list_builders())
             advice = f"Did you mean 'tfds:{near[0]}'? " if near else ""
             raise bad_value(
                 "dataset",
                 f"tfds:{name}",
-                "is not a data set that TFDS knows",
+                "is not a data set of TFDS",
                 f"{advice}All are listed at https://www.tensorflow.org/datasets/catalog/overview",
             ) from error
-        # A version, a configuration, an argument or a spelling that there is not, and a
-        # namespace whose package is missing.
+        # An unknown version, configuration or argument, a misspelt name, and a namespace whose
+        # package is missing.
         except (AssertionError, ValueError, TypeError, ImportError) as error:
             raise bad_value(
                 "dataset", f"tfds:{name}", _reason(error), "Choose one that exists"
@@ -202,12 +202,11 @@ def _download(builder: Any, name: str, progress: Progress) -> None:
     try:
         with _quiet_logs():
             builder.download_and_prepare()
-    # Hosts fail in as many ways as there are hosts; whichever it was, the user's way out is
-    # the same and the reason is passed on.
+    # Hosts fail in many ways; the way out is the same, and the reason is passed on.
     except Exception as error:
         raise KerastlError(
             f"dataset='tfds:{name}': {place}, and the download failed "
-            f"({type(error).__name__}: {_first_line(error)}). {advice}."
+            f"({type(error).__name__}: {first_line(error)}). {advice}."
         ) from error
 
 
@@ -235,11 +234,8 @@ def _quiet_logs() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [""])[0][:200]
-
-
 def _reason(error: BaseException) -> str:
-    # TFDS says "Failed to construct dataset NAME, builder_kwargs {...}: REASON. ADVICE".
-    first_line = str(error).strip().splitlines()[0]
-    return first_line.rsplit('}": ', 1)[-1].split(". ")[0].rstrip(".")[:200]
+    # TFDS puts 'Failed to construct dataset NAME, builder_kwargs "{...}": ' before the text of most
+    # errors, and keeps the text alone nowhere.
+    text = str(error).strip().splitlines()[0]
+    return text.rsplit('}": ', 1)[-1].split(". ")[0].rstrip(".")[:200]

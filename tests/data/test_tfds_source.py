@@ -366,7 +366,7 @@ def test_wrong_form_of_a_name_is_one_line(tmp_path, no_network, quick, name, rea
 )
 def test_misspelt_name_gives_one_suggestion(tmp_path, no_network, quick, name, advice):
     assert refusal(tmp_path, name) == (
-        f"dataset='tfds:{name}': is not a data set that TFDS knows. {advice}"
+        f"dataset='tfds:{name}': is not a data set of TFDS. {advice}"
         "All are listed at https://www.tensorflow.org/datasets/catalog/overview."
     )
 
