@@ -5,6 +5,9 @@ import io
 import numpy as np
 from PIL import Image
 
+HTML = b"<!DOCTYPE html><html><body>404</body></html>"
+HEIC = b"\0\0\0\x18ftypheic" + b"\0" * 212
+
 
 def file_bytes(image, form, **options):
     stream = io.BytesIO()
@@ -78,3 +81,9 @@ def mutate(content, rng):
         for place in rng.integers(0, end, rng.integers(1, 4)):
             data[place] = rng.integers(256)
     return bytes(data)
+
+
+def picture(seed, size=(96, 64)):
+    """Smooth random shapes, as unlike each other as photographs are."""
+    small = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)

@@ -7,10 +7,10 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
-from test_file_source import HEIC, HTML, picture
 
 import fakes
 from kerastl.main import main
+from picture_files import HEIC, HTML, picture
 
 # Nothing of this is a class or an image.
 LITTER = (

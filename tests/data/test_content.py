@@ -1,0 +1,20 @@
+import os
+
+import numpy as np
+import pytest
+
+from kerastl.data.content import digest_all, read_file
+
+
+def test_content_decides_the_digest():
+    digests = digest_all([b"one", b"two", b"one", b""])
+    assert digests.shape == (4, 16)
+    assert digests.dtype == np.uint8
+    assert len({digest.tobytes() for digest in digests}) == 3
+    assert np.array_equal(digests[0], digests[2])
+
+
+def test_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(OSError, match="is not a regular file"):
+        read_file(tmp_path / "pipe.jpg")

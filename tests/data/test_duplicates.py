@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from kerastl.data.duplicates import find_near_duplicates
+from kerastl.data.inspection import Inspection
+from kerastl.data.splits import make_splits
+from picture_files import picture
+from picture_folders import config_of, open_folder, write_rgb36
+
+
+def test_nearly_the_same_is_found_and_what_only_resembles_it_is_not(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for seed in range(20):
+        picture(seed).save(tmp_path / f"data/{'ab'[seed % 2]}/{seed:02d}.png")
+    base = picture(4)
+    base.save(tmp_path / "data/a/again.jpg", quality=60)
+    base.resize((50, 40)).save(tmp_path / "data/a/small.png")
+    base.point(lambda value: min(255, value + 6)).save(tmp_path / "data/b/brighter.png")
+    base.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "data/a/mirrored.png")
+    Image.new("RGB", (20, 20), (1, 2, 3)).save(tmp_path / "data/a/flat1.png")
+    Image.new("RGB", (20, 20), (2, 2, 3)).save(tmp_path / "data/a/flat2.png")
+    source, _ = open_folder(config_of(tmp_path))
+    found = [finding for finding in source.findings if "same" in finding.kind]
+    together = ("a/04.png", "a/again.jpg", "a/small.png", "b/brighter.png")
+    assert len(found) == 3
+    assert {name for finding in found for name in (finding.file, finding.other)} == set(together)
+    for finding in found:
+        classes = {finding.file[0], finding.other[0]}
+        where = "in two classes" if len(classes) == 2 else "twice"
+        assert finding.kind == f"nearly the same image {where}"
+    for seed in range(4):
+        config = config_of(tmp_path, seed=seed, validation_fraction=0.3, test_fraction=0.3)
+        splits = make_splits(source, config)
+        side = {
+            source.examples[index]: name for name, indices in splits.items() for index in indices
+        }
+        assert len({side[name] for name in together}) == 1
+
+
+def test_small_steps_do_not_join_pictures_that_are_unlike():
+    def fact(levels):
+        fields = np.repeat([0, 190], 96).astype(np.uint8) + np.uint8(levels)
+        return Inspection("", "", f"{levels:02d}", descriptor="0" * 16 + fields.tobytes().hex())
+
+    steps = [fact(levels) for levels in range(0, 60, 6)]
+    assert list(find_near_duplicates(steps)) == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
+    backwards = [
+        sorted(9 - number for number in found) for found in find_near_duplicates(steps[::-1])
+    ]
+    assert backwards == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
+
+
+@pytest.mark.parametrize("near_duplicates", ["group", "report"])
+def test_near_duplicates_are_grouped_or_only_told(tmp_path, near_duplicates):
+    root = write_rgb36(tmp_path / "data", form="PNG", ending="png")
+    for number in range(20):
+        picture(number).save(root / f"red/p{number}.png")
+        picture(number).save(root / f"red/p{number}.jpg", quality=60)
+    source, _ = open_folder(config_of(tmp_path, near_duplicates=near_duplicates))
+    assert sum("nearly" in finding.kind for finding in source.findings) == 20
+    groups = {source.examples[index]: group for index, group in enumerate(source.groups)}
+    together = [
+        groups[f"red/p{number}.png"] == groups[f"red/p{number}.jpg"] for number in range(20)
+    ]
+    assert together == [near_duplicates == "group"] * 20
+
+
+def one_shape(seed):
+    rng = np.random.default_rng(seed)
+    picture = Image.new("RGB", (96, 96), "white")
+    left, top = rng.integers(5, 50, 2).tolist()
+    box = (left, top, left + 40, top + 40)
+    colour = tuple(rng.integers(0, 200, 3).tolist())
+    draw = ImageDraw.Draw(picture)
+    (draw.ellipse if seed % 2 else draw.rectangle)(box, fill=colour)
+    return picture
+
+
+def test_pictures_of_one_kind_are_not_taken_for_one(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for seed in range(80):
+        one_shape(seed).save(tmp_path / f"data/{'ab'[seed % 2]}/{seed:02d}.png")
+    source, _ = open_folder(config_of(tmp_path))
+    near = [finding for finding in source.findings if "nearly" in finding.kind]
+    assert len(near) <= 6

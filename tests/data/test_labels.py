@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from kerastl.data.source import Source
+from kerastl.errors import UsageError
+
+IMAGES = [np.full((4, 5, 3), number, np.uint8) for number in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "numbers", "names"),
+    [
+        (np.array([0, 1, 1, 0], np.uint8), [0, 1, 1, 0], ("0", "1")),
+        (np.array([[0], [1], [1], [0]], np.uint64), [0, 1, 1, 0], ("0", "1")),
+        (np.array(["b", "a", "a", "b"], object), [1, 0, 0, 1], ("a", "b")),
+        # One name in both forms of Unicode is one class.
+        (["\u010d", "a", "c\u030c", "a"], [1, 0, 1, 0], ("a", "\u010d")),
+    ],
+)
+def test_labels_of_usual_kinds_are_taken(labels, numbers, names):
+    source = Source.from_arrays(IMAGES, labels)
+    assert source.labels.tolist() == numbers
+    assert source.class_names == names
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "message"),
+    [
+        (["a", float("nan"), "b", "a"], {}, "labels=nan: is neither a name nor a whole number."),
+        (["a", "", "b", "a"], {}, "class_names='': is not one line of text. Rename the class."),
+        (["a", "x\ny", "b", "a"], {}, r"class_names='x\ny': is not one line of text."),
+        (["a", "c", "b", "a"], {"class_names": [1, 2]}, "labels='a': is not in class_names."),
+        (np.eye(4), {}, "labels: have the shape (4, 4). Give one class for each image"),
+    ],
+)
+def test_labels_that_cannot_be_meant_are_refused(labels, options, message):
+    with pytest.raises(UsageError) as caught:
+        Source.from_arrays(IMAGES, labels, **options)
+    assert message in str(caught.value)
+
+
+def test_numbers_name_classes_in_their_order():
+    image = np.zeros((2, 2), np.uint8)
+    assert Source.from_arrays([image] * 3, [2, 0, 1]).class_names == ("0", "1", "2")
+    named = Source.from_arrays([image] * 2, np.array([1, 0]), class_names=["z", "a"])
+    assert [named.class_names[label] for label in named.labels] == ["a", "z"]
+    assert Source.from_arrays([image] * 3, ["10", "9", "1"]).class_names == ("1", "9", "10")
