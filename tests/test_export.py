@@ -65,7 +65,7 @@ def test_finished_run_is_exported_again_in_every_format(
         assert result["largest_difference"] < (0.1 if name == "litert_int8" else 1e-4)
         assert min(result["milliseconds"].values()) > 0
         assert re.search(rf"^  {name} +\d+", out, re.MULTILINE)
-        # Each opens where it lies, and answers whole files.
+        # Each opens where it lies, and classifies whole files.
         artefact = open_artefact(str(version / result["file"]))
         assert artefact.predict([content])[0].argmax() == colour_run.source.labels[3]
     assert results["litert_int8"]["bytes"] < results["litert"]["bytes"]

@@ -5,6 +5,7 @@ Imports neither TensorFlow nor NumPy.
 
 import contextlib
 import dataclasses
+import enum
 import os
 import pathlib
 import shutil
@@ -18,38 +19,30 @@ from kerastl.export_formats import FORMATS
 from kerastl.settings.data import FROM_PYTHON
 from kerastl.writing import explained
 
-# What a run writes to its directory.
-FLAGS = "flags.txt"
-RECEIPT = "receipt.json"
-SPLITS = "splits.csv"
-AUDIT = "audit.csv"
-LABEL_ISSUES = "label_issues.csv"
-HISTORY = "history.csv"
-TENSORBOARD = "tensorboard"
+
+class RunFile(enum.StrEnum):
+    """All that a run writes to its directory, in the order in which an earlier run's is removed."""
+
+    # The last to be written: its presence marks a run as finished.
+    METRICS = "metrics.json"
+    FLAGS = "flags.txt"
+    RECEIPT = "receipt.json"
+    SPLITS = "splits.csv"
+    AUDIT = "audit.csv"
+    LABEL_ISSUES = "label_issues.csv"
+    HISTORY = "history.csv"
+    PREDICTIONS = "predictions.csv"
+    MODEL = FORMATS["keras"].file
+    # Also beside every exported model.
+    CARD = "model_card.json"
+    CHECKPOINTS = "checkpoints"
+    TENSORBOARD = "tensorboard"
+
+
 # The best model so far, while training goes on.
-CHECKPOINT = "checkpoints/best.keras"
-PREDICTIONS = "predictions.csv"
-MODEL = FORMATS["keras"].file
-# Also beside every exported model.
-CARD = "model_card.json"
-# The last to be written: its presence marks a run as finished, so it is the first to go.
-METRICS = "metrics.json"
-_WRITTEN = (
-    METRICS,
-    FLAGS,
-    RECEIPT,
-    SPLITS,
-    AUDIT,
-    LABEL_ISSUES,
-    HISTORY,
-    PREDICTIONS,
-    MODEL,
-    CARD,
-    "checkpoints",
-    TENSORBOARD,
-)
+CHECKPOINT = f"{RunFile.CHECKPOINTS}/best.keras"
 # What every run has written before it trains.
-_STARTED = (FLAGS, SPLITS)
+_STARTED = (RunFile.FLAGS, RunFile.SPLITS)
 
 
 @contextlib.contextmanager
@@ -93,11 +86,11 @@ def writable_directory(path: pathlib.Path, *, field: str) -> Iterator[None]:
 
 
 def _check_run_directory(path: pathlib.Path, *, overwrite: bool) -> None:
-    if (path / METRICS).exists() and not overwrite:
+    if (path / RunFile.METRICS).exists() and not overwrite:
         raise UsageError(
             f"run_dir={str(path)!r}: holds a finished run. Choose another or add --overwrite."
         )
-    foreign = [name for name in _WRITTEN if (path / name).exists()]
+    foreign = [name for name in RunFile if (path / name).exists()]
     if foreign and not any((path / name).exists() for name in _STARTED):
         raise UsageError(
             f"run_dir={str(path)!r}: holds {foreign[0]}, which no run of kerastl has written. "
@@ -119,7 +112,7 @@ def check_free(path: pathlib.Path, finished: str, *, what: str, overwrite: bool)
 
 def clear(run_dir: pathlib.Path) -> None:
     """Removes what an earlier run of ours left in a run directory, and nothing else."""
-    for name in _WRITTEN:
+    for name in RunFile:
         path = run_dir / name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -163,13 +156,13 @@ def finished_config(run_dir: pathlib.Path, changes: Mapping[str, Any]) -> Config
     Raises:
         UsageError: If there is no finished run, or not what an export of it needs.
     """
-    if not (run_dir / METRICS).exists():
+    if not (run_dir / RunFile.METRICS).exists():
         problem = "holds no finished run" if run_dir.exists() else "does not exist"
         raise bad_value("run", str(run_dir), problem, "Give the run_dir of a finished run")
     try:
-        config = Config.from_flags((run_dir / FLAGS).read_text("utf-8").splitlines())
+        config = Config.from_flags((run_dir / RunFile.FLAGS).read_text("utf-8").splitlines())
     except (OSError, ValueError, UsageError) as error:
-        raise UsageError(f"run={str(run_dir)!r}: {FLAGS}: {error}") from error
+        raise UsageError(f"run={str(run_dir)!r}: {RunFile.FLAGS}: {error}") from error
     if config.dataset == FROM_PYTHON:
         raise bad_value(
             "run",

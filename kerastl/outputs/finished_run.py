@@ -10,7 +10,7 @@ from kerastl.data.opening import open_source
 from kerastl.data.pipeline import evaluation_dataset
 from kerastl.data.reading import reading_errors
 from kerastl.errors import KerastlError, first_line
-from kerastl.outputs import directories
+from kerastl.outputs.directories import RunFile
 from kerastl.outputs.exporting import Exported, export_checked, parity_sample
 from kerastl.outputs.receipt import device_names
 from kerastl.outputs.run_directory import RunDirectory
@@ -32,7 +32,7 @@ def export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> Exp
     """
     record = RunDirectory(run_dir)
     source = open_source(config, progress)
-    with _naming(run_dir, directories.RECEIPT):
+    with _naming(run_dir, RunFile.RECEIPT):
         receipt = record.read_receipt()
         fingerprint, devices = receipt["data"]["fingerprint"], receipt["device"]
     if source.fingerprint() != fingerprint:
@@ -40,22 +40,20 @@ def export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> Exp
             f"dataset={config.dataset!r}: is not what it was when {run_dir} was made, so its "
             "predictions cannot be compared. Restore the data, or run again."
         )
-    with _naming(run_dir, directories.METRICS):
+    with _naming(run_dir, RunFile.METRICS):
         metrics = record.read_metrics()
         num_tested = metrics["test"]["num_images"]
-    with _naming(run_dir, directories.SPLITS):
+    with _naming(run_dir, RunFile.SPLITS):
         splits = record.read_splits(source)
         if len(splits.test) != num_tested:
-            raise ValueError(
-                f"{len(splits.test)} test images, {num_tested} in {directories.METRICS}"
-            )
-    with _naming(run_dir, directories.MODEL):
+            raise ValueError(f"{len(splits.test)} test images, {num_tested} in {RunFile.METRICS}")
+    with _naming(run_dir, RunFile.MODEL):
         classifier = record.load_model()
     sample = parity_sample(splits, config.parity_images)
     with reading_errors():
         # Those of the run, unless they were rounded or another kind of processor made them.
         if config.is_exact and devices == device_names():
-            with _naming(run_dir, directories.PREDICTIONS):
+            with _naming(run_dir, RunFile.PREDICTIONS):
                 predictions = record.read_predictions(splits).of(sample)
         else:
             chosen = splits.test[sample]

@@ -8,7 +8,7 @@ from typing import Any
 from kerastl.errors import KerastlError, first_line
 from kerastl.export_formats import FORMATS, find_format
 from kerastl.outputs.artefact import Artefact
-from kerastl.outputs.directories import CARD
+from kerastl.outputs.directories import RunFile
 from kerastl.outputs.formats.interface import format_module
 from kerastl.outputs.model_path import find_model
 
@@ -40,14 +40,14 @@ def open_artefact(given: str | pathlib.Path) -> Artefact:
 
 
 def _read_card(path: pathlib.Path) -> dict[str, Any]:
-    card_path = (path if path.is_dir() else path.parent) / CARD
+    card_path = (path if path.is_dir() else path.parent) / RunFile.CARD
     try:
         card: dict[str, Any] = json.loads(card_path.read_text("utf-8"))
         _ = card["class_names"], card["input"]["image_size"], card["input"]["resize"]
     except OSError as error:
         raise KerastlError(
-            f"model={str(path)!r}: has no {CARD} beside it, which names its classes. Keep the two "
-            "together."
+            f"model={str(path)!r}: has no {RunFile.CARD} beside it, which names its classes. Keep "
+            "the two together."
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise KerastlError(f"{card_path}: is not a model card. Export the model again.") from error

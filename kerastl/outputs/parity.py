@@ -99,7 +99,9 @@ def compare_predictions(exported: Mapping[str, np.ndarray], reference: Reference
     aligned = np.stack([column_of.get(name, unknown) for name in class_names], axis=1)
     # NumPy's maximum of what holds a NaN is NaN, so none is lost.
     differences = np.abs(aligned - expected).max(axis=1)
-    if len(sample := exported["sample"]):
+    # Only a SavedModel has other inputs and outputs.
+    if "sample" in exported:
+        sample = exported["sample"]
         of_sample = expected[sample]
         label_of = {name: label for label, name in enumerate(class_names)}
         # A name counts as the probability that the trained model gave to its class.

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.export_formats import FORMATS
-from kerastl.outputs.directories import CARD
+from kerastl.outputs.directories import RunFile
 from kerastl.outputs.parity import Comparison, ExportError, Reference
 from kerastl.progress import count_of, format_bytes
 
@@ -67,7 +67,7 @@ def summarize(
     """Returns a format's entry in `export.json`; `path` is its directory or file."""
     row, expected = FORMATS[name], reference.predictions
     directory = path if path.is_dir() else path.parent
-    files = [path for path in directory.rglob("*") if path.is_file() and path.name != CARD]
+    files = [path for path in directory.rglob("*") if path.is_file() and path.name != RunFile.CARD]
     agrees = comparison.probabilities.argmax(axis=1) == expected.predicted
     return {
         "file": row.file,

@@ -15,7 +15,7 @@ import tensorflow as tf
 from kerastl.config import Config
 from kerastl.data.source import Finding, Source
 from kerastl.data.splits import Splits
-from kerastl.outputs import directories
+from kerastl.outputs.directories import CHECKPOINT, RunFile
 from kerastl.outputs.receipt import describe_machine
 from kerastl.training.best import EpochRow
 from kerastl.training.checks import Check
@@ -66,12 +66,12 @@ class RunDirectory:
             "weights": {"name": config.weights, "fingerprint": weights_fingerprint},
             "seed": config.seed,
         }
-        self._write(directories.FLAGS, "".join(f"{line}\n" for line in config.to_flags()))
+        self._write(RunFile.FLAGS, "".join(f"{line}\n" for line in config.to_flags()))
         self.write_splits(splits)
         if source.findings:
             header = [field.name for field in dataclasses.fields(Finding)]
             rows = map(dataclasses.astuple, source.findings)
-            self._write_csv(directories.AUDIT, header, rows)
+            self._write_csv(RunFile.AUDIT, header, rows)
 
     def write_splits(self, splits: Splits) -> None:
         """Writes which split each image is in, in the source's order."""
@@ -83,7 +83,7 @@ class RunDirectory:
             (source.examples[index], source.class_names[source.labels[index]], split_names[index])
             for index in range(len(source))
         )
-        self._write_csv(directories.SPLITS, ("example", "class_name", "split"), rows)
+        self._write_csv(RunFile.SPLITS, ("example", "class_name", "split"), rows)
 
     def read_splits(self, source: Source) -> Splits:
         """Reads the splits of a finished run back, each in the order of the source.
@@ -91,7 +91,7 @@ class RunDirectory:
         Raises:
             ValueError: If they are of other images.
         """
-        path = self.path / directories.SPLITS
+        path = self.path / RunFile.SPLITS
         with path.open(encoding="utf-8", newline="") as file:
             # By their position: one name may stand for several images.
             rows = [(row["example"], row["split"]) for row in csv.DictReader(file)]
@@ -123,16 +123,16 @@ class RunDirectory:
             for position in issues
         )
         header = ("example", "class_name", "probability", "likelier", "its_probability")
-        self._write_csv(directories.LABEL_ISSUES, header, rows)
+        self._write_csv(RunFile.LABEL_ISSUES, header, rows)
 
     def add_epoch(self, row: EpochRow) -> None:
         """Adds an epoch to `history.csv` and to the curves in `tensorboard/`."""
         self._history.append(row)
         names = [field.name for field in dataclasses.fields(EpochRow)]
-        self._write_csv(directories.HISTORY, names, map(dataclasses.astuple, self._history))
+        self._write_csv(RunFile.HISTORY, names, map(dataclasses.astuple, self._history))
         with explained(self.path, field=_FIELD):
             if self._tensorboard is None:
-                folder = str(self.path / directories.TENSORBOARD)
+                folder = str(self.path / RunFile.TENSORBOARD)
                 self._tensorboard = tf.summary.create_file_writer(folder)
             with self._tensorboard.as_default(step=len(self._history)):
                 for name in ("learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"):
@@ -145,7 +145,7 @@ class RunDirectory:
         A whole model can be loaded and trained further without its run, and Keras writes it by
         way of memory: HDF5 itself ends the process when its disk is full.
         """
-        path = self.path / directories.CHECKPOINT
+        path = self.path / CHECKPOINT
         with explained(self.path, field=_FIELD):
             path.parent.mkdir(exist_ok=True)
         with replacing(path, field=_FIELD) as temporary:
@@ -153,13 +153,13 @@ class RunDirectory:
 
     def save_model(self, classifier: keras.Model, card: Mapping[str, Any]) -> None:
         """Writes `model.keras`, which plain Keras loads, and the card that describes it."""
-        self._write_json(directories.CARD, card)
-        with replacing(self.path / directories.MODEL, field=_FIELD) as temporary:
+        self._write_json(RunFile.CARD, card)
+        with replacing(self.path / RunFile.MODEL, field=_FIELD) as temporary:
             classifier.save(temporary)
 
     def load_model(self) -> keras.Model:
         """Loads the classifier of a finished run."""
-        return keras.saving.load_model(self.path / directories.MODEL)
+        return keras.saving.load_model(self.path / RunFile.MODEL)
 
     def write_predictions(self, splits: Splits, evaluation: Evaluation) -> None:
         """Writes each test image with its probabilities, to all their digits."""
@@ -180,7 +180,7 @@ class RunDirectory:
             )
         )
         header = ("example", "class_name", "predicted", *names)
-        self._write_csv(directories.PREDICTIONS, header, rows)
+        self._write_csv(RunFile.PREDICTIONS, header, rows)
 
     def read_predictions(self, splits: Splits) -> Evaluation:
         """Reads what `write_predictions` wrote of the same splits.
@@ -188,7 +188,7 @@ class RunDirectory:
         Raises:
             ValueError: If it is of others, or damaged.
         """
-        path, names = self.path / directories.PREDICTIONS, splits.source.class_names
+        path, names = self.path / RunFile.PREDICTIONS, splits.source.class_names
         with path.open(encoding="utf-8", newline="") as file:
             header, *rows = csv.reader(file)
         columns = [header.index(name, _FIRST_PROBABILITY) for name in names]
@@ -221,19 +221,19 @@ class RunDirectory:
         """Writes `receipt.json`: what the results came from, and the time until now."""
         seconds = {"seconds": self._seconds | {"all": self.seconds}}
         checks = {"checks": [dataclasses.asdict(check) for check in self._checks]}
-        self._write_json(directories.RECEIPT, describe_machine() | self._receipt | seconds | checks)
+        self._write_json(RunFile.RECEIPT, describe_machine() | self._receipt | seconds | checks)
 
     def read_receipt(self) -> dict[str, Any]:
         """Reads `receipt.json`."""
-        return self._read_json(directories.RECEIPT)
+        return self._read_json(RunFile.RECEIPT)
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Writes `metrics.json`, whose presence marks the run as finished."""
-        self._write_json(directories.METRICS, metrics)
+        self._write_json(RunFile.METRICS, metrics)
 
     def read_metrics(self) -> dict[str, Any]:
         """Reads `metrics.json`."""
-        return self._read_json(directories.METRICS)
+        return self._read_json(RunFile.METRICS)
 
     def _read_json(self, name: str) -> dict[str, Any]:
         content: dict[str, Any] = json.loads((self.path / name).read_text("utf-8"))

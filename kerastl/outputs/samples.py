@@ -2,7 +2,7 @@
 
 import pathlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -82,29 +82,26 @@ def _milliseconds(
 def _predict_by_signatures(
     artefact: Artefact, files: tf.data.Dataset, count: int
 ) -> dict[str, Any]:
-    """Returns outputs of a SavedModel that `Artefact.predict` leaves out; else empty arrays."""
-    sample: Sequence[int] = []
-    named, confidence, of_pixels, of_logits, features = [], [], [], [], []
-    if signatures := artefact.signatures:
-        sample = spread(count, _SENT_AS_PIXELS).tolist()
-        # The pixels that files are decoded to on their way into the network.
-        side = smallest_side(artefact.card["input"]["image_size"])
-        chosen = set(sample)
-        for number, content in files.enumerate():
-            if int(number) not in chosen:
-                continue
-            outputs = signatures["serving_default"](image_bytes=content[tf.newaxis])
-            named.append(outputs["class_name"].numpy()[0].decode())
-            confidence.append(outputs["confidence"].numpy()[0])
-            of_logits.append(tf.nn.softmax(outputs["logits"]).numpy()[0])
-            features.append(signatures["features"](image_bytes=content[tf.newaxis])["features"][0])
+    """Returns the outputs of a SavedModel that `Artefact.predict` leaves out, of some files."""
+    if not (signatures := artefact.signatures):
+        return {}
+    sample = spread(count, _SENT_AS_PIXELS)
+    chosen = set(sample.tolist())
+    # The pixels that files are decoded to on their way into the network.
+    side = smallest_side(artefact.card["input"]["image_size"])
+    rows = []
+    for number, content in files.enumerate():
+        if int(number) in chosen:
+            file = content[tf.newaxis]
+            outputs = signatures["serving_default"](image_bytes=file)
             pixels = decode(content, smallest_side=side)[tf.newaxis]
-            of_pixels.append(signatures["images"](images=pixels)["probabilities"].numpy()[0])
-    return {
-        "sample": np.array(sample, int),
-        "named": np.array(named, str),
-        "confidence": np.array(confidence, np.float32),
-        "of_pixels": np.array(of_pixels, np.float32),
-        "of_logits": np.array(of_logits, np.float32),
-        "features": np.array(features, np.float32),
-    }
+            row = {
+                "named": outputs["class_name"],
+                "confidence": outputs["confidence"],
+                "of_logits": tf.nn.softmax(outputs["logits"]),
+                "features": signatures["features"](image_bytes=file)["features"],
+                "of_pixels": signatures["images"](images=pixels)["probabilities"],
+            }
+            rows.append({name: value.numpy()[0] for name, value in row.items()})
+    arrays = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return arrays | {"sample": sample, "named": np.char.decode(arrays["named"], "utf-8")}

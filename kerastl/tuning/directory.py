@@ -13,7 +13,7 @@ from typing import Any
 
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError, bad_value
-from kerastl.outputs.directories import METRICS
+from kerastl.outputs.directories import RunFile
 from kerastl.tuning.options import SearchOptions
 from kerastl.tuning.space import Space
 
@@ -105,7 +105,7 @@ def look_into(
     if path.exists():
         if space is not None:
             check_same(path, describe(space, options), config)
-    elif (run_dir / METRICS).exists():
+    elif (run_dir / RunFile.METRICS).exists():
         raise UsageError(
             f"run_dir={config.run_dir!r}: holds a finished run and no search. Choose another "
             "or add --overwrite."

@@ -14,7 +14,7 @@ from kerastl.api import check_source, run
 from kerastl.config import Config
 from kerastl.errors import KerastlError
 from kerastl.model.backbones import bundled_size_note, check_weights, find_backbone
-from kerastl.outputs.directories import METRICS, clear, make_writable, writable_directory
+from kerastl.outputs.directories import RunFile, clear, make_writable, writable_directory
 from kerastl.progress import Progress, count_of
 from kerastl.run import Result
 from kerastl.tuning import machines
@@ -288,7 +288,7 @@ class _Search:
             known = json.loads(path.read_text(encoding="utf-8"))
             words = _gain_words(known)
             is_same = flags.read_text(encoding="utf-8").splitlines() == final.to_flags()
-            if is_same and (self._run_dir / METRICS).exists():
+            if is_same and (self._run_dir / RunFile.METRICS).exists():
                 self._progress.line(f"The final run is in {self._run_dir} already.")
                 self._progress.line(words)
                 return None, known

@@ -51,7 +51,7 @@ def test_both_predict_alike_and_name_the_classes(colour_run, of):
     assert artefact.predict([])[0].shape == (0, 3)
 
 
-def test_damaged_empty_and_missing_files_are_told_apart(colour_run, tmp_path):
+def test_damaged_empty_and_missing_files_are_reported_differently(colour_run, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     for name in ("model.keras", "model_card.json"):

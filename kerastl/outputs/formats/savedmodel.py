@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from kerastl.data.images import decode_and_resize, resize
 from kerastl.outputs.artefact import Artefact, UndecodableError, decode_all
-from kerastl.outputs.directories import CARD
+from kerastl.outputs.directories import RunFile
 from kerastl.outputs.formats.interface import Exportable
 
 # Files of one request that are decoded at a time, whatever cores the server has.
@@ -40,7 +40,7 @@ def write(model: Exportable, path: pathlib.Path) -> None:
         # An asset keeps the name of the file that it comes from.
         assets = {
             "class_names.txt": "".join(f"{name}\n" for name in model.card["class_names"]),
-            CARD: card_text(model.card),
+            RunFile.CARD: card_text(model.card),
         }
         paths = [pathlib.Path(folder) / name for name in assets]
         for asset, text in zip(paths, assets.values(), strict=True):
@@ -61,7 +61,7 @@ def write_card(directory: pathlib.Path, card: Mapping[str, Any]) -> None:
     """Writes `model_card.json` to a directory, and anew into the SavedModel that is there."""
     for place in (directory, directory / "assets"):
         if place.is_dir():
-            (place / CARD).write_text(card_text(card), encoding="utf-8")
+            (place / RunFile.CARD).write_text(card_text(card), encoding="utf-8")
 
 
 def card_text(card: Mapping[str, Any]) -> str:

@@ -47,8 +47,8 @@ def test_signatures_have_the_documented_names_types_and_shapes(served):
         for signature_name, signature in signatures.items()
     }
     assert outputs.pop("features") == {"features": (tf.float32, [None, 8])}
-    for answers in outputs.values():
-        assert answers == {
+    for of_signature in outputs.values():
+        assert of_signature == {
             "logits": (tf.float32, [None, 3]),
             "probabilities": (tf.float32, [None, 3]),
             "class_name": (tf.string, [None]),
@@ -75,8 +75,8 @@ def test_predictions_are_those_of_the_model_on_the_same_files(colour_run, served
         [decode_and_resize(content, image_size=16, rule="crop").numpy() for content in files]
     )
     expected = tf.nn.softmax(colour_run.result.model.predict(images, verbose=0)).numpy()
-    answer = served.signatures["serving_default"](image_bytes=tf.constant(files))
-    np.testing.assert_allclose(answer["probabilities"].numpy(), expected, atol=1e-6)
+    outputs = served.signatures["serving_default"](image_bytes=tf.constant(files))
+    np.testing.assert_allclose(outputs["probabilities"].numpy(), expected, atol=1e-6)
 
 
 @pytest.mark.thorough
@@ -94,12 +94,12 @@ def test_nothing_random_of_the_training_is_served(tmp_path, in_this_process):
     number_of = {example: number for number, example in enumerate(run.source.examples)}
     files = tf.constant([run.source.load(number_of[row["example"]]) for row in rows])
     signature = tf.saved_model.load(str(run.result.export_path)).signatures["serving_default"]
-    answers = [signature(image_bytes=files)["probabilities"].numpy() for _ in range(20)]
-    for answer in answers[1:]:
-        np.testing.assert_array_equal(answer, answers[0])
+    predictions = [signature(image_bytes=files)["probabilities"].numpy() for _ in range(20)]
+    for again in predictions[1:]:
+        np.testing.assert_array_equal(again, predictions[0])
     expected = [[float(row[name]) for name in fakes.COLOURS] for row in rows]
-    np.testing.assert_allclose(answers[0], expected, atol=1e-5)
-    assert answers[0].std(axis=0).max() > 1e-3
+    np.testing.assert_allclose(predictions[0], expected, atol=1e-5)
+    assert predictions[0].std(axis=0).max() > 1e-3
 
 
 def test_features_are_what_the_head_makes_logits_of(colour_run, served):
@@ -120,10 +120,10 @@ def test_a_batch_may_mix_formats_and_sizes(served):
         tf.io.encode_jpeg(grey, format="grayscale").numpy(),
         png(grey),
     ]
-    answer = served.signatures["serving_default"](image_bytes=tf.constant(files))
-    assert answer["class_name"].numpy()[:2].tolist() == [b"blue", b"red"]
+    outputs = served.signatures["serving_default"](image_bytes=tf.constant(files))
+    assert outputs["class_name"].numpy()[:2].tolist() == [b"blue", b"red"]
     three_channels = served.signatures["images"](images=np.repeat(grey[np.newaxis], 3, axis=-1))
-    for row in answer["probabilities"].numpy()[2:]:
+    for row in outputs["probabilities"].numpy()[2:]:
         np.testing.assert_allclose(row, three_channels["probabilities"].numpy()[0], atol=1e-6)
 
 
@@ -164,9 +164,9 @@ def test_training_and_export_agree_on_each_of_two_thousand_damaged_files(colour_
         )
         refused += [start + int(index) for index in indices[1].split()]
     assert sorted({*range(2000)} - {*refused}) == sorted(accepted)
-    answer = signature(image_bytes=tf.constant([files[number] for number in accepted]))
+    outputs = signature(image_bytes=tf.constant([files[number] for number in accepted]))
     logits = colour_run.result.model.predict(np.stack(list(accepted.values())), verbose=0)
-    np.testing.assert_allclose(answer["probabilities"], tf.nn.softmax(logits), atol=1e-6)
+    np.testing.assert_allclose(outputs["probabilities"], tf.nn.softmax(logits), atol=1e-6)
 
 
 def test_empty_batch_is_an_error_that_says_so(served):
@@ -183,11 +183,11 @@ def test_graph_has_nothing_random_and_nothing_of_python(colour_run):
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (1, 1), (7, 90), (200, 60)])
 def test_pixels_may_have_any_size(served, height, width):
     images = noisy_images(2, height=height, width=width)
-    answer = served.signatures["images"](images=tf.constant(images))
+    outputs = served.signatures["images"](images=tf.constant(images))
     files = tf.constant([png(image) for image in images])
     expected = served.signatures["serving_default"](image_bytes=files)
     np.testing.assert_allclose(
-        answer["probabilities"].numpy(), expected["probabilities"].numpy(), atol=1e-6
+        outputs["probabilities"].numpy(), expected["probabilities"].numpy(), atol=1e-6
     )
 
 
@@ -198,11 +198,11 @@ def test_pixels_of_another_type_are_refused(served):
 
 def test_name_and_confidence_belong_to_the_highest_probability(served):
     images = np.stack([np.full((8, 8, 3), colour, np.uint8) for colour in fakes.COLOURS.values()])
-    answer = served.signatures["images"](images=tf.constant(images))
-    probabilities = answer["probabilities"].numpy()
-    assert answer["class_name"].numpy().tolist() == NAMES
+    outputs = served.signatures["images"](images=tf.constant(images))
+    probabilities = outputs["probabilities"].numpy()
+    assert outputs["class_name"].numpy().tolist() == NAMES
     assert probabilities.argmax(1).tolist() == [0, 1, 2]
-    np.testing.assert_array_equal(answer["confidence"].numpy(), probabilities.max(1))
+    np.testing.assert_array_equal(outputs["confidence"].numpy(), probabilities.max(1))
     np.testing.assert_allclose(probabilities.sum(1), 1.0, atol=1e-6)
 
 
