@@ -50,7 +50,7 @@ _MARGIN = 66
 _TITLE_SIZE = 16
 # Average width of a letter as a share of the font's size; bold ones are wider.
 _LETTER_WIDTH, _BOLD_WIDTH = 0.6, 0.7
-# What XML 1.0 cannot hold, as a folder's name can, https://www.w3.org/TR/xml/#charsets
+# Characters that XML 1.0 forbids and folder names may contain, https://www.w3.org/TR/xml/#charsets
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Logarithmic axes from this ratio of their ends have ticks at powers of ten alone; below a decade
 # they have ticks in equal steps.
@@ -124,8 +124,8 @@ def to_svg(figure: Figure, *, title: str, tooltips: Mapping[str, str] | None = N
     """Returns the content of an SVG file.
 
     Args:
-        figure: What to write.
-        title: What it shows, in a sentence, for people who cannot see it.
+        figure: Figure of `new_figure`.
+        title: Description in a sentence, for people who cannot see it.
         tooltips: ID of a mark (`gid` in matplotlib) -> text that a browser shows over it.
     """
     text = io.StringIO()

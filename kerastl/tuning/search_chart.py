@@ -17,7 +17,7 @@ from kerastl.tuning.trials import Trial
 _HEIGHT, _NARROWEST = 860, 960
 # Between the axes of two settings, or their names and values would meet.
 _STEP = 100
-# What is left of the first axis, and right of the last for its numbers.
+# Margins left of the first axis, and right of the last for its numbers.
 _LEFT, _RIGHT = 86, 80
 
 
@@ -35,8 +35,8 @@ def draw_search(
     Args:
         standings: Completed ones, the best first.
         failed: The others.
-        space: What is searched.
-        options: What the objective is.
+        space: The search space.
+        options: The options of the search, with its objective.
         title: Title of the chart.
 
     Returns:

@@ -31,11 +31,11 @@ def test_cheapest_comes_first_and_what_is_stored_is_cheap(splits):
     chosen = allocate(costs, splits, seconds=10_000)
     assert names(chosen.costs) == ["stored", "fast", "slow"]
     assert (chosen.fraction, chosen.left_out, chosen.is_whole) == (1.0, (), True)
-    said = describe_allocation(chosen, splits, num_evaluated=300, seconds=10_000)
-    assert "are left. The cheapest comes first." in said
+    printed = describe_allocation(chosen, splits, num_evaluated=300, seconds=10_000)
+    assert "are left. The cheapest comes first." in printed
 
 
-def test_building_is_told_and_more_classes_take_longer(tiny_net, tmp_path):
+def test_building_is_reported_and_more_classes_take_longer(tiny_net, tmp_path):
     config = fakes.tiny_config(tmp_path)
     costs = []
     for count in (2, 3):
@@ -43,9 +43,9 @@ def test_building_is_told_and_more_classes_take_longer(tiny_net, tmp_path):
         source = fakes.colour_source(per_class=4, colours=colours)
         places = np.arange(len(source))
         splits = Splits(source, places[:6], places[6:7], places[7:], places[:0])
-        said = io.StringIO()
-        costs += estimate_costs([config], splits, kerastl.Progress(said))[0]
-        assert said.getvalue() == "Budget: building 1 network to estimate the time of each.\n"
+        printed = io.StringIO()
+        costs += estimate_costs([config], splits, kerastl.Progress(printed))[0]
+        assert printed.getvalue() == "Budget: building 1 network to estimate the time of each.\n"
     fewer, more = costs
     assert fewer.per_image < more.per_image
 
@@ -58,8 +58,8 @@ def test_all_networks_get_the_same_part_of_the_images_that_fits(splits):
     total = sum(each.seconds(computed=images, evaluated=images) for each in chosen.costs)
     assert 60 <= images < 300
     assert total == pytest.approx(0.85 * 200)
-    said = describe_allocation(chosen, splits, num_evaluated=99, seconds=200)
-    assert ": every network is evaluated on the same 99 of 300 training images." in said
+    printed = describe_allocation(chosen, splits, num_evaluated=99, seconds=200)
+    assert ": every network is evaluated on the same 99 of 300 training images." in printed
 
 
 def test_time_for_the_training_images_is_not_spent_on_the_others(splits):
@@ -76,8 +76,8 @@ def test_costliest_is_left_out_where_even_a_few_images_take_too_long(splits):
     # Twenty images of each of three classes.
     ((left_out, seconds),) = chosen.left_out
     assert (left_out.config.backbone, seconds) == ("slow", pytest.approx(2 + 60 * 100.01))
-    said = describe_allocation(chosen, splits, num_evaluated=99, seconds=100)
-    assert ": all but the 1 most expensive networks are evaluated on the same 99 of 300" in said
+    printed = describe_allocation(chosen, splits, num_evaluated=99, seconds=100)
+    assert ": all but the 1 most expensive networks are evaluated on the same 99 of 300" in printed
 
 
 def test_one_network_is_kept_however_short_the_time(splits):

@@ -3,7 +3,7 @@ import numpy as np
 from kerastl.selection.extrapolation import FoldCounts, estimate_accuracies, extrapolate
 
 
-def tally(spread, seed=0):
+def counts_of(spread, seed=0):
     rng = np.random.default_rng(seed)
     images = np.array([50.0, 100, 250, 500, 1000])
     accuracies = 1 - 1.2 * images**-0.3
@@ -12,9 +12,9 @@ def tally(spread, seed=0):
 
 
 def test_folds_that_disagree_make_the_interval_wide():
-    asked = np.array([2000.0])
-    (calm,), _ = estimate_accuracies(tally(0.002), asked, seed=0)
-    (wild,), _ = estimate_accuracies(tally(0.03), asked, seed=0)
+    images = np.array([2000.0])
+    (calm,), _ = estimate_accuracies(counts_of(0.002), images, seed=0)
+    (wild,), _ = estimate_accuracies(counts_of(0.03), images, seed=0)
     assert wild.high - wild.low > 5 * (calm.high - calm.low)
     assert calm.low < 1 - 1.2 * 2000**-0.3 < calm.high
 

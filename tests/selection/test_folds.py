@@ -16,14 +16,14 @@ def data(seed=0, size=300):
     return labels, groups
 
 
-def test_every_image_is_judged_once_and_never_beside_its_group():
+def test_every_image_is_held_out_once_and_never_beside_its_group():
     labels, groups = data()
     folds = make_folds(labels, groups, count=5, seed=0)
-    assert sorted(np.concatenate([judged for _, judged in folds])) == list(range(len(labels)))
-    for known, judged in folds:
-        assert not set(groups[known]) & set(groups[judged])
+    assert sorted(np.concatenate([held_out for _, held_out in folds])) == list(range(len(labels)))
+    for train, held_out in folds:
+        assert not set(groups[train]) & set(groups[held_out])
         # Each class in proportion.
-        assert abs(np.mean(labels[judged] == 2) - np.mean(labels == 2)) < 0.05
+        assert abs(np.mean(labels[held_out] == 2) - np.mean(labels == 2)) < 0.05
 
 
 def test_there_are_no_more_folds_than_images_of_a_class():

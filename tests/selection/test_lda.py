@@ -37,9 +37,9 @@ def test_no_image_judges_itself_or_its_copy():
 
 
 @pytest.mark.parametrize(
-    ("sizes", "judged"),
+    ("sizes", "is_checked"),
     [
-        # Of each class the judges of a fold have to see two images.
+        # The classifier of a fold needs two images of each class.
         ((10, 2), [True] * 10 + [False] * 2),
         ((50, 2), [True] * 50 + [False] * 2),
         ((10, 1), [True] * 10 + [False]),
@@ -48,14 +48,14 @@ def test_no_image_judges_itself_or_its_copy():
         ((1, 1), [False] * 2),
     ],
 )
-def test_what_nobody_can_judge_is_no_issue(sizes, judged):
+def test_images_of_unknown_classes_are_no_issues(sizes, is_checked):
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(len(sizes)), sizes)
     features = rng.normal(size=(len(labels), 8)).astype(np.float32)
     probabilities = predict_out_of_fold(features, labels, np.arange(len(labels)), seed=0)
     known = ~np.isnan(probabilities).any(axis=1)
-    # Where the judges know one class alone they say nothing.
-    assert not (known & ~np.array(judged)).any()
+    # A classifier of one class predicts nothing.
+    assert not (known & ~np.array(is_checked)).any()
     assert not set(rank_label_issues(probabilities, labels)) & set(np.flatnonzero(~known))
     if sizes == (3, 3):
         assert known.all()

@@ -27,14 +27,14 @@ def probe(features, labels, groups=None, **options):
     return cross_validate(features, labels, make_folds(labels, groups, count=5, seed=0), **options)
 
 
-def test_what_lies_apart_is_told_apart_whatever_its_scale():
+def test_separate_classes_are_recognized_whatever_the_scale():
     features, labels = clouds()
-    judged = probe(features, labels)
-    low, high = judged.interval()
-    assert 0.9 < judged.accuracy <= high
-    assert low <= judged.accuracy
+    result = probe(features, labels)
+    low, high = result.interval()
+    assert 0.9 < result.accuracy <= high
+    assert low <= result.accuracy
     scaled = features * np.geomspace(1e-3, 1e3, features.shape[1], dtype=np.float32) + 5
-    assert probe(scaled, labels).accuracy == pytest.approx(judged.accuracy, abs=0.01)
+    assert probe(scaled, labels).accuracy == pytest.approx(result.accuracy, abs=0.01)
 
 
 def test_labels_that_mean_nothing_are_guessed():
@@ -44,7 +44,7 @@ def test_labels_that_mean_nothing_are_guessed():
     assert low < 1 / 3 < high
 
 
-def test_no_image_is_judged_by_its_copy():
+def test_no_image_is_predicted_from_its_copy():
     rng = np.random.default_rng(0)
     features = np.repeat(rng.normal(size=(100, 300)), 2, axis=0).astype(np.float32)
     labels = np.repeat(rng.integers(0, 2, 100), 2)
@@ -77,9 +77,9 @@ def test_penalty_is_that_of_the_least_loss():
 def test_class_that_a_fold_has_never_met_is_wrong_and_no_error():
     features, labels = clouds()
     labels[0] = 3
-    judged = probe(features, labels)
-    assert not judged.correct[0]
-    assert judged.accuracy > 0.9
+    result = probe(features, labels)
+    assert not result.correct[0]
+    assert result.accuracy > 0.9
 
 
 def test_interval_is_that_of_the_paper():
@@ -105,12 +105,12 @@ def test_interval_of_what_is_always_right_has_a_width():
 
 def test_fold_whose_probe_meets_one_class_alone_is_no_error():
     features, labels = clouds(per_class=20)
-    known, judged = np.arange(20), np.arange(20, 60)
-    found = cross_validate(features, labels, [(known, judged), (judged, known)])
+    first, second = np.arange(20), np.arange(20, 60)
+    found = cross_validate(features, labels, [(first, second), (second, first)])
     assert found.accuracy == 0
 
 
-def test_steps_are_told():
+def test_steps_are_reported():
     features, labels = clouds()
     steps = []
     probe(features, labels, on_step=steps.append)

@@ -52,9 +52,9 @@ def test_best_fit_is_no_worse_than_a_search():
 def test_one_bad_size_moves_little():
     errors = 1.5 * IMAGES**-0.3 + 0.1
     spoilt = errors + np.array([0, 0.15, 0, 0, 0])
-    asked = np.array([2000.0])
+    images = np.array([2000.0])
     (clean,), (robust,) = (
-        fit_power_law(IMAGES, e[None], EVEN).accuracy(asked)[0] for e in (errors, spoilt)
+        fit_power_law(IMAGES, e[None], EVEN).accuracy(images)[0] for e in (errors, spoilt)
     )
     assert abs(robust - clean) < 0.01
 
