@@ -1,7 +1,7 @@
 """A learning curve: accuracy on growing parts of the training images, and its extrapolation."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -97,21 +97,9 @@ def fit_learning_curve(
             f"has {len(labels)} training images, too few for a curve",
             "Give each class ten or more",
         )
-    predictions = []
-    for number, (fraction, part) in enumerate(parts.items(), start=1):
-        on_step = _shown(f"probe, size {number}/{len(parts)}", progress)
-        probes = cross_validate(features, labels, part, on_step=on_step)
-        predictions.append(probes.correct)
-        low, high = probes.interval()
-        progress.line(
-            f"{fraction:4.0%}, {_mean_size(part):.0f} images: accuracy {probes.accuracy:.4f} "
-            f"({low:.4f}-{high:.4f})"
-        )
-    fold_of = np.empty(len(labels), np.int64)
-    for place, (_, members) in enumerate(folds):
-        fold_of[members] = place
+    predictions = _predict(features, labels, parts, progress)
     images = np.array([_mean_size(part) for part in parts.values()])
-    correct, total = _count(np.array(predictions), fold_of, labels, len(source.class_names))
+    correct, total = _count(predictions, folds, labels, len(source.class_names))
     whole = FoldCounts(images, correct.sum(axis=0), total.sum(axis=0))
     half = [size for size, fraction in enumerate(parts) if fraction <= _HALF]
     return LearningCurve(
@@ -153,15 +141,37 @@ def _mean_size(part: Sequence[Fold]) -> float:
     return float(np.mean([len(train) for train, _ in part]))
 
 
+def _predict(
+    features: np.ndarray,
+    labels: np.ndarray,
+    parts: Mapping[float, Sequence[Fold]],
+    progress: Progress,
+) -> list[np.ndarray]:
+    """Returns for each size whether each image is classified correctly."""
+    predictions = []
+    for number, (fraction, part) in enumerate(parts.items(), start=1):
+        on_step = _shown(f"probe, size {number}/{len(parts)}", progress)
+        probes = cross_validate(features, labels, part, on_step=on_step)
+        predictions.append(probes.correct)
+        low, high = probes.interval()
+        progress.line(
+            f"{fraction:4.0%}, {_mean_size(part):.0f} images: accuracy {probes.accuracy:.4f} "
+            f"({low:.4f}-{high:.4f})"
+        )
+    return predictions
+
+
 def _count(
-    predictions: np.ndarray, fold_of: np.ndarray, labels: np.ndarray, num_classes: int
+    predictions: Sequence[np.ndarray], folds: Sequence[Fold], labels: np.ndarray, num_classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Counts correct images (classes, sizes, folds), and all (classes, folds), float64."""
-    correct = np.zeros((num_classes, len(predictions), fold_of.max() + 1))
-    for size, row in enumerate(predictions):
-        np.add.at(correct[:, size], (labels, fold_of), row)
-    total = np.zeros((num_classes, fold_of.max() + 1))
-    np.add.at(total, (labels, fold_of), 1)
+    correct = np.zeros((num_classes, len(predictions), len(folds)))
+    total = np.zeros((num_classes, len(folds)))
+    for place, (_, held_out) in enumerate(folds):
+        total[:, place] = np.bincount(labels[held_out], minlength=num_classes)
+        for size, row in enumerate(predictions):
+            right = labels[held_out[row[held_out]]]
+            correct[:, size, place] = np.bincount(right, minlength=num_classes)
     return correct, total
 
 

@@ -59,7 +59,12 @@ def _draw_whole(axes: Axes, curve: LearningCurve) -> None:
         markersize=9,
         markeredgecolor="white",
     )
-    for times, images, point in zip(MULTIPLES, beyond[1:], whole.expected, strict=True):
+    _draw_expected(axes, curve)
+
+
+def _draw_expected(axes: Axes, curve: LearningCurve) -> None:
+    for times, point in zip(MULTIPLES, curve.whole.expected, strict=True):
+        images = times * curve.num_images
         axes.plot(images, point.value, "o", color="white", markersize=8, markeredgecolor=BLUE)
         axes.annotate(
             f"{times}x: {point.low:.2f}-{point.high:.2f}",

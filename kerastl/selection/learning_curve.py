@@ -13,13 +13,10 @@ from kerastl.progress import Progress
 from kerastl.selection.curve import LearningCurve, fit_learning_curve
 from kerastl.selection.curve_chart import draw_learning_curve
 from kerastl.selection.extrapolation import MULTIPLES, Curve
+from kerastl.selection.file_names import CURVE_CHART, CURVE_FILES, CURVE_TABLE
 from kerastl.selection.measurements import compute_features
 from kerastl.writing import csv_text, replace_text
 
-CHART = "learning_curve.svg"
-# Written last, so it marks the curve as finished.
-TABLE = "learning_curve.csv"
-_FILES = (TABLE, CHART)
 _HEADER = ("class_name", "kind", "times", "images", "accuracy", "accuracy_low", "accuracy_high")
 
 
@@ -42,7 +39,7 @@ def measure_learning_curve(
     splits = open_data(config, source, progress)
     network = open_network(config, num_classes=len(splits.source.class_names))
     run_dir = pathlib.Path(config.run_dir)
-    remove_files(run_dir, _FILES)
+    remove_files(run_dir, CURVE_FILES)
     features = compute_features(network, splits, config, progress)
     if features is None:
         raise KerastlError(
@@ -53,9 +50,9 @@ def measure_learning_curve(
     progress.line(curve.check())
     title = f"More images of {splits.source.name}, {config.backbone} at {config.image_size} px"
     chart = draw_learning_curve(curve, title=title)
-    replace_text(run_dir / CHART, chart, field="run_dir")
+    replace_text(run_dir / CURVE_CHART, chart, field="run_dir")
     rows = (row for each in (curve.whole, *curve.classes) for row in _rows(each, curve))
-    replace_text(run_dir / TABLE, csv_text(_HEADER, rows), field="run_dir")
+    replace_text(run_dir / CURVE_TABLE, csv_text(_HEADER, rows), field="run_dir")
     return curve
 
 

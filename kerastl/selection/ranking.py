@@ -21,6 +21,7 @@ from kerastl.model.network import Network, open_network
 from kerastl.outputs.directories import remove_files
 from kerastl.progress import Progress, format_duration
 from kerastl.selection import budget
+from kerastl.selection.file_names import RANKING_FILES, RANKING_FLAGS
 from kerastl.selection.folds import check_enough, make_folds, subsample
 from kerastl.selection.logistic_regression import cross_validate
 from kerastl.selection.measurements import (
@@ -30,8 +31,6 @@ from kerastl.selection.measurements import (
     measure_milliseconds,
 )
 from kerastl.selection.ranking_files import (
-    FILES,
-    FLAGS,
     describe_row,
     describe_table,
     write_best_flags,
@@ -61,7 +60,7 @@ class Ranking:
     @property
     def flags_path(self) -> pathlib.Path:
         """Flag file that trains the best network."""
-        return self.run_dir / FLAGS
+        return self.run_dir / RANKING_FLAGS
 
     def sentence(self) -> str:
         """Returns a line that names the best network and the command that trains it."""
@@ -96,7 +95,7 @@ def rank(
     splits = open_data(candidates[0], source, progress)
     check_enough(splits)
     run_dir, name = pathlib.Path(candidates[0].run_dir), splits.source.name
-    remove_files(run_dir, FILES)
+    remove_files(run_dir, RANKING_FILES)
     rows = []
     for row in _evaluate_all(candidates, splits, progress, deadline=deadline):
         rows.append(row)

@@ -42,22 +42,15 @@ def draw_ranking(rows: Sequence[RankingRow], *, title: str) -> str:
     axes.set_ylabel("accuracy of a linear probe", loc="top")
     _scale(axes, rows)
     in_front = dict(zip(rows, pareto_front(rows), strict=True))
-    front = sorted((row.milliseconds, row.accuracy) for row in rows if in_front[row])
-    speeds, accuracies = zip(*front, (axes.get_xlim()[1], front[-1][1]), strict=True)
-    axes.step(speeds, accuracies, BLUE, where="post", alpha=0.35, linewidth=2, linestyle="--")
+    _draw_front(axes, [row for row in rows if in_front[row]])
     # The Pareto front first when names are placed, and last when dots are drawn.
     named = sorted(zip(rows, label_rows(rows), strict=True), key=lambda item: not in_front[item[0]])
     tooltips = {}
-    taken: list[Bbox] = []
     for number, (row, name) in enumerate(named[::-1]):
         _draw_row(axes, row, BLUE if in_front[row] else LIGHT, gid=f"network-{number}")
         about = f"{name} {row.config.image_size}: {row.accuracy:.4f}, {row.milliseconds:.3g} ms"
         tooltips[f"network-{number}"] = about
-        (x, low), (_, y), (_, high) = axes.transData.transform(
-            [(row.milliseconds, value) for value in (row.low, row.accuracy, row.high)]
-        )
-        taken += [Bbox.from_extents(x - 7, y - 7, x + 7, y + 7)]
-        taken += [Bbox.from_extents(x - 4, low, x + 4, high)]
+    taken = [box for row in rows for box in _boxes(axes, row)]
     nameless = 0
     for row, name in named:
         text = f"{charts.shorten(name, _WIDEST_NAME)} {row.config.image_size}"
@@ -77,6 +70,13 @@ def _scale(axes: Axes, rows: Sequence[RankingRow]) -> None:
     charts.scale(axes, "y", max(0.0, low - margin), min(1.0, high + margin))
 
 
+def _draw_front(axes: Axes, front: Sequence[RankingRow]) -> None:
+    """Joins the Pareto front by steps: the best accuracy within each time."""
+    points = sorted((row.milliseconds, row.accuracy) for row in front)
+    speeds, accuracies = zip(*points, (axes.get_xlim()[1], points[-1][1]), strict=True)
+    axes.step(speeds, accuracies, BLUE, where="post", alpha=0.35, linewidth=2, linestyle="--")
+
+
 def _draw_row(axes: Axes, row: RankingRow, color: str, *, gid: str) -> None:
     interval = [[row.accuracy - row.low], [row.high - row.accuracy]]
     axes.errorbar(row.milliseconds, row.accuracy, interval, color=color, capsize=4, linewidth=1.6)
@@ -91,6 +91,13 @@ def _draw_row(axes: Axes, row: RankingRow, color: str, *, gid: str) -> None:
         clip_on=False,
         zorder=4,
     )
+
+
+def _boxes(axes: Axes, row: RankingRow) -> tuple[Bbox, Bbox]:
+    """Returns where the dot and the interval of a row are."""
+    values = (row.low, row.accuracy, row.high)
+    (x, low), (_, y), (_, high) = axes.transData.transform([(row.milliseconds, v) for v in values])
+    return Bbox.from_extents(x - 7, y - 7, x + 7, y + 7), Bbox.from_extents(x - 4, low, x + 4, high)
 
 
 def _name(axes: Axes, row: RankingRow, name: str, taken: list[Bbox], *, is_bold: bool) -> bool:

@@ -5,6 +5,7 @@ import math
 import pathlib
 from collections.abc import Sequence
 
+from kerastl.selection.file_names import RANKING_CHART, RANKING_FLAGS, RANKING_TABLE
 from kerastl.selection.ranking_chart import draw_ranking
 from kerastl.selection.ranking_row import (
     BATCH,
@@ -15,11 +16,6 @@ from kerastl.selection.ranking_row import (
 )
 from kerastl.writing import csv_text, replace_text
 
-TABLE = "ranking.csv"
-CHART = "ranking.svg"
-# Written last, so it marks the ranking as finished.
-FLAGS = "best.flags"
-FILES = (FLAGS, CHART, TABLE)
 _MEGA = 1e6
 
 _HEADER = (
@@ -47,10 +43,10 @@ def write_rows(rows: Sequence[RankingRow], run_dir: pathlib.Path, *, source_name
     """Writes `ranking.csv` and `ranking.svg`, the best row first; no chart without an accuracy."""
     ordered = sort_rows(rows)
     fields = map(_fields, ordered, pareto_front(ordered))
-    replace_text(run_dir / TABLE, csv_text(_HEADER, fields), field="run_dir")
+    replace_text(run_dir / RANKING_TABLE, csv_text(_HEADER, fields), field="run_dir")
     if not ordered[0].reason:
         chart = draw_ranking(rows, title=f"Pretrained networks on {source_name}")
-        replace_text(run_dir / CHART, chart, field="run_dir")
+        replace_text(run_dir / RANKING_CHART, chart, field="run_dir")
 
 
 def write_best_flags(
@@ -66,7 +62,7 @@ def write_best_flags(
         f"probe on {best.images} training images.",
         *config.to_flags(),
     )
-    replace_text(run_dir / FLAGS, "".join(f"{line}\n" for line in lines), field="run_dir")
+    replace_text(run_dir / RANKING_FLAGS, "".join(f"{line}\n" for line in lines), field="run_dir")
 
 
 def describe_row(row: RankingRow) -> str:
