@@ -5,17 +5,16 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-from kerastl.api import run
+from kerastl.api import hypermodel, run, tune
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
 from kerastl.progress import Progress
-from kerastl.tuning.options import SearchOptions
+from kerastl.tuning.search_options import SearchOptions
 from kerastl.version import VERSION
 
 if TYPE_CHECKING:
     from kerastl.data.source import Source
     from kerastl.run import Result
-    from kerastl.tuning.search import hypermodel, tune
 
 __version__ = VERSION
 
@@ -23,8 +22,6 @@ __version__ = VERSION
 _LATE = {
     "Result": "kerastl.run",
     "Source": "kerastl.data.source",
-    "hypermodel": "kerastl.tuning.search",
-    "tune": "kerastl.tuning.search",
 }
 
 __all__ = [

@@ -3,6 +3,8 @@
 import contextlib
 import pathlib
 import sys
+import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kerastl import environment
@@ -13,12 +15,20 @@ from kerastl.model.backbones import check_weights, find_backbone
 from kerastl.outputs.directories import make_writable, open_run_directory, writable_directory
 from kerastl.progress import Progress
 from kerastl.settings.data import FROM_PYTHON
+from kerastl.tuning.directory import NATIVE_LOG, open_search
+from kerastl.tuning.roles import find_role, is_chief
+from kerastl.tuning.search_options import SearchOptions
+from kerastl.tuning.space import Space, read_space
+from kerastl.tuning.task import Task
+from kerastl.tuning.worker import WorkerProcess
 
 # Each verb imports what it calls once TensorFlow is up: Keras takes its backend when it is first
 # imported.
 if TYPE_CHECKING:
     from kerastl.data.source import Source
     from kerastl.run import Result
+    from kerastl.tuning.hypermodel import TransferHyperModel
+    from kerastl.tuning.search import Found
 
 
 def run(
@@ -62,6 +72,97 @@ def run(
         from kerastl.run import finish_run  # noqa: PLC0415
 
         return finish_run(config, source, run_dir, progress)
+
+
+def tune(
+    config: Config,
+    space: Mapping[str, str] | None = None,
+    options: SearchOptions | None = None,
+    *,
+    source: "Source | None" = None,
+    progress: Progress | None = None,
+) -> "Found | None":
+    """Searches for the best settings, trains them once more and tests them.
+
+    A search that was cut off continues where it was. With keras-tuner's environment variables
+    for distributed tuning, this process owns a search of several processes, or runs trials of one.
+
+    Args:
+        config: The flags as given: the first trial, and what the space leaves open.
+        space: Flag -> its values, as in `{"dropout": "uniform(0,0.5)"}`; a default by default.
+        options: Which tuner, for what objective, for how many trials.
+        source: Images from Python, if `config.dataset` is "python".
+        progress: Where to report; standard output by default, `Progress()` for silence.
+
+    Returns:
+        What was found; None for a worker.
+
+    Example:
+        >>> config = Config(dataset="digits", weights="bundled", run_dir="runs/search")
+        >>> found = tune(config, {"dropout": "uniform(0,0.5)"})  # doctest: +SKIP
+        >>> found.best.dropout  # doctest: +SKIP
+        0.1234
+
+    Raises:
+        UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
+        KerastlError: If something outside is not as needed, or the first trials all fail.
+    """
+    progress = Progress(sys.stdout) if progress is None else progress
+    options = options or SearchOptions()
+    task = Task(
+        config=config,
+        space=_check_search(config, space, source),
+        options=options,
+        role=find_role(),
+        deadline=time.monotonic() + options.budget,
+    )
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(open_search(task))
+        process = None
+        if source is None and not is_chief(task.role):
+            # Now, so that it starts TensorFlow beside this process.
+            process = WorkerProcess(config, directory / NATIVE_LOG)
+            stack.enter_context(contextlib.closing(process))
+        stack.enter_context(environment.ready(config.precision, config.seed, progress))
+        from kerastl.tuning.search import search  # noqa: PLC0415
+
+        return search(task, source=source, process=process, progress=progress)
+
+
+def hypermodel(
+    config: Config,
+    space: Mapping[str, str] | None = None,
+    *,
+    source: "Source | None" = None,
+    progress: Progress | None = None,
+) -> "TransferHyperModel":
+    """Returns the runs of a search space as keras-tuner's hypermodel, for a tuner of one's own.
+
+    Args:
+        config: The flags as given, the images among them.
+        space: As `tune` takes it.
+        source: Images from Python, if `config.dataset` is "python".
+        progress: Where to report; standard output by default, `Progress()` for silence.
+
+    Raises:
+        UsageError: If a value is wrong.
+        KerastlError: If something outside is not as needed.
+    """
+    progress = Progress(sys.stdout) if progress is None else progress
+    known_space = _check_search(config, space, source)
+    with environment.ready(config.precision, config.seed, progress):
+        from kerastl.tuning.hypermodel import open_hypermodel  # noqa: PLC0415
+
+        return open_hypermodel(config, known_space, source, progress)
+
+
+def _check_search(
+    config: Config, space: Mapping[str, str] | None, source: "Source | None"
+) -> Space | None:
+    check_source(config, source)
+    find_backbone(config.backbone, image_size=config.image_size)
+    check_weights(config.weights)
+    return None if space is None else read_space(space, config)
 
 
 def check_source(config: Config, source: "Source | None") -> None:

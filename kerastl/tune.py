@@ -1,17 +1,13 @@
-"""The tune command: `kerastl tune` searches for the best settings with keras-tuner.
-
-The module can be called too: `kerastl.tune(config, space)` is `kerastl.tuning.search.tune`.
-"""
+"""The tune command: `kerastl tune` searches for the best settings with keras-tuner."""
 
 import re
 import sys
 import time
-import types
 from collections.abc import Sequence
-from typing import Any
 
 from absl import flags
 
+from kerastl.api import tune
 from kerastl.commands.flagfile import expand_flag_files
 from kerastl.commands.flags import wants_help
 from kerastl.commands.guard import guard
@@ -19,8 +15,7 @@ from kerastl.commands.legacy import config_from_flags, tell_test
 from kerastl.config import Config
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import Progress, format_duration, read_duration
-from kerastl.tuning import search
-from kerastl.tuning.options import OBJECTIVES, TUNERS, SearchOptions
+from kerastl.tuning.search_options import OBJECTIVES, TUNERS, SearchOptions
 from kerastl.tuning.space import SEARCHABLE
 
 _DEFAULTS = SearchOptions()
@@ -73,7 +68,7 @@ def _tune(arguments: Sequence[str], output: Progress) -> None:
         return
     started = time.monotonic()
     config, space, options = read_flags(arguments)
-    found = search.tune(config, space, options, progress=output)
+    found = tune(config, space, options, progress=output)
     output.line(f"Done in {format_duration(time.monotonic() - started)}.")
     if found is not None and found.run is not None:
         tell_test(found.run, output)
@@ -126,15 +121,6 @@ def _read_space_file(path: str) -> dict[str, str]:
     pairs = (line.lstrip("-").partition("=") for line in lines)
     return {name: value for name, _, value in pairs}
 
-
-class _Callable(types.ModuleType):
-    """Lets `kerastl.tune(config)` work whether or not this module was imported before."""
-
-    def __call__(self, *arguments: Any, **named: Any) -> search.Found | None:
-        return search.tune(*arguments, **named)
-
-
-sys.modules[__name__].__class__ = _Callable
 
 if __name__ == "__main__":
     sys.exit(main())

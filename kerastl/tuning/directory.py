@@ -1,59 +1,47 @@
-"""The directory of a search: what it was for, and who else is at work in it."""
+"""The directory of a search: what it was for, and which process owns it."""
 
 import contextlib
-import dataclasses
-import fcntl
 import hashlib
 import json
-import os
 import pathlib
 import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import filelock
+
 from kerastl.config import Config
-from kerastl.errors import KerastlError, UsageError, bad_value
-from kerastl.outputs.directories import RunFile
-from kerastl.tuning.options import SearchOptions
+from kerastl.errors import KerastlError, UsageError
+from kerastl.outputs.directories import RunFile, make_writable, writable_directory
+from kerastl.settings import Decides
+from kerastl.tuning.roles import is_worker
+from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import Space
+from kerastl.tuning.task import Task
 
 # Below run_dir.
 DIRECTORY = "tuning"
-# There, what the search is for.
+# In it, what the search is for.
 ABOUT = "search.json"
 LOCK, NATIVE_LOG = "lock", "native.log"
 _IN_USE = (LOCK, NATIVE_LOG)
-# Flags that change no result, so a search may go on with others.
-_FREE = {
-    "run_dir",
-    "tfds_dir",
-    "label_issues",
-    "cache_dir",
-    "cache_limit_gb",
-    "export_dir",
-    "format",
-    "parity_images",
-    "max_accuracy_drop",
-    "overwrite",
-    "best_by",
-}
-# https://learn.microsoft.com/windows/win32/fileio/maximum-file-path-limitation
-# and what a search adds below run_dir at the most.
-_LONGEST_PATH, _LONGEST_ADDED = 259, 70
+# Of the files of a search; an earlier version kept keras-tuner's own.
+FORMAT = 2
 
 
 def describe(space: Space, options: SearchOptions) -> dict[str, Any]:
-    """Describes what decides a search's results."""
-    flags = {
-        field.name: getattr(space.config, field.name)
-        for field in dataclasses.fields(Config)
-        if field.name not in _FREE
-    }
-    asked = {
-        name: getattr(options, name) for name in ("tuner", "objective", "executions_per_trial")
-    }
+    """Describes what decides the results of a search."""
+    flags = space.config.deciding(Decides.IMAGES, Decides.FEATURES, Decides.TRAINING)
+    # The objective decides it.
+    del flags["best_by"]
     files = {path: _sha256(path) for path in space.weights_files()}
-    return {**flags, **asked, "search_space": space.to_text(), "weights_sha256": files}
+    return {
+        "format": FORMAT,
+        **flags,
+        **options.deciding(Decides.TRAINING),
+        "search_space": space.to_text(),
+        "weights_sha256": files,
+    }
 
 
 def _sha256(path: str) -> str:
@@ -73,8 +61,14 @@ def check_same(path: pathlib.Path, about: Mapping[str, Any], config: Config) -> 
         changed = [name for name in about if known.get(name) != about[name]]
     except (OSError, ValueError, AttributeError) as error:
         raise KerastlError(
-            f"{path}: is damaged ({error}). Its search cannot go on; start anew with --overwrite."
+            f"{path}: is damaged ({error}). Its search cannot continue; start anew with "
+            "--overwrite."
         ) from error
+    if known.get("format") != FORMAT:
+        raise UsageError(
+            f"run_dir={config.run_dir!r}: holds a search of an earlier version of kerastl, which "
+            "cannot continue. Choose another directory, or start anew with --overwrite."
+        )
     if changed:
         name = changed[0]
         was, now = (_short(values.get(name)) for values in (known, about))
@@ -91,59 +85,63 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004  a line's width
 
 
-def look_into(
-    run_dir: pathlib.Path, space: Space | None, config: Config, options: SearchOptions
-) -> None:
+def check_directory(run_dir: pathlib.Path, task: Task) -> None:
     """Refuses a directory with another search or run in it, before anything slow.
 
     Raises:
         UsageError: If there is one.
     """
-    if config.overwrite:
+    if task.config.overwrite:
         return
     path = run_dir / DIRECTORY / ABOUT
     if path.exists():
-        if space is not None:
-            check_same(path, describe(space, options), config)
+        if task.space is not None:
+            check_same(path, describe(task.space, task.options), task.config)
     elif (run_dir / RunFile.METRICS).exists():
         raise UsageError(
-            f"run_dir={config.run_dir!r}: holds a finished run and no search. Choose another "
+            f"run_dir={task.config.run_dir!r}: holds a finished run and no search. Choose another "
             "or add --overwrite."
         )
 
 
-def check_length(run_dir: pathlib.Path, *, system: str = os.name) -> None:
-    """Refuses a directory below which Windows could not make a search's files.
+@contextlib.contextmanager
+def open_search(task: Task) -> Iterator[pathlib.Path]:
+    """Makes the directory of a search; what an earlier search left there stays for now.
 
     Raises:
-        UsageError: If its path is too long.
+        UsageError: If it holds another search or a run.
+        KerastlError: If it cannot be written, or another process searches there.
     """
-    length = len(os.path.abspath(run_dir))
-    if system == "nt" and length + _LONGEST_ADDED > _LONGEST_PATH:
-        raise bad_value(
-            "run_dir",
-            str(run_dir),
-            f"has {length} characters, a search adds {_LONGEST_ADDED}, and Windows takes "
-            f"{_LONGEST_PATH}",
-            "Choose a shorter one",
-        )
+    config = task.config
+    run_dir = pathlib.Path(config.run_dir)
+    if not is_worker(task.role):
+        check_directory(run_dir, task)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(writable_directory(run_dir, field="run_dir"))
+        if cache := config.cache_path or config.memory_path:
+            make_writable(cache, field="cache_dir")
+        directory = run_dir / DIRECTORY
+        directory.mkdir(exist_ok=True)
+        if not is_worker(task.role):
+            stack.enter_context(exclusive(directory))
+        yield directory
 
 
 @contextlib.contextmanager
-def alone(directory: pathlib.Path) -> Iterator[None]:
+def exclusive(directory: pathlib.Path) -> Iterator[None]:
     """Keeps a second search out of a directory; removes it again if none was begun.
 
     Raises:
         KerastlError: If there is one already.
     """
-    with (directory / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise KerastlError(
-                f"run_dir={str(directory.parent)!r}: is being searched by another process. Wait "
-                "for it, or choose another directory."
-            ) from error
+    try:
+        lock = filelock.FileLock(directory / LOCK, timeout=0).acquire()
+    except filelock.Timeout as error:
+        raise KerastlError(
+            f"run_dir={str(directory.parent)!r}: is being searched by another process. Wait "
+            "for it, or choose another directory."
+        ) from error
+    with lock:
         try:
             yield
         finally:

@@ -2,14 +2,16 @@
 
 import contextlib
 import dataclasses
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import keras_tuner
 
+from kerastl import environment
 from kerastl.config import Config
+from kerastl.data.opening import open_data
+from kerastl.data.source import Source
 from kerastl.data.splits import Splits
 from kerastl.errors import UsageError
 from kerastl.model.backbones import find_backbone
@@ -17,89 +19,15 @@ from kerastl.model.network import Network, open_network
 from kerastl.progress import Progress
 from kerastl.training.best import EpochRow
 from kerastl.training.train import open_frozen, train
-from kerastl.tuning.options import OBJECTIVES
-from kerastl.tuning.space import CONDITIONS, Choice, Space
-from kerastl.tuning.trial_run import Forgetful, without_test
-
-# What hyperband adds to a trial's values: how many epochs it has, of the most there are.
-EPOCHS = "tuner/epochs"
+from kerastl.tuning.hyperparameters import declare
+from kerastl.tuning.search import open_space
+from kerastl.tuning.search_options import OBJECTIVES
+from kerastl.tuning.space import Space
+from kerastl.tuning.trainer import Forgetful, without_test
 
 
 class _InstalmentsError(UsageError, keras_tuner.errors.FatalError):
     """Ends a tuner's search at once, where keras-tuner would go on with the next trial."""
-
-
-def declare(hyperparameters: keras_tuner.HyperParameters, space: Space) -> None:
-    """Registers the ranges of a space, each under the condition with which it matters.
-
-    The flags as given are the defaults where the ranges have them.
-    """
-    given = space.values_of(space.config)
-    for name, dimension in space.dimensions.items():
-        with contextlib.ExitStack() as stack:
-            active = space.active_values(name)
-            if active is not None:
-                parent = CONDITIONS[name].parent
-                values = [_drawn(space, parent, value) for value in active]
-                stack.enter_context(hyperparameters.conditional_scope(parent, values))
-            if isinstance(dimension, Choice):
-                texts = [str(value) for value in dimension.values]
-                default = str(given.get(name))
-                hyperparameters.Choice(
-                    name, texts, default=default if default in texts else texts[0], ordered=False
-                )
-                continue
-            start = given.get(name, dimension.low)
-            if not dimension.low <= start <= dimension.high:
-                start = dimension.low
-            if dimension.is_whole:
-                hyperparameters.Int(name, dimension.low, dimension.high, default=start)
-            else:
-                hyperparameters.Float(
-                    name,
-                    dimension.low,
-                    dimension.high,
-                    sampling="log" if dimension.is_log else "linear",
-                    default=start,
-                )
-
-
-def as_drawn(space: Space, given: Config | Mapping[str, Any]) -> dict[str, Any]:
-    """Gives a config's or a trial's values as keras-tuner would have drawn them."""
-    values = space.values_of(given) if isinstance(given, Config) else given
-    return {name: _drawn(space, name, value) for name, value in values.items()}
-
-
-def _drawn(space: Space, name: str, value: Any) -> Any:
-    # Texts, since keras-tuner sends numbers in 32 bits to other machines.
-    return str(value) if isinstance(space.dimensions[name], Choice) else value
-
-
-def config_of(values: Mapping[str, Any], space: Space, *, max_epochs: int) -> Config:
-    """Gives the config of a trial from what keras-tuner has drawn.
-
-    Args:
-        values: What it has drawn, with what hyperband has added.
-        space: Where it is from.
-        max_epochs: Epochs of the longest trial, of which hyperband gives a share.
-
-    Raises:
-        UsageError: If the values do not go together.
-    """
-    config = _whole_config(values, space)
-    share = min(1.0, values.get(EPOCHS, max_epochs) / max_epochs)
-    return dataclasses.replace(
-        config,
-        head_epochs=math.ceil(config.head_epochs * share),
-        finetune_epochs=math.ceil(config.finetune_epochs * share),
-    )
-
-
-def _whole_config(values: Mapping[str, Any], space: Space) -> Config:
-    """Gives the config of values, among which a tuner may have some of its own."""
-    return space.config_for(
-        {name: value for name, value in values.items() if name in space.dimensions}
-    )
 
 
 class TransferHyperModel(keras_tuner.HyperModel):
@@ -120,14 +48,15 @@ class TransferHyperModel(keras_tuner.HyperModel):
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Declares the space and builds the classifier of `hp`'s values."""
         declare(hp, self._space)
-        config = _whole_config(hp.values, self._space)
-        keras.utils.set_random_seed(config.seed)
-        names = self._splits.source.class_names
-        model = open_network(config, num_classes=len(names)).model
-        model.compile(
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
-        )
-        return model
+        config = self._space.config_for(hp.values)
+        with environment.ready(config.precision, config.seed, Progress()):
+            names = self._splits.source.class_names
+            model = open_network(config, num_classes=len(names)).model
+            model.compile(
+                loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+                metrics=["accuracy"],
+            )
+            return model
 
     def fit(
         self,
@@ -142,8 +71,8 @@ class TransferHyperModel(keras_tuner.HyperModel):
         Args:
             hp: The values that it was built with.
             model: What `build` gave.
-            callbacks: Are told of the beginning, of every epoch of all phases, and of the end.
-            unused: What the tuner has of its own, as `verbose`.
+            callbacks: Called at the beginning, after every epoch of all phases, and at the end.
+            unused: Other arguments of the tuner, as `verbose`.
 
         Returns:
             The objectives at the best epoch.
@@ -157,12 +86,13 @@ class TransferHyperModel(keras_tuner.HyperModel):
                 "tuner='Hyperband': trains in instalments, which a run of several phases does not. "
                 "Use kerastl.tune with tuner='hyperband', or another tuner."
             )
-        config = _whole_config(hp.values, self._space)
-        record = _Told(keras.callbacks.CallbackList(callbacks, model=model), model)
+        config = self._space.config_for(hp.values)
+        record = _Reported(keras.callbacks.CallbackList(callbacks, model=model), model)
         record.callbacks.on_train_begin()
         row = find_backbone(config.backbone, image_size=config.image_size)
         network, silent = Network.of(model, row), Progress()
         with (
+            environment.ready(config.precision, config.seed, silent),
             contextlib.suppress(_Enough),
             open_frozen(network, self._splits, config, silent) as frozen,
         ):
@@ -172,12 +102,20 @@ class TransferHyperModel(keras_tuner.HyperModel):
         return {name: getattr(best, name) for name in OBJECTIVES}
 
 
+def open_hypermodel(
+    config: Config, space: Space | None, source: Source | None, progress: Progress
+) -> TransferHyperModel:
+    """Opens the data of a search and returns its runs; `kerastl.hypermodel` prepares for it."""
+    splits = open_data(config, source, progress)
+    return TransferHyperModel(open_space(config, space), splits)
+
+
 class _Enough(Exception):  # noqa: N818  no error: a callback has ended the training
     pass
 
 
-class _Told(Forgetful):
-    """Tells callbacks of epochs."""
+class _Reported(Forgetful):
+    """Reports epochs to callbacks."""
 
     def __init__(self, callbacks: keras.callbacks.CallbackList, model: keras.Model) -> None:
         self.callbacks = callbacks
@@ -186,7 +124,7 @@ class _Told(Forgetful):
         model.stop_training = False
 
     def add_epoch(self, row: EpochRow) -> None:
-        """Tells of an epoch.
+        """Reports an epoch.
 
         Raises:
             _Enough: If a callback wants no more.

@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import KFold
 
-from kerastl.tuning.options import SearchOptions
+from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import Choice, Space
 from kerastl.tuning.trials import COMPLETED, Trial
 

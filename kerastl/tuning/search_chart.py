@@ -9,8 +9,8 @@ from matplotlib.ticker import MaxNLocator
 
 from kerastl import charts
 from kerastl.charts import BLUE, INK, LIGHT, RED
-from kerastl.tuning.evidence import Standing
-from kerastl.tuning.options import SearchOptions
+from kerastl.tuning.search_options import SearchOptions
+from kerastl.tuning.significance import Standing
 from kerastl.tuning.space import Choice, Range, Space
 from kerastl.tuning.trials import Trial
 

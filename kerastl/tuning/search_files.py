@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from kerastl.data.splits import Splits
 from kerastl.tuning.directory import DIRECTORY
-from kerastl.tuning.evidence import Standing, order
 from kerastl.tuning.importance import Importance, measure_importance
-from kerastl.tuning.options import OBJECTIVES, SearchOptions
 from kerastl.tuning.search_chart import draw_search
+from kerastl.tuning.search_options import OBJECTIVES, SearchOptions
+from kerastl.tuning.significance import Standing, order
 from kerastl.tuning.space import Space
 from kerastl.tuning.trials import FAILED, Trial
 from kerastl.writing import csv_text, replace_text

@@ -5,68 +5,22 @@ import csv
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError, bad_value, unknown_name
 from kerastl.model.backbones import BACKBONES, NAMED_WEIGHTS, check_weights
-from kerastl.settings.images import LARGEST_SIZE
-from kerastl.settings.model import BUNDLED
+from kerastl.settings import SETTINGS
 
-# What may be searched: all that changes training, and nothing that changes the images which trials
-# are compared on.
-SEARCHABLE = (
-    "backbone",
-    "image_size",
-    "resize",
-    "batch_size",
-    "dropout",
-    "head_epochs",
-    "head_learning_rate",
-    "finetune_epochs",
-    "finetune_learning_rate",
-    "unfreeze_from",
-    "optimizer",
-    "momentum",
-    "weight_decay",
-    "schedule",
-    "warmup_epochs",
-    "class_weights",
-    "augment",
-    "augment_views",
-)
-_FIELDS = {field.name: field for field in dataclasses.fields(Config)}
-# Digits of a number that is drawn: enough to tell settings apart, few enough to be read.
+# Whatever changes training, and nothing that changes the images on which trials are compared.
+SEARCHABLE = tuple(name for name, setting in SETTINGS.items() if setting.searchable)
+# Digits of a drawn number: enough to tell settings apart, few enough to read.
 _DIGITS = 4
+# Values that a grid takes from a range of numbers with a fraction, as keras-tuner's does.
+_SAMPLES = 10
 _FORM = re.compile(r"(choice|uniform|log|int)\s*\((.*)\)", re.DOTALL)
 _FORMS = "choice(A,B), uniform(LOW,HIGH), log(LOW,HIGH) or int(LOW,HIGH)"
-
-
-@dataclasses.dataclass(frozen=True)
-class Condition:
-    """What another flag has to be for a flag to matter.
-
-    Attributes:
-        parent: The other flag.
-        holds: Says whether a value of it is one with which the flag matters.
-        words: That in words.
-    """
-
-    parent: str
-    holds: Callable[[Any], bool]
-    words: str
-
-
-_FINETUNES = Condition("finetune_epochs", lambda epochs: epochs > 0, "above 0")
-CONDITIONS = {
-    "head_learning_rate": Condition("head_epochs", lambda epochs: epochs > 0, "above 0"),
-    "finetune_learning_rate": _FINETUNES,
-    "unfreeze_from": _FINETUNES,
-    "warmup_epochs": _FINETUNES,
-    "momentum": Condition("optimizer", lambda name: name == "sgd", "sgd"),
-    "augment_views": Condition("augment", bool, "not empty"),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,9 +29,17 @@ class Choice:
 
     values: tuple[Any, ...]
 
+    def __contains__(self, value: object) -> bool:
+        return value in self.values
+
     @property
     def examples(self) -> tuple[Any, ...]:
         """Values that show whether all are allowed."""
+        return self.values
+
+    @property
+    def samples(self) -> tuple[Any, ...]:
+        """Values that a grid tries."""
         return self.values
 
 
@@ -97,13 +59,26 @@ class Range:
     is_log: bool = False
     is_whole: bool = False
 
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
     @property
     def examples(self) -> tuple[Any, ...]:
         """Values that show whether all are allowed."""
         return (self.low, self.high)
 
+    @property
+    def samples(self) -> tuple[Any, ...]:
+        """Values that a grid tries: every whole number, or ten that are evenly spaced."""
+        if self.is_whole:
+            return tuple(range(int(self.low), int(self.high) + 1))
+        shares = [(index + 0.5) / _SAMPLES for index in range(_SAMPLES)]
+        if self.is_log:
+            return tuple(self.clean(self.low * (self.high / self.low) ** share) for share in shares)
+        return tuple(self.clean(self.low + (self.high - self.low) * share) for share in shares)
+
     def clean(self, value: float) -> float:
-        """Gives a drawn number with few digits, within the range."""
+        """Rounds a drawn number to a few digits, within the range."""
         if self.is_whole:
             return int(value)
         return min(max(float(f"{value:.{_DIGITS}g}"), self.low), self.high)
@@ -123,12 +98,15 @@ class Space:
     dimensions: Mapping[str, Choice | Range]
     first: tuple[Mapping[str, Any], ...] = ()
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.dimensions
+
     def config_for(self, values: Mapping[str, Any]) -> Config:
-        """Gives the config of a trial.
+        """Returns the config of a trial.
 
         Args:
             values: Of each flag that matters with the others' values; texts for choices, as
-                keras-tuner has them, or the values themselves.
+                keras-tuner has them, or the values themselves. Other names are ignored.
 
         Returns:
             The config; flags that do not matter have their defaults.
@@ -137,76 +115,73 @@ class Space:
             UsageError: If the values do not go together.
         """
         changes: dict[str, Any] = {}
-        for name, value in values.items():
-            dimension = self.dimensions[name]
+        for name, dimension in self.dimensions.items():
+            if name not in values:
+                continue
+            value = values[name]
             if isinstance(dimension, Range):
                 changes[name] = dimension.clean(value)
             else:
                 changes[name] = _from_text(name, value) if isinstance(value, str) else value
         if "=" in str(changes.get("backbone", "")):
             changes["backbone"], _, changes["weights"] = changes["backbone"].partition("=")
-        for name, condition in CONDITIONS.items():
-            parent = changes.get(condition.parent, getattr(self.config, condition.parent))
-            if not condition.holds(parent):
-                changes[name] = _FIELDS[name].default
+        for name in SEARCHABLE:
+            if not self.matters(name, changes):
+                changes[name] = SETTINGS[name].default
         return dataclasses.replace(self.config, **changes)
 
+    def matters(self, name: str, values: Mapping[str, Any]) -> bool:
+        """Returns whether a flag has an effect beside some values of others."""
+        needs = SETTINGS[name].needs
+        if needs is None:
+            return True
+        return needs.holds(values.get(needs.parent, getattr(self.config, needs.parent)))
+
     def values_of(self, config: Config) -> dict[str, Any]:
-        """Lists what a config has of the flags that are searched and matter to it."""
+        """Returns what a config has of the flags that are searched and matter to it."""
+        values = dataclasses.asdict(config)
         return {
             name: self._value_of(name, config)
             for name in self.dimensions
-            if name not in CONDITIONS
-            or CONDITIONS[name].holds(getattr(config, CONDITIONS[name].parent))
+            if self.matters(name, values)
         }
 
     def has(self, config: Config) -> bool:
-        """Says whether a config could be drawn."""
-        return all(self._is_in(name, value) for name, value in self.values_of(config).items())
+        """Returns whether a config could be drawn."""
+        return all(value in self.dimensions[name] for name, value in self.values_of(config).items())
 
-    def active_values(self, name: str) -> list[Any] | None:
-        """Lists the values of a flag's parent with which it matters, None if it always does."""
-        condition = CONDITIONS.get(name)
-        if condition is None or condition.parent not in self.dimensions:
+    def condition_of(self, name: str) -> tuple[str, list[Any]] | None:
+        """Returns a flag's parent and the values of it that will do; None if it is not searched."""
+        needs = SETTINGS[name].needs
+        if needs is None or needs.parent not in self.dimensions:
             return None
-        parent = self.dimensions[condition.parent]
-        values = (
-            range(int(parent.low), int(parent.high) + 1)
-            if isinstance(parent, Range)
-            else parent.values
-        )
-        return [value for value in values if condition.holds(value)]
+        parent = self.dimensions[needs.parent]
+        return needs.parent, [value for value in parent.samples if needs.holds(value)]
 
     def image_sizes(self) -> list[int]:
-        """Lists the sizes in pixels that show whether all are allowed."""
+        """Returns the sizes in pixels that show whether all are allowed."""
         sizes = self.dimensions.get("image_size")
         return list(map(int, sizes.examples)) if sizes else [self.config.image_size]
 
     def weights_files(self) -> list[str]:
-        """Lists the files of weights that its configs may name, in order."""
+        """Returns the files of weights that its configs may name, in order."""
         backbones = self.dimensions.get("backbone")
         names = backbones.examples if backbones else ()
         weights = {name.partition("=")[2] or self.config.weights for name in names}
         return sorted((weights or {self.config.weights}).difference(NAMED_WEIGHTS))
 
     def to_text(self) -> dict[str, str]:
-        """Gives each range as it is written in a file."""
+        """Returns each range as it is written in a file."""
         return {name: _to_text(dimension) for name, dimension in self.dimensions.items()}
 
     def _value_of(self, name: str, config: Config) -> Any:
-        """Gives a config's value of a flag as the ranges have it: a backbone with its weights."""
+        """Returns a config's value of a flag as the ranges have it: a backbone with its weights."""
         value = getattr(config, name)
         dimension = self.dimensions[name]
         with_weights = f"{value}={config.weights}"
         if isinstance(dimension, Choice) and with_weights in dimension.values:
             return with_weights
         return value
-
-    def _is_in(self, name: str, value: Any) -> bool:
-        dimension = self.dimensions[name]
-        if isinstance(dimension, Range):
-            return bool(dimension.low <= value <= dimension.high)
-        return value in dimension.values
 
 
 def read_space(ranges: Mapping[str, str], config: Config) -> Space:
@@ -226,7 +201,7 @@ def read_space(ranges: Mapping[str, str], config: Config) -> Space:
             "search_space", "", "is empty", "Give a range, as in --dropout=uniform(0,0.5)"
         )
     for name in ranges:
-        if name not in _FIELDS:
+        if name not in SETTINGS:
             raise unknown_name("search_space", name, SEARCHABLE, what="a flag")
         if name not in SEARCHABLE:
             raise bad_value(
@@ -245,53 +220,6 @@ def read_space(ranges: Mapping[str, str], config: Config) -> Space:
     return space
 
 
-def default_space(config: Config, blocks: list[str]) -> Space:
-    """Gives what is searched where no space is given.
-
-    It is where fine-tuning pays on small sets of photographs: AdamW at 2e-4 to 1e-3 with a warm-up,
-    from the middle or below, with and without mirrored copies, and a third more pixels. What was
-    best by hand is tried first (measured on CIFAR-10 with MobileNetV2; the README has the numbers).
-
-    Args:
-        config: The flags as they are given.
-        blocks: The backbone's blocks from the input up.
-    """
-    ranges = {
-        "optimizer": "choice(adamw)",
-        "finetune_learning_rate": "log(0.0002,0.001)",
-        "finetune_epochs": "int(4,6)",
-        "warmup_epochs": "choice(1.0)",
-        "dropout": "choice(0.0,0.2)",
-        "augment": 'choice("",flip)',
-        "augment_views": "choice(2)",
-    }
-    if config.weights == "none":
-        epochs = config.finetune_epochs
-        ranges["finetune_learning_rate"] = "log(0.0005,0.005)"
-        ranges["finetune_epochs"] = f"int({epochs},{2 * epochs})"
-        return read_space(ranges, config)
-    # A third more pixels, as a number that networks halve five times without a rest; none for
-    # weights that are good at one size alone.
-    larger = config.image_size
-    if config.weights != BUNDLED:
-        larger = min(32 * round(larger * 4 / 3 / 32), LARGEST_SIZE)
-    depths = dict.fromkeys(blocks[round(len(blocks) * share)] for share in (6 / 16, 3 / 16))
-    ranges["image_size"] = f"choice({','.join(map(str, sorted({config.image_size, larger})))})"
-    ranges["unfreeze_from"] = f"choice({','.join(depths)})"
-    by_hand = {
-        "optimizer": "adamw",
-        "finetune_learning_rate": 0.0005,
-        "finetune_epochs": 6,
-        "warmup_epochs": 1.0,
-        "dropout": 0.0,
-        "augment": "flip",
-        "augment_views": 2,
-        "image_size": larger,
-        "unfreeze_from": list(depths)[-1],
-    }
-    return dataclasses.replace(read_space(ranges, config), first=(by_hand,))
-
-
 def _read_dimension(name: str, text: str) -> Choice | Range:
     match = _FORM.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
@@ -307,7 +235,7 @@ def _read_dimension(name: str, text: str) -> Choice | Range:
 
 def _read_range(name: str, text: str, form: str, parts: list[str]) -> Range:
     given = f"{name}={text}"
-    kind = _FIELDS[name].type
+    kind = SETTINGS[name].kind
     if kind not in (int, float):
         raise bad_value(
             "search_space", given, "is of a flag that is no number", "Write choice(A,B)"
@@ -331,11 +259,11 @@ def _read_range(name: str, text: str, form: str, parts: list[str]) -> Range:
 
 
 def _from_text(name: str, text: str) -> Any:
-    kind = _FIELDS[name].type
+    kind = SETTINGS[name].kind
     if kind is str:
         return text
     try:
-        return kind(text)  # type: ignore[operator]
+        return kind(text)
     except ValueError as error:
         words = "a whole number" if kind is int else "a number"
         raise bad_value("search_space", f"{name}={text}", f"is not {words}", "Give one") from error
@@ -354,27 +282,25 @@ def _quoted(value: Any) -> str:
 
 
 def _parent_value(space: Space, name: str) -> dict[str, Any]:
-    """Gives a flag's parent a value with which the flag matters, if it has one in the space.
+    """Returns a value of the flag's parent with which the flag matters, if the parent is searched.
 
     Raises:
         UsageError: If it never matters.
     """
-    if name not in CONDITIONS:
+    needs = SETTINGS[name].needs
+    if needs is None:
         return {}
-    condition = CONDITIONS[name]
-    active = space.active_values(name)
-    if active is None:
-        active = [
-            value for value in [getattr(space.config, condition.parent)] if condition.holds(value)
-        ]
+    condition = space.condition_of(name)
+    given = getattr(space.config, needs.parent)
+    active = condition[1] if condition else [given] if needs.holds(given) else []
     if not active:
         raise bad_value(
             "search_space",
             name,
-            f"never matters, as {condition.parent} is never {condition.words}",
-            f"Leave it out, or let {condition.parent} be {condition.words}",
+            f"never matters, as {needs.parent} is never {needs.words}",
+            f"Leave it out, or let {needs.parent} be {needs.words}",
         )
-    return {condition.parent: active[-1]} if condition.parent in space.dimensions else {}
+    return {needs.parent: active[-1]} if needs.parent in space.dimensions else {}
 
 
 def _check_dimension(space: Space, name: str, dimension: Choice | Range) -> None:

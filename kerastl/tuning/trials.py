@@ -16,18 +16,33 @@ COMPLETED, FAILED = "completed", "failed"
 _FIELD = "run_dir"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Trial:
-    """One setting that was tried.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scored:
+    """Results of one training on the validation images.
 
     Attributes:
-        number: Counted from 0, which is the flags as they were given.
+        scores: Objective -> its value.
+        predicted: The most probable class of each image, int64 (images,).
+        losses: Cross-entropy of each image, in nats, float64 (images,).
+    """
+
+    scores: dict[str, float]
+    predicted: np.ndarray
+    losses: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Trial:
+    """Values that were tried.
+
+    Attributes:
+        number: Trials are numbered from 0, which is the flags as given.
         status: "completed" or "failed".
-        reason: Why it failed; empty where it did not.
-        values: What it had of the flags that are searched and mattered.
+        reason: Why it failed; empty if it did not.
+        values: Its values of the flags that are searched and have an effect.
         config: What was trained.
-        scores: Objective -> its mean over the executions; empty where it failed.
-        seconds: What all executions took.
+        scores: Objective -> its mean over the executions; empty if it failed.
+        seconds: Time of all executions.
         predicted: The most probable class of each validation image, int64 (executions, images).
         losses: Cross-entropy of each, in nats, float64 (executions, images).
     """
@@ -52,14 +67,18 @@ class TrialFiles:
         remove_leftovers(directory)
 
     def log_path(self, number: int) -> pathlib.Path:
-        """Says where a trial's own lines go."""
-        return self.directory / f"{number:04d}.log"
+        """Returns where the lines of a trial's training go."""
+        return self._path(number, ".log")
+
+    def lock_path(self, number: int) -> pathlib.Path:
+        """Returns the file that the process that runs a trial holds locked."""
+        return self._path(number, ".lock")
 
     def write(self, trial: Trial) -> None:
         """Writes a finished trial.
 
         Raises:
-            KerastlError: If the disk does not take it.
+            KerastlError: If the disk does not accept it.
         """
         fields = {
             field.name: getattr(trial, field.name)
@@ -74,19 +93,20 @@ class TrialFiles:
 
     def read(self, known: Container[int] = ()) -> dict[int, Trial]:
         """Reads every finished trial that is not known, by its number; none that is damaged."""
-        trials = {}
-        for path in sorted(self.directory.glob("[0-9]*.json")):
-            if int(path.stem) in known:
-                continue
-            try:
-                fields = json.loads(path.read_text(encoding="utf-8"))
-                with path.with_suffix(".npz").open("rb") as file, np.load(file) as arrays:
-                    trial = Trial(**fields | {"config": Config(**fields["config"])}, **arrays)
-            # What JSON, NumPy's zip files and the fields' names each say of a file cut short.
-            except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
-                continue
-            trials[trial.number] = trial
-        return trials
+        numbers = sorted(int(path.stem) for path in self.directory.glob("[0-9]*.json"))
+        found = {number: self.find(number) for number in numbers if number not in known}
+        return {number: trial for number, trial in found.items() if trial}
+
+    def find(self, number: int) -> Trial | None:
+        """Reads a finished trial; None if it is not there, or damaged."""
+        path = self._path(number, ".json")
+        try:
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            with path.with_suffix(".npz").open("rb") as file, np.load(file) as arrays:
+                return Trial(**fields | {"config": Config(**fields["config"])}, **arrays)
+        # What JSON, NumPy's zip files and the fields' names each raise for a truncated file.
+        except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
 
     def _path(self, number: int, ending: str) -> pathlib.Path:
         return self.directory / f"{number:04d}{ending}"

@@ -11,15 +11,17 @@ import fakes
 from kerastl.config import Config
 from kerastl.data.splits import make_splits
 from kerastl.progress import Progress
-from kerastl.tuning.isolation import TrialFailed
-from kerastl.tuning.loop import Board, run_trials
-from kerastl.tuning.machines import ALONE
-from kerastl.tuning.options import SearchOptions
-from kerastl.tuning.oracle import build_oracle
+from kerastl.tuning.assignments import Assignments
+from kerastl.tuning.board import Board
+from kerastl.tuning.budget import Budget
+from kerastl.tuning.loop import TrialRunner, run_trials
+from kerastl.tuning.proposals import Proposals
+from kerastl.tuning.roles import ALONE
 from kerastl.tuning.search_files import SearchFiles
+from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import read_space
-from kerastl.tuning.trial_run import Answer
-from kerastl.tuning.trials import TrialFiles
+from kerastl.tuning.trials import Scored, TrialFiles
+from kerastl.tuning.worker import TrialFailed
 from kerastl.writing import in_the_end
 
 
@@ -28,18 +30,18 @@ class Killed(Exception):  # noqa: N818  no error of the search's
 
 
 class FakeRunner:
-    """Answers by a function of the config; remembers what it was asked."""
+    """Scores by a function of the config; remembers what it trained."""
 
     def __init__(self, accuracy, labels, *, dies_at=None):
-        self.asked = []
+        self.trained = []
         self._accuracy = accuracy
         self._labels = labels
         self._dies_at = dies_at
 
-    def answer(self, config, log_path, status):
-        if len(self.asked) == self._dies_at:
+    def train(self, config, log_path, status):
+        if len(self.trained) == self._dies_at:
             raise Killed
-        self.asked.append(config)
+        self.trained.append(config)
         accuracy = self._accuracy(config)
         if isinstance(accuracy, str):
             raise TrialFailed(accuracy)
@@ -53,7 +55,7 @@ class FakeRunner:
             "val_balanced_accuracy": accuracy,
             "val_macro_f1": accuracy,
         }
-        return Answer(scores, predicted, losses)
+        return Scored(scores, predicted, losses)
 
 
 @dataclasses.dataclass
@@ -76,23 +78,35 @@ class FakeSearch:
         self.trial_files.mkdir(parents=True, exist_ok=True)
 
     def board(self, deadline=math.inf, *, are_kept=True):
-        progress = Progress()
-        progress.line = self.lines.append
         return Board(
-            self.space,
-            self.options,
             TrialFiles(self.trial_files),
             SearchFiles(self.directory, self.space, self.options, self.splits, are_kept=are_kept),
-            progress,
-            deadline,
+            Budget(deadline, final_run=self.options.final_run),
+            self.options,
+            self.progress,
         )
 
-    def oracle(self, board):
-        oracle = build_oracle(
-            self.options, self.space, self.directory / "tuning", max_epochs=self.max_epochs
+    @property
+    def progress(self):
+        progress = Progress()
+        progress.line = self.lines.append
+        return progress
+
+    def assignments(self):
+        proposals = Proposals(self.space, self.options, max_epochs=self.max_epochs)
+        return Assignments(
+            self.directory / "tuning", proposals, TrialFiles(self.trial_files), self.options
         )
-        oracle.resume(board.trials, self.space)
-        return oracle
+
+    def trial_runner(self, runner):
+        return TrialRunner(
+            self.space,
+            self.options,
+            self.max_epochs,
+            TrialFiles(self.trial_files),
+            runner,
+            self.progress,
+        )
 
     max_epochs = 10
 
@@ -100,13 +114,13 @@ class FakeSearch:
         """Runs what is left; returns the configs that were trained, and whether time ended it."""
         board = self.board(deadline)
         runner = FakeRunner(self.accuracy, self.labels, dies_at=dies_at)
+        assignments = self.assignments()
+        assignments.open()
         with in_the_end(board.finish):
-            self.timed_out = run_trials(
-                board, self.oracle(board), runner, ALONE, max_epochs=self.max_epochs
-            )
+            self.timed_out = run_trials(board, assignments, self.trial_runner(runner), name=ALONE)
         self.trials = board.trials
         self.standings = board.standings
-        return runner.asked
+        return runner.trained
 
 
 def rows_of(directory, name="trials.csv"):

@@ -2,7 +2,7 @@ import numpy as np
 
 from kerastl.config import Config
 from kerastl.tuning.importance import FEWEST, measure_importance
-from kerastl.tuning.options import SearchOptions
+from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import read_space
 from kerastl.tuning.trials import FAILED, Trial
 

@@ -1,7 +1,6 @@
 import dataclasses
 import json
 import math
-import shutil
 import time
 import types
 import xml.etree.ElementTree as ET
@@ -12,7 +11,7 @@ from kerastl.commands.legacy import config_from_flags
 from kerastl.config import Config
 from kerastl.errors import KerastlError
 from kerastl.tuning import importance, search_files
-from kerastl.tuning.options import TUNERS, SearchOptions
+from kerastl.tuning.search_options import TUNERS, SearchOptions
 from kerastl.writing import hidden_beside
 from searches import Killed, rows_of, search
 
@@ -155,30 +154,24 @@ def test_a_damaged_trial_file_costs_that_trial(ending, tmp_path):
     path.write_bytes(path.read_bytes()[:20])
     again = search(tmp_path, RATES, by_rate, max_trials=5).run()
     assert again == [asked[2]]
-    # What keras-tuner keeps of it as well: new values, the same count.
-    path.unlink()
-    (tmp_path / "tuning/keras_tuner/trial_0002/trial.json").write_text("{")
-    searched = search(tmp_path, RATES, by_rate, max_trials=5)
-    assert len(searched.run()) == 1
-    assert len(searched.trials) == 5
 
 
-def test_a_damaged_state_is_named(tmp_path):
+def test_a_damaged_log_is_named(tmp_path):
     search(tmp_path, RATES, by_rate, max_trials=2).run()
-    path = tmp_path / "tuning/keras_tuner/oracle.json"
-    path.write_text(path.read_text()[:50])
+    path = tmp_path / "tuning/events.jsonl"
+    path.write_text(path.read_text().replace("values", "valves"))
     with pytest.raises(KerastlError) as stopped:
         search(tmp_path, RATES, by_rate, max_trials=3).run()
     assert str(stopped.value).startswith(f"{path}: is damaged (")
     assert str(stopped.value).endswith("start anew with --overwrite.")
 
 
-def test_keras_tuners_own_trial_files_are_not_needed_for_finished_trials(tmp_path):
-    asked = search(tmp_path / "a", RATES, by_rate, max_trials=4).run()
-    whole = search(tmp_path / "b", RATES, by_rate, max_trials=6).run()
-    for folder in (tmp_path / "a/tuning/keras_tuner").glob("trial_*"):
-        shutil.rmtree(folder)
-    asked += search(tmp_path / "a", RATES, by_rate, max_trials=6).run()
+def test_a_line_that_was_never_finished_is_no_event(tmp_path):
+    whole = search(tmp_path / "whole", RATES, by_rate, max_trials=4).run()
+    asked = search(tmp_path / "cut", RATES, by_rate, max_trials=2).run()
+    path = tmp_path / "cut/tuning/events.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"event": "begun", "numb')
+    asked += search(tmp_path / "cut", RATES, by_rate, max_trials=4).run()
     assert [settings(config) for config in asked] == [settings(config) for config in whole]
 
 
@@ -287,7 +280,8 @@ def test_a_budget_leaves_time_for_what_follows_the_last_trial(
     """The final run trains the best settings, and its comparison the flags as given."""
     now = [0.0]
     clock = types.SimpleNamespace(monotonic=lambda: now[0])
-    monkeypatch.setattr("kerastl.tuning.loop.time", clock)
+    for module in ("budget", "loop"):
+        monkeypatch.setattr(f"kerastl.tuning.{module}.time", clock)
 
     def takes_time(config):
         is_given = config.head_learning_rate == Config.head_learning_rate
@@ -378,8 +372,8 @@ def test_the_objective_decides(tmp_path):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"tuner": "rand"}, "tuner='rand': is not a tuner. Did you mean 'random'?"),
-        ({"objective": "val_acc"}, "objective='val_acc': is not an objective. Did you mean 'val_a"),
+        ({"tuner": "rand"}, "tuner='rand': is not one of its choices. Did you mean 'random'?"),
+        ({"objective": "val_acc"}, "objective='val_acc': is not one of its choices. Did you mean"),
         (
             {"objective": "val_f1"},
             "Known: val_accuracy, val_loss, val_balanced_accuracy, val_macro",

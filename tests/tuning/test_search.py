@@ -20,9 +20,8 @@ import kerastl
 from kerastl.commands.legacy import config_from_flags
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
-from kerastl.tuning.directory import check_length
-from kerastl.tuning.isolation import Isolated, TrialFailed
 from kerastl.tuning.search_files import SearchFiles
+from kerastl.tuning.worker import TrialFailed, WorkerProcess
 
 HEAD = {"head_learning_rate": "log(0.001,0.3)", "dropout": "choice(0.0,0.3)"}
 GRID = kerastl.SearchOptions(tuner="grid", max_trials=3, final_run=False)
@@ -75,9 +74,9 @@ def test_a_search_ends_with_a_run_of_its_best_settings(config, source, tmp_path)
     assert f"{train_and_validation} images to compute, 0 in the store" in log(config, 0)
     for number in (1, 2):
         assert f" 0 images to compute, {train_and_validation} in the store" in log(config, number)
-    assert found.gain["accuracy"] == found.run.metrics["test"]["accuracy"]
-    assert found.gain["low"] <= found.gain["difference"] <= found.gain["high"]
-    assert json.loads((tmp_path / "run/tuning/final.json").read_text()) == found.gain
+    assert found.comparison["accuracy"] == found.run.metrics["test"]["accuracy"]
+    assert found.comparison["low"] <= found.comparison["difference"] <= found.comparison["high"]
+    assert json.loads((tmp_path / "run/tuning/final.json").read_text()) == found.comparison
     assert re.search(r"On the \d+ test images the flags as given reach", printed)
     # best.flags is for a directory of its own, and so runs as it is.
     flags = config_from_flags([f"--flagfile={tmp_path}/run/tuning/best.flags"])
@@ -92,7 +91,7 @@ def test_a_search_ends_with_a_run_of_its_best_settings(config, source, tmp_path)
     )
     assert f"The final run is in {tmp_path}/run already." in printed
     assert repeated.run is None
-    assert repeated.gain == found.gain
+    assert repeated.comparison == found.comparison
     assert (tmp_path / "run/tuning/trials.csv").read_text("utf-8") == rows
 
 
@@ -202,7 +201,7 @@ def test_flags_as_given_that_fail_leave_nothing_to_compare_the_final_run_with(
     found, printed = tune(config, source, ranges, options)
     assert found.trials[0].status == "failed"
     assert found.run is not None
-    assert found.gain is None
+    assert found.comparison is None
     words = "The flags as given have failed, so there is nothing to compare the final run with."
     assert words in printed
     found, printed = tune(config, source, ranges, options)
@@ -216,7 +215,7 @@ def test_flags_as_given_that_fail_leave_nothing_to_compare_the_final_run_with(
     def run(*_, **__):
         raise Again
 
-    monkeypatch.setattr("kerastl.tuning.search.run", run)
+    monkeypatch.setattr("kerastl.tuning.final_run.finish_run", run)
     path = pathlib.Path(config.run_dir, "tuning/final.json")
     for content in ("{", "{}", "[]"):
         path.write_text(content)
@@ -234,7 +233,7 @@ def test_an_interrupt_says_how_to_go_on(config, source, overwrite, without):
     config = dataclasses.replace(config, overwrite=overwrite)
     with pytest.raises(KeyboardInterrupt) as stopped:
         kerastl.tune(config, HEAD, GRID, source=source, progress=Interrupted())
-    assert str(stopped.value) == f"The same command{without} goes on with the search."
+    assert str(stopped.value) == f"The same command{without} continues the search."
 
 
 @pytest.mark.thorough
@@ -320,9 +319,8 @@ def test_keras_tuners_hyperband_is_pointed_to_ours(config, source, tmp_path):
 
 
 def test_the_function_is_there_whether_or_not_the_command_was_imported():
-    module = importlib.import_module("kerastl.tune")
+    importlib.import_module("kerastl.tune")
     assert callable(kerastl.tune)
-    assert callable(module)
     with pytest.raises(UsageError, match=r"^dataset='python': needs a source"):
         kerastl.tune(Config(run_dir="x", dataset="python"))
 
@@ -341,17 +339,17 @@ def test_a_process_that_is_killed_costs_its_trial_only(tmp_path):
         finetune_epochs=1,
         cache_dir="",
     )
-    isolated = Isolated(config, tmp_path / "native.log")
+    isolated = WorkerProcess(config, tmp_path / "native.log")
     try:
         # It holds still until it is waited for: one that has ended before would be started anew.
         os.kill(isolated._process.pid, signal.SIGSTOP)
         threading.Timer(2, os.kill, (isolated._process.pid, signal.SIGKILL)).start()
         with pytest.raises(TrialFailed, match=r"^its process was killed, as the system does when"):
-            isolated.answer(config, tmp_path / "0.log", print)
+            isolated.train(config, tmp_path / "0.log", print)
         too_large = dataclasses.replace(config, unfreeze_from="all", batch_size=1)
         with pytest.raises(TrialFailed, match=r"^batch_size=1: gives batch norm a single image"):
-            isolated.answer(too_large, tmp_path / "1.log", print)
-        answer = isolated.answer(config, tmp_path / "2.log", lambda _: None)
+            isolated.train(too_large, tmp_path / "1.log", print)
+        answer = isolated.train(config, tmp_path / "2.log", lambda _: None)
     finally:
         isolated.close()
     assert set(answer.scores) == {
@@ -364,18 +362,6 @@ def test_a_process_that_is_killed_costs_its_trial_only(tmp_path):
     assert len(answer.predicted) == len(answer.losses)
     assert "Best: scratch epoch 1" in (tmp_path / "2.log").read_text("utf-8")
     assert "Traceback" not in (tmp_path / "native.log").read_text("utf-8")
-
-
-def test_windows_is_told_of_paths_that_are_too_long(tmp_path):
-    long = tmp_path / ("x" * 180)
-    with pytest.raises(UsageError) as refused:
-        check_length(long, system="nt")
-    length = len(str(long))
-    assert f"has {length} characters, a search adds 70, and Windows takes 259." in str(
-        refused.value
-    )
-    check_length(long, system="posix")
-    check_length(tmp_path / "x", system="nt")
 
 
 @pytest.mark.thorough

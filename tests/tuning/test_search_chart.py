@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from kerastl.config import Config
-from kerastl.tuning.evidence import order
-from kerastl.tuning.options import SearchOptions
 from kerastl.tuning.search_chart import draw_search
+from kerastl.tuning.search_options import SearchOptions
+from kerastl.tuning.significance import order
 from kerastl.tuning.space import read_space
 from kerastl.tuning.trials import Trial
 from svg_texts import collisions, read_texts

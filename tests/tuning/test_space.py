@@ -3,7 +3,8 @@ import pytest
 from kerastl.config import Config
 from kerastl.errors import UsageError
 from kerastl.tune import read_flags
-from kerastl.tuning.space import Choice, Range, default_space, read_space
+from kerastl.tuning.default_space import default_space
+from kerastl.tuning.space import Choice, Range, read_space
 
 
 def config(**changes):
@@ -99,9 +100,9 @@ def test_settings_that_do_not_matter_have_their_defaults():
         },
         config(augment="flip", augment_views=2, momentum=0.8, unfreeze_from="conv4"),
     )
-    assert space.active_values("finetune_learning_rate") == [1, 2, 3, 4]
-    assert space.active_values("momentum") == ["sgd"]
-    assert space.active_values("optimizer") is None
+    assert space.condition_of("finetune_learning_rate") == ("finetune_epochs", [1, 2, 3, 4])
+    assert space.condition_of("momentum") == ("optimizer", ["sgd"])
+    assert space.condition_of("optimizer") is None
     made = space.config_for({"finetune_epochs": 0, "optimizer": "adamw", "augment": ""})
     default = Config(run_dir="x", dataset="digits")
     assert (made.momentum, made.augment_views) == (default.momentum, 0)

@@ -5,8 +5,8 @@ import pytest
 from sklearn import metrics
 
 from kerastl.config import Config
-from kerastl.tuning.evidence import difference_interval, order
-from kerastl.tuning.options import OBJECTIVES, SearchOptions
+from kerastl.tuning.search_options import OBJECTIVES, SearchOptions
+from kerastl.tuning.significance import difference_interval, order
 from kerastl.tuning.trials import FAILED, Trial
 
 SCORES = {

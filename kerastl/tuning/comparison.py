@@ -1,7 +1,8 @@
-"""What a search has gained over the flags as given, on the test images."""
+"""Compares the best settings with the flags as given, on the test images."""
 
 import dataclasses
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,12 @@ from kerastl.data.splits import Splits
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
 from kerastl.training.evaluate import Evaluation
-from kerastl.tuning.evidence import difference_interval
-from kerastl.tuning.options import SearchOptions
-from kerastl.tuning.trial_run import Trainer
+from kerastl.tuning.search_options import SearchOptions
+from kerastl.tuning.significance import difference_interval
+from kerastl.tuning.trainer import Trainer
 
 
-def measure_gain(
+def measure_comparison(
     best: Config, given: Config, splits: Splits, run_dir: pathlib.Path, *, progress: Progress
 ) -> dict[str, Any]:
     """Compares the final run with the flags as given, image by image.
@@ -39,7 +40,7 @@ def measure_gain(
     if same:
         compared = found
     else:
-        progress.line("The flags as given are trained once more, to be compared.")
+        progress.line("The flags as given are trained once more, for comparison.")
         trained = Trainer(splits).train(given, progress)
         compared = trained.evaluate(splits.test)
     low, high = difference_interval(
@@ -54,6 +55,20 @@ def measure_gain(
         "low": low,
         "high": high,
     }
+
+
+def comparison_words(comparison: Mapping[str, Any] | None) -> str:
+    """Describes a comparison in one sentence."""
+    if comparison is None:
+        return "The flags as given have failed, so there is nothing to compare the final run with."
+    if comparison["best_is_as_given"]:
+        return "The best settings are the flags as given."
+    return (
+        f"On the {comparison['num_images']:.0f} test images the flags as given reach "
+        f"{comparison['accuracy_as_given']:.4f}: the search changed that by "
+        f"{comparison['difference']:+.4f} ({comparison['low']:+.4f} to "
+        f"{comparison['high']:+.4f}, on the same images)."
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""One trial: a config trained on stored features and judged on the validation images."""
+"""Trains configs on stored features and scores them on the validation images."""
 
 import dataclasses
 import gc
@@ -13,47 +13,17 @@ from kerastl.data.splits import Splits
 from kerastl.model.build import DROPOUT
 from kerastl.model.network import Network, open_network
 from kerastl.progress import Progress
+from kerastl.settings import Decides
 from kerastl.training.best import EpochRow
 from kerastl.training.checks import Check
 from kerastl.training.frozen import FrozenPart
 from kerastl.training.train import Trained, check_phases, open_frozen, train
-from kerastl.tuning.options import OBJECTIVES
-
-# Flags that change no frozen part; which phases there are is looked at by itself.
-_ABOVE = (
-    "batch_size",
-    "best_by",
-    "class_weights",
-    "dropout",
-    "finetune_epochs",
-    "finetune_learning_rate",
-    "head_epochs",
-    "head_learning_rate",
-    "momentum",
-    "optimizer",
-    "schedule",
-    "warmup_epochs",
-    "weight_decay",
-)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Answer:
-    """What a training said of the validation images.
-
-    Attributes:
-        scores: Objective -> its value.
-        predicted: The most probable class of each image, int64 (images,).
-        losses: Cross-entropy of each image, in nats, float64 (images,).
-    """
-
-    scores: dict[str, float]
-    predicted: np.ndarray
-    losses: np.ndarray
+from kerastl.tuning.search_options import OBJECTIVES
+from kerastl.tuning.trials import Scored
 
 
 class Forgetful:
-    """Keeps nothing of a training but what it gives back."""
+    """Records nothing of a training."""
 
     def add_check(self, check: Check) -> None:
         """Drops a check; one that failed is raised all the same."""
@@ -105,25 +75,25 @@ class Trainer:
             self._frozen.close()
         self._frozen = None
 
-    def answer(self, config: Config, progress: Progress) -> Answer:
-        """Trains a config and judges it on the validation images.
+    def score(self, config: Config, progress: Progress) -> Scored:
+        """Trains a config and scores it on the validation images.
 
         Raises:
             KerastlError: As `train`.
         """
-        said = self.train(config, progress).validation
-        scores = said.scores()
-        return Answer(
+        evaluated = self.train(config, progress).validation
+        scores = evaluated.scores()
+        return Scored(
             {name: scores[name.removeprefix("val_")] for name in OBJECTIVES},
-            said.predicted,
-            said.losses,
+            evaluated.predicted,
+            evaluated.losses,
         )
 
     def open(self, config: Config) -> Network:
-        """Gives a config's network as it was built, building it if it is not the last one.
+        """Returns a config's network as it was built; builds it unless it is the last one.
 
         Raises:
-            KerastlError: If its weights cannot be had, or its images are too small.
+            KerastlError: If its weights cannot be opened, or its images are too small.
         """
         key = (
             config.backbone,
@@ -142,7 +112,7 @@ class Trainer:
             self._values = [tf.identity(variable.value) for variable in network.model.variables]
             self._network, self._key = network, key
         for variable, value in zip(self._network.model.variables, self._values, strict=True):
-            # Keras's own assign looks at each value first, for several times as long.
+            # Keras's own assign checks each value first, which takes several times as long.
             variable.value.assign(value)
         if config.dropout:
             self._network.model.get_layer(DROPOUT).rate = config.dropout
@@ -150,14 +120,13 @@ class Trainer:
 
 
 def _frozen_key(config: Config) -> tuple[Any, ...]:
-    """Tells configs of one network apart by what their frozen part may differ in."""
-    places = tuple(phase.unfreeze_from for phase in config.phases)
-    fields = (field.name for field in dataclasses.fields(config) if field.name not in _ABOVE)
-    return (places, *(getattr(config, name) for name in fields))
+    """Returns what the frozen parts of one network differ by."""
+    starts = tuple(phase.unfreeze_from for phase in config.phases)
+    return (starts, *config.deciding(Decides.IMAGES, Decides.FEATURES).values())
 
 
 def _forget_networks() -> None:
-    """Lets Keras forget what it has built; it would forget the precision as well."""
+    """Makes Keras forget what it has built, but not the precision."""
     policy = keras.config.dtype_policy()
     keras.backend.clear_session()
     keras.config.set_dtype_policy(policy)
@@ -165,5 +134,5 @@ def _forget_networks() -> None:
 
 
 def without_test(splits: Splits) -> Splits:
-    """Gives the splits as a trial sees them: there is no test."""
+    """Returns the splits as a trial sees them, without a test split."""
     return dataclasses.replace(splits, test=np.empty(0, np.int64))

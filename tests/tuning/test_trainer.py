@@ -10,8 +10,8 @@ import kerastl
 from kerastl.data.splits import make_splits
 from kerastl.progress import Progress
 from kerastl.training.frozen import FrozenPart
-from kerastl.tuning import trial_run
-from kerastl.tuning.trial_run import Trainer, without_test
+from kerastl.tuning import trainer as trainer_module
+from kerastl.tuning.trainer import Trainer, without_test
 
 FINETUNED = {"finetune_epochs": 1, "unfreeze_from": "block2"}
 
@@ -46,14 +46,14 @@ def test_frozen_part_is_kept_while_nothing_below_a_boundary_changes(
     first, then, is_kept, config, monkeypatch
 ):
     opened = []
-    open_frozen = trial_run.open_frozen
+    open_frozen = trainer_module.open_frozen
 
     def count(*arguments):
         opened.append(arguments)
         return open_frozen(*arguments)
 
-    monkeypatch.setattr(trial_run, "open_frozen", count)
-    monkeypatch.setattr(trial_run, "train", lambda *_, **__: None)
+    monkeypatch.setattr(trainer_module, "open_frozen", count)
+    monkeypatch.setattr(trainer_module, "train", lambda *_, **__: None)
     trainer = trainer_of(config)
     for changes in (first, then):
         trainer.train(dataclasses.replace(config, **changes), Progress())
@@ -65,8 +65,8 @@ def test_trial_gives_the_same_whatever_was_trained_before(config):
     trainer = trainer_of(config)
     for changes in ({}, {"augment": "flip", "augment_views": 1}, {"momentum": 0.5}):
         changed = dataclasses.replace(config, **changes)
-        answer = trainer.answer(changed, Progress())
-        alone = trainer_of(config).answer(changed, Progress())
+        answer = trainer.score(changed, Progress())
+        alone = trainer_of(config).score(changed, Progress())
         np.testing.assert_array_equal(answer.losses, alone.losses, err_msg=str(changes))
         assert answer.scores == alone.scores
 
@@ -83,7 +83,7 @@ def test_features_of_trials_are_read_into_memory_once(config, monkeypatch):
     trainer, said = trainer_of(config), io.StringIO()
     for rate in (0.1, 0.01):
         changed = dataclasses.replace(config, head_learning_rate=rate)
-        trainer.answer(changed, Progress(said))
+        trainer.score(changed, Progress(said))
     assert len(reads) == 1
     # Each trial's own log says where its features come from.
     assert said.getvalue().count("images to compute") == 2
@@ -99,10 +99,10 @@ def test_trial_after_one_that_could_not_compute_features_computes_them(config, m
     with monkeypatch.context() as broken:
         broken.setattr(FrozenPart, "_fill", fail)
         with pytest.raises(OSError, match="the disk is gone"):
-            trainer.answer(config, Progress())
+            trainer.score(config, Progress())
     assert (
-        trainer.answer(config, Progress()).scores
-        == trainer_of(config).answer(config, Progress()).scores
+        trainer.score(config, Progress()).scores
+        == trainer_of(config).score(config, Progress()).scores
     )
 
 
@@ -116,7 +116,7 @@ def test_trial_leaves_no_graph_in_memory(config, optimizer):
 
     config = dataclasses.replace(config, head_epochs=1, optimizer=optimizer, **FINETUNED)
     trainer = trainer_of(config)
-    trainer.answer(config, Progress())
+    trainer.score(config, Progress())
     before = count_graphs()
-    trainer.answer(dataclasses.replace(config, head_learning_rate=0.02), Progress())
+    trainer.score(dataclasses.replace(config, head_learning_rate=0.02), Progress())
     assert 0 < before == count_graphs()

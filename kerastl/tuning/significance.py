@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from kerastl.tuning.options import SearchOptions
+from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.trials import COMPLETED, Trial
 
 # 97.5 % of a normal distribution lie below.

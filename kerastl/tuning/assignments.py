@@ -1,0 +1,154 @@
+"""Who runs which trial: a protocol of files in which any number of processes can take part.
+
+A lock of the directory is held to read the log, propose and append; a lock of each trial for as
+long as it runs. A process that is killed frees its locks, and another one runs its trial again.
+"""
+
+import contextlib
+import dataclasses
+import enum
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import filelock
+
+from kerastl.tuning.event_log import Begun, Ended, EventLog, History, Opened, Repeated
+from kerastl.tuning.proposals import Proposals
+from kerastl.tuning.search_options import SearchOptions
+from kerastl.tuning.trials import Trial, TrialFiles
+
+EVENTS, EVENTS_LOCK = "events.jsonl", "events.lock"
+
+
+class Nothing(enum.Enum):
+    """Why a process is given no trial."""
+
+    FOR_NOW = "others run the last ones, or decide what comes next"
+    LEFT = "there are no more"
+
+
+@dataclasses.dataclass(frozen=True)
+class Assignment:
+    """A trial for this process, whose lock it releases in the end."""
+
+    number: int
+    values: Mapping[str, Any]
+    lock: filelock.BaseFileLock
+
+
+class Assignments:
+    """Gives out trials and takes their results; raises KerastlError if the log is damaged."""
+
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        proposals: Proposals,
+        files: TrialFiles,
+        options: SearchOptions,
+    ) -> None:
+        """Takes what a search is; nothing is read yet."""
+        self._log = EventLog(directory / EVENTS)
+        self._lock = filelock.FileLock(directory / EVENTS_LOCK, thread_local=False)
+        self._proposals = proposals
+        self._files = files
+        self._options = options
+        self._asked_at = -1
+
+    def open(self) -> None:
+        """Lets processes claim trials, among them those whose files are damaged."""
+        with self._locked() as history:
+            whole = self._files.read()
+            for number in history.begun:
+                if number not in whole and number not in history.unfinished:
+                    self._log.append(Repeated(number))
+            self._log.append(Opened(True))
+
+    def close(self) -> None:
+        """Gives out no more trials."""
+        with self._locked() as history:
+            if history.is_open:
+                self._log.append(Opened(False))
+
+    def is_open(self) -> bool:
+        """Returns whether trials are given out."""
+        with self._locked() as history:
+            return history.is_open
+
+    def claim(self, worker: str) -> Assignment | Nothing:
+        """Assigns a trial to a process: one that another process lost, or a new one."""
+        with self._locked() as history:
+            if not history.is_open:
+                return Nothing.LEFT
+            return self._lost(history) or self._new(self._log.read(), worker)
+
+    def finish(self, trial: Trial) -> None:
+        """Writes a trial that this process was assigned."""
+        # First, since a trial with files is not repeated.
+        self._files.write(trial)
+        with self._locked() as history:
+            # The search may have started anew meanwhile.
+            if trial.number in history.unfinished:
+                self._end(trial)
+
+    def is_over(self) -> bool:
+        """Returns whether no trial runs, and there is none to run."""
+        with self._locked() as history:
+            unfinished = self._unfinished(history)
+            if not history.is_open:
+                return not any(map(self._runs, unfinished))
+            # Asking a model of the objective takes a moment.
+            if unfinished or len(history.events) == self._asked_at:
+                return False
+            self._asked_at = len(history.events)
+            return self._proposals.propose(history) is None
+
+    def _lost(self, history: History) -> Assignment | None:
+        """Assigns a trial whose process was killed."""
+        for number in self._unfinished(history):
+            if lock := self._hold(number):
+                trial = self._files.find(number)
+                if trial is None:
+                    return Assignment(number, history.begun[number], lock)
+                # It was killed just after writing the files.
+                self._end(trial)
+                lock.release()
+        return None
+
+    def _new(self, history: History, worker: str) -> Assignment | Nothing:
+        number = len(history.begun)
+        values = self._proposals.propose(history)
+        if values is None:
+            return Nothing.FOR_NOW if self._unfinished(history) else Nothing.LEFT
+        lock = self._hold(number)
+        if lock is None:
+            # The search started anew while a trial of this number ran.
+            return Nothing.FOR_NOW
+        self._log.append(Begun(number, values, worker))
+        return Assignment(number, values, lock)
+
+    def _unfinished(self, history: History) -> list[int]:
+        # Some may have begun when there were to be more trials.
+        return [number for number in history.unfinished if number < self._options.max_trials]
+
+    def _runs(self, number: int) -> bool:
+        if lock := self._hold(number):
+            lock.release()
+        return lock is None
+
+    def _hold(self, number: int) -> filelock.BaseFileLock | None:
+        """Takes the lock of a trial; None if a living process has it."""
+        lock = filelock.FileLock(self._files.lock_path(number), thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            return None
+        return lock
+
+    def _end(self, trial: Trial) -> None:
+        self._log.append(Ended(trial.number, trial.scores.get(self._options.objective)))
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[History]:
+        with self._lock:
+            yield self._log.read()

@@ -1,0 +1,125 @@
+"""The trials so far: read from their files, ranked, printed, and summarized in tables."""
+
+from collections.abc import Sequence
+
+from kerastl.errors import KerastlError
+from kerastl.progress import Progress, format_duration
+from kerastl.tuning.budget import Budget
+from kerastl.tuning.search_files import SearchFiles
+from kerastl.tuning.search_options import SearchOptions
+from kerastl.tuning.significance import Standing
+from kerastl.tuning.trials import FAILED, Trial, TrialFiles
+
+# So many failures that only the flags can be the reason.
+_FAILURES_AT_START = 3
+
+
+class Board:
+    """All trials that ended, on this machine and others.
+
+    Attributes:
+        trials: Those trials, by number.
+        standings: The completed ones, the best first.
+    """
+
+    def __init__(
+        self,
+        trial_files: TrialFiles,
+        search_files: SearchFiles,
+        budget: Budget,
+        options: SearchOptions,
+        progress: Progress,
+    ) -> None:
+        """Begins with the trials that have files.
+
+        Args:
+            trial_files: The files of each trial.
+            search_files: The tables and the chart of all trials.
+            budget: Counts the trials.
+            options: How the search proceeds.
+            progress: Gets a line for each trial.
+        """
+        self.trials = trial_files.read()
+        self.standings: list[Standing] = []
+        self._trial_files = trial_files
+        self._search_files = search_files
+        self._budget = budget
+        self._options = options
+        self._progress = progress
+        if self.trials:
+            self._write()
+
+    def add(self, trial: Trial) -> None:
+        """Adds a trial that ended.
+
+        Raises:
+            KerastlError: If it is one of the first, and all of them have failed.
+        """
+        if not self._search_files.are_kept:
+            self.trials |= self._trial_files.read(known=self.trials)
+        self.trials[trial.number] = trial
+        self._budget.count(trial)
+        self._write()
+        self._progress.line(self._line(trial))
+        if self._search_files.are_kept:
+            self._check_start()
+
+    def update(self) -> None:
+        """Adds the trials that other processes have written."""
+        for trial in self._trial_files.read(known=self.trials).values():
+            self.add(trial)
+
+    def has_time(self) -> bool:
+        """Returns whether another trial, and what follows the last, should end in time."""
+        repeated = {0, *(standing.trial.number for standing in self.standings[:1])}
+        return self._budget.allows_another(
+            trial for number, trial in self.trials.items() if number in repeated
+        )
+
+    def finish(self) -> None:
+        """Waits until the tables have all trials; see `SearchFiles.finish`."""
+        self._search_files.finish()
+
+    def _write(self) -> None:
+        self.standings = self._search_files.write(list(self.trials.values()))
+
+    def _check_start(self) -> None:
+        failed = [trial for _, trial in sorted(self.trials.items()) if trial.status == FAILED]
+        if len(failed) == len(self.trials) >= _FAILURES_AT_START:
+            raise KerastlError(
+                f"The first {len(failed)} trials have all failed. Trial {failed[0].number}: "
+                f"{failed[0].reason}"
+            )
+
+    def _line(self, trial: Trial) -> str:
+        head = f"trial {trial.number} of {self._options.max_trials}"
+        values = "the flags as given" if trial.number == 0 else _in_words(trial)
+        if trial.status == FAILED:
+            return f"{head} failed: {trial.reason}  ({values})"
+        name = self._options.objective
+        best = self.standings[0].trial
+        best_words = "the best so far"
+        if best is not trial:
+            best_words = f"best {best.scores[name]:.4f} (trial {best.number})"
+        left = self._budget.words_left(self._options.max_trials - len(self.trials))
+        return (
+            f"{head}: {name} {trial.scores[name]:.4f}, {best_words}  {values}  "
+            f"{format_duration(trial.seconds)}{left}"
+        )
+
+
+def _in_words(trial: Trial) -> str:
+    return " ".join(
+        f"{name}={value if value != '' else '(empty)'}" for name, value in trial.values.items()
+    )
+
+
+def best_words(standings: Sequence[Standing], objective: str) -> str:
+    """Names the best trial, and those that it is not clearly better than."""
+    best = standings[0].trial
+    ties = [str(standing.trial.number) for standing in standings[1:] if standing.is_tie]
+    others = f"not clearly better than trial{'s' if len(ties) > 1 else ''} {', '.join(ties)}"
+    return (
+        f"Best: trial {best.number}, {objective} {best.scores[objective]:.4f}, "
+        f"{others if ties else 'clearly better than every other'}."
+    )

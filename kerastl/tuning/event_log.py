@@ -1,0 +1,132 @@
+"""The state of a search: a log of which trials began and ended, in that order."""
+
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kerastl.errors import KerastlError
+from kerastl.writing import explained
+
+
+@dataclasses.dataclass(frozen=True)
+class Begun:
+    """A worker began a trial with the values that keras-tuner proposed, with all their digits."""
+
+    number: int
+    values: Mapping[str, Any]
+    worker: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """A trial ended; its score is the objective, None if it failed."""
+
+    number: int
+    score: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Repeated:
+    """A trial that had ended runs again with the same values, as its files are damaged."""
+
+    number: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """The process that owns the search gives out trials from here on, or no longer does."""
+
+    is_open: bool
+
+
+Event = Begun | Ended | Repeated | Opened
+_KINDS: dict[str, type[Event]] = {
+    kind.__name__.lower(): kind for kind in (Begun, Ended, Repeated, Opened)
+}
+
+
+@dataclasses.dataclass
+class History:
+    """What a log says.
+
+    Attributes:
+        events: The beginning of each trial and its first end, in order.
+        begun: Values of every trial, by number.
+        unfinished: Numbers of the trials that have begun and not ended.
+        is_open: Whether trials are given out.
+    """
+
+    events: list[Begun | Ended] = dataclasses.field(default_factory=list)
+    begun: dict[int, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    unfinished: list[int] = dataclasses.field(default_factory=list)
+    is_open: bool = False
+    _told: set[int] = dataclasses.field(default_factory=set)
+
+    def add(self, event: Event) -> None:
+        """Adds what happened next."""
+        if isinstance(event, Opened):
+            self.is_open = event.is_open
+        elif isinstance(event, Begun):
+            self.events.append(event)
+            self.begun[event.number] = event.values
+            self.unfinished.append(event.number)
+        elif isinstance(event, Repeated):
+            self.unfinished.append(event.number)
+        else:
+            self.unfinished.remove(event.number)
+            # An oracle hears of the first end only.
+            if event.number not in self._told:
+                self._told.add(event.number)
+                self.events.append(event)
+
+
+class EventLog:
+    """A file of one event a line, each of which is there whole or not at all.
+
+    Callers hold the lock of the search.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        """Takes a path, which need not exist."""
+        self._path = path
+
+    def read(self) -> History:
+        """Reads the whole log.
+
+        Raises:
+            KerastlError: If a line is damaged, or the file cannot be read.
+        """
+        history = History()
+        try:
+            for event in self._events():
+                history.add(event)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise KerastlError(
+                f"{self._path}: is damaged ({error}). Its search cannot continue; start anew with "
+                "--overwrite."
+            ) from error
+        return history
+
+    def append(self, event: Event) -> None:
+        """Adds an event, after removing a line that a killed process left unfinished.
+
+        Raises:
+            KerastlError: If it cannot be written.
+        """
+        fields = {"event": type(event).__name__.lower(), **dataclasses.asdict(event)}
+        with explained(self._path, field="run_dir"), self._path.open("a+b") as file:
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+            file.write(json.dumps(fields).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _events(self) -> Iterator[Event]:
+        content = self._path.read_bytes() if self._path.exists() else b""
+        # What follows the last line end was never finished.
+        for line in content.split(b"\n")[:-1]:
+            fields = json.loads(line)
+            yield _KINDS[fields.pop("event")](**fields)

@@ -1,0 +1,82 @@
+"""A search space as keras-tuner's hyperparameters, and their values as a config."""
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras_tuner
+
+from kerastl.config import Config
+from kerastl.tuning.space import Choice, Space
+
+# What hyperband adds to the values of a trial: its epochs, of `max_epochs`.
+_EPOCHS = "tuner/epochs"
+
+
+def declare(hyperparameters: keras_tuner.HyperParameters, space: Space) -> None:
+    """Registers the ranges of a space, each under the condition with which it matters.
+
+    The flags as given are the defaults where the ranges have them.
+    """
+    given = space.values_of(space.config)
+    for name, dimension in space.dimensions.items():
+        with contextlib.ExitStack() as stack:
+            if condition := space.condition_of(name):
+                parent, active = condition
+                values = [_drawn(space, parent, value) for value in active]
+                stack.enter_context(hyperparameters.conditional_scope(parent, values))
+            start = given[name] if given.get(name) in dimension else dimension.examples[0]
+            if isinstance(dimension, Choice):
+                texts = [str(value) for value in dimension.values]
+                hyperparameters.Choice(name, texts, default=str(start), ordered=False)
+            elif dimension.is_whole:
+                hyperparameters.Int(name, dimension.low, dimension.high, default=start)
+            else:
+                sampling = "log" if dimension.is_log else "linear"
+                hyperparameters.Float(
+                    name, dimension.low, dimension.high, sampling=sampling, default=start
+                )
+
+
+def as_drawn(space: Space, given: Config | Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of a config or a trial as keras-tuner would have drawn them."""
+    values = space.values_of(given) if isinstance(given, Config) else given
+    return {name: _drawn(space, name, value) for name, value in values.items()}
+
+
+def _drawn(space: Space, name: str, value: Any) -> Any:
+    # keras-tuner's choices have one type each; a backbone's and a number's are texts alike.
+    return str(value) if isinstance(space.dimensions[name], Choice) else value
+
+
+def config_of(values: Mapping[str, Any], space: Space, *, max_epochs: int) -> Config:
+    """Returns the config of a trial.
+
+    Args:
+        values: What keras-tuner has drawn, with what hyperband has added.
+        space: Where it is from.
+        max_epochs: Epochs of the longest trial, of which hyperband gives a share.
+
+    Raises:
+        UsageError: If the values do not go together.
+    """
+    config = space.config_for(values)
+    share = min(1.0, values.get(_EPOCHS, max_epochs) / max_epochs)
+    return dataclasses.replace(
+        config,
+        head_epochs=math.ceil(config.head_epochs * share),
+        finetune_epochs=math.ceil(config.finetune_epochs * share),
+    )
+
+
+def longest(space: Space) -> int:
+    """Counts the epochs of the longest trial."""
+
+    def most(name: str) -> int:
+        dimension = space.dimensions.get(name)
+        given = getattr(space.config, name)
+        return int(max(dimension.examples)) if dimension else int(given)
+
+    return most("head_epochs") + most("finetune_epochs")

@@ -1,0 +1,205 @@
+"""Which values to try next: keras-tuner's oracles, driven by their documented methods alone.
+
+Each proposal asks a new oracle, which is told the log of the search through `create_trial`,
+`update_trial` and `end_trial`. So a proposal depends on the log alone, and a search that was cut
+off continues as one that was not.
+"""
+
+import tempfile
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import keras_tuner
+import numpy as np
+from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.engine.trial import Trial, TrialStatus
+from threadpoolctl import threadpool_limits
+
+from kerastl.tuning.event_log import Begun, Ended, History
+from kerastl.tuning.grid import next_combination
+from kerastl.tuning.hyperparameters import as_drawn, declare
+from kerastl.tuning.roles import without_variables
+from kerastl.tuning.search_options import OBJECTIVES, SearchOptions
+from kerastl.tuning.space import Space
+
+Values = Mapping[str, Any]
+
+# keras-tuner's own limits would end a search early.
+_UNLIMITED = 1_000_000
+# keras-tuner considers a space exhausted after 20 draws of values that were tried.
+_ATTEMPTS = 50
+
+
+class Proposals:
+    """Proposes the flags as given, then what the space tries first, then what a tuner says."""
+
+    def __init__(self, space: Space, options: SearchOptions, *, max_epochs: int) -> None:
+        """Stores what to propose of.
+
+        Args:
+            space: The search space.
+            options: Which tuner, for what objective, for how many trials.
+            max_epochs: Epochs of the longest trial, which hyperband divides.
+        """
+        self._space = space
+        self._options = options
+        self._max_epochs = max_epochs
+
+    def propose(self, history: History) -> Values | None:
+        """Returns the values of the next trial; None if there are none, or none for now.
+
+        There may be some again when a running trial has ended.
+        """
+        number = len(history.begun)
+        if number >= self._options.max_trials:
+            return None
+        if number == 0:
+            return as_drawn(self._space, self._space.config)
+        if self._options.tuner == "grid":
+            return next_combination(self._space, history.begun.values())
+        if number <= len(self._space.first):
+            return as_drawn(self._space, self._space.first[number - 1])
+        # Threads only slow down matrices as small as these.
+        with threadpool_limits(1), warnings.catch_warnings():
+            # Of a Gaussian process that did not converge, which users cannot help.
+            warnings.simplefilter("ignore")
+            values = self._ask(self._options.tuner, history)
+            if self._options.tuner == "bayesian" and values in (None, *history.begun.values()):
+                values = self._ask("random", history)
+            return values
+
+    def _ask(self, tuner: str, history: History) -> Values | None:
+        oracle = self._build(tuner, len(history.begun))
+        with tempfile.TemporaryDirectory() as directory, without_variables():
+            # The documented way to give an oracle a directory for its own files.
+            BaseTuner(oracle, directory=directory, project_name="replayed")
+            running = self._replay(oracle, history)
+            if tuner == "bayesian":
+                self._assume_the_worst(oracle, running, history)
+            trial = oracle.create_trial("next")
+        is_running = trial.status == TrialStatus.RUNNING
+        return dict(trial.hyperparameters.values) if is_running else None
+
+    def _build(self, tuner: str, number: int) -> "_Oracle":
+        hyperparameters = keras_tuner.HyperParameters()
+        declare(hyperparameters, self._space)
+        # keras-tuner replaces a seed of 0.
+        seed = self._space.config.seed + 1
+        options: dict[str, Any] = {}
+        if tuner == "hyperband":
+            # In rounds, until there are enough trials.
+            options = {"max_epochs": self._max_epochs, "hyperband_iterations": _UNLIMITED}
+        else:
+            # What was proposed before is not drawn again, so each trial needs random numbers of
+            # its own.
+            seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) // 2 + 1
+            options["max_trials"] = _UNLIMITED
+        if tuner == "bayesian":
+            # keras-tuner would first draw three at random for each setting.
+            options["num_initial_points"] = max(3, self._options.max_trials // 4)
+        objective = self._options.objective
+        oracle: _Oracle = _ORACLES[tuner](
+            objective=keras_tuner.Objective(objective, OBJECTIVES[objective]),
+            hyperparameters=hyperparameters,
+            allow_new_entries=False,
+            seed=seed,
+            max_consecutive_failed_trials=_UNLIMITED,
+            **options,
+        )
+        oracle.verbose = 0
+        return oracle
+
+    def _replay(self, oracle: "_Oracle", history: History) -> dict[int, Trial]:
+        """Tells an oracle what happened; returns the trials that still run, by number."""
+        running: dict[int, Trial] = {}
+        first = 0 if self._options.tuner == "grid" else len(self._space.first)
+        # A Gaussian process cannot place what its space does not have.
+        is_skipped = oracle.is_a_model and not self._space.has(self._space.config)
+        for event in history.events:
+            if is_skipped and event.number == 0:
+                continue
+            if isinstance(event, Begun):
+                oracle.known = event.values
+                oracle.was_proposed = event.number > first
+                running[event.number] = oracle.create_trial(str(event.number))
+            else:
+                _end(oracle, running.pop(event.number), event.score)
+        oracle.known = None
+        return running
+
+    def _assume_the_worst(
+        self, oracle: "_Oracle", running: Mapping[int, Trial], history: History
+    ) -> None:
+        """Ends running trials with the worst score so far, so that the next is another one.
+
+        This is the constant liar, https://hal.science/hal-00260579; keras-tuner would ask its
+        Gaussian process, which is not fitted yet.
+        """
+        scores = [
+            event.score
+            for event in history.events
+            if isinstance(event, Ended) and event.score is not None
+        ]
+        worst = min(scores, key=lambda score: self._options.sign * score, default=0.0)
+        for trial in running.values():
+            _end(oracle, trial, worst)
+
+
+def _end(oracle: "_Oracle", trial: Trial, score: float | None) -> None:
+    if score is None:
+        trial.status = TrialStatus.FAILED
+    else:
+        oracle.update_trial(trial.trial_id, {oracle.objective.name: score})
+        trial.status = TrialStatus.COMPLETED
+    oracle.end_trial(trial)
+
+
+class _Oracle(keras_tuner.Oracle):
+    """Gives trials of the log the values that they had.
+
+    Attributes:
+        known: Those values; None for a trial that is to be proposed.
+        was_proposed: Whether an oracle proposed them, rather than the space.
+        counts_on_its_own: Whether it must propose anew what it proposed, as hyperband counts.
+        is_a_model: Whether it computes with all values of the trials.
+    """
+
+    known: Values | None = None
+    was_proposed = True
+    counts_on_its_own = False
+    is_a_model = False
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Returns the values of a trial, which the log knows or keras-tuner proposes."""
+        answer: dict[str, Any] = {}
+        if self.known is None or (self.counts_on_its_own and self.was_proposed):
+            answer = self._populate(trial_id)
+        if self.known is None:
+            return answer
+        return {"status": TrialStatus.RUNNING, "values": dict(self.known)}
+
+    def save(self) -> None:
+        """Writes nothing: the log is the state."""
+
+    def _populate(self, trial_id: str) -> dict[str, Any]:
+        for _ in range(_ATTEMPTS):
+            answer: dict[str, Any] = super().populate_space(trial_id)
+            if answer["status"] != TrialStatus.STOPPED:
+                break
+        return answer
+
+
+class _Random(_Oracle, keras_tuner.oracles.RandomSearchOracle):
+    pass
+
+
+class _Bayesian(_Oracle, keras_tuner.oracles.BayesianOptimizationOracle):
+    is_a_model = True
+
+
+class _Hyperband(_Oracle, keras_tuner.oracles.HyperbandOracle):
+    counts_on_its_own = True
+
+
+_ORACLES: dict[str, Any] = {"random": _Random, "bayesian": _Bayesian, "hyperband": _Hyperband}

@@ -1,0 +1,26 @@
+"""What a process is to search, as one frozen value; imports no Keras."""
+
+import dataclasses
+
+from kerastl.config import Config
+from kerastl.tuning.search_options import SearchOptions
+from kerastl.tuning.space import Space
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+    """A search, as one process sees it.
+
+    Attributes:
+        config: The flags as given.
+        space: What to search; None for the default.
+        options: How.
+        role: The part of this process, see `find_role`.
+        deadline: When everything is to be over, by `time.monotonic`.
+    """
+
+    config: Config
+    space: Space | None
+    options: SearchOptions
+    role: str
+    deadline: float

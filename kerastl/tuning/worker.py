@@ -1,0 +1,115 @@
+"""Trains in a process of its own, so that a crash or a lack of memory costs one trial only.
+
+The process is not one of `multiprocessing`: those import the user's script again, and one that
+calls `kerastl.tune` without a guard would start another search there. It opens the data once and
+trains one config after another; a new one is started only after a crash.
+"""
+
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from multiprocessing import connection
+from typing import Any, Protocol
+
+from kerastl.config import Config
+
+Status = Callable[[str], None]
+_PROCESS = "kerastl.tuning.worker_process"
+
+
+class TrialFailed(Exception):  # noqa: N818  the search continues
+    """A trial gave no result; the text is the reason, in one line."""
+
+
+class Runner(Protocol):
+    """Trains a config and scores it."""
+
+    def train(self, config: Config, log_path: pathlib.Path, status: Status) -> Any:
+        """Trains a config.
+
+        Args:
+            config: What to train.
+            log_path: Gets the lines that a run would print.
+            status: Gets how far it is.
+
+        Returns:
+            A `kerastl.tuning.trials.Scored`.
+
+        Raises:
+            TrialFailed: If there is no result.
+        """
+
+    def close(self) -> None:
+        """Frees what it holds."""
+
+
+class WorkerProcess:
+    """Trains in another process, which reads the data itself."""
+
+    def __init__(self, config: Config, stderr_path: pathlib.Path) -> None:
+        """Starts the process, which then brings TensorFlow up.
+
+        Args:
+            config: Names the data and the precision.
+            stderr_path: Gets what native libraries write.
+        """
+        self._config = config
+        self._stderr_path = stderr_path
+        self._start()
+
+    def open(self) -> None:
+        """Makes it read the data and build the network, without waiting for it."""
+        # If it has ended, the first trial reports that.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._pipe.send(None)
+
+    def train(self, config: Config, log_path: pathlib.Path, status: Status) -> Any:
+        """Trains a config, see `Runner`; starts a new process if the last one has ended."""
+        if self._process.poll() is not None:
+            self._start()
+        try:
+            self._pipe.send((config, log_path))
+            while True:
+                kind, content = self._pipe.recv()
+                if kind == "status":
+                    status(content)
+                elif kind == "failed":
+                    raise TrialFailed(content)
+                else:
+                    return content
+        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+            raise TrialFailed(_why_ended(self._process.wait())) from error
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._pipe.close()
+        self._process.kill()
+        self._process.wait()
+
+    def _start(self) -> None:
+        self._pipe, other = connection.Pipe()
+        package_parent = str(pathlib.Path(__file__).parents[2])
+        search_path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
+        with self._stderr_path.open("ab") as stderr:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", _PROCESS, str(other.fileno())],
+                env=os.environ | {"PYTHONPATH": search_path},
+                pass_fds=[other.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+            )
+        other.close()
+        self._pipe.send(self._config)
+
+
+def _why_ended(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "its process was killed, as the system does when memory runs out"
+    if code < 0:
+        return f"its process crashed ({signal.Signals(-code).name})"
+    return f"its process ended with code {code}; native.log has its last lines"

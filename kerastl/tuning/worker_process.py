@@ -1,0 +1,64 @@
+"""The process that trains for `kerastl.tuning.worker`.
+
+`python -m kerastl.tuning.worker_process FD` answers what arrives at a pipe until it is closed: the
+config of the search, then None to open the data, or a config and the path of its log to train it.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from multiprocessing import connection
+
+from kerastl import environment
+from kerastl.config import Config
+from kerastl.errors import KerastlError
+from kerastl.progress import Progress
+from kerastl.tuning.worker import TrialFailed
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def _serve(pipe: connection.Connection, config: Config) -> None:
+    """Answers until the other end is closed."""
+    trainer = None
+    while True:
+        request = pipe.recv()
+        try:
+            # Inside, so that data that have disappeared meanwhile are a reason too.
+            trainer = trainer or open_trainer(config)
+            if request is None:
+                trainer.open(config)
+                continue
+            one, log_path = request
+            runner = InProcess(trainer)
+            answer = runner.train(one, log_path, lambda text: pipe.send(("status", text)))
+        except (TrialFailed, KerastlError) as failed:
+            # Nobody waits for what no trial needs yet; the first trial fails alike.
+            if request is not None:
+                pipe.send(("failed", str(failed)))
+        else:
+            pipe.send(("done", answer))
+
+
+def _end_with_parent() -> None:
+    """Ends this process with the search, even one that is killed; a training may take long."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    # The keyboard's interrupt goes to both; the search closes the pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        requests = connection.Connection(int(sys.argv[1]))
+        given: Config = requests.recv()
+        with environment.ready(given.precision, given.seed, Progress()):
+            from kerastl.tuning.in_process import InProcess, open_trainer
+
+            _serve(requests, given)
