@@ -93,10 +93,10 @@ def _rand_augment(strength: float) -> Change:
     bits = max(1, int(8 * strength))
 
     def change(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        first, second, sign = _draw(seed, 3, 0.0, 1.0)
+        first, second, turn = _draw(seed, 3, 0.0, 1.0)
         a, b = first * strength, second * strength
         kept = 1 + tf.cast(first * (bits - 1), tf.int32)
-        side = tf.where(sign > 0.5, 1.0, -1.0)  # noqa: PLR2004  as often as not
+        side = 2 * tf.round(turn) - 1
         operations = (
             lambda: shear(image, side * a, side * b),
             lambda: warp(image, [[1, 0], [0, 1]], [-a, -b]),
@@ -195,7 +195,7 @@ def stretch_contrast(image: tf.Tensor) -> tf.Tensor:
 
 
 def equalize(image: tf.Tensor) -> tf.Tensor:
-    """Gives each channel a flat histogram."""
+    """Flattens the histogram of each channel."""
 
     def of_channel(values: tf.Tensor) -> tf.Tensor:
         levels = tf.cast(values, tf.int32)
