@@ -23,7 +23,7 @@ from kerastl.model.weights import build_backbone
 from kerastl.selection.candidates import read_candidates
 from kerastl.selection.measurements import adapt_config
 from kerastl.settings.model import BUNDLED_BACKBONE, BUNDLED_SIZE
-from kerastl.tuning.space import default_space
+from kerastl.tuning.default_space import default_space
 
 ROW = find_backbone(BUNDLED_BACKBONE, image_size=BUNDLED_SIZE)
 SHA256 = "a8c7d28564cdb5f36789dbe1993cb2e24adc64d17e81c7eecad23d80e6aba142"
