@@ -10,6 +10,7 @@ import kerastl
 ORDER = (
     "errors",
     "version",
+    "internals",
     "export_formats",
     "settings",
     "config",

@@ -1,4 +1,4 @@
-"""What is known of each network of `keras.applications`, a row for each; data only.
+"""A table of the networks of `keras.applications`, a row for each.
 
 Nothing here imports Keras, so that a misspelt name is refused before a slow import.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from kerastl.errors import bad_value, closest, unknown_name
 from kerastl.settings.model import BUNDLED, BUNDLED_SIZE
 
-# Weights that are no file.
+# Weights that are not a file.
 NAMED_WEIGHTS = ("imagenet", BUNDLED, "none")
 
 
@@ -140,7 +140,7 @@ class Backbone:
 
     @property
     def arguments(self) -> dict[str, float]:
-        """What the builder is given so that it builds this network and no other."""
+        """Arguments of the builder that choose this network."""
         return {} if self.alpha is None else {"alpha": self.alpha}
 
 
@@ -213,7 +213,7 @@ def find_backbone(name: str, *, image_size: int) -> Backbone:
 
 
 def bundled_size_note(weights: str, image_size: int) -> str:
-    """Says what bundled weights lose at a size that they were not trained at; empty at theirs."""
+    """Describes what bundled weights lose at an image size other than theirs; empty at theirs."""
     if weights != BUNDLED or image_size == BUNDLED_SIZE:
         return ""
     return (
@@ -224,7 +224,7 @@ def bundled_size_note(weights: str, image_size: int) -> str:
 
 
 def check_weights(weights: str) -> None:
-    """Refuses what is neither a known name nor a file that Keras may have written.
+    """Refuses values that are neither a known name nor a weights file.
 
     Raises:
         UsageError: If the file is not there, or has another ending.

@@ -1,4 +1,4 @@
-"""Builds a backbone and gives it its weights, or says in one line why it cannot."""
+"""Builds a backbone with its weights, or reports in one line why that is impossible."""
 
 import contextlib
 import hashlib
@@ -10,12 +10,14 @@ import re
 import socket
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Iterator
 
 import h5py
 import keras
 import numpy as np
 
+from kerastl import internals
 from kerastl.environment import keras_home
 from kerastl.errors import KerastlError, bad_value
 from kerastl.model.backbones import IMAGENET_DEVIATION, IMAGENET_MEAN, Backbone, check_weights
@@ -81,7 +83,7 @@ def build_backbone(backbone: Backbone, *, weights: str, image_size: int) -> kera
         "input_shape": (image_size, image_size, 3),
         **backbone.arguments,
     }
-    # Builders warn of sizes other than their weights' own, which is what is wanted here.
+    # Builders warn of sizes other than their weights' own, which are intended here.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if weights == "imagenet":
@@ -119,11 +121,13 @@ def _load_file(network: keras.Model, path: str, backbone: Backbone) -> None:
             # Keras warns of weights that it skips, and leaves them random.
             warnings.simplefilter("error", UserWarning)
             if path.endswith(".keras"):
+                if not zipfile.is_zipfile(path):
+                    raise OSError("no zip file")
                 _copy_weights(keras.saving.load_model(path, compile=False), network, backbone)
             else:
                 _load_h5(network, path, backbone)
     except _WholeClassifierError as error:
-        # Its layers' names do not tell an EfficientNet with its published scaling from another.
+        # By its layers' names an EfficientNet with its published scaling looks like another.
         raise bad_value(
             "weights",
             path,
@@ -132,19 +136,15 @@ def _load_file(network: keras.Model, path: str, backbone: Backbone) -> None:
         ) from error
     except (OSError, KeyError) as error:
         raise bad_value(
-            "weights", path, "is damaged or no weights file of Keras", "Get the file again"
+            "weights", path, "is damaged or not a weights file of Keras", "Get the file again"
         ) from error
     # A Sequential that holds another network has no `output`.
     except (ValueError, UserWarning, AttributeError) as error:
-        if "File not found" in str(error):  # What Keras says of a .keras file that is no zip.
-            raise bad_value(
-                "weights", path, "is damaged or no weights file of Keras", "Get the file again"
-            ) from error
         raise bad_value(
             "weights",
             path,
             f"holds the weights of another network than {backbone.name}, or of its classifier "
-            f"too ({_gist(error)})",
+            f"too ({_first_sentence(error)})",
             f"Give a file for {backbone.name} or name its network as --backbone",
         ) from error
 
@@ -159,7 +159,7 @@ def _copy_weights(source: keras.Model, network: keras.Model, backbone: Backbone)
 
 
 def _backbone_in(model: keras.Model, network: keras.Model) -> keras.Model:
-    """Finds the model in a classifier that has the weights of `network`, or gives it back whole."""
+    """Finds the part of a classifier that has the weights of `network`, or returns all of it."""
     shapes = [tuple(weight.shape) for weight in network.weights]
     for candidate in models_in(model):
         if [tuple(weight.shape) for weight in candidate.weights] == shapes:
@@ -172,9 +172,9 @@ def _load_h5(network: keras.Model, path: str, backbone: Backbone) -> None:
         with _by_content(path) as readable:
             network.load_weights(readable)
     except ValueError as error:
-        if "Layer count mismatch" not in str(error):
+        if _has_new_format(path):
             raise
-        # Only the older format counts layers, and those of ImageNet's classifier are more.
+        # In the older format it may be a whole classifier of ImageNet, which has more layers.
         whole = _build_whole(backbone, num_classes=1000)
         try:
             whole.load_weights(path)
@@ -185,12 +185,12 @@ def _load_h5(network: keras.Model, path: str, backbone: Backbone) -> None:
 
 @contextlib.contextmanager
 def _by_content(path: str) -> Iterator[str]:
-    """Yields a path to a file whose ending tells Keras the format that it has."""
+    """Yields a path to the same file, with the ending by which Keras knows its format."""
     with h5py.File(path) as file:
-        layers = file.get("layers", {})
-        if "functional" in layers and "dense" in layers:
+        layers = file.get(internals.KERAS_LAYERS, {})
+        if internals.KERAS_NESTED_MODEL in layers and internals.KERAS_DENSE in layers:
             raise _WholeClassifierError
-        is_new = "layers" in file or "_layer_checkpoint_dependencies" in file
+    is_new = _has_new_format(path)
     if is_new == path.endswith(_NEW_ENDING):
         yield path
         return
@@ -200,8 +200,13 @@ def _by_content(path: str) -> Iterator[str]:
         yield str(renamed)
 
 
+def _has_new_format(path: str) -> bool:
+    with h5py.File(path) as file:
+        return internals.KERAS_LAYERS in file or internals.KERAS_LAYERS_BEFORE in file
+
+
 class _WholeClassifierError(Exception):
-    """The file is a checkpoint of a classifier; `_load_file` says what to do."""
+    """The file is a checkpoint of a classifier; `_load_file` reports what to do."""
 
 
 def _build_whole(backbone: Backbone, *, num_classes: int) -> keras.Model:
@@ -211,7 +216,7 @@ def _build_whole(backbone: Backbone, *, num_classes: int) -> keras.Model:
 
 
 def _is_published_efficientnet(path: str, network: keras.Model) -> bool:
-    """Tells whether weights belong to the graph that `weights="imagenet"` builds.
+    """Decides whether weights belong to the graph that `weights="imagenet"` builds.
 
     That graph has one rescaling more than any other of the same EfficientNet.
     """
@@ -246,7 +251,7 @@ def _with_published_scaling(network: keras.Model) -> keras.Model:
     return keras.Model(images, network(rescaled(images)), name=BACKBONE)
 
 
-def _gist(error: Exception) -> str:
+def _first_sentence(error: Exception) -> str:
     return re.sub(r"\s+", " ", str(error)).split(". ")[0][:160].rstrip(".")
 
 
@@ -257,7 +262,7 @@ def _explained_download(backbone: Backbone) -> Iterator[None]:
     timeout_before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_NETWORK_TIMEOUT_SECONDS)
     try:
-        # What Keras prints on the way has a progress bar and control characters.
+        # Keras prints a progress bar with control characters.
         with contextlib.redirect_stdout(io.StringIO()):
             yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a run checks of itself, on the user's own versions: a failure is a bug to be told of."""
+"""Checks that a run makes of itself, with the user's versions: a failure is a bug."""
 
 import dataclasses
 import hashlib
@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import keras
 import numpy as np
+import scipy.special
 import tensorflow as tf
 
 from kerastl.errors import KerastlError
@@ -25,7 +26,7 @@ _COARSE_TOLERANCE = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """One thing that was looked at, in words, and whether it was right."""
+    """A description of what was checked, and whether it was right."""
 
     text: str
     passed: bool
@@ -39,7 +40,7 @@ class CheckRecorder(Protocol):
 
 
 def require(check: Check, *, record: CheckRecorder, progress: Progress) -> None:
-    """Records a check and says that it passed, or stops the run.
+    """Records a check and reports that it passed, or stops the run.
 
     Raises:
         KerastlError: If it failed; with the versions that the report of the bug needs.
@@ -80,16 +81,15 @@ class Snapshot:
 
 
 def check_first_loss(logits: np.ndarray, labels: np.ndarray, num_classes: int) -> Check:
-    """Compares the loss before any training with ln(classes), which a zero head gives.
+    """Compares the loss before any training with ln(classes), the loss of a head at zero.
 
     Args:
         logits: The untrained head's output for some images, (images, classes).
         labels: Their labels, (images,).
-        num_classes: Classes that the head tells apart.
+        num_classes: Classes that the head distinguishes.
     """
-    wide = logits.astype(np.float64)
-    log_sums = np.log(np.exp(wide - wide.max(1, keepdims=True)).sum(1)) + wide.max(1)
-    loss = float(np.mean(log_sums - wide[np.arange(len(labels)), labels]))
+    log_probabilities = scipy.special.log_softmax(logits.astype(np.float64), axis=1)
+    loss = -float(np.mean(log_probabilities[np.arange(len(labels)), labels]))
     expected = math.log(num_classes)
     return Check(
         f"first loss {loss:.4f}, ln({num_classes}) is {expected:.4f}",
@@ -98,11 +98,10 @@ def check_first_loss(logits: np.ndarray, labels: np.ndarray, num_classes: int) -
 
 
 class ExpectedMoves:
-    """What a phase has to change and what it has to leave, told from the network alone.
+    """The weights that a phase has to change and those that it must not, from the network alone.
 
     It takes nothing from the plan that the phase is trained by, so that a fault in the plan
-    is seen: a layer counts as a normalization by the name of its class, and where training
-    starts was found before any phase was prepared.
+    is seen: a layer counts as a normalization by the name of its class.
     """
 
     def __init__(self, network: Network, phase: Phase, first: int) -> None:
@@ -141,13 +140,13 @@ class ExpectedMoves:
         float32, as in a network whose random weights let no signal through. So it counts as
         wrong only if its gradient at the phase's rate would change it, or, of a statistic, if
         a batch would. A head that starts at zero gives the layers below it a gradient of zero
-        in its first step, whatever theirs is afterwards: a phase of a single step is then not
-        asked to move them.
+        in its first step, whatever theirs is afterwards: a phase of a single step then need not
+        move them.
 
         Args:
             upper: The part of the network above the phase's boundary.
             steps: Steps that the phase has taken.
-            batch: Gives inputs at the boundary and their labels, int64 (batch,), if asked.
+            batch: Function that returns inputs at the boundary and their labels, int64 (batch,).
         """
         wrongly_moved, still = self.frozen.moved(), self.moving.unmoved()
         movable = _movable(still, upper, self.phase, *batch()) if still else set()
@@ -210,7 +209,7 @@ def _movable(
 
 
 def check_restored(accuracy: float, best: float, num_images: int) -> Check:
-    """Compares what is evaluated in the end with the epoch that was best.
+    """Compares the final evaluation with that of the best epoch.
 
     Args:
         accuracy: Of the final classifier on the validation images.

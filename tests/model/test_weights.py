@@ -136,7 +136,7 @@ def test_other_ending(tiny_net, tmp_path):
 def test_what_is_no_weights_file(tiny_net, tmp_path, name, content):
     path = tmp_path / name
     path.write_bytes(content)
-    refused(tiny_net, path, "is damaged or no weights file of Keras")
+    refused(tiny_net, path, "is damaged or not a weights file of Keras")
 
 
 @pytest.mark.parametrize("name", ["net.weights.h5", "net.h5", "net.keras"])
@@ -144,7 +144,7 @@ def test_truncated_file(tiny_net, trained, tmp_path, name):
     path = tmp_path / name
     save_as(trained, path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    refused(tiny_net, path, "is damaged or no weights file of Keras")
+    refused(tiny_net, path, "is damaged or not a weights file of Keras")
 
 
 @pytest.mark.parametrize("name", ["net.weights.h5", "net.keras"])
