@@ -1,4 +1,4 @@
-"""What a phase trains: its layers, where the network is cut, and which dropout is off."""
+"""The plan of a phase: its layers, where the network is cut, and which dropout is off."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""What decides the features of an image, besides the image: the key of a combination."""
+"""The key of stored features: everything besides an image that decides them."""
 
 import hashlib
 import json

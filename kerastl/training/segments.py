@@ -76,7 +76,7 @@ def open_segment(index: pathlib.Path, row_bytes: int) -> Segment | None:
 
 
 def read_into(target: memoryview, file: io.RawIOBase, offset: int) -> None:
-    """Fills `target` from a file opened without a buffer, which may return less than asked for."""
+    """Fills `target` from a file opened without a buffer, which may return less at a time."""
     file.seek(offset)
     done = 0
     while done < len(target):

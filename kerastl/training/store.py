@@ -143,7 +143,7 @@ class FeatureStore:
         return count_bytes(rows, self._row_bytes)
 
     def close(self) -> None:
-        """Lets other runs remove the combination; nothing may be read or added any more."""
+        """Unlocks the combination, which other runs may then remove; ends reading and adding."""
         self._lock.close()
 
 

@@ -169,7 +169,7 @@ def train(
     frozen.compute(progress)
     seconds: dict[str, float] = {"features": frozen.seconds}
     best = Best(config.best_by)
-    weights = _class_weights(splits, config, progress)
+    weights = _class_weights(splits, config.class_weights, progress)
     epochs_done = 0
     for plan in plans:
         started = time.monotonic()
@@ -240,18 +240,18 @@ def _describe_phase(plan: Plan, network: Network) -> str:
     )
 
 
-def _class_weights(splits: Splits, config: Config, progress: Progress) -> np.ndarray | None:
-    if config.class_weights == "none":
+def _class_weights(splits: Splits, rule: str, progress: Progress) -> np.ndarray | None:
+    if rule == "none":
         return None
-    weights = class_weights(count_per_class(splits.source, splits.train), config.class_weights)
+    weights = class_weights(count_per_class(splits.source, splits.train), rule)
     named = ", ".join(
         f"{name} {weight:.4g}"
         for name, weight in zip(splits.source.class_names, weights.tolist(), strict=True)
     )
     formula = "images / (classes x images of the class)"
-    if config.class_weights == "sqrt":
+    if rule == "sqrt":
         formula = f"proportional to the root of {formula}"
-    progress.line(f"Class weights ({config.class_weights}, {formula}): {named}.")
+    progress.line(f"Class weights ({rule}, {formula}): {named}.")
     return weights
 
 
