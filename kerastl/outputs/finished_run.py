@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from kerastl.config import Config
 from kerastl.data.opening import open_source
 from kerastl.data.pipeline import evaluation_dataset
-from kerastl.data.reading import reading_errors
 from kerastl.errors import KerastlError, first_line
 from kerastl.outputs.directories import RunFile
 from kerastl.outputs.exporting import Exported, export_checked, parity_sample
@@ -50,23 +49,22 @@ def export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> Exp
     with _naming(run_dir, RunFile.MODEL):
         classifier = record.load_model()
     sample = parity_sample(splits, config.parity_images)
-    with reading_errors():
-        # Those of the run, unless they were rounded or another kind of processor made them.
-        if config.is_exact and devices == device_names():
-            with _naming(run_dir, RunFile.PREDICTIONS):
-                predictions = record.read_predictions(splits).of(sample)
-        else:
-            chosen = splits.test[sample]
-            dataset = evaluation_dataset(source, chosen, config, batch_size=config.batch_size)
-            predictions = evaluate(classifier, dataset, source.labels[chosen])
-        return export_checked(
-            classifier,
-            splits,
-            config,
-            metrics=metrics,
-            predictions=predictions,
-            progress=progress,
-        )
+    # Those of the run, unless they were rounded or another kind of processor made them.
+    if config.is_exact and devices == device_names():
+        with _naming(run_dir, RunFile.PREDICTIONS):
+            predictions = record.read_predictions(splits).of(sample)
+    else:
+        chosen = splits.test[sample]
+        dataset = evaluation_dataset(source, chosen, config, batch_size=config.batch_size)
+        predictions = evaluate(classifier, dataset, source.labels[chosen])
+    return export_checked(
+        classifier,
+        splits,
+        config,
+        metrics=metrics,
+        predictions=predictions,
+        progress=progress,
+    )
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ import pytest
 
 import fakes
 import kerastl
-from kerastl.outputs.model_path import find_model
 from kerastl.outputs.opening import open_artefact
 from picture_files import file_bytes, solid
 
@@ -15,25 +14,6 @@ def refusal(path):
         open_artefact(str(path))
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-def test_run_export_version_and_file_are_found(colour_run):
-    run_dir, version = colour_run.result.run_dir, colour_run.result.export_path
-    assert find_model(str(run_dir)) == run_dir / "model.keras"
-    assert find_model(str(run_dir / "model.keras")) == run_dir / "model.keras"
-    assert find_model(str(version.parent)) == version
-    assert find_model(str(version)) == version
-    assert find_model(str(version / "saved_model.pb")) == version
-
-
-def test_highest_version_is_taken(tmp_path):
-    for name in ("9", "10", "x11", "12"):
-        (tmp_path / name).mkdir()
-        if name != "12":
-            (tmp_path / name / "saved_model.pb").touch()
-    assert find_model(str(tmp_path)) == tmp_path / "10"
-    (tmp_path / "12" / "model.onnx").touch()
-    assert find_model(str(tmp_path)) == tmp_path / "12" / "model.onnx"
 
 
 @pytest.mark.parametrize("of", ["run", "export"])
