@@ -1,14 +1,42 @@
-"""Transfer learning for images: from labeled images to a classifier that can be served."""
+"""Transfer learning for images: from labeled images to a classifier that can be served.
+
+Every verb is a function; `Config` holds the settings of a run, `Source` images from Python.
+
+Example:
+    >>> import kerastl
+    >>> quiet = kerastl.Progress()
+    >>> config = kerastl.Config(
+    ...     dataset="digits", run_dir="runs/digits", weights="bundled", cache_dir="cache"
+    ... )
+    >>> result = kerastl.run(config, progress=quiet)
+    >>> result.metrics["test"]["num_images"]
+    179
+    >>> result.metrics["test"]["accuracy"] > 0.9
+    True
+
+    A finished run is exported and used for predictions:
+
+    >>> exported = kerastl.export("runs/digits", export_dir="exports/digits", progress=quiet)
+    >>> exported.path.name
+    '1'
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save("black.png")
+    >>> [prediction] = kerastl.predict("exports/digits", ["black.png"])
+    >>> prediction.path.name, prediction.probabilities.shape
+    ('black.png', (10,))
+"""
 
 import importlib
 import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-from kerastl.api import hypermodel, run, tune
+from kerastl.api import export, hypermodel, learning_curve, predict, rank, run, serve, tune
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
 from kerastl.progress import Progress
+from kerastl.serving.options import Limits
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.version import VERSION
 
@@ -18,25 +46,29 @@ if TYPE_CHECKING:
 
 __version__ = VERSION
 
-# They need NumPy or Keras, which commands that only read flags do not wait for.
-_LATE = {
-    "Result": "kerastl.run",
-    "Source": "kerastl.data.source",
-}
-
 __all__ = [
     "Config",
     "KerastlError",
+    "Limits",
     "Progress",
     "Result",
     "SearchOptions",
     "Source",
     "UsageError",
     "__version__",
+    "export",
     "hypermodel",
+    "learning_curve",
+    "predict",
+    "rank",
     "run",
+    "serve",
     "tune",
 ]
+
+
+# They need NumPy or Keras, which commands that only read flags do not wait for.
+_LATE = {"Result": "kerastl.run", "Source": "kerastl.data.source"}
 
 
 def __getattr__(name: str) -> Any:
@@ -48,7 +80,7 @@ def __getattr__(name: str) -> Any:
 class _Package(types.ModuleType):
     """Keeps `kerastl.run` a function when the module `kerastl/run.py` is imported.
 
-    Python binds a module to its name in the package after importing it; verbs have the same names
+    After an import Python binds a module to its name in the package, and verbs have the same names
     as some modules.
     """
 

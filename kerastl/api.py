@@ -1,19 +1,32 @@
 """Every verb as a function: refuses what it can at once, starts TensorFlow, makes one call."""
 
 import contextlib
+import math
+import os
 import pathlib
 import sys
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from kerastl import environment
 from kerastl.config import Config
 from kerastl.errors import bad_value
 from kerastl.export_formats import check_formats
 from kerastl.model.backbones import check_weights, find_backbone
-from kerastl.outputs.directories import make_writable, open_run_directory, writable_directory
+from kerastl.outputs.directories import (
+    check_free,
+    finished_config,
+    make_writable,
+    open_run_directory,
+    writable_directory,
+)
+from kerastl.outputs.model_path import find_model, prepare_for
 from kerastl.progress import Progress
+from kerastl.selection.candidates import find_store, read_candidates
+from kerastl.serving.export_path import find_export
+from kerastl.serving.listener import accepts_other_machines, check_packages, open_listener
+from kerastl.serving.options import Limits, ServeOptions
 from kerastl.settings.data import FROM_PYTHON
 from kerastl.tuning.directory import NATIVE_LOG, open_search
 from kerastl.tuning.roles import find_role, is_chief
@@ -22,13 +35,19 @@ from kerastl.tuning.space import Space, read_space
 from kerastl.tuning.task import Task
 from kerastl.tuning.worker import WorkerProcess
 
-# Each verb imports what it calls once TensorFlow is up: Keras takes its backend when it is first
-# imported.
 if TYPE_CHECKING:
     from kerastl.data.source import Source
+    from kerastl.outputs.exporting import Exported
     from kerastl.run import Result
+    from kerastl.selection.curve import LearningCurve
+    from kerastl.selection.ranking import Ranking
+    from kerastl.serving.predictor import Predictions
+    from kerastl.serving.server import Served
     from kerastl.tuning.hypermodel import TransferHyperModel
     from kerastl.tuning.search import Found
+
+# Each verb imports what it calls only when TensorFlow is up: Keras takes its backend when it is
+# first imported.
 
 
 def run(
@@ -45,33 +64,89 @@ def run(
         source: Images from Python, if `config.dataset` is "python".
         progress: Where to report; standard output by default, `Progress()` for silence.
 
-    Example:
-        >>> config = Config(dataset="digits", weights="bundled", run_dir="runs/digits")
-        >>> result = run(config)  # doctest: +SKIP
-        >>> result.metrics["test"]["accuracy"]  # doctest: +SKIP
-        0.9385474860335196
-
     Raises:
         UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
         KerastlError: If something outside is not as needed, or the loss is not finite.
     """
-    progress = Progress(sys.stdout) if progress is None else progress
+    progress = progress or Progress(sys.stdout)
     check_source(config, source)
-    find_backbone(config.backbone, image_size=config.image_size)
-    check_weights(config.weights)
+    _check_network(config)
     with contextlib.ExitStack() as stack:
         run_dir = pathlib.Path(config.run_dir)
         stack.enter_context(open_run_directory(run_dir, overwrite=config.overwrite))
         if config.export_dir:
-            export_dir = pathlib.Path(config.export_dir)
-            check_formats(config.formats, precision=config.precision, export_dir=export_dir)
-            stack.enter_context(writable_directory(export_dir, field="export_dir"))
-        if cache := config.cache_path or config.memory_path:
-            make_writable(cache, field="cache_dir")
-        stack.enter_context(environment.ready(config.precision, config.seed, progress))
+            stack.enter_context(_export_directory(config))
+        stack.enter_context(_ready(config, progress))
         from kerastl.run import finish_run  # noqa: PLC0415
 
-        return finish_run(config, source, run_dir, progress)
+        return finish_run(config, source, progress)
+
+
+def rank(
+    config: Config,
+    *,
+    backbones: str = "small",
+    image_sizes: str = "",
+    budget: float = math.inf,
+    source: "Source | None" = None,
+    progress: Progress | None = None,
+) -> "Ranking":
+    """Compares pretrained networks on the training images, with a linear probe.
+
+    Args:
+        config: The settings that the networks share, and where to write the ranking.
+        backbones: Names with commas, each with `=WEIGHTS` if it has its own; `small` and `all`
+            stand for lists of networks.
+        image_sizes: Sides in pixels, with commas; empty for that of `config`.
+        budget: Seconds for the whole comparison.
+        source: Images from Python, if `config.dataset` is "python".
+        progress: Where to report; standard output by default, `Progress()` for silence.
+
+    Raises:
+        UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
+        KerastlError: If something outside is not as needed, or no network could be evaluated.
+    """
+    deadline = time.monotonic() + budget
+    progress = progress or Progress(sys.stdout)
+    check_source(config, source)
+    candidates = read_candidates(config, backbones=backbones, image_sizes=image_sizes)
+    find_store(candidates[0])
+    run_dir = pathlib.Path(config.run_dir)
+    check_free(run_dir, "best.flags", what="a finished ranking", overwrite=config.overwrite)
+    with writable_directory(run_dir, field="run_dir"), _ready(config, progress):
+        from kerastl.selection import ranking  # noqa: PLC0415
+
+        return ranking.rank(candidates, deadline=deadline, source=source, progress=progress)
+
+
+def learning_curve(
+    config: Config, *, source: "Source | None" = None, progress: Progress | None = None
+) -> "LearningCurve":
+    """Estimates the accuracy with more training images, by a linear probe and a power law.
+
+    Args:
+        config: The settings of the data and of the network, and where to write the curve.
+        source: Images from Python, if `config.dataset` is "python".
+        progress: Where to report; standard output by default, `Progress()` for silence.
+
+    Raises:
+        UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
+        KerastlError: If something outside is not as needed.
+    """
+    progress = progress or Progress(sys.stdout)
+    check_source(config, source)
+    _check_network(config)
+    # The network must be one that can be ranked: its weights must not be random.
+    read_candidates(config, backbones=config.backbone, image_sizes="")
+    find_store(config)
+    run_dir = pathlib.Path(config.run_dir)
+    check_free(
+        run_dir, "learning_curve.csv", what="a finished learning curve", overwrite=config.overwrite
+    )
+    with writable_directory(run_dir, field="run_dir"), _ready(config, progress):
+        from kerastl.selection.learning_curve import measure_learning_curve  # noqa: PLC0415
+
+        return measure_learning_curve(config, source=source, progress=progress)
 
 
 def tune(
@@ -107,7 +182,7 @@ def tune(
         UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
         KerastlError: If something outside is not as needed, or the first trials all fail.
     """
-    progress = Progress(sys.stdout) if progress is None else progress
+    progress = progress or Progress(sys.stdout)
     options = options or SearchOptions()
     task = Task(
         config=config,
@@ -148,7 +223,7 @@ def hypermodel(
         UsageError: If a value is wrong.
         KerastlError: If something outside is not as needed.
     """
-    progress = Progress(sys.stdout) if progress is None else progress
+    progress = progress or Progress(sys.stdout)
     known_space = _check_search(config, space, source)
     with environment.ready(config.precision, config.seed, progress):
         from kerastl.tuning.hypermodel import open_hypermodel  # noqa: PLC0415
@@ -156,13 +231,94 @@ def hypermodel(
         return open_hypermodel(config, known_space, source, progress)
 
 
-def _check_search(
-    config: Config, space: Mapping[str, str] | None, source: "Source | None"
-) -> Space | None:
-    check_source(config, source)
-    find_backbone(config.backbone, image_size=config.image_size)
-    check_weights(config.weights)
-    return None if space is None else read_space(space, config)
+def predict(
+    model: str | os.PathLike[str],
+    paths: Sequence[str],
+    *,
+    batch_size: int = 32,
+    image_column: str = "",
+) -> "Predictions":
+    """Classifies image files, in order, while the result is iterated over.
+
+    Args:
+        model: Directory of a run, an export, or a .keras, .tflite or .onnx file beside its
+            `model_card.json`.
+        paths: Files, folders, globs, CSV files with a column of paths, or "-" for standard input.
+        batch_size: Largest number of images in a batch.
+        image_column: Column of paths in CSV files; by default one of the usual names is found.
+
+    Raises:
+        UsageError: If there is no such model, or `paths` contain no images.
+        KerastlError: If the model cannot be opened.
+    """
+    found = find_model(os.fspath(model))
+    prepare_for(found, Progress())
+    from kerastl.serving import predictor  # noqa: PLC0415
+
+    return predictor.predict(found, paths, batch_size=batch_size, image_column=image_column)
+
+
+def export(
+    run_dir: str | os.PathLike[str], *, progress: Progress | None = None, **changes: Any
+) -> "Exported":
+    """Writes the model of a finished run for serving, compared with the trained one.
+
+    Args:
+        run_dir: Directory of the run.
+        progress: Where to report; standard output by default, `Progress()` for silence.
+        **changes: `export_dir`, `format`, `parity_images` or `max_accuracy_drop` instead of the
+            run's.
+
+    Raises:
+        UsageError: If there is no finished run, or a value is wrong.
+        KerastlError: If a format cannot be written, or predicts something else than the model.
+    """
+    progress = progress or Progress(sys.stdout)
+    path = pathlib.Path(run_dir)
+    config = finished_config(path, changes)
+    with _export_directory(config), environment.ready(config.precision, config.seed, progress):
+        from kerastl.outputs.finished_run import export_run  # noqa: PLC0415
+
+        return export_run(path, config, progress)
+
+
+def serve(
+    export: str | os.PathLike[str],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8501,
+    name: str = "",
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> "Served":
+    """Serves an export over HTTP until SIGTERM or SIGINT; call it from the main thread.
+
+    Args:
+        export: Directory of versions, or one version.
+        host: Address to listen on; 0.0.0.0 lets other machines connect.
+        port: Port to listen on; 0 chooses a free one.
+        name: Name of the model in URLs; by default that of its directory.
+        limits: How much is accepted at a time.
+        progress: Where to report; standard output by default, `Progress()` for silence.
+
+    Raises:
+        UsageError: If a value is wrong.
+        KerastlError: If a package is missing, the port is taken or no version can be served.
+    """
+    progress = progress or Progress(sys.stdout)
+    options = ServeOptions(host=host, port=port, name=name)
+    found = find_export(export, options.name)
+    check_packages()
+    with open_listener(options.host, options.port) as listener:
+        if accepts_other_machines(listener):
+            progress.line(
+                "Other machines can connect to this server. It has no authentication; put a "
+                "reverse proxy in front of it."
+            )
+        environment.prepare_tensorflow(progress)
+        from kerastl.serving import server  # noqa: PLC0415
+
+        return server.serve(found, listener, limits=limits or Limits(), progress=progress)
 
 
 def check_source(config: Config, source: "Source | None") -> None:
@@ -180,3 +336,33 @@ def check_source(config: Config, source: "Source | None") -> None:
             else "does not use the source that was passed in",
             f"Use dataset={FROM_PYTHON!r} with a source, and only then",
         )
+
+
+def _check_search(
+    config: Config, space: Mapping[str, str] | None, source: "Source | None"
+) -> Space | None:
+    check_source(config, source)
+    _check_network(config)
+    return None if space is None else read_space(space, config)
+
+
+def _check_network(config: Config) -> None:
+    find_backbone(config.backbone, image_size=config.image_size)
+    check_weights(config.weights)
+
+
+@contextlib.contextmanager
+def _export_directory(config: Config) -> Iterator[None]:
+    path = pathlib.Path(config.export_dir)
+    check_formats(config.formats, precision=config.precision, export_dir=path)
+    with writable_directory(path, field="export_dir"):
+        yield
+
+
+@contextlib.contextmanager
+def _ready(config: Config, progress: Progress) -> Iterator[None]:
+    """Makes the cache writable and starts TensorFlow, for a block that reads images."""
+    if cache := config.cache_path or config.memory_path:
+        make_writable(cache, field="cache_dir")
+    with environment.ready(config.precision, config.seed, progress):
+        yield

@@ -6,6 +6,8 @@ import pathlib
 import subprocess
 import sys
 
+from kerastl.commands import train
+
 REPOSITORY = pathlib.Path(__file__).parents[1]
 _IMPORT = "import time:"
 
@@ -38,3 +40,8 @@ def run_python(*arguments, **environment):
             line.rsplit("|", 1)[1].strip() for line in lines if line.startswith(_IMPORT)
         ),
     )
+
+
+def config_from_flags(arguments):
+    """Reads a config as `kerastl train` does."""
+    return train.COMMAND.read(arguments).config

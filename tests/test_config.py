@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from kerastl.commands.legacy import config_from_flags
+from command_line import config_from_flags
 from kerastl.config import Config
 from kerastl.errors import UsageError
 from kerastl.settings import Decides, Phase
@@ -174,7 +174,7 @@ def test_required_field_is_asked_for(name, example, value):
 def test_unknown_kind_of_data_is_refused(value, advice):
     assert refusal(dataset=value) == (
         f"dataset={value!r}: is not a data set. {advice}"
-        "Use folder:DIR, csv:FILE, tfds:NAME for a set of TensorFlow Datasets, or digits."
+        "Use folder:DIR, csv:FILE, tfds:NAME or digits."
     )
 
 

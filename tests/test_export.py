@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import fakes
-from kerastl import export
+from kerastl.commands.table import run_command
 from kerastl.outputs.opening import open_artefact
 
 
@@ -18,7 +18,7 @@ def same_data(colour_run, use_source, tiny_net):
 
 
 def command(capsys, *arguments):
-    code = export.main(arguments)
+    code = run_command("export", arguments)
     printed = capsys.readouterr()
     return code, printed.out, printed.err
 

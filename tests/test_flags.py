@@ -2,16 +2,14 @@ import re
 
 import pytest
 
-from command_line import REPOSITORY
-from kerastl.commands import train
+from command_line import REPOSITORY, config_from_flags
+from kerastl.commands import train, tune
 from kerastl.commands.flagfile import expand_flag_files
 from kerastl.commands.flags import wants_help
-from kerastl.commands.legacy import config_from_flags
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
 from kerastl.model.backbones import find_backbone
 from kerastl.settings import TOPICS
-from kerastl.tune import read_flags
 
 REQUIRED = ["--run_dir=runs/x", "--dataset=digits"]
 FIELDS = sorted(Config.__dataclass_fields__)
@@ -144,7 +142,8 @@ def test_config_file_parses_and_says_how_to_run_it(name, monkeypatch):
     monkeypatch.chdir(REPOSITORY)
     command = "tune" if name.endswith("_search.flags") else "main"
     flag_file = f"--flagfile=configs/{name}"
-    config = read_flags([flag_file])[0] if command == "tune" else config_from_flags([flag_file])
+    row = tune if command == "tune" else train
+    config = row.COMMAND.read([flag_file]).config
     find_backbone(config.backbone, image_size=config.image_size)
     header = (REPOSITORY / "configs" / name).read_text(encoding="utf-8").split("\n--")[0]
     assert f"python -m kerastl.{command} --flagfile configs/{name}" in header

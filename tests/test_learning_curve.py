@@ -8,7 +8,7 @@ import pytest
 
 import fakes
 import kerastl
-from kerastl import learning_curve
+from kerastl.commands.table import run_command
 
 COLOURS = {"red & <blue>": (120, 80, 120), "green": (80, 120, 80), "grey": (100, 100, 100)}
 
@@ -24,7 +24,7 @@ def command(tiny_net, use_source, source, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("kerastl.selection.curve.REPEATS", 5)
 
     def run(*arguments):
-        code = learning_curve.main([*flags(tmp_path), *arguments])
+        code = run_command("learning_curve", [*flags(tmp_path), *arguments])
         said = capsys.readouterr()
         return code, said.out, said.err
 
@@ -126,5 +126,5 @@ def test_wrong_flags_are_one_line_and_leave_nothing(command, tmp_path, flag, mes
 
 
 def test_help_says_what_comes(capsys):
-    assert learning_curve.main(["--help"]) == 0
+    assert run_command("learning_curve", ["--help"]) == 0
     assert "twice and four times the training images" in capsys.readouterr().out

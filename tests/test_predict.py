@@ -10,7 +10,7 @@ import pytest
 
 import fakes
 from command_line import REPOSITORY, run_python
-from kerastl import predict
+from kerastl.commands.table import run_command
 from picture_files import file_bytes, solid
 
 NAMES = list(fakes.COLOURS)
@@ -32,7 +32,7 @@ def pictures(tmp_path_factory):
 
 
 def command(capsys, *arguments):
-    code = predict.main([str(argument) for argument in arguments])
+    code = run_command("predict", [str(argument) for argument in arguments])
     said = capsys.readouterr()
     return code, said.out, said.err
 

@@ -9,8 +9,8 @@ import pytest
 
 import fakes
 import kerastl
-from kerastl import rank
-from kerastl.commands.legacy import config_from_flags
+from command_line import config_from_flags
+from kerastl.commands.table import run_command
 from kerastl.model.backbones import BACKBONES
 from kerastl.selection.candidates import SMALL
 
@@ -22,14 +22,15 @@ def command(tiny_net, use_source, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("kerastl.selection.measurements._MOST_CALLS", 5)
 
     def run(*arguments):
-        code = rank.main(
+        code = run_command(
+            "rank",
             [
                 "--dataset=digits",
                 f"--run_dir={tmp_path}/rank",
                 f"--cache_dir={tmp_path}/cache",
                 "--image_size=16",
                 *arguments,
-            ]
+            ],
         )
         said = capsys.readouterr()
         return code, said.out, said.err
@@ -215,7 +216,7 @@ def test_wrong_flags_are_one_line_and_leave_nothing(command, tmp_path, flags, me
 
 
 def test_help_names_the_small_networks(capsys):
-    assert rank.main(["--help"]) == 0
+    assert run_command("rank", ["--help"]) == 0
     assert "MobileNetV3Small, MobileNetV2," in capsys.readouterr().out
 
 

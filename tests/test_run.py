@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import fakes
 import kerastl
-from kerastl.commands.legacy import config_from_flags
+from command_line import config_from_flags
 from kerastl.main import main
 from kerastl.training import train
 

@@ -15,7 +15,7 @@ import urllib.parse
 import pytest
 
 from command_line import REPOSITORY, run_python
-from kerastl import serve
+from kerastl.commands.table import run_command
 from kerastl.serving.options import Limits, ServeOptions
 from kerastl.settings import describe
 from serving_client import read
@@ -164,7 +164,7 @@ with open_listener("127.0.0.1", 0) as listener:
 
 
 def command(capsys, *arguments):
-    code = serve.main(arguments)
+    code = run_command("serve", arguments)
     said = capsys.readouterr()
     return code, said.out, said.err
 

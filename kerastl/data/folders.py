@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from kerastl.data.content import readable
-from kerastl.data.files import LabeledFile, Listing, make_listing
+from kerastl.data.files import LabeledFile, Listing, make_listing, open_listing
 from kerastl.data.labels import SPLIT_NAMES, SPLITS
-from kerastl.data.source import Finding
+from kerastl.data.source import Finding, Source
 from kerastl.errors import bad_value
+from kerastl.progress import Progress
+from kerastl.settings import DataSettings
 
 # What file managers, archives, notebooks and network drives leave behind.
 _LITTER_FOLDERS = frozenset(
@@ -20,6 +22,23 @@ _LITTER_FOLDERS = frozenset(
 _LITTER_FILES = frozenset(["thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"])
 # Files that stand beside images and are none.
 _OTHER_ENDINGS = frozenset([".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".py"])
+
+
+def open_source(
+    place: str, data: DataSettings, *, memory: pathlib.Path | None, progress: Progress
+) -> Source:
+    """Opens the images of a folder.
+
+    Args:
+        place: The folder.
+        data: Name of the data set.
+        memory: Directory that keeps the hashes of files; None keeps nothing.
+        progress: Where to report.
+
+    Raises:
+        UsageError: If it cannot be used.
+    """
+    return open_listing(data.dataset, list_folder(place), memory=memory, progress=progress)
 
 
 def list_folder(folder: str) -> Listing:

@@ -1,18 +1,16 @@
 """From the name of a data set to its splits: read, audited, split and described."""
 
+import importlib
 import pathlib
 
 import numpy as np
 
 from kerastl.config import Config
 from kerastl.data.audit import audit
-from kerastl.data.builtin import BUILT_IN
-from kerastl.data.files import open_listing
-from kerastl.data.folders import list_folder
 from kerastl.data.images import decode, smallest_side
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits, count_per_class, make_splits, read_earlier
-from kerastl.data.tables import list_table
+from kerastl.data_sources import DATA_SOURCES
 from kerastl.errors import bad_value
 from kerastl.progress import Progress, count_of
 from kerastl.settings import DataSettings, ImageSettings
@@ -84,21 +82,10 @@ def find_source(data: DataSettings, *, memory: pathlib.Path | None, progress: Pr
         KerastlError: If the data are not there and cannot be downloaded.
     """
     kind, _, place = data.dataset.partition(":")
-    if data.dataset in BUILT_IN:
-        return BUILT_IN[data.dataset]()
-    if kind == "folder":
-        listing = list_folder(place)
-    elif kind == "csv":
-        names = ("image", "label", "split", "group")
-        columns = {name: getattr(data, f"{name}_column") for name in names}
-        listing = list_table(place, columns=columns)
-    else:
-        # tensorflow_datasets takes a second to import, which no other kind should wait for.
-        from kerastl.data.tfds_source import read_tfds  # noqa: PLC0415
-
-        name = data.dataset.removeprefix("tfds:")
-        return read_tfds(name, data_dir=data.tfds_dir, progress=progress)
-    return open_listing(data.dataset, listing, memory=memory, progress=progress)
+    # TensorFlow Datasets takes a second to import, which no other kind should wait for.
+    module = importlib.import_module(DATA_SOURCES[kind].module)
+    source: Source = module.open_source(place, data, memory=memory, progress=progress)
+    return source
 
 
 def describe(splits: Splits, images: ImageSettings, progress: Progress) -> None:

@@ -8,9 +8,12 @@ import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
-from kerastl.data.files import LabeledFile, Listing, make_listing
+from kerastl.data.files import LabeledFile, Listing, make_listing, open_listing
 from kerastl.data.labels import SPLIT_NAMES
+from kerastl.data.source import Source
 from kerastl.errors import UsageError, bad_value, closest
+from kerastl.progress import Progress
+from kerastl.settings import DataSettings
 
 # Names of a table's columns, in lower case.
 _COLUMNS = {
@@ -21,6 +24,25 @@ _COLUMNS = {
 }
 # Given as a column's name: the table has no such column, whatever its columns are called.
 _NO_COLUMN = "none"
+
+
+def open_source(
+    place: str, data: DataSettings, *, memory: pathlib.Path | None, progress: Progress
+) -> Source:
+    """Opens the images of a table.
+
+    Args:
+        place: The table's file.
+        data: Name of the data set, and the table's columns.
+        memory: Directory that keeps the hashes of files; None keeps nothing.
+        progress: Where to report.
+
+    Raises:
+        UsageError: If it cannot be used.
+    """
+    columns = {kind: getattr(data, f"{kind}_column") for kind in _COLUMNS}
+    listing = list_table(place, columns=columns)
+    return open_listing(data.dataset, listing, memory=memory, progress=progress)
 
 
 def list_table(table: str, *, columns: dict[str, str]) -> Listing:

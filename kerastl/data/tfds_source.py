@@ -20,6 +20,7 @@ from kerastl.data.reading import untuned
 from kerastl.data.source import Source
 from kerastl.errors import KerastlError, bad_value, closest, first_line
 from kerastl.progress import Progress
+from kerastl.settings import DataSettings
 
 # A TFRecord is a length of 8 bytes and its checksum of 4, the content, and a checksum of 4,
 # https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
@@ -28,6 +29,21 @@ _BYTES_AFTER_RECORD = 4
 
 # Records in memory while a file is read through.
 _RECORDS_AT_ONCE = 256
+
+
+def open_source(
+    place: str, data: DataSettings, *, memory: pathlib.Path | None, progress: Progress
+) -> Source:
+    """Opens a data set of TensorFlow Datasets, see `read_tfds`.
+
+    Args:
+        place: Its name.
+        data: Where it is kept.
+        memory: Not used, since the files' own hashes are known.
+        progress: Where to report.
+    """
+    del memory
+    return read_tfds(place, data_dir=data.tfds_dir, progress=progress)
 
 
 def read_tfds(name: str, *, data_dir: str, progress: Progress) -> Source:

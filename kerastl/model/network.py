@@ -19,7 +19,7 @@ from kerastl.model.boundaries import (
 )
 from kerastl.model.build import POOLED, build_classifier
 from kerastl.model.phases import Plan, can_train, drop_rate
-from kerastl.model.weights import BACKBONE, build_backbone
+from kerastl.model.weights import BACKBONE, build_backbone, fingerprint
 from kerastl.settings import ModelSettings, Phase
 from kerastl.settings.training import ALL_LAYERS
 
@@ -110,6 +110,10 @@ class Network:
         for model in reversed(models):
             if not model.trainable_weights:
                 model.trainable = False
+
+    def fingerprint(self) -> str:
+        """Hashes the values of the backbone's weights, see `weights.fingerprint`."""
+        return fingerprint(self.model.get_layer(BACKBONE))
 
     def lower(self, boundary: Boundary) -> keras.Model:
         """Builds the part below a boundary, from images."""

@@ -27,6 +27,7 @@ from kerastl.outputs.samples import write_samples
 from kerastl.progress import Progress, count_of
 from kerastl.settings import ImageSettings
 from kerastl.training.evaluate import Evaluation
+from kerastl.training.train import Trained
 from kerastl.writing import explained, remove_leftovers, scratch_directory
 
 # Beside the models of a version: how each compares with the trained one.
@@ -53,6 +54,42 @@ def parity_sample(splits: Splits, parity_images: int) -> np.ndarray:
     """Chooses the positions in the test split on which an export is compared; all for 0."""
     count = len(splits.test)
     return spread(count, parity_images or count)
+
+
+def export_trained(
+    trained: Trained,
+    splits: Splits,
+    config: Config,
+    *,
+    metrics: Mapping[str, Any],
+    test: Evaluation,
+    progress: Progress,
+) -> Exported | None:
+    """Exports what a run trained, if the config has an `export_dir`; see `export_checked`.
+
+    Args:
+        trained: Result of training.
+        splits: The images.
+        config: The settings of the run.
+        metrics: The content of `metrics.json`.
+        test: Evaluation of the test images.
+        progress: Gets a line for each format.
+    """
+    if not config.export_dir:
+        return None
+    sample = parity_sample(splits, config.parity_images)
+    predictions = test.of(sample)
+    if not config.is_exact:
+        # Rounded features are no reference.
+        predictions = trained.evaluate_whole(splits.test[sample])
+    return export_checked(
+        trained.classifier,
+        splits,
+        config,
+        metrics=metrics,
+        predictions=predictions,
+        progress=progress,
+    )
 
 
 def export_checked(

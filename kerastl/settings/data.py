@@ -2,13 +2,14 @@
 
 import dataclasses
 
+from kerastl.data_sources import DATA_SOURCES, forms
 from kerastl.errors import bad_value, closest
 from kerastl.settings.base import Settings
 from kerastl.settings.field import Decides, Within, setting
 
 # A `Source` that Python code passes in.
 FROM_PYTHON = "python"
-_BUILT_IN = "digits"
+_ABOUT = [f"{form}, {DATA_SOURCES[kind].about}" for kind, form in forms().items()]
 _SHARE = Within(0, 1, open_low=True, open_high=True)
 
 
@@ -19,9 +20,7 @@ class DataSettings(Settings):
     topic = "Data"
 
     dataset: str = setting(
-        help="Labelled images: folder:DIR with a folder for each class, or train, val and test "
-        "above those; csv:FILE with a row of path and label for each image; tfds:NAME of "
-        "TensorFlow Datasets; or digits, which scikit-learn includes.",
+        help=f"Labeled images: {'; '.join(_ABOUT[:-1])}; or {_ABOUT[-1]}.",
         decides=Decides.IMAGES,
         example="digits",
     )
@@ -111,7 +110,9 @@ class DataSettings(Settings):
                 "Their sum must stay below 1",
             )
         for kind in ("image", "label", "split", "group"):
-            if (column := getattr(self, f"{kind}_column")) and not self.dataset.startswith("csv:"):
+            column = getattr(self, f"{kind}_column")
+            source = DATA_SOURCES.get(self.dataset.partition(":")[0])
+            if column and not (source and source.has_columns):
                 raise bad_value(
                     f"{kind}_column",
                     column,
@@ -120,17 +121,18 @@ class DataSettings(Settings):
                 )
 
     def _check_dataset(self) -> None:
-        kind, _, name = self.dataset.partition(":")
-        if self.dataset in (_BUILT_IN, FROM_PYTHON):
+        kind, has_place, place = self.dataset.partition(":")
+        known = DATA_SOURCES.get(kind)
+        if self.dataset == FROM_PYTHON or (
+            known and bool(known.place) == bool(has_place) == bool(place)
+        ):
             return
-        if kind in ("tfds", "folder", "csv") and name:
-            return
-        near = closest(self.dataset, [_BUILT_IN])
+        near = closest(self.dataset, [form for form in forms().values() if ":" not in form])
         advice = f"Did you mean {near[0]!r}? " if near else ""
+        *others, last = forms().values()
         raise bad_value(
             "dataset",
             self.dataset,
             "is not a data set",
-            f"{advice}Use folder:DIR, csv:FILE, tfds:NAME for a set of TensorFlow Datasets, or "
-            f"{_BUILT_IN}",
+            f"{advice}Use {', '.join(others)} or {last}",
         )

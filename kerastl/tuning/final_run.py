@@ -62,7 +62,7 @@ def run_best(
         environment.ready(final.precision, final.seed, progress),
         open_run_directory(run_dir, overwrite=True),
     ):
-        result = finish_run(final, source, run_dir, progress)
+        result = finish_run(final, source, progress)
     comparison = None
     if given is not None:
         comparison = measure_comparison(final, given, splits, run_dir, progress=progress)

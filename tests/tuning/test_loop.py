@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from kerastl.commands.legacy import config_from_flags
+from command_line import config_from_flags
 from kerastl.config import Config
 from kerastl.errors import KerastlError
 from kerastl.tuning import importance, search_files

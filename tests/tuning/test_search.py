@@ -17,7 +17,7 @@ import pytest
 
 import fakes
 import kerastl
-from kerastl.commands.legacy import config_from_flags
+from command_line import config_from_flags
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
 from kerastl.tuning.search_files import SearchFiles

@@ -1,0 +1,47 @@
+"""`kerastl predict`: classifies image files."""
+
+import sys
+
+from kerastl import api
+from kerastl.commands.command import Command, Given
+from kerastl.errors import bad_value
+from kerastl.progress import Progress
+from kerastl.serving.options import PredictOptions
+from kerastl.settings import describe
+
+
+def _predict(given: Given, output: Progress) -> None:
+    options = PredictOptions(**given.values)
+    model, *paths = given.arguments or ("",)
+    if not paths:
+        problem = "are required after the model" if model else "are required, and a model first"
+        raise bad_value("paths", "", problem, "Give both, as in kerastl predict runs/first photos")
+    predictions = api.predict(
+        model, paths, batch_size=options.batch_size, image_column=options.image_column
+    )
+    from kerastl.serving.prediction_writer import write_predictions  # noqa: PLC0415  NumPy
+
+    written = write_predictions(
+        predictions,
+        options.output,
+        top_k=options.top_k,
+        labels_from=options.labels_from,
+        progress=output,
+    )
+    # Not among the rows, which another program may read.
+    report = output if output.on_terminal or options.output else Progress(sys.stderr)
+    for line in written.score:
+        report.line(line)
+    written.check()
+
+
+COMMAND = Command(
+    name="predict",
+    about="Classifies image files with MODEL: the directory of a run, an export, or a .keras, "
+    ".tflite or .onnx file beside its model_card.json. PATHS are files, folders, globs, CSV files "
+    "with a column of paths, or - for paths on standard input. Each image gets a row, in order. "
+    "The row of a file that cannot be used has the reason, and the exit code is then 1.",
+    call=_predict,
+    flags=describe(PredictOptions),
+    arguments="MODEL PATHS...",
+)

@@ -1,0 +1,37 @@
+"""`kerastl serve`: serves an export over HTTP."""
+
+from kerastl import api
+from kerastl.commands.command import Command, Given
+from kerastl.errors import bad_value
+from kerastl.progress import Progress, count_of, format_duration
+from kerastl.serving.options import Limits, ServeOptions
+from kerastl.settings import describe
+
+
+def _serve(given: Given, output: Progress) -> None:
+    if len(given.arguments) != 1:
+        raise bad_value(
+            "export",
+            " ".join(given.arguments),
+            "is not one export",
+            "Give one, as in saved_models/first",
+        )
+    values = dict(given.values)
+    limits = Limits(**{name: values.pop(name) for name in describe(Limits) if name in values})
+    served = api.serve(given.arguments[0], limits=limits, progress=output, **values)
+    output.line(
+        f"Stopped after {count_of(served.num_images, 'image')} in "
+        f"{format_duration(served.seconds)}."
+    )
+
+
+COMMAND = Command(
+    name="serve",
+    about="Serves EXPORT, a directory of versions or a single version, with TensorFlow Serving's "
+    "REST interface: POST /v1/models/NAME:predict. There are also POST /predict for image files "
+    "as they are, /healthz, /metrics, and a page at / on which to drop images. The highest version "
+    "is served, and a new one as soon as it exists.",
+    call=_serve,
+    flags=describe(ServeOptions) | describe(Limits),
+    arguments="EXPORT",
+)

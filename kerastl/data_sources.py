@@ -1,0 +1,55 @@
+"""The kinds of data sets that `--dataset` accepts; imports nothing slow.
+
+A kind is a row of `DATA_SOURCES` and a module with a function
+`open_source(place, data, *, memory, progress) -> Source`.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataSource:
+    """What is known of a kind before its data are read.
+
+    Attributes:
+        place: What follows the kind and a colon in `--dataset`; empty for nothing.
+        about: What it is, to follow its form in the help.
+        module: The module that opens it.
+        has_columns: Whether the flags that name columns apply to it.
+    """
+
+    place: str
+    about: str
+    module: str
+    has_columns: bool = False
+
+
+DATA_SOURCES = {
+    "folder": DataSource(
+        place="DIR",
+        about="with a folder for each class, or train, val and test above those",
+        module="kerastl.data.folders",
+    ),
+    "csv": DataSource(
+        place="FILE",
+        about="with a row of path and label for each image",
+        module="kerastl.data.tables",
+        has_columns=True,
+    ),
+    "tfds": DataSource(
+        place="NAME",
+        about="of TensorFlow Datasets",
+        module="kerastl.data.tfds_source",
+    ),
+    "digits": DataSource(
+        place="", about="which scikit-learn includes", module="kerastl.data.builtin"
+    ),
+}
+
+
+def forms() -> dict[str, str]:
+    """Returns how each kind is written in `--dataset`, as in `folder:DIR`."""
+    return {
+        kind: f"{kind}:{source.place}" if source.place else kind
+        for kind, source in DATA_SOURCES.items()
+    }

@@ -1,0 +1,189 @@
+"""Keeps the structure of the package from decaying: what can be counted has a limit here."""
+
+import ast
+import collections
+import graphlib
+import pathlib
+import re
+
+import pytest
+
+import kerastl
+from kerastl.settings import SETTINGS
+
+ROOT = pathlib.Path(kerastl.__file__).parent
+PATHS = {str(path.relative_to(ROOT)): path for path in sorted(ROOT.rglob("*.py"))}
+TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PATHS.items()}
+TREES = {name: ast.parse(text) for name, text in TEXTS.items()}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def nodes(kind):
+    """Every node of a kind with the module that it is in."""
+    return [
+        (name, node)
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, kind)
+    ]
+
+
+def late_imports():
+    """The imports inside functions, each once."""
+    inner = {
+        (name, node.lineno)
+        for name, function in nodes(FUNCTIONS)
+        for node in ast.walk(function)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    }
+    return sorted(inner)
+
+
+def count(word):
+    return sum(text.count(word) for text in TEXTS.values())
+
+
+def lengths(kind):
+    return [(node.end_lineno - node.lineno + 1, name, node.name) for name, node in nodes(kind)]
+
+
+LIMITS = {
+    "lines": 20_000,
+    "imports inside functions": 15,
+    "TYPE_CHECKING blocks": 2,
+    "noqa": 25,
+    "config: Config": 56,
+    "lines of run.py": 130,
+    "functions over 60 lines": 3,
+}
+
+
+def measure():
+    configs = [
+        argument
+        for _, function in nodes(FUNCTIONS)
+        for argument in [*function.args.args, *function.args.kwonlyargs]
+        if argument.arg == "config" and ast.unparse(argument.annotation or argument) == "Config"
+    ]
+    return {
+        "lines": sum(text.count("\n") for text in TEXTS.values()),
+        "imports inside functions": len(late_imports()),
+        "TYPE_CHECKING blocks": count("if TYPE_CHECKING"),
+        "noqa": count("# noqa"),
+        "config: Config": len(configs),
+        "lines of run.py": TEXTS["run.py"].count("\n"),
+        "functions over 60 lines": sum(size > 60 for size, *_ in lengths(FUNCTIONS)),
+    }
+
+
+@pytest.mark.parametrize("what", LIMITS)
+def test_what_was_mended_does_not_grow_again(what):
+    assert measure()[what] <= LIMITS[what]
+
+
+def module_name(path):
+    return ".".join(("kerastl", *pathlib.PurePath(path).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    )
+
+
+MODULES = {module_name(name): name for name in PATHS}
+
+
+def imported_by(tree):
+    """The package's modules that a module imports, inside functions too, types aside."""
+    type_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in type_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+        elif isinstance(node, ast.ImportFrom):
+            inner = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES.keys()
+            yield from inner
+            if node.module in MODULES and len(inner) < len(node.names):
+                yield node.module
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    graph = {name: set(imported_by(TREES[path])) - {name} for name, path in MODULES.items()}
+    assert "kerastl.config" in graph["kerastl.api"]
+    order = list(graphlib.TopologicalSorter(graph).static_order())
+    assert set(order) == set(MODULES)
+
+
+def test_the_walk_finds_a_circle():
+    with pytest.raises(graphlib.CycleError):
+        list(graphlib.TopologicalSorter({"a": {"b"}, "b": {"a"}}).static_order())
+
+
+def literal_names(node):
+    """The words of a literal collection, or of its keys."""
+    elements = node.keys if isinstance(node, ast.Dict) else node.elts
+    return [element.value for element in elements if isinstance(element, ast.Constant)]
+
+
+def is_list_of_settings(node):
+    """Whether at least three and most of its words are names of settings."""
+    names = literal_names(node)
+    known = sum(name in SETTINGS for name in names)
+    return known >= 3 and known > len(names) / 2
+
+
+def test_setting_names_are_listed_once():
+    lists = [
+        (name, node.lineno)
+        for name, node in nodes((ast.Tuple, ast.List, ast.Set, ast.Dict))
+        if is_list_of_settings(node)
+        # The recipe that a search starts from gives values to settings.
+        and name != "tuning/default_space.py"
+    ]
+    assert not lists
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("('seed', 'dataset', 'resize')", True),
+        ("{'seed': 1, 'dataset': 2, 'resize': 3, 'other': 4}", True),
+        ("('seed', 'dataset')", False),
+        ("['seed', 'dataset', 'resize', 'accuracy', 'loss', 'seconds']", False),
+    ],
+)
+def test_the_search_for_lists_finds_them(code, found):
+    assert is_list_of_settings(ast.parse(code).body[0].value) == found
+
+
+def own_names():
+    """Every name that the package itself defines."""
+    for _, node in nodes((*FUNCTIONS, ast.ClassDef)):
+        yield node.name
+    for _, node in nodes((ast.Attribute, ast.Name)):
+        if isinstance(node.ctx, ast.Store):
+            yield node.attr if isinstance(node, ast.Attribute) else node.id
+
+
+def test_other_libraries_are_used_by_their_public_names():
+    own = set(own_names())
+    private = [
+        (name, node.lineno, node.attr)
+        for name, node in nodes(ast.Attribute)
+        if re.match("_[^_]", node.attr) and node.attr not in own | {"_exit"}  # Of `os`, documented.
+    ]
+    modules = [
+        (name, node.lineno, node.module)
+        for name, node in nodes(ast.ImportFrom)
+        if re.search(r"(^|\.)(_\w+|src)(\.|$)", node.module) and node.module != "__future__"
+    ]
+    assert not [found for found in private + modules if found[0] != "internals.py"]
+
+
+def test_modules_have_a_docstring_and_say_it_once():
+    docstrings = collections.Counter(ast.get_docstring(tree) for tree in TREES.values())
+    assert None not in docstrings
+    assert docstrings.most_common(1)[0][1] == 1
