@@ -37,8 +37,8 @@ def test_words_do_not_meet_and_classes_are_in_order(count):
     shown = [text for text in read_texts(svg) if text.text.startswith("n0208")]
     # From the top, the largest gain first.
     by_gain = sorted(curve.classes, key=lambda each: -each.gain)[:14]
-    assert [text.text[:7] for text in sorted(shown, key=lambda text: text.bottom)] == [
-        each.class_name[:7] for each in by_gain
+    assert [text.text[:9] for text in sorted(shown, key=lambda text: text.bottom)] == [
+        each.class_name[:9] for each in by_gain
     ]
     assert svg == draw_learning_curve(curve, title=title)
 
