@@ -1,7 +1,6 @@
 """Keras's and TensorFlow's global settings for a run. Imports both."""
 
 import contextlib
-import logging
 from collections.abc import Iterator
 
 import keras
@@ -30,11 +29,9 @@ def settings(precision: str, seed: int) -> Iterator[None]:
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
     keras.config.set_dtype_policy(find_policy(precision))
-    # They warn of every model that is compiled, and of a home folder that cannot be written.
-    loggers = (tf.get_logger(), logging.getLogger("matplotlib"))
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel("ERROR")
+    logger_level = tf.get_logger().level
+    # Among others it warns of every model that is compiled, which a run has to do.
+    tf.get_logger().setLevel("ERROR")
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
     try:
@@ -43,5 +40,4 @@ def settings(precision: str, seed: int) -> Iterator[None]:
         keras.config.set_image_data_format(before[0])
         keras.config.set_floatx(before[1])
         keras.config.set_dtype_policy(before[2])
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        tf.get_logger().setLevel(logger_level)
