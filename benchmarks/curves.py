@@ -3,7 +3,7 @@
     python benchmarks/curves.py --images=500 --draws=20
 
 prints a Markdown table: of how many draws the 95 % interval for so many times the images held the
-accuracy of a probe that learnt from them, on 4,000 images that neither had seen.
+accuracy of a probe that learned from them, on 4,000 images that neither had seen.
 """
 
 import argparse

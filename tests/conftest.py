@@ -80,12 +80,12 @@ def common_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def colour_run(common_folder):
-    """One run on colours with everything on: dropout, two phases, an export. Only read it."""
-    folder = common_folder / "colour_run"
+def color_run(common_folder):
+    """One run on colors with everything on: dropout, two phases, an export. Only read it."""
+    folder = common_folder / "color_run"
     return fakes.finish_run_once(
         folder,
-        fakes.colour_source(),
+        fakes.color_source(),
         dropout=0.2,
         finetune_epochs=2,
         finetune_learning_rate=0.005,

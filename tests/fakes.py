@@ -1,4 +1,4 @@
-"""A backbone of a few layers and images of one colour, so that whole runs take seconds."""
+"""A backbone of a few layers and images of one color, so that whole runs take seconds."""
 
 import dataclasses
 import fcntl
@@ -16,7 +16,7 @@ from kerastl.data.source import Source
 from kerastl.model.backbones import BACKBONES, SYMMETRIC, Backbone, Blocks
 from kerastl.training.evaluate import Evaluation
 
-COLOURS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
+COLORS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
 IMAGE_SIZE = 16
 
 
@@ -74,20 +74,20 @@ def answers(labels, predicted=None, *, num_classes=2, losses=None):
     return Evaluation(labels, chosen, np.zeros(len(labels)) if losses is None else losses)
 
 
-def colour_source(*, per_class=20, noise=20.0, width=24, height=16, seed=0, colours=None):
-    """PNG images of one colour each with noise; `noise=None` gives noise without any colour."""
+def color_source(*, per_class=20, noise=20.0, width=24, height=16, seed=0, colors=None):
+    """PNG images of one color each with noise; `noise=None` gives noise without any color."""
     rng = np.random.default_rng(seed)
-    colours = COLOURS if colours is None else colours
+    colors = COLORS if colors is None else colors
     images, labels = [], []
-    for label, colour in enumerate(colours.values()):
+    for label, color in enumerate(colors.values()):
         for _ in range(per_class):
             shape = (height, width, 3)
             pixels = (
-                rng.uniform(0, 255, shape) if noise is None else rng.normal(colour, noise, shape)
+                rng.uniform(0, 255, shape) if noise is None else rng.normal(color, noise, shape)
             )
             images.append(np.clip(pixels, 0, 255).astype(np.uint8))
             labels.append(label)
-    return Source.from_arrays(images, labels, class_names=tuple(colours), name="colours")
+    return Source.from_arrays(images, labels, class_names=tuple(colors), name="colors")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,8 +20,8 @@ def noise(height=9, width=13, channels=3):
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def solid(colour=(200, 30, 60), mode="RGB", size=(16, 12)):
-    return Image.new("RGB", size, colour).convert(mode)
+def solid(color=(200, 30, 60), mode="RGB", size=(16, 12)):
+    return Image.new("RGB", size, color).convert(mode)
 
 
 def animation(form, **options):
@@ -51,7 +51,7 @@ def every_kind():
         "one-bit png": file_bytes(picture.convert("1"), "PNG"),
         "16-bit png": file_bytes(Image.fromarray(noise()[..., 0].astype(np.uint16) * 257), "PNG"),
         "rgba png": file_bytes(Image.fromarray(noise(channels=4)), "PNG"),
-        "png with a colour cut out": file_bytes(
+        "png with a color cut out": file_bytes(
             picture, "PNG", transparency=tuple(noise()[0, 0].tolist())
         ),
         "gif": file_bytes(picture.quantize(8), "GIF"),

@@ -14,12 +14,12 @@ from kerastl.progress import Progress
 
 
 def write_rgb36(root, *, form="JPEG", ending="jpg", count=12):
-    """Folders blue, green and red with images of a solid colour and noise."""
+    """Folders blue, green and red with images of a solid color and noise."""
     rng = np.random.default_rng(0)
-    for name, colour in fakes.COLOURS.items():
+    for name, color in fakes.COLORS.items():
         (root / name).mkdir(parents=True)
         for number in range(count):
-            pixels = np.clip(rng.normal(colour, 20, (48, 64, 3)), 0, 255).astype(np.uint8)
+            pixels = np.clip(rng.normal(color, 20, (48, 64, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(root / name / f"{number:02d}.{ending}", form, quality=95)
     return root
 

@@ -44,7 +44,7 @@ class Client:
     def post(self, path, body=b"", headers=None):
         return self.ask("POST", path, body, headers)
 
-    def predict(self, document, name="colours"):
+    def predict(self, document, name="colors"):
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
         return self.post(f"/v1/models/{name}:predict", body)
 

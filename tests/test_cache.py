@@ -10,8 +10,8 @@ def begin(root, name, *, rows=10):
     identity = {"backbone": name, "image_size": 32}
     store = FeatureStore(root, identity, shape=(4,), dtype="float32")
     with store.adding() as writer:
-        digests = np.arange(rows * 16, dtype=np.uint8).reshape(rows, 16)
-        writer.add(digests, np.zeros((rows, 4), np.float32))
+        hashes = np.arange(rows * 16, dtype=np.uint8).reshape(rows, 16)
+        writer.add(hashes, np.zeros((rows, 4), np.float32))
     store.describe(datasets=["digits"], boundary="pooled")
     return store
 

@@ -9,12 +9,12 @@ import tensorflow as tf
 
 import fakes
 from kerastl.commands.table import run_command
-from kerastl.outputs.opening import open_artefact
+from kerastl.outputs.opening import open_artifact
 
 
 @pytest.fixture
-def same_data(colour_run, use_source, tiny_net):
-    use_source(colour_run.source)
+def same_data(color_run, use_source, tiny_net):
+    use_source(color_run.source)
 
 
 def command(capsys, *arguments):
@@ -33,13 +33,13 @@ def serve(path, content):
     "where", ["in_this_process", pytest.param("in_a_fresh_one", marks=pytest.mark.slow)]
 )
 def test_finished_run_is_exported_again_in_every_format(
-    colour_run, same_data, tmp_path, capfd, request, where
+    color_run, same_data, tmp_path, capfd, request, where
 ):
     pytest.importorskip("ai_edge_litert")
     pytest.importorskip("onnxruntime")
     if where == "in_this_process":
         request.getfixturevalue(where)
-    run_dir = colour_run.result.run_dir
+    run_dir = color_run.result.run_dir
     formats = "savedmodel,keras,litert,litert_int8,onnx"
     code, out, err = command(
         capfd, str(run_dir), f"--export_dir={tmp_path}/x", f"--format={formats}"
@@ -50,9 +50,9 @@ def test_finished_run_is_exported_again_in_every_format(
         f"Exported {version}. Each format was opened in a fresh process and compared on 12 test"
         in out
     )
-    content = colour_run.source.load(3)
+    content = color_run.source.load(3)
     np.testing.assert_array_equal(
-        serve(version, content), serve(colour_run.result.export_path, content)
+        serve(version, content), serve(color_run.result.export_path, content)
     )
     results = json.loads((version / "export.json").read_text("utf-8"))
     assert list(results) == formats.split(",")
@@ -66,14 +66,14 @@ def test_finished_run_is_exported_again_in_every_format(
         assert min(result["milliseconds"].values()) > 0
         assert re.search(rf"^  {name} +\d+", out, re.MULTILINE)
         # Each opens where it lies, and classifies whole files.
-        artefact = open_artefact(str(version / result["file"]))
-        assert artefact.predict([content])[0].argmax() == colour_run.source.labels[3]
+        artifact = open_artifact(str(version / result["file"]))
+        assert artifact.predict([content])[0].argmax() == color_run.source.labels[3]
     assert results["litert_int8"]["bytes"] < results["litert"]["bytes"]
 
 
-def test_data_that_have_changed_are_refused(colour_run, use_source, tiny_net, tmp_path, capsys):
-    use_source(fakes.colour_source(seed=1))
-    code, _, err = command(capsys, str(colour_run.result.run_dir), f"--export_dir={tmp_path}/x")
+def test_data_that_have_changed_are_refused(color_run, use_source, tiny_net, tmp_path, capsys):
+    use_source(fakes.color_source(seed=1))
+    code, _, err = command(capsys, str(color_run.result.run_dir), f"--export_dir={tmp_path}/x")
     assert code == 1
     assert "dataset='digits': is not what it was when " in err
     assert not os.path.exists(tmp_path / "x")
@@ -93,10 +93,10 @@ def test_data_that_have_changed_are_refused(colour_run, use_source, tiny_net, tm
     ],
 )
 def test_damaged_run_is_one_line_that_names_the_file(
-    colour_run, same_data, tmp_path, capsys, name, damage
+    color_run, same_data, tmp_path, capsys, name, damage
 ):
     run_dir = tmp_path / "run"
-    shutil.copytree(colour_run.result.run_dir, run_dir)
+    shutil.copytree(color_run.result.run_dir, run_dir)
     if damage:
         (run_dir / name).write_bytes((run_dir / name).read_bytes()[:damage])
     else:
@@ -108,9 +108,9 @@ def test_damaged_run_is_one_line_that_names_the_file(
     assert not os.path.exists(tmp_path / "x")
 
 
-def test_flags_that_were_cut_off_are_named(colour_run, tmp_path, capsys):
+def test_flags_that_were_cut_off_are_named(color_run, tmp_path, capsys):
     run_dir = tmp_path / "run"
-    shutil.copytree(colour_run.result.run_dir, run_dir)
+    shutil.copytree(color_run.result.run_dir, run_dir)
     flags = (run_dir / "flags.txt").read_text()
     (run_dir / "flags.txt").write_text(flags[: flags.index("--finetune_epochs") + 7])
     code, _, err = command(capsys, str(run_dir))
@@ -118,7 +118,7 @@ def test_flags_that_were_cut_off_are_named(colour_run, tmp_path, capsys):
     assert f"run='{run_dir}': flags.txt: '--finet' is not a flag of a run." in err
 
 
-def test_what_is_no_finished_run_is_refused(colour_run, tmp_path, capsys):
+def test_what_is_no_finished_run_is_refused(color_run, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     for arguments, message in (
         ([str(tmp_path / "none")], "does not exist. Give the run_dir of a finished run."),
@@ -139,9 +139,9 @@ def test_what_is_no_finished_run_is_refused(colour_run, tmp_path, capsys):
         ("--export_dir=", "export_dir='': is required, as the run has none."),
     ],
 )
-def test_run_that_lacks_something_is_refused(colour_run, tmp_path, capsys, flag, message):
+def test_run_that_lacks_something_is_refused(color_run, tmp_path, capsys, flag, message):
     run_dir = tmp_path / "run"
-    shutil.copytree(colour_run.result.run_dir, run_dir)
+    shutil.copytree(color_run.result.run_dir, run_dir)
     with open(run_dir / "flags.txt", "a", encoding="utf-8") as file:
         file.write(f"{flag}\n")
     code, _, err = command(capsys, str(run_dir))
@@ -149,6 +149,6 @@ def test_run_that_lacks_something_is_refused(colour_run, tmp_path, capsys, flag,
     assert message in err
 
 
-def test_receipt_of_a_run_names_its_data(colour_run):
-    receipt = json.loads((colour_run.result.run_dir / "receipt.json").read_text())
+def test_receipt_of_a_run_names_its_data(color_run):
+    receipt = json.loads((color_run.result.run_dir / "receipt.json").read_text())
     assert len(receipt["data"]["fingerprint"]) == 64

@@ -176,7 +176,7 @@ def test_line_without_dashes_is_refused_with_its_place(flag_file):
     )
 
 
-def test_misspelt_flag_in_a_file_is_refused(flag_file):
+def test_misspelled_flag_in_a_file_is_refused(flag_file):
     assert refusal(flag_file("--sed=3\n")).startswith("--sed: is not a flag. Did you mean --seed?")
 
 

@@ -10,12 +10,12 @@ import fakes
 import kerastl
 from kerastl.commands.table import run_command
 
-COLOURS = {"red & <blue>": (120, 80, 120), "green": (80, 120, 80), "grey": (100, 100, 100)}
+COLORS = {"red & <blue>": (120, 80, 120), "green": (80, 120, 80), "grey": (100, 100, 100)}
 
 
 @pytest.fixture
 def source():
-    return fakes.colour_source(per_class=40, noise=90.0, colours=COLOURS, width=16)
+    return fakes.color_source(per_class=40, noise=90.0, colors=COLORS, width=16)
 
 
 @pytest.fixture

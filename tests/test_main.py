@@ -169,7 +169,7 @@ def test_train_subcommand_is_the_main_command(monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("error: --sed: is not a flag. Did you mean --seed?")
 
 
-def test_misspelt_subcommand_is_refused(monkeypatch, capsys):
+def test_misspelled_subcommand_is_refused(monkeypatch, capsys):
     assert run_cli(monkeypatch, "trian") == 2
     out, err = capsys.readouterr()
     assert out == ""

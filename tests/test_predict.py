@@ -13,18 +13,18 @@ from command_line import REPOSITORY, run_python
 from kerastl.commands.table import run_command
 from picture_files import file_bytes, solid
 
-NAMES = list(fakes.COLOURS)
+NAMES = list(fakes.COLORS)
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """Two pictures of each colour in folders of their names, and two files that are none."""
+    """Two pictures of each color in folders of their names, and two files that are none."""
     folder = tmp_path_factory.mktemp("pictures")
-    for name, colour in fakes.COLOURS.items():
+    for name, color in fakes.COLORS.items():
         (folder / name).mkdir()
         for number, form in enumerate(("PNG", "JPEG")):
             (folder / name / f"{number}.{form.lower()}").write_bytes(
-                file_bytes(solid(colour), form, **({"quality": 95} if form == "JPEG" else {}))
+                file_bytes(solid(color), form, **({"quality": 95} if form == "JPEG" else {}))
             )
     (folder / "green" / "text.png").write_text("no image")
     (folder / "red" / "zero.jpg").touch()
@@ -42,8 +42,8 @@ def rows_of(text):
 
 
 @pytest.mark.parametrize("of", ["run", "export"])
-def test_rows_come_in_order_and_bad_files_say_why(colour_run, pictures, capsys, of):
-    model = colour_run.result.run_dir if of == "run" else colour_run.result.export_path
+def test_rows_come_in_order_and_bad_files_say_why(color_run, pictures, capsys, of):
+    model = color_run.result.run_dir if of == "run" else color_run.result.export_path
     code, out, err = command(capsys, model, pictures, pictures / "none.png")
     assert code == 1
     assert err == (
@@ -67,11 +67,11 @@ def test_rows_come_in_order_and_bad_files_say_why(colour_run, pictures, capsys, 
         assert (row["confidence"] == "") == bool(row["error"])
 
 
-def test_good_files_alone_give_0_and_the_numbers_of_the_model(colour_run, pictures, capsys):
-    code, out, err = command(capsys, colour_run.result.run_dir, pictures / "blue", "--top_k=3")
+def test_good_files_alone_give_0_and_the_numbers_of_the_model(color_run, pictures, capsys):
+    code, out, err = command(capsys, color_run.result.run_dir, pictures / "blue", "--top_k=3")
     assert (code, err) == (0, "")
-    images = np.stack([np.full((16, 16, 3), fakes.COLOURS["blue"], np.float32)])
-    logits = colour_run.result.model.predict(images, verbose=0)[0].astype(np.float64)
+    images = np.stack([np.full((16, 16, 3), fakes.COLORS["blue"], np.float32)])
+    logits = color_run.result.model.predict(images, verbose=0)[0].astype(np.float64)
     expected = np.exp(logits) / np.exp(logits).sum()
     row = rows_of(out)[0]
     order = np.argsort(-expected)
@@ -82,8 +82,8 @@ def test_good_files_alone_give_0_and_the_numbers_of_the_model(colour_run, pictur
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
-def test_file_holds_the_same_rows_by_its_ending(colour_run, pictures, tmp_path, capsys, ending):
-    model = colour_run.result.export_path
+def test_file_holds_the_same_rows_by_its_ending(color_run, pictures, tmp_path, capsys, ending):
+    model = color_run.result.export_path
     plain = rows_of(command(capsys, model, pictures, "--top_k=2")[1])
     output = tmp_path / "deep" / f"rows{ending}"
     code, out, _ = command(capsys, model, pictures, "--top_k=2", f"--output={output}")
@@ -106,16 +106,16 @@ def test_file_holds_the_same_rows_by_its_ending(colour_run, pictures, tmp_path, 
             assert np.float32(row["confidence_2"]) == np.float32(expected["confidence_2"])
 
 
-def test_folders_give_accuracy_and_confusion_matrix(colour_run, pictures, capsys):
-    _, out, err = command(capsys, colour_run.result.run_dir, pictures, "--labels_from=folder")
+def test_folders_give_accuracy_and_confusion_matrix(color_run, pictures, capsys):
+    _, out, err = command(capsys, color_run.result.run_dir, pictures, "--labels_from=folder")
     assert "Accuracy" not in out
     assert "Accuracy 1.0000 (0.6097-1.0000) on 6 images\nConfusion matrix (rows: " in err
     assert "blue      2      0    0\n" in err
 
 
-def test_paths_may_come_on_standard_input(colour_run, pictures, monkeypatch, capsys):
+def test_paths_may_come_on_standard_input(color_run, pictures, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{pictures}/red/0.png\n{pictures}/blue/0.png\n"))
-    _, out, _ = command(capsys, colour_run.result.export_path, "-")
+    _, out, _ = command(capsys, color_run.result.export_path, "-")
     assert [row["class_name"] for row in rows_of(out)] == ["red", "blue"]
 
 
@@ -142,23 +142,23 @@ def test_wrong_use_is_one_line(capsys, arguments, message):
 
 @pytest.mark.parametrize("name", ["empty", "*.gif", "bad.csv"])
 def test_wrong_path_is_reported_before_the_first_image(
-    colour_run, pictures, tmp_path, capsys, monkeypatch, name
+    color_run, pictures, tmp_path, capsys, monkeypatch, name
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad.csv").write_text("x\n1\n")
-    code, out, err = command(capsys, colour_run.result.export_path, pictures, name)
+    code, out, err = command(capsys, color_run.result.export_path, pictures, name)
     assert (code, out) == (2, "")
     assert f"paths={name!r}: " in err
 
 
 @pytest.mark.thorough
-def test_nobody_reading_ends_it(colour_run, pictures, tmp_path):
+def test_nobody_reading_ends_it(color_run, pictures, tmp_path):
     """An endless list of files, whose reader has gone, as with `| head`."""
     image = pictures / "red/0.png"
     command = f"yes {image} | {sys.executable} -m kerastl.predict {{}} - | head -2"
     finished = subprocess.run(
-        ["bash", "-c", command.format(colour_run.result.export_path)],
+        ["bash", "-c", command.format(color_run.result.export_path)],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -169,24 +169,24 @@ def test_nobody_reading_ends_it(colour_run, pictures, tmp_path):
     assert "error: stdout: was closed (Broken pipe) after " in finished.stderr
 
 
-def test_row_of_a_table_without_a_path_is_not_lost(colour_run, pictures, capsys):
+def test_row_of_a_table_without_a_path_is_not_lost(color_run, pictures, capsys):
     table = pictures / "list.csv"
     table.write_text("path,label\nred/0.png,x\n,y\nblue/0.png,z\n")
-    code, out, _ = command(capsys, colour_run.result.export_path, table)
+    code, out, _ = command(capsys, color_run.result.export_path, table)
     assert code == 1
     assert [bool(row["error"]) for row in rows_of(out)] == [False, True, False]
 
 
-def test_more_classes_than_the_model_has_are_refused(colour_run, capsys):
-    code, _, err = command(capsys, colour_run.result.export_path, "p", "--top_k=4")
+def test_more_classes_than_the_model_has_are_refused(color_run, capsys):
+    code, _, err = command(capsys, color_run.result.export_path, "p", "--top_k=4")
     assert code == 2
     assert "top_k=4: is more than the model's 3 classes. Use 3 or fewer." in err
 
 
-def test_stopped_command_leaves_no_half_written_file(colour_run, pictures, tmp_path, capsys):
+def test_stopped_command_leaves_no_half_written_file(color_run, pictures, tmp_path, capsys):
     output = tmp_path / "rows.csv"
     code, _, err = command(
-        capsys, colour_run.result.export_path, pictures, tmp_path / "none.csv", f"--output={output}"
+        capsys, color_run.result.export_path, pictures, tmp_path / "none.csv", f"--output={output}"
     )
     assert code == 2
     assert "none.csv" in err
@@ -194,9 +194,9 @@ def test_stopped_command_leaves_no_half_written_file(colour_run, pictures, tmp_p
 
 
 @pytest.mark.thorough
-def test_moved_export_is_all_that_it_takes(colour_run, pictures, tmp_path):
+def test_moved_export_is_all_that_it_takes(color_run, pictures, tmp_path):
     """In another process and place, with nothing of the run or its data."""
-    shutil.copytree(colour_run.result.export_path, tmp_path / "1")
+    shutil.copytree(color_run.result.export_path, tmp_path / "1")
     finished = run_python("-m", "kerastl.predict", str(tmp_path), str(pictures / "red/0.png"))
     assert finished.code == 0, finished.stderr
     assert finished.stderr == ""

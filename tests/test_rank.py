@@ -17,8 +17,8 @@ from kerastl.selection.candidates import SMALL
 
 @pytest.fixture
 def command(tiny_net, use_source, tmp_path, capsys, monkeypatch):
-    """Ranks networks on colours, half of which have a colour that is hard to see."""
-    use_source(fakes.colour_source(per_class=30, noise=90.0))
+    """Ranks networks on colors, half of which have a color that is hard to see."""
+    use_source(fakes.color_source(per_class=30, noise=90.0))
     monkeypatch.setattr("kerastl.selection.measurements._MOST_CALLS", 5)
 
     def run(*arguments):
@@ -76,7 +76,7 @@ def test_better_weights_come_first_and_a_row_says_what_failed(command, good, bli
     assert third["accuracy"] == ""
     assert "  TinyNet at 16 px left out: weights='gone.h5': is not a file." in out
     about = (tmp_path / "rank" / "best.flags").read_text().splitlines()[0]
-    assert about == "# TinyNet at 16 px, the most accurate of 2 on colours:"
+    assert about == "# TinyNet at 16 px, the most accurate of 2 on colors:"
     table = out[out.index("  network ") :].splitlines()
     assert table[1].split()[:3] == ["*", "TinyNet", "(good)"]
     assert table[2].split()[:3] != ["*", "TinyNet", "(good)"]
@@ -105,7 +105,7 @@ def test_later_run_with_the_same_flags_computes_nothing(command, good, tmp_path)
 
 @pytest.mark.thorough
 def test_short_time_leaves_groups_to_judge_by(command, good, use_source, tmp_path, monkeypatch):
-    source = fakes.colour_source(per_class=100)
+    source = fakes.color_source(per_class=100)
     # Five patients of each class.
     use_source(dataclasses.replace(source, groups=np.arange(300) % 15))
     monkeypatch.setattr("kerastl.selection.budget._PROBE_SECONDS", 0.5 / 8)
@@ -126,7 +126,7 @@ def test_what_is_in_the_way_is_one_line(command, good, tmp_path):
 
 @pytest.mark.thorough
 def test_only_training_labels_decide(command, good, use_source, tmp_path):
-    source = fakes.colour_source(per_class=30, noise=90.0)
+    source = fakes.color_source(per_class=30, noise=90.0)
     split = np.array(["train", "train", "train", "validation", "test"] * 18)
     source = dataclasses.replace(source, given_splits=split)
     accuracies = []
@@ -182,7 +182,7 @@ def test_no_best_flags_where_nothing_could_be_judged(command, good, tmp_path):
 def test_short_time_judges_all_on_the_same_part_and_says_so(
     command, good, blind, use_source, tmp_path, monkeypatch
 ):
-    use_source(fakes.colour_source(per_class=100))
+    use_source(fakes.color_source(per_class=100))
     # As if a network took four seconds whatever the images, and half a second for each.
     monkeypatch.setattr("kerastl.selection.budget._PROBE_SECONDS", 0.5 / 8)
     code, out, _ = command(f"--backbones=TinyNet={blind},TinyNet={good}", "--budget=4m")

@@ -29,15 +29,15 @@ RUN_FILES = {
     "checkpoints",
     "tensorboard",
 }
-COLOUR_FILES = [
-    tf.io.encode_png(np.full((20, 30, 3), colour, np.uint8)).numpy()
-    for colour in fakes.COLOURS.values()
+COLOR_FILES = [
+    tf.io.encode_png(np.full((20, 30, 3), color, np.uint8)).numpy()
+    for color in fakes.COLORS.values()
 ]
 
 
-def names_of_colours(export_path):
+def names_of_colors(export_path):
     serve = tf.saved_model.load(str(export_path)).signatures["serving_default"]
-    names = serve(image_bytes=tf.constant(COLOUR_FILES))["class_name"].numpy()
+    names = serve(image_bytes=tf.constant(COLOR_FILES))["class_name"].numpy()
     return [name.decode() for name in names]
 
 
@@ -48,77 +48,77 @@ def read(result, name):
 @pytest.fixture(scope="module")
 def head_run(common_folder):
     """A run of the head phase alone, to compare with. Only read it."""
-    return fakes.finish_run_once(common_folder / "head_run", fakes.colour_source())
+    return fakes.finish_run_once(common_folder / "head_run", fakes.color_source())
 
 
-def test_colours_are_learnt_and_the_export_names_each(colour_run):
-    assert colour_run.result.metrics["test"]["accuracy"] == 1.0
-    assert names_of_colours(colour_run.result.export_path) == list(fakes.COLOURS)
+def test_colors_are_learned_and_the_export_names_each(color_run):
+    assert color_run.result.metrics["test"]["accuracy"] == 1.0
+    assert names_of_colors(color_run.result.export_path) == list(fakes.COLORS)
 
 
 @pytest.mark.thorough
-def test_noise_is_not_learnt(tmp_path):
+def test_noise_is_not_learned(tmp_path):
     config = fakes.tiny_config(tmp_path, test_fraction=0.5)
-    run = fakes.finish_run(config, fakes.colour_source(noise=None, per_class=30))
+    run = fakes.finish_run(config, fakes.color_source(noise=None, per_class=30))
     assert run.result.metrics["test"]["num_images"] == 45
     assert run.result.metrics["test"]["accuracy"] < 0.6
 
 
-def test_run_directory_holds_what_the_design_lists(colour_run):
-    found = set(os.listdir(colour_run.result.run_dir)) - {"report.html"}
+def test_run_directory_holds_what_the_design_lists(color_run):
+    found = set(os.listdir(color_run.result.run_dir)) - {"report.html"}
     assert found == RUN_FILES
-    assert os.listdir(colour_run.result.run_dir / "checkpoints") == ["best.keras"]
+    assert os.listdir(color_run.result.run_dir / "checkpoints") == ["best.keras"]
 
 
-def test_metrics_file_is_what_the_call_gives_back(colour_run):
-    assert json.loads(read(colour_run.result, "metrics.json")) == colour_run.result.metrics
+def test_metrics_file_is_what_the_call_gives_back(color_run):
+    assert json.loads(read(color_run.result, "metrics.json")) == color_run.result.metrics
 
 
-def test_flags_file_repeats_the_run_byte_for_byte(colour_run, tmp_path):
-    flag_file = f"--flagfile={colour_run.result.run_dir / 'flags.txt'}"
-    assert config_from_flags([flag_file]) == colour_run.config
+def test_flags_file_repeats_the_run_byte_for_byte(color_run, tmp_path):
+    flag_file = f"--flagfile={color_run.result.run_dir / 'flags.txt'}"
+    assert config_from_flags([flag_file]) == color_run.config
     again = config_from_flags([flag_file, f"--run_dir={tmp_path}/again", "--export_dir="])
-    repeated = fakes.finish_run(again, fakes.colour_source()).result
+    repeated = fakes.finish_run(again, fakes.color_source()).result
     for name in ("metrics.json", "predictions.csv", "splits.csv"):
-        assert read(repeated, name) == read(colour_run.result, name)
+        assert read(repeated, name) == read(color_run.result, name)
 
 
-def test_checks_are_printed_and_recorded(colour_run):
-    printed = re.findall(r"^Check passed: (.*)\.$", colour_run.printed, re.MULTILINE)
+def test_checks_are_printed_and_recorded(color_run):
+    printed = re.findall(r"^Check passed: (.*)\.$", color_run.printed, re.MULTILINE)
     assert printed[:3] == [
         "first loss 1.0986, ln(3) is 1.0986",
         "head phase: 14 of 14 frozen weights bit-identical, 2 of 2 trained weights moved",
         "finetune phase: 12 of 12 frozen weights bit-identical, 4 of 4 trained weights moved",
     ]
-    receipt = json.loads(read(colour_run.result, "receipt.json"))
+    receipt = json.loads(read(color_run.result, "receipt.json"))
     assert receipt["checks"] == [{"text": text, "passed": True} for text in printed]
 
 
-def test_difference_of_the_export_is_printed_and_recorded(colour_run):
-    export = json.loads(read(colour_run.result, "receipt.json"))["export"]
-    assert export["path"] == str(colour_run.result.export_path)
+def test_difference_of_the_export_is_printed_and_recorded(color_run):
+    export = json.loads(read(color_run.result, "receipt.json"))["export"]
+    assert export["path"] == str(color_run.result.export_path)
     result = export["formats"]["savedmodel"]
-    test = colour_run.result.metrics["test"]
+    test = color_run.result.metrics["test"]
     assert 0 <= result["largest_difference"] < 1e-5
     assert result["num_images"] == test["num_images"]
     assert result["accuracy"] == result["trainer_accuracy"] == test["accuracy"]
-    row = next(line for line in colour_run.printed.splitlines() if line.startswith("  savedmodel"))
+    row = next(line for line in color_run.printed.splitlines() if line.startswith("  savedmodel"))
     assert f" {test['accuracy']:.4f} " in row
     assert f" {result['largest_difference']:.1e} " in row
 
 
-def test_lines_without_a_terminal_hold_no_control_character(colour_run):
-    assert re.search(r"[^\n -~]", colour_run.printed) is None
-    epochs = re.findall(r"^(?:head|finetune) \d/\d: loss .*$", colour_run.printed, re.MULTILINE)
+def test_lines_without_a_terminal_hold_no_control_character(color_run):
+    assert re.search(r"[^\n -~]", color_run.printed) is None
+    epochs = re.findall(r"^(?:head|finetune) \d/\d: loss .*$", color_run.printed, re.MULTILINE)
     assert len(epochs) == 6
     for line in epochs:
         assert re.search(r"loss \d.*  accuracy \d.*  val_loss \d.*  val_accuracy \d", line)
         assert re.search(r"learning rate \d", line)
-    assert "Warning" not in colour_run.printed
+    assert "Warning" not in color_run.printed
 
 
 def test_main_ends_with_the_test_accuracy(tmp_path, tiny_net, use_source, capfd):
-    use_source(fakes.colour_source())
+    use_source(fakes.color_source())
     config = fakes.tiny_config(tmp_path, head_epochs=2)
     assert main(config.to_flags()) == 0
     printed, errors = capfd.readouterr()
@@ -132,43 +132,43 @@ def test_main_ends_with_the_test_accuracy(tmp_path, tiny_net, use_source, capfd)
 
 
 @pytest.mark.thorough
-def test_finished_run_is_refused_then_replaced(tmp_path, colour_run):
+def test_finished_run_is_refused_then_replaced(tmp_path, color_run):
     run_dir = tmp_path / "run"
-    shutil.copytree(colour_run.result.run_dir, run_dir)
+    shutil.copytree(color_run.result.run_dir, run_dir)
     (run_dir / "notes.txt").write_text("mine")
     before = {path.name: path.read_bytes() for path in run_dir.iterdir() if path.is_file()}
 
     config = fakes.tiny_config(tmp_path, head_epochs=1)
     with pytest.raises(kerastl.UsageError, match=r"holds a finished run\. .*--overwrite"):
-        fakes.finish_run(config, colour_run.source)
+        fakes.finish_run(config, color_run.source)
     # A run that cannot start must not cost the earlier one either.
     hopeless = dataclasses.replace(config, weights=str(tmp_path / "none.h5"), overwrite=True)
     with pytest.raises(kerastl.UsageError, match="is not a file"):
-        fakes.finish_run(hopeless, colour_run.source)
-    misspelt = dataclasses.replace(config, unfreeze_from="blok2", overwrite=True)
+        fakes.finish_run(hopeless, color_run.source)
+    misspelled = dataclasses.replace(config, unfreeze_from="blok2", overwrite=True)
     with pytest.raises(kerastl.UsageError, match="unfreeze_from='blok2'"):
-        fakes.finish_run(misspelt, colour_run.source)
+        fakes.finish_run(misspelled, color_run.source)
     assert {name: (run_dir / name).read_bytes() for name in before} == before
 
     # It may even start from the weights of the run that it replaces.
     again = dataclasses.replace(config, weights=str(run_dir / "model.keras"), overwrite=True)
-    replaced = fakes.finish_run(again, colour_run.source).result
+    replaced = fakes.finish_run(again, color_run.source).result
     assert replaced.metrics["best"] == {"phase": "head", "epoch": 1}
     assert read(replaced, "history.csv").count(b"\n") == 2
     assert read(replaced, "notes.txt") == b"mine"
     # --overwrite is meant for one run, so it does not travel in the flags.
     assert b"overwrite" not in read(replaced, "flags.txt")
     # The head phase leaves the backbone as the first run has fine-tuned it.
-    theirs = colour_run.result.model.get_layer("backbone").get_weights()
+    theirs = color_run.result.model.get_layer("backbone").get_weights()
     for ours, first in zip(replaced.model.get_layer("backbone").get_weights(), theirs, strict=True):
         np.testing.assert_array_equal(ours, first)
 
 
-def test_unfinished_run_is_simply_run_again(tmp_path, colour_run):
-    shutil.copytree(colour_run.result.run_dir, tmp_path / "run")
+def test_unfinished_run_is_simply_run_again(tmp_path, color_run):
+    shutil.copytree(color_run.result.run_dir, tmp_path / "run")
     (tmp_path / "run" / "metrics.json").unlink()
     config = fakes.tiny_config(tmp_path, head_epochs=1)
-    result = fakes.finish_run(config, colour_run.source).result
+    result = fakes.finish_run(config, color_run.source).result
     assert read(result, "history.csv").count(b"\n") == 2
     assert len(os.listdir(result.run_dir / "tensorboard")) == 1
 
@@ -184,7 +184,7 @@ def test_directory_that_is_a_file_is_one_line(tmp_path, tiny_net, field, below):
 
 
 def test_loss_that_is_not_finite_stops_the_run(tmp_path, tiny_net, use_source, capsys):
-    use_source(fakes.colour_source())
+    use_source(fakes.color_source())
     config = fakes.tiny_config(tmp_path, head_learning_rate=1e38, schedule="constant")
     assert main(config.to_flags()) == 1
     printed, errors = capsys.readouterr()
@@ -253,7 +253,7 @@ def test_frozen_weight_that_moves_stops_the_run(tmp_path, monkeypatch):
     train_phase = train.train_phase
     monkeypatch.setattr(train, "train_phase", train_and_spoil)
     with pytest.raises(kerastl.KerastlError, match=r"13 of 14 frozen .*; wrong: .*stem/kernel"):
-        fakes.finish_run(fakes.tiny_config(tmp_path, head_epochs=1), fakes.colour_source())
+        fakes.finish_run(fakes.tiny_config(tmp_path, head_epochs=1), fakes.color_source())
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
@@ -264,16 +264,16 @@ def test_mixed_precision_serves_float32_and_leaves_the_policy(tmp_path, in_this_
         config = fakes.tiny_config(
             tmp_path, precision="mixed_float16", head_epochs=2, export_dir=str(tmp_path / "exports")
         )
-        mixed = fakes.finish_run(config, fakes.colour_source()).result
+        mixed = fakes.finish_run(config, fakes.color_source()).result
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
     finally:
         keras.config.set_dtype_policy("float32")
     assert mixed.model.get_layer("backbone").get_layer("stem").compute_dtype == "float16"
     serve = tf.saved_model.load(str(mixed.export_path)).signatures["serving_default"]
-    answer = serve(image_bytes=tf.constant(COLOUR_FILES))
+    answer = serve(image_bytes=tf.constant(COLOR_FILES))
     assert answer["probabilities"].dtype == answer["confidence"].dtype == tf.float32
     np.testing.assert_allclose(answer["probabilities"].numpy().sum(1), 1.0, atol=1e-6)
-    assert names_of_colours(mixed.export_path) == list(fakes.COLOURS)
+    assert names_of_colors(mixed.export_path) == list(fakes.COLORS)
 
 
 def test_failed_run_puts_the_policy_back(tmp_path):
@@ -281,13 +281,13 @@ def test_failed_run_puts_the_policy_back(tmp_path):
         tmp_path, precision="mixed_bfloat16", finetune_epochs=1, unfreeze_from="nothing"
     )
     with pytest.raises(kerastl.UsageError, match="unfreeze_from='nothing'"):
-        fakes.finish_run(config, fakes.colour_source())
+        fakes.finish_run(config, fakes.color_source())
     assert keras.config.dtype_policy().name == "float32"
 
 
 @pytest.mark.thorough
 def test_seven_images_train_in_one_step_an_epoch(tmp_path):
-    source = fakes.colour_source(per_class=4, colours={"blue": (0, 0, 255), "red": (255, 0, 0)})
+    source = fakes.color_source(per_class=4, colors={"blue": (0, 0, 255), "red": (255, 0, 0)})
     config = fakes.tiny_config(tmp_path, batch_size=32, head_epochs=2)
     run = fakes.finish_run(config, source)
     rows = read(run.result, "history.csv").decode().splitlines()[1:]
@@ -305,7 +305,7 @@ def test_weights_that_are_not_the_best_fail_the_check(tmp_path, monkeypatch):
     monkeypatch.setattr("kerastl.training.best.Best.restore", lose)
     config = fakes.tiny_config(tmp_path)
     with pytest.raises(kerastl.KerastlError, match="validation accuracy of the result"):
-        fakes.finish_run(config, fakes.colour_source())
+        fakes.finish_run(config, fakes.color_source())
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
@@ -314,17 +314,17 @@ def test_run_that_cannot_start_leaves_no_directories(tmp_path):
         tmp_path, unfreeze_from="blok2", export_dir=str(tmp_path / "exports")
     )
     with pytest.raises(kerastl.UsageError, match="unfreeze_from='blok2'"):
-        fakes.finish_run(config, fakes.colour_source())
+        fakes.finish_run(config, fakes.color_source())
     assert sorted(os.listdir(tmp_path)) == ["tiny.weights.h5"]
 
 
 def test_run_takes_a_source_from_python_and_prints_to_standard_output(tmp_path, tiny_net, capsys):
-    source = fakes.colour_source()
+    source = fakes.color_source()
     config = fakes.tiny_config(tmp_path, dataset="python")
     result = kerastl.run(config, source=source)
     assert "head 4/4: loss" in capsys.readouterr().out
     assert result.metrics["test"]["accuracy"] == 1.0
-    assert "colours[0]" in (result.run_dir / "splits.csv").read_text()
+    assert "colors[0]" in (result.run_dir / "splits.csv").read_text()
     assert kerastl.Source is type(source)
 
 
@@ -346,7 +346,7 @@ def test_file_of_splits_is_looked_at_before_the_images(tmp_path, tiny_net, monke
 
 @pytest.mark.thorough
 def test_class_without_test_images_has_no_part_in_their_scores(tmp_path, tiny_net):
-    source = fakes.colour_source()
+    source = fakes.color_source()
     source = source.subset(np.flatnonzero((source.labels != 2) | (np.arange(60) < 41)))
     config = fakes.tiny_config(
         tmp_path, dataset="python", small_classes="train", label_issues=True, cache_dir="auto"

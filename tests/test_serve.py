@@ -28,11 +28,11 @@ SECONDS = 60
 
 
 @pytest.fixture(scope="module")
-def folder(colour_run, tmp_path_factory):
+def folder(color_run, tmp_path_factory):
     """What the README's commands find: the quickstart's export and an image."""
     folder = tmp_path_factory.mktemp("serve")
-    shutil.copytree(colour_run.config.export_dir, folder / "saved_models/quickstart")
-    (folder / "digit.png").write_bytes(colour_run.source.load(43))
+    shutil.copytree(color_run.config.export_dir, folder / "saved_models/quickstart")
+    (folder / "digit.png").write_bytes(color_run.source.load(43))
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Draws pictures of fields, a batch at a time: bent, inked, coloured, lit, blurred, with noise."""
+"""Draws pictures of fields, a batch at a time: bent, inked, colored, lit, blurred, with noise."""
 
 import dataclasses
 
@@ -16,10 +16,10 @@ _LOW_SIDES = (8, 24)
 
 @dataclasses.dataclass(frozen=True)
 class Looks:
-    """How the pictures of a family are coloured; each value is a share of them.
+    """How the pictures of a family are colored; each value is a share of them.
 
     Attributes:
-        grey: Both colours are greys.
+        grey: Both colors are greys.
         rough: Both surfaces have a texture.
         warp: Deviation of the displacement at full strength, as a share of the side.
     """
@@ -42,14 +42,14 @@ class Pictures:
         labels: Class of each, int32 (pictures,).
         thumbnails: The picture before it was blurred, float32 (pictures, 8, 8, 3) in -1..1.
         masks: Share of ink, float32 (pictures, 8, 8) in 0..1.
-        colours: Of the ink and of the ground, float32 (pictures, 6) in -1..1.
+        colors: Of the ink and of the ground, float32 (pictures, 6) in -1..1.
     """
 
     images: np.ndarray
     labels: np.ndarray
     thumbnails: np.ndarray
     masks: np.ndarray
-    colours: np.ndarray
+    colors: np.ndarray
 
 
 def draw(
@@ -67,14 +67,14 @@ def draw(
         fields: What to draw.
         count: How many pictures.
         rng: Source of everything random.
-        looks: How to colour them.
+        looks: How to color them.
         textures: Of what the rough surfaces are.
         strength: How much is bent, turned and sheared, from 0 to 1.
     """
     labels = rng.integers(0, fields.num_classes, count)
     ink = _ink(fields, _any_field_of(labels, fields, rng), rng, looks.warp, strength)
-    colours = _colours(count, rng, looks.grey)
-    surfaces = colours[:, :, None, None, :] + _relief(textures, count, rng, looks.rough)
+    colors = _colors(count, rng, looks.grey)
+    surfaces = colors[:, :, None, None, :] + _relief(textures, count, rng, looks.rough)
     images = surfaces[:, 1] + ink[..., None] * (surfaces[:, 0] - surfaces[:, 1])
     images = np.clip(images * _light(count, rng), 0, 1)
     thumbnails = _means(images)
@@ -86,7 +86,7 @@ def draw(
         labels.astype(np.int32),
         thumbnails * 2 - 1,
         _means(ink[..., None])[..., 0],
-        colours.reshape(count, 6) * 2 - 1,
+        colors.reshape(count, 6) * 2 - 1,
     )
 
 
@@ -172,14 +172,14 @@ def _sample(heights: np.ndarray, chosen: np.ndarray, places: np.ndarray) -> np.n
     return upper * (1 - down) + lower * down
 
 
-def _colours(count: int, rng: np.random.Generator, grey: float) -> np.ndarray:
-    """Draws colours of ink and ground, float32 (count, 2, 3) in 0..1, that can be told apart."""
-    colours = rng.random((count, 2, 3), np.float32)
+def _colors(count: int, rng: np.random.Generator, grey: float) -> np.ndarray:
+    """Draws colors of ink and ground, float32 (count, 2, 3) in 0..1, that can be told apart."""
+    colors = rng.random((count, 2, 3), np.float32)
     is_grey = rng.random(count) < grey
-    colours[is_grey] = colours[is_grey][..., :1]
-    is_near = np.abs(colours[:, 0] - colours[:, 1]).mean(-1) < 0.2
-    colours[is_near, 0] = (colours[is_near, 1] + 0.5) % 1
-    return colours
+    colors[is_grey] = colors[is_grey][..., :1]
+    is_near = np.abs(colors[:, 0] - colors[:, 1]).mean(-1) < 0.2
+    colors[is_near, 0] = (colors[is_near, 1] + 0.5) % 1
+    return colors
 
 
 def _relief(textures: Fields, count: int, rng: np.random.Generator, rough: float) -> np.ndarray:

@@ -4,8 +4,8 @@
     python tools/pretrain_bundled.py --out=kerastl/model/bundled.weights.h5
 
 MobileNetV2 with a width of 0.35 learns to tell drawn shapes and letters apart, half of each batch
-each, and to say what it has seen: a thumbnail, where the ink is, its colour and the ground's. The
-classes alone give features that know little of colour and place, which photographs need. No
+each, and to say what it has seen: a thumbnail, where the ink is, its color and the ground's. The
+classes alone give features that know little of color and place, which photographs need. No
 photograph, data set or digit takes part. One process draws while another trains; every batch
 depends on the seed and its number alone.
 
@@ -42,9 +42,9 @@ _WARMUP_STEPS = 200
 # Keras's 0.999 would hardly have left its start when a run this short ends.
 _NORM_MOMENTUM = 0.97
 # Of the share of the training over which pictures are bent more and more: letters that are bent
-# from the start are not learnt at all.
+# from the start are not learned at all.
 _RISING = 1 / 3
-# Of the classes, the thumbnail, the mask and the two colours.
+# Of the classes, the thumbnail, the mask and the two colors.
 _LOSS_WEIGHTS = (1.0, 3.0, 1.0, 1.0)
 _REPORT_STEPS = 500
 # Batches that are drawn ahead.
@@ -70,7 +70,7 @@ def main() -> None:
         if step % _REPORT_STEPS == 0 or step == arguments.steps:
             write(trainer.network, arguments.out)
             logging.info(
-                "step %d of %d, %.0f s: loss of classes, thumbnail, mask, colours %s; %s",
+                "step %d of %d, %.0f s: loss of classes, thumbnail, mask, colors %s; %s",
                 step,
                 arguments.steps,
                 time.monotonic() - started,
@@ -129,14 +129,14 @@ class Trainer:
     @tf.function
     def step(self, pictures: tuple[tf.Tensor, ...]) -> tf.Tensor:
         """Takes one step; gives the four losses, float32 (4,)."""
-        images, labels, thumbnails, masks, colours = pictures
+        images, labels, thumbnails, masks, colors = pictures
         with tf.GradientTape() as tape:
-            _, logits, thumbnail, mask, colour = self.model(images, training=True)
+            _, logits, thumbnail, mask, color = self.model(images, training=True)
             losses = (
                 tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits),
                 (thumbnail - thumbnails) ** 2,
                 tf.nn.sigmoid_cross_entropy_with_logits(masks, mask),
-                (colour - colours) ** 2,
+                (color - colors) ** 2,
             )
             means = tf.stack([tf.reduce_mean(loss) for loss in losses])
             loss = tf.reduce_sum(means * _LOSS_WEIGHTS)

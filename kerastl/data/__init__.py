@@ -1,1 +1,1 @@
-"""Labelled images, from where they are kept to batches of pixels."""
+"""Labeled images, from where they are kept to batches of pixels."""

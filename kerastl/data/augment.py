@@ -36,8 +36,8 @@ def build_augmenter(
     if not changes:
         return None
 
-    def augment(image: tf.Tensor, view: tf.Tensor, digest: tf.Tensor) -> tf.Tensor:
-        start = tf.random.experimental.stateless_fold_in([seed, view], digest)
+    def augment(image: tf.Tensor, view: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
+        start = tf.random.experimental.stateless_fold_in([seed, view], content)
 
         def change() -> tf.Tensor:
             changed = image

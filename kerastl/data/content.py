@@ -14,30 +14,30 @@ import numpy as np
 HASH = np.dtype("S16")
 
 
-def digest(content: bytes) -> bytes:
+def hash_content(content: bytes) -> bytes:
     """Hashes the content of an image file to as many bytes as `HASH` has."""
     # Processors have instructions for this hash, which makes it the fastest of the safe ones.
     return hashlib.sha256(content).digest()[: HASH.itemsize]
 
 
-def digest_all(contents: Iterable[bytes]) -> np.ndarray:
+def hash_all(contents: Iterable[bytes]) -> np.ndarray:
     """Hashes each content, uint8 (contents, 16)."""
-    return as_rows(map(digest, contents))
+    return as_rows(map(hash_content, contents))
 
 
-def as_rows(digests: Iterable[bytes]) -> np.ndarray:
+def as_rows(hashes: Iterable[bytes]) -> np.ndarray:
     """Stacks hashes, uint8 (hashes, 16)."""
-    return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, HASH.itemsize)
+    return np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, HASH.itemsize)
 
 
-def as_keys(digests: np.ndarray) -> np.ndarray:
+def as_keys(hashes: np.ndarray) -> np.ndarray:
     """Views hashes as single values that can be sorted and compared, `HASH` (hashes,)."""
-    return np.ascontiguousarray(digests).view(HASH).reshape(-1)
+    return np.ascontiguousarray(hashes).view(HASH).reshape(-1)
 
 
-def as_numbers(digests: np.ndarray) -> np.ndarray:
+def as_numbers(hashes: np.ndarray) -> np.ndarray:
     """Takes the first half of each hash as a number, int64 (hashes,): a seed for the image."""
-    return np.ascontiguousarray(digests).view(np.int64)[:, 0]
+    return np.ascontiguousarray(hashes).view(np.int64)[:, 0]
 
 
 def read_file(path: pathlib.Path) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from kerastl.data.content import as_rows, content_or_path, digest, read_file
+from kerastl.data.content import as_rows, content_or_path, hash_content, read_file
 from kerastl.data.labels import number_groups, order_classes
 from kerastl.data.memo import recall
 from kerastl.data.source import Finding, Source
@@ -102,7 +102,7 @@ def open_listing(
         class_names=listing.class_names,
         examples=[file.example for file in listing.files],
         labels=np.array([label_of[file.class_name] for file in listing.files], np.int64),
-        digests=_digest_files(paths, memory=memory, progress=progress),
+        hashes=_hash_files(paths, memory=memory, progress=progress),
         given_splits=np.array([file.split for file in listing.files]),
         load=lambda index: read_file(paths[index]),
         groups=number_groups(file.group for file in listing.files),
@@ -112,7 +112,7 @@ def open_listing(
     )
 
 
-def _digest_files(
+def _hash_files(
     paths: Sequence[pathlib.Path], *, memory: pathlib.Path | None, progress: Progress
 ) -> np.ndarray:
     """Hashes files in parallel, uint8 (files, 16); unchanged files are not read again."""
@@ -120,7 +120,7 @@ def _digest_files(
     def find_out(place: int) -> tuple[str, bool]:
         # A disk that refused once may read the next time.
         content, is_there = content_or_path(paths[place])
-        return digest(content).hex(), is_there
+        return hash_content(content).hex(), is_there
 
     keys = [_key(path) for path in paths]
     recalled = recall(memory, keys, find_out, what="reading files", progress=progress)

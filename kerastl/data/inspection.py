@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kerastl.data import images
-from kerastl.data.content import HASH, digest
+from kerastl.data.content import HASH, hash_content
 from kerastl.data.file_formats import find_format
 from kerastl.data.memo import recall
 from kerastl.data.source import Source
@@ -73,7 +73,7 @@ def inspect(source: Source, *, memory: pathlib.Path | None, progress: Progress) 
         one = _inspect_one(source, number)
         return dataclasses.asdict(one), one.is_of_content
 
-    keys = [f"{row.tobytes().hex()} {_DECODER}" for row in source.digests]
+    keys = [f"{row.tobytes().hex()} {_DECODER}" for row in source.hashes]
     recalled = recall(memory, keys, find_out, what="audit", progress=progress)
     if recalled.num_new:
         progress.line(
@@ -88,7 +88,7 @@ def _inspect_one(source: Source, number: int) -> Inspection:
         content = source.load(number)
     except OSError as error:
         return Inspection(error.strerror or "cannot be read", is_of_content=False)
-    if digest(content) != source.digests[number].tobytes():
+    if hash_content(content) != source.hashes[number].tobytes():
         return Inspection("changed while it was being inspected", is_of_content=False)
     if not content:
         return Inspection("is empty")

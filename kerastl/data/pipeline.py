@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.data.augment import Augmenter, build_augmenter
-from kerastl.data.content import as_numbers, digest_all
+from kerastl.data.content import as_numbers, hash_all
 from kerastl.data.images import decode_and_resize
 from kerastl.data.reading import read_in_graph, untuned
 from kerastl.data.source import Source
@@ -120,15 +120,15 @@ def view_indices(source: Source, indices: np.ndarray, images: ImageSettings) -> 
     return np.concatenate([indices[:0], *(indices + view * len(source) for view in views)])
 
 
-def view_digests(source: Source, images: ImageSettings) -> np.ndarray:
+def view_hashes(source: Source, images: ImageSettings) -> np.ndarray:
     """Hashes the content of every image and view, uint8 (views * images, 16)."""
     num_views = images.augment_views if images.augmentations else 0
     about = f"{images.augmentations} {images.seed}"
     return np.concatenate(
         [
-            source.digests,
+            source.hashes,
             *(
-                digest_all(f"{about} {view} ".encode() + row.tobytes() for row in source.digests)
+                hash_all(f"{about} {view} ".encode() + row.tobytes() for row in source.hashes)
                 for view in range(1, 1 + num_views)
             ),
         ]

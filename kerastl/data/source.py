@@ -1,4 +1,4 @@
-"""Labelled images: the one value that every kind of data set becomes."""
+"""Labeled images: the one value that every kind of data set becomes."""
 
 import dataclasses
 import hashlib
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.data.arrays import check_pixels, encode
-from kerastl.data.content import content_or_path, digest, digest_all, read_file, readable
+from kerastl.data.content import content_or_path, hash_all, hash_content, read_file, readable
 from kerastl.data.labels import read_annotations
 from kerastl.errors import KerastlError, bad_value
 
@@ -33,14 +33,14 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
-    """Labelled images that are read one by one, when they are needed.
+    """Labeled images that are read one by one, when they are needed.
 
     Attributes:
         name: Name of the data set, with its version where it has one.
         class_names: Names in the order of the labels.
         examples: A stable name for each image, as `splits.csv` shows it.
         labels: Index into `class_names` for each image, int64 (images,).
-        digests: A hash of each image file's content, uint8 (images, 16).
+        hashes: A hash of each image file's content, uint8 (images, 16).
         given_splits: "train", "validation" or "test" for each image, as the data set brings
             it. What a data set does not bring is split off "train".
         load: Function from an index to the bytes of one image file.
@@ -59,7 +59,7 @@ class Source:
     class_names: tuple[str, ...]
     examples: Sequence[str]
     labels: np.ndarray
-    digests: np.ndarray
+    hashes: np.ndarray
     given_splits: np.ndarray
     load: Callable[[int], bytes]
     groups: np.ndarray | None = None
@@ -123,7 +123,7 @@ class Source:
         return cls(
             name=name,
             examples=[f"{name}[{number}]" for number in range(len(images))],
-            digests=digest_all(map(load, range(len(images)))),
+            hashes=hash_all(map(load, range(len(images)))),
             load=load,
             **read_annotations(len(images), labels, class_names, splits, groups),
         )
@@ -157,7 +157,7 @@ class Source:
         return cls(
             name=name,
             examples=[readable(path) for path in files],
-            digests=digest_all(content_or_path(path)[0] for path in files),
+            hashes=hash_all(content_or_path(path)[0] for path in files),
             load=lambda index: read_file(files[index]),
             has_files=True,
             **read_annotations(len(files), labels, class_names, splits, groups),
@@ -175,7 +175,7 @@ class Source:
             content = self.load(int(index))
         except OSError as error:
             raise self._changed(int(index), error.strerror or "cannot be read") from error
-        if digest(content) != self.digests[index].tobytes():
+        if hash_content(content) != self.hashes[index].tobytes():
             raise self._changed(int(index), "its content is different now")
         return content
 
@@ -188,7 +188,7 @@ class Source:
     @property
     def contents(self) -> np.ndarray:
         """The hashes that random choices depend on, uint8 (images, 16): of pixels if known."""
-        return self.digests if self.pixels is None else self.pixels
+        return self.hashes if self.pixels is None else self.pixels
 
     def subset(self, indices: np.ndarray) -> "Source":
         """Makes a source of some of the images, in the order of `indices`."""
@@ -196,7 +196,7 @@ class Source:
             self,
             examples=[self.examples[index] for index in indices.tolist()],
             labels=self.labels[indices],
-            digests=self.digests[indices],
+            hashes=self.hashes[indices],
             pixels=None if self.pixels is None else self.pixels[indices],
             given_splits=self.given_splits[indices],
             groups=None if self.groups is None else self.groups[indices],
@@ -205,7 +205,7 @@ class Source:
 
     def fingerprint(self) -> str:
         """Hashes the data set: contents, labels, splits and class names, in order."""
-        parts = (self.digests, self.labels, self.given_splits, np.array(self.class_names))
+        parts = (self.hashes, self.labels, self.given_splits, np.array(self.class_names))
         return hashlib.sha256(
             b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
         ).hexdigest()

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from kerastl.data.content import digest_all
+from kerastl.data.content import hash_all
 from kerastl.data.labels import SPLIT_NAMES
 from kerastl.data.reading import untuned
 from kerastl.data.source import Source
@@ -92,7 +92,7 @@ def read_tfds(name: str, *, data_dir: str, progress: Progress) -> Source:
         class_names=tuple(builder.info.features[label_key].names),
         examples=[examples[index] for index in kept],
         labels=np.array(labels, np.int64)[kept],
-        digests=files.digests()[kept],
+        hashes=files.hashes()[kept],
         given_splits=np.array(given)[kept],
         load=lambda index: files.load(kept[index]),
     )
@@ -116,7 +116,7 @@ class _RecordFiles:
         self._file_numbers: list[int] = []
         self._offsets: list[int] = []
         self._lengths: list[int] = []
-        self._digests: list[np.ndarray] = []
+        self._hashes: list[np.ndarray] = []
 
     def add(self, path: pathlib.Path, image_key: str, label_key: str) -> list[int]:
         """Reads through one file and notes where its images are; returns their labels."""
@@ -137,7 +137,7 @@ class _RecordFiles:
                     self._lengths.append(len(image))
                     offset += _BYTES_BEFORE_RECORD + len(record) + _BYTES_AFTER_RECORD
                 labels += values[label_key].tolist()
-                self._digests.append(digest_all(images))
+                self._hashes.append(hash_all(images))
         except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
             raise KerastlError(
                 f"{path}: cannot be read to its end ({first_line(error)}). "
@@ -146,8 +146,8 @@ class _RecordFiles:
         self._paths.append(path)
         return labels
 
-    def digests(self) -> np.ndarray:
-        return np.concatenate(self._digests)
+    def hashes(self) -> np.ndarray:
+        return np.concatenate(self._hashes)
 
     def load(self, index: int) -> bytes:
         # Opened for each image: large sets have more files than a process may hold open.
@@ -169,7 +169,7 @@ def _builder(name: str, data_dir: str) -> Any:
                 "is not a data set of TFDS",
                 f"{advice}All are listed at https://www.tensorflow.org/datasets/catalog/overview",
             ) from error
-        # An unknown version, configuration or argument, a misspelt name, and a namespace whose
+        # An unknown version, configuration or argument, a misspelled name, and a namespace whose
         # package is missing.
         except (AssertionError, ValueError, TypeError, ImportError) as error:
             raise bad_value(

@@ -1,6 +1,6 @@
 """A table of the networks of `keras.applications`, a row for each.
 
-Nothing here imports Keras, so that a misspelt name is refused before a slow import.
+Nothing here imports Keras, so that a misspelled name is refused before a slow import.
 """
 
 import dataclasses

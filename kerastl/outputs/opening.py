@@ -7,13 +7,13 @@ from typing import Any
 
 from kerastl.errors import KerastlError, first_line
 from kerastl.export_formats import FORMATS, find_format
-from kerastl.outputs.artefact import Artefact
+from kerastl.outputs.artifact import Artifact
 from kerastl.outputs.directories import RunFile
 from kerastl.outputs.formats.interface import format_module
 from kerastl.outputs.model_path import find_model
 
 
-def open_artefact(given: str | pathlib.Path) -> Artefact:
+def open_artifact(given: str | pathlib.Path) -> Artifact:
     """Opens the model that a path means, see `find_model`.
 
     Raises:

@@ -11,8 +11,8 @@ import tensorflow as tf
 from kerastl.data.images import decode, smallest_side
 from kerastl.data.reading import untuned
 from kerastl.data.splits import spread
-from kerastl.outputs.artefact import Artefact, decode_all
-from kerastl.outputs.opening import open_artefact
+from kerastl.outputs.artifact import Artifact, decode_all
+from kerastl.outputs.opening import open_artifact
 from kerastl.writing import explained
 
 _BATCH_SIZE = 32
@@ -41,22 +41,22 @@ def write_samples(folder: pathlib.Path, files: Iterable[bytes], *, field: str) -
 
 def predict_samples(model: pathlib.Path, folder: pathlib.Path) -> None:
     """Writes a model's predictions for the files of `write_samples`, for `read_predictions`."""
-    artefact = open_artefact(model)
+    artifact = open_artifact(model)
     dataset = untuned(tf.data.TFRecordDataset(str(folder / _FILES)))
     batches = [
-        artefact.predict(batch.tolist())[0]
+        artifact.predict(batch.tolist())[0]
         for batch in dataset.batch(_BATCH_SIZE).as_numpy_iterator()
     ]
-    first = decode_all(list(dataset.take(_BATCH_SIZE).as_numpy_iterator()), artefact.card)
+    first = decode_all(list(dataset.take(_BATCH_SIZE).as_numpy_iterator()), artifact.card)
     np.savez(
         folder / _PREDICTIONS,
         probabilities=np.concatenate(batches),
-        names=np.array(artefact.class_names),
+        names=np.array(artifact.class_names),
         milliseconds=[
-            _milliseconds(artefact.classify, np.resize(first, (size, *first.shape[1:])), times)
+            _milliseconds(artifact.classify, np.resize(first, (size, *first.shape[1:])), times)
             for size, times in TIMED.items()
         ],
-        **_predict_by_signatures(artefact, dataset, sum(map(len, batches))),
+        **_predict_by_signatures(artifact, dataset, sum(map(len, batches))),
     )
 
 
@@ -80,15 +80,15 @@ def _milliseconds(
 
 
 def _predict_by_signatures(
-    artefact: Artefact, files: tf.data.Dataset, count: int
+    artifact: Artifact, files: tf.data.Dataset, count: int
 ) -> dict[str, Any]:
-    """Returns the outputs of a SavedModel that `Artefact.predict` leaves out, of some files."""
-    if not (signatures := artefact.signatures):
+    """Returns the outputs of a SavedModel that `Artifact.predict` leaves out, of some files."""
+    if not (signatures := artifact.signatures):
         return {}
     sample = spread(count, _SENT_AS_PIXELS)
     chosen = set(sample.tolist())
     # The pixels that files are decoded to on their way into the network.
-    side = smallest_side(artefact.card["input"]["image_size"])
+    side = smallest_side(artifact.card["input"]["image_size"])
     rows = []
     for number, content in files.enumerate():
         if int(number) in chosen:

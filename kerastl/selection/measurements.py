@@ -66,8 +66,8 @@ def compute_features(
 def count_missing(network: Network, splits: Splits, config: Config) -> int:
     """Counts the images of the splits whose features are not in the store."""
     used = np.concatenate([splits.train, splits.validation, splits.test])
-    digests = splits.source.digests[used]
-    stored = count_stored(network, network.pooled, digests, model=config, store=config)
+    hashes = splits.source.hashes[used]
+    stored = count_stored(network, network.pooled, hashes, model=config, store=config)
     return len(used) - stored
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from kerastl.outputs.artefact import Artefact
-from kerastl.outputs.opening import open_artefact
+from kerastl.outputs.artifact import Artifact
+from kerastl.outputs.opening import open_artifact
 from kerastl.serving.image_paths import check_names, find_images
 from kerastl.serving.read_ahead import ReadAhead
 
@@ -70,18 +70,18 @@ def predict(
         KerastlError: If the model cannot be opened.
     """
     check_names(paths, image_column=image_column)
-    artefact = open_artefact(os.fspath(model))
+    artifact = open_artifact(os.fspath(model))
     files = find_images(paths, image_column=image_column)
-    return Predictions(artefact.class_names, _classify(artefact, files, batch_size))
+    return Predictions(artifact.class_names, _classify(artifact, files, batch_size))
 
 
 def _classify(
-    artefact: Artefact, paths: Iterable[pathlib.Path], batch_size: int
+    artifact: Artifact, paths: Iterable[pathlib.Path], batch_size: int
 ) -> Iterator[Prediction]:
-    names = artefact.class_names
+    names = artifact.class_names
     for batch in ReadAhead(paths).batches(batch_size):
         files = [content for _, content in batch if isinstance(content, bytes)]
-        rows, problems = artefact.predict(files)
+        rows, problems = artifact.predict(files)
         index = 0
         for path, content in batch:
             if isinstance(content, str):

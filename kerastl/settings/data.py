@@ -15,7 +15,7 @@ _SHARE = Within(0, 1, open_low=True, open_high=True)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataSettings(Settings):
-    """Where labelled images come from and how they are split."""
+    """Where labeled images come from and how they are split."""
 
     topic = "Data"
 

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from kerastl.data.content import as_keys
-from kerastl.data.pipeline import view_digests, view_indices, views_dataset
+from kerastl.data.pipeline import view_hashes, view_indices, views_dataset
 from kerastl.data.reading import reading_errors
 from kerastl.data.splits import Splits
 from kerastl.device import has_gpu
@@ -57,7 +57,7 @@ class FrozenPart:
         self._batch_size = _BATCH_SIZE_OF_LARGE if is_large else _BATCH_SIZE
         self._stores: dict[Boundary, FeatureStore] = {}
         self._found: dict[Boundary, StoredFeatures] = {}
-        self._hashes = view_digests(splits.source, images)
+        self._hashes = view_hashes(splits.source, images)
         trained = view_indices(splits.source, splits.train, images)
         used = np.concatenate([trained, splits.validation, splits.test])
         # The same content may be there twice.

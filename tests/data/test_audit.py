@@ -31,7 +31,7 @@ def test_folder_becomes_a_source(tmp_path):
     assert "36 files found: 36 used, 0 skipped, 0 ignored." in said
     for number in (0, 17, 35):
         means = decode(source.read(number)).numpy().mean((0, 1))
-        assert np.abs(means - list(fakes.COLOURS.values())[source.labels[number]]).max() < 20
+        assert np.abs(means - list(fakes.COLORS.values())[source.labels[number]]).max() < 20
 
 
 def spoil(root):
@@ -135,7 +135,7 @@ def test_groups_of_a_table_are_on_one_side(tmp_path):
     root = write_rgb36(tmp_path / "data")
     rows = [
         f"{name}/{number:02d}.jpg,{name},patient{number // 3}"
-        for name in fakes.COLOURS
+        for name in fakes.COLORS
         for number in range(12)
     ]
     (root / "list.csv").write_text("\n".join(["image,label,group", *rows]))
@@ -152,7 +152,7 @@ def test_groups_of_a_table_are_on_one_side(tmp_path):
 
 def test_class_that_cannot_be_apart_is_refused(tmp_path):
     root = write_rgb36(tmp_path / "data", count=1)
-    for name in fakes.COLOURS:
+    for name in fakes.COLORS:
         for copy in range(3):
             Image.open(root / name / "00.jpg").save(root / name / f"{copy}.png")
     config = config_of(tmp_path)

@@ -11,7 +11,7 @@ from kerastl.data.augment import build_augmenter
 from kerastl.data.pipeline import (
     evaluation_dataset,
     training_dataset,
-    view_digests,
+    view_hashes,
     view_indices,
     views_dataset,
 )
@@ -19,7 +19,7 @@ from kerastl.settings import ImageSettings
 from kerastl.settings.images import AUGMENTATIONS
 
 IMAGE = np.random.default_rng(0).uniform(0, 255, (24, 24, 3)).astype(np.float32)
-SOURCE = fakes.colour_source(per_class=4, noise=80.0)
+SOURCE = fakes.color_source(per_class=4, noise=80.0)
 
 
 @functools.cache
@@ -90,14 +90,14 @@ def test_strength_scales_the_change():
 
 
 def test_color_changes_are_as_far_up_as_down():
-    # Grey in the middle of the range shows brightness, and a colour shows saturation.
+    # Grey in the middle of the range shows brightness, and a color shows saturation.
     grey = np.full((8, 8, 3), 127.0, np.float32)
     means = [changed("color:0.3", digest=digest, image=grey).mean() for digest in range(60)]
     assert min(means) < 110
     assert max(means) > 144
     assert abs(np.mean(means) - 127) < 15
-    colour = np.broadcast_to(np.float32([160, 120, 100]), (8, 8, 3))
-    spans = [np.ptp(changed("color:0.3", digest=digest, image=colour)) for digest in range(60)]
+    color = np.broadcast_to(np.float32([160, 120, 100]), (8, 8, 3))
+    spans = [np.ptp(changed("color:0.3", digest=digest, image=color)) for digest in range(60)]
     assert 20 < min(spans) < 55
     assert max(spans) > 65
 
@@ -220,18 +220,18 @@ def test_without_views_nothing_of_the_training_images_repeats():
 
 
 def test_hashes_of_views_depend_on_what_makes_them():
-    plain = view_digests(SOURCE, make_images())
-    np.testing.assert_array_equal(plain, SOURCE.digests)
-    views = view_digests(SOURCE, make_images(augment="flip", augment_views=2))
+    plain = view_hashes(SOURCE, make_images())
+    np.testing.assert_array_equal(plain, SOURCE.hashes)
+    views = view_hashes(SOURCE, make_images(augment="flip", augment_views=2))
     assert views.shape == (36, 16)
     np.testing.assert_array_equal(views[:12], plain)
     assert len(np.unique(views, axis=0)) == 36
     # More views keep the earlier ones; another seed or change makes others.
-    more = view_digests(SOURCE, make_images(augment="flip", augment_views=3))
+    more = view_hashes(SOURCE, make_images(augment="flip", augment_views=3))
     np.testing.assert_array_equal(more[:36], views)
     for other in ({"seed": 1}, {"augment": "color"}, {"augment": "flip,color"}):
         values = {"augment": "flip", "augment_views": 2} | other
-        others = view_digests(SOURCE, make_images(**values))[12:]
+        others = view_hashes(SOURCE, make_images(**values))[12:]
         assert not set(map(bytes, others)) & set(map(bytes, views))
 
 

@@ -3,15 +3,15 @@ import os
 import numpy as np
 import pytest
 
-from kerastl.data.content import digest_all, read_file
+from kerastl.data.content import hash_all, read_file
 
 
 def test_content_decides_the_digest():
-    digests = digest_all([b"one", b"two", b"one", b""])
-    assert digests.shape == (4, 16)
-    assert digests.dtype == np.uint8
-    assert len({digest.tobytes() for digest in digests}) == 3
-    assert np.array_equal(digests[0], digests[2])
+    hashes = hash_all([b"one", b"two", b"one", b""])
+    assert hashes.shape == (4, 16)
+    assert hashes.dtype == np.uint8
+    assert len({digest.tobytes() for digest in hashes}) == 3
+    assert np.array_equal(hashes[0], hashes[2])
 
 
 def test_pipe_is_not_waited_for(tmp_path):

@@ -72,9 +72,9 @@ def one_shape(seed):
     picture = Image.new("RGB", (96, 96), "white")
     left, top = rng.integers(5, 50, 2).tolist()
     box = (left, top, left + 40, top + 40)
-    colour = tuple(rng.integers(0, 200, 3).tolist())
+    color = tuple(rng.integers(0, 200, 3).tolist())
     draw = ImageDraw.Draw(picture)
-    (draw.ellipse if seed % 2 else draw.rectangle)(box, fill=colour)
+    (draw.ellipse if seed % 2 else draw.rectangle)(box, fill=color)
     return picture
 
 

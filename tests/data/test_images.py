@@ -12,7 +12,7 @@ from picture_files import animation, every_kind, file_bytes, noise, solid
 
 WHITE = (255, 255, 255)
 RULES = ("crop", "pad", "stretch")
-COLOUR = (200, 30, 60)
+COLOR = (200, 30, 60)
 
 
 def cut_out():
@@ -39,10 +39,10 @@ def test_lossless_files_are_read_by_content(form, options):
 
 
 @pytest.mark.parametrize(("form", "options"), [("JPEG", {"quality": 95}), ("WEBP", {})])
-def test_lossy_files_keep_their_colour(form, options):
+def test_lossy_files_keep_their_color(form, options):
     pixels = as_uint8(file_bytes(solid(), form, **options))
     assert pixels.shape == (12, 16, 3)
-    assert np.abs(pixels.mean((0, 1)) - COLOUR).max() < 3
+    assert np.abs(pixels.mean((0, 1)) - COLOR).max() < 3
 
 
 def test_gif_is_read():
@@ -69,12 +69,12 @@ def test_grey_with_alpha_shows_white_through():
     assert grey[0].tolist() == [[100] * 3, [255] * 3, [224] * 3, [127] * 3]
 
 
-def test_palette_gives_its_colours():
+def test_palette_gives_its_colors():
     image = Image.new("P", (3, 1))
-    image.putpalette([0, 0, 0, *COLOUR, 7, 8, 9])
+    image.putpalette([0, 0, 0, *COLOR, 7, 8, 9])
     image.putdata([1, 2, 0])
-    assert as_uint8(file_bytes(image, "PNG"))[0].tolist() == [[*COLOUR], [7, 8, 9], [0, 0, 0]]
-    # Here the second colour is transparent.
+    assert as_uint8(file_bytes(image, "PNG"))[0].tolist() == [[*COLOR], [7, 8, 9], [0, 0, 0]]
+    # Here the second color is transparent.
     seen = as_uint8(file_bytes(image, "PNG", transparency=1))[0]
     assert seen.tolist() == [[*WHITE], [7, 8, 9], [0, 0, 0]]
 
@@ -102,13 +102,13 @@ def test_16_bits_are_scaled_to_8():
     deep = np.array([[0, 257 * 10, 65535, 257 * 128]], np.uint16)
     grey = as_uint8(file_bytes(Image.fromarray(deep), "PNG"))
     assert grey[0].tolist() == [[0] * 3, [10] * 3, [255] * 3, [128] * 3]
-    colour = np.array([[[257 * 7, 65535, 0]]], np.uint16)
-    assert as_uint8(tf.io.encode_png(colour).numpy())[0, 0].tolist() == [7, 255, 0]
+    color = np.array([[[257 * 7, 65535, 0]]], np.uint16)
+    assert as_uint8(tf.io.encode_png(color).numpy())[0, 0].tolist() == [7, 255, 0]
 
 
-def test_cmyk_jpeg_keeps_its_colour():
+def test_cmyk_jpeg_keeps_its_color():
     pixels = as_uint8(file_bytes(solid(mode="CMYK"), "JPEG", quality=95))
-    assert np.abs(pixels.mean((0, 1)) - COLOUR).max() < 3
+    assert np.abs(pixels.mean((0, 1)) - COLOR).max() < 3
 
 
 def test_gif_gives_its_first_frame():
@@ -161,7 +161,7 @@ def grid(height, width):
         ((9, 4), slice(2, 6), slice(0, 4)),
     ],
 )
-def test_crop_keeps_the_largest_centred_square(shape, rows, columns):
+def test_crop_keeps_the_largest_centered_square(shape, rows, columns):
     cropped = resize(grid(*shape), image_size=4, rule="crop").numpy()
     assert np.array_equal(cropped, grid(*shape)[rows, columns])
 
@@ -300,7 +300,7 @@ def test_webp_with_a_jpegs_marker_in_its_exif_is_turned_too():
 
 
 @pytest.mark.parametrize("mode", ["P", "L", "RGB"])
-def test_bmp_gives_the_colours_of_its_palette(mode):
+def test_bmp_gives_the_colors_of_its_palette(mode):
     picture = Image.fromarray(noise(20, 30)).quantize(40).convert("RGB")
     picture = picture.quantize(64) if mode == "P" else picture.convert(mode)
     content = tf.constant(file_bytes(picture, "BMP"))
@@ -315,7 +315,7 @@ def test_bmp_of_few_bits_is_named():
 
 
 @pytest.mark.parametrize(("mode", "hidden"), [("L", 7), ("RGB", (7, 8, 9))])
-def test_single_transparent_colour_of_a_png_shows_white(mode, hidden):
+def test_single_transparent_color_of_a_png_shows_white(mode, hidden):
     picture = Image.new(mode, (6, 4), hidden)
     picture.paste(200 if mode == "L" else (200, 30, 60), (0, 0, 3, 4))
     content = file_bytes(picture, "PNG", transparency=hidden)
@@ -324,7 +324,7 @@ def test_single_transparent_colour_of_a_png_shows_white(mode, hidden):
     assert (pixels[:, :3] == (200 if mode == "L" else (200, 30, 60))).all()
 
 
-def test_exif_behind_a_colour_profile_is_found():
+def test_exif_behind_a_color_profile_is_found():
     content = with_exif(6)
     profile = b"".join(
         b"\xff\xe2" + (60_002).to_bytes(2, "big") + b"ICC_PROFILE\0" + bytes(59_988)
@@ -520,7 +520,7 @@ def test_image_of_too_many_pixels_is_refused():
 
 
 def test_jpeg_is_decoded_as_small_as_it_may_be():
-    content = file_bytes(Image.new("RGB", (1000, 800), COLOUR), "JPEG", quality=95)
+    content = file_bytes(Image.new("RGB", (1000, 800), COLOR), "JPEG", quality=95)
     assert decode(content).shape == (800, 1000, 3)
     for smallest, height in ((801, 800), (400, 400), (201, 400), (200, 200), (10, 100)):
         assert decode(content, smallest_side=smallest).shape[0] == height
@@ -540,9 +540,9 @@ def test_smaller_decoding_changes_little():
 @pytest.mark.thorough
 def test_scan_beyond_what_decodes_whole_is_still_used():
     Image.MAX_IMAGE_PIXELS = None
-    content = file_bytes(Image.new("RGB", (16_000, 16_000), COLOUR), "JPEG")
+    content = file_bytes(Image.new("RGB", (16_000, 16_000), COLOR), "JPEG")
     image = decode_and_resize(content, image_size=32, rule="crop")
-    assert np.abs(image - np.float32(COLOUR)).max() < 3
+    assert np.abs(image - np.float32(COLOR)).max() < 3
 
 
 @pytest.mark.parametrize(

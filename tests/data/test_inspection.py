@@ -20,7 +20,7 @@ def test_second_audit_inspects_only_what_has_changed(tmp_path):
     assert "35 known from before." in printed
     assert len(second) == 37
     changed = first.examples.index("blue/00.jpg")
-    assert first.digests[changed].tolist() != second.digests[changed].tolist()
+    assert first.hashes[changed].tolist() != second.hashes[changed].tolist()
     _, printed = open_folder(config_of(tmp_path, cache_dir=""))
     assert "Audit: 37 images inspected" in printed
 
@@ -45,7 +45,7 @@ def test_content_that_changed_behind_its_time_is_seen(tmp_path):
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     second, _ = open_folder(config_of(tmp_path))
     changed = first.examples.index("red/00.bmp")
-    assert first.digests[changed].tobytes() != second.digests[changed].tobytes()
+    assert first.hashes[changed].tobytes() != second.hashes[changed].tobytes()
 
 
 def test_file_half_written_while_it_is_looked_at_is_not_remembered_so(tmp_path, monkeypatch):

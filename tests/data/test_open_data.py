@@ -20,9 +20,9 @@ def test_config_says_which_source_is_read():
 
 
 def test_built_in_data_sets_can_be_extended(use_source):
-    source = use_source(fakes.colour_source(per_class=4))
+    source = use_source(fakes.color_source(per_class=4))
     opened = open_source(Config(run_dir="x", dataset="digits"), Progress())
-    assert opened.name == source.name == "colours"
+    assert opened.name == source.name == "colors"
 
 
 def described(splits, **changes):
@@ -32,10 +32,10 @@ def described(splits, **changes):
 
 
 def test_description_counts_each_class_in_each_split():
-    source = fakes.colour_source(per_class=20)
+    source = fakes.color_source(per_class=20)
     data = make_data(examples_per_class=10)
     assert described(make_splits(source, data), image_size=16) == [
-        "colours: 3 classes, 60 images: train 30, validation 6, test 6, unused 18.",
+        "colors: 3 classes, 60 images: train 30, validation 6, test 6, unused 18.",
         "  blue: train 10, validation 2, test 2, unused 6",
         "  green: train 10, validation 2, test 2, unused 6",
         "  red: train 10, validation 2, test 2, unused 6",
@@ -44,21 +44,21 @@ def test_description_counts_each_class_in_each_split():
 
 def test_description_says_how_far_images_are_enlarged():
     # The shorter side counts: 16 of 24 x 16.
-    lines = described(make_splits(fakes.colour_source(), make_data()), image_size=224)
+    lines = described(make_splits(fakes.color_source(), make_data()), image_size=224)
     assert lines[-1] == "Images of 16 px are enlarged 14 times to 224 px."
 
 
 def test_description_of_many_classes_is_cut():
-    colours = {f"colour {index:03d}": (index, 0, 0) for index in range(103)}
-    source = fakes.colour_source(per_class=3, colours=colours)
+    colors = {f"color {index:03d}": (index, 0, 0) for index in range(103)}
+    source = fakes.color_source(per_class=3, colors=colors)
     lines = described(make_splits(source, make_data()), image_size=8)
-    assert lines[100] == "  colour 099: train 1, validation 1, test 1"
+    assert lines[100] == "  color 099: train 1, validation 1, test 1"
     assert lines[101:] == ["  and 3 more classes"]
 
 
 def test_description_leaves_empty_splits_out():
-    source = fakes.colour_source()
+    source = fakes.color_source()
     none = np.array([], np.int64)
     everything = np.arange(60)
     splits = Splits(source, everything[:40], everything[40:], test=none, unused=none)
-    assert described(splits)[0] == "colours: 3 classes, 60 images: train 40, validation 20."
+    assert described(splits)[0] == "colors: 3 classes, 60 images: train 40, validation 20."

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 import fakes
-from kerastl.data.content import digest_all
+from kerastl.data.content import hash_all
 from kerastl.data.images import decode_and_resize
 from kerastl.data.pipeline import count_steps, evaluation_dataset, training_dataset
 from kerastl.data.source import Source
@@ -21,7 +21,7 @@ def numbered_source(count=100, classes=4):
         class_names=tuple("abcdefgh"[:classes]),
         examples=[f"numbers[{index}]" for index in range(count)],
         labels=np.arange(count, dtype=np.int64) % classes,
-        digests=digest_all(files),
+        hashes=hash_all(files),
         given_splits=np.full(count, "train"),
         load=files.__getitem__,
     )
@@ -169,7 +169,7 @@ def test_evaluation_does_not_follow_the_seed():
 
 @pytest.mark.parametrize("rule", ["crop", "pad", "stretch"])
 def test_pixels_are_those_of_the_one_path(rule):
-    source = fakes.colour_source(per_class=2)
+    source = fakes.color_source(per_class=2)
     images = make_images(image_size=10, resize=rule)
     indices = np.array([5, 0, 3, 2, 1])
     for dataset in (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fakes
-from kerastl.data.content import digest_all
+from kerastl.data.content import hash_all
 from kerastl.data.images import decode
 from kerastl.data.source import Source
 from kerastl.errors import UsageError
@@ -16,7 +16,7 @@ def source(labels, class_names):
         class_names=class_names,
         examples=[str(index) for index in range(len(labels))],
         labels=np.array(labels, np.int64),
-        digests=digest_all(bytes([index]) for index in range(len(labels))),
+        hashes=hash_all(bytes([index]) for index in range(len(labels))),
         given_splits=np.full(len(labels), "train"),
         load=lambda index: bytes([index]),
     )
@@ -60,7 +60,7 @@ def test_right_labels_are_taken():
     "change",
     [
         {"labels": np.array([0, 0, 1, 1])},
-        {"digests": digest_all([b"0", b"1", b"2", b"x"])},
+        {"hashes": hash_all([b"0", b"1", b"2", b"x"])},
         {"given_splits": np.array(["train", "train", "train", "test"])},
         {"class_names": ("a", "c")},
     ],
@@ -120,5 +120,5 @@ def test_what_makes_no_source_is_one_line(images, labels, options, message):
 
 
 def test_fakes_are_sources_too():
-    colours = fakes.colour_source(per_class=2)
-    assert decode(colours.read(5)).shape == (16, 24, 3)
+    colors = fakes.color_source(per_class=2)
+    assert decode(colors.read(5)).shape == (16, 24, 3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerastl.config import Config
-from kerastl.data.content import digest_all
+from kerastl.data.content import hash_all
 from kerastl.data.source import Source
 from kerastl.data.splits import count_per_class, make_splits, read_earlier, spread
 from kerastl.errors import UsageError
@@ -20,7 +20,7 @@ def make_source(labels, *, given=None, contents=None):
         class_names=tuple("abcdefgh"[: labels.max() + 1]),
         examples=contents,
         labels=labels,
-        digests=digest_all(content.encode() for content in contents),
+        hashes=hash_all(content.encode() for content in contents),
         given_splits=np.full(len(labels), "train") if given is None else np.array(given),
         load=lambda index: contents[index].encode(),
     )

@@ -15,7 +15,7 @@ from PIL import Image
 import fakes
 import kerastl
 from kerastl.config import Config
-from kerastl.data.content import digest_all
+from kerastl.data.content import hash_all
 from kerastl.data.images import decode
 from kerastl.data.opening import open_source
 from kerastl.data.reading import read_in_graph
@@ -162,7 +162,7 @@ def test_bytes_are_read_by_index_in_any_order(tmp_path):
     expected = contents()
     for index in [11, 0, 5, 4, 8, 9, 5]:
         assert source.read(index) == expected[index]
-    assert np.array_equal(source.digests, digest_all(expected))
+    assert np.array_equal(source.hashes, hash_all(expected))
 
 
 def test_bytes_are_read_in_parallel_in_a_pipeline(tmp_path):
@@ -364,7 +364,7 @@ def test_wrong_form_of_a_name_is_one_line(tmp_path, no_network, quick, name, rea
     ("name", "advice"),
     [("cifar_10", "Did you mean 'tfds:cifar10'? "), ("zzzzzz", "")],
 )
-def test_misspelt_name_gives_one_suggestion(tmp_path, no_network, quick, name, advice):
+def test_misspelled_name_gives_one_suggestion(tmp_path, no_network, quick, name, advice):
     assert refusal(tmp_path, name) == (
         f"dataset='tfds:{name}': is not a data set of TFDS. {advice}"
         "All are listed at https://www.tensorflow.org/datasets/catalog/overview."

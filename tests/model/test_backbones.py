@@ -115,7 +115,7 @@ def test_constant_image_reaches_the_network_as_published(name, expected):
     np.testing.assert_allclose(scaled(BACKBONES[name], pixels)[0, 0, 0], expected, atol=1e-3)
 
 
-def test_misspelt_name_gets_the_near_one():
+def test_misspelled_name_gets_the_near_one():
     with pytest.raises(UsageError, match=r"backbone='Resnet5': .* Did you mean 'ResNet50'\?"):
         find_backbone("Resnet5", image_size=224)
 

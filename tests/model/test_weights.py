@@ -350,5 +350,5 @@ def test_values_that_are_not_finite_are_refused(trained, tiny_net, tmp_path):
     refused(tiny_net, tmp_path / "nan.weights.h5", "holds values that are not finite")
 
 
-def test_misspelt_imagenet_is_told_apart(tiny_net):
+def test_misspelled_imagenet_is_told_apart(tiny_net):
     refused(tiny_net, "Imagenet", r"is not a file\. Did you mean 'imagenet'\? Use imagenet, b")

@@ -24,7 +24,7 @@ from kerastl.training.evaluate import Evaluation
 @pytest.fixture
 def trained(tmp_path):
     """Exports a classifier with a head of random weights beside its own predictions."""
-    source = fakes.colour_source(per_class=8)
+    source = fakes.color_source(per_class=8)
     network = fakes.tiny_net(
         include_top=False, weights=None, input_shape=(16, 16, 3), name="backbone"
     )
@@ -107,8 +107,8 @@ def test_savedmodel_that_predicts_otherwise_is_caught(
     with pytest.raises(
         kerastl.KerastlError,
         match=r"^export_dir='.*': savedmodel does not predict what the trained model does, by up "
-        r"to \S+ in probability, where 0.0001 is allowed; most on colours\[\d+\] "
-        r"\((red|green|blue) \S+, not (red|green|blue) [0-9.]+\), colours.*\. No "
+        r"to \S+ in probability, where 0.0001 is allowed; most on colors\[\d+\] "
+        r"\((red|green|blue) \S+, not (red|green|blue) [0-9.]+\), colors.*\. No "
         r"export is left; leave out of ",
     ):
         trained()
@@ -174,7 +174,7 @@ def test_what_cannot_be_converted_is_one_line(trained, spoil, in_this_process):
 
 
 def test_ranges_of_eight_bits_come_from_training_images_of_all_classes(tmp_path, monkeypatch):
-    source = fakes.colour_source(per_class=8, noise=2.0)
+    source = fakes.color_source(per_class=8, noise=2.0)
     config = fakes.tiny_config(tmp_path)
     splits = make_splits(source, config)
     drawn = []
@@ -205,7 +205,7 @@ def export(trained, monkeypatch):
     return lambda: trained(format="keras").path
 
 
-def digests(folder):
+def hashes(folder):
     return {
         path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
@@ -215,12 +215,12 @@ def digests(folder):
 
 def test_versions_count_up_and_leave_the_earlier_alone(export):
     first = export()
-    before = digests(first)
+    before = hashes(first)
     second = export()
     assert (first.name, second.name) == ("1", "2")
     assert second.parent == first.parent
-    assert digests(first) == before
-    assert set(digests(second)) == set(before)
+    assert hashes(first) == before
+    assert set(hashes(second)) == set(before)
 
 
 def test_next_version_follows_the_highest_integer(export, tmp_path):

@@ -5,8 +5,8 @@ from kerastl.outputs.model_path import find_model, prepare_for
 from kerastl.progress import Progress
 
 
-def test_run_export_version_and_file_are_found(colour_run):
-    run_dir, version = colour_run.result.run_dir, colour_run.result.export_path
+def test_run_export_version_and_file_are_found(color_run):
+    run_dir, version = color_run.result.run_dir, color_run.result.export_path
     assert find_model(str(run_dir)) == run_dir / "model.keras"
     assert find_model(str(run_dir / "model.keras")) == run_dir / "model.keras"
     assert find_model(str(version.parent)) == version

@@ -5,37 +5,37 @@ import pytest
 
 import fakes
 import kerastl
-from kerastl.outputs.opening import open_artefact
+from kerastl.outputs.opening import open_artifact
 from picture_files import file_bytes, solid
 
 
 def refusal(path):
     with pytest.raises(kerastl.KerastlError) as caught:
-        open_artefact(str(path))
+        open_artifact(str(path))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 @pytest.mark.parametrize("of", ["run", "export"])
-def test_both_predict_alike_and_name_the_classes(colour_run, of):
-    place = colour_run.result.run_dir if of == "run" else colour_run.result.export_path
-    artefact = open_artefact(str(place))
-    assert artefact.class_names == tuple(fakes.COLOURS)
-    files = [file_bytes(solid(colour), "PNG") for colour in fakes.COLOURS.values()]
-    probabilities, bad = artefact.predict([files[0], b"text", *files[1:], files[0][:60]])
+def test_both_predict_alike_and_name_the_classes(color_run, of):
+    place = color_run.result.run_dir if of == "run" else color_run.result.export_path
+    artifact = open_artifact(str(place))
+    assert artifact.class_names == tuple(fakes.COLORS)
+    files = [file_bytes(solid(color), "PNG") for color in fakes.COLORS.values()]
+    probabilities, bad = artifact.predict([files[0], b"text", *files[1:], files[0][:60]])
     assert bad == {1: "is not an image", 4: "is a damaged or truncated PNG"}
     assert np.isnan(probabilities[[1, 4]]).all()
     assert probabilities[[0, 2, 3]].argmax(1).tolist() == [0, 1, 2]
     np.testing.assert_allclose(probabilities[[0, 2, 3]].sum(1), 1, atol=1e-6)
-    assert artefact.predict([b"", b"x"])[1] == {0: "is not an image", 1: "is not an image"}
-    assert artefact.predict([])[0].shape == (0, 3)
+    assert artifact.predict([b"", b"x"])[1] == {0: "is not an image", 1: "is not an image"}
+    assert artifact.predict([])[0].shape == (0, 3)
 
 
-def test_damaged_empty_and_missing_files_are_reported_differently(colour_run, tmp_path):
+def test_damaged_empty_and_missing_files_are_reported_differently(color_run, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     for name in ("model.keras", "model_card.json"):
-        shutil.copy(colour_run.result.run_dir / name, run)
+        shutil.copy(color_run.result.run_dir / name, run)
     model = run / "model.keras"
     content = model.read_bytes()
     model.write_bytes(content[: len(content) // 2])
@@ -48,7 +48,7 @@ def test_damaged_empty_and_missing_files_are_reported_differently(colour_run, tm
     model.write_bytes(content)
     model.chmod(0o444)
     run.chmod(0o555)
-    assert open_artefact(str(model)).class_names == tuple(fakes.COLOURS)
+    assert open_artifact(str(model)).class_names == tuple(fakes.COLORS)
     run.chmod(0o755)
     (run / "model_card.json").unlink()
     assert "has no model_card.json beside it, which names its classes." in refusal(model)
@@ -57,16 +57,16 @@ def test_damaged_empty_and_missing_files_are_reported_differently(colour_run, tm
 
 
 @pytest.mark.parametrize("ending", [".tflite", ".onnx"])
-def test_damaged_file_of_another_runtime_is_one_line(colour_run, tmp_path, ending):
+def test_damaged_file_of_another_runtime_is_one_line(color_run, tmp_path, ending):
     pytest.importorskip("ai_edge_litert" if ending == ".tflite" else "onnxruntime")
-    shutil.copy(colour_run.result.run_dir / "model_card.json", tmp_path)
+    shutil.copy(color_run.result.run_dir / "model_card.json", tmp_path)
     (tmp_path / f"model{ending}").write_bytes(b"TFL3 and no more")
     assert "is damaged or not a model (" in refusal(tmp_path / f"model{ending}")
 
 
-def test_savedmodel_that_is_cut_off_is_one_line(colour_run, tmp_path):
+def test_savedmodel_that_is_cut_off_is_one_line(color_run, tmp_path):
     version = tmp_path / "1"
-    shutil.copytree(colour_run.result.export_path, version)
+    shutil.copytree(color_run.result.export_path, version)
     graph = version / "saved_model.pb"
     graph.write_bytes(graph.read_bytes()[:100])
     assert "is damaged or not a model (" in refusal(version)

@@ -29,10 +29,10 @@ def rows_of(run, name):
         return list(csv.DictReader(file))
 
 
-def test_predictions_agree_with_metrics(colour_run):
-    rows = rows_of(colour_run, "predictions.csv")
-    test = colour_run.result.metrics["test"]
-    names = list(colour_run.source.class_names)
+def test_predictions_agree_with_metrics(color_run):
+    rows = rows_of(color_run, "predictions.csv")
+    test = color_run.result.metrics["test"]
+    names = list(color_run.source.class_names)
     assert len(rows) == test["num_images"] == 12
     correct = sum(row["class_name"] == row["predicted"] for row in rows)
     assert correct / len(rows) == test["accuracy"]
@@ -46,7 +46,7 @@ def test_predictions_agree_with_metrics(colour_run):
 
 
 def test_predictions_keep_every_digit_and_every_error(tmp_path):
-    source = fakes.colour_source(per_class=4)
+    source = fakes.color_source(per_class=4)
     splits = make_splits(source, fakes.tiny_config(tmp_path))
     labels = source.labels[splits.test]
     probabilities = np.random.default_rng(0).dirichlet([1, 1, 1], len(labels)).astype(np.float32)
@@ -64,7 +64,7 @@ def test_predictions_keep_every_digit_and_every_error(tmp_path):
 
 
 def test_splits_and_predictions_are_read_back_as_they_were_written(tmp_path):
-    source = fakes.colour_source(per_class=8)
+    source = fakes.color_source(per_class=8)
     # By their position: one name may stand for several images.
     source = dataclasses.replace(source, examples=["same.png"] * 24)
     splits = make_splits(source, fakes.tiny_config(tmp_path, examples_per_class=3))
@@ -83,12 +83,12 @@ def test_splits_and_predictions_are_read_back_as_they_were_written(tmp_path):
 
 
 def test_files_of_other_images_are_not_read_back(tmp_path):
-    source, other = fakes.colour_source(per_class=8), fakes.colour_source(per_class=9)
+    source, other = fakes.color_source(per_class=8), fakes.color_source(per_class=9)
     config = fakes.tiny_config(tmp_path)
     splits = make_splits(source, config)
     record = RunDirectory(tmp_path)
     record.write_splits(splits)
-    with pytest.raises(ValueError, match="does not list the images of colours"):
+    with pytest.raises(ValueError, match="does not list the images of colors"):
         record.read_splits(other)
     labels = source.labels[splits.test]
     record.write_predictions(splits, fakes.answers(labels, num_classes=3))
@@ -96,8 +96,8 @@ def test_files_of_other_images_are_not_read_back(tmp_path):
         record.read_predictions(make_splits(other, config))
 
 
-def test_history_has_a_row_an_epoch(colour_run):
-    rows = rows_of(colour_run, "history.csv")
+def test_history_has_a_row_an_epoch(color_run):
+    rows = rows_of(color_run, "history.csv")
     assert list(rows[0]) == [
         "phase",
         "epoch",
@@ -117,21 +117,21 @@ def test_history_has_a_row_an_epoch(colour_run):
     assert all(float(row["seconds"]) > 0 for row in rows)
 
 
-def test_best_epoch_is_the_best_of_history(colour_run):
-    rows = rows_of(colour_run, "history.csv")
+def test_best_epoch_is_the_best_of_history(color_run):
+    rows = rows_of(color_run, "history.csv")
     best = max(rows, key=lambda row: (float(row["val_accuracy"]), -float(row["val_loss"])))
-    assert colour_run.result.metrics["best"] == {
+    assert color_run.result.metrics["best"] == {
         "phase": best["phase"],
         "epoch": int(best["epoch"]),
     }
-    validation = colour_run.result.metrics["validation"]
+    validation = color_run.result.metrics["validation"]
     assert validation["accuracy"] == float(best["val_accuracy"])
     np.testing.assert_allclose(validation["loss"], float(best["val_loss"]), rtol=1e-5)
 
 
-def test_tensorboard_has_the_curves(colour_run):
-    rows = rows_of(colour_run, "history.csv")
-    (path,) = (colour_run.result.run_dir / "tensorboard").iterdir()
+def test_tensorboard_has_the_curves(color_run):
+    rows = rows_of(color_run, "history.csv")
+    (path,) = (color_run.result.run_dir / "tensorboard").iterdir()
     curves = collections.defaultdict(dict)
     for record in tf.data.TFRecordDataset(str(path)):
         event = event_pb2.Event.FromString(record.numpy())
@@ -144,23 +144,23 @@ def test_tensorboard_has_the_curves(colour_run):
         np.testing.assert_allclose(list(curve.values()), expected, rtol=1e-6)
 
 
-def test_splits_list_every_image_once(colour_run):
-    rows = rows_of(colour_run, "splits.csv")
-    source = colour_run.source
+def test_splits_list_every_image_once(color_run):
+    rows = rows_of(color_run, "splits.csv")
+    source = color_run.source
     assert [row["example"] for row in rows] == list(source.examples)
     assert [row["class_name"] for row in rows] == [source.class_names[n] for n in source.labels]
     counts = collections.Counter((row["class_name"], row["split"]) for row in rows)
     assert counts == {
         (name, split): count
-        for name in fakes.COLOURS
+        for name in fakes.COLORS
         for split, count in (("train", 14), ("validation", 2), ("test", 4))
     }
     tested = {row["example"] for row in rows if row["split"] == "test"}
-    assert {row["example"] for row in rows_of(colour_run, "predictions.csv")} == tested
+    assert {row["example"] for row in rows_of(color_run, "predictions.csv")} == tested
 
 
 def test_images_left_out_are_listed_as_unused(tmp_path):
-    source = fakes.colour_source(per_class=10)
+    source = fakes.color_source(per_class=10)
     RunDirectory(tmp_path).write_splits(
         make_splits(source, fakes.tiny_config(tmp_path, examples_per_class=3))
     )
@@ -168,15 +168,15 @@ def test_images_left_out_are_listed_as_unused(tmp_path):
     assert collections.Counter(splits[1:]) == {"train": 9, "validation": 3, "test": 6, "unused": 12}
 
 
-def test_receipt_says_what_the_results_came_from(colour_run):
-    receipt = json.loads((colour_run.result.run_dir / "receipt.json").read_text())
+def test_receipt_says_what_the_results_came_from(color_run):
+    receipt = json.loads((color_run.result.run_dir / "receipt.json").read_text())
     assert receipt["versions"]["kerastl"] == kerastl.__version__
     assert receipt["versions"]["python"] == platform.python_version()
     for name in ("tensorflow", "keras", "numpy", "scikit-learn"):
         assert receipt["versions"][name] == importlib.metadata.version(name)
-    assert receipt["seed"] == colour_run.config.seed
-    assert receipt["data"] == {"name": "colours", "fingerprint": colour_run.source.fingerprint()}
-    assert receipt["weights"]["name"] == colour_run.config.weights
+    assert receipt["seed"] == color_run.config.seed
+    assert receipt["data"] == {"name": "colors", "fingerprint": color_run.source.fingerprint()}
+    assert receipt["weights"]["name"] == color_run.config.weights
     assert len(receipt["weights"]["fingerprint"]) == 64
     assert receipt["device"]
     assert all(receipt["device"])
@@ -185,13 +185,13 @@ def test_receipt_says_what_the_results_came_from(colour_run):
 
 
 @pytest.mark.thorough
-def test_receipt_knows_other_data_and_weights(colour_run, tmp_path):
-    source = fakes.colour_source(seed=1)
+def test_receipt_knows_other_data_and_weights(color_run, tmp_path):
+    source = fakes.color_source(seed=1)
     config = fakes.tiny_config(tmp_path, head_epochs=1)
     fakes.write_tiny_weights(config.weights, seed=1)
     other = fakes.finish_run(config, source)
     ours, theirs = (
-        json.loads((run.result.run_dir / "receipt.json").read_text()) for run in (colour_run, other)
+        json.loads((run.result.run_dir / "receipt.json").read_text()) for run in (color_run, other)
     )
     for part in ("data", "weights"):
         assert ours[part]["fingerprint"] != theirs[part]["fingerprint"]
@@ -200,7 +200,7 @@ def test_receipt_knows_other_data_and_weights(colour_run, tmp_path):
 @pytest.mark.thorough
 def test_awkward_class_names_survive(tmp_path):
     config = fakes.tiny_config(tmp_path, head_epochs=1)
-    run = fakes.finish_run(config, fakes.colour_source(colours=AWKWARD_NAMES, per_class=10))
+    run = fakes.finish_run(config, fakes.color_source(colors=AWKWARD_NAMES, per_class=10))
     names = list(AWKWARD_NAMES)
     rows = rows_of(run, "predictions.csv")
     assert list(rows[0])[3:] == names
@@ -223,7 +223,7 @@ assert not [name for name in sys.modules if name.startswith("kerastl")]
 
 
 @pytest.mark.thorough
-def test_model_file_loads_with_keras_alone(colour_run, tmp_path):
+def test_model_file_loads_with_keras_alone(color_run, tmp_path):
     # This scaling also turns the channels round, which must not need a layer of our own.
     network = fakes.tiny_net(
         include_top=False, weights=None, input_shape=(16, 16, 3), name="backbone"
@@ -235,12 +235,10 @@ def test_model_file_loads_with_keras_alone(colour_run, tmp_path):
     images = np.random.default_rng(1).integers(0, 256, (5, 16, 16, 3)).astype(np.uint8)
     np.save(tmp_path / "images.npy", images)
     files = {
-        tmp_path / "colours.keras": colour_run.result.model,
+        tmp_path / "colors.keras": color_run.result.model,
         tmp_path / "model.keras": caffe,
     }
-    (tmp_path / "colours.keras").write_bytes(
-        (colour_run.result.run_dir / "model.keras").read_bytes()
-    )
+    (tmp_path / "colors.keras").write_bytes((color_run.result.run_dir / "model.keras").read_bytes())
     subprocess.run(
         [sys.executable, "-c", LOAD_WITH_KERAS_ALONE, *map(str, files)], cwd=tmp_path, check=True
     )
@@ -250,15 +248,15 @@ def test_model_file_loads_with_keras_alone(colour_run, tmp_path):
         np.testing.assert_allclose(np.load(f"{path}.npy"), ours, atol=1e-6)
 
 
-def test_checkpoint_is_the_model(colour_run):
-    loaded = keras.saving.load_model(colour_run.result.run_dir / "checkpoints" / "best.keras")
-    for ours, theirs in zip(loaded.weights, colour_run.result.model.weights, strict=True):
+def test_checkpoint_is_the_model(color_run):
+    loaded = keras.saving.load_model(color_run.result.run_dir / "checkpoints" / "best.keras")
+    for ours, theirs in zip(loaded.weights, color_run.result.model.weights, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
 
 
 def test_flags_file_has_every_field_but_overwrite(tmp_path):
     config = fakes.tiny_config(tmp_path, overwrite=True, head_learning_rate=1 / 3)
-    splits = make_splits(fakes.colour_source(per_class=4), config)
+    splits = make_splits(fakes.color_source(per_class=4), config)
     RunDirectory(tmp_path).begin(config, splits, weights_fingerprint="", started=0.0)
     lines = (tmp_path / "flags.txt").read_text(encoding="utf-8").splitlines()
     names = {field.name for field in dataclasses.fields(config)} - {"overwrite"}

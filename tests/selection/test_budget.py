@@ -12,7 +12,7 @@ from kerastl.selection.budget import Cost, allocate, describe_allocation, estima
 
 @pytest.fixture
 def splits():
-    source = fakes.colour_source(per_class=200)
+    source = fakes.color_source(per_class=200)
     places = np.arange(len(source))
     return Splits(source, places[:300], places[300:400], places[400:500], places[500:])
 
@@ -39,8 +39,8 @@ def test_building_is_reported_and_more_classes_take_longer(tiny_net, tmp_path):
     config = fakes.tiny_config(tmp_path)
     costs = []
     for count in (2, 3):
-        colours = dict(list(fakes.COLOURS.items())[:count])
-        source = fakes.colour_source(per_class=4, colours=colours)
+        colors = dict(list(fakes.COLORS.items())[:count])
+        source = fakes.color_source(per_class=4, colors=colors)
         places = np.arange(len(source))
         splits = Splits(source, places[:6], places[6:7], places[7:], places[:0])
         printed = io.StringIO()

@@ -13,7 +13,7 @@ NAMES = ("apple", "plum", "pear")
 
 def splits_of(labels):
     """All images in training; what they show plays no part here."""
-    source = fakes.colour_source(per_class=1)
+    source = fakes.color_source(per_class=1)
     count = len(labels)
     source = dataclasses.replace(
         source,
@@ -21,7 +21,7 @@ def splits_of(labels):
         labels=labels,
         examples=[str(number) for number in range(count)],
         given_splits=np.full(count, "train"),
-        digests=np.arange(count * 16, dtype=np.uint8).reshape(count, 16),
+        hashes=np.arange(count * 16, dtype=np.uint8).reshape(count, 16),
         groups=np.arange(count),
     )
     none = np.zeros(0, np.int64)

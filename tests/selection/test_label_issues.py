@@ -33,14 +33,14 @@ def test_lines_count_issues_and_images_that_cannot_be_checked():
 
 @pytest.mark.thorough
 def test_run_lists_images_with_a_wrong_label(tmp_path):
-    source = fakes.colour_source(per_class=40, noise=60.0)
+    source = fakes.color_source(per_class=40, noise=60.0)
     wrong = [3, 45, 101]
     source.labels[wrong] = (source.labels[wrong] + 1) % 3
     run = fakes.finish_run(fakes.tiny_config(tmp_path, label_issues=True, head_epochs=2), source)
     with open(run.result.run_dir / "label_issues.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     splits = {row["example"]: row["split"] for row in rows_of(run, "splits.csv")}
-    trained = {f"colours[{index}]" for index in wrong if splits[f"colours[{index}]"] == "train"}
+    trained = {f"colors[{index}]" for index in wrong if splits[f"colors[{index}]"] == "train"}
     assert trained
     assert {row["example"] for row in rows[: len(trained)]} == trained
     assert all(float(row["probability"]) < float(row["its_probability"]) for row in rows)

@@ -25,7 +25,7 @@ def test_probabilities_sum_to_one_and_know_most_classes():
 
 
 def test_no_image_judges_itself_or_its_copy():
-    # Noise says nothing of the labels, unless a copy is among what the probe has learnt.
+    # Noise says nothing of the labels, unless a copy is among what the probe has learned.
     rng = np.random.default_rng(0)
     features = np.repeat(rng.normal(size=(100, 60)), 2, axis=0).astype(np.float32)
     labels = np.repeat(rng.integers(0, 2, 100), 2)

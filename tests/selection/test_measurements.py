@@ -28,7 +28,7 @@ def network(config):
 
 @pytest.fixture
 def splits():
-    source = fakes.colour_source(per_class=4)
+    source = fakes.color_source(per_class=4)
     places = np.arange(len(source))
     return Splits(source, places[:6], places[6:9], places[9:], places[:0])
 

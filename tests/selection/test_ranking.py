@@ -26,7 +26,7 @@ def test_ranking_of_images_from_python_is_a_value(config, tmp_path):
     ranking = rank(
         [missing, config],
         deadline=math.inf,
-        source=fakes.colour_source(per_class=12),
+        source=fakes.color_source(per_class=12),
         progress=kerastl.Progress(printed),
     )
     best, failed = ranking.rows
@@ -49,7 +49,7 @@ def flags_of(config):
 
 
 def test_too_few_images_are_refused(config):
-    source = fakes.colour_source(per_class=1)
+    source = fakes.color_source(per_class=1)
     source = dataclasses.replace(source, given_splits=np.full(len(source), "train"))
     with pytest.raises(kerastl.UsageError, match="too few"):
         rank([config], deadline=math.inf, source=source, progress=kerastl.Progress())

@@ -16,7 +16,7 @@ _LOADED = {}
 
 
 @contextlib.contextmanager
-def serve(export, *, name="colours", progress=None, timeouts=None, **limits):
+def serve(export, *, name="colors", progress=None, timeouts=None, **limits):
     """Serves during the block, and stops at once after it."""
     timeouts = Timeouts(**{"grace": 0.01} | (timeouts or {}))
     with (
@@ -41,7 +41,7 @@ def _load_once(monkeypatch):
 
 def _loaded(load, path, **about):
     key = (str(path), about["name"])
-    if "colour_run" not in str(path):
+    if "color_run" not in str(path):
         return load(path, **about)
     if key not in _LOADED:
         _LOADED[key] = load(path, **about)
@@ -49,40 +49,40 @@ def _loaded(load, path, **about):
 
 
 @pytest.fixture
-def start(colour_run):
+def start(color_run):
     """Starts a server, until the test ends."""
     with contextlib.ExitStack() as stack:
 
-        def start(export=colour_run.config.export_dir, **options):
+        def start(export=color_run.config.export_dir, **options):
             return stack.enter_context(serve(export, **options))
 
         yield start
 
 
 @pytest.fixture
-def serving(colour_run):
+def serving(color_run):
     """Starts a server for a block."""
-    return lambda **options: serve(colour_run.config.export_dir, **options)
+    return lambda **options: serve(color_run.config.export_dir, **options)
 
 
 @pytest.fixture(scope="session")
-def client(colour_run):
+def client(color_run):
     """A server that all tests share."""
-    with serve(colour_run.config.export_dir) as client:
+    with serve(color_run.config.export_dir) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-def files(colour_run):
-    """A PNG file of each colour."""
-    images = [tf.io.decode_bmp(colour_run.source.load(index)) for index in (3, 23, 43)]
+def files(color_run):
+    """A PNG file of each color."""
+    images = [tf.io.decode_bmp(color_run.source.load(index)) for index in (3, 23, 43)]
     return [tf.io.encode_png(image).numpy() for image in images]
 
 
 @pytest.fixture(scope="session")
-def ask(colour_run):
+def ask(color_run):
     """Asks a signature of the export directly."""
-    loaded = tf.saved_model.load(str(colour_run.result.export_path))
+    loaded = tf.saved_model.load(str(color_run.result.export_path))
 
     def ask(name, **inputs):
         # The functions live no longer than `loaded`.

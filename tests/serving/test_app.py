@@ -60,16 +60,16 @@ def test_bad_images_of_some_clients_fail_no_other(start, files, blocker):
     ("method", "path", "status", "message"),
     [
         ("POST", "/v1/models/other:predict", 404, "Servable not found for request: Latest(other)"),
-        ("POST", "/v1/models/colours/versions/7:predict", 404, "Specific(colours, 7)"),
-        ("GET", "/v1/models/other", 404, "This server has colours, version 1."),
-        ("GET", "/v1/models/colours/versions/7", 404, "Specific(colours, 7)"),
-        ("GET", "/v1/models/colours:predict", 405, "Method Not Allowed"),
-        ("POST", "/v1/models/colours", 405, "Method Not Allowed"),
+        ("POST", "/v1/models/colors/versions/7:predict", 404, "Specific(colors, 7)"),
+        ("GET", "/v1/models/other", 404, "This server has colors, version 1."),
+        ("GET", "/v1/models/colors/versions/7", 404, "Specific(colors, 7)"),
+        ("GET", "/v1/models/colors:predict", 405, "Method Not Allowed"),
+        ("POST", "/v1/models/colors", 405, "Method Not Allowed"),
         ("GET", "/predict", 405, "Method Not Allowed"),
         ("PUT", "/", 405, "Method Not Allowed"),
         ("GET", "/etc/passwd", 404, "Not Found"),
         ("POST", "/predict?top=0", 400, "top='0': is not a positive integer."),
-        ("POST", "/v1/models/colours:classify", 405, "Method Not Allowed"),
+        ("POST", "/v1/models/colors:classify", 405, "Method Not Allowed"),
     ],
 )
 def test_wrong_address_gets_json(client, method, path, status, message):
@@ -105,6 +105,6 @@ def test_client_that_disconnects_leaves_the_queue(start, files, blocker):
     client = start(queue_size=2)
     blocker.block(client.serving.batcher)
     with contextlib.closing(client.connect()) as gone:
-        gone.request("POST", "/v1/models/colours:predict", json.dumps(instances(*files[:2])))
+        gone.request("POST", "/v1/models/colors:predict", json.dumps(instances(*files[:2])))
         wait_until(lambda: client.serving.batcher.num_waiting == 2)
     wait_until(lambda: client.serving.batcher.num_waiting == 0)

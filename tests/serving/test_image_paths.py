@@ -71,7 +71,7 @@ def test_name_without_images_is_refused(folder, name, message):
     assert message in str(caught.value)
 
 
-def test_misspelt_column_is_refused(folder):
+def test_misspelled_column_is_refused(folder):
     (folder / "list.csv").write_text("photo\n1\n")
     with pytest.raises(UsageError, match=r"image_column='foto': is not a column of list\.csv\."):
         found("list.csv", image_column="foto")

@@ -22,9 +22,9 @@ from kerastl.serving.model_version import load_version
         (lambda path: os.truncate(path / "variables/variables.data-00000-of-00001", 10), ""),
     ],
 )
-def test_damaged_version_is_reported_in_one_line(colour_run, tmp_path, damage, reason):
+def test_damaged_version_is_reported_in_one_line(color_run, tmp_path, damage, reason):
     path = tmp_path / "3"
-    shutil.copytree(colour_run.result.export_path, path)
+    shutil.copytree(color_run.result.export_path, path)
     damage(path)
     with pytest.raises(KerastlError) as caught:
         load_version(path, name="x", version=3, batch_sizes=[1])

@@ -35,7 +35,7 @@ def test_person_chooses_images_and_sees_their_classes(tab, client, folder):
     tab.open(client.url)
     tab.wait("!document.getElementById('version').hidden")
     text = tab.value("document.body.innerText")
-    for part in ("colours", "version 1", "TinyNet at 16 px", "test accuracy 100.0%", "3 classes"):
+    for part in ("colors", "version 1", "TinyNet at 16 px", "test accuracy 100.0%", "3 classes"):
         assert part in text
     names = ["blue.png", "notes.png", "<img src=x onerror=fail()>.png"]
     tab.choose("#files", [folder / name for name in names])
@@ -69,8 +69,8 @@ def test_person_drops_images_and_clears_them(tab, client, folder):
 
 
 @pytest.mark.thorough
-def test_class_names_are_never_markup(tab, start, colour_run, tmp_path, folder):
-    shutil.copytree(colour_run.result.export_path, tmp_path / "export/1")
+def test_class_names_are_never_markup(tab, start, color_run, tmp_path, folder):
+    shutil.copytree(color_run.result.export_path, tmp_path / "export/1")
     names = "<b>blue</b>\n<script>fail()</script>\n<img src=x onerror=fail()>\n"
     (tmp_path / "export/1/assets/class_names.txt").write_text(names)
     client = start(tmp_path / "export")

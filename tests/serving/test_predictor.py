@@ -16,8 +16,8 @@ def folder(tmp_path, files):
     return tmp_path
 
 
-def test_predictions_come_in_order_with_the_reason_for_unusable_files(colour_run, folder, ask):
-    model = colour_run.result.export_path
+def test_predictions_come_in_order_with_the_reason_for_unusable_files(color_run, folder, ask):
+    model = color_run.result.export_path
     predictions = predict(model, [str(folder), str(folder / "none.png")], batch_size=2)
     assert predictions.class_names == ("blue", "green", "red")
     found = list(predictions)
@@ -37,21 +37,21 @@ def test_predictions_come_in_order_with_the_reason_for_unusable_files(colour_run
     assert found[3].probabilities is None
 
 
-def test_predictions_are_computed_one_batch_at_a_time(colour_run, folder, monkeypatch):
+def test_predictions_are_computed_one_batch_at_a_time(color_run, folder, monkeypatch):
     """An endless list of paths, of which only a few are read."""
     number = itertools.count()
     endless = (f"{folder}/0.png\n" for _ in number)
     monkeypatch.setattr("sys.stdin", endless)
-    predictions = predict(colour_run.result.export_path, ["-"], batch_size=4)
+    predictions = predict(color_run.result.export_path, ["-"], batch_size=4)
     first = list(itertools.islice(predictions, 10))
     assert {prediction.path for prediction in first} == {pathlib.Path(folder / "0.png")}
     assert next(number) < 200
     predictions.iterator.close()
 
 
-def test_wrong_paths_are_refused_at_once(colour_run, tmp_path):
+def test_wrong_paths_are_refused_at_once(color_run, tmp_path):
     with pytest.raises(UsageError, match="contains no images"):
-        predict(colour_run.result.export_path, [str(tmp_path)])
+        predict(color_run.result.export_path, [str(tmp_path)])
 
 
 def test_wrong_model_is_refused_at_once(tmp_path):

@@ -118,11 +118,11 @@ def test_status_and_metadata_are_those_of_tensorflow_serving(client):
         "state": "AVAILABLE",
         "status": {"error_code": "OK", "error_message": ""},
     }
-    for path in ("/v1/models/colours", "/v1/models/colours/versions/1"):
+    for path in ("/v1/models/colors", "/v1/models/colors/versions/1"):
         assert client.get(path).json == {"model_version_status": [state]}
-    about = client.get("/v1/models/colours/metadata").json
-    assert about == client.get("/v1/models/colours/versions/1/metadata").json
-    assert about["model_spec"] == {"name": "colours", "signature_name": "", "version": "1"}
+    about = client.get("/v1/models/colors/metadata").json
+    assert about == client.get("/v1/models/colors/versions/1/metadata").json
+    assert about["model_spec"] == {"name": "colors", "signature_name": "", "version": "1"}
     signature = about["metadata"]["signature_def"]["signature_def"]["serving_default"]
     assert signature["method_name"] == "tensorflow/serving/predict"
     assert signature["inputs"]["image_bytes"]["dtype"] == "DT_STRING"
@@ -132,11 +132,11 @@ def test_status_and_metadata_are_those_of_tensorflow_serving(client):
 
 
 def test_paths_of_the_machine_that_trained_are_not_shown(client):
-    for path in ("/model", "/v1/models/colours/metadata"):
+    for path in ("/model", "/v1/models/colors/metadata"):
         assert b"weights" not in client.get(path).body
 
 
 def test_one_version_answers_by_its_number(client, files):
-    path = "/v1/models/colours/versions/1:predict"
+    path = "/v1/models/colors/versions/1:predict"
     answer = client.post(path, json.dumps(instances(files[0])))
     assert answer.json["predictions"][0]["class_name"] == "blue"

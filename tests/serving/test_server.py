@@ -15,9 +15,9 @@ from serving_client import address_client, wait_until
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_ends_serving_with_what_was_done(colour_run, files, number):
+def test_signal_ends_serving_with_what_was_done(color_run, files, number):
     output = io.StringIO()
-    export = find_export(colour_run.config.export_dir, "colours")
+    export = find_export(color_run.config.export_dir, "colors")
     before = signal.getsignal(number)
 
     def use():
@@ -33,7 +33,7 @@ def test_signal_ends_serving_with_what_was_done(colour_run, files, number):
         served = serve(export, listener, limits=Limits(), progress=Progress(output))
     user.join()
     assert output.getvalue() == (
-        f"Serving colours, version 1, 3 classes, at {served.url}\n"
+        f"Serving colors, version 1, 3 classes, at {served.url}\n"
         "Stopping after the requests that were accepted.\n"
     )
     assert served.num_images == 3

@@ -10,7 +10,7 @@ from serving_client import multipart
 def test_plain_file_is_classified(client, ask, files):
     answer = client.post("/predict", files[2])
     expected = ask("serving_default", image_bytes=tf.constant([files[2]]))
-    assert answer.json["model"] == {"name": "colours", "version": 1}
+    assert answer.json["model"] == {"name": "colors", "version": 1}
     (prediction,) = answer.json["predictions"]
     assert prediction["class_name"] == "red"
     assert np.float32(prediction["confidence"]) == expected["confidence"][0]

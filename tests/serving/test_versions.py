@@ -13,9 +13,9 @@ from serving_client import metric, wait_until
 
 
 @pytest.fixture
-def export(colour_run, tmp_path):
+def export(color_run, tmp_path):
     """A directory of one version."""
-    copy_version(colour_run, tmp_path / "export/3")
+    copy_version(color_run, tmp_path / "export/3")
     return tmp_path / "export"
 
 
@@ -49,7 +49,7 @@ def served(start, export):
 
 
 @pytest.mark.thorough
-def test_new_version_is_served_without_a_request_lost(served, export, colour_run, files):
+def test_new_version_is_served_without_a_request_lost(served, export, color_run, files):
     answers, stop = [], threading.Event()
 
     def ask_repeatedly():
@@ -60,7 +60,7 @@ def test_new_version_is_served_without_a_request_lost(served, export, colour_run
     for thread in threads:
         thread.start()
     # As an export does: written elsewhere, then moved.
-    hidden = copy_version(colour_run, export / ".writing-abc")
+    hidden = copy_version(color_run, export / ".writing-abc")
     wait_until(lambda: len(answers) > 20)
     hidden.rename(export / "10")
     wait_until(lambda: served.serving.versions.current.version == 10)
@@ -80,14 +80,14 @@ def test_new_version_is_served_without_a_request_lost(served, export, colour_run
 
 @pytest.mark.thorough
 def test_request_that_waits_is_answered_by_the_version_that_it_came_for(
-    served, export, colour_run, files, blocker
+    served, export, color_run, files, blocker
 ):
     blocker.block(served.serving.batcher)
     answers = []
     thread = threading.Thread(target=lambda: answers.append(served.post("/predict", files[0])))
     thread.start()
     wait_until(lambda: served.serving.batcher.num_waiting == 1)
-    copy_version(colour_run, export / "4")
+    copy_version(color_run, export / "4")
     wait_until(lambda: served.serving.versions.current.version == 4)
     blocker.release.set()
     thread.join()
@@ -96,9 +96,9 @@ def test_request_that_waits_is_answered_by_the_version_that_it_came_for(
 
 @pytest.mark.thorough
 def test_broken_version_leaves_the_old_one_until_it_is_repaired(
-    served, export, colour_run, files, monkeypatch
+    served, export, color_run, files, monkeypatch
 ):
-    whole = copy_version(colour_run, export.parent / "whole")
+    whole = copy_version(color_run, export.parent / "whole")
     shutil.copytree(whole, export / "4", ignore=shutil.ignore_patterns("variables.data*"))
     wait_until(lambda: "cannot be served" in served.output())
     line = served.output()
@@ -113,7 +113,7 @@ def test_broken_version_leaves_the_old_one_until_it_is_repaired(
 
 
 @pytest.mark.thorough
-def test_version_that_is_still_being_copied_is_not_loaded(start, export, colour_run):
+def test_version_that_is_still_being_copied_is_not_loaded(start, export, color_run):
     output = io.StringIO()
     progress = Progress(output)
     served = start(export, name="", progress=progress, timeouts={"new_version": 0.05})
@@ -122,33 +122,33 @@ def test_version_that_is_still_being_copied_is_not_loaded(start, export, colour_
         (export / "4/saved_model.pb").write_bytes(bytes(number))
         time.sleep(0.02)
     assert output.getvalue() == ""
-    shutil.copytree(colour_run.result.export_path, export / "4", dirs_exist_ok=True)
+    shutil.copytree(color_run.result.export_path, export / "4", dirs_exist_ok=True)
     wait_until(lambda: served.serving.versions.current.version == 4)
     assert "cannot be served" not in output.getvalue()
 
 
 @pytest.mark.thorough
-def test_version_is_taken_back_by_removing_it(served, export, colour_run):
-    copy_version(colour_run, export / "4")
+def test_version_is_taken_back_by_removing_it(served, export, color_run):
+    copy_version(color_run, export / "4")
     wait_until(lambda: served.serving.versions.current.version == 4)
     shutil.rmtree(export / "4")
     wait_until(lambda: served.serving.versions.current.version == 3)
 
 
 @pytest.mark.thorough
-def test_directory_that_is_away_stops_nothing(served, export, colour_run, files):
+def test_directory_that_is_away_stops_nothing(served, export, color_run, files):
     moved = export.rename(export.parent / "moved")
     wait_until(lambda: "cannot be read (No such file or directory)." in served.output())
     assert served.post("/predict", files[0]).status == 200
     moved.rename(export)
-    copy_version(colour_run, export / "4")
+    copy_version(color_run, export / "4")
     wait_until(lambda: served.serving.versions.current.version == 4)
     assert served.output().count("cannot be read") == 1
 
 
 @pytest.mark.thorough
-def test_server_starts_with_the_highest_version_that_can_be_served(export, colour_run):
-    copy_version(colour_run, export / "10")
+def test_server_starts_with_the_highest_version_that_can_be_served(export, color_run):
+    copy_version(color_run, export / "10")
     (export / "11").mkdir()
     (export / "11/saved_model.pb").write_text("nonsense")
     (export / "12").mkdir()
@@ -160,9 +160,9 @@ def test_server_starts_with_the_highest_version_that_can_be_served(export, colou
 
 
 @pytest.mark.thorough
-def test_one_version_is_not_watched(start, export, colour_run):
+def test_one_version_is_not_watched(start, export, color_run):
     client = start(export / "3", name="", timeouts={"new_version": 0.02})
-    copy_version(colour_run, export / "4")
+    copy_version(color_run, export / "4")
     time.sleep(0.2)
     assert client.serving.versions.current.version == 3
     assert client.serving.versions.current.name == "export"

@@ -74,7 +74,7 @@ def store(network, config, source, *layer_names, indices=None):
 
 
 def test_stored_features_are_those_of_the_network(network, config):
-    source = fakes.colour_source(per_class=5)
+    source = fakes.color_source(per_class=5)
     (block, pooled), _ = store(network, config, source, "block1_add", "pooled")
     images = np.stack([image_of(source, index) for index in range(len(source))])
     model = keras.Model(
@@ -87,14 +87,14 @@ def test_stored_features_are_those_of_the_network(network, config):
 
 
 def test_features_are_the_same_from_memory_and_from_disk(network, config, monkeypatch):
-    (stored,), _ = store(network, config, fakes.colour_source(per_class=4), "pooled")
+    (stored,), _ = store(network, config, fakes.color_source(per_class=4), "pooled")
     indices = np.array([3, 0, 11, 3])
     in_memory = stored.take(indices)
     monkeypatch.setattr(stored.store, "read", None)
     np.testing.assert_array_equal(stored.take(indices), in_memory)
     monkeypatch.undo()
     monkeypatch.setattr(module, "_MAX_BYTES_IN_MEMORY", 12 * 4 * in_memory.shape[1] - 1)
-    (from_disk,), _ = store(network, config, fakes.colour_source(per_class=4), "pooled")
+    (from_disk,), _ = store(network, config, fakes.color_source(per_class=4), "pooled")
     np.testing.assert_array_equal(from_disk.take(indices), in_memory)
     monkeypatch.setattr(from_disk.store, "read", None)
     with pytest.raises(TypeError):
@@ -110,7 +110,7 @@ def computed(said):
 
 
 def test_only_new_images_are_computed(network, config):
-    source = fakes.colour_source(per_class=60)
+    source = fakes.color_source(per_class=60)
     _, said = store(network, config, source, "pooled", indices=range(100))
     assert computed(said) == 100
     _, said = store(network, config, source, "pooled", indices=range(100))
@@ -124,7 +124,7 @@ def test_only_new_images_are_computed(network, config):
 
 
 def test_one_pass_gives_all_boundaries(network, config, monkeypatch):
-    source = fakes.colour_source(per_class=100)
+    source = fakes.color_source(per_class=100)
     calls = []
     monkeypatch.setattr(
         frozen_module, "fold", lambda model: calls.append(len(model.outputs)) or fold(model)
@@ -134,7 +134,7 @@ def test_one_pass_gives_all_boundaries(network, config, monkeypatch):
 
 
 def test_boundary_that_is_there_is_not_stored_again(network, config):
-    source = fakes.colour_source(per_class=20)
+    source = fakes.color_source(per_class=20)
     store(network, config, source, "pooled")
     before = {entry.path: entry.num_bytes for entry in list_entries_of(config)}
     (block, pooled), said = store(network, config, source, "block1_add", "pooled")
@@ -158,7 +158,7 @@ def test_boundary_that_is_there_is_not_stored_again(network, config):
     ],
 )
 def test_what_decides_the_values_decides_the_key(network, config, change):
-    source = fakes.colour_source(per_class=3)
+    source = fakes.color_source(per_class=3)
     store(network, config, source, "pooled")
     # Positions and shapes stay; only the setting differs.
     _, said = store(network, dataclasses.replace(config, **change), source, "pooled")
@@ -171,7 +171,7 @@ def list_entries_of(config):
 
 
 def test_other_weights_are_another_combination(tiny_net, config):
-    source = fakes.colour_source(per_class=3)
+    source = fakes.color_source(per_class=3)
     (first,), _ = store(open_tiny(tiny_net, seed=0), config, source, "pooled")
     (second,), _ = store(open_tiny(tiny_net, seed=1), config, source, "pooled")
     (again,), _ = store(open_tiny(tiny_net, seed=0), config, source, "pooled")
@@ -181,14 +181,14 @@ def test_other_weights_are_another_combination(tiny_net, config):
 
 
 def test_empty_cache_dir_stores_nothing(network, config):
-    source = fakes.colour_source(per_class=3)
+    source = fakes.color_source(per_class=3)
     (stored,), said = store(network, dataclasses.replace(config, cache_dir=""), source, "pooled")
     assert stored is None
     assert said == ""
 
 
 def test_what_does_not_fit_is_computed_and_said(network, config):
-    source = fakes.colour_source(per_class=3)
+    source = fakes.color_source(per_class=3)
     small = dataclasses.replace(config, cache_limit_gb=1e-9)
     (stored,), said = store(network, small, source, "pooled")
     assert stored is None
@@ -196,7 +196,7 @@ def test_what_does_not_fit_is_computed_and_said(network, config):
 
 
 def test_all_boundaries_together_stay_within_the_limit(network, config):
-    source = fakes.colour_source(per_class=100)
+    source = fakes.color_source(per_class=100)
     (block, pooled), _ = store(network, config, source, "block1_add", "pooled")
     sizes = [stored.store.bytes_for(300) for stored in (block, pooled)]
     del block, pooled
@@ -212,7 +212,7 @@ def test_all_boundaries_together_stay_within_the_limit(network, config):
 
 
 def test_what_is_there_is_used_whatever_the_limit(network, config):
-    source = fakes.colour_source(per_class=3)
+    source = fakes.color_source(per_class=3)
     store(network, config, source, "pooled")
     (stored,), said = store(
         network, dataclasses.replace(config, cache_limit_gb=1e-9), source, "pooled"
@@ -224,13 +224,13 @@ def test_what_is_there_is_used_whatever_the_limit(network, config):
 
 @pytest.mark.thorough
 def test_run_keeps_its_own_features_when_it_makes_room(network, config):
-    source = fakes.colour_source(per_class=100)
+    source = fakes.color_source(per_class=100)
     (pooled,), _ = store(network, config, source, "pooled")
     mine = pooled.store.path
     before = {path.name for path in mine.glob("*.rows")}
     del pooled
     # Used later, so that the run's own features would be the first to go.
-    store(network, config, fakes.colour_source(per_class=400, seed=5), "block2_relu")
+    store(network, config, fakes.color_source(per_class=400, seed=5), "block2_relu")
     limit = sum(entry.num_bytes for entry in list_entries_of(config))
     limited = dataclasses.replace(config, cache_limit_gb=limit / 1e9)
     (block, _), _ = store(network, limited, source, "block1_add", "pooled")
@@ -239,7 +239,7 @@ def test_run_keeps_its_own_features_when_it_makes_room(network, config):
 
 
 def test_same_content_is_computed_once(network, config):
-    source = fakes.colour_source(per_class=4)
+    source = fakes.color_source(per_class=4)
     twice = source.subset(np.tile(np.arange(12), 2))
     (stored,), said = store(network, config, twice, "pooled")
     assert computed(said) == 12
@@ -249,7 +249,7 @@ def test_same_content_is_computed_once(network, config):
 @pytest.mark.thorough
 @pytest.mark.parametrize("what", ["tensorflow", "keras"])
 def test_another_version_computes_anew(network, config, monkeypatch, what):
-    source = fakes.colour_source(per_class=3)
+    source = fakes.color_source(per_class=3)
     store(network, config, source, "pooled")
     if what == "keras":
         monkeypatch.setattr(keras, "version", lambda: "99")
@@ -261,7 +261,7 @@ def test_another_version_computes_anew(network, config, monkeypatch, what):
 
 @pytest.mark.thorough
 def test_layers_without_weights_are_in_the_key_too(tiny_net, config):
-    source = fakes.colour_source(per_class=3)
+    source = fakes.color_source(per_class=3)
     store(open_tiny(tiny_net), config, source, "pooled")
     changed = open_tiny(tiny_net)
     scaling = next(call.layer for call in changed.calls if call.layer.name == "input_scaling")
@@ -271,13 +271,13 @@ def test_layers_without_weights_are_in_the_key_too(tiny_net, config):
 
 
 def test_input_scaling_alone_is_not_stored(network, config):
-    (stored,), _ = store(network, config, fakes.colour_source(per_class=3), "input_scaling")
+    (stored,), _ = store(network, config, fakes.color_source(per_class=3), "input_scaling")
     assert stored is None
 
 
 def test_slow_reading_is_not_chosen(network, config, monkeypatch):
     monkeypatch.setattr(cost, "_BYTES_PER_SECOND", 1e3)
-    (stored,), said = store(network, config, fakes.colour_source(per_class=3), "pooled")
+    (stored,), said = store(network, config, fakes.color_source(per_class=3), "pooled")
     assert stored is None
     assert "pooled are computed in each epoch: for an image about 0.053 ms, and 52 ms to" in said
 
@@ -293,7 +293,7 @@ def run(config, **changes):
 
 @pytest.mark.thorough
 def test_run_gives_the_same_with_the_store_and_without(tmp_path, config, tiny_net, use_source):
-    use_source(fakes.colour_source(noise=80.0))
+    use_source(fakes.color_source(noise=80.0))
     phases = {"finetune_epochs": 2, "finetune_learning_rate": 0.005, "unfreeze_from": "block2"}
     with_store, probabilities, said = run(config, **phases)
     assert "3 head epochs on stored features" in said
@@ -312,7 +312,7 @@ def earlier(tmp_path_factory):
     """A run that has filled a store, in which later ones find all. Only read it."""
     folder = tmp_path_factory.mktemp("earlier")
     config = fakes.tiny_config(folder, head_epochs=3, cache_dir=str(folder / "cache"))
-    return fakes.finish_run(config, fakes.colour_source(noise=80.0))
+    return fakes.finish_run(config, fakes.color_source(noise=80.0))
 
 
 @pytest.fixture
@@ -350,7 +350,7 @@ def test_features_of_another_network_fail_the_check(again, monkeypatch):
 
 @pytest.mark.thorough
 def test_float16_features_are_told_their_cost(config, tiny_net, use_source):
-    use_source(fakes.colour_source(noise=80.0))
+    use_source(fakes.color_source(noise=80.0))
     _, _, said = run(config, cache_dtype="float16")
     assert re.search(r"stored features and the whole network differ by \d\.\de-0[3-9]", said)
 
@@ -359,7 +359,7 @@ def test_float16_features_are_told_their_cost(config, tiny_net, use_source):
 def test_rows_are_those_of_the_untrained_network_whatever_the_run_has_trained(
     config, tiny_net, use_source
 ):
-    use_source(fakes.colour_source(noise=80.0))
+    use_source(fakes.color_source(noise=80.0))
     phases = {"finetune_epochs": 2, "finetune_learning_rate": 0.05, "unfreeze_from": "block1"}
     run(config, **phases)
     # Its own check compares them with the whole network, as it is before any training.

@@ -86,7 +86,7 @@ def test_best_epoch_is_chosen_by_what_is_asked(best_by, epoch):
 
 @pytest.mark.thorough
 def test_weights_let_a_rare_class_count(tmp_path, monkeypatch):
-    source = fakes.colour_source(per_class=40, noise=80.0)
+    source = fakes.color_source(per_class=40, noise=80.0)
     rare = source.labels == 2
     kept = np.flatnonzero(~rare | (np.cumsum(rare) <= 8))
     uneven = source.subset(kept)

@@ -41,9 +41,9 @@ class Record:
 
 
 def prepare(row, tmp_path, *, noise=20.0, per_class=20, **changes):
-    """Makes all that `train` needs, on images of one colour each."""
+    """Makes all that `train` needs, on images of one color each."""
     config = fakes.tiny_config(tmp_path, **{"cache_dir": str(tmp_path / "cache")} | changes)
-    splits = make_splits(fakes.colour_source(noise=noise, per_class=per_class), config)
+    splits = make_splits(fakes.color_source(noise=noise, per_class=per_class), config)
     backbone = build_backbone(row, weights=config.weights, image_size=config.image_size)
     classifier = build_classifier(backbone, scaling=row.scaling, num_classes=3, dropout=0.0)
     return SimpleNamespace(
@@ -132,7 +132,7 @@ def test_second_phase_starts_from_the_best_epoch_and_not_the_last(tiny_net, tmp_
 
 
 @pytest.mark.thorough
-def test_huge_rate_in_the_second_phase_leaves_what_the_first_has_learnt(tiny_net, tmp_path):
+def test_huge_rate_in_the_second_phase_leaves_what_the_first_has_learned(tiny_net, tmp_path):
     ruinous = FINETUNE | {"finetune_learning_rate": 50.0, "warmup_epochs": 0.0}
     made = prepare(tiny_net, tmp_path, noise=250.0, **ruinous)
     trained = train(made)
@@ -239,7 +239,7 @@ def test_phase_of_a_single_step_passes(tiny_net, tmp_path, unfreeze_from):
 
 
 @pytest.mark.thorough
-def test_from_scratch_everything_trains_and_the_colours_are_learnt(tiny_net, tmp_path):
+def test_from_scratch_everything_trains_and_the_colors_are_learned(tiny_net, tmp_path):
     made = prepare(
         tiny_net,
         tmp_path,
@@ -262,7 +262,7 @@ def test_batch_of_one_from_scratch_is_refused(tiny_net, tmp_path):
         module.check_phases(Network.of(made.classifier, made.row), made.config)
 
 
-def test_misspelt_block_is_refused_where_no_phase_uses_it(tiny_net, tmp_path):
+def test_misspelled_block_is_refused_where_no_phase_uses_it(tiny_net, tmp_path):
     made = prepare(tiny_net, tmp_path, unfreeze_from="blok2")
     assert made.config.finetune_epochs == 0
     with pytest.raises(kerastl.UsageError, match="unfreeze_from='blok2'"):
@@ -316,7 +316,7 @@ def test_statistics_at_rest_are_no_fault(tiny_net, tmp_path):
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("cache", "views"), [("stored", 0), ("stored", 2)])
-def test_augmented_images_are_learnt_from(tiny_net, tmp_path, cache, views):
+def test_augmented_images_are_learned_from(tiny_net, tmp_path, cache, views):
     changes = {"augment": "flip,color:0.2", "augment_views": views, "head_epochs": 6, **FINETUNE}
     made = prepare(tiny_net, tmp_path, cache_dir=cache and str(tmp_path / cache), **changes)
     trained = train(made)

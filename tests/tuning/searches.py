@@ -72,7 +72,7 @@ class FakeSearch:
     def __post_init__(self):
         config = dataclasses.replace(self.config, run_dir=str(self.directory))
         self.space = read_space(self.ranges, config)
-        self.splits = make_splits(fakes.colour_source(per_class=40), config)
+        self.splits = make_splits(fakes.color_source(per_class=40), config)
         self.labels = self.splits.source.labels[self.splits.validation]
         self.trial_files = self.directory / "tuning" / "trials"
         self.trial_files.mkdir(parents=True, exist_ok=True)

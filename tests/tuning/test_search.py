@@ -40,7 +40,7 @@ def config(tiny_net, tmp_path):
 
 @pytest.fixture
 def source():
-    return fakes.colour_source(per_class=12, noise=90.0)
+    return fakes.color_source(per_class=12, noise=90.0)
 
 
 def tune(config, source, space=None, options=None):
@@ -126,7 +126,7 @@ def test_a_search_goes_on_only_as_it_began(config, source):
         ({"head_epochs": 3}, source, HEAD, one, "head_epochs=2, not 3. Choose another dir"),
         ({}, source, other, one, "search_space={'dropout': 'choice(0.0,0.3)', 'head_learning"),
         ({}, source, HEAD, others, "tuner='grid', not 'random' (and objective). Choose"),
-        ({}, fakes.colour_source(per_class=12, seed=1), HEAD, one, "data='"),
+        ({}, fakes.color_source(per_class=12, seed=1), HEAD, one, "data='"),
     ):
         with pytest.raises(UsageError) as refused:
             tune(dataclasses.replace(config, **changes), images, space, options)

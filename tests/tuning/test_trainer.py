@@ -23,7 +23,7 @@ def config(tmp_path, monkeypatch):
 
 
 def trainer_of(config):
-    return Trainer(without_test(make_splits(fakes.colour_source(noise=90.0), config)))
+    return Trainer(without_test(make_splits(fakes.color_source(noise=90.0), config)))
 
 
 @pytest.mark.thorough

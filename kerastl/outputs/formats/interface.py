@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from kerastl.outputs.artefact import Artefact
+from kerastl.outputs.artifact import Artifact
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class FormatModule(Protocol):
     def write(self, model: Exportable, path: pathlib.Path) -> None:
         """Writes a model to a file, or to a directory that is not there yet."""
 
-    def open(self, path: pathlib.Path, card: dict[str, Any]) -> Artefact:
+    def open(self, path: pathlib.Path, card: dict[str, Any]) -> Artifact:
         """Opens what was written, with the runtime that serves it."""
 
 

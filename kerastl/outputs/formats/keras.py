@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerastl.outputs.artefact import Artefact
+from kerastl.outputs.artifact import Artifact
 from kerastl.outputs.formats.interface import Exportable
 
 
@@ -16,7 +16,7 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     model.classifier.save(path)
 
 
-def open(path: pathlib.Path, card: dict[str, Any]) -> Artefact:
+def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
     """Opens a `.keras` file with Keras alone."""
     classifier = keras.saving.load_model(path)
     call = tf.function(
@@ -25,6 +25,6 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artefact:
         input_signature=[tf.TensorSpec([None, *classifier.input.shape[1:]], tf.float32)],
         autograph=False,
     )
-    return Artefact.from_pixels(
+    return Artifact.from_pixels(
         path, card, lambda images: np.asarray(call(tf.constant(images)).numpy())
     )

@@ -7,7 +7,7 @@ import numpy as np
 from ai_edge_litert import interpreter
 
 from kerastl import environment
-from kerastl.outputs.artefact import CORES, Artefact
+from kerastl.outputs.artifact import CORES, Artifact
 from kerastl.outputs.formats.interface import Exportable
 
 
@@ -17,7 +17,7 @@ def write(model: Exportable, path: pathlib.Path) -> None:
         model.probabilities.export(path, format="litert", verbose=False)
 
 
-def open(path: pathlib.Path, card: dict[str, Any]) -> Artefact:
+def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
     """Opens a `.tflite` file of float32 or 8-bit numbers with ai-edge-litert."""
     model = interpreter.Interpreter(str(path), num_threads=CORES)
     with environment.quiet():
@@ -32,7 +32,7 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artefact:
         model.invoke()
         return _dequantize(model.get_tensor(output["index"]), output)
 
-    return Artefact.from_pixels(path, card, classify)
+    return Artifact.from_pixels(path, card, classify)
 
 
 def _quantize(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:

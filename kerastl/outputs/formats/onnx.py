@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 
 from kerastl import environment
-from kerastl.outputs.artefact import Artefact
+from kerastl.outputs.artifact import Artifact
 from kerastl.outputs.formats.interface import Exportable
 
 # ONNX Runtime's lowest level of logging: it raises its errors too.
@@ -45,7 +45,7 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     onnx.checker.check_model(str(path))
 
 
-def open(path: pathlib.Path, card: dict[str, Any]) -> Artefact:
+def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
     """Opens an `.onnx` file with ONNX Runtime."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL
@@ -57,6 +57,6 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artefact:
         # Its own errors have no class in common.
         raise ValueError(str(error)) from error
     name = session.get_inputs()[0].name
-    return Artefact.from_pixels(
+    return Artifact.from_pixels(
         path, card, lambda images: np.asarray(session.run(None, {name: images})[0])
     )

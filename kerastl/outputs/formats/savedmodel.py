@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.data.images import decode_and_resize, resize
-from kerastl.outputs.artefact import Artefact, UndecodableError, decode_all
+from kerastl.outputs.artifact import Artifact, UndecodableError, decode_all
 from kerastl.outputs.directories import RunFile
 from kerastl.outputs.formats.interface import Exportable
 
@@ -155,7 +155,7 @@ def _decode_all(image_bytes: tf.Tensor, *, image_size: int, resize_rule: str) ->
         return tf.ensure_shape(images[:-1], [None, image_size, image_size, 3])
 
 
-def open(path: pathlib.Path, card: dict[str, Any]) -> Artefact:
+def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
     """Opens a SavedModel's directory with TensorFlow alone."""
     signatures = tf.saved_model.load(str(path)).signatures
 
@@ -174,7 +174,7 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artefact:
             raise UndecodableError(_reasons(undecodable, files, card)) from error
         return np.asarray(outputs["probabilities"].numpy())
 
-    return Artefact(path, card, classify, classify_files, signatures)
+    return Artifact(path, card, classify, classify_files, signatures)
 
 
 def undecodable_indices(error: tf.errors.InvalidArgumentError) -> set[int]:

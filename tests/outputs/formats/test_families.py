@@ -58,7 +58,7 @@ def test_family_passes_the_gate_in_every_format(name, tmp_path):
     classifier = build_classifier(
         backbone, scaling=BACKBONES[name].scaling, num_classes=3, dropout=0.5
     )
-    source = fakes.colour_source(per_class=8, noise=60.0, width=90, height=70)
+    source = fakes.color_source(per_class=8, noise=60.0, width=90, height=70)
     config = fakes.tiny_config(
         tmp_path,
         image_size=size,

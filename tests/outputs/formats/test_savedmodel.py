@@ -12,12 +12,12 @@ import fakes
 from kerastl.data.images import decode_and_resize, explain
 from picture_files import every_kind, mutate
 
-NAMES = [name.encode() for name in fakes.COLOURS]
+NAMES = [name.encode() for name in fakes.COLORS]
 
 
 @pytest.fixture(scope="module")
-def served(colour_run):
-    return tf.saved_model.load(str(colour_run.result.export_path))
+def served(color_run):
+    return tf.saved_model.load(str(color_run.result.export_path))
 
 
 def noisy_images(count, *, height=20, width=33):
@@ -69,12 +69,12 @@ def test_rows_do_not_depend_on_the_batch(served, batch):
         np.testing.assert_allclose(alone["probabilities"].numpy()[0], row, atol=1e-6)
 
 
-def test_predictions_are_those_of_the_model_on_the_same_files(colour_run, served):
+def test_predictions_are_those_of_the_model_on_the_same_files(color_run, served):
     files = [png(image) for image in noisy_images(4)]
     images = np.stack(
         [decode_and_resize(content, image_size=16, rule="crop").numpy() for content in files]
     )
-    expected = tf.nn.softmax(colour_run.result.model.predict(images, verbose=0)).numpy()
+    expected = tf.nn.softmax(color_run.result.model.predict(images, verbose=0)).numpy()
     outputs = served.signatures["serving_default"](image_bytes=tf.constant(files))
     np.testing.assert_allclose(outputs["probabilities"].numpy(), expected, atol=1e-6)
 
@@ -88,7 +88,7 @@ def test_nothing_random_of_the_training_is_served(tmp_path, in_this_process):
         head_epochs=1,
         export_dir=str(tmp_path / "exports"),
     )
-    run = fakes.finish_run(config, fakes.colour_source(noise=60.0))
+    run = fakes.finish_run(config, fakes.color_source(noise=60.0))
     with open(run.result.run_dir / "predictions.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     number_of = {example: number for number, example in enumerate(run.source.examples)}
@@ -97,15 +97,15 @@ def test_nothing_random_of_the_training_is_served(tmp_path, in_this_process):
     predictions = [signature(image_bytes=files)["probabilities"].numpy() for _ in range(20)]
     for again in predictions[1:]:
         np.testing.assert_array_equal(again, predictions[0])
-    expected = [[float(row[name]) for name in fakes.COLOURS] for row in rows]
+    expected = [[float(row[name]) for name in fakes.COLORS] for row in rows]
     np.testing.assert_allclose(predictions[0], expected, atol=1e-5)
     assert predictions[0].std(axis=0).max() > 1e-3
 
 
-def test_features_are_what_the_head_makes_logits_of(colour_run, served):
+def test_features_are_what_the_head_makes_logits_of(color_run, served):
     files = tf.constant([png(image) for image in noisy_images(3)])
     features = served.signatures["features"](image_bytes=files)["features"]
-    head = colour_run.result.model.get_layer("logits")
+    head = color_run.result.model.get_layer("logits")
     logits = served.signatures["serving_default"](image_bytes=files)["logits"]
     np.testing.assert_allclose(head(features), logits, atol=1e-5)
 
@@ -142,7 +142,7 @@ def test_file_that_is_no_image_is_an_error_and_not_a_prediction(served, broken):
 
 
 @pytest.mark.thorough
-def test_training_and_export_agree_on_each_of_two_thousand_damaged_files(colour_run, served):
+def test_training_and_export_agree_on_each_of_two_thousand_damaged_files(color_run, served):
     """No crash, no hang, and what one side accepts the other does, with the same prediction."""
     kinds = list(every_kind().values())
     rng = np.random.default_rng(0)
@@ -165,7 +165,7 @@ def test_training_and_export_agree_on_each_of_two_thousand_damaged_files(colour_
         refused += [start + int(index) for index in indices[1].split()]
     assert sorted({*range(2000)} - {*refused}) == sorted(accepted)
     outputs = signature(image_bytes=tf.constant([files[number] for number in accepted]))
-    logits = colour_run.result.model.predict(np.stack(list(accepted.values())), verbose=0)
+    logits = color_run.result.model.predict(np.stack(list(accepted.values())), verbose=0)
     np.testing.assert_allclose(outputs["probabilities"], tf.nn.softmax(logits), atol=1e-6)
 
 
@@ -174,8 +174,8 @@ def test_empty_batch_is_an_error_that_says_so(served):
         served.signatures["serving_default"](image_bytes=tf.constant([], tf.string))
 
 
-def test_graph_has_nothing_random_and_nothing_of_python(colour_run):
-    graph = (colour_run.result.export_path / "saved_model.pb").read_bytes()
+def test_graph_has_nothing_random_and_nothing_of_python(color_run):
+    graph = (color_run.result.export_path / "saved_model.pb").read_bytes()
     for word in (b"Random", b"PyFunc", b"keras_tensor"):
         assert word not in graph
 
@@ -197,7 +197,7 @@ def test_pixels_of_another_type_are_refused(served):
 
 
 def test_name_and_confidence_belong_to_the_highest_probability(served):
-    images = np.stack([np.full((8, 8, 3), colour, np.uint8) for colour in fakes.COLOURS.values()])
+    images = np.stack([np.full((8, 8, 3), color, np.uint8) for color in fakes.COLORS.values()])
     outputs = served.signatures["images"](images=tf.constant(images))
     probabilities = outputs["probabilities"].numpy()
     assert outputs["class_name"].numpy().tolist() == NAMES
@@ -206,32 +206,32 @@ def test_name_and_confidence_belong_to_the_highest_probability(served):
     np.testing.assert_allclose(probabilities.sum(1), 1.0, atol=1e-6)
 
 
-def test_graph_decodes_no_base64(colour_run):
+def test_graph_decodes_no_base64(color_run):
     # TensorFlow Serving has decoded it already.
-    assert b"DecodeBase64" not in (colour_run.result.export_path / "saved_model.pb").read_bytes()
+    assert b"DecodeBase64" not in (color_run.result.export_path / "saved_model.pb").read_bytes()
 
 
-def test_class_names_are_an_asset_that_a_server_may_read(colour_run):
-    assets = colour_run.result.export_path / "assets"
+def test_class_names_are_an_asset_that_a_server_may_read(color_run):
+    assets = color_run.result.export_path / "assets"
     assert sorted(os.listdir(assets)) == ["class_names.txt", "model_card.json"]
     path = assets / "class_names.txt"
-    assert path.read_text(encoding="utf-8").splitlines() == list(fakes.COLOURS)
+    assert path.read_text(encoding="utf-8").splitlines() == list(fakes.COLORS)
     # A server often runs as another user.
-    for place in (path, assets, colour_run.result.export_path):
+    for place in (path, assets, color_run.result.export_path):
         assert place.stat().st_mode & stat.S_IROTH
 
 
-def test_card_says_what_the_model_takes_and_how_good_it_is(colour_run):
-    card = json.loads((colour_run.result.export_path / "assets/model_card.json").read_text("utf-8"))
-    test = colour_run.result.metrics["test"]
-    assert card["class_names"] == list(fakes.COLOURS)
+def test_card_says_what_the_model_takes_and_how_good_it_is(color_run):
+    card = json.loads((color_run.result.export_path / "assets/model_card.json").read_text("utf-8"))
+    test = color_run.result.metrics["test"]
+    assert card["class_names"] == list(fakes.COLORS)
     assert card["input"]["image_size"] == fakes.IMAGE_SIZE
     assert card["input"]["resize"] == "crop"
     assert card["pretrained_on"] == "not known, a file of one's own"
     assert card["test"] == {name: test[name] for name in card["test"]}
     assert {"accuracy", "num_images", "balanced_accuracy"} <= set(card["test"])
-    receipt = json.loads((colour_run.result.run_dir / "receipt.json").read_text("utf-8"))
+    receipt = json.loads((color_run.result.run_dir / "receipt.json").read_text("utf-8"))
     assert card["data"] == receipt["data"]
     assert card["versions"]["tensorflow"] == tf.__version__
     assert "--dropout=0.2" in card["flags"]
-    assert not [flag for flag in card["flags"] if str(colour_run.config.run_dir) in flag]
+    assert not [flag for flag in card["flags"] if str(color_run.config.run_dir) in flag]

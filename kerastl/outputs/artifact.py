@@ -16,7 +16,7 @@ CORES = os.cpu_count() or 1
 
 
 class UndecodableError(Exception):
-    """Files of a batch cannot be decoded; `Artefact.predict` handles it.
+    """Files of a batch cannot be decoded; `Artifact.predict` handles it.
 
     Attributes:
         reasons: Index of each -> why, as in "is not an image".
@@ -28,7 +28,7 @@ class UndecodableError(Exception):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Artefact:
+class Artifact:
     """An opened model.
 
     Attributes:
@@ -49,7 +49,7 @@ class Artefact:
     @classmethod
     def from_pixels(
         cls, path: pathlib.Path, card: dict[str, Any], classify: Callable[[np.ndarray], np.ndarray]
-    ) -> "Artefact":
+    ) -> "Artifact":
         """Returns a model of pixels, for which files are decoded here."""
         return cls(path, card, classify, lambda files: classify(decode_all(files, card)))
 
