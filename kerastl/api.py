@@ -66,7 +66,8 @@ def run(
 
     Raises:
         UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
-        KerastlError: If something outside is not as needed, or the loss is not finite.
+        KerastlError: If a file, download or package is missing or unusable, or the loss is not
+            finite.
     """
     progress = progress or Progress(sys.stdout)
     check_source(config, source)
@@ -104,7 +105,8 @@ def rank(
 
     Raises:
         UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
-        KerastlError: If something outside is not as needed, or no network could be evaluated.
+        KerastlError: If a file, download or package is missing or unusable, or no network could be
+            evaluated.
     """
     deadline = time.monotonic() + budget
     progress = progress or Progress(sys.stdout)
@@ -131,7 +133,7 @@ def learning_curve(
 
     Raises:
         UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
-        KerastlError: If something outside is not as needed.
+        KerastlError: If a file, download or package is missing or unusable.
     """
     progress = progress or Progress(sys.stdout)
     check_source(config, source)
@@ -163,8 +165,9 @@ def tune(
     for distributed tuning, this process owns a search of several processes, or runs trials of one.
 
     Args:
-        config: The flags as given: the first trial, and what the space leaves open.
-        space: Flag -> its values, as in `{"dropout": "uniform(0,0.5)"}`; a default by default.
+        config: The baseline: the first trial, and the values of what the space leaves open.
+        space: Flag -> its values, as in `{"dropout": "uniform(0,0.5)"}`; None searches the
+            default space.
         options: Which tuner, for what objective, for how many trials.
         source: Images from Python, if `config.dataset` is "python".
         progress: Where to report; standard output by default, `Progress()` for silence.
@@ -180,7 +183,8 @@ def tune(
 
     Raises:
         UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
-        KerastlError: If something outside is not as needed, or the first trials all fail.
+        KerastlError: If a file, download or package is missing or unusable, or the first trials
+            all fail.
     """
     progress = progress or Progress(sys.stdout)
     options = options or SearchOptions()
@@ -214,14 +218,14 @@ def hypermodel(
     """Returns the runs of a search space as keras-tuner's hypermodel, for a tuner of one's own.
 
     Args:
-        config: The flags as given, the images among them.
+        config: The baseline, the images included.
         space: As `tune` takes it.
         source: Images from Python, if `config.dataset` is "python".
         progress: Where to report; standard output by default, `Progress()` for silence.
 
     Raises:
         UsageError: If a value is wrong.
-        KerastlError: If something outside is not as needed.
+        KerastlError: If a file, download or package is missing or unusable.
     """
     progress = progress or Progress(sys.stdout)
     known_space = _check_search(config, space, source)

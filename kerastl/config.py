@@ -70,7 +70,7 @@ class Config(DataSettings, ModelSettings, TrainingSettings, StoreSettings, Outpu
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """The phases in the order of training, without those of no epochs."""
+        """The phases in training order, without those of 0 epochs."""
         head = Phase(
             name="head",
             epochs=self.head_epochs,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class KerastlError(Exception):
-    """The environment is not as it needs to be; the message says how to fix it."""
+    """Something outside the flags, such as a file or package, is wrong; the message has the fix."""
 
 
 class UsageError(KerastlError):

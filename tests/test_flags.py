@@ -233,7 +233,7 @@ def test_file_that_cannot_be_read_is_refused(tmp_path, monkeypatch, path, reason
         ("--run_dir x", "has a space where its equals sign belongs"),
         ("--run_dir=x --seed=5", "holds a second flag, which would be part of it"),
         ("--run_dir=x  # where", "has a comment behind the flag, where it would be part of it"),
-        ("--run_dir=a\0b", "holds a NUL character, as a file does that is not UTF-8"),
+        ("--run_dir=a\0b", "contains a NUL character; is the file saved as UTF-8?"),
     ],
 )
 def test_line_that_absl_would_take_otherwise_is_refused(flag_file, line, problem):

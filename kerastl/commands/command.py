@@ -47,7 +47,7 @@ class Command:
         call: Does it: one call of the package, and what is printed.
         flags: Its own flags.
         has_config: Whether it takes every setting of a run too.
-        arguments: What its arguments without a flag are called in the usage, empty for none.
+        arguments: Usage text for the positional arguments; empty if there are none.
         defaults: The defaults of its flags in words, empty for those of the settings.
     """
 

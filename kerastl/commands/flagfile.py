@@ -9,7 +9,7 @@ from kerastl.errors import UsageError
 _NAME = "flagfile"
 # What is wrong with a line, by what it looks like.
 _PROBLEMS = (
-    ("\0", "holds a NUL character, as a file does that is not UTF-8"),
+    ("\0", "contains a NUL character; is the file saved as UTF-8?"),
     (r"^[^-]", "is not a flag"),
     (r"^-+\w+(\s+=|=\s)", "has a space beside its equals sign"),
     (r"^-+\w+\s", "has a space where its equals sign belongs"),

@@ -2,7 +2,7 @@
 
 from kerastl import api
 from kerastl.commands.command import Command, Given
-from kerastl.commands.lines import test_lines
+from kerastl.commands.final_lines import test_lines
 from kerastl.progress import Progress
 
 

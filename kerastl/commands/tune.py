@@ -6,8 +6,8 @@ import time
 
 from kerastl import api
 from kerastl.commands.command import Command, Given
+from kerastl.commands.final_lines import test_lines
 from kerastl.commands.flagfile import expand_flag_files
-from kerastl.commands.lines import test_lines
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import Progress, format_duration, read_duration
 from kerastl.settings import SETTINGS, SettingGroup, describe, setting

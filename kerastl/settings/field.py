@@ -52,7 +52,7 @@ class Needs:
 
     Attributes:
         parent: The other setting.
-        holds: Whether a setting has an effect with a value of the other.
+        holds: Tells from the other setting's value whether this one has an effect.
         words: That condition in words.
     """
 

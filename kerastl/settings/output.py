@@ -32,8 +32,8 @@ class OutputSettings(Settings):
     )
     parity_images: int = setting(
         0,
-        help="Test images on which each export is compared with the trainer, in a fresh process; "
-        "0 for all.",
+        help="Test images on which each export is compared with the trained model, in a fresh "
+        "process; 0 for all.",
         within=Within(0),
         decides=Decides.OUTPUT,
     )

@@ -21,12 +21,12 @@ class StoreSettings(Settings):
     cache_dir: str = setting(
         AUTO,
         help="Where the frozen base's outputs are kept between epochs, phases and runs: auto for "
-        "the user's cache folder; empty keeps none.",
+        "the user's cache folder; empty turns the store off.",
         is_path=True,
     )
     cache_limit_gb: float = setting(
         0.0,
-        help="Most disk space that they may take, in GB; 0 for half of what is free.",
+        help="Largest size of the feature store in GB; 0 for half of the free space.",
         within=Within(0),
     )
     cache_dtype: str = setting(
