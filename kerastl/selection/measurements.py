@@ -15,6 +15,7 @@ from kerastl.model.backbones import bundled_size_note
 from kerastl.model.folding import fold
 from kerastl.model.network import Network
 from kerastl.progress import Progress
+from kerastl.settings import Decides, ModelSettings
 from kerastl.training.frozen import FrozenPart, count_stored
 
 # Repetitions of a timed call: total seconds, and the largest and smallest number.
@@ -54,7 +55,7 @@ def compute_features(
         Pooled features of the training images, float32 (images, channels); None if the store
         has no room for them.
     """
-    plain = dataclasses.replace(config, augment="", augment_views=0)
+    plain = ModelSettings(**config.deciding(Decides.FEATURES, of=ModelSettings))
     with FrozenPart.open(
         network, [network.pooled], splits, model=plain, store=config, progress=progress
     ) as frozen:

@@ -166,9 +166,14 @@ class SettingGroup:
     def _check(self) -> None:
         """Refuses wrong combinations; a group that overrides it calls the next one's."""
 
-    def deciding(self, *parts: Decides) -> dict[str, Any]:
-        """Returns the settings that decide exactly these parts of a result, by name."""
-        described = describe(type(self))
+    def deciding(self, *parts: Decides, of: "type[SettingGroup] | None" = None) -> dict[str, Any]:
+        """Returns the settings that decide exactly these parts of a result, by name.
+
+        Args:
+            *parts: The parts.
+            of: Only the settings of this group, a base of the value's own; by default all.
+        """
+        described = describe(of or type(self))
         return {name: getattr(self, name) for name in described if described[name].decides in parts}
 
 

@@ -37,7 +37,8 @@ def open_store(
 def _identity(network: Network, boundary: Boundary, model: ModelSettings) -> dict[str, Any]:
     gpus = tf.config.list_physical_devices("GPU")
     modules = (augment.__file__, build.__file__, folding.__file__, features.__file__, __file__)
-    return model.deciding(Decides.FEATURES) | {
+    # The whole `Config` of a run and the settings of a model alone have to give the same key.
+    return model.deciding(Decides.FEATURES, of=ModelSettings) | {
         # Not their names: other files may have the same weights, "auto" may be any precision.
         "weights": fingerprint(network.lower(boundary)),
         "precision": str(boundary.tensor.dtype),
