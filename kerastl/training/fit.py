@@ -9,14 +9,13 @@ import tensorflow as tf
 
 from kerastl.data.pipeline import count_steps
 from kerastl.data.reading import reading_errors
-from kerastl.errors import KerastlError
 from kerastl.model.phases import Plan, silent_dropout
 from kerastl.progress import Progress, format_duration
 from kerastl.settings import Phase, TrainingSettings
 from kerastl.training.best import Best, EpochRow
 from kerastl.training.evaluate import Evaluation
 from kerastl.training.schedule import LearningRate
-from kerastl.training.steps import LARGEST_LOSS, NOT_FINITE, TrainingSteps
+from kerastl.training.steps import TrainingSteps
 
 # Steps of a head on stored features take as long as a call from Python: so many go into one.
 _MOST_STEPS_AT_ONCE = 256
@@ -39,6 +38,11 @@ class PhaseData:
     lower: Callable[[tf.Tensor], tf.Tensor] | None
     validate: Callable[[], Evaluation]
 
+    def first_batch(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Takes the first batch: features at the boundary, and labels int64 (batch,)."""
+        inputs, labels, *_ = next(iter(self.train))
+        return inputs if self.lower is None else self.lower(inputs), labels
+
 
 def train_phase(
     plan: Plan,
@@ -51,16 +55,8 @@ def train_phase(
 ) -> int:
     """Trains one phase, whose layers are trainable; `best` has begun with the weights above.
 
-    Args:
-        plan: What trains.
-        data: Images to train on and to validate with.
-        settings: Batch size, optimizer and schedule.
-        best: Is offered the weights after each epoch.
-        progress: Gets a line for each epoch.
-        on_epoch: Is called with the row of each epoch.
-
     Returns:
-        Steps taken.
+        The number of steps.
 
     Raises:
         KerastlError: If the loss of a step, or of a validation, is not finite.
@@ -77,25 +73,17 @@ def train_phase(
         _settle_statistics(plan.upper, steps_per_epoch)
     at_once = _steps_at_once(phase, data, steps_per_epoch)
     steps = TrainingSteps(plan, data.lower, settings, schedule, at_once=at_once)
-    report = _Report(phase, data.num_train, steps_per_epoch, settings.batch_size, progress)
+    report = _Report(phase, data.num_train, settings.batch_size, progress)
     batches = iter(data.train)
     with silent_dropout(plan), reading_errors():
         for epoch in range(phase.epochs):
             report.begin(epoch)
             steps.begin_epoch()
-            try:
-                for done in range(at_once, steps_per_epoch + 1, at_once):
-                    loss, accuracy = steps.run(batches)
-                    report.show_step(done, loss, accuracy)
-                validation = data.validate()
-            except tf.errors.InvalidArgumentError as error:
-                if NOT_FINITE not in str(error):
-                    raise
-                step = int(steps.done)
-                raise _not_finite("step", step, phase, schedule, steps_per_epoch) from error
-            if not (validation.losses <= LARGEST_LOSS).all():
-                where, step = "validation after step", (epoch + 1) * steps_per_epoch - 1
-                raise _not_finite(where, step, phase, schedule, steps_per_epoch)
+            for done in range(at_once, steps_per_epoch + 1, at_once):
+                loss, accuracy = steps.run(batches)
+                report.show_step(done, loss, accuracy)
+            validation = data.validate()
+            steps.check_validation(validation.losses)
             row = EpochRow(
                 phase=phase.name,
                 epoch=epoch + 1,
@@ -134,17 +122,10 @@ def _settle_statistics(model: keras.Model, steps_per_epoch: int) -> None:
 class _Report:
     """Reports steps and epochs, with the speed and the time that is left."""
 
-    def __init__(
-        self,
-        phase: Phase,
-        num_train: int,
-        steps_per_epoch: int,
-        batch_size: int,
-        progress: Progress,
-    ) -> None:
+    def __init__(self, phase: Phase, num_train: int, batch_size: int, progress: Progress) -> None:
         self._phase = phase
         self._num_train = num_train
-        self._steps_per_epoch = steps_per_epoch
+        self._steps_per_epoch = count_steps(num_train, batch_size)
         self._batch_size = batch_size
         self._progress = progress
         self._steps_done = 0
@@ -195,14 +176,3 @@ class _Report:
             return ""
         seconds = (time.monotonic() - self._first_end) / steps_timed
         return f"  {format_duration(seconds * steps_left)} left"
-
-
-def _not_finite(
-    where: str, step: int, phase: Phase, schedule: LearningRate, steps_per_epoch: int
-) -> KerastlError:
-    epoch, step_in_epoch = divmod(step, steps_per_epoch)
-    return KerastlError(
-        f"loss: is not finite in the {phase.name} phase, epoch {epoch + 1}, {where} "
-        f"{step_in_epoch + 1} of {steps_per_epoch}, at learning rate "
-        f"{schedule.at(step):.4g}. Use a lower rate or more --warmup_epochs."
-    )

@@ -5,14 +5,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from kerastl.errors import KerastlError
 from kerastl.model.phases import Plan
 from kerastl.settings import TrainingSettings
 from kerastl.training.schedule import LearningRate
 
-NOT_FINITE = "the loss is not finite"
+# No weights that give a larger loss are worth keeping, so it counts as infinite.
 LARGEST_LOSS = 1e20
+_NOT_FINITE = "the loss is not finite"
 # Decay is for kernels, https://arxiv.org/abs/1812.01187 (section 3.1).
 _NOT_DECAYED = re.compile("bias|gamma|beta")
 
@@ -27,9 +30,6 @@ class TrainingSteps:
     whether there is another batch, and adds gradients up over devices even if there is only one;
     for that sum TensorFlow keeps the graph of every training for good, 3 MB a trial of a search.
 
-    Attributes:
-        done: Steps taken, int64. The optimizer's own count may or may not include a step whose
-            loss is not finite.
     """
 
     def __init__(
@@ -50,7 +50,10 @@ class TrainingSteps:
             schedule: Learning rate of each step.
             at_once: Steps in a call of `run`.
         """
-        self.done = tf.Variable(0, trainable=False, dtype=tf.int64)
+        # The optimizer's own count may or may not include a step whose loss is not finite.
+        self._done = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self._phase = plan.phase
+        self._schedule = schedule
         self._upper = plan.upper
         self._lower = lower
         self._variables = plan.upper.trainable_variables
@@ -75,9 +78,35 @@ class TrainingSteps:
 
         Returns:
             Loss and accuracy, each the mean over the images of the epoch so far.
+
+        Raises:
+            KerastlError: If the loss of a step is not finite.
         """
-        loss, accuracy = self._function(batches)
+        try:
+            loss, accuracy = self._function(batches)
+        except tf.errors.InvalidArgumentError as error:
+            if _NOT_FINITE not in str(error):
+                raise
+            raise self._not_finite("step", int(self._done)) from error
         return loss, accuracy
+
+    def check_validation(self, losses: np.ndarray) -> None:
+        """Checks the losses of the validation images after the steps so far.
+
+        Raises:
+            KerastlError: If one is not finite.
+        """
+        if not (losses <= LARGEST_LOSS).all():
+            raise self._not_finite("validation after step", int(self._done) - 1)
+
+    def _not_finite(self, where: str, step: int) -> KerastlError:
+        steps_per_epoch = self._schedule.total_steps // self._phase.epochs
+        epoch, step_in_epoch = divmod(step, steps_per_epoch)
+        return KerastlError(
+            f"loss: is not finite in the {self._phase.name} phase, epoch {epoch + 1}, {where} "
+            f"{step_in_epoch + 1} of {steps_per_epoch}, at learning rate "
+            f"{self._schedule.at(step):.4g}. Use a lower rate or more --warmup_epochs."
+        )
 
     def _run_steps(self, batches: Any) -> tuple[tf.Tensor, tf.Tensor]:
         def run_one(step: tf.Tensor) -> tf.Tensor:
@@ -104,7 +133,7 @@ class TrainingSteps:
         self._loss.update_state(loss, sample_weight=tf.shape(inputs)[0])
         self._accuracy.update_state(labels, logits)
         with tf.control_dependencies([loss]):
-            self.done.assign_add(1)
+            self._done.assign_add(1)
 
     def _update(self, variables: list[tf.Variable], gradients: list[tf.Tensor | None]) -> None:
         rate = self._optimizer.learning_rate
@@ -122,12 +151,11 @@ def finite_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Computes each image's loss, float32 (batch,).
 
     Raises:
-        tf.errors.InvalidArgumentError: With `NOT_FINITE` in its text, if one is not finite.
+        tf.errors.InvalidArgumentError: With `_NOT_FINITE` in its text, if one is not finite.
     """
     loss = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-    # What counts as infinite: no weights that give such a loss are worth keeping.
     loss = tf.where(loss > LARGEST_LOSS, tf.constant(float("inf")), loss)
-    return tf.debugging.check_numerics(loss, NOT_FINITE)
+    return tf.debugging.check_numerics(loss, _NOT_FINITE)
 
 
 def _build_optimizer(

@@ -12,14 +12,13 @@ import fakes
 import kerastl
 from kerastl.data.images import decode_and_resize
 from kerastl.data.splits import Splits
-from kerastl.model.build import build_classifier
 from kerastl.model.folding import fold
-from kerastl.model.network import Network
 from kerastl.training import cost
 from kerastl.training import features as module
 from kerastl.training import frozen as frozen_module
 from kerastl.training.entries import list_entries
 from kerastl.training.frozen import FrozenPart
+from tiny_networks import open_tiny, place
 
 
 @pytest.fixture
@@ -40,22 +39,6 @@ def config(tmp_path):
 @pytest.fixture
 def network(tiny_net):
     return open_tiny(tiny_net)
-
-
-def open_tiny(row, seed=0):
-    keras.utils.set_random_seed(seed)
-    shape = (fakes.IMAGE_SIZE, fakes.IMAGE_SIZE, 3)
-    backbone = fakes.tiny_net(include_top=False, weights=None, input_shape=shape, name="backbone")
-    classifier = build_classifier(backbone, scaling=row.scaling, num_classes=3, dropout=0.0)
-    return Network.of(classifier, row)
-
-
-def place(network, layer_name):
-    return next(
-        boundary
-        for boundary in network.boundaries
-        if boundary.position and network.name_of(boundary) == layer_name
-    )
 
 
 def store(network, config, source, *layer_names, indices=None):
@@ -84,21 +67,6 @@ def test_stored_features_are_those_of_the_network(network, config):
     order = tf.constant([14, 0, 7])
     for stored, tensor in zip((block, pooled), expected, strict=True):
         np.testing.assert_allclose(stored.read(order), tf.gather(tensor, order), atol=1e-5)
-
-
-def test_features_are_the_same_from_memory_and_from_disk(network, config, monkeypatch):
-    (stored,), _ = store(network, config, fakes.color_source(per_class=4), "pooled")
-    indices = np.array([3, 0, 11, 3])
-    in_memory = stored.take(indices)
-    monkeypatch.setattr(stored.store, "read", None)
-    np.testing.assert_array_equal(stored.take(indices), in_memory)
-    monkeypatch.undo()
-    monkeypatch.setattr(module, "_MAX_BYTES_IN_MEMORY", 12 * 4 * in_memory.shape[1] - 1)
-    (from_disk,), _ = store(network, config, fakes.color_source(per_class=4), "pooled")
-    np.testing.assert_array_equal(from_disk.take(indices), in_memory)
-    monkeypatch.setattr(from_disk.store, "read", None)
-    with pytest.raises(TypeError):
-        from_disk.take(indices)
 
 
 def image_of(source, index):
@@ -146,24 +114,6 @@ def test_boundary_that_is_there_is_not_stored_again(network, config):
     assert len(after) == 2
     assert (block.rows >= 0).all()
     assert (pooled.rows >= 0).all()
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"image_size": 32},
-        {"resize": "stretch"},
-        {"cache_dtype": "float16"},
-    ],
-)
-def test_what_decides_the_values_decides_the_key(network, config, change):
-    source = fakes.color_source(per_class=3)
-    store(network, config, source, "pooled")
-    # Positions and shapes stay; only the setting differs.
-    _, said = store(network, dataclasses.replace(config, **change), source, "pooled")
-    assert len(list_entries_of(config)) == 2
-    assert computed(said) == 9
 
 
 def list_entries_of(config):
@@ -244,30 +194,6 @@ def test_same_content_is_computed_once(network, config):
     (stored,), said = store(network, config, twice, "pooled")
     assert computed(said) == 12
     assert stored.rows[:12].tolist() == stored.rows[12:].tolist()
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("what", ["tensorflow", "keras"])
-def test_another_version_computes_anew(network, config, monkeypatch, what):
-    source = fakes.color_source(per_class=3)
-    store(network, config, source, "pooled")
-    if what == "keras":
-        monkeypatch.setattr(keras, "version", lambda: "99")
-    else:
-        monkeypatch.setattr(tf, "__version__", "99")
-    _, said = store(network, config, source, "pooled")
-    assert computed(said) == 9
-
-
-@pytest.mark.thorough
-def test_layers_without_weights_are_in_the_key_too(tiny_net, config):
-    source = fakes.color_source(per_class=3)
-    store(open_tiny(tiny_net), config, source, "pooled")
-    changed = open_tiny(tiny_net)
-    scaling = next(call.layer for call in changed.calls if call.layer.name == "input_scaling")
-    scaling.scale = 0.5
-    _, said = store(changed, config, source, "pooled")
-    assert computed(said) == 9
 
 
 def test_input_scaling_alone_is_not_stored(network, config):
