@@ -16,6 +16,11 @@ from kerastl.progress import Progress
 _BACKEND = "tensorflow"
 # With these Keras cuts training and evaluation short.
 _LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
+# What Keras accepts in keras.json.
+_CHOICES = {
+    "floatx": ("float16", "bfloat16", "float32", "float64"),
+    "image_data_format": ("channels_last", "channels_first"),
+}
 
 
 def prepare(progress: Progress) -> None:
@@ -123,28 +128,26 @@ def _check_keras_json() -> None:
     if "keras" in sys.modules:
         return
     path = keras_home() / "keras.json"
-    with contextlib.suppress(OSError):  # Without a readable file Keras uses its defaults.
-        try:
-            settings_there = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise KerastlError(f"{path}: is not JSON ({error}). Fix or remove it.") from error
-        allowed = {
-            "floatx": ("float16", "bfloat16", "float32", "float64"),
-            "image_data_format": ("channels_last", "channels_first"),
-        }
-        epsilon = settings_there.get("epsilon", 0.1) if isinstance(settings_there, dict) else 0.1
-        if not isinstance(epsilon, float):
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        return  # Keras uses its defaults.
+    except ValueError as error:
+        raise KerastlError(f"{path}: is not JSON ({error}). Fix or remove it.") from error
+    given = content if isinstance(content, dict) else dict.fromkeys(_CHOICES)
+    epsilon = given.get("epsilon", 0.1)
+    if not isinstance(epsilon, float):
+        raise KerastlError(
+            f"{path}: epsilon={epsilon!r} is not a number with a decimal point. "
+            "Fix or remove the file."
+        )
+    for name, choices in _CHOICES.items():
+        value = given.get(name, choices[0])
+        if value not in choices:
             raise KerastlError(
-                f"{path}: epsilon={epsilon!r} is not a number with a decimal point. "
+                f"{path}: {name}={value!r} is not one of {', '.join(choices)}. "
                 "Fix or remove the file."
             )
-        for key, values in allowed.items():
-            value = settings_there.get(key, values[0]) if isinstance(settings_there, dict) else None
-            if value not in values:
-                raise KerastlError(
-                    f"{path}: {key}={value!r} is not one of {', '.join(values)}. "
-                    "Fix or remove the file."
-                )
 
 
 @contextlib.contextmanager

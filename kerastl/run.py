@@ -24,7 +24,7 @@ from kerastl.selection.label_issues import find_label_issues
 from kerastl.training.checks import check_agreement, check_restored, require
 from kerastl.training.evaluate import Evaluation
 from kerastl.training.train import Trained, check_phases, open_frozen, train
-from kerastl.writing import in_the_end
+from kerastl.writing import finally_call
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def finish_run(config: Config, source: Source | None, progress: Progress) -> Res
     record.begin(config, splits, weights_fingerprint=network.fingerprint(), started=started)
     # A run that fails or is stopped records what it checked until then.
     with (
-        in_the_end(record.write_receipt),
+        finally_call(record.write_receipt),
         open_frozen(network, splits, config, progress) as frozen,
     ):
         trained = train(network, splits, config, frozen, record=record, progress=progress)
@@ -69,7 +69,7 @@ def finish_run(config: Config, source: Source | None, progress: Progress) -> Res
             _find_label_issues(trained, splits, config.seed, record, progress)
         metrics, test = _evaluate(trained, splits, record, progress, exact=config.is_exact)
         record.write_predictions(splits, test)
-        record.save_model(trained.classifier, model_card(splits.source, config, metrics))
+        record.save_model(network.model, model_card(splits.source, config, metrics))
         record.write_receipt()
         # From here on the run is finished, and `kerastl export` can do the rest.
         record.write_metrics(metrics)

@@ -7,6 +7,7 @@ import io
 import os
 import pathlib
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,8 +16,6 @@ from kerastl.errors import cannot_write, first_line
 
 # Hidden, and on the same disk as the final path, so that moving it there is atomic.
 _PREFIX = ".writing-"
-# Enough for names to be unique.
-_LETTERS = 12
 # Anything older was left behind by a process that was killed.
 STALE_SECONDS = 24 * 3600
 # Errors of a disk; of these TensorFlow passes on only the text.
@@ -46,11 +45,7 @@ def replacing(path: pathlib.Path, *, field: str) -> Iterator[pathlib.Path]:
 
 
 def replace_text(path: pathlib.Path, text: str, *, field: str) -> None:
-    """Writes a UTF-8 file as `replacing` does, with the line ends of `text`.
-
-    Raises:
-        KerastlError: If it cannot be written; nothing half-written is left.
-    """
+    """Writes a UTF-8 file as `replacing` does, with the line ends of `text`."""
     with replacing(path, field=field) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
@@ -71,18 +66,17 @@ def scratch_directory(parent: pathlib.Path, *, field: str) -> Iterator[pathlib.P
     Raises:
         KerastlError: If it cannot be written.
     """
-    directory = hidden_beside(parent / "directory")
     with explained(parent, field=field):
-        directory.mkdir()
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        directory = tempfile.TemporaryDirectory(
+            prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True
+        )
+    with directory as name:
+        yield pathlib.Path(name)
 
 
 def hidden_beside(path: pathlib.Path) -> pathlib.Path:
     """Returns a new hidden path beside `path` that `remove_leftovers` recognizes."""
-    return path.with_name(f"{_PREFIX}{uuid.uuid4().hex[:_LETTERS]}-{path.name}")
+    return path.with_name(f"{_PREFIX}{uuid.uuid4().hex[:12]}-{path.name}")
 
 
 def remove_leftovers(directory: pathlib.Path) -> None:
@@ -112,13 +106,13 @@ def explained(
     except but:
         raise
     except Exception as error:
-        if not (isinstance(error, OSError) or _is_tensorflows(error)):
+        if not (isinstance(error, OSError) or _is_tensorflow_error(error)):
             raise
         raise cannot_write(field, path, _reason(error)) from error
 
 
 @contextlib.contextmanager
-def in_the_end(write: Callable[[], None]) -> Iterator[None]:
+def finally_call(write: Callable[[], None]) -> Iterator[None]:
     """Calls `write` however the block ends; an error of the block takes precedence.
 
     Raises:
@@ -134,7 +128,7 @@ def in_the_end(write: Callable[[], None]) -> Iterator[None]:
         raise
 
 
-def _is_tensorflows(error: Exception) -> bool:
+def _is_tensorflow_error(error: Exception) -> bool:
     # By name, since commands that do not need TensorFlow use this module too.
     return any(kind.__name__ == "OpError" for kind in type(error).__mro__)
 

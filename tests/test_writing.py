@@ -11,7 +11,7 @@ import tensorflow as tf
 from kerastl.errors import KerastlError
 from kerastl.writing import (
     explained,
-    in_the_end,
+    finally_call,
     remove_leftovers,
     replacing,
     scratch_directory,
@@ -121,7 +121,7 @@ def fail_to_write():
 
 def test_what_failed_first_is_what_is_said():
     def block():
-        with in_the_end(fail_to_write):
+        with finally_call(fail_to_write):
             raise KerastlError("the loss is not finite")
 
     with pytest.raises(KerastlError, match="the loss is not finite"):
@@ -130,7 +130,7 @@ def test_what_failed_first_is_what_is_said():
 
 def test_what_cannot_be_written_after_a_good_block_is_said():
     def block():
-        with in_the_end(fail_to_write):
+        with finally_call(fail_to_write):
             pass
 
     with pytest.raises(KerastlError, match="the disk is full"):
@@ -146,7 +146,7 @@ def test_interrupt_of_the_last_write_writes_once_more():
             raise KeyboardInterrupt
 
     def block():
-        with in_the_end(write_it):
+        with finally_call(write_it):
             pass
 
     with pytest.raises(KeyboardInterrupt):

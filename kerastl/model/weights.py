@@ -28,6 +28,7 @@ from kerastl.settings.model import BUNDLED
 BACKBONE = "backbone"
 
 _NETWORK_TIMEOUT_SECONDS = 20
+_GET_AGAIN = "Get the file again"
 
 # Written by tools/pretrain_bundled.py.
 _BUNDLED_PATH = pathlib.Path(__file__).with_name("bundled.weights.h5")
@@ -69,7 +70,7 @@ def build_backbone(backbone: Backbone, *, weights: str, image_size: int) -> kera
         image_size: Side of the input, in pixels.
 
     Returns:
-        Model named "backbone" from float32 (batch, image_size, image_size, 3) to features
+        Model named "backbone" from float32 (batch, image_size, image_size, 3) to float
         (batch, height, width, channels).
 
     Raises:
@@ -78,11 +79,8 @@ def build_backbone(backbone: Backbone, *, weights: str, image_size: int) -> kera
     """
     check_weights(weights)
     build = getattr(keras.applications, backbone.builder)
-    arguments = {
-        "include_top": False,
-        "input_shape": (image_size, image_size, 3),
-        **backbone.arguments,
-    }
+    shape = (image_size, image_size, 3)
+    arguments = {"include_top": False, "input_shape": shape, **backbone.arguments}
     # Builders warn of sizes other than their weights' own, which are intended here.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -94,9 +92,7 @@ def build_backbone(backbone: Backbone, *, weights: str, image_size: int) -> kera
         return _named(network)
     _load_file(network, str(_BUNDLED_PATH) if weights == BUNDLED else weights, backbone)
     if not all(np.isfinite(values).all() for values in network.get_weights()):
-        raise bad_value(
-            "weights", weights, "holds values that are not finite", "Get the file again"
-        )
+        raise bad_value("weights", weights, "holds values that are not finite", _GET_AGAIN)
     if backbone.module == "efficientnet" and _is_published_efficientnet(weights, network):
         return _with_published_scaling(network)
     return _named(network)
@@ -135,9 +131,8 @@ def _load_file(network: keras.Model, path: str, backbone: Backbone) -> None:
             "Give the model.keras of its run",
         ) from error
     except (OSError, KeyError) as error:
-        raise bad_value(
-            "weights", path, "is damaged or not a weights file of Keras", "Get the file again"
-        ) from error
+        what = "is damaged or not a weights file of Keras"
+        raise bad_value("weights", path, what, _GET_AGAIN) from error
     # A Sequential that holds another network has no `output`.
     except (ValueError, UserWarning, AttributeError) as error:
         raise bad_value(
@@ -229,10 +224,9 @@ def _is_published_efficientnet(path: str, network: keras.Model) -> bool:
 
 def _count_rescalings(model: keras.Model) -> int:
     return sum(
-        _count_rescalings(layer)
-        if isinstance(layer, keras.Model)
-        else isinstance(layer, keras.layers.Rescaling)
-        for layer in model.layers
+        isinstance(layer, keras.layers.Rescaling)
+        for part in models_in(model)
+        for layer in part.layers
     )
 
 

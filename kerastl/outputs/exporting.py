@@ -83,7 +83,7 @@ def export_trained(
         # Rounded features are no reference.
         predictions = trained.evaluate_whole(splits.test[sample])
     return export_checked(
-        trained.classifier,
+        trained.network.model,
         splits,
         config,
         metrics=metrics,

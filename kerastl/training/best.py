@@ -40,7 +40,8 @@ class EpochRow:
 
     def score(self, best_by: str) -> float:
         """Returns the score by which epochs are compared, the higher the better."""
-        return -self.val_loss if best_by == "loss" else float(getattr(self, f"val_{best_by}"))
+        value = float(getattr(self, f"val_{best_by}"))
+        return -value if best_by == "loss" else value
 
 
 class Best:
@@ -68,8 +69,7 @@ class Best:
 
     def offer(self, row: EpochRow, validation: Evaluation) -> None:
         """Keeps the present weights if their epoch is the best so far."""
-        before = self.accuracies.get(row.phase, 0.0)
-        self.accuracies[row.phase] = max(before, row.val_accuracy)
+        self.accuracies[row.phase] = max(self.accuracies.get(row.phase, 0.0), row.val_accuracy)
         rank = (row.score(self._best_by), -row.val_loss)
         if self.row is None or rank > self._rank:
             self.row, self.validation, self._rank = row, validation, rank

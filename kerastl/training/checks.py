@@ -72,8 +72,7 @@ class Snapshot:
 
     def unmoved(self) -> list[Any]:
         """Lists the weights that have kept every bit."""
-        moved = {id(weight) for weight in self.moved()}
-        return [weight for weight in self._weights if id(weight) not in moved]
+        return _without(self._weights, self.moved())
 
     def __len__(self) -> int:
         """Counts the weights."""
@@ -105,27 +104,14 @@ class ExpectedMoves:
     """
 
     def __init__(self, network: Network, phase: Phase, first: int) -> None:
-        """Takes a snapshot of all weights.
-
-        Args:
-            network: The network.
-            phase: The phase that is about to begin.
-            first: Position of the lowest layer call that trains.
-        """
+        """Takes a snapshot before a phase; `first` is the lowest layer call that trains."""
         self.phase = phase
         self._head = network.calls[-1].layer
         self._head_is_zero = not np.any(keras.ops.convert_to_numpy(self._head.kernel))
-        moving = [
-            weight
-            for call in network.calls[first:]
-            if _learns(call.layer, phase)
-            for weight in call.layer.weights
-        ]
-        ids = {id(weight) for weight in moving}
+        layers = [call.layer for call in network.calls[first:] if _learns(call.layer, phase)]
+        moving = [weight for layer in layers for weight in layer.weights]
         self.moving = Snapshot(moving)
-        self.frozen = Snapshot(
-            [weight for weight in network.model.weights if id(weight) not in ids]
-        )
+        self.frozen = Snapshot(_without(network.model.weights, moving))
 
     def check(
         self,
@@ -149,12 +135,12 @@ class ExpectedMoves:
             batch: Function that returns inputs at the boundary and their labels, int64 (batch,).
         """
         wrongly_moved, still = self.frozen.moved(), self.moving.unmoved()
-        movable = _movable(still, upper, self.phase, *batch()) if still else set()
+        movable = _movable(still, upper, self.phase, *batch()) if still else []
         if steps == 1 and self._head_is_zero:
-            movable &= {id(weight) for weight in self._head.weights}
-        excused = [weight for weight in still if id(weight) not in movable]
-        excused_ids = {id(weight) for weight in excused}
-        wrong = wrongly_moved + [weight for weight in still if id(weight) not in excused_ids]
+            head = {id(weight) for weight in self._head.weights}
+            movable = [weight for weight in movable if id(weight) in head]
+        excused = _without(still, movable)
+        wrong = wrongly_moved + _without(still, excused)
         parts = [f"{len(self.moving) - len(still)} of {len(self.moving)} trained weights moved"]
         if len(self.frozen):
             same = len(self.frozen) - len(wrongly_moved)
@@ -176,8 +162,8 @@ def _learns(layer: Any, phase: Phase) -> bool:
 
 def _movable(
     still: Sequence[Any], upper: keras.Model, phase: Phase, inputs: tf.Tensor, labels: tf.Tensor
-) -> set[int]:
-    """Finds which weights a step would change, by their identity; the step is not kept."""
+) -> list[Any]:
+    """Finds which of the weights a step would change; the step is not kept."""
     before = upper.get_weights()
     snapshot = Snapshot(still)
     norms = [layer for layer in upper.layers if hasattr(layer, "momentum")]
@@ -190,7 +176,7 @@ def _movable(
         loss = tf.reduce_mean(
             keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         )
-    movable = {id(weight) for weight in snapshot.moved()}  # Statistics.
+    movable = snapshot.moved()  # Statistics.
     upper.set_weights(before)
     for layer, momentum in zip(norms, momenta, strict=True):
         layer.momentum = momentum
@@ -200,11 +186,11 @@ def _movable(
         if gradient is None:
             # Nothing connects it to the loss, or it does not train: a statistic at rest.
             if weight.trainable or phase.name != "scratch":
-                movable.add(id(weight))
+                movable.append(weight)
             continue
         change = phase.learning_rate * np.abs(tf.convert_to_tensor(gradient).numpy())
         if (change > np.spacing(np.abs(np.array(weight)))).any():
-            movable.add(id(weight))
+            movable.append(weight)
     return movable
 
 
@@ -236,6 +222,12 @@ def check_agreement(stored: np.ndarray, whole: np.ndarray, *, exact: bool) -> Ch
         f"most, on {len(whole)} test images",
         difference <= (_FEATURES_TOLERANCE if exact else _COARSE_TOLERANCE),
     )
+
+
+def _without(weights: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+    # By identity: `==` of variables compares their values.
+    ids = {id(weight) for weight in others}
+    return [weight for weight in weights if id(weight) not in ids]
 
 
 def _hash(weight: Any) -> bytes:

@@ -5,9 +5,9 @@ from kerastl.model.boundaries import Boundary
 from kerastl.model.network import Network
 
 # The estimate is from the network and not from a clock, whose noise would decide in which order
-# numbers are added up. Measured on two cores: MobileNetV2 at
-# 96 px computes 35 and ResNet50 at 224 px 90 thousand million multiply-adds a second; a row takes
-# 10 to 20 microseconds to read, and 1 to 2 GB a second.
+# numbers are added up. Measured on two cores: MobileNetV2 at 96 px computes 35 and ResNet50 at
+# 224 px 90 thousand million multiply-adds a second; a row takes 10 to 20 microseconds to read, and
+# 1 to 2 GB a second.
 _CPU_MULTIPLY_ADDS_PER_SECOND = 50e9
 # A tenth of what an accelerator's float32 promises.
 _GPU_MULTIPLY_ADDS_PER_SECOND = 2e12
@@ -20,18 +20,12 @@ _BYTES_PER_SECOND = 1e9
 
 def seconds_per_image(network: Network, boundary: Boundary) -> float:
     """Estimates the time to decode an image and to compute up to a boundary."""
-    work = network.count_multiply_adds(boundary)
-    return _decoding_seconds(network.inputs.shape[1]) + work / _multiply_adds_rate()
+    image_size: int = network.inputs.shape[1]
+    decoding = _SECONDS_PER_FILE + _SECONDS_PER_PIXEL * image_size**2
+    rate = _GPU_MULTIPLY_ADDS_PER_SECOND if has_gpu() else _CPU_MULTIPLY_ADDS_PER_SECOND
+    return decoding + network.count_multiply_adds(boundary) / rate
 
 
 def seconds_to_read(num_bytes: int) -> float:
     """Estimates the time to read one row of the store."""
     return _SECONDS_PER_READ + num_bytes / _BYTES_PER_SECOND
-
-
-def _decoding_seconds(image_size: int) -> float:
-    return _SECONDS_PER_FILE + _SECONDS_PER_PIXEL * image_size**2
-
-
-def _multiply_adds_rate() -> float:
-    return _GPU_MULTIPLY_ADDS_PER_SECOND if has_gpu() else _CPU_MULTIPLY_ADDS_PER_SECOND

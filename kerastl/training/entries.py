@@ -87,11 +87,10 @@ def hold(path: pathlib.Path) -> filelock.ReadWriteLock:
 
 def drop(entry: Entry) -> bool:
     """Removes a combination unless a process has it open; returns whether it is gone."""
-    with contextlib.ExitStack() as stack:
-        if not stack.enter_context(_held_alone(entry.path)):
-            return False
-        _remove(entry.path)
-    return True
+    with _held_alone(entry.path) as is_alone:
+        if is_alone:
+            _remove(entry.path)
+        return is_alone
 
 
 def make_room(root: pathlib.Path, *, needed: int, limit: int) -> bool:

@@ -125,39 +125,25 @@ def evaluate(
     return _evaluate(_traced(classifier, dataset), iter(dataset), labels)
 
 
-class Evaluator:
-    """Evaluates a classifier, as it is at each call, on the same images again and again."""
+def build_evaluator(
+    classifier: Callable[[tf.Tensor], tf.Tensor],
+    source: Source,
+    indices: np.ndarray,
+    images: ImageSettings,
+    *,
+    batch_size: int,
+    features: Features | None = None,
+) -> Callable[[], Evaluation]:
+    """Prepares to evaluate a classifier, as it is at each call, on the same images.
 
-    def __init__(
-        self,
-        classifier: Callable[[tf.Tensor], tf.Tensor],
-        source: Source,
-        indices: np.ndarray,
-        images: ImageSettings,
-        *,
-        batch_size: int,
-        features: Features | None = None,
-    ) -> None:
-        """Prepares the images.
-
-        Args:
-            classifier: Model or function from images, or from features, to logits.
-            source: Where the images are from.
-            indices: Their positions in it.
-            images: Their size and resize rule.
-            batch_size: Images in a batch.
-            features: Replace the images, if they are stored.
-        """
-        dataset = evaluation_dataset(
-            source, indices, images, batch_size=batch_size, features=features, repeats=True
-        )
-        self._function = _traced(classifier, dataset)
-        self._batches = iter(dataset)
-        self._labels = source.labels[indices]
-
-    def __call__(self) -> Evaluation:
-        """Does what `evaluate` does."""
-        return _evaluate(self._function, self._batches, self._labels)
+    With `features` those are its inputs instead of the images. The result does what `evaluate`
+    does.
+    """
+    dataset = evaluation_dataset(
+        source, indices, images, batch_size=batch_size, features=features, repeats=True
+    )
+    function, batches, labels = _traced(classifier, dataset), iter(dataset), source.labels[indices]
+    return lambda: _evaluate(function, batches, labels)
 
 
 def _traced(

@@ -43,13 +43,7 @@ class FrozenPart:
     """The outputs of a network's frozen part at the boundaries of a run, computed once."""
 
     def __init__(self, network: Network, splits: Splits, images: ImageSettings) -> None:
-        """Takes what is to be computed; `open` opens the store for it.
-
-        Args:
-            network: The network.
-            splits: The images that the run uses.
-            images: Their size, resize rule and views.
-        """
+        """Chooses the images; `open` opens the stores too."""
         self._network = network
         self._source = splits.source
         self._images = images
@@ -76,17 +70,10 @@ class FrozenPart:
         store: StoreSettings,
         progress: Progress,
     ) -> "FrozenPart":
-        """Opens the store at every boundary at which storing is worth it, until `close`.
+        """Opens a store at every boundary at which storing is worth it, until `close`.
 
-        The combinations are locked, and others are removed if these need their room.
-
-        Args:
-            network: The network.
-            boundaries: Where the phases of the run cut it.
-            splits: The images that the run uses.
-            model: Images and network.
-            store: Directory, limit and type of the features.
-            progress: Reports where features are not stored.
+        They are locked, and others are removed if these need their room. A line of `progress`
+        reports where features are not stored.
         """
         started = time.monotonic()
         frozen = cls(network, splits, model)
@@ -129,9 +116,6 @@ class FrozenPart:
 
     def compute(self, progress: Progress) -> None:
         """Computes what the stores lack, all boundaries in one pass.
-
-        Args:
-            progress: Reports what is computed, how fast, and what it takes on disk.
 
         Raises:
             KerastlError: If the content of an image has changed, or the disk is full.

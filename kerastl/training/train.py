@@ -18,15 +18,15 @@ from kerastl.model.folding import fold_one
 from kerastl.model.network import Network
 from kerastl.model.phases import Plan
 from kerastl.progress import Progress, count_of, format_duration
-from kerastl.settings import Phase
+from kerastl.settings import ImageSettings, Phase
 from kerastl.training.best import Best, EpochRow
-from kerastl.training.checks import Check, ExpectedMoves, check_first_loss, require
-from kerastl.training.evaluate import Evaluation, Evaluator, evaluate
+from kerastl.training.checks import Check, CheckRecorder, ExpectedMoves, check_first_loss, require
+from kerastl.training.evaluate import Evaluation, build_evaluator, evaluate
 from kerastl.training.features import StoredFeatures
 from kerastl.training.fit import PhaseData, train_phase
 from kerastl.training.frozen import FrozenPart
 from kerastl.training.scores import class_weights
-from kerastl.writing import in_the_end
+from kerastl.writing import finally_call
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,29 +34,29 @@ class Trained:
     """A trained classifier; what it reads of stored features stays open as long as `frozen`.
 
     Attributes:
-        classifier: Model from images to logits, with the best weights.
+        network: The network, with the best weights.
         best: The epoch that they come from.
         validation: Their evaluation on the validation images, when the epoch ended.
         accuracies: Highest validation accuracy of each phase, by the phase's name.
         seconds: Time of each phase, and of computing and checking stored features.
-        network: The network of the classifier.
-        frozen: Its stored features.
+        frozen: Stored features of the network.
         lowest: The plan that trains the most. Nothing below its boundary has changed, so
             features stored there hold for the result.
         splits: The images.
-        settings: Size of images and batches.
+        images: Their size and resize rule.
+        batch_size: Images in a batch.
     """
 
-    classifier: keras.Model
+    network: Network
     best: EpochRow
     validation: Evaluation
     accuracies: dict[str, float]
     seconds: dict[str, float]
-    network: Network
     frozen: FrozenPart
     lowest: Plan
     splits: Splits
-    settings: Config
+    images: ImageSettings
+    batch_size: int
 
     @property
     def stored(self) -> bool:
@@ -70,14 +70,10 @@ class Trained:
 
     def evaluate_whole(self, indices: np.ndarray) -> Evaluation:
         """Evaluates images as `evaluate` does, always from the images and by the whole network."""
-        return self._evaluate(self.classifier, indices, None)
+        return self._evaluate(self.network.model, indices, None)
 
     def pooled(self, indices: np.ndarray) -> np.ndarray | None:
-        """Reads pooled features of the pretrained network, float32 (images, channels).
-
-        Returns:
-            None if they are not stored.
-        """
+        """Reads the head's inputs, float32 (images, channels); None if they are not stored."""
         features = self.frozen.get(self.network.pooled)
         return None if features is None else features.take(indices)
 
@@ -94,20 +90,13 @@ class Trained:
     ) -> Evaluation:
         source = self.splits.source
         dataset = evaluation_dataset(
-            source,
-            indices,
-            self.settings,
-            batch_size=self.settings.batch_size,
-            features=features,
+            source, indices, self.images, batch_size=self.batch_size, features=features
         )
         return evaluate(classifier, dataset, source.labels[indices])
 
 
-class Recorder(Protocol):
+class Recorder(CheckRecorder, Protocol):
     """Where epochs, checks and the best weights are kept while training goes on."""
-
-    def add_check(self, check: Check) -> None:
-        """Keeps a check, passed or not."""
 
     def add_epoch(self, row: EpochRow) -> None:
         """Keeps an epoch's row."""
@@ -155,8 +144,8 @@ def train(
         network: The classifier, with its head at zero.
         splits: Images to train on and to choose by.
         config: Phases, and how they are trained.
-        frozen: What `open_frozen` opened for the same network, images and phases, with its
-            weights as they are now. `Trained` reads from it too.
+        frozen: Result of `open_frozen` for the same network, with the weights that it has now,
+            images and phases. `Trained` reads from it too.
         record: Keeps the epochs, the checks and the best weights.
         progress: Gets a line for each epoch and phase.
 
@@ -182,45 +171,34 @@ def train(
         progress.line(_describe_phase(plan, network))
         expected = ExpectedMoves(network, plan.phase, plan.first)
         best.begin(plan.upper.weights)
-        with in_the_end(functools.partial(_keep_best, best, network.model, record)):
+        with finally_call(functools.partial(_keep_best, best, network.model, record)):
             steps = train_phase(
                 plan, data, config, best=best, progress=progress, on_epoch=record.add_epoch
             )
-            moves = expected.check(
-                plan.upper, steps=steps, batch=functools.partial(_first_batch, data)
-            )
+            moves = expected.check(plan.upper, steps=steps, batch=data.first_batch)
         require(moves, record=record, progress=progress)
         seconds[plan.phase.name] = time.monotonic() - started
         if features is not None and data.lower is None:
             progress.line(_describe_savings(plan.phase, features, splits, seconds))
     if best.row is None or best.validation is None:
         raise AssertionError("training ended without an epoch")
-    progress.line(
-        f"Best: {best.row.phase} epoch {best.row.epoch}, validation "
-        f"{config.best_by.replace('_', ' ')} {abs(best.row.score(config.best_by)):.4f}."
-    )
+    progress.line(_describe_best(best.row, config.best_by))
     return Trained(
-        classifier=network.model,
+        network=network,
         best=best.row,
         validation=best.validation,
         accuracies=best.accuracies,
         seconds=seconds,
-        network=network,
         frozen=frozen,
         lowest=min(plans, key=lambda plan: plan.boundary.position),
         splits=splits,
-        settings=config,
+        images=config,
+        batch_size=config.batch_size,
     )
 
 
 def open_frozen(network: Network, splits: Splits, config: Config, progress: Progress) -> FrozenPart:
-    """Opens the feature store for every phase of `config`.
-
-    Args:
-        network: The classifier.
-        splits: The images that the run uses.
-        config: Phases, images and store.
-        progress: Reports a phase whose features are not stored.
+    """Opens the feature store for every phase of `config`, see `FrozenPart.open`.
 
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`.
@@ -237,6 +215,13 @@ def _describe_phase(plan: Plan, network: Network) -> str:
         f"{phase.name} phase: {count_of(phase.epochs, 'epoch')} at {phase.learning_rate:g}, "
         f"training from {plan.first_name} up: {plan.count_trained():,} of "
         f"{network.model.count_params():,} parameters."
+    )
+
+
+def _describe_best(row: EpochRow, best_by: str) -> str:
+    score = abs(row.score(best_by))
+    return (
+        f"Best: {row.phase} epoch {row.epoch}, validation {best_by.replace('_', ' ')} {score:.4f}."
     )
 
 
@@ -265,14 +250,6 @@ def _keep_best(best: Best, classifier: keras.Model, record: Recorder) -> None:
         record.save_checkpoint(classifier)
 
 
-def _first_batch(data: PhaseData) -> tuple[tf.Tensor, tf.Tensor]:
-    """Takes the first batch of a phase, as it is at its boundary."""
-    inputs, labels, *_ = next(iter(data.train))
-    if data.lower is not None:
-        inputs = data.lower(inputs)
-    return inputs, labels
-
-
 def _phase_data(
     plan: Plan,
     splits: Splits,
@@ -298,7 +275,7 @@ def _phase_data(
         ),
         num_train=len(splits.train),
         lower=lower,
-        validate=Evaluator(
+        validate=build_evaluator(
             _from_boundary(plan.upper, lower if features is None else None),
             splits.source,
             splits.validation,
@@ -321,7 +298,7 @@ def _from_boundary(
 
 
 def _first_loss(plan: Plan, data: PhaseData) -> Check:
-    inputs, labels = _first_batch(data)
+    inputs, labels = data.first_batch()
     logits = plan.upper(inputs, training=False).numpy()
     return check_first_loss(logits, labels.numpy(), logits.shape[1])
 

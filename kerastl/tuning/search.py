@@ -34,7 +34,7 @@ from kerastl.tuning.task import Task
 from kerastl.tuning.trainer import Trainer, without_test
 from kerastl.tuning.trials import COMPLETED, Trial, TrialFiles
 from kerastl.tuning.worker import Runner, WorkerProcess
-from kerastl.writing import in_the_end, replace_text
+from kerastl.writing import finally_call, replace_text
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -140,10 +140,10 @@ class _Search:
         files = TrialFiles(self._trials_directory)
         assignments = self._assignments(files)
         self.board = self._open_board(files)
-        with in_the_end(self.board.finish):
+        with finally_call(self.board.finish):
             self._print_start()
             assignments.open()
-            with in_the_end(assignments.close):
+            with finally_call(assignments.close):
                 if is_chief(self._role):
                     self._progress.line(f"Waiting for workers in {self._directory}.")
                     timed_out = watch_trials(self.board, assignments)

@@ -22,7 +22,7 @@ from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import read_space
 from kerastl.tuning.trials import Scored, TrialFiles
 from kerastl.tuning.worker import TrialFailed
-from kerastl.writing import in_the_end
+from kerastl.writing import finally_call
 
 
 class Killed(Exception):  # noqa: N818  no error of the search's
@@ -116,7 +116,7 @@ class FakeSearch:
         runner = FakeRunner(self.accuracy, self.labels, dies_at=dies_at)
         assignments = self.assignments()
         assignments.open()
-        with in_the_end(board.finish):
+        with finally_call(board.finish):
             self.timed_out = run_trials(board, assignments, self.trial_runner(runner), name=ALONE)
         self.trials = board.trials
         self.standings = board.standings
