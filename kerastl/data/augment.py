@@ -1,5 +1,6 @@
 """Random changes of training images, decided by the seed, the view and the image alone."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 
@@ -14,6 +15,9 @@ Change = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 _WHITE = 255.0
 # Operations that RandAugment applies to an image, https://arxiv.org/abs/1909.13719
 _NUM_OPERATIONS = 2
+# Those of them that are not random; the others keep random states of their own in Keras.
+_STRETCH_CONTRAST = keras.layers.AutoContrast((0, 255), dtype="float32")
+_EQUALIZE = keras.layers.Equalization((0, 255), dtype="float32")
 
 
 def build_augmenter(
@@ -51,13 +55,11 @@ def build_augmenter(
 
 
 def _build_change(name: str, strength: float | None) -> Change:
-    if name == "flip":
+    if strength is None:
         flip: Change = tf.image.stateless_random_flip_left_right
         return flip
-    if strength is None:
-        raise AssertionError(f"{name} has no strength")
-    build = {"crop": _crop, "color": _color, "randaugment": _rand_augment}[name]
-    return build(strength)
+    change = {"crop": _crop, "color": _color, "randaugment": _rand_augment}[name]
+    return functools.partial(change, strength=strength)
 
 
 def _draw(seed: tf.Tensor, count: int, low: float, high: float) -> list[tf.Tensor]:
@@ -65,66 +67,53 @@ def _draw(seed: tf.Tensor, count: int, low: float, high: float) -> list[tf.Tenso
     return tf.unstack(values)  # type: ignore[no-any-return]
 
 
-def _crop(strength: float) -> Change:
+def _crop(image: tf.Tensor, seed: tf.Tensor, *, strength: float) -> tf.Tensor:
     """Shifts by up to half the strength of the side, then enlarges by up to the strength."""
-
-    def change(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        x, y, smaller = _draw(seed, 3, -1.0, 1.0)
-        share = 1 - strength * (smaller + 1) / 2
-        return warp(image, [[share, 0], [0, share]], [x * strength / 2, y * strength / 2])
-
-    return change
+    x, y, smaller = _draw(seed, 3, -1.0, 1.0)
+    share = 1 - strength * (smaller + 1) / 2
+    return warp(image, [[share, 0], [0, share]], [x * strength / 2, y * strength / 2])
 
 
-def _color(strength: float) -> Change:
+def _color(image: tf.Tensor, seed: tf.Tensor, *, strength: float) -> tf.Tensor:
     """Changes brightness, contrast and saturation, up as far as down."""
-
-    def change(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        brighter, contrast, saturation = _draw(seed, 3, -strength, strength)
-        image = brighten(image, brighter)
-        image = change_contrast(image, 1 + contrast)
-        return tf.image.adjust_saturation(image, (2 + saturation) / (2 - saturation))
-
-    return change
+    brighter, contrast, saturation = _draw(seed, 3, -strength, strength)
+    image = change_contrast(brighten(image, brighter), 1 + contrast)
+    return tf.image.adjust_saturation(image, (2 + saturation) / (2 - saturation))
 
 
-def _rand_augment(strength: float) -> Change:
+def _rand_augment(image: tf.Tensor, seed: tf.Tensor, *, strength: float) -> tf.Tensor:
     """Applies operations at random, with the ranges of `keras.layers.RandAugment`."""
-    bits = max(1, int(8 * strength))
+    for number in range(1, 1 + _NUM_OPERATIONS):
+        own_seed = tf.random.experimental.stateless_fold_in(seed, number)
+        image = _apply_one(image, own_seed, strength)
+    return image
 
-    def change(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        first, second, turn = _draw(seed, 3, 0.0, 1.0)
-        a, b = first * strength, second * strength
-        kept = 1 + tf.cast(first * (bits - 1), tf.int32)
-        side = 2 * tf.round(turn) - 1
-        operations = (
-            lambda: shear(image, side * a, side * b),
-            lambda: warp(image, [[1, 0], [0, 1]], [-a, -b]),
-            lambda: rotate(image, a),
-            lambda: brighten(image, a),
-            lambda: fade(image, a),
-            lambda: change_contrast(image, 1 + a),
-            lambda: sharpen(image, a),
-            lambda: posterize(image, kept),
-            lambda: solarize(image, a, b),
-            lambda: stretch_contrast(image),
-            lambda: equalize(image),
-        )
-        which = tf.random.stateless_uniform(
-            [], tf.random.experimental.stateless_fold_in(seed, 0), 0, len(operations), tf.int32
-        )
-        return tf.switch_case(which, operations)
 
-    def change_repeatedly(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        for number in range(1, 1 + _NUM_OPERATIONS):
-            image = change(image, tf.random.experimental.stateless_fold_in(seed, number))
-        return image
-
-    return change_repeatedly
+def _apply_one(image: tf.Tensor, seed: tf.Tensor, strength: float) -> tf.Tensor:
+    first, second, turn = _draw(seed, 3, 0.0, 1.0)
+    a, b = first * strength, second * strength
+    bits = 1 + tf.cast(first * (max(1, int(8 * strength)) - 1), tf.int32)
+    side = 2 * tf.round(turn) - 1
+    operations = (
+        lambda: warp(image, [[1, side * a], [side * b, 1]]),
+        lambda: warp(image, [[1, 0], [0, 1]], [-a, -b]),
+        lambda: rotate(image, a),
+        lambda: brighten(image, a),
+        lambda: fade(image, a),
+        lambda: change_contrast(image, 1 + a),
+        lambda: sharpen(image, a),
+        lambda: posterize(image, bits),
+        lambda: solarize(image, a, b),
+        lambda: _STRETCH_CONTRAST(image[tf.newaxis])[0],
+        lambda: _EQUALIZE(image),
+    )
+    which_seed = tf.random.experimental.stateless_fold_in(seed, 0)
+    which = tf.random.stateless_uniform([], which_seed, 0, len(operations), tf.int32)
+    return tf.switch_case(which, operations)
 
 
 def warp(
-    image: tf.Tensor, matrix: Sequence[Sequence[object]], shift: Sequence[tf.Tensor]
+    image: tf.Tensor, matrix: Sequence[Sequence[object]], shift: Sequence[object] = (0.0, 0.0)
 ) -> tf.Tensor:
     """Takes each pixel from elsewhere, bilinear; the image is mirrored at its sides.
 
@@ -141,15 +130,10 @@ def warp(
     return keras.ops.image.affine_transform(image, transform, fill_mode="reflect")
 
 
-def shear(image: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """Shears an image around its center."""
-    return warp(image, [[1, x], [y, 1]], [0.0, 0.0])
-
-
 def rotate(image: tf.Tensor, turns: tf.Tensor) -> tf.Tensor:
     """Rotates an image by a share of a whole turn."""
     cos, sin = tf.cos(2 * math.pi * turns), tf.sin(2 * math.pi * turns)
-    return warp(image, [[cos, -sin], [sin, cos]], [0.0, 0.0])
+    return warp(image, [[cos, -sin], [sin, cos]])
 
 
 def brighten(image: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
@@ -185,23 +169,3 @@ def solarize(image: tf.Tensor, added: tf.Tensor, threshold: tf.Tensor) -> tf.Ten
     """Adds a share of white, then inverts values from a share of white on."""
     image = brighten(image, added)
     return tf.where(image < threshold * _WHITE, image, _WHITE - image)
-
-
-def stretch_contrast(image: tf.Tensor) -> tf.Tensor:
-    """Stretches each channel to the whole range."""
-    low, high = (reduce(image, axis=[0, 1]) for reduce in (tf.reduce_min, tf.reduce_max))
-    stretched = (image - low) * tf.math.divide_no_nan(_WHITE, high - low)
-    return tf.where(high > low, stretched, image)
-
-
-def equalize(image: tf.Tensor) -> tf.Tensor:
-    """Flattens the histogram of each channel."""
-
-    def of_channel(values: tf.Tensor) -> tf.Tensor:
-        levels = tf.cast(values, tf.int32)
-        counts = tf.cumsum(tf.math.bincount(tf.reshape(levels, [-1]), minlength=256, maxlength=256))
-        above = tf.cast(counts - counts[tf.reduce_min(levels)], tf.float32)
-        table = tf.maximum(0.0, tf.round(above * tf.math.divide_no_nan(_WHITE, above[-1])))
-        return tf.where(above[-1] > 0, tf.gather(table, levels), values)
-
-    return tf.stack([of_channel(values) for values in tf.unstack(image, axis=-1)], axis=-1)

@@ -137,8 +137,6 @@ SAME = {
         lambda image: augment.posterize(image, 3),
         lambda: keras.layers.RandomPosterization((3, 3)),
     ),
-    "auto contrast": (augment.stretch_contrast, lambda: keras.layers.AutoContrast((0, 255))),
-    "histogram": (augment.equalize, lambda: keras.layers.Equalization((0, 255))),
 }
 
 
