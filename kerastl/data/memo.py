@@ -2,13 +2,12 @@
 
 import concurrent.futures
 import contextlib
-import dataclasses
 import json
 import os
 import pathlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from kerastl.errors import cannot_write
 from kerastl.progress import Meter, Progress
@@ -18,15 +17,8 @@ _FILE = "audit.sqlite"
 _CHUNK = 64
 
 
-@dataclasses.dataclass(frozen=True)
-class Recalled:
-    """Values in the order of their keys.
-
-    Attributes:
-        values: One for each key.
-        num_new: How many were not known before.
-        took: How long the new ones took, in words.
-    """
+class Recalled(NamedTuple):
+    """Values in the order of their keys, how many of them are new, and how long those took."""
 
     values: list[Any]
     num_new: int
@@ -54,75 +46,55 @@ def recall(
     Raises:
         KerastlError: If the directory cannot be written.
     """
-    with Memo(directory) as memo:
-        values = [memo.find(key) for key in keys]
+    with _open_memo(directory) as memo:
+        values = [_find(memo, key) for key in keys]
         todo = [place for place, value in enumerate(values) if value is None]
         meter = Meter(what, len(todo), progress)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(todo), _CHUNK):
                 chunk = todo[start : start + _CHUNK]
-                for place, (value, is_lasting) in zip(
-                    chunk, pool.map(find_out, chunk), strict=True
-                ):
+                found = pool.map(find_out, chunk)
+                for place, (value, is_lasting) in zip(chunk, found, strict=True):
                     values[place] = value
-                    if is_lasting:
-                        memo.add(keys[place], value)
-                memo.save()
+                    if is_lasting and keys[place]:
+                        memo.execute(
+                            "INSERT OR REPLACE INTO facts VALUES (?, ?)",
+                            [keys[place], json.dumps(value)],
+                        )
+                # Now, so that no other process waits for long.
+                memo.commit()
                 meter.show(start + len(chunk))
     return Recalled(values, len(todo), meter.summary() if todo else "")
 
 
-class Memo:
-    """A table from keys to values in one file, which processes may share."""
+@contextlib.contextmanager
+def _open_memo(directory: pathlib.Path | None) -> Iterator[sqlite3.Connection]:
+    """Opens the table from keys to values, which is one file that processes may share."""
+    try:
+        with contextlib.closing(_connect(directory)) as memo:
+            yield memo
+    except sqlite3.Error as error:
+        raise cannot_write("cache_dir", directory, str(error)) from error
 
-    def __init__(self, directory: pathlib.Path | None) -> None:
-        self._directory = directory
 
-    def __enter__(self) -> "Memo":
-        with self._explained():
-            if self._directory is None:
-                self._connection = _open_table(":memory:")
-                return self
-            self._directory.mkdir(parents=True, exist_ok=True)
-            path = self._directory / _FILE
-            try:
-                self._connection = _open_table(str(path))
-            except sqlite3.OperationalError:
-                raise
-            except sqlite3.DatabaseError:
-                # A damaged file is replaced; its values are found out again.
-                path.unlink()
-                self._connection = _open_table(str(path))
-        return self
+def _connect(directory: pathlib.Path | None) -> sqlite3.Connection:
+    if directory is None:
+        return _open_table(":memory:")
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / _FILE
+    try:
+        return _open_table(str(path))
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        # A damaged file is replaced; its values are found out again.
+        path.unlink()
+        return _open_table(str(path))
 
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
 
-    def find(self, key: str) -> Any:
-        """Returns the value that was kept under a key, None if there is none."""
-        with self._explained():
-            row = self._connection.execute("SELECT fact FROM facts WHERE key = ?", [key]).fetchone()
-        return json.loads(row[0]) if row else None
-
-    def add(self, key: str, value: Any) -> None:
-        """Keeps a value, once it is saved; nothing under the empty key."""
-        if key:
-            with self._explained():
-                self._connection.execute(
-                    "INSERT OR REPLACE INTO facts VALUES (?, ?)", [key, json.dumps(value)]
-                )
-
-    def save(self) -> None:
-        """Writes what was added to disk, so that no other process waits for long."""
-        with self._explained():
-            self._connection.commit()
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise cannot_write("cache_dir", self._directory, str(error)) from error
+def _find(memo: sqlite3.Connection, key: str) -> Any:
+    row = memo.execute("SELECT fact FROM facts WHERE key = ?", [key]).fetchone()
+    return json.loads(row[0]) if row else None
 
 
 def _open_table(place: str) -> sqlite3.Connection:
