@@ -1,7 +1,7 @@
 """Images of a split as `tf.data`: read and decoded in parallel, resized, batched, prefetched."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -48,7 +48,6 @@ def training_dataset(  # noqa: PLR0913  batches in an order, of images or what s
         `class_weights`, float32 (classes,), the weight of each image comes third, float32
         (batch,).
     """
-    augmenter = build_augmenter(images.augmentations, seed=images.seed)
     steps = count_steps(len(indices), batch_size)
     last = len(indices) - batch_size * (steps - 1)
 
@@ -60,7 +59,8 @@ def training_dataset(  # noqa: PLR0913  batches in an order, of images or what s
     # Only the order is made epoch by epoch: TensorFlow takes a while to prepare a decoder.
     orders = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
     sizes = [batch_size] * (steps - 1) + [last]
-    dataset = _batches(source, images, features, augmenter)(orders, sizes)
+    augmenter = build_augmenter(images.augmentations, seed=images.seed)
+    dataset = _load(orders, source, images, sizes=sizes, features=features, augmenter=augmenter)
     if class_weights is not None:
         weights = tf.constant(class_weights)
         dataset = dataset.map(lambda batch, labels: (batch, labels, tf.gather(weights, labels)))
@@ -87,25 +87,18 @@ def evaluation_dataset(
     With `repeats`, passes follow one another without end, for a reader of several passes: to
     start a new iterator takes longer than to read some thousand features.
     """
-    orders = tf.data.Dataset.from_tensor_slices(indices)
-    batches = _batches(source, images, features, None)(orders, [batch_size])
+    order = tf.data.Dataset.from_tensor_slices(indices)
+    batches = _load(order, source, images, sizes=[batch_size], features=features)
     return _prefetch(batches.repeat() if repeats else batches)
 
 
 def views_dataset(
     source: Source, indices: np.ndarray, images: ImageSettings, *, batch_size: int
 ) -> tf.data.Dataset:
-    """Yields what `evaluation_dataset` does, of randomly changed views too.
-
-    Args:
-        source: The images.
-        indices: Images and their views, see `view_indices`.
-        images: Size, resize rule, augmentations and seed.
-        batch_size: Images in a batch.
-    """
+    """Yields what `evaluation_dataset` does, of randomly changed views too: see `view_indices`."""
+    order = tf.data.Dataset.from_tensor_slices(indices)
     augmenter = build_augmenter(images.augmentations, seed=images.seed)
-    orders = tf.data.Dataset.from_tensor_slices(indices)
-    return _prefetch(_batches(source, images, None, augmenter)(orders, [batch_size]))
+    return _prefetch(_load(order, source, images, sizes=[batch_size], augmenter=augmenter))
 
 
 def view_indices(source: Source, indices: np.ndarray, images: ImageSettings) -> np.ndarray:
@@ -124,15 +117,11 @@ def view_hashes(source: Source, images: ImageSettings) -> np.ndarray:
     """Hashes the content of every image and view, uint8 (views * images, 16)."""
     num_views = images.augment_views if images.augmentations else 0
     about = f"{images.augmentations} {images.seed}"
-    return np.concatenate(
-        [
-            source.hashes,
-            *(
-                hash_all(f"{about} {view} ".encode() + row.tobytes() for row in source.hashes)
-                for view in range(1, 1 + num_views)
-            ),
-        ]
-    )
+    hashes = [
+        hash_all(f"{about} {view} ".encode() + row.tobytes() for row in source.hashes)
+        for view in range(1, 1 + num_views)
+    ]
+    return np.concatenate([source.hashes, *hashes])
 
 
 def _view_of_epoch(epoch: tf.Tensor, images: ImageSettings) -> tf.Tensor:
@@ -141,13 +130,16 @@ def _view_of_epoch(epoch: tf.Tensor, images: ImageSettings) -> tf.Tensor:
     return 1 + (epoch % images.augment_views if images.augment_views else epoch)
 
 
-def _batches(
+def _load(
+    indices: tf.data.Dataset,
     source: Source,
     images: ImageSettings,
-    features: Features | None,
-    augmenter: Augmenter | None,
-) -> Callable[[tf.data.Dataset, Sequence[int]], tf.data.Dataset]:
-    """Makes the function from indices, views included, and sizes in turn to batches."""
+    *,
+    sizes: Sequence[int],
+    features: Features | None = None,
+    augmenter: Augmenter | None = None,
+) -> tf.data.Dataset:
+    """Turns indices, views included, into batches of sizes that come in turn."""
     labels = tf.constant(source.labels)
     contents = tf.constant(as_numbers(source.contents))
     parallel = {"num_parallel_calls": os.cpu_count() or 1, "deterministic": True}
@@ -161,19 +153,12 @@ def _batches(
             image = augmenter(image, index // len(source), contents[place])
         return image, labels[place]
 
-    def of_images(indices: tf.data.Dataset, sizes: Sequence[int]) -> tf.data.Dataset:
-        return _batch(indices.map(load, **parallel), sizes)
-
     if features is None:
-        return of_images
+        return _batch(indices.map(load, **parallel), sizes)
     read = features.read
-
-    def of_features(indices: tf.data.Dataset, sizes: Sequence[int]) -> tf.data.Dataset:
-        return _batch(indices, sizes).map(
-            lambda batch: (read(batch), tf.gather(labels, batch % len(source))), **parallel
-        )
-
-    return of_features
+    return _batch(indices, sizes).map(
+        lambda batch: (read(batch), tf.gather(labels, batch % len(source))), **parallel
+    )
 
 
 def _batch(dataset: tf.data.Dataset, sizes: Sequence[int]) -> tf.data.Dataset:
