@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kerastl.selection.file_names import RANKING_CHART, RANKING_FLAGS, RANKING_TABLE
 from kerastl.selection.ranking_chart import draw_ranking
@@ -18,32 +18,26 @@ from kerastl.writing import csv_text, replace_text
 
 _MEGA = 1e6
 
-_HEADER = (
-    "backbone",
-    "weights",
-    "image_size",
-    "accuracy",
-    "accuracy_low",
-    "accuracy_high",
-    "images",
-    "unbeaten",
-    "milliseconds",
-    f"milliseconds_of_{BATCH}",
-    "parameters",
-    "export_megabytes",
-    "h_score",
-    "logme",
-    "logit_variance",
-    "seconds",
-    "reason",
-)
+# Columns of the table behind the name.
+_COLUMNS: dict[str, Callable[[RankingRow], str]] = {
+    "px": lambda row: str(row.config.image_size),
+    "accuracy": lambda row: f"{row.accuracy:.4f}",
+    "interval": lambda row: f"{row.low:.4f}-{row.high:.4f}",
+    "ms": lambda row: f"{row.milliseconds:.2f}",
+    f"ms of {BATCH}": lambda row: f"{row.milliseconds_in_batch:.2f}",
+    "parameters": lambda row: f"{row.parameters / _MEGA:.2f} M",
+    "export": lambda row: f"{row.num_bytes / _MEGA:.1f} MB",
+    "H-score": lambda row: f"{row.h_score:.2f}",
+    "LogME": lambda row: f"{row.logme:.3f}",
+}
 
 
 def write_rows(rows: Sequence[RankingRow], run_dir: pathlib.Path, *, source_name: str) -> None:
     """Writes `ranking.csv` and `ranking.svg`, the best row first; no chart without an accuracy."""
     ordered = sort_rows(rows)
-    fields = map(_fields, ordered, pareto_front(ordered))
-    replace_text(run_dir / RANKING_TABLE, csv_text(_HEADER, fields), field="run_dir")
+    fields = list(map(_fields, ordered, pareto_front(ordered)))
+    table = csv_text(tuple(fields[0]), (list(each.values()) for each in fields))
+    replace_text(run_dir / RANKING_TABLE, table, field="run_dir")
     if not ordered[0].reason:
         chart = draw_ranking(rows, title=f"Pretrained networks on {source_name}")
         replace_text(run_dir / RANKING_CHART, chart, field="run_dir")
@@ -78,19 +72,9 @@ def describe_row(row: RankingRow) -> str:
 def describe_table(rows: Sequence[RankingRow]) -> list[str]:
     """Returns the lines of a table, the best row first, with a star for the Pareto front."""
     evaluated = [row for row in sort_rows(rows) if not row.reason]
-    header = (
-        "network",
-        "px",
-        "accuracy",
-        "interval",
-        "ms",
-        f"ms of {BATCH}",
-        "parameters",
-        "export",
-        "H-score",
-        "LogME",
-    )
-    cells = [header, *map(_cells, evaluated, label_rows(evaluated))]
+    cells = [("network", *_COLUMNS)]
+    for row, name in zip(evaluated, label_rows(evaluated), strict=True):
+        cells.append((name, *(column(row) for column in _COLUMNS.values())))
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     marks = (False, *pareto_front(evaluated))
     lines = []
@@ -105,36 +89,27 @@ def describe_table(rows: Sequence[RankingRow]) -> list[str]:
     return [*lines, "* no other network is both as accurate and as fast for a batch of one image."]
 
 
-def _fields(row: RankingRow, is_in_front: bool) -> tuple[object, ...]:
-    return (
-        row.config.backbone,
-        row.config.weights,
-        row.config.image_size,
-        *map(_number, (row.accuracy, row.low, row.high)),
-        row.images,
-        int(is_in_front),
-        *map(_number, (row.milliseconds, row.milliseconds_in_batch)),
-        row.parameters,
-        _number(row.num_bytes / _MEGA),
-        *map(_number, (row.h_score, row.logme, row.strength, row.seconds)),
-        row.reason,
-    )
-
-
-def _cells(row: RankingRow, name: str) -> tuple[str, ...]:
-    return (
-        name,
-        str(row.config.image_size),
-        f"{row.accuracy:.4f}",
-        f"{row.low:.4f}-{row.high:.4f}",
-        f"{row.milliseconds:.2f}",
-        f"{row.milliseconds_in_batch:.2f}",
-        f"{row.parameters / _MEGA:.2f} M",
-        f"{row.num_bytes / _MEGA:.1f} MB",
-        f"{row.h_score:.2f}",
-        f"{row.logme:.3f}",
-    )
-
-
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.6g}"
+def _fields(row: RankingRow, is_in_front: bool) -> dict[str, object]:
+    values = {
+        "backbone": row.config.backbone,
+        "weights": row.config.weights,
+        "image_size": row.config.image_size,
+        "accuracy": row.accuracy,
+        "accuracy_low": row.low,
+        "accuracy_high": row.high,
+        "images": row.images,
+        "unbeaten": int(is_in_front),
+        "milliseconds": row.milliseconds,
+        f"milliseconds_of_{BATCH}": row.milliseconds_in_batch,
+        "parameters": row.parameters,
+        "export_megabytes": row.num_bytes / _MEGA,
+        "h_score": row.h_score,
+        "logme": row.logme,
+        "logit_variance": row.strength,
+        "seconds": row.seconds,
+        "reason": row.reason,
+    }
+    return {
+        name: value if not isinstance(value, float) else "" if math.isnan(value) else f"{value:.6g}"
+        for name, value in values.items()
+    }
