@@ -24,6 +24,7 @@ from kerastl.outputs.directories import (
 from kerastl.outputs.model_path import find_model, prepare_for
 from kerastl.progress import Progress
 from kerastl.selection.candidates import find_store, read_candidates
+from kerastl.selection.file_names import CURVE_TABLE, RANKING_FLAGS
 from kerastl.serving.export_path import find_export
 from kerastl.serving.listener import accepts_other_machines, check_packages, open_listener
 from kerastl.serving.options import Limits, ServeOptions
@@ -114,7 +115,7 @@ def rank(
     candidates = read_candidates(config, backbones=backbones, image_sizes=image_sizes)
     find_store(candidates[0])
     run_dir = pathlib.Path(config.run_dir)
-    check_free(run_dir, "best.flags", what="a finished ranking", overwrite=config.overwrite)
+    check_free(run_dir, RANKING_FLAGS, what="a finished ranking", overwrite=config.overwrite)
     with writable_directory(run_dir, field="run_dir"), _ready(config, progress):
         from kerastl.selection import ranking  # noqa: PLC0415
 
@@ -142,9 +143,7 @@ def learning_curve(
     read_candidates(config, backbones=config.backbone, image_sizes="")
     find_store(config)
     run_dir = pathlib.Path(config.run_dir)
-    check_free(
-        run_dir, "learning_curve.csv", what="a finished learning curve", overwrite=config.overwrite
-    )
+    check_free(run_dir, CURVE_TABLE, what="a finished learning curve", overwrite=config.overwrite)
     with writable_directory(run_dir, field="run_dir"), _ready(config, progress):
         from kerastl.selection.learning_curve import measure_learning_curve  # noqa: PLC0415
 
