@@ -1,7 +1,8 @@
 """The kinds of data sets that `--dataset` accepts; imports nothing slow.
 
 A kind is a row of `DATA_SOURCES` and a module with a function
-`open_source(place, data, *, memory, progress) -> Source`.
+`open_source(place, data, *, memory, progress) -> Source`: `place` is what follows the kind, `data`
+the settings of all kinds, `memory` a directory that keeps the hashes of files, or None.
 """
 
 import dataclasses

@@ -7,22 +7,10 @@ from PIL import Image
 
 from kerastl.errors import UsageError
 
-_CHANNELS = (1, 3)
-
 
 def check_pixels(pixels: np.ndarray, number: int) -> None:
-    """Refuses an array that is not an image.
-
-    Args:
-        pixels: The array.
-        number: Its position among the images, for the message.
-
-    Raises:
-        UsageError: If its type or shape is not that of an image.
-    """
-    is_image = pixels.ndim == len("hw") or (
-        pixels.ndim == len("hwc") and pixels.shape[-1] in _CHANNELS
-    )
+    """Raises a `UsageError` unless an array, the image of this number, is an image."""
+    is_image = pixels.ndim > 1 and pixels.shape[2:] in ((), (1,), (3,))
     if pixels.dtype != np.uint8 or not is_image or not pixels.size:
         raise UsageError(
             f"images: number {number} is {pixels.dtype} {pixels.shape}. Give uint8 pixels in "

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import pathlib
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def audit(
     Args:
         source: The images.
         data: What to do about unusable images and near-duplicates.
-        memory: Directory that keeps what is found of each image; None keeps nothing.
+        memory: Directory that keeps inspections; None keeps nothing.
         progress: Where to report.
 
     Raises:
@@ -53,16 +53,14 @@ def audit(
             left without images.
     """
     inspections = inspect(source, memory=memory, progress=progress)
-    bad = [number for number, one in enumerate(inspections) if one.problem]
-    named = [f"{source.examples[number]} {inspections[number].problem}" for number in bad]
-    for line in named:
-        progress.line(f"  {line}")
-    if bad and data.on_bad_image == "stop":
-        raise _unusable(source, named)
-    progress.line(_count_files(source, bad, inspections))
-    kept = np.setdiff1d(np.arange(len(source)), bad)
-    good = [inspections[number] for number in kept]
-    usable = source.subset(kept)
+    unusable = [
+        Finding(example, "unusable", one.problem)
+        for example, one in zip(source.examples, inspections, strict=True)
+        if one.problem
+    ]
+    _report_unusable(source, unusable, data, progress)
+    kept = np.flatnonzero([not one.problem for one in inspections])
+    usable, good = source.subset(kept), [inspections[number] for number in kept]
     _check_classes(usable)
     same, near = list(find_duplicates(good)), list(find_near_duplicates(good))
     if len(usable) > MAX_COMPARED:
@@ -70,55 +68,57 @@ def audit(
             f"Audit: of more than {MAX_COMPARED} images only equal ones are found, not nearly "
             "equal ones."
         )
-    findings = [
+    findings = (
         *source.findings,
-        *(Finding(source.examples[n], "unusable", inspections[n].problem) for n in bad),
+        *unusable,
         *_pairs(usable, "same image", same),
         *_pairs(usable, "nearly the same image", near),
         *_unusual_files(usable, good),
         *_unusual_classes(usable),
-    ]
+    )
     _summarize(findings, progress)
     together = same + near if data.near_duplicates == "group" else same
     return dataclasses.replace(
         usable,
         groups=join_groups(len(usable), usable.groups, together),
         pixels=as_rows(bytes.fromhex(one.pixels) for one in good),
-        findings=tuple(findings),
+        findings=findings,
     )
 
 
-def _unusable(source: Source, named: Sequence[str]) -> UsageError:
-    more = f", and {len(named) - _MAX_NAMED} more" if len(named) > _MAX_NAMED else ""
-    error = UsageError(
-        f"dataset={source.name!r}: {count_of(len(named), _thing(source))} cannot be used: "
-        f"{', '.join(named[:_MAX_NAMED])}{more}. Repair, convert or remove them, or "
-        "add --on_bad_image=skip."
-    )
-    # In Python, where `progress` may be silent, a traceback shows the rest.
-    error.add_note("\n".join(named))
-    return error
-
-
-def _thing(source: Source) -> str:
-    return "file" if source.has_files else "image"
-
-
-def _count_files(source: Source, bad: Sequence[int], inspections: Sequence[Inspection]) -> str:
-    ignored = sum(source.ignored.values())
-    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(source.ignored.items()))
-    endings: collections.Counter[str] = collections.Counter(
-        pathlib.PurePath(source.examples[number]).suffix.lower() or "no ending"
+def _report_unusable(
+    source: Source, unusable: Sequence[Finding], data: DataSettings, progress: Progress
+) -> None:
+    named = [f"{finding.file} {finding.detail}" for finding in unusable]
+    for line in named:
+        progress.line(f"  {line}")
+    thing = "file" if source.has_files else "image"
+    if named and data.on_bad_image == "stop":
+        more = f", and {len(named) - _MAX_NAMED} more" if len(named) > _MAX_NAMED else ""
+        error = UsageError(
+            f"dataset={source.name!r}: {count_of(len(named), thing)} cannot be used: "
+            f"{', '.join(named[:_MAX_NAMED])}{more}. Repair, convert or remove them, or "
+            "add --on_bad_image=skip."
+        )
+        # In Python, where `progress` may be silent, a traceback shows the rest.
+        error.add_note("\n".join(named))
+        raise error
+    skipped = _count_each(
+        pathlib.PurePath(finding.file).suffix.lower() or "no ending"
         if source.has_files
-        else inspections[number].problem
-        for number in bad
+        else finding.detail
+        for finding in unusable
     )
-    skipped = ", ".join(f"{count} {ending}" for ending, count in sorted(endings.items()))
-    return (
-        f"{count_of(len(source) + ignored, _thing(source))} found: {len(source) - len(bad)} used, "
-        f"{len(bad)} skipped{f' ({skipped})' if skipped else ''}, {ignored} ignored"
-        f"{f' ({kinds})' if kinds else ''}."
+    num_ignored = sum(source.ignored.values())
+    progress.line(
+        f"{count_of(len(source) + num_ignored, thing)} found: {len(source) - len(named)} used, "
+        f"{len(named)} skipped{skipped}, {num_ignored} ignored{_count_each(source.ignored)}."
     )
+
+
+def _count_each(kinds: Mapping[str, int] | Iterable[str]) -> str:
+    counts = sorted(collections.Counter(kinds).items())
+    return f" ({', '.join(f'{count} {kind}' for kind, count in counts)})" if counts else ""
 
 
 def _check_classes(source: Source) -> None:

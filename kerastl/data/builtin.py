@@ -30,6 +30,6 @@ BUILT_IN: dict[str, Callable[[], Source]] = {"digits": read_digits}
 def open_source(
     place: str, data: DataSettings, *, memory: pathlib.Path | None, progress: Progress
 ) -> Source:
-    """Reads the data set of the name that `data.dataset` is; takes nothing else."""
+    """Opens a data set as `kerastl.data_sources` describes; only its name counts."""
     del place, memory, progress
     return BUILT_IN[data.dataset]()

@@ -23,24 +23,23 @@ MAX_COMPARED = 200_000
 
 
 def find_duplicates(inspections: Sequence[Inspection]) -> Iterator[list[int]]:
-    """Yields the positions of usable files with the same pixels, two or more at a time."""
+    """Yields the positions of images with the same pixels, two or more at a time."""
     by_pixels: dict[str, list[int]] = {}
     for number, one in enumerate(inspections):
-        if not one.problem:
-            by_pixels.setdefault(one.pixels, []).append(number)
+        by_pixels.setdefault(one.pixels, []).append(number)
     yield from (numbers for numbers in by_pixels.values() if len(numbers) > 1)
 
 
 def find_near_duplicates(inspections: Sequence[Inspection]) -> Iterator[list[int]]:
-    """Yields the positions of usable files that look nearly the same, two or more at a time.
+    """Yields the positions of images that look nearly the same, two or more at a time.
 
-    Each file of a list is near its first one, so no chain of small steps joins pictures that
+    Each image of a list is near its first one, so no chain of small steps joins pictures that
     differ. Equal pixels are left to `find_duplicates`. Pictures of one color are all near each
     other and never count.
     """
-    usable = (n for n, one in enumerate(inspections) if not one.problem and not one.is_flat)
+    varied = (number for number, one in enumerate(inspections) if not one.is_flat)
     # The lists depend on which file is first, which must not be the order of the files.
-    numbers = np.array(sorted(usable, key=lambda number: inspections[number].pixels), int)
+    numbers = np.array(sorted(varied, key=lambda number: inspections[number].pixels), int)
     if len(numbers) > MAX_COMPARED:
         return
     descriptors = np.frombuffer(

@@ -87,14 +87,7 @@ def make_listing(
 def open_listing(
     name: str, listing: Listing, *, memory: pathlib.Path | None, progress: Progress
 ) -> Source:
-    """Hashes the files of a listing and makes a source of them.
-
-    Args:
-        name: Name of the data set.
-        listing: Its files.
-        memory: Directory that keeps hashes, so that unchanged files are not read again.
-        progress: Where to report.
-    """
+    """Makes a source of the files of a listing; those not known from `memory` are read for that."""
     paths = [file.path for file in listing.files]
     label_of = {class_name: label for label, class_name in enumerate(listing.class_names)}
     return Source(

@@ -27,17 +27,7 @@ _OTHER_ENDINGS = frozenset([".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".ya
 def open_source(
     place: str, data: DataSettings, *, memory: pathlib.Path | None, progress: Progress
 ) -> Source:
-    """Opens the images of a folder.
-
-    Args:
-        place: The folder.
-        data: Name of the data set.
-        memory: Directory that keeps the hashes of files; None keeps nothing.
-        progress: Where to report.
-
-    Raises:
-        UsageError: If it cannot be used.
-    """
+    """Opens a folder, see `list_folder`, as `kerastl.data_sources` describes."""
     return open_listing(data.dataset, list_folder(place), memory=memory, progress=progress)
 
 
@@ -51,72 +41,77 @@ def list_folder(folder: str) -> Listing:
     Raises:
         UsageError: If there is no such folder, or no class folder in it.
     """
-    root = pathlib.Path(folder).expanduser()
+    root, field = pathlib.Path(folder).expanduser(), f"folder:{folder}"
     if not root.is_dir():
         problem = "is a file, not a folder" if root.exists() else "does not exist"
-        raise bad_value("dataset", f"folder:{folder}", problem, "Check its path")
+        raise bad_value("dataset", field, problem, "Check its path")
     try:
-        return _list_folder(root, folder)
+        return _list_folder(root, field)
     except PermissionError as error:
         raise bad_value(
             "dataset",
-            f"folder:{folder}",
+            field,
             f"holds {error.filename}, which cannot be read ({error.strerror})",
             "Make it readable or move it away",
         ) from error
 
 
-def _list_folder(root: pathlib.Path, folder: str) -> Listing:
+def _list_folder(root: pathlib.Path, field: str) -> Listing:
     ignored: collections.Counter[str] = collections.Counter()
-    findings: list[Finding] = []
     children = _class_folders(root, ignored)
-    by_split = {child: SPLIT_NAMES.get(child.name.lower()) for child in children}
-    base = None
-    if any(by_split.values()):
-        strange = [child.name for child, split in by_split.items() if split is None]
-        if strange:
-            raise bad_value(
-                "dataset",
-                f"folder:{folder}",
-                f"mixes split folders with others ({', '.join(strange[:3])})",
-                "Put class folders into train, val and test, or directly below the folder",
-            )
-        # The first of these that exists is what others are split off.
-        base = min(filter(None, by_split.values()), key=SPLITS.index)
-        places = [
-            (place, "train" if split == base else split)
-            for child, split in by_split.items()
-            if split is not None
-            for place in _class_folders(child, ignored)
-        ]
-        if base != "train":
-            names = ", ".join(child.name for child in children)
-            findings.append(Finding(names, "no folder train", f"train is split off {base}"))
-    else:
-        places = [(child, "train") for child in children]
-    if len(places) == 1 and base is None and (inner := _class_folders(children[0], ignored)):
-        raise bad_value(
-            "dataset",
-            f"folder:{folder}",
-            f"holds a single folder, {children[0].name}, with {inner[0].name} and others in it",
-            f"Give folder:{children[0]}",
-        )
+    places, findings = _find_classes(children, ignored, field)
     if not places:
         images = sum(path.is_file() for path in root.iterdir())
         raise bad_value(
             "dataset",
-            f"folder:{folder}",
+            field,
             f"holds {images} files and no class folders" if images else "holds no class folders",
             "Give the folder above, with a folder for each class in it",
         )
+    listed = [root, *places]
     files = [
         LabeledFile(path, readable(path.relative_to(root)), readable(place.name), split)
-        for place, split in places
-        for path in _walk(place, [root, *(place for place, _ in places)], ignored)
+        for place, split in places.items()
+        for path in _walk(place, listed, ignored)
     ]
-    class_names = [readable(place.name) for place, _ in places]
-    listing = make_listing(files, class_names, ignored, field=f"folder:{folder}")
+    class_names = [readable(place.name) for place in places]
+    listing = make_listing(files, class_names, ignored, field=field)
     return dataclasses.replace(listing, findings=(*findings, *listing.findings))
+
+
+def _find_classes(
+    children: Sequence[pathlib.Path], ignored: collections.Counter[str], field: str
+) -> tuple[dict[pathlib.Path, str], list[Finding]]:
+    """Returns the class folders with the split of each, and what is unusual about them."""
+    known = ((child, SPLIT_NAMES.get(child.name.lower())) for child in children)
+    named = {child: split for child, split in known if split is not None}
+    if not named:
+        if len(children) == 1 and (inner := _class_folders(children[0], ignored)):
+            raise bad_value(
+                "dataset",
+                field,
+                f"holds a single folder, {children[0].name}, with {inner[0].name} and others in it",
+                f"Give folder:{children[0]}",
+            )
+        return dict.fromkeys(children, "train"), []
+    if strange := [child.name for child in children if child not in named]:
+        raise bad_value(
+            "dataset",
+            field,
+            f"mixes split folders with others ({', '.join(strange[:3])})",
+            "Put class folders into train, val and test, or directly below the folder",
+        )
+    # The first of these that exists is what others are split off.
+    base = min(named.values(), key=SPLITS.index)
+    places = {
+        place: "train" if split == base else split
+        for child, split in named.items()
+        for place in _class_folders(child, ignored)
+    }
+    if base == "train":
+        return places, []
+    names = ", ".join(child.name for child in children)
+    return places, [Finding(names, "no folder train", f"train is split off {base}")]
 
 
 def list_images(folder: pathlib.Path) -> Iterator[pathlib.Path]:

@@ -22,9 +22,6 @@ def first_frame(image_bytes: tf.Tensor) -> tf.Tensor:
     end = tf.size(data)
     data = tf.concat([data, tf.zeros([_HEADER], tf.int32)], axis=0)
 
-    def bytes_of_colors(flags: tf.Tensor) -> tf.Tensor:
-        return tf.where(flags >= _HAS_COLORS, 3 * 2 ** (flags % 8 + 1), 0)
-
     def walk(
         place: tf.Tensor, within: tf.Tensor, frame: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -36,7 +33,7 @@ def first_frame(image_bytes: tf.Tensor) -> tf.Tensor:
         start = tf.pad(start, [[0, 10 - tf.size(start)]])
         # Anything else is the end, or damage that the decoder will find.
         if_block = tf.where(is_frame | tf.equal(value, _EXTENSION), value, -1)
-        length = tf.where(is_frame, 11 + bytes_of_colors(start[9]), 2)
+        length = tf.where(is_frame, 11 + _bytes_of_colors(start[9]), 2)
         at_start = tf.equal(within, 0)
         is_first = at_start & is_frame
         return (
@@ -48,7 +45,7 @@ def first_frame(image_bytes: tf.Tensor) -> tf.Tensor:
     place, _, frame = tf.while_loop(
         lambda place, within, _: (place < end) & (within >= 0),
         walk,
-        (tf.minimum(_HEADER + bytes_of_colors(data[10]), end), 0, tf.zeros([4], tf.int32)),
+        (tf.minimum(_HEADER + _bytes_of_colors(data[10]), end), 0, tf.zeros([4], tf.int32)),
         maximum_iterations=_PARTS,
     )
     pixels = (frame[0] + 256 * frame[1]) * (frame[2] + 256 * frame[3])
@@ -56,3 +53,7 @@ def first_frame(image_bytes: tf.Tensor) -> tf.Tensor:
     is_allowed = (pixels >= 0) & (pixels <= MAX_PIXELS)
     with tf.control_dependencies([tf.debugging.Assert(is_allowed, [TOO_LARGE])]):
         return tf.strings.join([tf.strings.substr(image_bytes, 0, place), b";"])
+
+
+def _bytes_of_colors(flags: tf.Tensor) -> tf.Tensor:
+    return tf.where(flags >= _HAS_COLORS, 3 * 2 ** (flags % 8 + 1), 0)

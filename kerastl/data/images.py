@@ -29,12 +29,9 @@ from kerastl.data.file_formats import (
 )
 
 # The decoder's files: a decoded image is identified by their contents.
+_MODULES = (bmp, exif, file_formats, gif, jpeg, webp)
 SOURCES = tuple(
-    pathlib.Path(str(path))
-    for path in (
-        *(module.__file__ for module in (bmp, exif, file_formats, gif, jpeg, webp)),
-        __file__,
-    )
+    pathlib.Path(str(path)) for path in (*(module.__file__ for module in _MODULES), __file__)
 )
 
 # What shows through transparent pixels. White is what browsers and printed pages show.

@@ -35,10 +35,7 @@ def open_data(config: Config, source: Source | None, progress: Progress) -> Spli
     """
     # Before the audit, which may take long.
     earlier = read_earlier(config.splits_from) if config.splits_from else {}
-    memory = config.memory_path
-    if source is None:
-        source = find_source(config, memory=memory, progress=progress)
-    source = audit(source, config, memory=memory, progress=progress)
+    source = open_source(config, progress, source=source)
     if earlier:
         known = sum(example in earlier for example in source.examples)
         if not known:
@@ -57,25 +54,18 @@ def open_data(config: Config, source: Source | None, progress: Progress) -> Spli
     return splits
 
 
-def open_source(config: Config, progress: Progress) -> Source:
-    """Opens the data set that `config.dataset` names and audits every image.
-
-    Raises:
-        UsageError: See `open_data`.
-        KerastlError: See `open_data`.
-    """
+def open_source(config: Config, progress: Progress, *, source: Source | None = None) -> Source:
+    """Does what `open_data` does up to the audit, without splitting."""
     memory = config.memory_path
-    source = find_source(config, memory=memory, progress=progress)
+    if source is None:
+        source = find_source(config, memory=memory, progress=progress)
     return audit(source, config, memory=memory, progress=progress)
 
 
 def find_source(data: DataSettings, *, memory: pathlib.Path | None, progress: Progress) -> Source:
     """Opens the data set that `data.dataset` names, before any audit.
 
-    Args:
-        data: Name of the data set, and where and how it is read.
-        memory: Directory that keeps the hashes of files; None keeps nothing.
-        progress: Where to report.
+    With `memory`, a directory, unchanged files are not read again.
 
     Raises:
         UsageError: If there is no data set of this name.

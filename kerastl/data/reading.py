@@ -10,15 +10,9 @@ from kerastl.errors import KerastlError
 
 
 def read_in_graph(source: Source, index: tf.Tensor) -> tf.Tensor:
-    """Reads the bytes of one image file, a scalar string, as `Source.read` does.
+    """Reads the image file at a scalar index as `Source.read` does: its bytes, a scalar string.
 
-    Args:
-        source: The images.
-        index: Position of the image, a scalar integer.
-
-    Raises:
-        KerastlError: If the content has changed; a graph wraps it in an error of TensorFlow,
-            see `reading_errors`.
+    A graph wraps the error of a changed file in one of TensorFlow's, see `reading_errors`.
     """
     # Reading has no side effect, which stateful=False declares: TensorFlow may then run several
     # reads at once and still give the same result each time.

@@ -139,15 +139,7 @@ class Source:
         groups: Sequence[Hashable] | None = None,
         name: str = "files",
     ) -> "Source":
-        """Makes a source from image files.
-
-        Args:
-            paths: JPEG, PNG, GIF, BMP or WebP files.
-            labels: See `from_arrays`, as for all others.
-            class_names: See `from_arrays`.
-            splits: See `from_arrays`.
-            groups: See `from_arrays`.
-            name: See `from_arrays`.
+        """Makes a source from JPEG, PNG, GIF, BMP or WebP files, all else as in `from_arrays`.
 
         Raises:
             UsageError: If the lengths differ. Files that cannot be used are found at the start

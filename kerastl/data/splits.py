@@ -40,6 +40,11 @@ class Splits:
     test: np.ndarray
     unused: np.ndarray
 
+    @property
+    def used(self) -> np.ndarray:
+        """Indices of the images of all three splits, int64."""
+        return np.concatenate([self.train, self.validation, self.test])
+
     @functools.cached_property
     def clusters(self) -> np.ndarray:
         """Number of each image of the source, int64 (images,), the same for what stays together."""
@@ -79,29 +84,26 @@ def make_splits(
         UsageError: If a class has too few images, or groups of them, to be in every split.
     """
     rank = _ranks(source.contents, data.seed)
-    given = {name: np.flatnonzero(source.given_splits == name) for name in ("validation", "test")}
     fractions = {
         name: getattr(data, f"{name}_fraction")
-        for name, indices in given.items()
-        if not len(indices)
+        for name in ("validation", "test")
+        if name not in source.given_splits
     }
     sides = _name_sides(
         source, rank, fractions, earlier or {}, may_be_small=data.small_classes == "train"
     )
-    train, unused = [], []
-    for label in range(len(source.class_names)):
-        members = np.flatnonzero((sides == "train") & (source.labels == label))
-        members = members[np.argsort(rank[members], kind="stable")]
-        keep = data.examples_per_class or len(members)
-        train.append(members[:keep])
-        unused.append(members[keep:])
+    # Equal images may have two labels.
+    ranked = np.lexsort([source.labels, rank])
+    train = ranked[sides[ranked] == "train"]
+    of_class = [train[source.labels[train] == label] for label in range(len(source.class_names))]
+    keep = data.examples_per_class or len(train)
+    unused = np.concatenate([indices[keep:] for indices in of_class])
     return Splits(
         source,
-        # Equal images may have two labels.
-        train=_sorted(np.concatenate(train), rank, source.labels),
+        train=train[~np.isin(train, unused)],
         validation=np.flatnonzero(sides == "validation"),
         test=np.flatnonzero(sides == "test"),
-        unused=np.sort(np.concatenate(unused)),
+        unused=np.sort(unused),
     )
 
 
@@ -111,16 +113,18 @@ def read_earlier(path: str) -> dict[str, str]:
     Raises:
         UsageError: If the file is not a run's `splits.csv`.
     """
+    wrong = functools.partial(bad_value, "splits_from", path)
+    advice = "Give one, as in runs/first/splits.csv"
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, strict=True))
         earlier = {row["example"]: row["split"] for row in rows}
     except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
-        raise _not_splits(path, "cannot be read as the splits.csv of a run") from error
+        raise wrong("cannot be read as the splits.csv of a run", advice) from error
     if not earlier:
-        raise _not_splits(path, "names no image")
+        raise wrong("names no image", advice)
     if strange := set(earlier.values()) - set(_ALL):
-        raise _not_splits(path, f"has {min(map(str, strange))!r} as a split")
+        raise wrong(f"has {min(map(str, strange))!r} as a split", advice)
     return {example: split.replace("unused", "train") for example, split in earlier.items()}
 
 
@@ -132,10 +136,6 @@ def count_per_class(source: Source, indices: np.ndarray) -> np.ndarray:
 def spread(count: int, most: int = 256) -> np.ndarray:
     """Chooses at most so many of `count` positions, evenly spaced from the first to the last."""
     return np.unique(np.linspace(0, count - 1, most).astype(np.int64))
-
-
-def _not_splits(path: str, problem: str) -> UsageError:
-    return bad_value("splits_from", path, problem, "Give one, as in runs/first/splits.csv")
 
 
 def _name_sides(
@@ -232,15 +232,10 @@ def _too_small(
     )
 
 
-def _sorted(indices: np.ndarray, *keys: np.ndarray) -> np.ndarray:
-    return indices[np.lexsort([key[indices] for key in reversed(keys)])]
-
-
 def _clusters(source: Source) -> np.ndarray:
     """Numbers images, those that stay together alike, int64 (images,)."""
-    if source.groups is not None:
-        return np.unique(source.groups, return_inverse=True)[1]
-    return np.unique(as_keys(source.contents), return_inverse=True)[1]
+    groups = as_keys(source.contents) if source.groups is None else source.groups
+    return np.unique(groups, return_inverse=True)[1]
 
 
 def _ranks(contents: np.ndarray, seed: int) -> np.ndarray:

@@ -11,13 +11,7 @@ _MOST_SUMS = 2_000_000
 
 
 def count_sizes(clusters: np.ndarray, labels: np.ndarray, rank: np.ndarray) -> Sizes:
-    """Counts the images of each cluster by class, the clusters in the order of their rank.
-
-    Args:
-        clusters: Number of each image's cluster, int64 (images,).
-        labels: Class of each image, int64 (images,).
-        rank: Decides the order, uint64 (images,).
-    """
+    """Counts the images of each cluster by class, the clusters in the order of `rank`."""
     sizes: Sizes = {}
     for position in np.argsort(rank, kind="stable").tolist():
         counts = sizes.setdefault(int(clusters[position]), {})
@@ -62,7 +56,7 @@ def assign_clusters(sizes: Sizes, fractions: dict[str, float], side_of: dict[int
 
 
 class _Share:
-    """The free clusters that one split takes.
+    """The free clusters that one split takes, at first none.
 
     Attributes:
         taken: Clusters taken so far.
@@ -76,27 +70,19 @@ class _Share:
         name: str,
         others: int,
     ) -> None:
-        """Starts with the clusters that the split has already.
-
-        Args:
-            sizes: Images of each cluster by class, in the order in which they are taken.
-            wanted: Images of each class that the split should have.
-            side_of: Split of clusters that have one.
-            name: Name of this split.
-            others: Number of splits that every class has to leave a cluster for.
-        """
         self.taken: set[int] = set()
+        # Images wanted of each class, and splits that every class has to leave a cluster for.
         self._wanted, self._others = wanted, others
         self._free = {
             cluster: counts for cluster, counts in sizes.items() if cluster not in side_of
         }
         self._have: collections.Counter[int] = collections.Counter()
-        self._left: collections.Counter[int] = collections.Counter()
+        self._left = collections.Counter(
+            label for counts in self._free.values() for label in counts
+        )
         for cluster, counts in sizes.items():
             if side_of.get(cluster) == name:
                 self._have.update(counts)
-        for counts in self._free.values():
-            self._left.update(counts.keys())
 
     def fill(self) -> None:
         """Takes clusters as long as no class exceeds its share."""

@@ -29,17 +29,7 @@ _NO_COLUMN = "none"
 def open_source(
     place: str, data: DataSettings, *, memory: pathlib.Path | None, progress: Progress
 ) -> Source:
-    """Opens the images of a table.
-
-    Args:
-        place: The table's file.
-        data: Name of the data set, and the table's columns.
-        memory: Directory that keeps the hashes of files; None keeps nothing.
-        progress: Where to report.
-
-    Raises:
-        UsageError: If it cannot be used.
-    """
+    """Opens a table, see `list_table`, as `kerastl.data_sources` describes."""
     columns = {kind: getattr(data, f"{kind}_column") for kind in _COLUMNS}
     listing = list_table(place, columns=columns)
     return open_listing(data.dataset, listing, memory=memory, progress=progress)

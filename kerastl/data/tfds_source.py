@@ -34,15 +34,8 @@ _RECORDS_AT_ONCE = 256
 def open_source(
     place: str, data: DataSettings, *, memory: pathlib.Path | None, progress: Progress
 ) -> Source:
-    """Opens a data set of TensorFlow Datasets, see `read_tfds`.
-
-    Args:
-        place: Its name.
-        data: Where it is kept.
-        memory: Not used, since the files' own hashes are known.
-        progress: Where to report.
-    """
-    del memory
+    """Opens a data set, see `read_tfds`, as `kerastl.data_sources` describes."""
+    del memory  # The files are read through in any case, to find where the images are.
     return read_tfds(place, data_dir=data.tfds_dir, progress=progress)
 
 
@@ -65,43 +58,41 @@ def read_tfds(name: str, *, data_dir: str, progress: Progress) -> Source:
     if not is_prepared:
         _download(builder, name, progress)
     image_key, label_key = _find_features(builder, name)
+    files = _RecordFiles()
+    examples: list[str] = []
+    given_splits: list[str] = []
+    for split, ours in _find_splits(builder, name, progress).items():
+        for path in builder.info.splits[split].filepaths:
+            files.add(pathlib.Path(path), image_key, label_key)
+        num_new = len(files.labels) - len(examples)
+        examples += [f"{split}[{index}]" for index in range(num_new)]
+        given_splits += [ours] * num_new
+    labels, given = np.array(files.labels, np.int64), np.array(given_splits)
+    # TFDS gives -1 where the labels of a split are secret.
+    secret = [split for split in np.unique(given).tolist() if (labels[given == split] == -1).all()]
+    if secret:
+        progress.line(f"{builder.info.full_name}: no labels, so not used: {', '.join(secret)}.")
+    kept = np.flatnonzero(~np.isin(given, secret))
+    return Source(
+        name=f"tfds:{builder.info.full_name}",
+        class_names=tuple(builder.info.features[label_key].names),
+        examples=[examples[index] for index in kept],
+        labels=labels[kept],
+        hashes=files.hashes()[kept],
+        given_splits=given[kept],
+        load=lambda index: files.load(kept[index]),
+    )
+
+
+def _find_splits(builder: Any, name: str, progress: Progress) -> dict[str, str]:
+    """Returns TFDS's name of each split that is used -> ours."""
     splits = {split: SPLIT_NAMES[split] for split in builder.info.splits if split in SPLIT_NAMES}
     left_out = sorted(set(builder.info.splits) - set(splits))
     if left_out:
         progress.line(f"{builder.info.full_name}: splits not used: {', '.join(left_out)}.")
     if "train" not in splits:
         raise bad_value("dataset", f"tfds:{name}", "has no split named train", "Choose another")
-
-    files = _RecordFiles()
-    examples: list[str] = []
-    given: list[str] = []
-    labels: list[int] = []
-    for split, ours in splits.items():
-        count_before = len(labels)
-        for path in builder.info.splits[split].filepaths:
-            labels += files.add(pathlib.Path(path), image_key, label_key)
-        found = len(labels) - count_before
-        examples += [f"{split}[{index}]" for index in range(found)]
-        given += [ours] * found
-    kept = _with_labels(np.array(labels, np.int64), np.array(given))
-    if len(kept) < len(labels):
-        hidden = sorted(set(given) - set(np.array(given)[kept].tolist()))
-        progress.line(f"{builder.info.full_name}: no labels, so not used: {', '.join(hidden)}.")
-    return Source(
-        name=f"tfds:{builder.info.full_name}",
-        class_names=tuple(builder.info.features[label_key].names),
-        examples=[examples[index] for index in kept],
-        labels=np.array(labels, np.int64)[kept],
-        hashes=files.hashes()[kept],
-        given_splits=np.array(given)[kept],
-        load=lambda index: files.load(kept[index]),
-    )
-
-
-def _with_labels(labels: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """Finds the images of splits that have labels: TFDS gives -1 where they are secret."""
-    secret = [split for split in np.unique(given) if (labels[given == split] == -1).all()]
-    return np.flatnonzero(~np.isin(given, secret))
+    return splits
 
 
 class _RecordFiles:
@@ -112,19 +103,19 @@ class _RecordFiles:
     """
 
     def __init__(self) -> None:
+        self.labels: list[int] = []
         self._paths: list[pathlib.Path] = []
         self._file_numbers: list[int] = []
         self._offsets: list[int] = []
         self._lengths: list[int] = []
         self._hashes: list[np.ndarray] = []
 
-    def add(self, path: pathlib.Path, image_key: str, label_key: str) -> list[int]:
-        """Reads through one file and notes where its images are; returns their labels."""
+    def add(self, path: pathlib.Path, image_key: str, label_key: str) -> None:
+        """Reads through one file and notes the labels of its images and where they are."""
         features = {
             image_key: tf.io.FixedLenFeature([], tf.string),
             label_key: tf.io.FixedLenFeature([], tf.int64),
         }
-        labels: list[int] = []
         offset = 0
         records = tf.data.TFRecordDataset(str(path)).batch(_RECORDS_AT_ONCE)
         parsed = records.map(lambda batch: (batch, tf.io.parse_example(batch, features)))
@@ -136,7 +127,7 @@ class _RecordFiles:
                     self._offsets.append(offset + _BYTES_BEFORE_RECORD + record.index(image))
                     self._lengths.append(len(image))
                     offset += _BYTES_BEFORE_RECORD + len(record) + _BYTES_AFTER_RECORD
-                labels += values[label_key].tolist()
+                self.labels += values[label_key].tolist()
                 self._hashes.append(hash_all(images))
         except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
             raise KerastlError(
@@ -144,7 +135,6 @@ class _RecordFiles:
                 "Remove the folder that holds it and let TFDS prepare the data again."
             ) from error
         self._paths.append(path)
-        return labels
 
     def hashes(self) -> np.ndarray:
         return np.concatenate(self._hashes)

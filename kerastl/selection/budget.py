@@ -66,16 +66,9 @@ class Allocation:
 
 
 def estimate_costs(
-    candidates: Sequence[Config],
-    splits: Splits,
-    progress: Progress,
+    candidates: Sequence[Config], splits: Splits, progress: Progress
 ) -> tuple[list[Cost], list[tuple[Config, str]]]:
     """Builds each network once to estimate its cost.
-
-    Args:
-        candidates: The networks.
-        splits: The images.
-        progress: Shows on a terminal which network is built.
 
     Returns:
         The costs, and the networks that cannot be built with the reason for each.
@@ -103,8 +96,7 @@ def allocate(costs: Sequence[Cost], splits: Splits, *, seconds: float) -> Alloca
 
     If even a few images of each class take too long, the most expensive networks are left out.
     """
-    num_train = len(splits.train)
-    num_used = num_train + len(splits.validation) + len(splits.test)
+    num_train, num_used = len(splits.train), len(splits.used)
     kept = sorted(costs, key=lambda cost: cost.seconds(computed=num_used, evaluated=num_train))
     left_out: list[tuple[Cost, float]] = []
     time_left = _SHARE * seconds
@@ -123,19 +115,15 @@ def describe_allocation(
     allocation: Allocation, splits: Splits, *, num_evaluated: int, seconds: float
 ) -> str:
     """Returns a line on what fits in so many seconds."""
-    num_train = len(splits.train)
-    num_used = num_train + len(splits.validation) + len(splits.test)
+    num_train, num_used = len(splits.train), len(splits.used)
     costs = [*allocation.costs, *(cost for cost, _ in allocation.left_out)]
     whole = format_duration(_total(costs, num_used, num_train))
     about = f"Budget: all networks on all images take about {whole}"
     if allocation.is_whole:
         return f"{about}, {format_duration(seconds)} are left. The cheapest comes first."
-    num_left_out = len(allocation.left_out)
-    which = (
-        f"all but the {num_left_out} most expensive networks are"
-        if num_left_out
-        else "every network is"
-    )
+    which = "every network is"
+    if num_left_out := len(allocation.left_out):
+        which = f"all but the {num_left_out} most expensive networks are"
     return (
         f"{about}, and {format_duration(seconds)} are left: {which} evaluated on the same "
         f"{num_evaluated} of {num_train} training images. The cheapest comes first."
@@ -147,13 +135,12 @@ def _total(costs: Sequence[Cost], computed: float, evaluated: float) -> float:
 
 
 def _estimate_cost(config: Config, network: Network, splits: Splits, build_seconds: float) -> Cost:
-    num_used = len(splits.train) + len(splits.validation) + len(splits.test)
     num_classes = len(splits.source.class_names)
     channels = int(network.pooled.tensor.shape[-1])
     return Cost(
         config=config,
         fixed=build_seconds + _FIXED_SECONDS,
-        missing=count_missing(network, splits, config) / num_used,
+        missing=count_missing(network, splits, config) / len(splits.used),
         per_missing=seconds_per_image(network, network.pooled),
         per_image=channels * (_PROBE_SECONDS + num_classes * _PROBE_SECONDS_PER_CLASS),
     )

@@ -38,15 +38,11 @@ class LabelIssues:
 
 
 def find_label_issues(features: np.ndarray, splits: Splits, *, seed: int) -> LabelIssues:
-    """Finds label issues by cross-validation.
+    """Finds label issues by cross-validation on pooled features of the training images.
 
-    Args:
-        features: Pooled features of the training images, float32 (images, channels).
-        splits: The images.
-        seed: Seed of the folds.
+    Those are float32 (images, channels); `seed` is that of the folds.
     """
-    labels = splits.source.labels[splits.train]
-    clusters = splits.clusters[splits.train]
+    labels, clusters = splits.source.labels[splits.train], splits.clusters[splits.train]
     probabilities = predict_out_of_fold(features, labels, clusters, seed=seed)
     return LabelIssues(rank_label_issues(probabilities, labels), probabilities)
 

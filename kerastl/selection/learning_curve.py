@@ -27,11 +27,6 @@ def measure_learning_curve(
 
     Writes `learning_curve.csv` and `learning_curve.svg` to the run directory.
 
-    Args:
-        config: The network and the data.
-        source: Images from Python; None opens the data set that `config.dataset` names.
-        progress: Receives a line for each size.
-
     Raises:
         UsageError: If there are too few images for a curve.
         KerastlError: If the store has no room for the features.
@@ -60,10 +55,8 @@ def _rows(curve: Curve, whole: LearningCurve) -> Iterator[tuple[str, ...]]:
     """Yields the rows of a curve; that of all classes together has no name."""
     measured = zip(whole.fractions, curve.images, curve.measured, strict=True)
     expected = zip((1, *MULTIPLES), (curve.now, *curve.expected), strict=True)
-    for kind, points in (
-        ("measured", measured),
-        ("expected", ((times, times * whole.num_images, point) for times, point in expected)),
-    ):
-        for times, images, point in points:
-            accuracies = (f"{value:.4f}" for value in (point.value, point.low, point.high))
-            yield (curve.class_name, kind, f"{times:g}", f"{images:.0f}", *accuracies)
+    points = [("measured", *each) for each in measured]
+    points += [("expected", times, times * whole.num_images, each) for times, each in expected]
+    for kind, times, images, point in points:
+        accuracies = (f"{value:.4f}" for value in (point.value, point.low, point.high))
+        yield (curve.class_name, kind, f"{times:g}", f"{images:.0f}", *accuracies)

@@ -66,10 +66,8 @@ def compute_features(
 
 def count_missing(network: Network, splits: Splits, config: Config) -> int:
     """Counts the images of the splits whose features are not in the store."""
-    used = np.concatenate([splits.train, splits.validation, splits.test])
-    hashes = splits.source.hashes[used]
-    stored = count_stored(network, network.pooled, hashes, model=config, store=config)
-    return len(used) - stored
+    hashes = splits.source.hashes[splits.used]
+    return len(hashes) - count_stored(network, network.pooled, hashes, model=config, store=config)
 
 
 def count_bytes(network: Network) -> int:
@@ -95,9 +93,7 @@ def measure_milliseconds(network: Network, *batch_sizes: int) -> list[float]:
 def _fastest(function: Callable[[tf.Tensor], list[tf.Tensor]], images: tf.Tensor) -> float:
     function(images)
     seconds: list[float] = []
-    while len(seconds) < _FEWEST_CALLS or (
-        len(seconds) < _MOST_CALLS and sum(seconds) < _SECONDS_TO_TIME
-    ):
+    while len(seconds) < (_MOST_CALLS if sum(seconds) < _SECONDS_TO_TIME else _FEWEST_CALLS):
         started = time.perf_counter()
         # Only reading the result waits for it on a GPU.
         function(images)[0].numpy()

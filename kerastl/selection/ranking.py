@@ -72,11 +72,7 @@ class Ranking:
 
 
 def rank(
-    candidates: Sequence[Config],
-    *,
-    deadline: float,
-    source: Source | None,
-    progress: Progress,
+    candidates: Sequence[Config], *, deadline: float, source: Source | None, progress: Progress
 ) -> Ranking:
     """Evaluates networks on the training images, and writes the files of the ranking.
 
@@ -132,10 +128,9 @@ def _evaluate_all(
     progress.line(
         budget.describe_allocation(allocation, splits, num_evaluated=num_train, seconds=seconds)
     )
-    num_computed = num_train + len(part.validation) + len(part.test)
     slowness = 1.0
     for number, cost in enumerate(allocation.costs):
-        estimate = cost.seconds(computed=num_computed, evaluated=num_train)
+        estimate = cost.seconds(computed=len(part.used), evaluated=num_train)
         left = deadline - time.monotonic()
         # The first is always evaluated, or the ranking would be empty.
         if number and slowness * estimate > left:
@@ -190,8 +185,7 @@ def _measure(network: Network, config: Config, splits: Splits, progress: Progres
         return RankingRow(config=config, reason=f"{limit} leaves no room for its features")
     if not np.isfinite(features).all():
         return RankingRow(config=config, reason="its features are not finite")
-    labels = splits.source.labels[splits.train]
-    clusters = splits.clusters[splits.train]
+    labels, clusters = splits.source.labels[splits.train], splits.clusters[splits.train]
     probe = cross_validate(
         features,
         labels,
@@ -200,7 +194,7 @@ def _measure(network: Network, config: Config, splits: Splits, progress: Progres
     )
     progress.status(f"{config.backbone}: other scores")
     with threadpool_limits(1):
-        scores = h_score(features, labels), logme(features, labels)
+        separation, evidence = h_score(features, labels), logme(features, labels)
     progress.status(f"{config.backbone}: latency")
     alone, in_batch = measure_milliseconds(network, 1, BATCH)
     low, high = probe.interval()
@@ -211,8 +205,8 @@ def _measure(network: Network, config: Config, splits: Splits, progress: Progres
         low=low,
         high=high,
         strength=probe.strength,
-        h_score=scores[0],
-        logme=scores[1],
+        h_score=separation,
+        logme=evidence,
         milliseconds=alone,
         milliseconds_in_batch=in_batch,
         parameters=network.model.count_params(),

@@ -52,14 +52,14 @@ def test_file_half_written_while_it_is_looked_at_is_not_remembered_so(tmp_path, 
     root = write_rgb36(tmp_path / "data")
     path = root / "red/00.jpg"
     whole = path.read_bytes()
-    open_listing = opening.open_listing
+    find_source = opening.find_source
 
     def then_cut(*arguments, **options):
-        source = open_listing(*arguments, **options)
+        source = find_source(*arguments, **options)
         path.write_bytes(whole[:500])
         return source
 
-    monkeypatch.setattr(opening, "open_listing", then_cut)
+    monkeypatch.setattr(opening, "find_source", then_cut)
     message, _ = refusal(config_of(tmp_path))
     assert "red/00.jpg changed while it was being inspected" in message
     monkeypatch.undo()
