@@ -111,9 +111,8 @@ def _evaluate(
 ) -> tuple[dict[str, Any], Evaluation]:
     """Evaluates the best weights; this is the only use of the test images."""
     validation = trained.evaluate(splits.validation)
-    restored = check_restored(
-        validation.accuracy, trained.best.val_accuracy, len(splits.validation)
-    )
+    best = trained.best
+    restored = check_restored(validation.accuracy, best.row.val_accuracy, len(splits.validation))
     require(restored, record=record, progress=progress)
     test = trained.evaluate(splits.test)
     if trained.stored:
@@ -124,6 +123,6 @@ def _evaluate(
     if words := seen_words(splits):
         progress.line(words)
     metrics = build_metrics(
-        splits, test=test, validation=validation, best=trained.best, accuracies=trained.accuracies
+        splits, test=test, validation=validation, best=best.row, accuracies=best.accuracies
     )
     return metrics, test

@@ -231,7 +231,7 @@ def _count_rescalings(model: keras.Model) -> int:
 
 
 def _with_published_scaling(network: keras.Model) -> keras.Model:
-    """Puts the missing rescaling of a published EfficientNet in front of it.
+    """Puts the rescaling that a published EfficientNet lacks in front of it.
 
     Keras has it after the normalization, as `y / sqrt(deviation)` with
     `y = (x / 255 - mean) / sqrt(variance)`; on the pixels `x` themselves that is

@@ -48,14 +48,15 @@ class Best:
     """The best weights by a score of validation over all phases; equal ones by lower loss.
 
     Attributes:
-        row: The epoch that they come from, None before the first.
-        validation: Their evaluation on the validation images, None before the first.
-        accuracies: Highest validation accuracy of each phase, by the phase's name.
+        row: The epoch that they come from; there after the first `offer`.
+        validation: Their evaluation on the validation images when that epoch ended; likewise.
+        accuracies: Highest validation accuracy of each phase so far, by the phase's name.
     """
 
+    row: EpochRow
+    validation: Evaluation
+
     def __init__(self, best_by: str = "accuracy") -> None:
-        self.row: EpochRow | None = None
-        self.validation: Evaluation | None = None
         self.accuracies: dict[str, float] = {}
         self._best_by = best_by
         self._rank = (-np.inf, -np.inf)
@@ -71,7 +72,7 @@ class Best:
         """Keeps the present weights if their epoch is the best so far."""
         self.accuracies[row.phase] = max(self.accuracies.get(row.phase, 0.0), row.val_accuracy)
         rank = (row.score(self._best_by), -row.val_loss)
-        if self.row is None or rank > self._rank:
+        if rank > self._rank:
             self.row, self.validation, self._rank = row, validation, rank
             self._remember()
 

@@ -41,14 +41,9 @@ class TrainingSteps:
         *,
         at_once: int,
     ) -> None:
-        """Prepares the steps of a plan whose layers are trainable.
+        """Prepares the steps of a plan whose layers are trainable, `at_once` in a call of `run`.
 
-        Args:
-            plan: What trains.
-            lower: Function from images to features at the boundary, None for stored features.
-            settings: Optimizer and weight decay.
-            schedule: Learning rate of each step.
-            at_once: Steps in a call of `run`.
+        `lower` is a function from images to features at the boundary, None for stored features.
         """
         # The optimizer's own count may or may not include a step whose loss is not finite.
         self._done = tf.Variable(0, trainable=False, dtype=tf.int64)

@@ -41,11 +41,11 @@ class FeatureStore:
     def __init__(
         self, root: pathlib.Path, identity: Mapping[str, Any], *, shape: tuple[int, ...], dtype: str
     ) -> None:
-        """Opens the combination that `identity` describes, or creates it.
+        """Opens the combination that `identity` describes, or creates it in `root`.
 
         Args:
             root: Directory of all combinations.
-            identity: Everything that decides the values, as JSON can hold it.
+            identity: Everything else that decides the values, as JSON can hold it.
             shape: Shape of one row.
             dtype: "float32" or "float16".
         """

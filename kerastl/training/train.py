@@ -35,11 +35,9 @@ class Trained:
 
     Attributes:
         network: The network, with the best weights.
-        best: The epoch that they come from.
-        validation: Their evaluation on the validation images, when the epoch ended.
-        accuracies: Highest validation accuracy of each phase, by the phase's name.
-        seconds: Time of each phase, and of computing and checking stored features.
         frozen: Stored features of the network.
+        best: The epoch that the weights come from, and its evaluation.
+        seconds: Time of each phase, and of computing and checking stored features.
         lowest: The plan that trains the most. Nothing below its boundary has changed, so
             features stored there hold for the result.
         splits: The images.
@@ -48,11 +46,9 @@ class Trained:
     """
 
     network: Network
-    best: EpochRow
-    validation: Evaluation
-    accuracies: dict[str, float]
-    seconds: dict[str, float]
     frozen: FrozenPart
+    best: Best
+    seconds: dict[str, float]
     lowest: Plan
     splits: Splits
     images: ImageSettings
@@ -144,8 +140,8 @@ def train(
         network: The classifier, with its head at zero.
         splits: Images to train on and to choose by.
         config: Phases, and how they are trained.
-        frozen: Result of `open_frozen` for the same network, with the weights that it has now,
-            images and phases. `Trained` reads from it too.
+        frozen: Result of `open_frozen` for the same network as it is now, splits and config;
+            the returned value reads from it too.
         record: Keeps the epochs, the checks and the best weights.
         progress: Gets a line for each epoch and phase.
 
@@ -166,7 +162,7 @@ def train(
         features = frozen.get(plan.boundary)
         data = _phase_data(plan, splits, config, features, weights, first_epoch=epochs_done)
         epochs_done += plan.phase.epochs
-        if best.row is None:
+        if not best.accuracies:
             require(_first_loss(plan, data), record=record, progress=progress)
         progress.line(_describe_phase(plan, network))
         expected = ExpectedMoves(network, plan.phase, plan.first)
@@ -180,21 +176,9 @@ def train(
         seconds[plan.phase.name] = time.monotonic() - started
         if features is not None and data.lower is None:
             progress.line(_describe_savings(plan.phase, features, splits, seconds))
-    if best.row is None or best.validation is None:
-        raise AssertionError("training ended without an epoch")
     progress.line(_describe_best(best.row, config.best_by))
-    return Trained(
-        network=network,
-        best=best.row,
-        validation=best.validation,
-        accuracies=best.accuracies,
-        seconds=seconds,
-        frozen=frozen,
-        lowest=min(plans, key=lambda plan: plan.boundary.position),
-        splits=splits,
-        images=config,
-        batch_size=config.batch_size,
-    )
+    lowest = min(plans, key=lambda plan: plan.boundary.position)
+    return Trained(network, frozen, best, seconds, lowest, splits, config, config.batch_size)
 
 
 def open_frozen(network: Network, splits: Splits, config: Config, progress: Progress) -> FrozenPart:
@@ -246,7 +230,7 @@ def _has_batch_norm(network: Network) -> bool:
 
 def _keep_best(best: Best, classifier: keras.Model, record: Recorder) -> None:
     best.restore()
-    if best.row is not None:
+    if best.accuracies:
         record.save_checkpoint(classifier)
 
 

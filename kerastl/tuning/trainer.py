@@ -81,7 +81,7 @@ class Trainer:
         Raises:
             KerastlError: As `train`.
         """
-        evaluated = self.train(config, progress).validation
+        evaluated = self.train(config, progress).best.validation
         scores = evaluated.scores()
         return Scored(
             {name: scores[name.removeprefix("val_")] for name in OBJECTIVES},

@@ -90,14 +90,14 @@ def test_classifier_holds_the_best_of_both_phases(tiny_net, tmp_path, cache):
         *(("finetune", epoch) for epoch in (1, 2)),
     ]
     assert trained.stored is bool(cache)
-    assert rank(trained.best) == max(map(rank, made.record.rows))
-    assert same(made.classifier.get_weights(), weights_of(made.record, trained.best))
+    assert rank(trained.best.row) == max(map(rank, made.record.rows))
+    assert same(made.classifier.get_weights(), weights_of(made.record, trained.best.row))
     assert same(made.classifier.get_weights(), made.record.checkpoints[-1])
     for evaluate in (trained.evaluate, trained.evaluate_whole):
         again = evaluate(made.splits.validation)
-        assert again.accuracy == pytest.approx(trained.best.val_accuracy, abs=1e-6)
-        assert again.loss == pytest.approx(trained.best.val_loss, rel=1e-4)
-        said = trained.validation.probabilities
+        assert again.accuracy == pytest.approx(trained.best.row.val_accuracy, abs=1e-6)
+        assert again.loss == pytest.approx(trained.best.row.val_loss, rel=1e-4)
+        said = trained.best.validation.probabilities
         np.testing.assert_allclose(again.probabilities, said, atol=1e-5)
     head, block2 = 8 * 3 + 3, 3 * 3 * 6 * 8 + 8
     total = made.classifier.count_params()
@@ -140,9 +140,9 @@ def test_huge_rate_in_the_second_phase_leaves_what_the_first_has_learned(tiny_ne
     in_finetune = [row for row in made.record.rows if row.phase == "finetune"]
     assert len(in_finetune) == 2
     assert all(row.val_loss > 5 for row in in_finetune)
-    assert trained.best.phase == "head"
-    assert trained.best == max(in_head, key=rank)
-    assert same(made.classifier.get_weights(), weights_of(made.record, trained.best))
+    assert trained.best.row.phase == "head"
+    assert trained.best.row == max(in_head, key=rank)
+    assert same(made.classifier.get_weights(), weights_of(made.record, trained.best.row))
 
 
 def test_first_phase_that_is_not_finite_leaves_the_start(tiny_net, tmp_path):
