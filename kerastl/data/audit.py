@@ -42,11 +42,7 @@ def audit(
     Images that are the same, or nearly, get one group, so that they are on one side of every
     split.
 
-    Args:
-        source: The images.
-        data: What to do about unusable images and near-duplicates.
-        memory: Directory that keeps inspections; None keeps nothing.
-        progress: Where to report.
+    `memory` is a directory that keeps inspections; None keeps nothing.
 
     Raises:
         UsageError: If an image cannot be used and `data.on_bad_image` is "stop", or a class is

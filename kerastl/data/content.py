@@ -58,7 +58,7 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def content_or_path(path: pathlib.Path) -> tuple[bytes, bool]:
-    """Reads a file and reports whether that worked; an unreadable one stands for its path."""
+    """Reads a file and reports whether that worked; its path stands for an unreadable one."""
     try:
         return read_file(path), True
     except OSError as error:

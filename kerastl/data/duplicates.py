@@ -74,10 +74,7 @@ def join_groups(
 ) -> np.ndarray:
     """Numbers images so that those which belong together have the same number, int64 (images,).
 
-    Args:
-        count: Number of images.
-        groups: Group of each image, int64 (images,); None if each stands alone.
-        lists: Positions of images that belong together.
+    `lists` has the positions of those that belong together beside the given `groups`.
     """
     pairs = [np.array([numbers[:-1], numbers[1:]]) for numbers in lists]
     if groups is not None:

@@ -144,12 +144,9 @@ def _class_folders(root: pathlib.Path, ignored: collections.Counter[str]) -> lis
 def _walk(
     folder: pathlib.Path, listed: Sequence[pathlib.Path], ignored: collections.Counter[str]
 ) -> Iterator[pathlib.Path]:
-    """Yields the files below `folder`.
+    """Yields the files below `folder`, and counts in `ignored` those that are left out.
 
-    Args:
-        folder: Where to begin.
-        listed: The root, then all folders that are listed themselves.
-        ignored: Counts the files that are left out.
+    `listed` is the root, then all folders that are listed themselves.
     """
     seen = set()
     of_class, of_all, *others = (

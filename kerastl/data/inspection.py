@@ -59,14 +59,8 @@ _DECODER = hashlib.sha256(
 def inspect(source: Source, *, memory: pathlib.Path | None, progress: Progress) -> list[Inspection]:
     """Reads and decodes every image once, in parallel, with the decoder that training uses.
 
-    Args:
-        source: The images.
-        memory: Directory that keeps inspections by content, so that the next run reads only
-            what is new or has changed; None keeps nothing.
-        progress: Where to report.
-
-    Returns:
-        Inspections in the order of `source`.
+    With `memory`, a directory that keeps inspections by content, the next run reads only what is
+    new or has changed.
     """
 
     def find_out(number: int) -> tuple[dict[str, object], bool]:

@@ -24,10 +24,7 @@ _MAX_CLASSES_SHOWN = 100
 def open_data(config: Config, source: Source | None, progress: Progress) -> Splits:
     """Opens the data, audits every image, and splits them.
 
-    Args:
-        config: Data set, splits, and the size to which images are enlarged.
-        source: Images from Python; None opens the data set that `config.dataset` names.
-        progress: Where to report.
+    Without a `source` from Python it opens the data set that `config.dataset` names.
 
     Raises:
         UsageError: If the data cannot be used as they are.

@@ -62,9 +62,7 @@ def list_table(table: str, *, columns: dict[str, str]) -> Listing:
 def list_paths(table: pathlib.Path, *, column: str = "") -> Iterator[pathlib.Path]:
     """Lists the paths in a CSV or TSV file, as `list_table` does, without labels.
 
-    Args:
-        table: Its path.
-        column: Name of the column of paths; empty to find it by its usual names.
+    An empty `column` is found by its usual names.
 
     Raises:
         UsageError: If the file cannot be read, or has no such column.

@@ -29,7 +29,7 @@ class Cost:
     """Estimated time to evaluate a network.
 
     Attributes:
-        config: Config of the network.
+        config: Of the run that would train the network.
         fixed: Seconds whatever the images: building, compiling, timing.
         missing: Share of the images whose features are not in the store.
         per_missing: Seconds for each of them.

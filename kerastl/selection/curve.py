@@ -76,11 +76,7 @@ def fit_learning_curve(
     others. So every image is classified once for each size, by a probe that was not trained on it;
     validation and test images are not used.
 
-    Args:
-        features: Pooled features of the training images, float32 (images, channels).
-        splits: The images.
-        seed: Seed of the folds and the parts.
-        progress: Receives a line for each size.
+    `features` are the pooled ones of the training images, float32 (images, channels).
 
     Raises:
         UsageError: If there are too few images for a curve.
@@ -122,15 +118,10 @@ def _parts(
     parts: dict[float, list[Fold]] = {}
     largest = 0.0
     for fraction in FRACTIONS:
-        part = [
-            (
-                train[
-                    subsample(labels[train], clusters[train], fraction=fraction, seed=seed + place)
-                ],
-                held_out,
-            )
-            for place, (train, held_out) in enumerate(folds)
-        ]
+        part = []
+        for place, (train, held_out) in enumerate(folds):
+            own = subsample(labels[train], clusters[train], fraction=fraction, seed=seed + place)
+            part.append((train[own], held_out))
         if _mean_size(part) > largest:
             parts[fraction] = part
             largest = _mean_size(part)

@@ -48,14 +48,11 @@ def find_label_issues(features: np.ndarray, splits: Splits, *, seed: int) -> Lab
 
 
 def rank_label_issues(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Returns the positions of images whose label is not the most probable class.
+    """Finds images whose label is not the most probable class, the least probable label first.
 
     Args:
         probabilities: Float64 (images, classes); rows of NaN are left out.
         labels: Classes, int64 (images,).
-
-    Returns:
-        Positions, int64, the least probable label first.
     """
     given = probabilities[np.arange(len(labels)), labels]
     issues = np.flatnonzero((probabilities.argmax(axis=1) != labels) & ~np.isnan(given))

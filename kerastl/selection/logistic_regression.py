@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
@@ -134,10 +135,10 @@ class _Probe:
     def __init__(self, features: np.ndarray, labels: np.ndarray, fold: Fold) -> None:
         self._features, self._labels = features, labels
         self._train, self._held_out = fold
-        self._scaler = StandardScaler().fit(features[self._train])
         self._regression = LogisticRegression(
             tol=_TOLERANCE, max_iter=_MOST_ITERATIONS, warm_start=True
         )
+        self._classifier = make_pipeline(StandardScaler(), self._regression)
 
     def evaluate(self, strength: float) -> tuple[np.ndarray, float]:
         """Fits with a penalty; returns which predictions are correct, and their mean loss."""
@@ -146,17 +147,13 @@ class _Probe:
         if len(classes) == 1:
             correct = labels == classes
             return correct, float(-np.log(np.maximum(correct, _LEAST_PROBABILITY)).mean())
-        regression = self._regression.set_params(C=strength / self._features.shape[1])
+        self._regression.set_params(C=strength / self._features.shape[1])
         with warnings.catch_warnings():
             # The weights reached by then are good enough.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            regression.fit(self._scaled(self._train), self._labels[self._train])
-        probabilities = regression.predict_proba(self._scaled(self._held_out))
-        correct = regression.classes_[probabilities.argmax(axis=1)] == labels
-        own = regression.classes_ == labels[:, None]
+            self._classifier.fit(self._features[self._train], self._labels[self._train])
+        probabilities = self._classifier.predict_proba(self._features[self._held_out])
+        correct = classes[probabilities.argmax(axis=1)] == labels
+        own = classes == labels[:, None]
         true = np.maximum((probabilities * own).sum(axis=1), _LEAST_PROBABILITY)
         return correct, float(-np.log(true).mean())
-
-    def _scaled(self, positions: np.ndarray) -> np.ndarray:
-        scaled: np.ndarray = self._scaler.transform(self._features[positions])
-        return scaled

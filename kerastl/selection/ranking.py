@@ -81,7 +81,7 @@ def rank(
         deadline: When it has to end, on the clock of `time.monotonic`; infinite for no limit.
             With a limit the cheapest network comes first, and if time is short all networks are
             evaluated on the same part of the images.
-        source: Images from Python; None opens the data set that `dataset` names.
+        source: Images from Python; None opens the data set that the candidates name.
         progress: Receives a line for each network, and the table.
 
     Raises:

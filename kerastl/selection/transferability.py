@@ -75,12 +75,8 @@ def _evidence(
 ) -> float:
     """Maximizes the evidence of one regression by a fixed-point iteration.
 
-    Args:
-        squares: Squared singular values of the features.
-        along: Squares of the target along each of them.
-        num_images: Rows of the features.
-        num_channels: Columns of the features.
-        rest: Squared norm of the target outside their span.
+    `squares` are the features' squared singular values, `along` the squares of the target along
+    each of them, and `rest` is its squared norm outside their span.
     """
     ratio = 1.0
     for _ in range(_MOST_ITERATIONS):
