@@ -174,12 +174,6 @@ def tune(
     Returns:
         What was found; None for a worker.
 
-    Example:
-        >>> config = Config(dataset="digits", weights="bundled", run_dir="runs/search")
-        >>> found = tune(config, {"dropout": "uniform(0,0.5)"})  # doctest: +SKIP
-        >>> found.best.dropout  # doctest: +SKIP
-        0.1234
-
     Raises:
         UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
         KerastlError: If a file, download or package is missing or unusable, or the first trials

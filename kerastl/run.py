@@ -47,7 +47,7 @@ class Result:
 def finish_run(config: Config, source: Source | None, progress: Progress) -> Result:
     """Trains, evaluates, records and exports a classifier; `kerastl.run` prepares for it."""
     started = time.monotonic()
-    for warning in _warnings(config):
+    for warning in config_warnings(config):
         progress.line(f"Warning: {warning}.")
     splits = open_data(config, source, progress)
     network = open_network(config, num_classes=len(splits.source.class_names))
@@ -82,7 +82,8 @@ def finish_run(config: Config, source: Source | None, progress: Progress) -> Res
     return Result(metrics, network.model, run_dir, exported.path if exported else None)
 
 
-def _warnings(config: Config) -> Iterator[str]:
+def config_warnings(config: Config) -> Iterator[str]:
+    """Yields what is allowed and probably not meant."""
     rates = [phase.learning_rate for phase in config.phases]
     if len(rates) > 1 and rates[1] >= rates[0]:
         yield (

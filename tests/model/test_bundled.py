@@ -3,7 +3,6 @@
 import hashlib
 import importlib
 import importlib.resources
-import io
 
 import keras
 import numpy as np
@@ -20,6 +19,7 @@ from kerastl.model.backbones import find_backbone
 from kerastl.model.build import scale_pixels
 from kerastl.model.network import open_network
 from kerastl.model.weights import build_backbone
+from kerastl.run import config_warnings
 from kerastl.selection.candidates import read_candidates
 from kerastl.selection.measurements import adapt_config
 from kerastl.settings.model import BUNDLED_BACKBONE, BUNDLED_SIZE
@@ -87,13 +87,10 @@ def test_frozen_they_beat_the_same_network_with_random_weights():
 
 @pytest.mark.parametrize(("image_size", "is_warned"), [(0, False), (48, False), (96, True)])
 def test_other_sizes_get_a_warning(image_size, is_warned):
-    # `kerastl.run` is the function.
-    module = importlib.import_module("kerastl.run")
-    printed = io.StringIO()
     config = kerastl.Config(run_dir="x", dataset="digits", weights="bundled", image_size=image_size)
-    module._warn(config, kerastl.Progress(printed))
-    assert printed.getvalue().startswith("Warning: image_size=96 is not the 48 px") == is_warned
-    assert bool(printed.getvalue()) == is_warned
+    warnings = list(config_warnings(config))
+    assert len(warnings) == is_warned
+    assert all(warning.startswith("image_size=96 is not the 48 px") for warning in warnings)
 
 
 def test_a_ranking_gives_them_to_their_own_network_alone():
