@@ -37,11 +37,6 @@ class ExportFormat:
     output: str = "probabilities, float32 (batch, classes)"
     tolerance: float | None = 1e-4
 
-    @property
-    def needs_keras(self) -> bool:
-        """Whether opening it takes Keras, whose import is half of a start."""
-        return self.runtime == "keras"
-
 
 FORMATS = {
     "savedmodel": ExportFormat(
@@ -88,11 +83,6 @@ def find_format(path: pathlib.Path) -> str:
 
 def check_formats(names: Sequence[str], *, precision: str, export_dir: pathlib.Path) -> None:
     """Checks what formats need, before anything slow starts.
-
-    Args:
-        names: The formats to write.
-        precision: That of the run.
-        export_dir: Where the version will be.
 
     Raises:
         KerastlError: If a package is missing.

@@ -20,6 +20,7 @@ ORDER = (
     "keras_settings",
     "environment",
     "writing",
+    "processes",
     "charts",
     "data",
     "model",

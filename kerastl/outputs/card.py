@@ -29,17 +29,10 @@ _PRETRAINED_ON = {
 
 
 def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Describes a model for `model_card.json`.
+    """Returns the content of `model_card.json`, with the scores of `metrics.json`.
 
-    Args:
-        source: The data, with the names of the classes.
-        config: The settings of the run.
-        metrics: The content of `metrics.json`, or the part of it that is known.
-
-    Returns:
-        Values for JSON: a fingerprint of the run (of its flags, data and results), the input,
-        the classes in the order of the outputs, the scores on the test images, and what the model
-        was made of. Flags are those that decide the model; directories are not among them.
+    The fingerprint is that of the run: of its flags, data and results. Class names are in the
+    order of the outputs. Flags are those that decide the model; directories are not among them.
     """
     flags = config.to_flags(Decides.IMAGES, Decides.FEATURES, Decides.TRAINING)
     made_of = json.dumps([flags, source.fingerprint(), metrics], sort_keys=True)

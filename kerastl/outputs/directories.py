@@ -147,11 +147,7 @@ def make_writable(path: pathlib.Path, *, field: str) -> None:
 
 
 def finished_config(run_dir: pathlib.Path, changes: Mapping[str, Any]) -> Config:
-    """Reads the settings of a finished run, for an export of it.
-
-    Args:
-        run_dir: The run's directory.
-        changes: Setting -> its value for the export, of those that decide `Decides.OUTPUT`.
+    """Reads the settings of a finished run, with those `changes` of `Decides.OUTPUT` applied.
 
     Raises:
         UsageError: If there is no finished run, or not what an export of it needs.

@@ -25,7 +25,7 @@ from kerastl.outputs.parity import ExportError, Reference, compare
 from kerastl.outputs.parity_rules import check_parity, format_table, summarize
 from kerastl.outputs.samples import write_samples
 from kerastl.progress import Progress, count_of
-from kerastl.settings import ImageSettings
+from kerastl.settings import ImageSettings, OutputSettings
 from kerastl.training.evaluate import Evaluation
 from kerastl.training.train import Trained
 from kerastl.writing import explained, remove_leftovers, scratch_directory
@@ -35,6 +35,8 @@ RESULTS = "export.json"
 # Training images from which the ranges of 8-bit numbers are taken.
 NUM_REPRESENTATIVE = 200
 _FIELD = "export_dir"
+# The sample of test images in the scratch directory.
+_SAMPLES = "samples"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,16 +67,7 @@ def export_trained(
     test: Evaluation,
     progress: Progress,
 ) -> Exported | None:
-    """Exports what a run trained, if the config has an `export_dir`; see `export_checked`.
-
-    Args:
-        trained: Result of training.
-        splits: The images.
-        config: The settings of the run.
-        metrics: The content of `metrics.json`.
-        test: Evaluation of the test images.
-        progress: Gets a line for each format.
-    """
+    """Exports what a run trained, if the config has an `export_dir`; see `export_checked`."""
     if not config.export_dir:
         return None
     sample = parity_sample(splits, config.parity_images)
@@ -113,7 +106,7 @@ def export_checked(
         config: The settings of the run.
         metrics: The content of `metrics.json`.
         predictions: The trained model's for the test images of `parity_sample`.
-        progress: Gets a line for each format.
+        progress: Gets a table of the formats.
 
     Raises:
         KerastlError: If a format cannot be written or predicts something else. The others are
@@ -133,25 +126,11 @@ def export_checked(
         model_card(source, config, metrics),
         draw_images=lambda: draw_images(splits, config, batch_size=config.batch_size),
     )
-    results: dict[str, dict[str, Any]] = {}
-    failures: dict[str, str] = {}
     version = None
     remove_leftovers(export_dir)
     with scratch_directory(export_dir, field=_FIELD) as scratch:
-        samples = scratch / "samples"
-        write_samples(samples, map(source.read, chosen), field=_FIELD)
-        for name in config.formats:
-            progress.status(f"Export: {name}, on {count_of(len(chosen), 'test image')}")
-            try:
-                path = _write(name, scratch / name, model)
-                found = compare(path, samples, reference)
-                check_parity(name, found, reference, max_accuracy_drop=config.max_accuracy_drop)
-                results[name] = summarize(name, found, reference, path)
-            except ExportError as error:
-                failures[name] = str(error)
-        if "savedmodel" in failures:
-            # Whatever is wrong may be wrong with the others, and a server could not load them.
-            results.clear()
+        write_samples(scratch / _SAMPLES, map(source.read, chosen), field=_FIELD)
+        results, failures = _try_formats(model, reference, config, scratch, progress)
         if results:
             written = _join(scratch, dict(model.card) | {"exports": results})
             version = _move_into_place(written, export_dir)
@@ -160,6 +139,31 @@ def export_checked(
     if failures or version is None:
         raise _failed(config.export_dir, failures, version)
     return Exported(version, results)
+
+
+def _try_formats(
+    model: Exportable,
+    reference: Reference,
+    output: OutputSettings,
+    scratch: pathlib.Path,
+    progress: Progress,
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Returns the entries of the formats that passed, and why others did not."""
+    results: dict[str, dict[str, Any]] = {}
+    failures: dict[str, str] = {}
+    for name in output.formats:
+        progress.status(f"Export: {name}, on {count_of(len(reference.examples), 'test image')}")
+        try:
+            path = _write(name, scratch / name, model)
+            found = compare(path, scratch / _SAMPLES, reference)
+            check_parity(name, found, reference, max_accuracy_drop=output.max_accuracy_drop)
+            results[name] = summarize(name, found, reference, path)
+        except ExportError as error:
+            failures[name] = str(error)
+    if "savedmodel" in failures:
+        # Whatever is wrong may be wrong with the others, and a server could not load them.
+        results.clear()
+    return results, failures
 
 
 def make_exportable(

@@ -20,10 +20,7 @@ from kerastl.training.evaluate import evaluate
 def export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> Exported:
     """Exports a finished run's model, as the run itself would have done.
 
-    Args:
-        run_dir: The run's directory.
-        config: Its settings from `finished_config`.
-        progress: Gets the lines of what is read and exported.
+    `config` comes from `finished_config`.
 
     Raises:
         KerastlError: If the data have changed, a file of the run is missing or damaged, or a
@@ -32,7 +29,7 @@ def export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> Exp
     record = RunDirectory(run_dir)
     source = open_source(config, progress)
     with _naming(run_dir, RunFile.RECEIPT):
-        receipt = record.read_receipt()
+        receipt = record.read(RunFile.RECEIPT)
         fingerprint, devices = receipt["data"]["fingerprint"], receipt["device"]
     if source.fingerprint() != fingerprint:
         raise KerastlError(
@@ -40,7 +37,7 @@ def export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> Exp
             "predictions cannot be compared. Restore the data, or run again."
         )
     with _naming(run_dir, RunFile.METRICS):
-        metrics = record.read_metrics()
+        metrics = record.read(RunFile.METRICS)
         num_tested = metrics["test"]["num_images"]
     with _naming(run_dir, RunFile.SPLITS):
         splits = record.read_splits(source)

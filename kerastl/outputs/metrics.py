@@ -27,9 +27,9 @@ def build_metrics(
         accuracies: Highest validation accuracy of each phase, by the phase's name.
 
     Returns:
-        `test` and `validation`, see `Evaluation.metrics`; `best` with phase and epoch;
-        `highest_validation_accuracy` of each phase; and `test_unseen`, if some test images but
-        not all are among the training or validation images too: `test` without those.
+        `test` and `validation`, see `Evaluation.metrics`; `best`; `highest_validation_accuracy`;
+        and `test_unseen`, if some test images but not all are among the training or validation
+        images too: `test` without those.
     """
     class_names = splits.source.class_names
     metrics: dict[str, Any] = {

@@ -13,18 +13,14 @@ _SUFFIXES = tuple(dict.fromkeys(pathlib.PurePath(file).suffix for file in _FILES
 
 def prepare_for(path: pathlib.Path, progress: Progress) -> None:
     """Imports TensorFlow, and Keras for its own format alone: that takes half of a start."""
-    if FORMATS[find_format(path)].needs_keras:
+    if FORMATS[find_format(path)].runtime == "keras":
         environment.prepare(progress)
     else:
         environment.prepare_tensorflow(progress)
 
 
 def find_model(given: str) -> pathlib.Path:
-    """Finds the model that a path means.
-
-    Args:
-        given: A run's directory, a directory of versions (the highest is taken), a version, or
-            a file.
+    """Finds the model in a run's directory, an export (its highest version), a version or a file.
 
     Raises:
         UsageError: If there is none.
@@ -34,19 +30,16 @@ def find_model(given: str) -> pathlib.Path:
         raise bad_value("model", given, "does not exist", "Give a run, an export or a model file")
     if path.is_dir():
         versions = [child for child in path.iterdir() if child.name.isdecimal()]
-        found = _models_in(path) or [
-            inner
-            for version in sorted(versions, key=lambda child: -int(child.name))
-            for inner in _models_in(version)
-        ]
-        if not found:
-            raise bad_value(
-                "model", given, "holds no finished run and no export", "Give another directory"
-            )
-        return found[0]
+        highest_first = sorted(versions, key=lambda child: -int(child.name))
+        for directory in (path, *highest_first):
+            if found := _models_in(directory):
+                return found[0]
+        raise bad_value(
+            "model", given, "holds no finished run and no export", "Give another directory"
+        )
     if path.name == SAVEDMODEL_FILE:
         return path.parent
-    if not path.suffix or path.suffix not in _SUFFIXES:
+    if path.suffix not in _SUFFIXES:
         raise bad_value(
             "model",
             given,

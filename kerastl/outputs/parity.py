@@ -1,16 +1,15 @@
 """Compares what an export predicts in a fresh process with what the trained model predicts."""
 
 import dataclasses
-import os
 import pathlib
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from kerastl.outputs.samples import TIMED, read_predictions
+from kerastl.processes import python_command
 from kerastl.training.evaluate import Evaluation
 
 _ENVIRONMENT = {
@@ -71,17 +70,13 @@ def compare(model: pathlib.Path, samples: pathlib.Path, reference: Reference) ->
 def run_worker(model: pathlib.Path, samples: pathlib.Path) -> None:
     """Runs `predict_samples` in a fresh process.
 
-    A `multiprocessing` process would import the user's main module again, and with it run a
-    script that calls `kerastl.run` without a guard.
-
     Raises:
         ExportError: If the process fails, with the last line that it wrote.
     """
-    package_parent = str(pathlib.Path(__file__).parents[2])
-    search_path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
+    command, environment = python_command("kerastl.outputs.parity_worker", model, samples)
     finished = subprocess.run(
-        [sys.executable, "-m", "kerastl.outputs.parity_worker", str(model), str(samples)],
-        env=os.environ | {"PYTHONPATH": search_path} | _ENVIRONMENT,
+        command,
+        env=environment | _ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,

@@ -52,11 +52,8 @@ class RunDirectory:
     ) -> None:
         """Writes what is known before training: flags, splits and what the audit found.
 
-        Args:
-            config: The settings; `--flagfile=RUN_DIR/flags.txt` repeats the run.
-            splits: The images.
-            weights_fingerprint: Hash of the backbone's weights.
-            started: When the run started, in seconds of `time.monotonic`.
+        `--flagfile=RUN_DIR/flags.txt` repeats the run. `started` is in seconds of
+        `time.monotonic`.
         """
         source = splits.source
         remove_leftovers(self.path)
@@ -79,10 +76,8 @@ class RunDirectory:
         split_names = np.full(len(source), "", dtype="<U10")
         for name, indices in splits.items():
             split_names[indices] = name
-        rows = (
-            (source.examples[index], source.class_names[source.labels[index]], split_names[index])
-            for index in range(len(source))
-        )
+        class_names = (source.class_names[label] for label in source.labels)
+        rows = zip(source.examples, class_names, split_names, strict=True)
         self._write_csv(RunFile.SPLITS, ("example", "class_name", "split"), rows)
 
     def read_splits(self, source: Source) -> Splits:
@@ -111,16 +106,17 @@ class RunDirectory:
             issues: Positions in `splits.train`, in the order of the rows.
             probabilities: Of each training image and class.
         """
-        source = splits.source
+        source, names = splits.source, splits.source.class_names
+        chosen, of_classes = splits.train[issues], probabilities[issues]
         rows = (
             (
-                source.examples[splits.train[position]],
-                source.class_names[source.labels[splits.train[position]]],
-                f"{probabilities[position, source.labels[splits.train[position]]]:.4f}",
-                source.class_names[probabilities[position].argmax()],
-                f"{probabilities[position].max():.4f}",
+                source.examples[index],
+                names[label],
+                f"{row[label]:.4f}",
+                names[row.argmax()],
+                f"{row.max():.4f}",
             )
-            for position in issues
+            for index, label, row in zip(chosen, source.labels[chosen], of_classes, strict=True)
         )
         header = ("example", "class_name", "probability", "likelier", "its_probability")
         self._write_csv(RunFile.LABEL_ISSUES, header, rows)
@@ -214,7 +210,7 @@ class RunDirectory:
 
     @property
     def seconds(self) -> float:
-        """Time since the run started."""
+        """Seconds since the run started."""
         return time.monotonic() - self._started
 
     def write_receipt(self) -> None:
@@ -223,19 +219,12 @@ class RunDirectory:
         checks = {"checks": [dataclasses.asdict(check) for check in self._checks]}
         self._write_json(RunFile.RECEIPT, describe_machine() | self._receipt | seconds | checks)
 
-    def read_receipt(self) -> dict[str, Any]:
-        """Reads `receipt.json`."""
-        return self._read_json(RunFile.RECEIPT)
-
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Writes `metrics.json`, whose presence marks the run as finished."""
         self._write_json(RunFile.METRICS, metrics)
 
-    def read_metrics(self) -> dict[str, Any]:
-        """Reads `metrics.json`."""
-        return self._read_json(RunFile.METRICS)
-
-    def _read_json(self, name: str) -> dict[str, Any]:
+    def read(self, name: RunFile) -> dict[str, Any]:
+        """Reads the receipt, the metrics or the card."""
         content: dict[str, Any] = json.loads((self.path / name).read_text("utf-8"))
         return content
 

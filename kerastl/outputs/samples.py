@@ -12,6 +12,7 @@ from kerastl.data.images import decode, smallest_side
 from kerastl.data.reading import untuned
 from kerastl.data.splits import spread
 from kerastl.outputs.artifact import Artifact, decode_all
+from kerastl.outputs.formats.savedmodel import DEFAULT_SIGNATURE
 from kerastl.outputs.opening import open_artifact
 from kerastl.writing import explained
 
@@ -32,6 +33,7 @@ def write_samples(folder: pathlib.Path, files: Iterable[bytes], *, field: str) -
     with explained(folder, field=field):
         folder.mkdir()
         writer = tf.io.TFRecordWriter(str(folder / _FILES))
+    # What goes wrong with reading the files is no error of the disk that is written.
     for content in files:
         with explained(folder, field=field):
             writer.write(content)
@@ -93,7 +95,7 @@ def _predict_by_signatures(
     for number, content in files.enumerate():
         if int(number) in chosen:
             file = content[tf.newaxis]
-            outputs = signatures["serving_default"](image_bytes=file)
+            outputs = signatures[DEFAULT_SIGNATURE](image_bytes=file)
             pixels = decode(content, smallest_side=side)[tf.newaxis]
             row = {
                 "named": outputs["class_name"],

@@ -12,10 +12,11 @@ from starlette.routing import Route
 
 from kerastl.data.file_formats import JPEG, MAX_PIXELS, find_format
 from kerastl.data.images import explain
+from kerastl.outputs.formats.savedmodel import DEFAULT_SIGNATURE
 from kerastl.serving import rest, uploads
 from kerastl.serving.batching import BadImagesError, Batcher, Outputs, QueueFullError
 from kerastl.serving.metrics import Metrics
-from kerastl.serving.model_version import DEFAULT_SIGNATURE, ModelVersion
+from kerastl.serving.model_version import ModelVersion
 from kerastl.serving.page import read_page
 from kerastl.serving.request_body import RequestBodies
 from kerastl.serving.rest import PredictRequest, RequestError, to_json
@@ -36,7 +37,7 @@ def build_app(
 ) -> Starlette:
     """Builds the application that serves the current one of `versions`."""
     endpoints = _Endpoints(versions, batcher, bodies, metrics)
-    model, version = "/v1/models/{name}", "/versions/{version:int}"
+    models = ("/v1/models/{name}", "/v1/models/{name}/versions/{version:int}")
     return Starlette(
         routes=[
             Route("/", endpoints.page),
@@ -44,12 +45,9 @@ def build_app(
             Route("/healthz", endpoints.healthz),
             Route("/metrics", endpoints.metrics),
             Route("/predict", endpoints.predict_files, methods=["POST"]),
-            *(
-                Route(f"{path}:predict", endpoints.predict, methods=["POST"])
-                for path in (model, model + version)
-            ),
-            *(Route(f"{path}/metadata", endpoints.metadata) for path in (model, model + version)),
-            *(Route(path, endpoints.status) for path in (model, model + version)),
+            *(Route(f"{path}:predict", endpoints.predict, methods=["POST"]) for path in models),
+            *(Route(f"{path}/metadata", endpoints.metadata) for path in models),
+            *(Route(path, endpoints.status) for path in models),
         ],
         exception_handlers={
             RequestError: _request_error,
@@ -68,20 +66,15 @@ class _Endpoints:
         self._batcher = batcher
         self._bodies = bodies
         self._metrics = metrics
-        self._page = read_page()
+        self._html, self._headers = read_page()
 
     async def page(self, request: Request) -> Response:
-        return Response(self._page.html, media_type="text/html", headers=self._page.headers)
+        return Response(self._html, media_type="text/html", headers=self._headers)
 
     async def model(self, request: Request) -> Response:
         model = self._versions.current
-        about = {
-            "name": model.name,
-            "version": model.version,
-            "class_names": model.class_names,
-            "card": model.card,
-        }
-        return _json(about)
+        names = ("name", "version", "class_names", "card")
+        return _json({name: getattr(model, name) for name in names})
 
     async def healthz(self, request: Request) -> Response:
         return Response("ok\n", media_type="text/plain")
@@ -116,10 +109,8 @@ class _Endpoints:
         content_type = request.headers.get("content-type", "")
         async with self._bodies.read(request) as body:
             files = await _parse(body, lambda: uploads.read_uploads(content_type, body))
-            values = [file.content for file in files]
-            results = await self._compute(
-                request, model, PredictRequest(DEFAULT_SIGNATURE, values, True)
-            )
+            parsed = PredictRequest(DEFAULT_SIGNATURE, [file.content for file in files], True)
+            results = await self._compute(request, model, parsed)
         return _json(uploads.render(model, files, results, top=top))
 
     def _find(self, request: Request) -> ModelVersion:
@@ -168,7 +159,7 @@ class _Endpoints:
 
 def _describe(error: BadImagesError, parsed: PredictRequest) -> str:
     if not isinstance(parsed.values[0], bytes):
-        return error.message.split("\n")[0]
+        return str(error).split("\n")[0]
     named = error.indices[:_MAX_INDICES]
     shown = ", ".join(f"{index} ({_reason(parsed.values[index])})" for index in named)
     more = len(error.indices) - len(named)

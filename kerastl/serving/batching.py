@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from typing import Any, NamedTuple
 
@@ -32,10 +32,9 @@ class QueueFullError(Exception):
 class BadImagesError(Exception):
     """Images of a request cannot be decoded: those at `indices`."""
 
-    def __init__(self, indices: Sequence[int], message: str) -> None:
+    def __init__(self, indices: Iterable[int], message: str) -> None:
         super().__init__(message)
         self.indices = sorted(indices)
-        self.message = message
 
 
 @dataclasses.dataclass(eq=False)
@@ -56,7 +55,7 @@ class Submission:
         with contextlib.suppress(InvalidStateError):  # The client has disconnected.
             if self.bad:
                 message = next(iter(self.bad.values()))
-                self.result.set_exception(BadImagesError(list(self.bad), message))
+                self.result.set_exception(BadImagesError(self.bad, message))
             else:
                 self.result.set_result([self.outputs[index] for index in range(self.num_images)])
 
@@ -87,11 +86,7 @@ class Batcher:
     ) -> None:
         """Starts the worker.
 
-        Args:
-            max_batch_size: Largest number of images in a batch.
-            wait_seconds: See above.
-            queue_size: Largest number of images that wait.
-            on_batch: Called after each batch with its number of images and its seconds.
+        `on_batch` is called after each batch with its number of images and its seconds.
         """
         self.queue_size = queue_size
         self._max_batch_size = max_batch_size
@@ -194,14 +189,16 @@ class Batcher:
                     self._run(batch[: len(batch) // 2])
                     batch = batch[len(batch) // 2 :]
                     continue
-                _fail([batch[place] for place in failed], str(error))
+                bad = [batch[place] for place in failed]
+                for image in bad:
+                    image.submission.bad[image.position] = str(error)
+                _finish(bad)
                 batch = [image for place, image in enumerate(batch) if place not in failed]
                 continue
             for place, image in enumerate(batch):
                 values = {name: rows[place] for name, rows in outputs.items()}
                 image.submission.outputs[image.position] = values
-            for submission in {image.submission for image in batch}:
-                submission.finish_if_complete()
+            _finish(batch)
             return
 
 
@@ -216,8 +213,6 @@ def _group(value: Any) -> tuple[object, ...]:
     return (found is not None and found.tail in value[-_END_BYTES:],)
 
 
-def _fail(images: Sequence[_Image], message: str) -> None:
-    for image in images:
-        image.submission.bad[image.position] = message
+def _finish(images: Iterable[_Image]) -> None:
     for submission in {image.submission for image in images}:
         submission.finish_if_complete()

@@ -35,11 +35,9 @@ class ExportPath:
 
 
 def find_export(export: str | os.PathLike[str], name: str = "") -> ExportPath:
-    """Finds the versions of an export, and the name to serve them by.
+    """Finds an export, a directory of versions or one version, and the name to serve it by.
 
-    Args:
-        export: Directory of versions, or one version.
-        name: Name of the model in URLs; empty for that of the directory.
+    An empty `name` stands for that of the directory.
 
     Raises:
         UsageError: If there is no export, or the name cannot be part of a URL.

@@ -46,7 +46,8 @@ def check_names(names: Iterable[str], *, image_column: str = "") -> None:
 def _find(name: str, image_column: str) -> Iterator[pathlib.Path]:
     path = pathlib.Path(name).expanduser()
     if name == STANDARD_INPUT:
-        yield from (pathlib.Path(line) for line in map(_path_of, sys.stdin) if line)
+        lines = (line.rstrip("\r\n") for line in sys.stdin)
+        yield from (pathlib.Path(line) for line in lines if line)
     elif path.suffix.lower() in _TABLES:
         yield from list_paths(path, column=image_column)
     elif path.is_dir():
@@ -62,10 +63,6 @@ def _match(pattern: pathlib.Path) -> Iterator[pathlib.Path]:
     # Unlike glob.glob, pathlib's does not follow links in circles.
     found = pathlib.Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor)))
     yield from (path for path in sorted(found) if path.is_file() and path.name[0] != ".")
-
-
-def _path_of(line: str) -> str:
-    return line.rstrip("\r\n")
 
 
 def _not_empty(name: str, paths: Iterator[pathlib.Path], problem: str) -> Iterator[pathlib.Path]:

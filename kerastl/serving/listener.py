@@ -27,23 +27,18 @@ def check_packages(names: tuple[str, ...] = PACKAGES) -> None:
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """Takes a port; it refuses clients until a server listens on the socket.
-
-    Args:
-        host: Name or address of an interface of this machine.
-        port: The port; 0 takes a free one.
+    """Takes a port, a free one for 0; it refuses clients until a server listens on the socket.
 
     Raises:
         KerastlError: If the port cannot be used.
     """
+    advice = "Use 127.0.0.1, or 0.0.0.0 for all interfaces"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
         )[0]
     except (OSError, UnicodeError) as error:
-        raise bad_value(
-            "host", host, "is not an address", "Use 127.0.0.1, or 0.0.0.0 for all interfaces"
-        ) from error
+        raise bad_value("host", host, "is not an address", advice) from error
     # asyncio sets TCP_NODELAY only on sockets that name their protocol.
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -52,12 +47,7 @@ def open_listener(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRNOTAVAIL:
-            raise bad_value(
-                "host",
-                host,
-                "is not an address of this machine",
-                "Use 127.0.0.1, or 0.0.0.0 for all interfaces",
-            ) from error
+            raise bad_value("host", host, "is not an address of this machine", advice) from error
         in_use = error.errno == errno.EADDRINUSE
         reason = "already in use" if in_use else os.strerror(error.errno or 0)
         raise KerastlError(

@@ -19,14 +19,7 @@ class Middleware:
     def __init__(
         self, app: ASGIApp, metrics: Metrics, connections: Connections, *, drain_seconds: float
     ) -> None:
-        """Wraps an application.
-
-        Args:
-            app: The application.
-            metrics: Counts the requests.
-            connections: Open connections.
-            drain_seconds: Longest time for the rest of a body that was refused.
-        """
+        """Wraps `app`; waits for the rest of a refused body for at most `drain_seconds`."""
         self._app = app
         self._metrics = metrics
         self._connections = connections

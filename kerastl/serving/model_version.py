@@ -11,8 +11,9 @@ import tensorflow as tf
 from google.protobuf.json_format import MessageToDict
 
 from kerastl.errors import KerastlError
+from kerastl.outputs.directories import RunFile
+from kerastl.outputs.formats.savedmodel import CLASS_NAMES, DEFAULT_SIGNATURE
 
-DEFAULT_SIGNATURE = "serving_default"
 # Outputs of the default signature of a classifier.
 _OUTPUTS = {"probabilities", "class_name", "confidence"}
 
@@ -76,11 +77,11 @@ def _load(path: pathlib.Path, name: str, version: int, batch_sizes: Sequence[int
         if spec is not None
     }
     outputs = _warm_up(signatures, batch_sizes)
-    class_names = tuple((path / "assets/class_names.txt").read_text("utf-8").splitlines())
+    class_names = tuple((path / "assets" / CLASS_NAMES).read_text("utf-8").splitlines())
     num_outputs = outputs["probabilities"].shape[-1]
     if num_outputs != len(class_names):
         raise ValueError(f"it has {num_outputs} outputs and {len(class_names)} class names")
-    card = json.loads((path / "assets/model_card.json").read_text("utf-8"))
+    card = json.loads((path / "assets" / RunFile.CARD).read_text("utf-8"))
     return ModelVersion(
         name=name,
         version=version,

@@ -39,12 +39,8 @@ class PredictOptions(SettingGroup):
                 "labels_from", self.labels_from, "is not one of its choices", "Use folder"
             )
         if self.output and pathlib.PurePath(self.output).suffix.lower() not in OUTPUT_ENDINGS:
-            raise bad_value(
-                "output",
-                self.output,
-                "has an unknown ending",
-                f"Use one of {', '.join(OUTPUT_ENDINGS)}",
-            )
+            advice = f"Use one of {', '.join(OUTPUT_ENDINGS)}"
+            raise bad_value("output", self.output, "has an unknown ending", advice)
         super()._check()
 
 

@@ -1,22 +1,13 @@
 """The page on which people drop images, and the headers that protect it."""
 
 import base64
-import dataclasses
 import hashlib
 import importlib.resources
 import re
 
 
-@dataclasses.dataclass(frozen=True)
-class Page:
-    """HTML and the headers of its response."""
-
-    html: str
-    headers: dict[str, str]
-
-
-def read_page() -> Page:
-    """Reads the page; its headers allow its own script and style and nothing else."""
+def read_page() -> tuple[str, dict[str, str]]:
+    """Returns the page and its headers, which allow its own script and style and nothing else."""
     html = importlib.resources.files("kerastl.serving").joinpath("page.html").read_text("utf-8")
     policy = {
         "default-src": "'none'",
@@ -34,7 +25,7 @@ def read_page() -> Page:
         "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-cache",
     }
-    return Page(html, headers)
+    return html, headers
 
 
 def _hashes(tag: str, html: str) -> str:

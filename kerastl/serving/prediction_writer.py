@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import dataclasses
-import io
 import json
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from kerastl.progress import Progress, count_of
 from kerastl.serving.confusion import Confusion
 from kerastl.serving.options import OUTPUT_ENDINGS
 from kerastl.serving.predictor import Prediction, Predictions
-from kerastl.writing import explained, replacing
+from kerastl.writing import csv_text, explained, replacing
 
 Write = Callable[[Prediction], None]
 _FIELD = "output"
@@ -117,10 +116,16 @@ class _Columns:
             return [image, *[None] * (2 * self._top_k), prediction.problem]
         best = np.argsort(-prediction.probabilities, kind="stable")[: self._top_k]
         # The shortest digits that give the same 32-bit number again.
-        values = [float(str(prediction.probabilities[label])) for label in best]
-        names = [self._class_names[label] for label in best]
-        pairs = [value for pair in zip(names, values, strict=True) for value in pair]
+        pairs = [
+            value
+            for label in best
+            for value in (self._class_names[label], float(str(prediction.probabilities[label])))
+        ]
         return [image, *pairs, None]
+
+    def record(self, prediction: Prediction) -> dict[str, Any]:
+        """Returns the values by the names of the columns."""
+        return dict(zip(self.names, self.row(prediction), strict=True))
 
 
 @contextlib.contextmanager
@@ -156,9 +161,7 @@ def _table_line(row: Sequence[Any]) -> str:
 
 
 def _csv_line(values: Sequence[Any]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(values)
-    return text.getvalue()
+    return csv_text(values, []).rstrip("\n")
 
 
 @contextlib.contextmanager
@@ -172,8 +175,7 @@ def _csv(path: pathlib.Path, columns: _Columns) -> Iterator[Write]:
 @contextlib.contextmanager
 def _json_lines(path: pathlib.Path, columns: _Columns) -> Iterator[Write]:
     def write(prediction: Prediction) -> None:
-        row = dict(zip(columns.names, columns.row(prediction), strict=True))
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        file.write(json.dumps(columns.record(prediction), ensure_ascii=False) + "\n")
 
     with path.open("w", encoding="utf-8", newline="") as file:
         yield write
@@ -190,7 +192,7 @@ def _parquet(path: pathlib.Path, columns: _Columns) -> Iterator[Write]:
     rows: list[dict[str, Any]] = []
 
     def write(prediction: Prediction) -> None:
-        rows.append(dict(zip(columns.names, columns.row(prediction), strict=True)))
+        rows.append(columns.record(prediction))
         if len(rows) == _ROWS_PER_GROUP:
             flush()
 

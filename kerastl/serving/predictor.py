@@ -1,6 +1,7 @@
 """Classifies image files one after another: read ahead, decoded in parallel, in order."""
 
 import dataclasses
+import itertools
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -56,14 +57,9 @@ def predict(
 ) -> Predictions:
     """Classifies image files in order.
 
-    A batch is as large as files are ready, so the first predictions come at once, and a list of
-    paths that comes slowly is answered as it comes. A few dozen files are in memory at a time.
-
-    Args:
-        model: See `find_model`.
-        paths: See `find_images`.
-        batch_size: Largest number of images in a batch.
-        image_column: See `find_images`.
+    A batch, of at most `batch_size` images, is as large as files are ready, so the first
+    predictions come at once, and a list of paths that comes slowly is answered as it comes. A few
+    dozen files are in memory at a time. See `find_model` and `find_images` for the other arguments.
 
     Raises:
         UsageError: If there is no such model, or `paths` contain no images.
@@ -82,13 +78,11 @@ def _classify(
     for batch in ReadAhead(paths).batches(batch_size):
         files = [content for _, content in batch if isinstance(content, bytes)]
         rows, problems = artifact.predict(files)
-        index = 0
+        indices = itertools.count()
         for path, content in batch:
             if isinstance(content, str):
                 yield Prediction(path, problem=content)
-                continue
-            if index in problems:
+            elif (index := next(indices)) in problems:
                 yield Prediction(path, problem=problems[index])
             else:
                 yield Prediction(path, names[int(np.argmax(rows[index]))], rows[index])
-            index += 1

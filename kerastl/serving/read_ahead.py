@@ -19,11 +19,7 @@ ReadFile = tuple[pathlib.Path, bytes | str]
 
 
 class ReadAhead:
-    """Reads files in threads while earlier ones are used.
-
-    Args:
-        paths: The files, which may still be coming.
-    """
+    """Reads files in threads while earlier ones are used; their paths may still be coming."""
 
     def __init__(self, paths: Iterable[pathlib.Path]) -> None:
         self._paths = paths
@@ -41,20 +37,19 @@ class ReadAhead:
         # A daemon thread, since it may wait for standard input when the program ends.
         threading.Thread(target=self._read_all, daemon=True).start()
         try:
-            end: BaseException | concurrent.futures.Future[ReadFile] | None = None
-            is_over = False
-            while not is_over:
+            while True:
                 batch: list[ReadFile] = []
                 while not batch or (len(batch) < size and not self._waiting.empty()):
                     item = self._waiting.get()
-                    if not isinstance(item, concurrent.futures.Future):
-                        end, is_over = item, True
-                        break
-                    batch.append(item.result())
-                if batch:
-                    yield batch
-            if isinstance(end, BaseException):
-                raise end
+                    if isinstance(item, concurrent.futures.Future):
+                        batch.append(item.result())
+                        continue
+                    if batch:
+                        yield batch
+                    if item is not None:
+                        raise item
+                    return
+                yield batch
         finally:
             self._is_closed.set()
 

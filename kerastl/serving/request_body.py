@@ -15,13 +15,7 @@ class RequestBodies:
     """The bodies of all requests that are being answered."""
 
     def __init__(self, *, max_bytes: int, max_total_bytes: int, timeouts: Timeouts) -> None:
-        """Starts empty.
-
-        Args:
-            max_bytes: Largest body.
-            max_total_bytes: Largest size of all bodies together.
-            timeouts: How long to wait for a body.
-        """
+        """Limits the size of each body, and of all bodies together."""
         self._max_bytes = max_bytes
         self._max_total_bytes = max_total_bytes
         self._timeouts = timeouts

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from kerastl.outputs.formats.savedmodel import DEFAULT_SIGNATURE
 from kerastl.serving.batching import Outputs
-from kerastl.serving.model_version import DEFAULT_SIGNATURE, ModelVersion, Signature
+from kerastl.serving.model_version import ModelVersion, Signature
 
 _BASE64 = "b64"
 _BYTES = "_bytes"
@@ -29,16 +30,11 @@ class RequestError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class PredictRequest:
-    """A request for predictions.
-
-    Attributes:
-        signature: Name of a signature.
-        values: A value for each image.
-        by_row: Whether the response has a row for each image, or a column for each output.
-    """
+    """A request for predictions, with a value for each image."""
 
     signature: str
     values: Sequence[Any]
+    # Whether the response has a row for each image, or a column for each output.
     by_row: bool
 
 
@@ -97,10 +93,9 @@ def shortest(values: np.ndarray) -> Any:
 
 def describe(model: ModelVersion) -> dict[str, Any]:
     """Returns a model's metadata as TensorFlow Serving does, plus the model card."""
-    spec = {"name": model.name, "signature_name": "", "version": str(model.version)}
     signature_def = {"signature_def": model.signature_def}
     return {
-        "model_spec": spec,
+        "model_spec": {"name": model.name, "signature_name": "", "version": str(model.version)},
         "metadata": {"signature_def": signature_def, "model_card": model.card},
     }
 

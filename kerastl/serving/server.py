@@ -58,19 +58,11 @@ class RunningServer:
 
 
 def serve(
-    export: ExportPath,
-    listener: socket.socket,
-    *,
-    limits: Limits,
-    progress: Progress,
+    export: ExportPath, listener: socket.socket, *, limits: Limits, progress: Progress
 ) -> Served:
     """Serves until SIGTERM or SIGINT, if called from the main thread.
 
-    Args:
-        export: The export.
-        listener: See `open_listener`.
-        limits: How much is accepted at a time.
-        progress: Where the start, the stop and new versions are reported.
+    `listener` comes from `open_listener`; `progress` gets the start, the stop and new versions.
 
     Raises:
         KerastlError: If no version can be served, or the server fails.
@@ -124,12 +116,8 @@ def running(
         max_bytes=max_bytes, max_total_bytes=_MAX_BODIES * max_bytes, timeouts=timeouts
     )
     connections = Connections(timeouts.idle)
-    app = Middleware(
-        build_app(versions, batcher, bodies, metrics),
-        metrics,
-        connections,
-        drain_seconds=timeouts.drain,
-    )
+    routes = build_app(versions, batcher, bodies, metrics)
+    app = Middleware(routes, metrics, connections, drain_seconds=timeouts.drain)
     server = _Server(app, connections, timeouts)
     # Signals go to the main thread, so the server has another one.
     thread = threading.Thread(target=server.run, args=([listener],), name="http", daemon=True)

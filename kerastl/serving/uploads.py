@@ -98,16 +98,12 @@ def render(
             {"class_name": model.class_names[index], "probability": probability}
             for index, probability in zip(order, probabilities, strict=True)
         ]
-        name = {} if upload.name is None else {"file": upload.name}
+        prediction = {
+            "class_name": model.class_names[order[0]],
+            "confidence": shortest(outputs["confidence"]),
+            "classes": classes,
+        }
         predictions.append(
-            {
-                **name,
-                "class_name": model.class_names[order[0]],
-                "confidence": shortest(outputs["confidence"]),
-                "classes": classes,
-            }
+            prediction if upload.name is None else {"file": upload.name} | prediction
         )
-    return {
-        "model": {"name": model.name, "version": model.version},
-        "predictions": predictions,
-    }
+    return {"model": {"name": model.name, "version": model.version}, "predictions": predictions}

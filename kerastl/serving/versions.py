@@ -29,13 +29,7 @@ class Versions:
         progress: Progress,
         seconds_between_checks: float = 1,
     ) -> None:
-        """Loads the highest version that can be served.
-
-        Args:
-            export: The versions.
-            batch_sizes: Sizes of the batches with which a version is warmed up.
-            progress: Where other versions are reported.
-            seconds_between_checks: Between two searches for other versions.
+        """Loads the highest version that can be served; `batch_sizes` warm a version up.
 
         Raises:
             KerastlError: If there is none.

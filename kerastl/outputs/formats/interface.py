@@ -13,7 +13,7 @@ from kerastl.outputs.artifact import Artifact
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Exportable:
-    """A trained model in the shapes that formats need; its fields are Keras models.
+    """A trained model in the shapes that formats need; the first three are Keras models.
 
     Attributes:
         classifier: From pixels in 0..255, float32 (batch, size, size, 3), to logits.

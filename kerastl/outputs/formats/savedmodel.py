@@ -15,6 +15,8 @@ from kerastl.outputs.artifact import Artifact, UndecodableError, decode_all
 from kerastl.outputs.directories import RunFile
 from kerastl.outputs.formats.interface import Exportable
 
+CLASS_NAMES = "class_names.txt"
+DEFAULT_SIGNATURE = "serving_default"
 # Files of one request that are decoded at a time, whatever cores the server has.
 _PARALLEL_DECODERS = 8
 # Of a batch in which nothing is an image, an error names so many.
@@ -39,7 +41,7 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         # An asset keeps the name of the file that it comes from.
         assets = {
-            "class_names.txt": "".join(f"{name}\n" for name in model.card["class_names"]),
+            CLASS_NAMES: "".join(f"{name}\n" for name in model.card["class_names"]),
             RunFile.CARD: card_text(model.card),
         }
         paths = [pathlib.Path(folder) / name for name in assets]
@@ -50,7 +52,7 @@ def write(model: Exportable, path: pathlib.Path) -> None:
             module,
             str(path),
             signatures={
-                "serving_default": module.serve_files,
+                DEFAULT_SIGNATURE: module.serve_files,
                 "images": module.serve_pixels,
                 "features": module.serve_features,
             },
@@ -165,7 +167,7 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
 
     def classify_files(files: Sequence[bytes]) -> np.ndarray:
         try:
-            outputs = signatures["serving_default"](image_bytes=tf.constant(list(files)))
+            outputs = signatures[DEFAULT_SIGNATURE](image_bytes=tf.constant(list(files)))
         except tf.errors.InvalidArgumentError as error:
             undecodable = undecodable_indices(error)
             if not undecodable:
