@@ -81,6 +81,12 @@ def find_format(path: pathlib.Path) -> str:
     return next(name for name, row in FORMATS.items() if pathlib.Path(row.file).suffix == suffix)
 
 
+def list_versions(export_dir: pathlib.Path) -> dict[int, pathlib.Path]:
+    """Returns the directories of an export's versions by their numbers, the highest first."""
+    found = {int(path.name): path for path in export_dir.iterdir() if path.name.isdecimal()}
+    return dict(sorted(found.items(), reverse=True))
+
+
 def check_formats(names: Sequence[str], *, precision: str, export_dir: pathlib.Path) -> None:
     """Checks what formats need, before anything slow starts.
 

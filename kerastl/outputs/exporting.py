@@ -16,7 +16,7 @@ from kerastl.data.pipeline import evaluation_dataset
 from kerastl.data.reading import reading_errors
 from kerastl.data.splits import Splits, spread
 from kerastl.errors import KerastlError, first_line
-from kerastl.export_formats import FORMATS
+from kerastl.export_formats import FORMATS, list_versions
 from kerastl.model.build import LOGITS, POOLED
 from kerastl.outputs.card import model_card
 from kerastl.outputs.formats.interface import Exportable, format_module
@@ -226,7 +226,7 @@ def _join(scratch: pathlib.Path, card: dict[str, Any]) -> pathlib.Path:
 
 
 def _move_into_place(written: pathlib.Path, export_dir: pathlib.Path) -> pathlib.Path:
-    version = 1 + max((int(name) for name in os.listdir(export_dir) if name.isdecimal()), default=0)
+    version = 1 + max(list_versions(export_dir), default=0)
     while True:
         place = export_dir / str(version)
         try:

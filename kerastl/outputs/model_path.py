@@ -4,7 +4,7 @@ import pathlib
 
 from kerastl import environment
 from kerastl.errors import bad_value
-from kerastl.export_formats import FORMATS, SAVEDMODEL_FILE, find_format
+from kerastl.export_formats import FORMATS, SAVEDMODEL_FILE, find_format, list_versions
 from kerastl.progress import Progress
 
 _FILES = [row.file for row in FORMATS.values() if row.file]
@@ -29,9 +29,7 @@ def find_model(given: str) -> pathlib.Path:
     if not path.exists():
         raise bad_value("model", given, "does not exist", "Give a run, an export or a model file")
     if path.is_dir():
-        versions = [child for child in path.iterdir() if child.name.isdecimal()]
-        highest_first = sorted(versions, key=lambda child: -int(child.name))
-        for directory in (path, *highest_first):
+        for directory in (path, *list_versions(path).values()):
             if found := _models_in(directory):
                 return found[0]
         raise bad_value(

@@ -1,17 +1,15 @@
 """Which differences from the trained model a format may have, and how they are reported."""
 
-import importlib.metadata
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from kerastl.export_formats import FORMATS
 from kerastl.outputs.directories import RunFile
 from kerastl.outputs.parity import Comparison, ExportError, Reference
+from kerastl.outputs.receipt import version_of
 from kerastl.progress import count_of, format_bytes
 
 # Images that a message names.
@@ -73,7 +71,7 @@ def summarize(
         "file": row.file,
         "input": row.input,
         "output": row.output,
-        "opened_by": f"{row.runtime} {_version(row.runtime)}",
+        "opened_by": f"{row.runtime} {version_of(row.runtime)}",
         "bytes": sum(path.stat().st_size for path in files),
         "num_images": len(expected.labels),
         "accuracy": _accuracy(comparison, reference),
@@ -82,12 +80,6 @@ def summarize(
         "largest_difference": float(comparison.differences.max()),
         "milliseconds": {str(size): value for size, value in comparison.milliseconds.items()},
     }
-
-
-def _version(runtime: str) -> str:
-    # TensorFlow is also distributed under other names.
-    ours = {"tensorflow": tf.__version__, "keras": keras.version()}
-    return ours.get(runtime) or importlib.metadata.version(runtime)
 
 
 def format_table(

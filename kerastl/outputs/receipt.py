@@ -11,19 +11,24 @@ import tensorflow as tf
 
 from kerastl.version import VERSION
 
-_PACKAGES = ("tensorflow-datasets", "numpy", "scikit-learn", "scipy")
+_PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn", "scipy")
 
 
 def describe_machine() -> dict[str, Any]:
     """Returns the part of `receipt.json` that is the same for every run in this process."""
-    # TensorFlow is also distributed under other names.
-    versions = {"tensorflow": tf.__version__, "keras": keras.version()}
-    versions |= {name: importlib.metadata.version(name) for name in _PACKAGES}
+    ours = {"kerastl": VERSION, "python": platform.python_version()}
     return {
-        "versions": {"kerastl": VERSION, "python": platform.python_version(), **versions},
+        "versions": ours | {name: version_of(name) for name in _PACKAGES},
         "device": device_names(),
         "cpu_cores": os.cpu_count(),
     }
+
+
+def version_of(package: str) -> str:
+    """Returns the version of an installed package."""
+    # TensorFlow is also distributed under other names.
+    imported: dict[str, str] = {"tensorflow": tf.__version__, "keras": keras.version()}
+    return imported.get(package) or importlib.metadata.version(package)
 
 
 def device_names() -> list[str]:

@@ -5,7 +5,7 @@ import os
 import pathlib
 
 from kerastl.errors import bad_value
-from kerastl.export_formats import SAVEDMODEL_FILE
+from kerastl.export_formats import SAVEDMODEL_FILE, list_versions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,12 +26,11 @@ class ExportPath:
         """Finds the complete versions, the highest first."""
         if self.version is not None:
             return {self.version: self.directory}
-        found = {
-            int(path.name): path
-            for path in self.directory.iterdir()
-            if path.name.isdecimal() and (path / SAVEDMODEL_FILE).is_file()
+        return {
+            version: path
+            for version, path in list_versions(self.directory).items()
+            if (path / SAVEDMODEL_FILE).is_file()
         }
-        return dict(sorted(found.items(), reverse=True))
 
 
 def find_export(export: str | os.PathLike[str], name: str = "") -> ExportPath:

@@ -6,16 +6,15 @@ trains one config after another; a new one is started only after a crash.
 """
 
 import contextlib
-import os
 import pathlib
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from multiprocessing import connection
 from typing import Any, Protocol
 
 from kerastl.config import Config
+from kerastl.processes import python_command
 
 Status = Callable[[str], None]
 _PROCESS = "kerastl.tuning.worker_process"
@@ -92,12 +91,11 @@ class WorkerProcess:
 
     def _start(self) -> None:
         self._pipe, other = connection.Pipe()
-        package_parent = str(pathlib.Path(__file__).parents[2])
-        search_path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
+        command, environment = python_command(_PROCESS, other.fileno())
         with self._stderr_path.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", _PROCESS, str(other.fileno())],
-                env=os.environ | {"PYTHONPATH": search_path},
+                command,
+                env=environment,
                 pass_fds=[other.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
