@@ -55,12 +55,7 @@ def export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> Exp
         dataset = evaluation_dataset(source, chosen, config, batch_size=config.batch_size)
         predictions = evaluate(classifier, dataset, source.labels[chosen])
     return export_checked(
-        classifier,
-        splits,
-        config,
-        metrics=metrics,
-        predictions=predictions,
-        progress=progress,
+        classifier, splits, config, metrics=metrics, predictions=predictions, progress=progress
     )
 
 

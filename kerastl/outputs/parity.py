@@ -75,11 +75,7 @@ def run_worker(model: pathlib.Path, samples: pathlib.Path) -> None:
     """
     command, environment = python_command("kerastl.outputs.parity_worker", model, samples)
     finished = subprocess.run(
-        command,
-        env=environment | _ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
+        command, env=environment | _ENVIRONMENT, capture_output=True, text=True, check=False
     )
     if finished.returncode:
         last_line = (finished.stderr.strip().splitlines() or ["no message"])[-1]

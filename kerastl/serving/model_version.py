@@ -105,9 +105,7 @@ def _signature_def(function: Any) -> dict[str, Any]:
 def _tensor_infos(specs: Mapping[str, tf.TensorSpec]) -> dict[str, Any]:
     infos = {
         name: tf.compat.v1.TensorInfo(
-            name=spec.name,
-            dtype=spec.dtype.as_datatype_enum,
-            tensor_shape=spec.shape.as_proto(),
+            name=spec.name, dtype=spec.dtype.as_datatype_enum, tensor_shape=spec.shape.as_proto()
         )
         for name, spec in specs.items()
     }

@@ -11,7 +11,7 @@ import numpy as np
 from kerastl.outputs.artifact import Artifact
 from kerastl.outputs.opening import open_artifact
 from kerastl.serving.image_paths import check_names, find_images
-from kerastl.serving.read_ahead import ReadAhead
+from kerastl.serving.read_ahead import read_batches
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ def _classify(
     artifact: Artifact, paths: Iterable[pathlib.Path], batch_size: int
 ) -> Iterator[Prediction]:
     names = artifact.class_names
-    for batch in ReadAhead(paths).batches(batch_size):
+    for batch in read_batches(paths, batch_size):
         files = [content for _, content in batch if isinstance(content, bytes)]
         rows, problems = artifact.predict(files)
         indices = itertools.count()

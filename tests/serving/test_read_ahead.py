@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from kerastl.serving.read_ahead import MAX_AHEAD, ReadAhead
+from kerastl.serving.read_ahead import MAX_AHEAD, read_batches
 
 
 def files(folder, count):
@@ -17,7 +17,7 @@ def files(folder, count):
 
 def test_files_come_in_their_order_and_none_twice(tmp_path):
     paths = files(tmp_path, 200)
-    batches = list(ReadAhead(paths).batches(7))
+    batches = list(read_batches(paths, 7))
     assert max(map(len, batches)) <= 7
     assert list(itertools.chain(*batches)) == [
         (path, b"%d" % number) for number, path in enumerate(paths)
@@ -28,7 +28,7 @@ def test_file_that_cannot_be_read_has_the_reason_in_its_place(tmp_path):
     good = files(tmp_path, 1)[0]
     (tmp_path / "empty").touch()
     given = [tmp_path / "none", good, tmp_path, pathlib.Path("a\0b"), tmp_path / "empty"]
-    assert list(itertools.chain(*ReadAhead(given).batches(9))) == [
+    assert list(itertools.chain(*read_batches(given, 9))) == [
         (given[0], "No such file or directory"),
         (good, b"0"),
         (tmp_path, "Is a directory"),
@@ -46,7 +46,7 @@ def test_first_file_comes_before_the_second_is_named(tmp_path):
         assert may_go_on.wait(20)
         yield second
 
-    batches = ReadAhead(typed()).batches(32)
+    batches = read_batches(typed(), 32)
     assert next(batches) == [(first, b"0")]
     may_go_on.set()
     assert next(batches) == [(second, b"1")]
@@ -62,7 +62,7 @@ def test_few_files_are_read_ahead(tmp_path):
             seen.append(next(named))
             yield path
 
-    batches = ReadAhead(endless()).batches(1)
+    batches = read_batches(endless(), 1)
     next(batches)
     time.sleep(0.3)
     assert len(seen) <= MAX_AHEAD + 3
@@ -83,11 +83,11 @@ def test_error_of_the_list_comes_behind_the_files_before_it(tmp_path):
         yield path
         raise PermissionError("no more")
 
-    batches = ReadAhead(broken()).batches(1)
+    batches = read_batches(broken(), 1)
     assert next(batches) == [(path, b"0")]
     with pytest.raises(PermissionError, match="no more"):
         next(batches)
 
 
 def test_no_paths_give_no_batches():
-    assert list(ReadAhead([]).batches(3)) == []
+    assert list(read_batches([], 3)) == []
