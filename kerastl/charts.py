@@ -3,9 +3,7 @@
 import contextlib
 import io
 import re
-import threading
 import unicodedata
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 from xml.sax.saxutils import escape
@@ -14,6 +12,8 @@ import matplotlib as mpl
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from kerastl.environment import ignored_warnings
 
 INK, GREY, PALE, LIGHT = "#1f2933", "#52606d", "#e4e7eb", "#9aa5b1"
 BLUE, BAND, RED = "#0b6bcb", "#d3e5f8", "#c4314b"
@@ -45,7 +45,6 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "kerastl",
 }
-_LOCK = threading.Lock()
 _MARGIN = 66
 _TITLE_SIZE = 16
 # Average width of a letter as a share of the font's size; bold ones are wider.
@@ -59,11 +58,9 @@ _MANY_DECADES, _DECADE = 10**2.5, 10
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """Holds matplotlib's settings to those of our charts while one is drawn and written."""
-    # Both contexts are the whole process's, and a search draws in a thread of its own.
-    with _LOCK, mpl.rc_context(), warnings.catch_warnings():
-        # A viewer has fonts of its own for letters that matplotlib's lack.
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
+    """Applies the style while a chart is drawn and written, in one thread at a time."""
+    # A viewer has fonts of its own for letters that matplotlib's lack.
+    with ignored_warnings(message=r"Glyph \d+ .* missing from font"), mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
         yield

@@ -7,6 +7,7 @@ import os
 import pathlib
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from kerastl.errors import KerastlError
 from kerastl.progress import Progress
 
 _BACKEND = "tensorflow"
+_FILTERS = threading.RLock()
 # With these Keras cuts training and evaluation short.
 _LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 # What Keras accepts in keras.json.
@@ -151,6 +153,22 @@ def _check_keras_json() -> None:
 
 
 @contextlib.contextmanager
+def ignored_warnings(category: type[Warning] = Warning, message: str = "") -> Iterator[None]:
+    """Hides warnings in the block, which one thread at a time can enter.
+
+    Python's filters belong to the whole process: two threads that change them at the same time
+    would restore each other's.
+
+    Args:
+        category: Which warnings.
+        message: Regular expression for their beginning.
+    """
+    with _FILTERS, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message, category)
+        yield
+
+
+@contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Hides what libraries write to stderr in the block; shows it if the block fails."""
     sys.stderr.flush()
@@ -158,8 +176,7 @@ def quiet() -> Iterator[None]:
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with ignored_warnings():
                 yield
         except Exception:
             sys.stderr.flush()

@@ -1,11 +1,10 @@
 """Folds and subsamples of the training images: stratified by class, with groups kept together."""
 
-import warnings
-
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from kerastl.data.splits import Splits
+from kerastl.environment import ignored_warnings
 from kerastl.errors import bad_value
 
 # Positions of the training images and of the held-out images.
@@ -26,9 +25,8 @@ def make_folds(labels: np.ndarray, groups: np.ndarray, *, count: int, seed: int)
     if count <= 1:
         return []
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # scikit-learn warns of classes with fewer images than folds, which is fine here.
-        warnings.simplefilter("ignore", UserWarning)
+    # scikit-learn warns of classes with fewer images than folds, which is fine here.
+    with ignored_warnings(UserWarning):
         return list(splitter.split(labels, labels, groups))
 
 

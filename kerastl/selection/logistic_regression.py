@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from kerastl.environment import ignored_warnings
 from kerastl.selection.folds import Fold
 
 # Prior variance of a logit, from a strong L2 penalty to a weak one. Divided by the number of
@@ -148,9 +148,8 @@ class _Probe:
             correct = labels == classes
             return correct, float(-np.log(np.maximum(correct, _LEAST_PROBABILITY)).mean())
         self._regression.set_params(C=strength / self._features.shape[1])
-        with warnings.catch_warnings():
-            # The weights reached by then are good enough.
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        # The weights after its last step are good enough.
+        with ignored_warnings(ConvergenceWarning):
             self._classifier.fit(self._features[self._train], self._labels[self._train])
         probabilities = self._classifier.predict_proba(self._features[self._held_out])
         correct = classes[probabilities.argmax(axis=1)] == labels
