@@ -32,9 +32,10 @@ from kerastl.settings.data import FROM_PYTHON
 from kerastl.tuning.directory import NATIVE_LOG, open_search
 from kerastl.tuning.roles import find_role, is_chief
 from kerastl.tuning.search_options import SearchOptions
-from kerastl.tuning.space import Space, read_space
+from kerastl.tuning.space import Space
+from kerastl.tuning.space_parser import read_space
 from kerastl.tuning.task import Task
-from kerastl.tuning.worker import WorkerProcess
+from kerastl.tuning.training_process import TrainingProcess
 
 if TYPE_CHECKING:
     from kerastl.data.source import Source
@@ -193,7 +194,7 @@ def tune(
         process = None
         if source is None and not is_chief(task.role):
             # Now, so that it starts TensorFlow beside this process.
-            process = WorkerProcess(config, directory / NATIVE_LOG)
+            process = TrainingProcess(config, directory / NATIVE_LOG)
             stack.enter_context(contextlib.closing(process))
         stack.enter_context(environment.ready(config.precision, config.seed, progress))
         from kerastl.tuning.search import search  # noqa: PLC0415

@@ -10,10 +10,9 @@ from kerastl.commands.final_lines import test_lines
 from kerastl.commands.flagfile import expand_flag_files
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import Progress, format_duration, read_duration
-from kerastl.settings import SETTINGS, SettingGroup, describe, setting
+from kerastl.settings import SettingGroup, describe, setting
 from kerastl.tuning.search_options import SearchOptions
-
-_SEARCHABLE = [name for name, entry in SETTINGS.items() if entry.searchable]
+from kerastl.tuning.space import SEARCHABLE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,7 +70,7 @@ COMMAND = Command(
     '--augment=choice("",flip). A flag that has no effect with the values of others is left out '
     "there, such as finetune_learning_rate with finetune_epochs=0. A backbone may have weights of "
     "its own: choice(MobileNetV2=FILE,ResNet50). Searchable: "
-    f"{', '.join(_SEARCHABLE)}.\n\n"
+    f"{', '.join(SEARCHABLE)}.\n\n"
     "All flags of kerastl train are accepted too. To search on several machines, start the same "
     "command with a shared run_dir and keras-tuner's variables KERASTUNER_TUNER_ID, "
     "KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT on each.",

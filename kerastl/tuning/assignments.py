@@ -21,8 +21,8 @@ from kerastl.tuning.trials import Trial, TrialFiles
 EVENTS, EVENTS_LOCK = "events.jsonl", "events.lock"
 
 
-class Nothing(enum.Enum):
-    """Why a process is given no trial."""
+class NoTrial(enum.Enum):
+    """Why there is no trial for a process."""
 
     FOR_NOW = "others run the last ones, or decide what comes next"
     LEFT = "there are no more"
@@ -47,7 +47,7 @@ class Assignments:
         files: TrialFiles,
         options: SearchOptions,
     ) -> None:
-        """Takes what a search is; nothing is read yet."""
+        """Stores the parts of a search; reads nothing yet."""
         self._log = EventLog(directory / EVENTS)
         self._lock = filelock.FileLock(directory / EVENTS_LOCK, thread_local=False)
         self._proposals = proposals
@@ -75,11 +75,11 @@ class Assignments:
         with self._locked() as history:
             return history.is_open
 
-    def claim(self, worker: str) -> Assignment | Nothing:
+    def claim(self, worker: str) -> Assignment | NoTrial:
         """Assigns a trial to a process: one that another process lost, or a new one."""
         with self._locked() as history:
             if not history.is_open:
-                return Nothing.LEFT
+                return NoTrial.LEFT
             return self._lost(history) or self._new(self._log.read(), worker)
 
     def finish(self, trial: Trial) -> None:
@@ -115,15 +115,15 @@ class Assignments:
                 lock.release()
         return None
 
-    def _new(self, history: History, worker: str) -> Assignment | Nothing:
+    def _new(self, history: History, worker: str) -> Assignment | NoTrial:
         number = len(history.begun)
         values = self._proposals.propose(history)
         if values is None:
-            return Nothing.FOR_NOW if self._unfinished(history) else Nothing.LEFT
+            return NoTrial.FOR_NOW if self._unfinished(history) else NoTrial.LEFT
         lock = self._hold(number)
         if lock is None:
             # The search started anew while a trial of this number ran.
-            return Nothing.FOR_NOW
+            return NoTrial.FOR_NOW
         self._log.append(Begun(number, values, worker))
         return Assignment(number, values, lock)
 

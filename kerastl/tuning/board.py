@@ -7,7 +7,7 @@ from kerastl.progress import Progress, format_duration
 from kerastl.tuning.budget import Budget
 from kerastl.tuning.search_files import SearchFiles
 from kerastl.tuning.search_options import SearchOptions
-from kerastl.tuning.significance import Standing
+from kerastl.tuning.significance import RankedTrial
 from kerastl.tuning.trials import FAILED, Trial, TrialFiles
 
 # So many failures that only the flags can be the reason.
@@ -19,7 +19,7 @@ class Board:
 
     Attributes:
         trials: Those trials, by number.
-        standings: The completed ones, the best first.
+        ranking: The completed ones, the best first.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Board:
             progress: Gets a line for each trial.
         """
         self.trials = trial_files.read()
-        self.standings: list[Standing] = []
+        self.ranking: list[RankedTrial] = []
         self._trial_files = trial_files
         self._search_files = search_files
         self._budget = budget
@@ -71,7 +71,7 @@ class Board:
 
     def has_time(self) -> bool:
         """Returns whether another trial, and what follows the last, should end in time."""
-        repeated = {0, *(standing.trial.number for standing in self.standings[:1])}
+        repeated = {0, *(ranked.trial.number for ranked in self.ranking[:1])}
         return self._budget.allows_another(
             trial for number, trial in self.trials.items() if number in repeated
         )
@@ -81,7 +81,7 @@ class Board:
         self._search_files.finish()
 
     def _write(self) -> None:
-        self.standings = self._search_files.write(list(self.trials.values()))
+        self.ranking = self._search_files.write(list(self.trials.values()))
 
     def _check_start(self) -> None:
         failed = [trial for _, trial in sorted(self.trials.items()) if trial.status == FAILED]
@@ -97,7 +97,7 @@ class Board:
         if trial.status == FAILED:
             return f"{head} failed: {trial.reason}  ({values})"
         name = self._options.objective
-        best = self.standings[0].trial
+        best = self.ranking[0].trial
         best_words = "the best so far"
         if best is not trial:
             best_words = f"best {best.scores[name]:.4f} (trial {best.number})"
@@ -114,10 +114,10 @@ def _in_words(trial: Trial) -> str:
     )
 
 
-def best_words(standings: Sequence[Standing], objective: str) -> str:
+def best_words(ranking: Sequence[RankedTrial], objective: str) -> str:
     """Names the best trial, and those that it is not clearly better than."""
-    best = standings[0].trial
-    ties = [str(standing.trial.number) for standing in standings[1:] if standing.is_tie]
+    best = ranking[0].trial
+    ties = [str(ranked.trial.number) for ranked in ranking[1:] if ranked.is_tie]
     others = f"not clearly better than trial{'s' if len(ties) > 1 else ''} {', '.join(ties)}"
     return (
         f"Best: trial {best.number}, {objective} {best.scores[objective]:.4f}, "

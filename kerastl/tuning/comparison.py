@@ -5,13 +5,10 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from kerastl.config import Config
 from kerastl.data.splits import Splits
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
-from kerastl.training.evaluate import Evaluation
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.significance import difference_interval
 from kerastl.tuning.trainer import Trainer
@@ -44,7 +41,7 @@ def measure_comparison(
         trained = Trainer(splits).train(given, progress)
         compared = trained.evaluate(splits.test)
     low, high = difference_interval(
-        _once(found), _once(compared), found.labels, SearchOptions(objective="val_accuracy")
+        found, compared, found.labels, SearchOptions(objective="val_accuracy")
     )
     return {
         "num_images": len(found.labels),
@@ -69,13 +66,3 @@ def comparison_words(comparison: Mapping[str, Any] | None) -> str:
         f"{comparison['difference']:+.4f} ({comparison['low']:+.4f} to "
         f"{comparison['high']:+.4f}, on the same images)."
     )
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Once:
-    predicted: np.ndarray
-    losses: np.ndarray
-
-
-def _once(evaluation: Evaluation) -> _Once:
-    return _Once(evaluation.predicted[np.newaxis], evaluation.losses[np.newaxis])

@@ -1,12 +1,28 @@
-"""What is searched where no space is given; the recipe with its measurements. Imports no Keras."""
+"""Opens a search's space: the default one, or the user's, whose block names are checked."""
 
 import dataclasses
 from collections.abc import Sequence
 
 from kerastl.config import Config
+from kerastl.errors import UsageError
+from kerastl.model.network import Network, open_network
+from kerastl.settings import ModelSettings
 from kerastl.settings.images import LARGEST_SIZE
 from kerastl.settings.model import BUNDLED
-from kerastl.tuning.space import Space, read_space
+from kerastl.tuning.space import Choice, Space
+from kerastl.tuning.space_parser import read_space
+
+
+def open_space(config: Config, space: Space | None) -> Space:
+    """Returns what is searched, after checking the names of blocks in it.
+
+    Raises:
+        UsageError: If no backbone of the space has one of them.
+    """
+    if space is None:
+        return default_space(config, _open(config.backbone, config.image_size).blocks)
+    _check_blocks(space)
+    return space
 
 
 def default_space(config: Config, blocks: Sequence[str]) -> Space:
@@ -17,7 +33,7 @@ def default_space(config: Config, blocks: Sequence[str]) -> Space:
     best by hand is tried first (measured on CIFAR-10 with MobileNetV2; the README has the numbers).
 
     Args:
-        config: The flags as they are given.
+        config: The baseline flags.
         blocks: The backbone's blocks from the input up.
     """
     ranges = {
@@ -34,8 +50,8 @@ def default_space(config: Config, blocks: Sequence[str]) -> Space:
         ranges["finetune_learning_rate"] = "log(0.0005,0.005)"
         ranges["finetune_epochs"] = f"int({epochs},{2 * epochs})"
         return read_space(ranges, config)
-    # A third more pixels, as a number that networks halve five times without a rest; none for
-    # weights that are good at one size alone.
+    # About a third more pixels per side, rounded to a multiple of 32; unchanged for weights that
+    # are good at one size alone.
     larger = config.image_size
     if config.weights != BUNDLED:
         larger = min(32 * round(larger * 4 / 3 / 32), LARGEST_SIZE)
@@ -54,3 +70,30 @@ def default_space(config: Config, blocks: Sequence[str]) -> Space:
         "unfreeze_from": list(depths)[-1],
     }
     return dataclasses.replace(read_space(ranges, config), first=(by_hand,))
+
+
+def _check_blocks(space: Space) -> None:
+    dimension = space.dimensions.get("unfreeze_from")
+    if not isinstance(dimension, Choice):
+        return
+    backbones = space.dimensions.get("backbone")
+    refusals: dict[str, UsageError] = {}
+    unknown = set(dimension.values)
+    for name in backbones.to_check if backbones else (space.config.backbone,):
+        network = _open(name.partition("=")[0], max(space.image_sizes()))
+        for value in sorted(unknown):
+            try:
+                network.find(value)
+            except UsageError as error:
+                refusals[value] = error
+            else:
+                unknown.discard(value)
+    if unknown:
+        value = min(unknown)
+        raise UsageError(f"search_space=unfreeze_from: {refusals[value]}") from refusals[value]
+
+
+def _open(backbone: str, image_size: int) -> Network:
+    """Opens a network for the names of its layers alone."""
+    settings = ModelSettings(backbone=backbone, image_size=image_size, weights="none")
+    return open_network(settings, num_classes=2)

@@ -10,7 +10,7 @@ from kerastl.tuning.space import Space
 def next_combination(space: Space, tried: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
     """Returns the first combination that was not tried; None if all were.
 
-    The flags as given come first of each setting, and the last setting changes first.
+    The baseline flags come first for each setting; the last setting varies fastest.
     """
     known = [dict(values) for values in tried]
     for combination in _combinations(space, list(space.dimensions), {}):

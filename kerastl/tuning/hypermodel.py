@@ -19,14 +19,14 @@ from kerastl.model.network import Network, open_network
 from kerastl.progress import Progress
 from kerastl.training.best import EpochRow
 from kerastl.training.train import open_frozen, train
+from kerastl.tuning.default_space import open_space
 from kerastl.tuning.hyperparameters import declare
-from kerastl.tuning.search import open_space
 from kerastl.tuning.search_options import OBJECTIVES
 from kerastl.tuning.space import Space
-from kerastl.tuning.trainer import Forgetful, without_test
+from kerastl.tuning.trainer import NullRecorder, without_test
 
 
-class _InstalmentsError(UsageError, keras_tuner.errors.FatalError):
+class _InstallmentsError(UsageError, keras_tuner.errors.FatalError):
     """Ends a tuner's search at once, where keras-tuner would go on with the next trial."""
 
 
@@ -40,7 +40,7 @@ class TransferHyperModel(keras_tuner.HyperModel):
     """
 
     def __init__(self, space: Space, splits: Splits) -> None:
-        """Takes what is searched and the images to search with."""
+        """Keeps the images without their test split."""
         super().__init__(name="kerastl")
         self._space = space
         self._splits = without_test(splits)
@@ -66,34 +66,31 @@ class TransferHyperModel(keras_tuner.HyperModel):
         callbacks: Sequence[keras.callbacks.Callback] = (),
         **unused: Any,
     ) -> dict[str, float]:
-        """Trains the classifier.
+        """Trains what `build` gave for the same `hp`; returns the objectives at the best epoch.
 
         Args:
             hp: The values that it was built with.
-            model: What `build` gave.
+            model: The classifier.
             callbacks: Called at the beginning, after every epoch of all phases, and at the end.
             unused: Other arguments of the tuner, as `verbose`.
 
-        Returns:
-            The objectives at the best epoch.
-
         Raises:
-            UsageError: If the tuner trains in instalments, as keras-tuner's own Hyperband does.
+            UsageError: If the tuner trains in installments, as keras-tuner's own Hyperband does.
             KerastlError: If the loss is not finite.
         """
         if "initial_epoch" in unused:
-            raise _InstalmentsError(
-                "tuner='Hyperband': trains in instalments, which a run of several phases does not. "
-                "Use kerastl.tune with tuner='hyperband', or another tuner."
+            raise _InstallmentsError(
+                "tuner='Hyperband': trains in installments, which a run of several phases does "
+                "not. Use kerastl.tune with tuner='hyperband', or another tuner."
             )
         config = self._space.config_for(hp.values)
-        record = _Reported(keras.callbacks.CallbackList(callbacks, model=model), model)
+        record = _CallbackRecorder(keras.callbacks.CallbackList(callbacks, model=model), model)
         record.callbacks.on_train_begin()
         row = find_backbone(config.backbone, image_size=config.image_size)
         network, silent = Network.of(model, row), Progress()
         with (
             environment.ready(config.precision, config.seed, silent),
-            contextlib.suppress(_Enough),
+            contextlib.suppress(_Stopped),
             open_frozen(network, self._splits, config, silent) as frozen,
         ):
             train(network, self._splits, config, frozen, record=record, progress=silent)
@@ -110,11 +107,11 @@ def open_hypermodel(
     return TransferHyperModel(open_space(config, space), splits)
 
 
-class _Enough(Exception):  # noqa: N818  no error: a callback has ended the training
+class _Stopped(Exception):  # noqa: N818  no error: a callback has ended the training
     pass
 
 
-class _Reported(Forgetful):
+class _CallbackRecorder(NullRecorder):
     """Reports epochs to callbacks."""
 
     def __init__(self, callbacks: keras.callbacks.CallbackList, model: keras.Model) -> None:
@@ -124,11 +121,7 @@ class _Reported(Forgetful):
         model.stop_training = False
 
     def add_epoch(self, row: EpochRow) -> None:
-        """Reports an epoch.
-
-        Raises:
-            _Enough: If a callback wants no more.
-        """
+        """Reports an epoch; raises `_Stopped` if a callback wants no more."""
         self.callbacks.on_epoch_begin(len(self.rows))
         logs = {
             name: value
@@ -138,4 +131,4 @@ class _Reported(Forgetful):
         self.rows.append(row)
         self.callbacks.on_epoch_end(len(self.rows) - 1, logs)
         if self._model.stop_training:
-            raise _Enough
+            raise _Stopped

@@ -11,14 +11,14 @@ import keras_tuner
 from kerastl.config import Config
 from kerastl.tuning.space import Choice, Space
 
-# What hyperband adds to the values of a trial: its epochs, of `max_epochs`.
+# What hyperband adds to the values of a trial: its epochs.
 _EPOCHS = "tuner/epochs"
 
 
 def declare(hyperparameters: keras_tuner.HyperParameters, space: Space) -> None:
     """Registers the ranges of a space, each under the condition with which it matters.
 
-    The flags as given are the defaults where the ranges have them.
+    The baseline flags are the defaults where the ranges have them.
     """
     given = space.values_of(space.config)
     for name, dimension in space.dimensions.items():
@@ -27,7 +27,7 @@ def declare(hyperparameters: keras_tuner.HyperParameters, space: Space) -> None:
                 parent, active = condition
                 values = [_drawn(space, parent, value) for value in active]
                 stack.enter_context(hyperparameters.conditional_scope(parent, values))
-            start = given[name] if given.get(name) in dimension else dimension.examples[0]
+            start = given[name] if given.get(name) in dimension else dimension.to_check[0]
             if isinstance(dimension, Choice):
                 texts = [str(value) for value in dimension.values]
                 hyperparameters.Choice(name, texts, default=str(start), ordered=False)
@@ -51,19 +51,15 @@ def _drawn(space: Space, name: str, value: Any) -> Any:
     return str(value) if isinstance(space.dimensions[name], Choice) else value
 
 
-def config_of(values: Mapping[str, Any], space: Space, *, max_epochs: int) -> Config:
-    """Returns the config of a trial.
-
-    Args:
-        values: What keras-tuner has drawn, with what hyperband has added.
-        space: Where it is from.
-        max_epochs: Epochs of the longest trial, of which hyperband gives a share.
+def config_of(values: Mapping[str, Any], space: Space) -> Config:
+    """Returns the config of a trial from what keras-tuner has drawn and hyperband has added.
 
     Raises:
         UsageError: If the values do not go together.
     """
     config = space.config_for(values)
-    share = min(1.0, values.get(_EPOCHS, max_epochs) / max_epochs)
+    longest = max_epochs(space)
+    share = min(1.0, values.get(_EPOCHS, longest) / longest)
     return dataclasses.replace(
         config,
         head_epochs=math.ceil(config.head_epochs * share),
@@ -71,12 +67,12 @@ def config_of(values: Mapping[str, Any], space: Space, *, max_epochs: int) -> Co
     )
 
 
-def longest(space: Space) -> int:
-    """Counts the epochs of the longest trial."""
+def max_epochs(space: Space) -> int:
+    """Counts the epochs of the longest trial, of which hyperband gives others a share."""
 
     def most(name: str) -> int:
         dimension = space.dimensions.get(name)
         given = getattr(space.config, name)
-        return int(max(dimension.examples)) if dimension else int(given)
+        return int(max(dimension.to_check)) if dimension else int(given)
 
     return most("head_epochs") + most("finetune_epochs")

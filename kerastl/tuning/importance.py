@@ -1,4 +1,4 @@
-"""Which settings mattered: how much worse the objective can be told without knowing each."""
+"""Which settings mattered: how much worse the objective is predicted without knowing each."""
 
 import dataclasses
 import math
@@ -13,7 +13,7 @@ from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import Choice, Space
 from kerastl.tuning.trials import COMPLETED, Trial
 
-# With fewer trials a forest tells noise.
+# With fewer trials a forest fits noise.
 FEWEST = 10
 _FOLDS = 5
 _TREES = 30
@@ -89,7 +89,7 @@ def measure_importance(
 
 
 def _number(trial: Trial, name: str, space: Space) -> float:
-    """Gives a value as a number: the place of a choice, NaN where the flag did not matter."""
+    """Returns a value as a number: the place of a choice, NaN where the flag did not matter."""
     if name not in trial.values:
         return math.nan
     dimension, value = space.dimensions[name], trial.values[name]

@@ -10,16 +10,16 @@ import numpy as np
 from kerastl.config import Config
 from kerastl.errors import KerastlError
 from kerastl.progress import Progress
-from kerastl.tuning.assignments import Assignment, Assignments, Nothing
+from kerastl.tuning.assignments import Assignment, Assignments, NoTrial
 from kerastl.tuning.board import Board
 from kerastl.tuning.hyperparameters import config_of
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import Space
+from kerastl.tuning.training_process import Runner, TrialFailed
 from kerastl.tuning.trials import COMPLETED, FAILED, Scored, Trial, TrialFiles
-from kerastl.tuning.worker import Runner, TrialFailed
 
 _SECONDS_BETWEEN_CLAIMS = 1.0
-# A chief that is started again may take so long.
+# Longest wait for a chief to restart.
 _SECONDS_TO_WAIT_FOR_CHIEF = 300.0
 
 
@@ -30,7 +30,6 @@ class TrialRunner:
     Attributes:
         space: What is searched.
         options: How.
-        max_epochs: Epochs of the longest trial.
         files: Where each trial's log goes.
         runner: Trains a config.
         progress: Gets the status of each training.
@@ -38,13 +37,12 @@ class TrialRunner:
 
     space: Space
     options: SearchOptions
-    max_epochs: int
     files: TrialFiles
     runner: Runner
     progress: Progress
 
     def run(self, assigned: Assignment) -> Trial:
-        """Trains the values of a trial as often as asked; one that cannot be trained has failed."""
+        """Trains a trial's values `executions_per_trial` times; a failure is a result too."""
         started = time.monotonic()
         number = assigned.number
         values = {name: assigned.values[name] for name in assigned.values if name in self.space}
@@ -75,7 +73,7 @@ class TrialRunner:
     def _config_of(self, assigned: Assignment) -> Config:
         config = self.space.config
         if assigned.number > 0:
-            config = config_of(assigned.values, self.space, max_epochs=self.max_epochs)
+            config = config_of(assigned.values, self.space)
         return dataclasses.replace(config, best_by=self.options.best_by)
 
     def _train(self, number: int, config: Config) -> Scored:
@@ -93,13 +91,7 @@ class TrialRunner:
 def run_trials(
     board: Board, assignments: Assignments, trial_runner: TrialRunner, *, name: str
 ) -> bool:
-    """Runs trials until there are no more.
-
-    Args:
-        board: Gets them.
-        assignments: Gives them out.
-        trial_runner: Trains them.
-        name: Of this process.
+    """Runs trials as the process `name`, until there are no more.
 
     Returns:
         Whether the budget ended it.
@@ -109,9 +101,9 @@ def run_trials(
     """
     while board.has_time():
         assigned = assignments.claim(name)
-        if assigned is Nothing.LEFT:
+        if assigned is NoTrial.LEFT:
             return False
-        if assigned is Nothing.FOR_NOW:
+        if assigned is NoTrial.FOR_NOW:
             time.sleep(_SECONDS_BETWEEN_CLAIMS)
             continue
         try:

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from kerastl.tuning.event_log import Begun, Ended, History
 from kerastl.tuning.grid import next_combination
-from kerastl.tuning.hyperparameters import as_drawn, declare
+from kerastl.tuning.hyperparameters import as_drawn, declare, max_epochs
 from kerastl.tuning.roles import without_variables
 from kerastl.tuning.search_options import OBJECTIVES, SearchOptions
 from kerastl.tuning.space import Space
@@ -32,19 +32,12 @@ _ATTEMPTS = 50
 
 
 class Proposals:
-    """Proposes the flags as given, then what the space tries first, then what a tuner says."""
+    """Proposes the baseline flags, then what the space tries first, then what a tuner draws."""
 
-    def __init__(self, space: Space, options: SearchOptions, *, max_epochs: int) -> None:
-        """Stores what to propose of.
-
-        Args:
-            space: The search space.
-            options: Which tuner, for what objective, for how many trials.
-            max_epochs: Epochs of the longest trial, which hyperband divides.
-        """
+    def __init__(self, space: Space, options: SearchOptions) -> None:
+        """Stores what proposals depend on besides the log."""
         self._space = space
         self._options = options
-        self._max_epochs = max_epochs
 
     def propose(self, history: History) -> Values | None:
         """Returns the values of the next trial; None if there are none, or none for now.
@@ -62,7 +55,7 @@ class Proposals:
             return as_drawn(self._space, self._space.first[number - 1])
         # Threads only slow down matrices as small as these.
         with threadpool_limits(1), warnings.catch_warnings():
-            # Of a Gaussian process that did not converge, which users cannot help.
+            # Gaussian process did not converge: users can do nothing about it.
             warnings.simplefilter("ignore")
             values = self._ask(self._options.tuner, history)
             if self._options.tuner == "bayesian" and values in (None, *history.begun.values()):
@@ -76,7 +69,7 @@ class Proposals:
             BaseTuner(oracle, directory=directory, project_name="replayed")
             running = self._replay(oracle, history)
             if tuner == "bayesian":
-                self._assume_the_worst(oracle, running, history)
+                self._end_with_worst(oracle, running, history)
             trial = oracle.create_trial("next")
         is_running = trial.status == TrialStatus.RUNNING
         return dict(trial.hyperparameters.values) if is_running else None
@@ -89,7 +82,7 @@ class Proposals:
         options: dict[str, Any] = {}
         if tuner == "hyperband":
             # In rounds, until there are enough trials.
-            options = {"max_epochs": self._max_epochs, "hyperband_iterations": _UNLIMITED}
+            options = {"max_epochs": max_epochs(self._space), "hyperband_iterations": _UNLIMITED}
         else:
             # What was proposed before is not drawn again, so each trial needs random numbers of
             # its own.
@@ -128,7 +121,7 @@ class Proposals:
         oracle.known = None
         return running
 
-    def _assume_the_worst(
+    def _end_with_worst(
         self, oracle: "_Oracle", running: Mapping[int, Trial], history: History
     ) -> None:
         """Ends running trials with the worst score so far, so that the next is another one.

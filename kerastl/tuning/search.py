@@ -1,7 +1,14 @@
-"""A search from its config to its best settings, trained and tested: read this first."""
+"""A search from its config to its best settings, trained and tested: start here for searches.
+
+Everything that a search knows is in its directory (`directory`): the log of which trials began and
+ended (`event_log`), and the files of each trial (`trials`). A trial's values follow from the log
+alone (`proposals`), and locks show which trials still run (`assignments`). So a search continues
+after a crash by doing the same as at its start, and other processes can take part at any time.
+"""
 
 import contextlib
 import dataclasses
+import functools
 import json
 import pathlib
 from collections.abc import Iterator
@@ -17,23 +24,20 @@ from kerastl.outputs.directories import clear
 from kerastl.progress import Progress, count_of
 from kerastl.run import Result
 from kerastl.tuning.assignments import Assignments
-from kerastl.tuning.blocks import check_blocks, list_blocks
 from kerastl.tuning.board import Board, best_words
 from kerastl.tuning.budget import Budget
-from kerastl.tuning.default_space import default_space
+from kerastl.tuning.default_space import open_space
 from kerastl.tuning.directory import ABOUT, DIRECTORY, check_same, describe, empty
 from kerastl.tuning.final_run import run_best
-from kerastl.tuning.hyperparameters import longest
-from kerastl.tuning.in_process import InProcess
 from kerastl.tuning.loop import TrialRunner, run_trials, wait_for_chief, watch_trials
 from kerastl.tuning.proposals import Proposals
 from kerastl.tuning.roles import is_chief, is_worker
 from kerastl.tuning.search_files import SearchFiles
 from kerastl.tuning.space import Space
 from kerastl.tuning.task import Task
-from kerastl.tuning.trainer import Trainer, without_test
+from kerastl.tuning.trainer import InProcess, Trainer, without_test
+from kerastl.tuning.training_process import Runner, TrainingProcess
 from kerastl.tuning.trials import COMPLETED, Trial, TrialFiles
-from kerastl.tuning.worker import Runner, WorkerProcess
 from kerastl.writing import finally_call, replace_text
 
 
@@ -45,8 +49,8 @@ class Found:
         trials: All that have ended, by their numbers.
         best: The config of the best one; its run_dir is a new one below that of the search.
         run: Its final run; None without one.
-        comparison: Test accuracy of the final run, of the flags as given, and their paired
-            difference with its 95 % interval; None without a final run, or if the flags as given
+        comparison: Test accuracy of the final run, of the baseline flags, and their paired
+            difference with its 95 % interval; None without a final run, or if the baseline flags
             failed.
     """
 
@@ -57,7 +61,7 @@ class Found:
 
 
 def search(
-    task: Task, *, source: Source | None, process: WorkerProcess | None, progress: Progress
+    task: Task, *, source: Source | None, process: TrainingProcess | None, progress: Progress
 ) -> Found | None:
     """Searches; `kerastl.tune` prepares for it.
 
@@ -77,7 +81,7 @@ def search(
     if process:
         # Only now, when the inspection of the images is remembered.
         process.open()
-    this = _Search(task, open_space(task.config, task.space), splits, source, progress)
+    this = _Search(task, open_space(task.config, task.space), splits, progress)
     runner: Runner = process or InProcess(Trainer(without_test(splits)))
     if is_worker(task.role):
         this.work(runner)
@@ -86,168 +90,161 @@ def search(
         this.begin()
         this.run(runner)
         runner.close()
-        return this.finish()
+        return this.finish(source)
 
 
-def open_space(config: Config, space: Space | None) -> Space:
-    """Returns what is searched, after checking the names of blocks in it.
-
-    Raises:
-        UsageError: If no backbone of the space has one of them.
-    """
-    if space is None:
-        return default_space(config, list_blocks(config.backbone, config.image_size))
-    check_blocks(space)
-    return space
-
-
+@dataclasses.dataclass(frozen=True, eq=False)
 class _Search:
-    """One search, between its beginning and its end."""
+    """One search in its directory, as this process sees it."""
 
-    def __init__(
-        self,
-        task: Task,
-        space: Space,
-        splits: Splits,
-        source: Source | None,
-        progress: Progress,
-    ) -> None:
-        self._config = task.config
-        self._options = task.options
-        self._role = task.role
-        self._budget = Budget(task.deadline, final_run=task.options.final_run)
-        self._space = space
-        self._splits = splits
-        self._source = source
-        self._progress = progress
-        self._run_dir = pathlib.Path(task.config.run_dir)
-        self._directory = self._run_dir / DIRECTORY
+    task: Task
+    space: Space
+    splits: Splits
+    progress: Progress
 
     def begin(self) -> None:
-        """Starts anew, or checks that the search in the directory is the same."""
-        about = self._about()
+        """Starts a new search, or checks that the one in the directory is the same."""
+        config, about = self.task.config, self._about()
         path = self._directory / ABOUT
-        if self._config.overwrite:
+        if config.overwrite:
             empty(self._directory)
-            clear(self._run_dir)
+            clear(self._directory.parent)
         elif path.exists():
-            check_same(path, about, self._config)
+            check_same(path, about, config)
         self._trials_directory.mkdir(exist_ok=True)
         replace_text(path, json.dumps(about, indent=2) + "\n", field="run_dir")
 
     def run(self, runner: Runner) -> None:
         """Runs the trials that are left, here or in other processes."""
-        files = TrialFiles(self._trials_directory)
-        assignments = self._assignments(files)
-        self.board = self._open_board(files)
         with finally_call(self.board.finish):
             self._print_start()
-            assignments.open()
-            with finally_call(assignments.close):
-                if is_chief(self._role):
-                    self._progress.line(f"Waiting for workers in {self._directory}.")
-                    timed_out = watch_trials(self.board, assignments)
+            self._assignments.open()
+            with finally_call(self._assignments.close):
+                if is_chief(self.task.role):
+                    self.progress.line(f"Waiting for workers in {self._directory}.")
+                    timed_out = watch_trials(self.board, self._assignments)
                 else:
-                    timed_out = self._run_trials(assignments, files, runner)
+                    timed_out = self._run_trials(runner)
         self._print_end(timed_out)
 
     def work(self, runner: Runner) -> None:
         """Runs trials of a search that another process owns, until there are no more."""
-        self._progress.line(f"{self._role} works for the chief in {self._directory}.")
+        config, role = self.task.config, self.task.role
+        self.progress.line(f"{role} works for the chief in {self._directory}.")
         self._trials_directory.mkdir(exist_ok=True)
-        files = TrialFiles(self._trials_directory)
-        assignments = self._assignments(files)
-        wait_for_chief(assignments, run_dir=self._config.run_dir)
-        check_same(self._directory / ABOUT, self._about(), self._config)
-        self.board = self._open_board(files, are_kept=False)
-        timed_out = self._run_trials(assignments, files, runner)
-        self._progress.line(
-            f"{self._role} has run {count_of(self._budget.num_trials, 'trial')}; "
+        wait_for_chief(self._assignments, run_dir=config.run_dir)
+        check_same(self._directory / ABOUT, self._about(), config)
+        timed_out = self._run_trials(runner)
+        self.progress.line(
+            f"{role} has run {count_of(self._budget.num_trials, 'trial')}; "
             f"{'the budget is used up' if timed_out else 'the chief has no more'}."
         )
 
-    def finish(self) -> Found:
-        """Trains and tests the best settings, and compares them with the flags as given."""
-        standings, first = self.board.standings, self.board.trials.get(0)
-        if not standings:
+    def finish(self, source: Source | None) -> Found:
+        """Trains and tests the best settings, and compares them with the baseline flags."""
+        config, options = self.task.config, self.task.options
+        ranking, first = self.board.ranking, self.board.trials.get(0)
+        if not ranking:
             raise KerastlError(
                 "No trial has completed, so there are no best settings."
                 + (f" Trial 0: {first.reason}" if first else "")
             )
-        best = dataclasses.replace(
-            standings[0].trial.config, run_dir=str(self._run_dir / "best"), overwrite=False
+        run_dir = self._directory.parent / "best"
+        best = dataclasses.replace(ranking[0].trial.config, run_dir=str(run_dir), overwrite=False)
+        if not options.final_run:
+            return Found(self.board.trials, best, None, None)
+        final = dataclasses.replace(
+            best, run_dir=str(self._directory.parent), export_dir=config.export_dir, overwrite=True
         )
-        result = comparison = None
-        if self._options.final_run:
-            final = dataclasses.replace(
-                best, run_dir=str(self._run_dir), export_dir=self._config.export_dir, overwrite=True
-            )
-            given = dataclasses.replace(self._space.config, best_by=self._options.best_by)
-            can_compare = first is None or first.status == COMPLETED
-            result, comparison = run_best(
-                final,
-                given if can_compare else None,
-                self._splits,
-                source=self._source,
-                progress=self._progress,
-            )
+        baseline = dataclasses.replace(config, best_by=options.best_by)
+        can_compare = first is None or first.status == COMPLETED
+        result, comparison = run_best(
+            final,
+            baseline if can_compare else None,
+            self.splits,
+            source=source,
+            progress=self.progress,
+        )
         return Found(self.board.trials, best, result, comparison)
+
+    @property
+    def _directory(self) -> pathlib.Path:
+        return pathlib.Path(self.task.config.run_dir) / DIRECTORY
 
     @property
     def _trials_directory(self) -> pathlib.Path:
         return self._directory / "trials"
 
     def _about(self) -> dict[str, Any]:
-        data = {"data": self._splits.source.fingerprint()}
-        return describe(self._space, self._options) | data
+        data = {"data": self.splits.source.fingerprint()}
+        return describe(self.space, self.task.options) | data
 
-    def _assignments(self, files: TrialFiles) -> Assignments:
-        proposals = Proposals(self._space, self._options, max_epochs=longest(self._space))
-        return Assignments(self._directory, proposals, files, self._options)
+    # What follows reads the directory when it is first used: after `begin` or the chief's.
 
-    def _run_trials(self, assignments: Assignments, files: TrialFiles, runner: Runner) -> bool:
+    @functools.cached_property
+    def board(self) -> Board:
+        """All trials that have ended."""
+        options = self.task.options
+        files = SearchFiles(
+            self._directory.parent,
+            self.space,
+            options,
+            self.splits,
+            are_kept=not is_worker(self.task.role),
+        )
+        return Board(self._files, files, self._budget, options, self.progress)
+
+    @functools.cached_property
+    def _files(self) -> TrialFiles:
+        return TrialFiles(self._trials_directory)
+
+    @functools.cached_property
+    def _budget(self) -> Budget:
+        return Budget(self.task.deadline, final_run=self.task.options.final_run)
+
+    @functools.cached_property
+    def _assignments(self) -> Assignments:
+        options = self.task.options
+        proposals = Proposals(self.space, options)
+        return Assignments(self._directory, proposals, self._files, options)
+
+    def _run_trials(self, runner: Runner) -> bool:
         trial_runner = TrialRunner(
-            self._space, self._options, longest(self._space), files, runner, self._progress
+            self.space, self.task.options, self._files, runner, self.progress
         )
-        return run_trials(self.board, assignments, trial_runner, name=self._role)
-
-    def _open_board(self, files: TrialFiles, *, are_kept: bool = True) -> Board:
-        summary = SearchFiles(
-            self._run_dir, self._space, self._options, self._splits, are_kept=are_kept
-        )
-        return Board(files, summary, self._budget, self._options, self._progress)
+        return run_trials(self.board, self._assignments, trial_runner, name=self.task.role)
 
     def _print_start(self) -> None:
-        options = self._options
-        self._progress.line(
+        options = self.task.options
+        self.progress.line(
             f"Search: {options.tuner}, at most {count_of(options.max_trials, 'trial')} by "
-            f"{options.objective} on {len(self._splits.validation)} validation images, of"
+            f"{options.objective} on {len(self.splits.validation)} validation images, of"
         )
-        for name, text in self._space.to_text().items():
-            self._progress.line(f"  {name}={text}")
-        for size in self._space.image_sizes():
-            if note := bundled_size_note(self._config.weights, size):
-                self._progress.line(f"Warning: {note}.")
+        for name, text in self.space.to_text().items():
+            self.progress.line(f"  {name}={text}")
+        for size in self.space.image_sizes():
+            if note := bundled_size_note(self.task.config.weights, size):
+                self.progress.line(f"Warning: {note}.")
         if known := len(self.board.trials):
             left = max(options.max_trials - known, 0)
-            self._progress.line(
+            self.progress.line(
                 f"{count_of(known, 'trial')} found in {self._directory}, "
                 f"{left or 'none'} left. --overwrite starts anew."
             )
 
     def _print_end(self, timed_out: bool) -> None:
-        trials, options = self.board.trials, self._options
+        trials, options = self.board.trials, self.task.options
         words = count_of(len(trials), "trial")
-        if failed := len(trials) - len(self.board.standings):
+        if failed := len(trials) - len(self.board.ranking):
             words += f", {failed} of them failed"
         if timed_out:
             words += "; the budget is used up"
         elif len(trials) < options.max_trials:
             words += "; there are no other settings to try"
-        self._progress.line(f"{words}.")
-        if self.board.standings:
-            self._progress.line(best_words(self.board.standings, options.objective))
-        self._progress.line(
+        self.progress.line(f"{words}.")
+        if self.board.ranking:
+            self.progress.line(best_words(self.board.ranking, options.objective))
+        self.progress.line(
             f"Tables and chart are in {self._directory}; best.flags there runs as it is."
         )
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from kerastl import charts
 from kerastl.charts import BLUE, INK, LIGHT, RED
 from kerastl.tuning.search_options import SearchOptions
-from kerastl.tuning.significance import Standing
+from kerastl.tuning.significance import RankedTrial
 from kerastl.tuning.space import Choice, Range, Space
 from kerastl.tuning.trials import Trial
 
@@ -23,7 +23,7 @@ _LEFT, _RIGHT = 86, 80
 
 @charts.style()
 def draw_search(
-    standings: Sequence[Standing],
+    ranking: Sequence[RankedTrial],
     failed: Sequence[Trial],
     space: Space,
     options: SearchOptions,
@@ -33,7 +33,7 @@ def draw_search(
     """Draws the trials that have ended.
 
     Args:
-        standings: Completed ones, the best first.
+        ranking: Completed ones, the best first.
         failed: The others.
         space: The search space.
         options: The options of the search, with its objective.
@@ -45,29 +45,29 @@ def draw_search(
     width = max(_NARROWEST, _LEFT + _RIGHT + _STEP * len(space.dimensions))
     notes = (
         "Blue: the best, and those not clearly worse. Line: the best so far. Red: failed."
-        if standings
+        if ranking
         else "No trial has completed yet."
     )
     figure = charts.new_figure(width, _HEIGHT, title=title, notes=notes)
-    if standings:
+    if ranking:
         history = charts.add_axes(figure, left=66, right=60, bottom=510, top=96)
-        _draw_history(history, standings, failed, options)
+        _draw_history(history, ranking, failed, options)
         settings = charts.add_axes(figure, left=_LEFT, right=_RIGHT, bottom=40, top=500)
-        _draw_settings(settings, standings, space, options)
+        _draw_settings(settings, ranking, space, options)
     return charts.to_svg(figure, title=f"{title}: {options.objective} of each trial.")
 
 
 def _draw_history(
-    axes: Axes, standings: Sequence[Standing], failed: Sequence[Trial], options: SearchOptions
+    axes: Axes, ranking: Sequence[RankedTrial], failed: Sequence[Trial], options: SearchOptions
 ) -> None:
-    trials = sorted((standing.trial for standing in standings), key=lambda trial: trial.number)
+    trials = sorted((ranked.trial for ranked in ranking), key=lambda trial: trial.number)
     numbers = [trial.number for trial in trials]
     scores = np.array([trial.scores[options.objective] for trial in trials])
     last = max([*numbers, *(trial.number for trial in failed)])
     axes.set_xlim(-0.5, last + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
     axes.grid(visible=False, axis="x")
-    charts.scale(axes, "y", *_limits(standings, options))
+    charts.scale(axes, "y", *_limits(ranking, options))
     axes.set_xlabel("trial (0: the flags as given)", loc="right")
     axes.set_title(options.objective)
     best = options.sign * np.maximum.accumulate(options.sign * scores)
@@ -81,10 +81,10 @@ def _draw_history(
         linestyle="--",
     )
     axes.scatter(
-        [standing.trial.number for standing in standings[::-1]],
-        [standing.trial.scores[options.objective] for standing in standings[::-1]],
+        [ranked.trial.number for ranked in ranking[::-1]],
+        [ranked.trial.scores[options.objective] for ranked in ranking[::-1]],
         s=120,
-        c=[_color(standing) for standing in standings[::-1]],
+        c=[_color(ranked) for ranked in ranking[::-1]],
         edgecolors="white",
         linewidths=1.5,
         zorder=3,
@@ -97,7 +97,7 @@ def _draw_history(
 
 
 def _draw_settings(
-    host: Axes, standings: Sequence[Standing], space: Space, options: SearchOptions
+    host: Axes, ranking: Sequence[RankedTrial], space: Space, options: SearchOptions
 ) -> None:
     """Draws an axis for each setting and a line for each trial, the best on top."""
     host.set(xlim=(0, len(space.dimensions)), ylim=(0, 1))
@@ -105,19 +105,19 @@ def _draw_settings(
     columns = []
     for place, (name, dimension) in enumerate(space.dimensions.items()):
         axes = _add_axis(host, name, place)
-        values = [standing.trial.values.get(name) for standing in standings[::-1]]
+        values = [ranked.trial.values.get(name) for ranked in ranking[::-1]]
         columns.append(_heights(axes, _set_values(axes, dimension, values)))
     axes = _add_axis(host, options.objective, len(columns))
-    charts.scale(axes, "y", *_limits(standings, options))
-    scores = [standing.trial.scores[options.objective] for standing in standings[::-1]]
+    charts.scale(axes, "y", *_limits(ranking, options))
+    scores = [ranked.trial.scores[options.objective] for ranked in ranking[::-1]]
     columns.append(_heights(axes, scores))
-    for standing, heights in zip(standings[::-1], np.transpose(columns), strict=True):
+    for ranked, heights in zip(ranking[::-1], np.transpose(columns), strict=True):
         # A setting that does not matter to a trial is NaN, which leaves a gap.
         host.plot(
             heights,
-            color=_color(standing),
-            linewidth=2.5 if standing.behind == 0 else 1.3,
-            alpha=1 if standing.is_tie else 0.5,
+            color=_color(ranked),
+            linewidth=2.5 if ranked.behind == 0 else 1.3,
+            alpha=1 if ranked.is_tie else 0.5,
             clip_on=False,
         )
 
@@ -168,12 +168,12 @@ def _heights(axes: Axes, values: Sequence[float]) -> np.ndarray:
     return heights
 
 
-def _limits(standings: Sequence[Standing], options: SearchOptions) -> tuple[float, float]:
-    values = [standing.trial.scores[options.objective] for standing in standings]
+def _limits(ranking: Sequence[RankedTrial], options: SearchOptions) -> tuple[float, float]:
+    values = [ranked.trial.scores[options.objective] for ranked in ranking]
     margin = max(0.08 * (max(values) - min(values)), 0.005)
     high = max(values) + margin
     return max(0.0, min(values) - margin), high if options.objective == "val_loss" else min(1, high)
 
 
-def _color(standing: Standing) -> str:
-    return BLUE if standing.is_tie else LIGHT
+def _color(ranked: RankedTrial) -> str:
+    return BLUE if ranked.is_tie else LIGHT

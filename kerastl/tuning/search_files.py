@@ -1,4 +1,4 @@
-"""What a search leaves in RUN_DIR/tuning, written anew after each trial, beside the next one."""
+"""The tables and chart in RUN_DIR/tuning, rewritten in the background after each trial."""
 
 import concurrent.futures
 import dataclasses
@@ -11,7 +11,7 @@ from kerastl.tuning.directory import DIRECTORY
 from kerastl.tuning.importance import Importance, measure_importance
 from kerastl.tuning.search_chart import draw_search
 from kerastl.tuning.search_options import OBJECTIVES, SearchOptions
-from kerastl.tuning.significance import Standing, order
+from kerastl.tuning.significance import RankedTrial, order
 from kerastl.tuning.space import Space
 from kerastl.tuning.trials import FAILED, Trial
 from kerastl.writing import csv_text, replace_text
@@ -51,7 +51,7 @@ class SearchFiles:
         self._writer = concurrent.futures.ThreadPoolExecutor(max_workers=1)
         self._writing: concurrent.futures.Future[None] | None = None
 
-    def write(self, trials: Sequence[Trial]) -> list[Standing]:
+    def write(self, trials: Sequence[Trial]) -> list[RankedTrial]:
         """Begins to write all files, beside the next trial; see `finish`.
 
         Returns:
@@ -60,11 +60,11 @@ class SearchFiles:
         Raises:
             KerastlError: If the disk did not take the files of the time before.
         """
-        standings = order(list(trials), self._labels, self._options)
+        ranking = order(list(trials), self._labels, self._options)
         if self.are_kept:
             self.finish()
-            self._writing = self._writer.submit(self._write_all, trials, standings)
-        return standings
+            self._writing = self._writer.submit(self._write_all, trials, ranking)
+        return ranking
 
     def finish(self) -> None:
         """Waits until all is written.
@@ -76,19 +76,19 @@ class SearchFiles:
         if writing:
             writing.result()
 
-    def _write_all(self, trials: Sequence[Trial], standings: Sequence[Standing]) -> None:
+    def _write_all(self, trials: Sequence[Trial], ranking: Sequence[RankedTrial]) -> None:
         importances = measure_importance(trials, self._space, self._options)
         failed = sorted(
             (trial for trial in trials if trial.status == FAILED), key=lambda trial: trial.number
         )
-        self._write(TABLE, self._table(standings, failed))
+        self._write(TABLE, self._table(ranking, failed))
         self._write(IMPORTANCE, _importance_table(importances, self._space))
         title = f"Settings for {self._source_name}"
-        self._write(CHART, draw_search(standings, failed, self._space, self._options, title=title))
-        if standings:
-            self._write(FLAGS, self._best_flags(standings))
+        self._write(CHART, draw_search(ranking, failed, self._space, self._options, title=title))
+        if ranking:
+            self._write(FLAGS, self._best_flags(ranking))
 
-    def _table(self, standings: Sequence[Standing], failed: Sequence[Trial]) -> str:
+    def _table(self, ranking: Sequence[RankedTrial], failed: Sequence[Trial]) -> str:
         objectives = list(dict.fromkeys([self._options.objective, *OBJECTIVES]))
         header = (
             "trial",
@@ -105,11 +105,11 @@ class SearchFiles:
         rows = [
             *(
                 (
-                    standing.trial,
-                    (standing.behind, standing.low, standing.high),
-                    str(int(standing.is_tie)),
+                    ranked.trial,
+                    (ranked.behind, ranked.low, ranked.high),
+                    str(int(ranked.is_tie)),
                 )
-                for standing in standings
+                for ranked in ranking
             ),
             *((trial, (math.nan,) * 3, "") for trial in failed),
         ]
@@ -130,12 +130,12 @@ class SearchFiles:
             ),
         )
 
-    def _best_flags(self, standings: Sequence[Standing]) -> str:
-        best = standings[0].trial
-        ties = sum(standing.is_tie for standing in standings) - 1
+    def _best_flags(self, ranking: Sequence[RankedTrial]) -> str:
+        best = ranking[0].trial
+        ties = sum(ranked.is_tie for ranked in ranking) - 1
         objective = self._options.objective
         lines = (
-            f"# Trial {best.number}, the best of {len(standings)} on {self._source_name}:",
+            f"# Trial {best.number}, the best of {len(ranking)} on {self._source_name}:",
             f"# {objective} {best.scores[objective]:.4f} on {len(self._labels)} validation images, "
             "which also chose it.",
             f"# {ties or 'No'} other{'s are' if ties > 1 else ' is'} not clearly worse.",

@@ -66,7 +66,7 @@ class SearchOptions(SettingGroup):
     def _check(self) -> None:
         super()._check()
         if not self.budget > 0:
-            raise bad_value("budget", self.budget, "is no time", "Give seconds above 0")
+            raise bad_value("budget", self.budget, "must be above 0", "Give seconds")
 
     @property
     def best_by(self) -> str:

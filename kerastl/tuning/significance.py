@@ -12,26 +12,21 @@ from kerastl.tuning.trials import COMPLETED, Trial
 _NORMAL = 1.959964
 
 
-class Answered(Protocol):
-    """What a model said of the same images, once or several times.
-
-    Attributes:
-        predicted: The most probable class of each image, int64 (executions, images).
-        losses: Cross-entropy of each, in nats, float64 (executions, images).
-    """
+class Predictions(Protocol):
+    """A model's predictions of some images, (executions, images) or (images,)."""
 
     @property
     def predicted(self) -> np.ndarray:
-        """See the class."""
+        """The most probable class of each image, int64."""
 
     @property
     def losses(self) -> np.ndarray:
-        """See the class."""
+        """Cross-entropy of each image, in nats, float64."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Standing:
-    """A completed trial's place.
+class RankedTrial:
+    """A completed trial compared with the best.
 
     Attributes:
         trial: The trial.
@@ -51,7 +46,7 @@ class Standing:
         return self.low <= 0
 
 
-def order(trials: list[Trial], labels: np.ndarray, options: SearchOptions) -> list[Standing]:
+def order(trials: list[Trial], labels: np.ndarray, options: SearchOptions) -> list[RankedTrial]:
     """Orders completed trials, the best first; of equal ones that with the lower loss.
 
     Args:
@@ -64,21 +59,21 @@ def order(trials: list[Trial], labels: np.ndarray, options: SearchOptions) -> li
     completed.sort(
         key=lambda trial: (-sign * trial.scores[name], trial.scores["val_loss"], trial.number)
     )
-    standings = []
+    ranking = []
     for trial in completed:
         best = completed[0]
         behind = sign * (best.scores[name] - trial.scores[name])
         low, high = difference_interval(best, trial, labels, options)
-        standings.append(Standing(trial, behind, low, high))
-    return standings
+        ranking.append(RankedTrial(trial, behind, low, high))
+    return ranking
 
 
 def difference_interval(
-    better: Answered, worse: Answered, labels: np.ndarray, options: SearchOptions
+    better: Predictions, worse: Predictions, labels: np.ndarray, options: SearchOptions
 ) -> tuple[float, float]:
-    """Gives the 95 % interval of how much better one model is than another.
+    """Returns the 95 % interval of how much better one model is than another.
 
-    Both answered for the same images, so it is the images' own differences that vary. The delta
+    Both predict the same images, so it is the images' own differences that vary. The delta
     method makes a mean over images of every objective,
     https://en.wikipedia.org/wiki/Delta_method, and the mean of many differences is normal. The
     executions of a trial are averaged, so what another seed would give is no part of the interval.
@@ -90,26 +85,23 @@ def difference_interval(
     return float(difference - _NORMAL * error), float(difference + _NORMAL * error)
 
 
-def _shares(answered: Answered, labels: np.ndarray, objective: str) -> tuple[float, np.ndarray]:
-    """Computes an objective, and what each image's weight in it would change.
-
-    Args:
-        answered: What a model said.
-        labels: True classes, int64 (images,).
-        objective: Which one.
+def _shares(
+    predictions: Predictions, labels: np.ndarray, objective: str
+) -> tuple[float, np.ndarray]:
+    """Computes an objective's mean over the executions.
 
     Returns:
-        The objective's mean over the executions, and its derivative by the share of each image,
-        float64 (images,), up to a constant.
+        It, and its derivative by the share of each image, float64 (images,), up to a constant.
     """
     if objective == "val_loss":
-        losses = answered.losses.mean(axis=0)
+        losses = np.atleast_2d(predictions.losses).mean(axis=0)
         return float(losses.mean()), losses
+    predicted = np.atleast_2d(predictions.predicted)
     if objective == "val_accuracy":
-        right = (answered.predicted == labels).mean(axis=0)
+        right = (predicted == labels).mean(axis=0)
         return float(right.mean()), right
     shares = _balanced_accuracy if objective == "val_balanced_accuracy" else _macro_f1
-    executions = [shares(predicted, labels) for predicted in answered.predicted]
+    executions = [shares(one, labels) for one in predicted]
     values, by_image = zip(*executions, strict=True)
     return float(np.mean(values)), np.mean(by_image, axis=0)
 

@@ -2,27 +2,35 @@
 
 import dataclasses
 import gc
-from typing import Any
+import pathlib
+import time
+import traceback
+from typing import Any, TextIO
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from kerastl.config import Config
+from kerastl.data.opening import open_data
 from kerastl.data.splits import Splits
+from kerastl.errors import KerastlError, first_line
 from kerastl.model.build import DROPOUT
 from kerastl.model.network import Network, open_network
 from kerastl.progress import Progress
-from kerastl.settings import Decides
+from kerastl.settings import TOPICS, Decides, ModelSettings
 from kerastl.training.best import EpochRow
 from kerastl.training.checks import Check
 from kerastl.training.frozen import FrozenPart
 from kerastl.training.train import Trained, check_phases, open_frozen, train
 from kerastl.tuning.search_options import OBJECTIVES
+from kerastl.tuning.training_process import Status, TrialFailed
 from kerastl.tuning.trials import Scored
 
+_SECONDS_BETWEEN_STATUS = 0.2
 
-class Forgetful:
+
+class NullRecorder:
     """Records nothing of a training."""
 
     def add_check(self, check: Check) -> None:
@@ -44,30 +52,26 @@ class Trainer:
     """
 
     def __init__(self, splits: Splits) -> None:
-        """Takes the images; whoever makes it decides whether a test split is among them."""
+        """Keeps the images; whoever makes it decides whether a test split is among them."""
         self.splits = splits
-        self._key: tuple[Any, ...] = ()
+        self._key: dict[str, Any] = {}
         self._network: Network | None = None
         self._values: list[tf.Tensor] = []
         self._frozen_key: tuple[Any, ...] = ()
         self._frozen: FrozenPart | None = None
 
     def train(self, config: Config, progress: Progress) -> Trained:
-        """Trains a config.
-
-        Raises:
-            KerastlError: If the config does not fit the network, or training fails.
-        """
+        """Trains a config; raises KerastlError if it does not fit the network or fails."""
         network = self.open(config)
         check_phases(network, config)
         key = _frozen_key(config)
         if self._frozen is None or key != self._frozen_key:
-            # As with networks: what the last one has in memory goes first.
+            # As with networks: free the old one first.
             self._close_frozen()
             self._frozen_key = key
             self._frozen = open_frozen(network, self.splits, config, progress)
         return train(
-            network, self.splits, config, self._frozen, record=Forgetful(), progress=progress
+            network, self.splits, config, self._frozen, record=NullRecorder(), progress=progress
         )
 
     def _close_frozen(self) -> None:
@@ -76,11 +80,7 @@ class Trainer:
         self._frozen = None
 
     def score(self, config: Config, progress: Progress) -> Scored:
-        """Trains a config and scores it on the validation images.
-
-        Raises:
-            KerastlError: As `train`.
-        """
+        """Trains a config as `train` does, and scores it on the validation images."""
         evaluated = self.train(config, progress).best.validation
         scores = evaluated.scores()
         return Scored(
@@ -95,16 +95,10 @@ class Trainer:
         Raises:
             KerastlError: If its weights cannot be opened, or its images are too small.
         """
-        key = (
-            config.backbone,
-            config.weights,
-            config.image_size,
-            bool(config.dropout),
-            config.seed,
-        )
+        key = _network_key(config)
         if self._network is None or key != self._key:
-            # What is no longer used goes first: two networks may not fit.
-            self._network, self._values, self._key = None, [], ()
+            # Free the old one before building the next: two may not fit.
+            self._network, self._values, self._key = None, [], {}
             self._close_frozen()
             _forget_networks()
             keras.utils.set_random_seed(config.seed)
@@ -117,6 +111,12 @@ class Trainer:
         if config.dropout:
             self._network.model.get_layer(DROPOUT).rate = config.dropout
         return self._network
+
+
+def _network_key(config: Config) -> dict[str, Any]:
+    """Returns what a network is built from; a rate of dropout can be set later, unless it is 0."""
+    names = (*TOPICS[ModelSettings.topic], "image_size", "seed")
+    return {name: getattr(config, name) for name in names} | {"dropout": bool(config.dropout)}
 
 
 def _frozen_key(config: Config) -> tuple[Any, ...]:
@@ -136,3 +136,52 @@ def _forget_networks() -> None:
 def without_test(splits: Splits) -> Splits:
     """Returns the splits as a trial sees them, without a test split."""
     return dataclasses.replace(splits, test=np.empty(0, np.int64))
+
+
+def open_trainer(config: Config) -> Trainer:
+    """Opens the data of a search for training; raises KerastlError if they are not as needed."""
+    return Trainer(without_test(open_data(config, None, Progress())))
+
+
+class InProcess:
+    """A `Runner` that trains in this process, as it must where the images are in its memory."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+
+    def train(self, config: Config, log_path: pathlib.Path, status: Status) -> Scored:
+        """Trains a config, see `Runner`."""
+        with log_path.open("a", encoding="utf-8") as log:
+            progress = _TrialProgress(log, status)
+            try:
+                return self._trainer.score(config, progress)
+            except KerastlError as error:
+                progress.line(f"error: {error}")
+                raise TrialFailed(str(error)) from error
+            # Whatever it is, it concerns this trial alone, and the log has all of it.
+            except Exception as error:
+                progress.line(traceback.format_exc())
+                raise TrialFailed(_reason(error)) from error
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+
+class _TrialProgress(Progress):
+    """Writes lines to a trial's log, and passes the status on a few times a second."""
+
+    def __init__(self, stream: TextIO, status: Status) -> None:
+        super().__init__(stream)
+        self._pass_on = status
+        self._last = 0.0
+
+    def status(self, text: str) -> None:
+        if time.monotonic() - self._last >= _SECONDS_BETWEEN_STATUS:
+            self._last = time.monotonic()
+            self._pass_on(text)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return "memory ran out; use a smaller batch_size or image_size"
+    return f"{type(error).__name__}: {first_line(error)}"

@@ -59,10 +59,10 @@ class Trial:
 
 
 class TrialFiles:
-    """Writes and reads `NNNN.json` and `NNNN.npz`; a trial is there once its JSON is."""
+    """Writes and reads `NNNN.json` and `NNNN.npz`; a trial is complete once its JSON exists."""
 
     def __init__(self, directory: pathlib.Path) -> None:
-        """Takes the directory, which exists."""
+        """Opens a directory, which exists."""
         self.directory = directory
         remove_leftovers(directory)
 
@@ -75,11 +75,7 @@ class TrialFiles:
         return self._path(number, ".lock")
 
     def write(self, trial: Trial) -> None:
-        """Writes a finished trial.
-
-        Raises:
-            KerastlError: If the disk does not accept it.
-        """
+        """Writes a finished trial; raises KerastlError if the disk does not accept it."""
         fields = {
             field.name: getattr(trial, field.name)
             for field in dataclasses.fields(trial)

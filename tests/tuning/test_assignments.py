@@ -7,11 +7,9 @@ import pytest
 
 from kerastl.errors import KerastlError
 from kerastl.tuning import loop
-from kerastl.tuning.assignments import Nothing
+from kerastl.tuning.assignments import NoTrial
 from kerastl.tuning.loop import run_trials, wait_for_chief, watch_trials
-from searches import FakeRunner, Killed, rows_of, search
-
-RATES = {"head_learning_rate": "log(0.0001,1)", "dropout": "uniform(0,0.5)"}
+from searches import RATES, FakeRunner, Killed, rows_of, search, settings
 
 
 @pytest.fixture
@@ -93,8 +91,8 @@ def test_a_worker_leaves_the_files_to_the_chief(tmp_path):
     searched.run()
     rows = rows_of(tmp_path)
     assert len(rows) == 4
-    best = searched.standings[0].trial
-    worst = searched.standings[-1].trial
+    best = searched.ranking[0].trial
+    worst = searched.ranking[-1].trial
     searched.lines.clear()
     workers.add(dataclasses.replace(worst, number=4))
     assert rows_of(tmp_path) == rows
@@ -109,15 +107,11 @@ def test_a_worker_leaves_the_files_to_the_chief(tmp_path):
         others.add(dataclasses.replace(worst, number=number, status="failed", reason="x"))
 
 
-def settings(config):
-    return dataclasses.replace(config, run_dir="x", best_by="accuracy")
-
-
 def test_the_last_worker_waits_for_what_others_have_not_finished(tmp_path):
     first, second = (search(tmp_path, RATES, None, max_trials=1).assignments() for _ in range(2))
     first.open()
     assigned = first.claim("first")
-    assert second.claim("second") is Nothing.FOR_NOW
+    assert second.claim("second") is NoTrial.FOR_NOW
     assert not second.is_over()
     # Its process is killed, which frees what it holds.
     assigned.lock.release()

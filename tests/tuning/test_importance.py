@@ -3,7 +3,7 @@ import numpy as np
 from kerastl.config import Config
 from kerastl.tuning.importance import FEWEST, measure_importance
 from kerastl.tuning.search_options import SearchOptions
-from kerastl.tuning.space import read_space
+from kerastl.tuning.space_parser import read_space
 from kerastl.tuning.trials import FAILED, Trial
 
 RANGES = {

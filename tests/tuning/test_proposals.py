@@ -1,15 +1,20 @@
 """Proposals depend on the log alone, so that a search continues whatever was cut off, and where."""
 
+import dataclasses
 import math
 import random
 
 import pytest
 
 from kerastl.config import Config
-from kerastl.tuning.event_log import Begun, Ended, EventLog, Opened, Repeated
+from kerastl.tuning.event_log import Begun, Ended, EventLog
 from kerastl.tuning.proposals import Proposals
 from kerastl.tuning.search_options import TUNERS, SearchOptions
-from kerastl.tuning.space import read_space
+from kerastl.tuning.space_parser import read_space
+from searches import RATES, by_rate, search
+
+pytestmark = pytest.mark.usefixtures("small_forest")
+
 
 RANGES = {
     "head_learning_rate": "log(0.0001,1)",
@@ -17,12 +22,14 @@ RANGES = {
     "optimizer": "choice(sgd,adamw)",
     "momentum": "uniform(0.5,0.95)",
 }
+
+
 CONFIG = Config(run_dir="x", dataset="digits", validation_fraction=0.3, head_epochs=10)
 
 
 def proposals(tuner, max_trials, config=CONFIG):
     options = SearchOptions(tuner=tuner, max_trials=max_trials)
-    return Proposals(read_space(RANGES, config), options, max_epochs=10)
+    return Proposals(read_space(RANGES, config), options)
 
 
 def score(number, values):
@@ -83,24 +90,65 @@ def test_a_search_cut_off_at_any_trial_continues_with_the_same_proposals(tuner, 
         assert again == history.begun[number]
 
 
-def test_the_log_knows_what_happened(tmp_path):
-    log = EventLog(tmp_path / "events.jsonl")
-    assert log.read().begun == {}
-    assert not log.read().is_open
-    for event in (
-        Opened(True),
-        Begun(0, {"dropout": 0.1}, "first"),
-        Begun(1, {"dropout": 0.2}, "second"),
-        Ended(1, 0.5),
-        Ended(0, None),
-        Repeated(1),
-    ):
-        log.append(event)
-    history = log.read()
-    assert history.is_open
-    assert history.begun == {0: {"dropout": 0.1}, 1: {"dropout": 0.2}}
-    assert history.unfinished == [1]
-    # An oracle hears of the first end only.
-    log.append(Ended(1, 0.7))
-    assert log.read().events[-2:] == [Ended(1, 0.5), Ended(0, None)]
-    assert log.read().unfinished == []
+def test_hyperband_gives_the_best_more_epochs(tmp_path):
+    searched = search(tmp_path, RATES, by_rate, tuner="hyperband", max_trials=30)
+    asked = searched.run()
+    epochs = [config.head_epochs for config in asked]
+    assert epochs[0] == 10
+    assert set(epochs) == {2, 4, 10}
+    assert epochs.count(2) > epochs.count(4)
+    # What gets more epochs was tried with fewer.
+    tried = {(config.head_learning_rate, config.head_epochs) for config in asked}
+    assert any((rate, 2) in tried and (rate, 4) in tried for rate, _ in tried)
+
+
+def test_hyperband_goes_on_until_there_are_as_many_trials_as_there_may_be(tmp_path):
+    """One round of it is few trials where there are few epochs."""
+    config = Config(run_dir="x", dataset="digits", validation_fraction=0.3, head_epochs=2)
+    searched = search(tmp_path, RATES, by_rate, config, tuner="hyperband", max_trials=12)
+    assert len(searched.run()) == 12
+
+
+def test_a_space_is_not_taken_for_exhausted_by_bad_luck(tmp_path):
+    # Thirty, and the flags as given.
+    ranges = {"batch_size": f"choice({','.join(map(str, range(8, 38)))})"}
+    assert len(search(tmp_path, ranges, lambda _: 0.5, max_trials=100).run()) == 31
+
+
+@pytest.mark.thorough
+def test_bayesian_search_finds_better_settings_than_chance(tmp_path):
+    """The mean of what it proposes once it has seen some."""
+    means = {}
+    for tuner in ("bayesian", "random"):
+        searched = search(tmp_path / tuner, RATES, by_rate, tuner=tuner, max_trials=12)
+        later = searched.run()[4:]
+        means[tuner] = sum(map(by_rate, later)) / len(later)
+    assert means["bayesian"] > means["random"] + 0.05
+
+
+def test_a_first_trial_outside_the_space_does_not_mislead_the_model(tmp_path):
+    config = Config(
+        run_dir="x", dataset="digits", validation_fraction=0.3, optimizer="adamw", dropout=0.9
+    )
+    ranges = {"optimizer": "choice(sgd)", "dropout": "uniform(0,0.5)"}
+    searched = search(
+        tmp_path,
+        ranges,
+        lambda config: 0.9 - config.dropout,
+        config,
+        tuner="bayesian",
+        max_trials=6,
+    )
+    asked = searched.run()
+    assert asked[0].optimizer == "adamw"
+    assert {config.optimizer for config in asked[1:]} == {"sgd"}
+
+
+@pytest.mark.parametrize("tuner", ["random", "bayesian", "hyperband"])
+def test_what_is_to_be_tried_first_comes_after_the_flags_as_given(tuner, tmp_path):
+    searched = search(tmp_path, RATES, by_rate, tuner=tuner, max_trials=3)
+    by_hand = {"head_learning_rate": 0.03, "dropout": 0.125}
+    searched.space = dataclasses.replace(searched.space, first=(by_hand,))
+    given, first, _ = searched.run()
+    assert given == searched.space.config
+    assert (first.head_learning_rate, first.dropout, first.head_epochs) == (0.03, 0.125, 10)

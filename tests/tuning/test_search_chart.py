@@ -7,7 +7,7 @@ from kerastl.config import Config
 from kerastl.tuning.search_chart import draw_search
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.significance import order
-from kerastl.tuning.space import read_space
+from kerastl.tuning.space_parser import read_space
 from kerastl.tuning.trials import Trial
 from svg_texts import collisions, read_texts
 
@@ -33,7 +33,7 @@ def draw(ranges, count, failed=()):
     trials = []
     for number in range(count):
         drawn = {
-            name: dimension.examples[number % len(dimension.examples)]
+            name: dimension.to_check[number % len(dimension.to_check)]
             for name, dimension in space.dimensions.items()
         }
         config = space.config_for(drawn) if number else space.config
@@ -47,10 +47,10 @@ def draw(ranges, count, failed=()):
                 trial, status="completed", scores=scores, predicted=predicted[np.newaxis]
             )
         trials.append(trial)
-    standings = order(trials, labels, SearchOptions())
+    ranking = order(trials, labels, SearchOptions())
     title = "Settings for a-folder/" + "with-a-long-name/" * 9
     gone = [trial for trial in trials if trial.status == "failed"]
-    return draw_search(standings, gone, space, SearchOptions(), title=title)
+    return draw_search(ranking, gone, space, SearchOptions(), title=title)
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,15 @@ from kerastl.tuning.significance import difference_interval, order
 from kerastl.tuning.trials import FAILED, Trial
 
 SCORES = {
-    "val_accuracy": lambda labels, answered: metrics.accuracy_score(labels, answered.predicted[0]),
-    "val_loss": lambda labels, answered: answered.losses[0].mean(),
-    "val_balanced_accuracy": lambda labels, answered: metrics.balanced_accuracy_score(
-        labels, answered.predicted[0]
+    "val_accuracy": lambda labels, predictions: metrics.accuracy_score(
+        labels, predictions.predicted[0]
     ),
-    "val_macro_f1": lambda labels, answered: metrics.f1_score(
-        labels, answered.predicted[0], average="macro"
+    "val_loss": lambda labels, predictions: predictions.losses[0].mean(),
+    "val_balanced_accuracy": lambda labels, predictions: metrics.balanced_accuracy_score(
+        labels, predictions.predicted[0]
+    ),
+    "val_macro_f1": lambda labels, predictions: metrics.f1_score(
+        labels, predictions.predicted[0], average="macro"
     ),
 }
 
@@ -84,10 +86,10 @@ def test_trials_are_ordered_and_ties_are_those_that_chance_explains():
         predicted[list(places)] = 1
         trials.append(trial(number, predicted, labels))
     trials.append(trial(4, labels, labels, status=FAILED))
-    standings = order(trials, labels, SearchOptions())
-    assert [standing.trial.number for standing in standings] == [1, 3, 0, 2]
-    assert [standing.is_tie for standing in standings] == [True, True, False, False]
-    best, equal, near, far = standings
+    ranking = order(trials, labels, SearchOptions())
+    assert [ranked.trial.number for ranked in ranking] == [1, 3, 0, 2]
+    assert [ranked.is_tie for ranked in ranking] == [True, True, False, False]
+    best, equal, near, far = ranking
     assert (best.behind, best.low, best.high) == (0, 0, 0)
     assert (equal.behind, equal.low, equal.high) == (0, 0, 0)
     # Four images that one has right and the other has not: 1 % of 400, and twice its error.
@@ -99,16 +101,16 @@ def test_trials_are_ordered_and_ties_are_those_that_chance_explains():
 def test_of_equal_trials_the_lower_loss_comes_first():
     labels = np.zeros(9, np.int64)
     trials = [trial(number, labels, labels, loss=loss) for number, loss in enumerate([2, 1, 1])]
-    standings = order(trials, labels, SearchOptions())
-    assert [standing.trial.number for standing in standings] == [1, 2, 0]
+    ranking = order(trials, labels, SearchOptions())
+    assert [ranked.trial.number for ranked in ranking] == [1, 2, 0]
 
 
 def test_one_image_is_no_evidence():
     labels = np.zeros(400, np.int64)
     one_wrong = labels.copy()
     one_wrong[0] = 1
-    standings = order(
+    ranking = order(
         [trial(0, one_wrong, labels), trial(1, labels, labels)], labels, SearchOptions()
     )
-    assert [standing.trial.number for standing in standings] == [1, 0]
-    assert standings[1].is_tie
+    assert [ranked.trial.number for ranked in ranking] == [1, 0]
+    assert ranking[1].is_tie

@@ -3,8 +3,8 @@ import pytest
 from kerastl.commands.table import run_command
 from kerastl.config import Config
 from kerastl.errors import UsageError
-from kerastl.tuning.default_space import default_space
-from kerastl.tuning.space import Choice, Range, read_space
+from kerastl.tuning.space import Choice, Range
+from kerastl.tuning.space_parser import read_space
 
 
 def config(**changes):
@@ -56,8 +56,11 @@ def test_every_form_of_a_range_is_read():
             "is of the wrong kind. Write uniform(LOW,HIGH) or log(LOW,HIGH).",
         ),
         ({"batch_size": "uniform(1,8)"}, "is of the wrong kind. Write int(LOW,HIGH)."),
-        ({"optimizer": "log(1,2)"}, "is of a flag that is no number. Write choice(A,B)."),
-        ({"batch_size": "choice(8,many)"}, "'batch_size=many': is not a whole number."),
+        ({"optimizer": "log(1,2)"}, "is a range, but the flag takes no number. Write choice(A,B)."),
+        (
+            {"batch_size": "choice(8,many)"},
+            "search_space=batch_size: batch_size='many': is not a whole number.",
+        ),
         ({"batch_size": "choice()"}, "'batch_size=choice()': has no value."),
         # The flags' own limits and names, before any trial.
         (
@@ -148,41 +151,6 @@ def test_it_is_known_whether_the_flags_as_given_could_be_drawn(changes, has):
         "momentum": "uniform(0.5,0.95)",
     }
     assert read_space(ranges, config(**changes)).has(config(**changes)) == has
-
-
-@pytest.mark.parametrize(
-    ("changes", "blocks", "expected"),
-    [
-        (
-            {"image_size": 96},
-            [f"block_{number}" for number in range(1, 17)],
-            {
-                "image_size": "choice(96,128)",
-                "unfreeze_from": "choice(block_7,block_4)",
-                "finetune_epochs": "int(4,6)",
-            },
-        ),
-        (
-            {"image_size": 224},
-            ["conv1", "conv2", "conv3", "conv4", "conv5"],
-            {"image_size": "choice(224,288)", "unfreeze_from": "choice(conv3,conv2)"},
-        ),
-        (
-            {"weights": "none", "head_epochs": 0, "finetune_epochs": 5},
-            ["a"],
-            {"finetune_epochs": "int(5,10)"},
-        ),
-    ],
-)
-def test_the_default_space_fits_the_network(changes, blocks, expected):
-    given = config(**changes)
-    space = default_space(given, blocks)
-    ranges = space.to_text()
-    assert {name: ranges.get(name) for name in expected} == expected
-    # What is tried first is of the space.
-    assert all(space.has(space.config_for(values)) for values in space.first)
-    assert len(space.first) == (given.weights != "none")
-    assert ("unfreeze_from" in space.dimensions) == (given.weights != "none")
 
 
 @pytest.mark.parametrize(

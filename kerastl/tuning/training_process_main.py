@@ -1,7 +1,8 @@
-"""The process that trains for `kerastl.tuning.worker`.
+"""The process of a `kerastl.tuning.training_process.TrainingProcess`.
 
-`python -m kerastl.tuning.worker_process FD` answers what arrives at a pipe until it is closed: the
-config of the search, then None to open the data, or a config and the path of its log to train it.
+`python -m kerastl.tuning.training_process_main FD` answers what arrives at a pipe until it is
+closed: the config of the search, then None to open the data, or a config and the path of its log to
+train it.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from kerastl import environment
 from kerastl.config import Config
 from kerastl.errors import KerastlError
 from kerastl.progress import Progress
-from kerastl.tuning.worker import TrialFailed
+from kerastl.tuning.training_process import TrialFailed
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -59,6 +60,6 @@ if __name__ == "__main__":
         requests = connection.Connection(int(sys.argv[1]))
         given: Config = requests.recv()
         with environment.ready(given.precision, given.seed, Progress()):
-            from kerastl.tuning.in_process import InProcess, open_trainer
+            from kerastl.tuning.trainer import InProcess, open_trainer
 
             _serve(requests, given)

@@ -1,4 +1,4 @@
-"""Trains in a process of its own, so that a crash or a lack of memory costs one trial only.
+"""Trains in a process of its own, so that a crash or running out of memory costs only one trial.
 
 The process is not one of `multiprocessing`: those import the user's script again, and one that
 calls `kerastl.tune` without a guard would start another search there. It opens the data once and
@@ -17,7 +17,7 @@ from kerastl.config import Config
 from kerastl.processes import python_command
 
 Status = Callable[[str], None]
-_PROCESS = "kerastl.tuning.worker_process"
+_PROCESS = "kerastl.tuning.training_process_main"
 
 
 class TrialFailed(Exception):  # noqa: N818  the search continues
@@ -28,15 +28,12 @@ class Runner(Protocol):
     """Trains a config and scores it."""
 
     def train(self, config: Config, log_path: pathlib.Path, status: Status) -> Any:
-        """Trains a config.
+        """Trains a config; returns a `kerastl.tuning.trials.Scored`.
 
         Args:
             config: What to train.
             log_path: Gets the lines that a run would print.
-            status: Gets how far it is.
-
-        Returns:
-            A `kerastl.tuning.trials.Scored`.
+            status: Called with how far it is.
 
         Raises:
             TrialFailed: If there is no result.
@@ -46,7 +43,7 @@ class Runner(Protocol):
         """Frees what it holds."""
 
 
-class WorkerProcess:
+class TrainingProcess:
     """Trains in another process, which reads the data itself."""
 
     def __init__(self, config: Config, stderr_path: pathlib.Path) -> None:

@@ -2,12 +2,14 @@
 
 import csv
 import dataclasses
+import io
 import math
 import pathlib
 
 import numpy as np
 
 import fakes
+import kerastl
 from kerastl.config import Config
 from kerastl.data.splits import make_splits
 from kerastl.progress import Progress
@@ -19,10 +21,14 @@ from kerastl.tuning.proposals import Proposals
 from kerastl.tuning.roles import ALONE
 from kerastl.tuning.search_files import SearchFiles
 from kerastl.tuning.search_options import SearchOptions
-from kerastl.tuning.space import read_space
+from kerastl.tuning.space_parser import read_space
+from kerastl.tuning.training_process import TrialFailed
 from kerastl.tuning.trials import Scored, TrialFiles
-from kerastl.tuning.worker import TrialFailed
 from kerastl.writing import finally_call
+
+RATES = {"head_learning_rate": "log(0.0001,1)", "dropout": "uniform(0,0.5)"}
+HEAD = {"head_learning_rate": "log(0.001,0.3)", "dropout": "choice(0.0,0.3)"}
+GRID = SearchOptions(tuner="grid", max_trials=3, final_run=False)
 
 
 class Killed(Exception):  # noqa: N818  no error of the search's
@@ -93,7 +99,7 @@ class FakeSearch:
         return progress
 
     def assignments(self):
-        proposals = Proposals(self.space, self.options, max_epochs=self.max_epochs)
+        proposals = Proposals(self.space, self.options)
         return Assignments(
             self.directory / "tuning", proposals, TrialFiles(self.trial_files), self.options
         )
@@ -102,13 +108,10 @@ class FakeSearch:
         return TrialRunner(
             self.space,
             self.options,
-            self.max_epochs,
             TrialFiles(self.trial_files),
             runner,
             self.progress,
         )
-
-    max_epochs = 10
 
     def run(self, *, dies_at=None, deadline=math.inf):
         """Runs what is left; returns the configs that were trained, and whether time ended it."""
@@ -119,7 +122,7 @@ class FakeSearch:
         with finally_call(board.finish):
             self.timed_out = run_trials(board, assignments, self.trial_runner(runner), name=ALONE)
         self.trials = board.trials
-        self.standings = board.standings
+        self.ranking = board.ranking
         return runner.trained
 
 
@@ -133,3 +136,25 @@ def search(directory, ranges, accuracy, config=None, **options):
         run_dir=str(directory), dataset="digits", validation_fraction=0.3, head_epochs=10
     )
     return FakeSearch(directory, ranges, accuracy, SearchOptions(**options), config)
+
+
+def by_rate(config):
+    """Best at a rate of 0.03 and no dropout."""
+    return 0.9 - 0.1 * abs(math.log10(config.head_learning_rate / 0.03)) - 0.2 * config.dropout
+
+
+def settings(config):
+    return dataclasses.replace(config, run_dir="x", best_by="accuracy")
+
+
+def tune(config, source, space=None, options=None):
+    """Searches; returns what was found and what was printed."""
+    printed = io.StringIO()
+    found = kerastl.tune(
+        config, space or HEAD, options, source=source, progress=kerastl.Progress(printed)
+    )
+    return found, printed.getvalue()
+
+
+def log(config, number):
+    return pathlib.Path(config.run_dir, f"tuning/trials/{number:04d}.log").read_text("utf-8")

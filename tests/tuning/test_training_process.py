@@ -1,0 +1,58 @@
+import dataclasses
+import os
+import pathlib
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+from kerastl.config import Config
+from kerastl.tuning.training_process import TrainingProcess, TrialFailed
+
+
+def children():
+    """Ids of the processes that this one has started."""
+    paths = pathlib.Path("/proc/self/task").glob("*/children")
+    return {int(pid) for path in paths for pid in path.read_text().split()}
+
+
+@pytest.mark.thorough
+def test_a_process_that_is_killed_costs_its_trial_only(tmp_path):
+    """Another one takes the next; it reads the data by itself."""
+    config = Config(
+        run_dir="x",
+        dataset="digits",
+        examples_per_class=4,
+        weights="none",
+        backbone="MobileNet",
+        image_size=32,
+        head_epochs=0,
+        finetune_epochs=1,
+        cache_dir="",
+    )
+    before = children()
+    isolated = TrainingProcess(config, tmp_path / "native.log")
+    (pid,) = children() - before
+    try:
+        # It holds still until it is waited for: one that has ended before would be started anew.
+        os.kill(pid, signal.SIGSTOP)
+        threading.Timer(2, os.kill, (pid, signal.SIGKILL)).start()
+        with pytest.raises(TrialFailed, match=r"^its process was killed, as the system does when"):
+            isolated.train(config, tmp_path / "0.log", print)
+        too_large = dataclasses.replace(config, unfreeze_from="all", batch_size=1)
+        with pytest.raises(TrialFailed, match=r"^batch_size=1: gives batch norm a single image"):
+            isolated.train(too_large, tmp_path / "1.log", print)
+        answer = isolated.train(config, tmp_path / "2.log", lambda _: None)
+    finally:
+        isolated.close()
+    assert set(answer.scores) == {
+        "val_accuracy",
+        "val_loss",
+        "val_balanced_accuracy",
+        "val_macro_f1",
+    }
+    assert answer.predicted.dtype == np.int64
+    assert len(answer.predicted) == len(answer.losses)
+    assert "Best: scratch epoch 1" in (tmp_path / "2.log").read_text("utf-8")
+    assert "Traceback" not in (tmp_path / "native.log").read_text("utf-8")
