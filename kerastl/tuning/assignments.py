@@ -1,4 +1,4 @@
-"""Who runs which trial: a protocol of files in which any number of processes can take part.
+"""Who runs which trial: a protocol of files for any number of processes.
 
 A lock of the directory is held to read the log, propose and append; a lock of each trial for as
 long as it runs. A process that is killed frees its locks, and another one runs its trial again.
@@ -30,7 +30,7 @@ class NoTrial(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Assignment:
-    """A trial for this process, whose lock it releases in the end."""
+    """A trial for this process, which releases its lock in the end."""
 
     number: int
     values: Mapping[str, Any]
@@ -87,7 +87,7 @@ class Assignments:
         # First, since a trial with files is not repeated.
         self._files.write(trial)
         with self._locked() as history:
-            # The search may have started anew meanwhile.
+            # The search may have started over meanwhile.
             if trial.number in history.unfinished:
                 self._end(trial)
 
@@ -122,7 +122,7 @@ class Assignments:
             return NoTrial.FOR_NOW if self._unfinished(history) else NoTrial.LEFT
         lock = self._hold(number)
         if lock is None:
-            # The search started anew while a trial of this number ran.
+            # The search started over while a trial of this number ran.
             return NoTrial.FOR_NOW
         self._log.append(Begun(number, values, worker))
         return Assignment(number, values, lock)

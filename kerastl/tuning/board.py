@@ -10,7 +10,7 @@ from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.significance import RankedTrial
 from kerastl.tuning.trials import FAILED, Trial, TrialFiles
 
-# So many failures that only the flags can be the reason.
+# Enough failures that only the flags can be the reason.
 _FAILURES_AT_START = 3
 
 
@@ -30,15 +30,7 @@ class Board:
         options: SearchOptions,
         progress: Progress,
     ) -> None:
-        """Begins with the trials that have files.
-
-        Args:
-            trial_files: The files of each trial.
-            search_files: The tables and the chart of all trials.
-            budget: Counts the trials.
-            options: How the search proceeds.
-            progress: Gets a line for each trial.
-        """
+        """Begins with the trials that have files; `progress` gets a line for each new one."""
         self.trials = trial_files.read()
         self.ranking: list[RankedTrial] = []
         self._trial_files = trial_files
@@ -50,11 +42,7 @@ class Board:
             self._write()
 
     def add(self, trial: Trial) -> None:
-        """Adds a trial that ended.
-
-        Raises:
-            KerastlError: If it is one of the first, and all of them have failed.
-        """
+        """Adds a trial that ended; raises KerastlError if the first trials have all failed."""
         if not self._search_files.are_kept:
             self.trials |= self._trial_files.read(known=self.trials)
         self.trials[trial.number] = trial

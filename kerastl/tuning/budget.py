@@ -11,12 +11,7 @@ class Budget:
     """Decides from the time that trials took whether there is time for another."""
 
     def __init__(self, deadline: float, *, final_run: bool) -> None:
-        """Starts the clock.
-
-        Args:
-            deadline: When everything is to be over, by `time.monotonic`.
-            final_run: Whether a final run follows the last trial.
-        """
+        """Starts the clock; everything is to be over at `deadline`, by `time.monotonic`."""
         self._deadline = deadline
         self._final_run = final_run
         self._seconds: list[float] = []
@@ -24,7 +19,7 @@ class Budget:
 
     @property
     def num_trials(self) -> int:
-        """How many trials it has counted."""
+        """Number of trials that it has counted."""
         return len(self._seconds)
 
     def count(self, trial: Trial) -> None:

@@ -14,6 +14,7 @@ from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
 from kerastl.outputs.directories import RunFile, make_writable, writable_directory
 from kerastl.settings import Decides
+from kerastl.tuning.event_log import damaged
 from kerastl.tuning.roles import is_worker
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import Space
@@ -60,14 +61,11 @@ def check_same(path: pathlib.Path, about: Mapping[str, Any], config: Config) -> 
         known = json.loads(path.read_text(encoding="utf-8"))
         changed = [name for name in about if known.get(name) != about[name]]
     except (OSError, ValueError, AttributeError) as error:
-        raise KerastlError(
-            f"{path}: is damaged ({error}). Its search cannot continue; start anew with "
-            "--overwrite."
-        ) from error
+        raise damaged(path, error) from error
     if known.get("format") != FORMAT:
         raise UsageError(
             f"run_dir={config.run_dir!r}: holds a search of an earlier version of kerastl, which "
-            "cannot continue. Choose another directory, or start anew with --overwrite."
+            "cannot continue. Choose another directory, or start over with --overwrite."
         )
     if changed:
         name = changed[0]
@@ -75,7 +73,7 @@ def check_same(path: pathlib.Path, about: Mapping[str, Any], config: Config) -> 
         more = f" (and {', '.join(changed[1:])})" if changed[1:] else ""
         raise UsageError(
             f"run_dir={config.run_dir!r}: holds a search with {name}={was}, not {now}{more}. "
-            "Choose another directory, give the same flags to go on, or start anew with "
+            "Choose another directory, give the same flags to go on, or start over with "
             "--overwrite."
         )
 
@@ -86,11 +84,7 @@ def _short(value: object) -> str:
 
 
 def check_directory(run_dir: pathlib.Path, task: Task) -> None:
-    """Refuses a directory with another search or run in it, before anything slow.
-
-    Raises:
-        UsageError: If there is one.
-    """
+    """Refuses a directory with another search or run in it, before anything slow."""
     if task.config.overwrite:
         return
     path = run_dir / DIRECTORY / ABOUT
@@ -129,11 +123,7 @@ def open_search(task: Task) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def exclusive(directory: pathlib.Path) -> Iterator[None]:
-    """Keeps a second search out of a directory; removes it again if none was begun.
-
-    Raises:
-        KerastlError: If there is one already.
-    """
+    """Keeps a second search out of a directory; removes it again if none was begun."""
     try:
         lock = filelock.FileLock(directory / LOCK, timeout=0).acquire()
     except filelock.Timeout as error:
@@ -146,14 +136,10 @@ def exclusive(directory: pathlib.Path) -> Iterator[None]:
             yield
         finally:
             if not (directory / ABOUT).exists():
-                _remove_unused(directory)
-
-
-def _remove_unused(directory: pathlib.Path) -> None:
-    for name in _IN_USE:
-        (directory / name).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        directory.rmdir()
+                for name in _IN_USE:
+                    (directory / name).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    directory.rmdir()
 
 
 def empty(directory: pathlib.Path) -> None:

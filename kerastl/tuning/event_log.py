@@ -50,7 +50,7 @@ _KINDS: dict[str, type[Event]] = {
 
 @dataclasses.dataclass
 class History:
-    """What a log says.
+    """What a log contains.
 
     Attributes:
         events: The beginning of each trial and its first end, in order.
@@ -63,7 +63,7 @@ class History:
     begun: dict[int, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     unfinished: list[int] = dataclasses.field(default_factory=list)
     is_open: bool = False
-    _told: set[int] = dataclasses.field(default_factory=set)
+    _ended: set[int] = dataclasses.field(default_factory=set)
 
     def add(self, event: Event) -> None:
         """Adds what happened next."""
@@ -78,44 +78,32 @@ class History:
         else:
             self.unfinished.remove(event.number)
             # An oracle hears of the first end only.
-            if event.number not in self._told:
-                self._told.add(event.number)
+            if event.number not in self._ended:
+                self._ended.add(event.number)
                 self.events.append(event)
 
 
 class EventLog:
     """A file of one event a line, each of which is there whole or not at all.
 
-    Callers hold the lock of the search.
+    The file need not exist. Callers hold the lock of the search.
     """
 
     def __init__(self, path: pathlib.Path) -> None:
-        """Takes a path, which need not exist."""
         self._path = path
 
     def read(self) -> History:
-        """Reads the whole log.
-
-        Raises:
-            KerastlError: If a line is damaged, or the file cannot be read.
-        """
+        """Reads the whole log; raises KerastlError if it is damaged or unreadable."""
         history = History()
         try:
             for event in self._events():
                 history.add(event)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise KerastlError(
-                f"{self._path}: is damaged ({error}). Its search cannot continue; start anew with "
-                "--overwrite."
-            ) from error
+            raise damaged(self._path, error) from error
         return history
 
     def append(self, event: Event) -> None:
-        """Adds an event, after removing a line that a killed process left unfinished.
-
-        Raises:
-            KerastlError: If it cannot be written.
-        """
+        """Adds an event, after removing a line that a killed process left unfinished."""
         fields = {"event": type(event).__name__.lower(), **dataclasses.asdict(event)}
         with explained(self._path, field="run_dir"), self._path.open("a+b") as file:
             file.seek(0)
@@ -130,3 +118,10 @@ class EventLog:
         for line in content.split(b"\n")[:-1]:
             fields = json.loads(line)
             yield _KINDS[fields.pop("event")](**fields)
+
+
+def damaged(path: pathlib.Path, error: Exception) -> KerastlError:
+    """Builds the error for a damaged file without which a search cannot continue."""
+    return KerastlError(
+        f"{path}: is damaged ({error}). Its search cannot continue; start over with --overwrite."
+    )

@@ -1,8 +1,10 @@
 """What follows the last trial: the best settings are trained, tested, and compared."""
 
 import contextlib
+import dataclasses
 import json
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 from kerastl import environment
@@ -10,10 +12,13 @@ from kerastl.config import Config
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits
 from kerastl.outputs.directories import RunFile, open_run_directory
+from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
 from kerastl.run import Result, finish_run
-from kerastl.tuning.comparison import comparison_words, measure_comparison
 from kerastl.tuning.directory import DIRECTORY
+from kerastl.tuning.search_options import SearchOptions
+from kerastl.tuning.significance import difference_interval
+from kerastl.tuning.trainer import Trainer
 from kerastl.writing import replace_text
 
 _FINAL = "final.json"
@@ -27,22 +32,19 @@ def run_best(
     source: Source | None,
     progress: Progress,
 ) -> tuple[Result | None, dict[str, Any] | None]:
-    """Trains and tests the best settings, and compares them with the flags as given.
+    """Trains and tests the best settings, and compares them with the baseline flags.
 
     A final run that is there already, of the same settings, is not repeated.
 
     Args:
         final: The best settings; the run goes to their run_dir.
-        given: The flags as given; None if they failed, so that there is nothing to compare with.
+        given: The baseline flags; None if they failed, so that there is nothing to compare with.
         splits: The images, test included.
         source: Images from Python, if `final.dataset` is "python".
         progress: Reports both trainings.
 
     Returns:
-        The run, None if it was there already; and the comparison, see `measure_comparison`.
-
-    Raises:
-        KerastlError: If the run fails, or a file cannot be written.
+        The run, None if it was there already; and the comparison, see `_measure`.
     """
     run_dir = pathlib.Path(final.run_dir)
     path = run_dir / DIRECTORY / _FINAL
@@ -65,7 +67,61 @@ def run_best(
         result = finish_run(final, source, progress)
     comparison = None
     if given is not None:
-        comparison = measure_comparison(final, given, splits, run_dir, progress=progress)
+        comparison = _measure(final, given, splits, run_dir, progress=progress)
     replace_text(path, json.dumps(comparison, indent=2) + "\n", field="run_dir")
     progress.line(comparison_words(comparison))
     return result, comparison
+
+
+def _measure(
+    best: Config, given: Config, splits: Splits, run_dir: pathlib.Path, *, progress: Progress
+) -> dict[str, Any]:
+    """Compares the final run with the baseline flags, image by image.
+
+    Args:
+        best: What the final run trained.
+        given: The baseline flags, which are trained once more.
+        splits: The images, test included.
+        run_dir: Where the final run's predictions are.
+        progress: Gets the lines of that training.
+
+    Returns:
+        `num_images`, `accuracy`, `accuracy_as_given`, their `difference`, the ends of its 95 %
+        interval, `low` and `high`, and whether the two are the same, `best_is_as_given`.
+    """
+    found = RunDirectory(run_dir).read_predictions(splits)
+    same = best == dataclasses.replace(
+        given, run_dir=best.run_dir, export_dir=best.export_dir, overwrite=best.overwrite
+    )
+    if same:
+        compared = found
+    else:
+        progress.line("The flags as given are trained once more, for comparison.")
+        trained = Trainer(splits).train(given, progress)
+        compared = trained.evaluate(splits.test)
+    low, high = difference_interval(
+        found, compared, found.labels, SearchOptions(objective="val_accuracy")
+    )
+    return {
+        "num_images": len(found.labels),
+        "accuracy": found.accuracy,
+        "accuracy_as_given": compared.accuracy,
+        "difference": found.accuracy - compared.accuracy,
+        "best_is_as_given": same,
+        "low": low,
+        "high": high,
+    }
+
+
+def comparison_words(comparison: Mapping[str, Any] | None) -> str:
+    """Describes a comparison in one sentence."""
+    if comparison is None:
+        return "The flags as given have failed, so there is nothing to compare the final run with."
+    if comparison["best_is_as_given"]:
+        return "The best settings are the flags as given."
+    return (
+        f"On the {comparison['num_images']:.0f} test images the flags as given reach "
+        f"{comparison['accuracy_as_given']:.4f}: the search changed that by "
+        f"{comparison['difference']:+.4f} ({comparison['low']:+.4f} to "
+        f"{comparison['high']:+.4f}, on the same images)."
+    )

@@ -25,7 +25,7 @@ class Importance:
     """How much one setting mattered.
 
     Attributes:
-        name: The flag.
+        name: The setting.
         value: What the error of predicting the objective rises by, in units of the objective, when
             the setting is shuffled among the trials.
         deviation: Standard deviation of that over the folds and shuffles.

@@ -25,15 +25,7 @@ _SECONDS_TO_WAIT_FOR_CHIEF = 300.0
 
 @dataclasses.dataclass(frozen=True)
 class TrialRunner:
-    """Runs one trial after another.
-
-    Attributes:
-        space: What is searched.
-        options: How.
-        files: Where each trial's log goes.
-        runner: Trains a config.
-        progress: Gets the status of each training.
-    """
+    """Runs one trial after another; `progress` gets the status of each training."""
 
     space: Space
     options: SearchOptions
@@ -95,9 +87,6 @@ def run_trials(
 
     Returns:
         Whether the budget ended it.
-
-    Raises:
-        KerastlError: If the first trials have all failed.
     """
     while board.has_time():
         assigned = assignments.claim(name)
@@ -120,9 +109,6 @@ def watch_trials(board: Board, assignments: Assignments) -> bool:
 
     Returns:
         Whether the budget ended it.
-
-    Raises:
-        KerastlError: If the first trials have all failed.
     """
     timed_out = False
     while not assignments.is_over():
@@ -136,11 +122,7 @@ def watch_trials(board: Board, assignments: Assignments) -> bool:
 
 
 def wait_for_chief(assignments: Assignments, *, run_dir: str) -> None:
-    """Waits until trials are given out.
-
-    Raises:
-        KerastlError: If that takes too long.
-    """
+    """Waits until trials are given out; raises KerastlError if that takes too long."""
     deadline = time.monotonic() + _SECONDS_TO_WAIT_FOR_CHIEF
     while not assignments.is_open():
         if time.monotonic() > deadline:

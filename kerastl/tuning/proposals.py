@@ -154,7 +154,7 @@ class _Oracle(keras_tuner.Oracle):
     Attributes:
         known: Those values; None for a trial that is to be proposed.
         was_proposed: Whether an oracle proposed them, rather than the space.
-        counts_on_its_own: Whether it must propose anew what it proposed, as hyperband counts.
+        counts_on_its_own: Whether it must propose again what it proposed, as hyperband counts.
         is_a_model: Whether it computes with all values of the trials.
     """
 

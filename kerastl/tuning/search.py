@@ -204,9 +204,8 @@ class _Search:
 
     @functools.cached_property
     def _assignments(self) -> Assignments:
-        options = self.task.options
-        proposals = Proposals(self.space, options)
-        return Assignments(self._directory, proposals, self._files, options)
+        proposals = Proposals(self.space, self.task.options)
+        return Assignments(self._directory, proposals, self._files, self.task.options)
 
     def _run_trials(self, runner: Runner) -> bool:
         trial_runner = TrialRunner(
@@ -229,7 +228,7 @@ class _Search:
             left = max(options.max_trials - known, 0)
             self.progress.line(
                 f"{count_of(known, 'trial')} found in {self._directory}, "
-                f"{left or 'none'} left. --overwrite starts anew."
+                f"{left or 'none'} left. --overwrite starts over."
             )
 
     def _print_end(self, timed_out: bool) -> None:

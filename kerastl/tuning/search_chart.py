@@ -30,18 +30,7 @@ def draw_search(
     *,
     title: str,
 ) -> str:
-    """Draws the trials that have ended.
-
-    Args:
-        ranking: Completed ones, the best first.
-        failed: The others.
-        space: The search space.
-        options: The options of the search, with its objective.
-        title: Title of the chart.
-
-    Returns:
-        The content of an SVG file.
-    """
+    """Draws the trials that have ended, as the content of an SVG file."""
     width = max(_NARROWEST, _LEFT + _RIGHT + _STEP * len(space.dimensions))
     notes = (
         "Blue: the best, and those not clearly worse. Line: the best so far. Red: failed."
@@ -71,15 +60,8 @@ def _draw_history(
     axes.set_xlabel("trial (0: the flags as given)", loc="right")
     axes.set_title(options.objective)
     best = options.sign * np.maximum.accumulate(options.sign * scores)
-    axes.step(
-        [*numbers, last + 0.5],
-        [*best, best[-1]],
-        BLUE,
-        where="post",
-        alpha=0.35,
-        linewidth=2,
-        linestyle="--",
-    )
+    line: dict[str, Any] = {"alpha": 0.35, "linewidth": 2, "linestyle": "--"}
+    axes.step([*numbers, last + 0.5], [*best, best[-1]], BLUE, where="post", **line)
     axes.scatter(
         [ranked.trial.number for ranked in ranking[::-1]],
         [ranked.trial.scores[options.objective] for ranked in ranking[::-1]],
@@ -129,13 +111,8 @@ def _add_axis(host: Axes, name: str, place: int) -> Axes:
     axes.spines["bottom"].set_visible(False)
     axes.spines["right"].set(position=("data", place), visible=True, color=INK)
     # Names in two rows, so that neighbors do not meet.
-    axes.text(
-        place,
-        1.15 if place % 2 else 1.07,
-        name,
-        ha="center",
-        transform=host.get_xaxis_transform(),
-    )
+    height = 1.15 if place % 2 else 1.07
+    axes.text(place, height, name, ha="center", transform=host.get_xaxis_transform())
     return axes
 
 

@@ -17,7 +17,6 @@ from kerastl.tuning.trials import FAILED, Trial
 from kerastl.writing import csv_text, replace_text
 
 TABLE, FLAGS, IMPORTANCE, CHART = "trials.csv", "best.flags", "importance.csv", "trials.svg"
-_FIELD = "run_dir"
 
 
 class SearchFiles:
@@ -32,18 +31,17 @@ class SearchFiles:
         *,
         are_kept: bool = True,
     ) -> None:
-        """Begins with nothing.
+        """Writes nothing yet.
 
         Args:
             run_dir: The search's; the files go to `tuning` in it, which exists.
             space: What is searched.
             options: How.
-            splits: The images, of which those of validation compare trials.
+            splits: The images; trials are compared on those of validation.
             are_kept: Whether anything is written; of several machines only the chief knows all.
         """
         self.are_kept = are_kept
         self._run_dir = run_dir
-        self._directory = run_dir / DIRECTORY
         self._space = space
         self._options = options
         self._labels = splits.source.labels[splits.validation]
@@ -52,13 +50,10 @@ class SearchFiles:
         self._writing: concurrent.futures.Future[None] | None = None
 
     def write(self, trials: Sequence[Trial]) -> list[RankedTrial]:
-        """Begins to write all files, beside the next trial; see `finish`.
+        """Starts to write all files in the background, see `finish`; first finishes the last ones.
 
         Returns:
             The completed trials in order, the best first.
-
-        Raises:
-            KerastlError: If the disk did not take the files of the time before.
         """
         ranking = order(list(trials), self._labels, self._options)
         if self.are_kept:
@@ -67,11 +62,7 @@ class SearchFiles:
         return ranking
 
     def finish(self) -> None:
-        """Waits until all is written.
-
-        Raises:
-            KerastlError: If the disk did not take it.
-        """
+        """Waits until all is written; raises KerastlError if something could not be."""
         writing, self._writing = self._writing, None
         if writing:
             writing.result()
@@ -81,38 +72,36 @@ class SearchFiles:
         failed = sorted(
             (trial for trial in trials if trial.status == FAILED), key=lambda trial: trial.number
         )
-        self._write(TABLE, self._table(ranking, failed))
-        self._write(IMPORTANCE, _importance_table(importances, self._space))
         title = f"Settings for {self._source_name}"
-        self._write(CHART, draw_search(ranking, failed, self._space, self._options, title=title))
+        texts = {
+            TABLE: self._table(ranking, failed),
+            IMPORTANCE: _importance_table(importances, self._space),
+            CHART: draw_search(ranking, failed, self._space, self._options, title=title),
+        }
         if ranking:
-            self._write(FLAGS, self._best_flags(ranking))
+            texts[FLAGS] = self._best_flags(ranking)
+        for name, text in texts.items():
+            replace_text(self._run_dir / DIRECTORY / name, text, field="run_dir")
 
     def _table(self, ranking: Sequence[RankedTrial], failed: Sequence[Trial]) -> str:
         objectives = list(dict.fromkeys([self._options.objective, *OBJECTIVES]))
+        differences = ("behind", "behind_low", "behind_high")
+        settings = self._space.dimensions
         header = (
             "trial",
             "status",
             "reason",
             *objectives,
-            "behind",
-            "behind_low",
-            "behind_high",
+            *differences,
             "tie",
             "seconds",
-            *self._space.dimensions,
+            *settings,
         )
         rows = [
-            *(
-                (
-                    ranked.trial,
-                    (ranked.behind, ranked.low, ranked.high),
-                    str(int(ranked.is_tie)),
-                )
-                for ranked in ranking
-            ),
-            *((trial, (math.nan,) * 3, "") for trial in failed),
+            (ranked.trial, (ranked.behind, ranked.low, ranked.high), str(int(ranked.is_tie)))
+            for ranked in ranking
         ]
+        rows += [(trial, (math.nan,) * 3, "") for trial in failed]
         return csv_text(
             header,
             (
@@ -124,7 +113,7 @@ class SearchFiles:
                     *map(_number, behind),
                     tie,
                     f"{trial.seconds:.1f}",
-                    *(trial.values.get(name, "") for name in self._space.dimensions),
+                    *(trial.values.get(name, "") for name in settings),
                 )
                 for trial, behind, tie in rows
             ),
@@ -143,22 +132,12 @@ class SearchFiles:
         config = dataclasses.replace(best.config, run_dir=str(self._run_dir / "best"))
         return "".join(f"{line}\n" for line in (*lines, *config.to_flags()))
 
-    def _write(self, name: str, text: str) -> None:
-        replace_text(self._directory / name, text, field=_FIELD)
-
 
 def _importance_table(importances: Sequence[Importance], space: Space) -> str:
-    known = {importance.name for importance in importances}
-    return csv_text(
-        ("setting", "importance", "deviation"),
-        [
-            *(
-                (importance.name, _number(importance.value), _number(importance.deviation))
-                for importance in importances
-            ),
-            *((name, "", "") for name in space.dimensions if name not in known),
-        ],
-    )
+    rows = [(known.name, _number(known.value), _number(known.deviation)) for known in importances]
+    unknown = [name for name in space.dimensions if name not in {known[0] for known in rows}]
+    rows += [(name, "", "") for name in unknown]
+    return csv_text(("setting", "importance", "deviation"), rows)
 
 
 def _number(value: float) -> str:

@@ -28,7 +28,7 @@ def read_space(ranges: Mapping[str, str], config: Config) -> Space:
         config: The baseline flags; each value of the ranges has to go with them.
 
     Raises:
-        UsageError: If there is no range, a flag is unknown or no matter of a search, or a value
+        UsageError: If there is not a range, a flag is unknown or no matter of a search, or a value
             is outside the flag's limits.
     """
     if not ranges:
@@ -53,7 +53,7 @@ def read_space(ranges: Mapping[str, str], config: Config) -> Space:
 def _read(name: str, text: str) -> Choice | Range:
     match = _FORM.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
-        raise _refusal(f"{name}={text}", "is no range", f"Write {_FORMS}")
+        raise _refusal(f"{name}={text}", "is not a range", f"Write {_FORMS}")
     form, inside = match[1], match[2].strip()
     parts = next(csv.reader([inside], skipinitialspace=True), [])
     if form != "choice":
@@ -78,7 +78,7 @@ def _read_range(name: str, text: str, form: str, parts: list[str]) -> Range:
     try:
         low, high = (kind(part) for part in parts)
     except ValueError as error:
-        raise refusal("has no two numbers", f"Write {form}(LOW,HIGH)") from error
+        raise refusal("does not have two numbers", f"Write {form}(LOW,HIGH)") from error
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise refusal("does not rise", "Write the lower number first")
     if form == "log" and low <= 0:
@@ -87,11 +87,7 @@ def _read_range(name: str, text: str, form: str, parts: list[str]) -> Range:
 
 
 def _parent_value(space: Space, name: str) -> dict[str, Any]:
-    """Returns a value of the flag's parent with which the flag matters, if the parent is searched.
-
-    Raises:
-        UsageError: If it never matters.
-    """
+    """Returns a value of the flag's parent with which it matters, if the parent is searched."""
     needs = SETTINGS[name].needs
     if needs is None:
         return {}
@@ -108,7 +104,7 @@ def _parent_value(space: Space, name: str) -> dict[str, Any]:
 
 
 def _check(space: Space, name: str, dimension: Choice | Range) -> None:
-    """Builds a config of each value that shows whether all are allowed."""
+    """Builds a config of each value that stands for all."""
     parent = _parent_value(space, name)
     others = {other: known.to_check[-1] for other, known in space.dimensions.items()}
     for value in dimension.to_check:
@@ -122,10 +118,6 @@ def _check(space: Space, name: str, dimension: Choice | Range) -> None:
             raise UsageError(f"search_space={name}: {error}") from error
         if name == "backbone":
             if config.backbone not in BACKBONES:
-                raise unknown_name(
-                    "search_space",
-                    config.backbone,
-                    BACKBONES,
-                    what="a backbone of keras.applications",
-                )
+                what = "a backbone of keras.applications"
+                raise unknown_name("search_space", config.backbone, BACKBONES, what=what)
             check_weights(config.weights)

@@ -12,7 +12,7 @@ class Task:
     """A search, as one process sees it.
 
     Attributes:
-        config: The flags as given.
+        config: The baseline flags: those of the first trial.
         space: What to search; None for the default.
         options: How.
         role: The part of this process, see `find_role`.

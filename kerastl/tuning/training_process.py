@@ -47,12 +47,7 @@ class TrainingProcess:
     """Trains in another process, which reads the data itself."""
 
     def __init__(self, config: Config, stderr_path: pathlib.Path) -> None:
-        """Starts the process, which then brings TensorFlow up.
-
-        Args:
-            config: Names the data and the precision.
-            stderr_path: Gets what native libraries write.
-        """
+        """Starts the process, which brings TensorFlow up; `stderr_path` gets its output."""
         self._config = config
         self._stderr_path = stderr_path
         self._start()

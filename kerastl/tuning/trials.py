@@ -62,12 +62,11 @@ class TrialFiles:
     """Writes and reads `NNNN.json` and `NNNN.npz`; a trial is complete once its JSON exists."""
 
     def __init__(self, directory: pathlib.Path) -> None:
-        """Opens a directory, which exists."""
         self.directory = directory
         remove_leftovers(directory)
 
     def log_path(self, number: int) -> pathlib.Path:
-        """Returns where the lines of a trial's training go."""
+        """Returns the path of the lines of a trial's training."""
         return self._path(number, ".log")
 
     def lock_path(self, number: int) -> pathlib.Path:

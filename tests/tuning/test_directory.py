@@ -84,6 +84,6 @@ def test_a_search_of_an_earlier_version_is_refused_in_one_line(config, source):
         tune(config, source)
     assert str(refused.value) == (
         f"run_dir={config.run_dir!r}: holds a search of an earlier version of kerastl, which "
-        "cannot continue. Choose another directory, or start anew with --overwrite."
+        "cannot continue. Choose another directory, or start over with --overwrite."
     )
     assert [path.name for path in tuning.iterdir()] == ["search.json"]

@@ -42,7 +42,7 @@ def test_a_damaged_log_is_named(tmp_path):
     with pytest.raises(KerastlError) as stopped:
         search(tmp_path, RATES, by_rate, max_trials=3).run()
     assert str(stopped.value).startswith(f"{path}: is damaged (")
-    assert str(stopped.value).endswith("start anew with --overwrite.")
+    assert str(stopped.value).endswith("start over with --overwrite.")
 
 
 def test_a_line_that_was_never_finished_is_no_event(tmp_path):

@@ -4,7 +4,17 @@ import pathlib
 import pytest
 
 import kerastl
+from kerastl.tuning.final_run import comparison_words
 from searches import tune
+
+MEASURED = {
+    "num_images": 40,
+    "accuracy": 0.9,
+    "accuracy_as_given": 0.85,
+    "difference": 0.05,
+    "low": -0.01,
+    "high": 0.11,
+}
 
 
 @pytest.mark.thorough
@@ -37,3 +47,19 @@ def test_flags_as_given_that_fail_leave_nothing_to_compare_the_final_run_with(
         path.write_text(content)
         with pytest.raises(Again):
             tune(config, source, ranges, options)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "words"),
+    [
+        (None, "The flags as given have failed, so there is nothing to compare the final run"),
+        (MEASURED | {"best_is_as_given": True}, "The best settings are the flags as given."),
+        (
+            MEASURED | {"best_is_as_given": False},
+            "On the 40 test images the flags as given reach 0.8500: the search changed that by "
+            "+0.0500 (-0.0100 to +0.1100, on the same images).",
+        ),
+    ],
+)
+def test_comparison_is_one_sentence(comparison, words):
+    assert comparison_words(comparison).startswith(words)

@@ -119,7 +119,7 @@ def test_a_search_that_is_killed_in_its_second_trial_goes_on(start):
     kept = (trials / "0000.json").read_bytes()
     again = start("again")
     printed = again.finish()
-    assert f"1 trial found in {again.tuning}, 3 left. --overwrite starts anew." in printed
+    assert f"1 trial found in {again.tuning}, 3 left. --overwrite starts over." in printed
     assert (trials / "0000.json").read_bytes() == kept
     lines = [line for line in printed.splitlines() if line.startswith("trial ")]
     assert [line.split()[1] for line in lines] == ["1", "2", "3"]

@@ -50,7 +50,7 @@ def test_a_search_ends_with_a_run_of_its_best_settings(config, source, tmp_path)
     rows = (tmp_path / "run/tuning/trials.csv").read_text("utf-8")
     repeated, printed = tune(config, source, options=options)
     assert (
-        f"3 trials found in {tmp_path}/run/tuning, none left. --overwrite starts anew." in printed
+        f"3 trials found in {tmp_path}/run/tuning, none left. --overwrite starts over." in printed
     )
     assert f"The final run is in {tmp_path}/run already." in printed
     assert repeated.run is None
