@@ -24,7 +24,7 @@ SCORES = {
 
 
 @dataclasses.dataclass
-class FakePredictions:
+class Fake:
     predicted: np.ndarray
     losses: np.ndarray
 
@@ -32,9 +32,7 @@ class FakePredictions:
 def answers(rng, labels, share_right):
     right = rng.random(len(labels)) < share_right
     predicted = np.where(right, labels, rng.integers(0, 3, len(labels)))
-    return FakePredictions(
-        predicted[np.newaxis], rng.gamma(2.0, 1.2 - share_right, (1, len(labels)))
-    )
+    return Fake(predicted[np.newaxis], rng.gamma(2.0, 1.2 - share_right, (1, len(labels))))
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -48,9 +46,7 @@ def test_the_interval_of_a_difference_is_that_of_the_bootstrap(objective):
     for _ in range(400):
         drawn = rng.integers(0, len(labels), len(labels))
         first, second = (
-            SCORES[objective](
-                labels[drawn], FakePredictions(said.predicted[:, drawn], said.losses[:, drawn])
-            )
+            SCORES[objective](labels[drawn], Fake(said.predicted[:, drawn], said.losses[:, drawn]))
             for said in (ours, theirs)
         )
         differences.append(sign * (first - second))
@@ -62,10 +58,8 @@ def test_the_interval_of_a_difference_is_that_of_the_bootstrap(objective):
 
 def test_executions_are_averaged():
     labels = np.array([0, 0, 1, 1])
-    once = FakePredictions(np.array([[0, 0, 1, 0]]), np.array([[1.0, 2.0, 3.0, 4.0]]))
-    twice = FakePredictions(
-        np.array([[0, 0, 1, 0], [0, 1, 1, 1]]), np.array([[1.0, 2, 3, 4], [3, 2, 1, 0]])
-    )
+    once = Fake(np.array([[0, 0, 1, 0]]), np.array([[1.0, 2.0, 3.0, 4.0]]))
+    twice = Fake(np.array([[0, 0, 1, 0], [0, 1, 1, 1]]), np.array([[1.0, 2, 3, 4], [3, 2, 1, 0]]))
     low, high = difference_interval(twice, once, labels, SearchOptions(objective="val_loss"))
     assert (low + high) / 2 == pytest.approx(2.5 - 2.0)
 

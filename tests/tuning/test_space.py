@@ -46,11 +46,11 @@ def test_every_form_of_a_range_is_read():
         ({"seed": "int(0,9)"}, "search_space='seed': cannot be searched: it changes no result, or"),
         (
             {"dropout": "0.5"},
-            "search_space='dropout=0.5': is not a range. Write choice(A,B), uniform",
+            "search_space='dropout=0.5': is not a range. Write choice(A,B)",
         ),
         (
             {"dropout": 0.5},
-            "search_space='dropout=0.5': is not a range. Write choice(A,B), uniform",
+            "search_space='dropout=0.5': is not a range. Write choice(A,B)",
         ),
         ({"dropout": "unifrom(0,1)"}, "'dropout=unifrom(0,1)': is not a range."),
         ({"dropout": "uniform(0.5,0)"}, "'dropout=uniform(0.5,0)': does not rise."),
