@@ -98,10 +98,7 @@ _INCEPTION_RESNET = Blocks(
     ),
     at_end=True,
 )
-_NASNET = Blocks(
-    ((r"^((?:normal|reduction)_concat_\w+)$", _same),),
-    at_end=True,
-)
+_NASNET = Blocks(((r"^((?:normal|reduction)_concat_\w+)$", _same),), at_end=True)
 # The paper counts its stages from 1, with the downsampling at the start of a stage;
 # Keras counts from 0, https://arxiv.org/abs/2201.03545
 _CONVNEXT = Blocks(
@@ -231,20 +228,19 @@ def check_weights(weights: str) -> None:
     """
     if weights in NAMED_WEIGHTS:
         return
-    path = weights
-    if not pathlib.Path(path).is_file():
+    if not pathlib.Path(weights).is_file():
         near = closest(weights, NAMED_WEIGHTS)
         advice = f"Did you mean {near[0]!r}? " if near else ""
         raise bad_value(
             "weights",
-            path,
+            weights,
             "is not a file",
             f"{advice}Use {', '.join(NAMED_WEIGHTS)} or the path of a weights file",
         )
-    if not path.endswith((".h5", ".keras")):
+    if not weights.endswith((".h5", ".keras")):
         raise bad_value(
             "weights",
-            path,
+            weights,
             "does not end in .weights.h5, .h5 or .keras",
             "Give a file that Keras wrote",
         )

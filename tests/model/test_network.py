@@ -1,26 +1,17 @@
 import pytest
 
-import fakes
 from kerastl.errors import UsageError
 from kerastl.model.backbones import BACKBONES
 from kerastl.model.build import build_classifier
 from kerastl.model.network import Network
 from kerastl.model.weights import build_backbone
 from kerastl.settings import Phase
-
-
-def open_tiny(row):
-    shape = (fakes.IMAGE_SIZE, fakes.IMAGE_SIZE, 3)
-    backbone = fakes.tiny_net(include_top=False, weights=None, input_shape=shape, name="backbone")
-    return open_with(backbone, row)
+from tiny_networks import open_tiny
 
 
 def open_real(name, size=32):
     row = BACKBONES[name]
-    return open_with(build_backbone(row, weights="none", image_size=size), row)
-
-
-def open_with(backbone, row):
+    backbone = build_backbone(row, weights="none", image_size=size)
     classifier = build_classifier(backbone, scaling=row.scaling, num_classes=2, dropout=0.0)
     return Network.of(classifier, row)
 

@@ -1,17 +1,12 @@
 import pytest
 
-import fakes
-from kerastl.model.build import build_classifier
-from kerastl.model.network import Network
 from kerastl.training.cost import seconds_per_image, seconds_to_read
+from tiny_networks import open_tiny
 
 
 @pytest.fixture
 def network(tiny_net):
-    shape = (fakes.IMAGE_SIZE, fakes.IMAGE_SIZE, 3)
-    backbone = fakes.tiny_net(include_top=False, weights=None, input_shape=shape, name="backbone")
-    classifier = build_classifier(backbone, scaling=None, num_classes=3, dropout=0.0)
-    return Network.of(classifier, tiny_net)
+    return open_tiny(tiny_net)
 
 
 def test_more_below_a_boundary_takes_longer(network):
