@@ -36,13 +36,13 @@ from kerastl.api import export, hypermodel, learning_curve, predict, rank, run, 
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
 from kerastl.progress import Progress
+from kerastl.result import Result
 from kerastl.serving.options import Limits
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.version import VERSION
 
 if TYPE_CHECKING:
     from kerastl.data.source import Source
-    from kerastl.run import Result
 
 __version__ = VERSION
 
@@ -67,13 +67,10 @@ __all__ = [
 ]
 
 
-# They need NumPy or Keras, which commands that only read flags do not wait for.
-_LATE = {"Result": "kerastl.run", "Source": "kerastl.data.source"}
-
-
 def __getattr__(name: str) -> Any:
-    if name in _LATE:
-        return getattr(importlib.import_module(_LATE[name]), name)
+    if name == "Source":
+        # It needs NumPy, which commands that only read flags do not wait for.
+        return importlib.import_module("kerastl.data.source").Source
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,7 +1,6 @@
 """Every verb as a function: refuses what it can at once, starts TensorFlow, makes one call."""
 
 import contextlib
-import math
 import os
 import pathlib
 import sys
@@ -23,11 +22,11 @@ from kerastl.outputs.directories import (
 )
 from kerastl.outputs.model_path import find_model, prepare_for
 from kerastl.progress import Progress
-from kerastl.selection.candidates import find_store, read_candidates
+from kerastl.selection.candidates import RankOptions, find_store, read_candidates
 from kerastl.selection.file_names import CURVE_TABLE, RANKING_FLAGS
 from kerastl.serving.export_path import find_export
 from kerastl.serving.listener import accepts_other_machines, check_packages, open_listener
-from kerastl.serving.options import Limits, ServeOptions
+from kerastl.serving.options import Limits, PredictOptions, ServeOptions
 from kerastl.settings.data import FROM_PYTHON
 from kerastl.tuning.directory import NATIVE_LOG, open_search
 from kerastl.tuning.roles import find_role, is_chief
@@ -40,7 +39,7 @@ from kerastl.tuning.training_process import TrainingProcess
 if TYPE_CHECKING:
     from kerastl.data.source import Source
     from kerastl.outputs.exporting import Exported
-    from kerastl.run import Result
+    from kerastl.result import Result
     from kerastl.selection.curve import LearningCurve
     from kerastl.selection.ranking import Ranking
     from kerastl.serving.predictor import Predictions
@@ -88,9 +87,9 @@ def run(
 def rank(
     config: Config,
     *,
-    backbones: str = "small",
-    image_sizes: str = "",
-    budget: float = math.inf,
+    backbones: str = RankOptions.backbones,
+    image_sizes: str = RankOptions.image_sizes,
+    budget: float = RankOptions.budget,
     source: "Source | None" = None,
     progress: Progress | None = None,
 ) -> "Ranking":
@@ -110,10 +109,13 @@ def rank(
         KerastlError: If a file, download or package is missing or unusable, or no network could be
             evaluated.
     """
-    deadline = time.monotonic() + budget
+    options = RankOptions(backbones=backbones, image_sizes=image_sizes, budget=budget)
+    deadline = time.monotonic() + options.budget
     progress = progress or Progress(sys.stdout)
     check_source(config, source)
-    candidates = read_candidates(config, backbones=backbones, image_sizes=image_sizes)
+    candidates = read_candidates(
+        config, backbones=options.backbones, image_sizes=options.image_sizes
+    )
     find_store(candidates[0])
     run_dir = pathlib.Path(config.run_dir)
     check_free(run_dir, RANKING_FLAGS, what="a finished ranking", overwrite=config.overwrite)
@@ -233,8 +235,8 @@ def predict(
     model: str | os.PathLike[str],
     paths: Sequence[str],
     *,
-    batch_size: int = 32,
-    image_column: str = "",
+    batch_size: int = PredictOptions.batch_size,
+    image_column: str = PredictOptions.image_column,
 ) -> "Predictions":
     """Classifies image files, in order, while the result is iterated over.
 
@@ -249,11 +251,14 @@ def predict(
         UsageError: If there is no such model, or `paths` contain no images.
         KerastlError: If the model cannot be opened.
     """
+    options = PredictOptions(batch_size=batch_size, image_column=image_column)
     found = find_model(os.fspath(model))
     prepare_for(found, Progress())
     from kerastl.serving import predictor  # noqa: PLC0415
 
-    return predictor.predict(found, paths, batch_size=batch_size, image_column=image_column)
+    return predictor.predict(
+        found, paths, batch_size=options.batch_size, image_column=options.image_column
+    )
 
 
 def export(
@@ -283,9 +288,9 @@ def export(
 def serve(
     export: str | os.PathLike[str],
     *,
-    host: str = "127.0.0.1",
-    port: int = 8501,
-    name: str = "",
+    host: str = ServeOptions.host,
+    port: int = ServeOptions.port,
+    name: str = ServeOptions.name,
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> "Served":

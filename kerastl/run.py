@@ -1,12 +1,9 @@
 """A run from its config to its results: read this first."""
 
-import dataclasses
 import pathlib
 import time
 from collections.abc import Iterator
 from typing import Any
-
-import keras
 
 from kerastl.config import Config
 from kerastl.data.opening import open_data
@@ -20,28 +17,12 @@ from kerastl.outputs.exporting import export_trained
 from kerastl.outputs.metrics import build_metrics, seen_words
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress, format_duration
+from kerastl.result import Result
 from kerastl.selection.label_issues import find_label_issues
 from kerastl.training.checks import check_agreement, check_restored, require
 from kerastl.training.evaluate import Evaluation
 from kerastl.training.train import Trained, check_phases, open_frozen, train
 from kerastl.writing import finally_call
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Result:
-    """Result of a run.
-
-    Attributes:
-        metrics: The content of `metrics.json`.
-        model: The best model over all phases, from pixels in 0..255 to logits.
-        run_dir: Directory with everything else.
-        export_path: The exported version, None without `export_dir`.
-    """
-
-    metrics: dict[str, Any]
-    model: keras.Model
-    run_dir: pathlib.Path
-    export_path: pathlib.Path | None
 
 
 def finish_run(config: Config, source: Source | None, progress: Progress) -> Result:

@@ -8,7 +8,9 @@ import pytest
 import tensorflow as tf
 
 import fakes
+import kerastl
 from kerastl.commands.table import run_command
+from kerastl.errors import UsageError
 from kerastl.outputs.opening import open_artifact
 
 
@@ -152,3 +154,8 @@ def test_run_that_lacks_something_is_refused(color_run, tmp_path, capsys, flag, 
 def test_receipt_of_a_run_names_its_data(color_run):
     receipt = json.loads((color_run.result.run_dir / "receipt.json").read_text())
     assert len(receipt["data"]["fingerprint"]) == 64
+
+
+def test_an_export_changes_nothing_but_what_is_written(color_run):
+    with pytest.raises(UsageError, match=r"^changes='batch_size': is not a setting that an export"):
+        kerastl.export(color_run.result.run_dir, batch_size=3)

@@ -10,6 +10,7 @@ import kerastl
 ORDER = (
     "errors",
     "version",
+    "result",
     "internals",
     "data_sources",
     "export_formats",
@@ -40,6 +41,7 @@ ORDER = (
     "predict",
     "export",
     "serve",
+    "cache",
     "__main__",
 )
 ROOT = pathlib.Path(kerastl.__file__).parent

@@ -5,6 +5,7 @@ import types
 
 import pytest
 
+import kerastl
 from command_line import run_python
 from kerastl import api, environment, main
 from kerastl.commands import table
@@ -210,3 +211,25 @@ def test_interrupt_during_an_import_holds_back_what_libraries_wrote(capfd):
     with pytest.raises(KeyboardInterrupt):
         stop()
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda config: kerastl.rank(config, budget="10m"), "budget='10m': is not a number."),
+        (lambda config: kerastl.rank(config, backbones=["a"]), "backbones=['a']: is not text."),
+        (lambda _: kerastl.predict("x", ["y"], batch_size=0), "batch_size=0: must be at least 1"),
+        (lambda _: kerastl.serve("x", port=-1), "port=-1: must be at least 0 and at most 65535."),
+    ],
+)
+def test_functions_check_their_values_like_flags(call, message):
+    config = kerastl.Config(run_dir="x", dataset="digits")
+    with pytest.raises(UsageError) as refused:
+        call(config)
+    assert str(refused.value).startswith(message)
+
+
+def test_result_types_need_nothing_slow():
+    done = run_python("-c", "import kerastl; print(kerastl.Result, kerastl.run.__module__)")
+    assert done.code == 0
+    assert not done.imported & SLOW

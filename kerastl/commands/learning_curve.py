@@ -22,8 +22,8 @@ COMMAND = Command(
     "50 and 100 % of the training images and tested on others of them, and a power law "
     "extrapolates its errors. A run with the same flags reads the same features. Writes "
     "learning_curve.csv and learning_curve.svg to run_dir.\n\n"
-    "All flags of kerastl train are accepted. Those of the data, --backbone, --weights, "
-    "--image_size, --seed, --precision and --cache_dir decide the curve.",
+    "All flags of kerastl train are accepted. Those of the data, the images and the model decide "
+    "the curve.",
     call=_learning_curve,
     has_config=True,
 )

@@ -5,11 +5,12 @@ import re
 import time
 
 from kerastl import api
+from kerastl.commands.budget import BudgetFlag, pop_budget
 from kerastl.commands.command import Command, Given
 from kerastl.commands.final_lines import test_lines
 from kerastl.commands.flagfile import expand_flag_files
 from kerastl.errors import UsageError, bad_value
-from kerastl.progress import Progress, format_duration, read_duration
+from kerastl.progress import Progress, format_duration
 from kerastl.settings import SettingGroup, describe, setting
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import SEARCHABLE
@@ -24,18 +25,14 @@ class TuneFlags(SettingGroup):
         help="A flag file with ranges instead of values; empty for fine-tuning with AdamW, over "
         "learning rate, epochs, depth, dropout, mirrored views and a third more pixels.",
     )
-    budget: str = setting(
-        "",
-        help="A time such as 30m or 2h for the whole search, the final run included; no trial "
-        "starts that is not expected to end in time. Empty for no limit.",
-    )
 
 
 def _tune(given: Given, output: Progress) -> None:
     started = time.monotonic()
     values = dict(given.values)
-    flags = TuneFlags(**{name: values.pop(name) for name in describe(TuneFlags) if name in values})
-    options = SearchOptions(**values, budget=read_duration(flags.budget, field="budget"))
+    budget = pop_budget(values)
+    flags = TuneFlags(search_space=values.pop("search_space", TuneFlags.search_space))
+    options = SearchOptions(**values, budget=budget)
     space = _read_space_file(flags.search_space) if flags.search_space else None
     found = api.tune(given.config, space, options, progress=output)
     output.line(f"Done in {format_duration(time.monotonic() - started)}.")
@@ -75,6 +72,6 @@ COMMAND = Command(
     "command with a shared run_dir and keras-tuner's variables KERASTUNER_TUNER_ID, "
     "KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT on each.",
     call=_tune,
-    flags=describe(SearchOptions) | describe(TuneFlags),
+    flags=describe(SearchOptions) | describe(TuneFlags) | describe(BudgetFlag),
     has_config=True,
 )

@@ -7,7 +7,8 @@ all call it, so the served model sees the pixels that the trained one saw.
 import functools
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -154,38 +155,33 @@ def _decode_other(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes like `decode_jpeg`, transparency over the background; refuses other formats."""
     # Padded, since files may be shorter.
     head = tf.strings.join([tf.strings.substr(image_bytes, 0, HEAD), "\0" * HEAD])
-    is_png, is_gif, is_bmp, is_webp = (_is_in(one, head) for one in (PNG, GIF, BMP, WEBP))
+    is_format = [_is_in(decoder.format, head) for decoder in _DECODERS]
     checks = [
         # TensorFlow decodes more, with limits of its own.
-        tf.debugging.Assert(is_png | is_gif | is_bmp | is_webp, [UNKNOWN]),
+        tf.debugging.Assert(tf.reduce_any(is_format), [UNKNOWN]),
         tf.debugging.Assert(_count_pixels(head) <= MAX_PIXELS, [TOO_LARGE]),
     ]
     with tf.control_dependencies(checks):
         image_bytes = tf.identity(image_bytes)
 
-    def decode_any(content: tf.Tensor) -> tf.Tensor:
-        # channels=0 keeps the file's own channels: with 3 the alpha would be dropped, and the
-        # color that is stored below transparent pixels show.
-        return tf.io.decode_image(content, channels=0, expand_animations=False)
+    def by_format(functions: Sequence[Callable[[tf.Tensor], tf.Tensor]]) -> tf.Tensor:
+        *cases, default = (functools.partial(function, image_bytes) for function in functions)
+        return tf.case(list(zip(is_format, cases, strict=False)), default=default)
 
-    image = tf.case(
-        [
-            (is_png, lambda: _decode_png(image_bytes)),
-            (is_bmp, lambda: bmp.decode_bmp(image_bytes)),
-            (is_gif, lambda: decode_any(gif.first_frame(image_bytes))),
-        ],
-        default=lambda: decode_any(webp.with_room_for_alpha(image_bytes)),
-    )
+    image = by_format([decoder.decode for decoder in _DECODERS])
     has_alpha = tf.equal(tf.shape(image)[-1] % 2, 0)
     image = tf.cond(has_alpha, lambda: _over_background(image), lambda: image)
-    data = tf.case(
-        [
-            (is_png, lambda: exif.behind(image_bytes, PNG.exif)),
-            (is_webp, lambda: webp.find_exif(image_bytes)),
-        ],
-        default=lambda: tf.constant(b""),
-    )
-    return image, data
+    return image, by_format([decoder.find_exif for decoder in _DECODERS])
+
+
+def _decode_any(image_bytes: tf.Tensor) -> tf.Tensor:
+    # channels=0 keeps the file's own channels: with 3 the alpha would be dropped, and the color
+    # that is stored below transparent pixels show.
+    return tf.io.decode_image(image_bytes, channels=0, expand_animations=False)
+
+
+def _no_exif(_: tf.Tensor) -> tf.Tensor:
+    return tf.constant(b"")
 
 
 def _decode_png(image_bytes: tf.Tensor) -> tf.Tensor:
@@ -249,3 +245,19 @@ def _count_pixels(head: tf.Tensor) -> tf.Tensor:
     places, lengths = [sizes.at for sizes in forms], [len(marker) for marker in markers]
     found = tf.strings.substr(tf.fill([len(forms)], head), places, lengths)
     return tf.reduce_max(tf.where(tf.equal(found, markers), tf.reduce_prod(sides, axis=1), 0))
+
+
+class _Decoder(NamedTuple):
+    """How files of a format other than JPEG become pixels, and where their Exif data are."""
+
+    format: FileFormat
+    decode: Callable[[tf.Tensor], tf.Tensor]
+    find_exif: Callable[[tf.Tensor], tf.Tensor] = _no_exif
+
+
+_DECODERS = (
+    _Decoder(PNG, _decode_png, lambda content: exif.behind(content, PNG.exif)),
+    _Decoder(BMP, bmp.decode_bmp),
+    _Decoder(GIF, lambda content: _decode_any(gif.first_frame(content))),
+    _Decoder(WEBP, lambda content: _decode_any(webp.with_room_for_alpha(content)), webp.find_exif),
+)

@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from kerastl.errors import bad_value, closest, unknown_name
-from kerastl.settings.model import BUNDLED, BUNDLED_SIZE
+from kerastl.settings.images import BUNDLED_SIZE
+from kerastl.settings.model import BUNDLED
 
 # Weights that are not a file.
 NAMED_WEIGHTS = ("imagenet", BUNDLED, "none")

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kerastl.config import Config
-from kerastl.errors import UsageError, bad_value, cannot_write
+from kerastl.errors import UsageError, bad_value, cannot_write, unknown_name
 from kerastl.export_formats import FORMATS
+from kerastl.settings import Decides
 from kerastl.settings.data import FROM_PYTHON
 from kerastl.writing import explained
 
@@ -166,6 +167,10 @@ def finished_config(run_dir: pathlib.Path, changes: Mapping[str, Any]) -> Config
             "was made from data in Python, which cannot be read again",
             "Give kerastl.run an export_dir",
         )
+    allowed = config.deciding(Decides.OUTPUT)
+    for name in changes:
+        if name not in allowed:
+            raise unknown_name("changes", name, allowed, what="a setting that an export may change")
     config = dataclasses.replace(config, **changes)
     if not config.export_dir:
         raise bad_value(

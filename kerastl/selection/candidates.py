@@ -1,6 +1,7 @@
 """The networks and image sizes to compare; imports no Keras."""
 
 import dataclasses
+import math
 import pathlib
 import re
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from kerastl.config import Config
 from kerastl.errors import bad_value
 from kerastl.model.backbones import BACKBONES, find_backbone
+from kerastl.settings import SettingGroup, setting
 from kerastl.settings.model import BUNDLED, BUNDLED_BACKBONE
 
 # Networks below six million parameters without their classifier.
@@ -21,6 +23,25 @@ SMALL = (
     "NASNetMobile",
     "EfficientNetV2B0",
 )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RankOptions(SettingGroup):
+    """What a ranking compares, and in how much time."""
+
+    backbones: str = setting(
+        "small",
+        help="Networks of keras.applications, with commas; NAME=FILE gives one its own weights. "
+        f"small stands for {', '.join(SMALL)}; all for every network that accepts the size.",
+    )
+    image_sizes: str = setting(
+        "",
+        help="Sides of the input in pixels, with commas; every network is evaluated at each. "
+        "Empty for that of --image_size.",
+    )
+    budget: float = setting(math.inf, help="Seconds for the whole comparison.")
+
+
 _LISTS = {"small": SMALL, "all": tuple(BACKBONES)}
 
 

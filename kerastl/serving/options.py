@@ -27,6 +27,7 @@ class PredictOptions(SettingGroup):
         "",
         help="folder: take the name of an image's folder as its true class, and print the accuracy "
         "and the confusion matrix.",
+        choices=("", "folder"),
     )
     image_column: str = setting(
         "", help="Column of paths in CSV files; by default one of the usual names is found."
@@ -34,10 +35,6 @@ class PredictOptions(SettingGroup):
     batch_size: int = setting(32, help="Largest number of images in a batch.", within=Within(1))
 
     def _check(self) -> None:
-        if self.labels_from not in ("", "folder"):
-            raise bad_value(
-                "labels_from", self.labels_from, "is not one of its choices", "Use folder"
-            )
         if self.output and pathlib.PurePath(self.output).suffix.lower() not in OUTPUT_ENDINGS:
             advice = f"Use one of {', '.join(OUTPUT_ENDINGS)}"
             raise bad_value("output", self.output, "has an unknown ending", advice)

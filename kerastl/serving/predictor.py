@@ -52,7 +52,7 @@ def predict(
     model: str | os.PathLike[str],
     paths: Sequence[str],
     *,
-    batch_size: int = 32,
+    batch_size: int,
     image_column: str = "",
 ) -> Predictions:
     """Classifies image files in order.

@@ -113,7 +113,8 @@ class Setting:
             advice = f"The default is {self.default}"
             raise bad_value(self.name, value, f"must be {self.within}", advice)
         if self.choices and value not in self.choices:
-            raise unknown_name(self.name, value, self.choices, what="one of its choices")
+            known = filter(None, self.choices)
+            raise unknown_name(self.name, value, known, what="one of its choices")
         if self.default is None and not value.strip():
             raise bad_value(
                 self.name, "", "is required", f"Give one, as in --{self.name}={self.example}"
@@ -126,8 +127,13 @@ _KEY = "setting"
 
 
 def setting(default: Any = _REQUIRED, *, help: str, **known: Any) -> Any:
-    """Declares a field of a `SettingGroup`; the arguments are the attributes of `Setting`."""
-    described = Setting(default=default, help=help, **known)
+    """Declares a field of a `SettingGroup`; the arguments are the attributes of `Setting`.
+
+    In `help`, {choices} stands for the choices.
+    """
+    *others, last = known.get("choices", ("",))
+    listed = f"{', '.join(others)} or {last}" if others else last
+    described = Setting(default=default, help=help.replace("{choices}", listed), **known)
     metadata = {_KEY: described}
     if default is _REQUIRED:
         return dataclasses.field(metadata=metadata)

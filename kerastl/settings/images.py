@@ -8,6 +8,9 @@ from kerastl.errors import bad_value, unknown_name
 from kerastl.settings.base import Settings
 from kerastl.settings.field import Decides, Needs, Within, setting
 
+# Side of the network's input by default, and with the bundled weights that of the drawn pictures
+# that they were trained on, in pixels.
+IMAGE_SIZE, BUNDLED_SIZE = 224, 48
 # Largest side of the network's input, in pixels.
 LARGEST_SIZE = 4096
 
@@ -23,7 +26,8 @@ class ImageSettings(Settings):
 
     image_size: int = setting(
         0,
-        help="Side of the network's input, in pixels; 0 for 224, or 48 with bundled weights.",
+        help=f"Side of the network's input, in pixels; 0 for {IMAGE_SIZE}, or {BUNDLED_SIZE} with "
+        "bundled weights.",
         within=Within(0, LARGEST_SIZE),
         decides=Decides.FEATURES,
         searchable=True,

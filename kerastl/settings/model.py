@@ -4,15 +4,13 @@ import dataclasses
 
 from kerastl.errors import bad_value
 from kerastl.settings.field import Decides, Within, setting
-from kerastl.settings.images import ImageSettings
+from kerastl.settings.images import BUNDLED_SIZE, IMAGE_SIZE, ImageSettings
 
-# The weights included in the package, the network that they belong to, and the side of the drawn
-# pictures that they were trained on, in pixels.
+# The weights included in the package, and the network that they belong to.
 BUNDLED = "bundled"
 BUNDLED_BACKBONE = "MobileNetV2_035"
-BUNDLED_SIZE = 48
-# The network and size by default.
-_BACKBONE, _IMAGE_SIZE = "ResNet50", 224
+# The network by default.
+_BACKBONE = "ResNet50"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,8 +21,8 @@ class ModelSettings(ImageSettings):
 
     backbone: str = setting(
         "",
-        help="A network of keras.applications, or MobileNetV2_035, MobileNetV2 at a width of "
-        "0.35; empty for ResNet50, or MobileNetV2_035 with bundled weights.",
+        help=f"A network of keras.applications, or {BUNDLED_BACKBONE}, MobileNetV2 at a width of "
+        f"0.35; empty for {_BACKBONE}, or {BUNDLED_BACKBONE} with bundled weights.",
         decides=Decides.FEATURES,
         searchable=True,
     )
@@ -57,7 +55,7 @@ class ModelSettings(ImageSettings):
     def _check(self) -> None:
         super()._check()
         is_bundled = self.weights == BUNDLED
-        network, size = (BUNDLED_BACKBONE, BUNDLED_SIZE) if is_bundled else (_BACKBONE, _IMAGE_SIZE)
+        network, size = (BUNDLED_BACKBONE, BUNDLED_SIZE) if is_bundled else (_BACKBONE, IMAGE_SIZE)
         object.__setattr__(self, "backbone", self.backbone or network)
         object.__setattr__(self, "image_size", self.image_size or size)
         if is_bundled and self.backbone != BUNDLED_BACKBONE:

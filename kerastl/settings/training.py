@@ -89,7 +89,7 @@ class TrainingSettings(Settings):
     )
     optimizer: str = setting(
         "sgd",
-        help="sgd or adamw.",
+        help="{choices}.",
         choices=("sgd", "adamw"),
         decides=Decides.TRAINING,
         searchable=True,
@@ -134,8 +134,7 @@ class TrainingSettings(Settings):
     )
     best_by: str = setting(
         "accuracy",
-        help="What chooses the best epoch on the validation images: accuracy, "
-        "balanced_accuracy, macro_f1 or loss.",
+        help="What chooses the best epoch on the validation images: {choices}.",
         choices=("accuracy", "balanced_accuracy", "macro_f1", "loss"),
         decides=Decides.TRAINING,
     )

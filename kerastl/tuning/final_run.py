@@ -14,7 +14,8 @@ from kerastl.data.splits import Splits
 from kerastl.outputs.directories import RunFile, open_run_directory
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
-from kerastl.run import Result, finish_run
+from kerastl.result import Result
+from kerastl.run import finish_run
 from kerastl.tuning.directory import DIRECTORY
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.significance import difference_interval

@@ -22,7 +22,7 @@ from kerastl.errors import KerastlError
 from kerastl.model.backbones import bundled_size_note
 from kerastl.outputs.directories import clear
 from kerastl.progress import Progress, count_of
-from kerastl.run import Result
+from kerastl.result import Result
 from kerastl.tuning.assignments import Assignments
 from kerastl.tuning.board import Board, best_words
 from kerastl.tuning.budget import Budget

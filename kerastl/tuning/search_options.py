@@ -40,8 +40,7 @@ class SearchOptions(SettingGroup):
     )
     objective: str = setting(
         "val_accuracy",
-        help="What trials are compared by on the validation images: val_accuracy, val_loss, "
-        "val_balanced_accuracy or val_macro_f1.",
+        help="What trials are compared by on the validation images: {choices}.",
         choices=tuple(OBJECTIVES),
         decides=Decides.TRAINING,
     )

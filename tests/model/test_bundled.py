@@ -22,7 +22,8 @@ from kerastl.model.weights import build_backbone
 from kerastl.run import config_warnings
 from kerastl.selection.candidates import read_candidates
 from kerastl.selection.measurements import adapt_config
-from kerastl.settings.model import BUNDLED_BACKBONE, BUNDLED_SIZE
+from kerastl.settings.images import BUNDLED_SIZE
+from kerastl.settings.model import BUNDLED_BACKBONE
 from kerastl.tuning.default_space import default_space
 
 ROW = find_backbone(BUNDLED_BACKBONE, image_size=BUNDLED_SIZE)
