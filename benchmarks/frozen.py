@@ -301,7 +301,7 @@ def run_for_memory(count: int) -> None:
 
 def _many_digits(count: int) -> kerastl.Source:
     digits = datasets.load_digits()
-    greys = np.round(digits.images * (255 / 16)).astype(np.uint8)
+    grays = np.round(digits.images * (255 / 16)).astype(np.uint8)
 
     class Repeated(Sequence):
         """The digits again and again; three pixels carry the number, so no two are alike."""
@@ -312,11 +312,11 @@ def _many_digits(count: int) -> kerastl.Source:
         def __getitem__(self, index: int) -> np.ndarray:
             if not 0 <= index < count:
                 raise IndexError(index)
-            pixels = greys[index % len(greys)].copy()
+            pixels = grays[index % len(grays)].copy()
             pixels[0, :3] = index % 256, index // 256 % 256, index // 65536
             return pixels
 
-    labels = digits.target[np.arange(count) % len(greys)]
+    labels = digits.target[np.arange(count) % len(grays)]
     return kerastl.Source.from_arrays(Repeated(), labels)
 
 

@@ -15,32 +15,32 @@ from matplotlib.figure import Figure
 
 from kerastl.environment import ignored_warnings
 
-INK, GREY, PALE, LIGHT = "#1f2933", "#52606d", "#e4e7eb", "#9aa5b1"
+INK, GRAY, PALE, LIGHT = "#1f2933", "#52606d", "#e4e7eb", "#9aa5b1"
 BLUE, BAND, RED = "#0b6bcb", "#d3e5f8", "#c4314b"
 # Behind text, so that it stays readable above lines: `bbox` in matplotlib.
 BACKDROP = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
 _POINTS_PER_INCH = 72
 _STYLE: dict[Any, Any] = {
-    # The first comes with matplotlib, so positions do not depend on the machine's fonts.
+    # matplotlib includes the first, so positions do not depend on the machine's fonts.
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial"],
     "font.size": 11,
     "text.color": INK,
     "text.parse_math": False,
     "axes.axisbelow": True,
-    "axes.edgecolor": GREY,
+    "axes.edgecolor": GRAY,
     "axes.grid": True,
-    "axes.labelcolor": GREY,
+    "axes.labelcolor": GRAY,
     "axes.spines.left": False,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "axes.titlecolor": GREY,
+    "axes.titlecolor": GRAY,
     "axes.titlelocation": "left",
     "axes.titlesize": 11,
     "grid.color": PALE,
     "legend.frameon": False,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
+    "xtick.color": GRAY,
+    "ytick.color": GRAY,
     "ytick.left": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "kerastl",
@@ -51,15 +51,15 @@ _TITLE_SIZE = 16
 _LETTER_WIDTH, _BOLD_WIDTH = 0.6, 0.7
 # Characters that XML 1.0 forbids and folder names may contain, https://www.w3.org/TR/xml/#charsets
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# Logarithmic axes from this ratio of their ends have ticks at powers of ten alone; below a decade
+# Logarithmic axes from this ratio of their ends have ticks only at powers of ten; below a decade
 # they have ticks in equal steps.
 _MANY_DECADES, _DECADE = 10**2.5, 10
 
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """Applies the style while a chart is drawn and written, in one thread at a time."""
-    # A viewer has fonts of its own for letters that matplotlib's lack.
+    """Applies our chart style while a chart is drawn and written, in one thread at a time."""
+    # Viewers have other fonts for letters that matplotlib's lack.
     with ignored_warnings(message=r"Glyph \d+ .* missing from font"), mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
@@ -79,12 +79,12 @@ def new_figure(width: int, height: int, *, title: str, notes: str) -> Figure:
     left, top = (_MARGIN - 10) / width, 1 - 34 / height
     title = shorten(title, width - _MARGIN, size=_TITLE_SIZE, letter=_BOLD_WIDTH)
     figure.text(left, top, title, fontsize=_TITLE_SIZE, fontweight="bold")
-    figure.text(left, top - 22 / height, shorten(notes, width - _MARGIN), color=GREY)
+    figure.text(left, top - 22 / height, shorten(notes, width - _MARGIN), color=GRAY)
     return figure
 
 
 def add_axes(figure: Figure, *, left: float, right: float, bottom: float, top: float) -> Axes:
-    """Adds axes whose edges are so many points from those of the figure."""
+    """Adds axes with the given margins, in points."""
     width, height = figure.get_size_inches() * _POINTS_PER_INCH
     sides = (left / width, bottom / height)
     return figure.add_axes((*sides, 1 - right / width - sides[0], 1 - top / height - sides[1]))
@@ -107,7 +107,7 @@ def scale(
 
 
 def shorten(text: str, width: float, *, size: float = 11, letter: float = _LETTER_WIDTH) -> str:
-    """Replaces the middle of a text that is wider than so many points by an ellipsis."""
+    """Replaces the middle of a text that is wider than `width` points with an ellipsis."""
     text = " ".join(_NOT_XML.sub("\ufffd", text).split())
     if any(unicodedata.east_asian_width(character) in "FW" for character in text):
         letter = 1
@@ -128,7 +128,7 @@ def to_svg(figure: Figure, *, title: str, tooltips: Mapping[str, str] | None = N
     text = io.StringIO()
     metadata = {"Title": title, "Creator": "kerastl", "Date": None}
     figure.savefig(text, format="svg", metadata=metadata)
-    # Without a size of its own it fills the room that a page gives it.
+    # Without its own size it fills the space that a page gives it.
     svg = re.sub(
         r'(<svg [^>]*?)width="\S+" height="\S+"', r'\1role="img"', text.getvalue(), count=1
     )

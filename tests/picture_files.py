@@ -25,7 +25,7 @@ def solid(color=(200, 30, 60), mode="RGB", size=(16, 12)):
 
 
 def animation(form, **options):
-    frames = [Image.new("L", (6, 4), grey) for grey in (10, 120, 240)]
+    frames = [Image.new("L", (6, 4), gray) for gray in (10, 120, 240)]
     if form == "WEBP":
         frames = [frame.convert("RGB") for frame in frames]
     return file_bytes(frames[0], form, save_all=True, append_images=frames[1:], **options)
@@ -34,19 +34,19 @@ def animation(form, **options):
 def every_kind():
     """One file of each kind that is read, none of them square."""
     picture = Image.fromarray(noise())
-    grey = picture.convert("L")
+    gray = picture.convert("L")
     turned = Image.Exif()
     turned[0x0112] = 6
     return {
         "jpeg": file_bytes(picture, "JPEG"),
         "turned jpeg": file_bytes(picture, "JPEG", exif=turned),
         "progressive jpeg": file_bytes(picture, "JPEG", progressive=True),
-        "grey jpeg": file_bytes(grey, "JPEG"),
+        "gray jpeg": file_bytes(gray, "JPEG"),
         "cmyk jpeg": file_bytes(picture.convert("CMYK"), "JPEG"),
         "png": file_bytes(picture, "PNG"),
         "turned png": file_bytes(picture, "PNG", exif=turned),
-        "grey png": file_bytes(grey, "PNG"),
-        "grey and alpha png": file_bytes(picture.convert("LA"), "PNG"),
+        "gray png": file_bytes(gray, "PNG"),
+        "gray and alpha png": file_bytes(picture.convert("LA"), "PNG"),
         "palette png": file_bytes(picture.quantize(8), "PNG"),
         "one-bit png": file_bytes(picture.convert("1"), "PNG"),
         "16-bit png": file_bytes(Image.fromarray(noise()[..., 0].astype(np.uint16) * 257), "PNG"),

@@ -164,7 +164,7 @@ def test_flag_file_may_be_given_in_two_arguments(flag_file):
     assert parse("-flagfile=x.flags").seed == 3
 
 
-def test_byte_order_mark_is_honoured(flag_file):
+def test_byte_order_mark_is_honored(flag_file):
     assert parse(flag_file("--seed=3\n--batch_size=8", encoding="utf-8-sig")) == Config(
         run_dir="runs/x", dataset="digits", seed=3, batch_size=8
     )

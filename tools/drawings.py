@@ -19,18 +19,18 @@ class Looks:
     """How the pictures of a family are colored; each value is a share of them.
 
     Attributes:
-        grey: Both colors are greys.
+        gray: Both colors are grays.
         rough: Both surfaces have a texture.
         warp: Deviation of the displacement at full strength, as a share of the side.
     """
 
-    grey: float
+    gray: float
     rough: float
     warp: float
 
 
-LETTER_LOOKS = Looks(grey=0.6, rough=0.15, warp=0.075)
-SHAPE_LOOKS = Looks(grey=0.2, rough=0.7, warp=0.05)
+LETTER_LOOKS = Looks(gray=0.6, rough=0.15, warp=0.075)
+SHAPE_LOOKS = Looks(gray=0.2, rough=0.7, warp=0.05)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ def draw(
     """
     labels = rng.integers(0, fields.num_classes, count)
     ink = _ink(fields, _any_field_of(labels, fields, rng), rng, looks.warp, strength)
-    colors = _colors(count, rng, looks.grey)
+    colors = _colors(count, rng, looks.gray)
     surfaces = colors[:, :, None, None, :] + _relief(textures, count, rng, looks.rough)
     images = surfaces[:, 1] + ink[..., None] * (surfaces[:, 0] - surfaces[:, 1])
     images = np.clip(images * _light(count, rng), 0, 1)
@@ -172,11 +172,11 @@ def _sample(heights: np.ndarray, chosen: np.ndarray, places: np.ndarray) -> np.n
     return upper * (1 - down) + lower * down
 
 
-def _colors(count: int, rng: np.random.Generator, grey: float) -> np.ndarray:
+def _colors(count: int, rng: np.random.Generator, gray: float) -> np.ndarray:
     """Draws colors of ink and ground, float32 (count, 2, 3) in 0..1, that can be told apart."""
     colors = rng.random((count, 2, 3), np.float32)
-    is_grey = rng.random(count) < grey
-    colors[is_grey] = colors[is_grey][..., :1]
+    is_gray = rng.random(count) < gray
+    colors[is_gray] = colors[is_gray][..., :1]
     is_near = np.abs(colors[:, 0] - colors[:, 1]).mean(-1) < 0.2
     colors[is_near, 0] = (colors[is_near, 1] + 0.5) % 1
     return colors
@@ -227,9 +227,9 @@ def _averaging(low: int) -> np.ndarray:
 
 
 def _enlarging(low: int) -> np.ndarray:
-    """Builds the matrix (SIDE, low) of a bilinear enlargement, pixel centres at halves."""
-    centres = ((np.arange(SIDE) + 0.5) * low / SIDE - 0.5).clip(0, low - 1)
-    return (1 - np.abs(centres[:, None] - np.arange(low))).clip(0)
+    """Builds the matrix (SIDE, low) of a bilinear enlargement, pixel centers at halves."""
+    centers = ((np.arange(SIDE) + 0.5) * low / SIDE - 0.5).clip(0, low - 1)
+    return (1 - np.abs(centers[:, None] - np.arange(low))).clip(0)
 
 
 _GRID = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j].astype(np.float32)

@@ -173,7 +173,7 @@ def _thin(masks: np.ndarray) -> np.ndarray:
     """Thins masks (masks, height, width) to lines, all at once.
 
     Zhang and Suen's rule, https://doi.org/10.1145/357994.358023: a cell goes that has 2 to 6
-    neighbours, one run of them, and none in a corner that the half step keeps.
+    neighbors, one run of them, and none in a corner that the half step keeps.
     """
     masks = np.pad(masks, ((0, 0), (1, 1), (1, 1)))
     clockwise = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
@@ -278,11 +278,11 @@ def _texture(rng: np.random.Generator) -> list[np.ndarray]:
     radius, angle = np.hypot(down, across), np.arctan2(down, across)
     gain = np.zeros_like(radius)
     for _ in range(rng.integers(1, 4)):
-        centre = np.exp(rng.uniform(np.log(2), np.log(14)))
-        band = np.exp(-((radius - centre) ** 2) / (2 * (centre * rng.uniform(0.1, 0.4)) ** 2))
+        center = np.exp(rng.uniform(np.log(2), np.log(14)))
+        band = np.exp(-((radius - center) ** 2) / (2 * (center * rng.uniform(0.1, 0.4)) ** 2))
         away = np.angle(np.exp(2j * (angle - rng.uniform(0, np.pi)))) / 2
         spread = rng.choice([0.1, 0.3, 10])
-        gain += band * np.exp(-(away**2) / (2 * spread**2)) / centre
+        gain += band * np.exp(-(away**2) / (2 * spread**2)) / center
     is_ridged = rng.random() < 0.3
     variants = []
     for _ in range(_VARIANTS):

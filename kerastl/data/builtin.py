@@ -11,7 +11,7 @@ from kerastl.settings import DataSettings
 
 
 def read_digits() -> Source:
-    """Reads scikit-learn's 1,797 handwritten digits, 8x8 pixels in 17 greys.
+    """Reads scikit-learn's 1,797 handwritten digits, 8x8 pixels in 17 shades of gray.
 
     See https://scikit-learn.org/stable/modules/generated/sklearn.datasets.load_digits.html
     """
@@ -19,8 +19,8 @@ def read_digits() -> Source:
 
     digits = datasets.load_digits()
     # Their values go from 0 to 16.
-    greys = np.round(digits.images * (255 / 16)).astype(np.uint8)
-    return Source.from_arrays(greys, digits.target, name="digits")
+    grays = np.round(digits.images * (255 / 16)).astype(np.uint8)
+    return Source.from_arrays(grays, digits.target, name="digits")
 
 
 # By the name that `dataset` takes.

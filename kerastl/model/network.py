@@ -29,7 +29,7 @@ class Network:
     """A classifier, with nested models opened.
 
     Attributes:
-        row: What is known of its backbone.
+        backbone: Its backbone in `keras.applications`.
         model: The classifier, from images to logits.
         inputs: Its images.
         outputs: Its logits.
@@ -37,7 +37,7 @@ class Network:
         boundaries: Where it can be cut, from the input itself to the output itself.
     """
 
-    row: Backbone
+    backbone: Backbone
     model: keras.Model
     inputs: keras.KerasTensor
     outputs: keras.KerasTensor
@@ -48,11 +48,11 @@ class Network:
     )
 
     @classmethod
-    def of(cls, classifier: keras.Model, row: Backbone) -> "Network":
+    def of(cls, classifier: keras.Model, backbone: Backbone) -> "Network":
         """Opens a model of `build_classifier`."""
         inputs, outputs, calls = trace_calls(classifier)
         boundaries = find_boundaries(inputs, outputs, calls)
-        return cls(row, classifier, inputs, outputs, calls, boundaries)
+        return cls(backbone, classifier, inputs, outputs, calls, boundaries)
 
     @functools.cached_property
     def blocks(self) -> tuple[str, ...]:
@@ -145,7 +145,9 @@ class Network:
         positions = [
             position for position, call in enumerate(self.calls) if call.path[:1] == (BACKBONE,)
         ]
-        labels = self.row.blocks.label([self.calls[position].layer.name for position in positions])
+        labels = self.backbone.blocks.label(
+            [self.calls[position].layer.name for position in positions]
+        )
         return dict(zip(positions, labels, strict=True))
 
     def _position_of(self, wanted: str) -> int:
@@ -164,7 +166,7 @@ class Network:
         raise bad_value(
             "unfreeze_from",
             wanted,
-            "is no block or layer of the backbone",
+            "is not a block or layer of the backbone",
             (f"Did you mean {near[0]!r}? " if near else "")
             + f"Blocks: {', '.join(self.blocks)}; an exact layer name or 'all' will do too",
         )

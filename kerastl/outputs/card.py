@@ -48,7 +48,7 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
         "test": {name: metrics["test"][name] for name in _SCORES},
         "data": {"name": source.name, "fingerprint": source.fingerprint()},
         "backbone": config.backbone,
-        "pretrained_on": _PRETRAINED_ON.get(config.weights, "not known, a file of one's own"),
+        "pretrained_on": _PRETRAINED_ON.get(config.weights, "unknown (user-supplied weights file)"),
         "flags": flags,
         "versions": {"kerastl": VERSION, "tensorflow": tf.__version__, "keras": keras.version()},
     }

@@ -17,7 +17,7 @@ from kerastl.training.cost import seconds_per_image
 # with 2 to 100 classes: five folds, six penalties, and the scores beside it.
 _PROBE_SECONDS = 1.5e-6
 _PROBE_SECONDS_PER_CLASS = 5e-8
-# Timing a network and compiling it.
+# Fixed cost: compiling and timing a network.
 _FIXED_SECONDS = 4.0
 # Share of the budget that estimates may fill, since they are uncertain.
 _SHARE = 0.85
@@ -29,8 +29,8 @@ class Cost:
     """Estimated time to evaluate a network.
 
     Attributes:
-        config: Of the run that would train the network.
-        fixed: Seconds whatever the images: building, compiling, timing.
+        config: Config of the run that would train the network.
+        fixed: Seconds regardless of the images: building, compiling, timing.
         missing: Share of the images whose features are not in the store.
         per_missing: Seconds for each of them.
         per_image: Seconds of the probe for each training image.
@@ -114,7 +114,7 @@ def allocate(costs: Sequence[Cost], splits: Splits, *, seconds: float) -> Alloca
 def describe_allocation(
     allocation: Allocation, splits: Splits, *, num_evaluated: int, seconds: float
 ) -> str:
-    """Returns a line on what fits in so many seconds."""
+    """Returns a line on what fits in `seconds`."""
     num_train, num_used = len(splits.train), len(splits.used)
     costs = [*allocation.costs, *(cost for cost, _ in allocation.left_out)]
     whole = format_duration(_total(costs, num_used, num_train))

@@ -36,14 +36,14 @@ class LearningCurve:
         fractions: Fractions of them that probes were trained on.
         whole: Curve of all classes together.
         classes: Curve of each class.
-        hidden: Accuracy with all images as extrapolated from half of them at the most.
+        backtest: Accuracy for all images, extrapolated from at most half of them.
     """
 
     num_images: int
     fractions: tuple[float, ...]
     whole: Curve
     classes: tuple[Curve, ...]
-    hidden: Estimate
+    backtest: Estimate
 
     def most_to_gain(self) -> list[Curve]:
         """Sorts the classes that gain from twice the images, the largest gain first."""
@@ -60,10 +60,10 @@ class LearningCurve:
     def check(self) -> str:
         """Compares the measured accuracy with its extrapolation from half the images."""
         measured = self.whole.measured[-1].value
-        place = "within" if self.hidden.low <= measured <= self.hidden.high else "outside"
+        place = "within" if self.backtest.low <= measured <= self.backtest.high else "outside"
         return (
-            f"Check: extrapolated from half the images, {self.hidden.low:.3f} to "
-            f"{self.hidden.high:.3f}; measured with all, {measured:.3f}, {place} the interval."
+            f"Check: extrapolated from half the images, {self.backtest.low:.3f} to "
+            f"{self.backtest.high:.3f}; measured with all, {measured:.3f}, {place} the interval."
         )
 
 
@@ -107,7 +107,7 @@ def fit_learning_curve(
             for name, *counts in zip(source.class_names, correct, total, strict=True)
             if counts[1].sum()
         ),
-        hidden=estimate_accuracies(whole.of(half), images[-1:], seed=seed)[0][0],
+        backtest=estimate_accuracies(whole.of(half), images[-1:], seed=seed)[0][0],
     )
 
 

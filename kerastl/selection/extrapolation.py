@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from kerastl.selection.logistic_regression import accuracy_interval, sampling_deviation
+from kerastl.selection.logistic_regression import cross_validated_interval, sampling_deviation
 from kerastl.selection.power_law import PowerLaw, fit_power_law
 
 # Numbers of images to extrapolate to, as multiples of the training images.
@@ -51,7 +51,7 @@ class FoldCounts:
         return FoldCounts(self.images[sizes], self.correct[sizes], self.total)
 
     def errors(self, weights: np.ndarray) -> np.ndarray:
-        """Computes error rates with each fold repeated so many times, float64 (draws, sizes)."""
+        """Computes error rates with each fold repeated `weights` times, float64 (draws, sizes)."""
         total = np.maximum(weights @ self.total, 1)
         errors: np.ndarray = 1 - (weights @ self.correct.T) / total[:, None]
         return errors
@@ -120,7 +120,7 @@ def _spread(num_folds: int) -> float:
     Their variance is too small by (k - 1) / k, and a standard deviation estimated from few folds
     is uncertain, which Student's t corrects. Probes of different folds are trained on mostly the
     same images, for which the variance of their mean is 1 / k + 1 / (k - 1) times that of one, see
-    `logistic_regression.accuracy_interval`. With all three, 26 of 28 intervals for twice the
+    `logistic_regression.cross_validated_interval`. With all three, 26 of 28 intervals for twice the
     images of CIFAR-10 contained the accuracy measured later.
     """
     few = stats.t.ppf(_CONFIDENCE, num_folds - 1) / stats.norm.ppf(_CONFIDENCE)
@@ -131,6 +131,6 @@ def _measured(counts: FoldCounts) -> tuple[Estimate, ...]:
     has_any = counts.total > 0
     total = counts.total[has_any].tolist()
     return tuple(
-        Estimate(sum(correct) / sum(total), *accuracy_interval(correct, total))
+        Estimate(sum(correct) / sum(total), *cross_validated_interval(correct, total))
         for correct in counts.correct[:, has_any].tolist()
     )

@@ -49,10 +49,12 @@ class CrossValidation:
     def interval(self) -> tuple[float, float]:
         """Computes the 95 % interval of the accuracy over the folds."""
         correct = [int(self.correct[fold].sum()) for fold in self.folds]
-        return accuracy_interval(correct, [len(fold) for fold in self.folds])
+        return cross_validated_interval(correct, [len(fold) for fold in self.folds])
 
 
-def accuracy_interval(correct: Sequence[float], total: Sequence[float]) -> tuple[float, float]:
+def cross_validated_interval(
+    correct: Sequence[float], total: Sequence[float]
+) -> tuple[float, float]:
     """Computes the 95 % confidence interval of a cross-validated accuracy, within 0..1.
 
     Probes of different folds are trained on mostly the same images, so the spread over folds

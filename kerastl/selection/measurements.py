@@ -49,7 +49,7 @@ def compute_features(
 ) -> np.ndarray | None:
     """Computes and stores the missing features of all splits, under the key of a run.
 
-    Images are not augmented, whatever `augment` is.
+    Images are not augmented, regardless of `augment`.
 
     Returns:
         Pooled features of the training images, float32 (images, channels); None if the store
@@ -76,7 +76,7 @@ def count_bytes(network: Network) -> int:
 
 
 def measure_milliseconds(network: Network, *batch_sizes: int) -> list[float]:
-    """Measures the time per image of the network alone, from pixels to logits.
+    """Measures the time per image of the network itself, from pixels to logits.
 
     It is the fastest of several calls, since slower ones are due to other processes,
     https://docs.python.org/3/library/timeit.html#timeit.Timer.repeat

@@ -4,10 +4,11 @@ import dataclasses
 
 import numpy as np
 
-# Grid of exponents. With a smaller one the curve is practically constant, and larger ones do not
-# occur in learning from images.
+# Grid of exponents. Smaller ones make the curve practically constant, and larger ones do not occur
+# in learning from images.
 _EXPONENTS = np.linspace(0.02, 2.0, 100)
-# Residuals beyond so many standard deviations count linearly instead of squared: the Huber loss, https://doi.org/10.1214/aoms/1177703732
+# The Huber loss: residuals beyond this many standard deviations count linearly instead of squared,
+# https://doi.org/10.1214/aoms/1177703732
 _HUBER = 1.345
 _ROUNDS = 10
 
@@ -37,7 +38,7 @@ def fit_power_law(images: np.ndarray, errors: np.ndarray, deviations: np.ndarray
     """Fits a curve to each row of errors by weighted least squares, robust to outliers.
 
     For a fixed exponent the problem is linear, so it is solved exactly for every exponent of a
-    fine grid; there are no local minima.
+    fine grid; this avoids local minima.
 
     Args:
         images: Numbers of images, float64 (sizes,).
@@ -46,7 +47,7 @@ def fit_power_law(images: np.ndarray, errors: np.ndarray, deviations: np.ndarray
     """
     deviations = np.maximum(deviations, 1e-6)
     weights = np.broadcast_to(deviations**-2.0, errors.shape)
-    # A size in the middle, so that the power is near one whatever the exponent.
+    # A size in the middle, so that the power is near one for any exponent.
     unit = float(np.exp(np.log(images).mean()))
     basis = (images / unit) ** -_EXPONENTS[:, None]
     for _ in range(_ROUNDS):

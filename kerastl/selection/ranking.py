@@ -145,7 +145,7 @@ def _evaluate_all(
 
 
 def _part(splits: Splits, fraction: float) -> Splits:
-    """Keeps a part of the training images alone, with as many groups of a class as folds."""
+    """Keeps only a subset of the training images, with a group of each class per fold."""
     labels, clusters = splits.source.labels[splits.train], splits.clusters[splits.train]
     drawn = subsample(labels, clusters, fraction=fraction, seed=0, fewest_groups=FOLDS)
     none = splits.train[:0]

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
 from kerastl import charts
-from kerastl.charts import BLUE, GREY, INK, LIGHT
+from kerastl.charts import BLUE, GRAY, INK, LIGHT
 from kerastl.selection.ranking_row import FOLDS, RankingRow, label_rows, pareto_front, sort_rows
 
 _WIDTH, _HEIGHT = 960, 560
@@ -109,7 +109,7 @@ def _name(axes: Axes, row: RankingRow, name: str, taken: list[Bbox], *, is_bold:
         xytext=(0, 0),
         textcoords="offset points",
         va="center",
-        color=INK if is_bold else GREY,
+        color=INK if is_bold else GRAY,
         fontweight="bold" if is_bold else "normal",
         bbox=charts.BACKDROP,
     )

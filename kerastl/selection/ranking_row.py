@@ -31,7 +31,7 @@ class RankingRow:
         strength: L2 penalty of the probe, as the prior variance of a logit.
         h_score: See `transferability.h_score`.
         logme: See `transferability.logme`.
-        milliseconds: Latency of the network alone for a batch of one image.
+        milliseconds: Latency of the network by itself, for a batch of one image.
         milliseconds_in_batch: Time per image in a batch of `BATCH`.
         parameters: Number of parameters, head included.
         num_bytes: Size of the weights in an export.

@@ -8,9 +8,9 @@ import numpy as np
 
 from kerastl.progress import count_of
 from kerastl.serving.predictor import Prediction
-from kerastl.training.evaluate import accuracy_interval
+from kerastl.training.scores import accuracy_interval
 
-# With up to so many classes the whole matrix is shown; with more, the most frequent mistakes.
+# Up to this many classes the whole matrix is shown; above, the most frequent mistakes.
 _MAX_SHOWN = 20
 
 

@@ -1,4 +1,4 @@
-"""Checks that a run makes of itself, with the user's versions: a failure is a bug."""
+"""Checks of a run, made with the user's versions of packages: a failure is a bug."""
 
 import dataclasses
 import hashlib
@@ -97,7 +97,7 @@ def check_first_loss(logits: np.ndarray, labels: np.ndarray, num_classes: int) -
 
 
 class ExpectedMoves:
-    """The weights that a phase has to change and those that it must not, from the network alone.
+    """The weights that a phase has to change and those that it must not, derived from the network.
 
     It takes nothing from the plan that the phase is trained by, so that a fault in the plan
     is seen: a layer counts as a normalization by the name of its class.
@@ -146,7 +146,7 @@ class ExpectedMoves:
             same = len(self.frozen) - len(wrongly_moved)
             parts.insert(0, f"{same} of {len(self.frozen)} frozen weights bit-identical")
         if excused:
-            parts.append(f"{len(excused)} have too small a gradient to")
+            parts.append(f"{len(excused)} unchanged, gradient too small")
         text = f"{self.phase.name} phase: {', '.join(parts)}"
         if wrong:
             text += f"; wrong: {', '.join(weight.path for weight in wrong[:3])}"
@@ -184,7 +184,7 @@ def _movable(
         still, tape.gradient(loss, [weight.value for weight in still]), strict=True
     ):
         if gradient is None:
-            # Nothing connects it to the loss, or it does not train: a statistic at rest.
+            # Not connected to the loss, or not trained: a statistic that does not change.
             if weight.trainable or phase.name != "scratch":
                 movable.append(weight)
             continue
@@ -198,8 +198,8 @@ def check_restored(accuracy: float, best: float, num_images: int) -> Check:
     """Compares the final evaluation with that of the best epoch.
 
     Args:
-        accuracy: Of the final classifier on the validation images.
-        best: Of the best epoch on the same, as it was when the epoch ended.
+        accuracy: Accuracy of the final classifier on the validation images.
+        best: That of the best epoch, as it was when the epoch ended.
         num_images: How many they are; other kernels may round one of them to the other side.
     """
     return Check(

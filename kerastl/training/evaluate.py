@@ -7,16 +7,13 @@ from typing import Any
 import numpy as np
 import scipy.special
 import tensorflow as tf
-from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 from kerastl.data.pipeline import Features, evaluation_dataset
 from kerastl.data.reading import reading_errors
 from kerastl.data.source import Source
 from kerastl.settings import ImageSettings
-from kerastl.training.scores import balanced_accuracy, macro_f1
-
-_CONFIDENCE = 0.95
+from kerastl.training.scores import accuracy_interval, balanced_accuracy, macro_f1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,7 +67,7 @@ class Evaluation:
         }
 
     def metrics(self, class_names: tuple[str, ...]) -> dict[str, Any]:
-        """Computes what `metrics.json` holds of a split.
+        """Computes the entry of a split in `metrics.json`.
 
         `accuracy_low` to `accuracy_high` is `accuracy_interval`. Precision, recall and F1 are given
         for each class, 0 where a class was never predicted or never there. `confusion_matrix` has
@@ -98,12 +95,6 @@ class Evaluation:
             },
             "confusion_matrix": self.confusion.tolist(),
         }
-
-
-def accuracy_interval(correct: int, count: int) -> tuple[float, float]:
-    """Computes Wilson's interval at 95 %, https://doi.org/10.1080/01621459.1927.10502953."""
-    interval = stats.binomtest(correct, count).proportion_ci(_CONFIDENCE, method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def evaluate(

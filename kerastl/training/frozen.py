@@ -26,15 +26,15 @@ from kerastl.settings import ImageSettings, ModelSettings, StoreSettings
 from kerastl.training.cost import seconds_per_image, seconds_to_read
 from kerastl.training.entries import list_entries, make_room
 from kerastl.training.features import StoredFeatures
-from kerastl.training.identity import open_store
 from kerastl.training.store import FeatureStore
+from kerastl.training.store_key import open_store
 
-# Where a wider batch no longer gains on two cores: MobileNetV2 at 96 px does until 64 images,
-# ResNet50 at 224 px, whose layers leave the cache sooner, until 32.
+# Batch sizes beyond which throughput stops improving on two cores: 64 for MobileNetV2 at 96 px, 32
+# for ResNet50 at 224 px, whose layers leave the processor's cache sooner.
 _BATCH_SIZE = 64
 _BATCH_SIZE_OF_LARGE = 32
 _LARGE = 160  # px
-# Share of the disk's free space that the store may fill, unless --cache_limit_gb says otherwise.
+# Share of the disk's free space that the store may fill, unless --cache_limit_gb is set.
 _FREE_SHARE = 0.5
 _GIGABYTE = 10**9
 

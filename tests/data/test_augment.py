@@ -90,9 +90,9 @@ def test_strength_scales_the_change():
 
 
 def test_color_changes_are_as_far_up_as_down():
-    # Grey in the middle of the range shows brightness, and a color shows saturation.
-    grey = np.full((8, 8, 3), 127.0, np.float32)
-    means = [changed("color:0.3", digest=digest, image=grey).mean() for digest in range(60)]
+    # Gray in the middle of the range shows brightness, and a color shows saturation.
+    gray = np.full((8, 8, 3), 127.0, np.float32)
+    means = [changed("color:0.3", digest=digest, image=gray).mean() for digest in range(60)]
     assert min(means) < 110
     assert max(means) > 144
     assert abs(np.mean(means) - 127) < 15

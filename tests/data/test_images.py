@@ -50,10 +50,10 @@ def test_gif_is_read():
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
-def test_grey_becomes_three_equal_channels(form):
-    grey = np.tile(np.arange(0, 256, 8, dtype=np.uint8), (32, 1))
-    pixels = as_uint8(file_bytes(Image.fromarray(grey), form, quality=100))
-    assert np.abs(pixels.astype(int) - grey[..., np.newaxis]).max() <= (4 if form == "JPEG" else 0)
+def test_gray_becomes_three_equal_channels(form):
+    gray = np.tile(np.arange(0, 256, 8, dtype=np.uint8), (32, 1))
+    pixels = as_uint8(file_bytes(Image.fromarray(gray), form, quality=100))
+    assert np.abs(pixels.astype(int) - gray[..., np.newaxis]).max() <= (4 if form == "JPEG" else 0)
     assert (pixels == pixels[..., :1]).all()
 
 
@@ -63,10 +63,10 @@ def test_one_bit_image_is_black_and_white():
     assert np.array_equal(as_uint8(file_bytes(Image.fromarray(bits), "PNG")), expected)
 
 
-def test_grey_with_alpha_shows_white_through():
+def test_gray_with_alpha_shows_white_through():
     pixels = np.array([[(100, 255), (100, 0), (100, 51), (0, 128)]], np.uint8)
-    grey = as_uint8(file_bytes(Image.fromarray(pixels, "LA"), "PNG"))
-    assert grey[0].tolist() == [[100] * 3, [255] * 3, [224] * 3, [127] * 3]
+    gray = as_uint8(file_bytes(Image.fromarray(pixels, "LA"), "PNG"))
+    assert gray[0].tolist() == [[100] * 3, [255] * 3, [224] * 3, [127] * 3]
 
 
 def test_palette_gives_its_colors():
@@ -100,8 +100,8 @@ def test_reserved_byte_of_a_bmp_is_no_alpha():
 
 def test_16_bits_are_scaled_to_8():
     deep = np.array([[0, 257 * 10, 65535, 257 * 128]], np.uint16)
-    grey = as_uint8(file_bytes(Image.fromarray(deep), "PNG"))
-    assert grey[0].tolist() == [[0] * 3, [10] * 3, [255] * 3, [128] * 3]
+    gray = as_uint8(file_bytes(Image.fromarray(deep), "PNG"))
+    assert gray[0].tolist() == [[0] * 3, [10] * 3, [255] * 3, [128] * 3]
     color = np.array([[[257 * 7, 65535, 0]]], np.uint16)
     assert as_uint8(tf.io.encode_png(color).numpy())[0, 0].tolist() == [7, 255, 0]
 

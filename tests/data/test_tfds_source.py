@@ -37,8 +37,8 @@ TEXT = {"pythonClassName": "tensorflow_datasets.core.features.text_feature.Text"
 
 
 def png(split, index):
-    grey = (17 * index + len(split)) % 256
-    return tf.io.encode_png(np.full((3 + index, 4, 1), grey, np.uint8)).numpy()
+    gray = (17 * index + len(split)) % 256
+    return tf.io.encode_png(np.full((3 + index, 4, 1), gray, np.uint8)).numpy()
 
 
 def example(split, index, secret=(), broken=()):

@@ -37,7 +37,7 @@ FEATURES = [
 
 
 def drawn():
-    """A red disc on grey, black and white stripes, and a shade from blue to yellow."""
+    """A red disc on gray, black and white stripes, and a shade from blue to yellow."""
     down, across = np.mgrid[:BUNDLED_SIZE, :BUNDLED_SIZE].astype(np.float32)
     disc = np.full((BUNDLED_SIZE, BUNDLED_SIZE, 3), 128, np.float32)
     disc[np.hypot(down - 20, across - 26) < 14] = (220, 30, 30)

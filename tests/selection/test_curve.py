@@ -32,10 +32,10 @@ def clouds(count, seed=0):
     """Features of three classes in 40 channels: apples lie apart, plums and pears do not."""
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(count) % 3)
-    centres = np.zeros((3, 40))
-    centres[0, :10] = 1.5
-    centres[2, 10:20] = 0.55
-    return (centres[labels] + rng.normal(size=(count, 40))).astype(np.float32), labels
+    centers = np.zeros((3, 40))
+    centers[0, :10] = 1.5
+    centers[2, 10:20] = 0.55
+    return (centers[labels] + rng.normal(size=(count, 40))).astype(np.float32), labels
 
 
 def curve_of(count, seed=0):
@@ -61,12 +61,12 @@ def test_interval_holds_what_comes_of_more_images(half, times):
 def test_larger_half_is_hidden_and_then_compared(half):
     assert half.fractions == (0.05, 0.1, 0.25, 0.5, 1.0)
     came = half.whole.measured[-1].value
-    assert half.hidden.low <= came <= half.hidden.high
+    assert half.backtest.low <= came <= half.backtest.high
     # It knows less than what saw all sizes.
     now = half.whole.now
-    assert half.hidden.high - half.hidden.low > 1.1 * (now.high - now.low)
+    assert half.backtest.high - half.backtest.low > 1.1 * (now.high - now.low)
     assert f"with all, {came:.3f}, within the interval" in half.check()
-    missed = dataclasses.replace(half, hidden=dataclasses.replace(half.hidden, low=came + 0.01))
+    missed = dataclasses.replace(half, backtest=dataclasses.replace(half.backtest, low=came + 0.01))
     assert f"with all, {came:.3f}, outside the interval" in missed.check()
 
 

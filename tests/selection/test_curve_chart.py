@@ -19,8 +19,8 @@ def curve_of(names):
         folds = np.clip(accuracies[:, None] + 0.01 * rng.normal(size=10), 0, 1)
         counts = FoldCounts(images, np.round(100 * folds), np.full(10, 100.0))
         curves.append(extrapolate(name, counts, num_images=1000, seed=0))
-    (hidden,), _ = estimate_accuracies(counts, images[-1:], seed=0)
-    return LearningCurve(1000, (0.05, 0.1, 0.25, 0.5, 1.0), curves[0], tuple(curves[1:]), hidden)
+    (backtest,), _ = estimate_accuracies(counts, images[-1:], seed=0)
+    return LearningCurve(1000, (0.05, 0.1, 0.25, 0.5, 1.0), curves[0], tuple(curves[1:]), backtest)
 
 
 @pytest.mark.parametrize("count", [1, 3, 40])

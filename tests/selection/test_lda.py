@@ -9,8 +9,8 @@ def clouds(per_class=60, distance=4.0, seed=0):
     """Features of three classes, each a cloud of its own."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(3), per_class)
-    centres = rng.normal(size=(3, 20)) * distance / np.sqrt(20)
-    features = (centres[labels] + rng.normal(size=(len(labels), 20))).astype(np.float32)
+    centers = rng.normal(size=(3, 20)) * distance / np.sqrt(20)
+    features = (centers[labels] + rng.normal(size=(len(labels), 20))).astype(np.float32)
     return features, labels
 
 

@@ -10,15 +10,15 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from kerastl.selection.folds import make_folds
-from kerastl.selection.logistic_regression import accuracy_interval, cross_validate
+from kerastl.selection.logistic_regression import cross_validate, cross_validated_interval
 
 
 def clouds(per_class=60, distance=4.0, channels=20, seed=0):
     """Features of three classes, each a cloud of its own."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(3), per_class)
-    centres = rng.normal(size=(3, channels)) * distance / np.sqrt(channels)
-    features = centres[labels] + rng.normal(size=(len(labels), channels))
+    centers = rng.normal(size=(3, channels)) * distance / np.sqrt(channels)
+    features = centers[labels] + rng.normal(size=(len(labels), channels))
     return features.astype(np.float32), labels
 
 
@@ -86,21 +86,21 @@ def test_interval_is_that_of_the_paper():
     accuracies = np.array([0.70, 0.74, 0.69, 0.75, 0.72])
     # t of 0.975 with 4 degrees of freedom, and the variance of the mean with its correction.
     half = 2.776445 * math.sqrt(np.var(accuracies, ddof=1) * (1 / 5 + 1 / 4))
-    found = accuracy_interval(1000 * accuracies, [1000] * 5)
+    found = cross_validated_interval(1000 * accuracies, [1000] * 5)
     assert found == pytest.approx((0.72 - half, 0.72 + half), abs=1e-6)
-    assert accuracy_interval([0, 1], [1, 1]) == (0.0, 1.0)
+    assert cross_validated_interval([0, 1], [1, 1]) == (0.0, 1.0)
 
 
 def test_interval_lies_around_the_share_however_large_the_folds():
-    low, high = accuracy_interval([20, *[5] * 9], [40, *[5] * 9])
+    low, high = cross_validated_interval([20, *[5] * 9], [40, *[5] * 9])
     assert 0 < low < 65 / 85 < high
 
 
 def test_interval_of_what_is_always_right_has_a_width():
-    low, high = accuracy_interval([6] * 5, [6] * 5)
+    low, high = cross_validated_interval([6] * 5, [6] * 5)
     assert 0.9 < low < 0.97
     assert high == 1.0
-    assert accuracy_interval([600] * 5, [600] * 5)[0] > 0.998
+    assert cross_validated_interval([600] * 5, [600] * 5)[0] > 0.998
 
 
 def test_fold_whose_probe_meets_one_class_alone_is_no_error():

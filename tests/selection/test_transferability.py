@@ -9,8 +9,8 @@ from kerastl.selection.transferability import h_score, logme
 def features_of(images, channels, seed=0):
     rng = np.random.default_rng(seed)
     labels = np.concatenate([np.arange(3), rng.integers(0, 3, images - 3)])
-    centres = rng.normal(size=(3, channels))
-    features = centres[labels] + 2 * rng.normal(size=(images, channels))
+    centers = rng.normal(size=(3, channels))
+    features = centers[labels] + 2 * rng.normal(size=(images, channels))
     return features.astype(np.float32), labels
 
 

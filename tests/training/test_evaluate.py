@@ -64,10 +64,10 @@ def test_interval_is_wilsons(correct, count):
     probabilities[correct:, 1] = 1
     metrics = Evaluation(labels, probabilities, np.zeros(len(labels))).metrics(("a", "b"))
     z, share = 1.959963984540054, correct / count
-    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    center = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    assert metrics["accuracy_low"] == pytest.approx(centre - half, abs=1e-9)
-    assert metrics["accuracy_high"] == pytest.approx(centre + half, abs=1e-9)
+    assert metrics["accuracy_low"] == pytest.approx(center - half, abs=1e-9)
+    assert metrics["accuracy_high"] == pytest.approx(center + half, abs=1e-9)
 
 
 def evaluated(logits, labels, batch_size=2):

@@ -113,16 +113,16 @@ def test_features_are_what_the_head_makes_logits_of(color_run, served):
 def test_a_batch_may_mix_formats_and_sizes(served):
     blue = np.full((40, 20, 3), (0, 0, 255), np.uint8)
     red = np.full((16, 50, 3), (255, 0, 0), np.uint8)
-    grey = np.full((9, 9, 1), 128, np.uint8)
+    gray = np.full((9, 9, 1), 128, np.uint8)
     files = [
         tf.io.encode_jpeg(blue, format="rgb").numpy(),
         png(red),
-        tf.io.encode_jpeg(grey, format="grayscale").numpy(),
-        png(grey),
+        tf.io.encode_jpeg(gray, format="grayscale").numpy(),
+        png(gray),
     ]
     outputs = served.signatures["serving_default"](image_bytes=tf.constant(files))
     assert outputs["class_name"].numpy()[:2].tolist() == [b"blue", b"red"]
-    three_channels = served.signatures["images"](images=np.repeat(grey[np.newaxis], 3, axis=-1))
+    three_channels = served.signatures["images"](images=np.repeat(gray[np.newaxis], 3, axis=-1))
     for row in outputs["probabilities"].numpy()[2:]:
         np.testing.assert_allclose(row, three_channels["probabilities"].numpy()[0], atol=1e-6)
 
@@ -227,7 +227,7 @@ def test_card_says_what_the_model_takes_and_how_good_it_is(color_run):
     assert card["class_names"] == list(fakes.COLORS)
     assert card["input"]["image_size"] == fakes.IMAGE_SIZE
     assert card["input"]["resize"] == "crop"
-    assert card["pretrained_on"] == "not known, a file of one's own"
+    assert card["pretrained_on"] == "unknown (user-supplied weights file)"
     assert card["test"] == {name: test[name] for name in card["test"]}
     assert {"accuracy", "num_images", "balanced_accuracy"} <= set(card["test"])
     receipt = json.loads((color_run.result.run_dir / "receipt.json").read_text("utf-8"))

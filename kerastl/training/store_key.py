@@ -28,13 +28,13 @@ def open_store(
         return None
     return FeatureStore(
         store.memory_path,
-        _identity(network, boundary, model),
+        _key(network, boundary, model),
         shape=tuple(boundary.tensor.shape[1:]),
         dtype=store.cache_dtype,
     )
 
 
-def _identity(network: Network, boundary: Boundary, model: ModelSettings) -> dict[str, Any]:
+def _key(network: Network, boundary: Boundary, model: ModelSettings) -> dict[str, Any]:
     gpus = tf.config.list_physical_devices("GPU")
     modules = (augment.__file__, build.__file__, folding.__file__, features.__file__, __file__)
     # The whole `Config` of a run and the settings of a model alone have to give the same key.

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import fakes
 from kerastl.settings import Decides, ModelSettings
-from kerastl.training.identity import open_store
+from kerastl.training.store_key import open_store
 from tiny_networks import open_tiny, place
 
 
