@@ -1,4 +1,4 @@
-"""Packaging: what kerastl needs, from the lowest versions tried to below the next untried ones."""
+"""Packaging: what kerastl needs, from the lowest versions tried to below the next major ones."""
 
 import pathlib
 import re
@@ -20,7 +20,7 @@ _TEST = ["pytest>=9.2", "pytest-xdist>=3.8", *_LITERT, *_ONNX, *_SERVE]
 setup(
     name="kerastl",
     version=VERSION,
-    description="Transfer learning for images: from labelled pictures to a model that serves",
+    description="Transfer learning for images: from labeled pictures to a model that serves",
     long_description=(HERE / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
@@ -65,7 +65,7 @@ setup(
         "pyarrow>=26.0,<27",
         "scikit-learn>=1.9,<2",
         "scipy>=1.17,<2",
-        # tf.summary needs it, and TensorFlow 2.21 no longer brings it.
+        # tf.summary needs it, and TensorFlow 2.21 no longer installs it.
         "tensorboard>=2.21,<3",
         "tensorflow>=2.21,<3",
         "tensorflow-datasets>=4.9.10,<5",

@@ -211,7 +211,7 @@ def hypermodel(
     source: "Source | None" = None,
     progress: Progress | None = None,
 ) -> "TransferHyperModel":
-    """Returns the runs of a search space as keras-tuner's hypermodel, for a tuner of one's own.
+    """Returns the runs of a search space as keras-tuner's hypermodel, for your own tuner.
 
     Args:
         config: The baseline, the images included.
@@ -248,7 +248,7 @@ def predict(
         image_column: Column of paths in CSV files; by default one of the usual names is found.
 
     Raises:
-        UsageError: If there is no such model, or `paths` contain no images.
+        UsageError: If the model does not exist, or `paths` contain no images.
         KerastlError: If the model cannot be opened.
     """
     options = PredictOptions(batch_size=batch_size, image_column=image_column)
@@ -273,7 +273,7 @@ def export(
             run's.
 
     Raises:
-        UsageError: If there is no finished run, or a value is wrong.
+        UsageError: If the run is not finished, or a value is wrong.
         KerastlError: If a format cannot be written, or predicts something else than the model.
     """
     progress = progress or Progress(sys.stdout)

@@ -35,7 +35,7 @@ class Config(DataSettings, ModelSettings, TrainingSettings, StoreSettings, Outpu
         ['head']
 
     Raises:
-        UsageError: If a value is wrong whatever the data are; the message names the field.
+        UsageError: If a value is wrong for any data; the message names the field.
     """
 
     def _check(self) -> None:
@@ -70,7 +70,7 @@ class Config(DataSettings, ModelSettings, TrainingSettings, StoreSettings, Outpu
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """The phases in training order, without those of 0 epochs."""
+        """The phases in training order, skipping those with 0 epochs."""
         head = Phase(
             name="head",
             epochs=self.head_epochs,

@@ -10,7 +10,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataSource:
-    """What is known of a kind before its data are read.
+    """Describes a kind before its data are read.
 
     Attributes:
         place: What follows the kind and a colon in `--dataset`; empty for nothing.

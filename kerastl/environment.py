@@ -1,4 +1,4 @@
-"""Starts TensorFlow and Keras in a known state, whatever the shell and home folder contain."""
+"""Starts TensorFlow and Keras in a known state, regardless of the shell and home folder."""
 
 import contextlib
 import importlib
@@ -32,7 +32,7 @@ def prepare(progress: Progress) -> None:
     TensorFloat-32, TensorFlow's default, two ways through one MobileNetV2 differed by 0.024 of
     probability.
 
-    Call it before any module that imports Keras. A second call does nothing new.
+    Call it before any module that imports Keras. A second call does nothing.
 
     Raises:
         KerastlError: If Keras is already imported on another backend, or its
@@ -44,10 +44,10 @@ def prepare(progress: Progress) -> None:
 
 
 def prepare_tensorflow(progress: Progress) -> None:
-    """Imports TensorFlow alone, as `prepare` does, for what has no use for Keras.
+    """Imports only TensorFlow, as `prepare` does, where Keras is not needed.
 
-    TensorFlow imports Keras where it finds it, and goes without where not. That takes a third of
-    the time and a seventh of the memory of an import.
+    TensorFlow imports Keras if it is installed and works without it; skipping Keras saves a third
+    of the time and a seventh of the memory of an import.
     """
     with _without_keras():
         _bring_up(("tensorflow",), progress)
@@ -99,7 +99,7 @@ def _force_backend(progress: Progress) -> None:
 
 
 def _bring_up(modules: tuple[str, ...], progress: Progress) -> None:
-    # With this switch set TensorFlow looks for the tf_keras package, which nothing here uses.
+    # With this switch set TensorFlow imports the tf_keras package, which nothing here uses.
     os.environ.pop("TF_USE_LEGACY_KERAS", None)
     # A user cannot act on native libraries' notes; real failures raise an error too.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class KerastlError(Exception):
-    """Something outside the flags, such as a file or package, is wrong; the message has the fix."""
+    """Something outside the flags (a file, the network, a package) is wrong."""
 
 
 class UsageError(KerastlError):
@@ -46,7 +46,7 @@ def unknown_name(field: str, value: str, known: Iterable[str], *, what: str) -> 
 
     Args:
         field: Flag that holds the name.
-        value: The name that was given.
+        value: The unknown name.
         known: Every valid name.
         what: What the names are, as in "a backbone of keras.applications".
     """

@@ -10,21 +10,21 @@ from collections.abc import Sequence
 
 from kerastl.errors import KerastlError, bad_value
 
-# What TensorFlow Serving looks for in a version's directory.
+# The file by which TensorFlow Serving recognizes a version's directory.
 SAVEDMODEL_FILE = "saved_model.pb"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExportFormat:
-    """What is known of a format before there is a model.
+    """Describes a format before there is a model.
 
     Attributes:
         file: Its name in a version's directory; empty for a SavedModel, which is the directory.
         runtime: The package that opens it where it is served.
-        modules: What writing and opening it import beyond what the package requires.
+        modules: Modules needed to write and open it that are not hard dependencies.
         extra: The package's extra that installs those.
-        input: What the model takes, for people.
-        output: What it returns, likewise.
+        input: What the model takes, in words.
+        output: What it returns, in words.
         tolerance: Largest difference in probability from the trained model; None where numbers
             are rounded on purpose, so that accuracy decides.
     """

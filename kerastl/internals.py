@@ -1,11 +1,11 @@
-"""Names inside other libraries that kerastl relies on although nothing documents them.
+"""Names inside other libraries that kerastl relies on although they are undocumented.
 
-tests/test_internals.py fails the day that one is gone.
+tests/test_internals.py fails as soon as one disappears.
 """
 
-# Groups of the weights files of Keras 3, read in Keras 3.15.1. `load_weights` goes by a file's
-# ending alone, so that a file under another ending has to be recognized by its content; and it
-# skips, with a warning, what a checkpoint of a classifier calls otherwise.
+# Groups of the weights files of Keras 3, read in Keras 3.15.1. `load_weights` goes only by a
+# file's ending, so that a file under another ending has to be recognized by its content; and it
+# skips, with a warning, what is named differently in a classifier checkpoint.
 KERAS_LAYERS = "layers"
 KERAS_NESTED_MODEL = "functional"
 KERAS_DENSE = "dense"

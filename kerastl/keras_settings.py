@@ -13,7 +13,7 @@ from kerastl.device import find_policy
 def settings(precision: str, seed: int) -> Iterator[None]:
     """Sets what a run needs for the block, and restores Keras's settings after it.
 
-    Channels come last and floats have 32 bits whatever `keras.json` contains; random numbers
+    Channels come last and floats have 32 bits regardless of `keras.json`; random numbers
     follow `seed`, and TensorFlow uses its deterministic kernels. The latter stay on: TensorFlow
     has no public way to turn them off again.
 
@@ -30,7 +30,7 @@ def settings(precision: str, seed: int) -> Iterator[None]:
     keras.config.set_floatx("float32")
     keras.config.set_dtype_policy(find_policy(precision))
     logger_level = tf.get_logger().level
-    # Among others it warns of every model that is compiled, which a run has to do.
+    # It also warns about every compiled model, which cannot be avoided.
     tf.get_logger().setLevel("ERROR")
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()

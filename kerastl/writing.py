@@ -18,7 +18,7 @@ from kerastl.errors import cannot_write, first_line
 _PREFIX = ".writing-"
 # Anything older was left behind by a process that was killed.
 STALE_SECONDS = 24 * 3600
-# Errors of a disk; of these TensorFlow passes on only the text.
+# Disk errors; for these TensorFlow reports only the text, not the errno.
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 

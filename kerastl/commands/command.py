@@ -1,4 +1,4 @@
-"""What a command is, how its arguments are read, and its help."""
+"""A command: how its arguments are read, and its help."""
 
 import dataclasses
 import textwrap
@@ -24,7 +24,7 @@ _WIDTH, _INDENT = 88, 6
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Given:
-    """What a command was given.
+    """The arguments of a command.
 
     Attributes:
         config: The run's settings, None for a command without them.
@@ -48,7 +48,7 @@ class Command:
         flags: Its own flags.
         has_config: Whether it takes every setting of a run too.
         arguments: Usage text for the positional arguments; empty if there are none.
-        defaults: The defaults of its flags in words, empty for those of the settings.
+        defaults: The defaults of its flags in words; empty where they are those of the settings.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Command:
     defaults: str = ""
 
     def run(self, arguments: Sequence[str], output: Progress) -> None:
-        """Does what the command's arguments say, or prints its help.
+        """Runs the command with its arguments, or prints its help.
 
         Raises:
             UsageError: If a flag is unknown or malformed, or a value is wrong.

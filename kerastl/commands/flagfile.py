@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from kerastl.errors import UsageError
 
 _NAME = "flagfile"
-# What is wrong with a line, by what it looks like.
+# Pattern of a line -> what is wrong with it.
 _PROBLEMS = (
     ("\0", "contains a NUL character; is the file saved as UTF-8?"),
     (r"^[^-]", "is not a flag"),
@@ -26,7 +26,7 @@ def expand_flag_files(arguments: Sequence[str]) -> list[str]:
     directory, as on the command line. A byte-order mark is skipped.
 
     Raises:
-        UsageError: If a file cannot be read, holds a line that is no flag, or includes itself.
+        UsageError: If a file cannot be read, has a line that is not a flag, or includes itself.
     """
     return list(_expand(arguments, opened=()))
 

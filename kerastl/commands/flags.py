@@ -45,14 +45,14 @@ def parse(
 
     Args:
         values: The defined flags.
-        arguments: What the command was given.
+        arguments: The command's arguments.
         has_arguments: Whether arguments that are not flags are allowed.
 
     Returns:
         The arguments that are not flags.
 
     Raises:
-        UsageError: If an argument is no such flag or has the wrong form.
+        UsageError: If an argument is not one of the flags or has the wrong form.
     """
     known = [*values, FLAG_FILE.name, HELP.name]
     expanded = expand_flag_files(arguments)

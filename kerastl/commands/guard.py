@@ -61,7 +61,7 @@ def _check_written(output: Progress) -> None:
 def _repeat_interrupt(hook: Callable[[Any], object], unraisable: Any) -> None:
     """Repeats an interrupt that arrived where Python cannot raise an exception."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        # Delayed: raised at once, it would arrive at the same place again.
+        # Delayed: raised at once, it would hit the same spot again.
         interrupt = functools.partial(signal.raise_signal, signal.SIGINT)
         threading.Timer(_SECONDS_UNTIL_REPEATED, interrupt).start()
     else:

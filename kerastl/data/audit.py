@@ -25,12 +25,12 @@ from kerastl.settings import DataSettings
 # Unusable files that an error names; all of them are printed.
 _MAX_NAMED = 3
 _ENDINGS = {one.name: one.endings for one in FORMATS}
-# A size or shape is unusual that differs from the median by such a factor, and whose logarithm is
-# so many times as far from it as that of the median image: data may have no usual size.
+# A size or shape is unusual if it differs from the median by this factor, and if its logarithm
+# deviates at least five times as far as the median deviation: data may have no usual size.
 _FAR_SIZE = 3.0
 _FAR_SHAPE = 2.0
 _FAR_DEVIATIONS = 5.0
-# Classes are unbalanced where the largest has so many times the images of a smaller one.
+# Classes are unbalanced if the largest has this many times the images of a smaller one.
 _IMBALANCE = 10
 
 
@@ -61,8 +61,8 @@ def audit(
     same, near = list(find_duplicates(good)), list(find_near_duplicates(good))
     if len(usable) > MAX_COMPARED:
         progress.line(
-            f"Audit: of more than {MAX_COMPARED} images only equal ones are found, not nearly "
-            "equal ones."
+            f"Audit: near-duplicates are not searched above {MAX_COMPARED} images; exact "
+            "duplicates are."
         )
     findings = (
         *source.findings,

@@ -1,4 +1,4 @@
-"""Random changes of training images, decided by the seed, the view and the image alone."""
+"""Random changes of training images, decided only by the seed, the view and the image."""
 
 import functools
 import math
@@ -25,7 +25,7 @@ def build_augmenter(
 ) -> Augmenter | None:
     """Builds the function that changes an image; None if nothing is to be changed.
 
-    The change depends on the seed, the view and the image alone, not on the batch or the order
+    The change depends only on the seed, the view and the image, not on the batch or the order
     in which images come.
 
     Args:
@@ -115,11 +115,13 @@ def _apply_one(image: tf.Tensor, seed: tf.Tensor, strength: float) -> tf.Tensor:
 def warp(
     image: tf.Tensor, matrix: Sequence[Sequence[object]], shift: Sequence[object] = (0.0, 0.0)
 ) -> tf.Tensor:
-    """Takes each pixel from elsewhere, bilinear; the image is mirrored at its sides.
+    """Warps an image: samples each output pixel bilinearly at `matrix @ (x, y) + shift`.
+
+    Edges are mirrored.
 
     Args:
         image: Pixels (height, width, 3).
-        matrix: From the position of a pixel, (x, y) from the center, to where it is taken from.
+        matrix: Applied to the position (x, y) of an output pixel, measured from the center.
         shift: Added to that, in shares of the width and the height.
     """
     size = tf.cast(tf.shape(image)[1::-1], tf.float32)

@@ -41,7 +41,7 @@ def decode_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
     )
     is_masked = tf.equal(compression, _MASKED)
     is_plain = tf.equal(compression, _PLAIN) | (is_masked & tf.equal(masks, _BGR))
-    # Without a mask of its own the fourth byte of a pixel is reserved, and mostly 0.
+    # Without its own mask the fourth byte of a pixel is reserved, and mostly 0.
     has_alpha = is_masked & (header > _HEADER) & tf.equal(alpha, _ALPHA)
     has_alpha &= tf.equal(tf.shape(image)[-1], 4)
     with tf.control_dependencies([tf.debugging.Assert(is_plain, [UNKNOWN])]):

@@ -7,15 +7,15 @@ from scipy.sparse import coo_array, csgraph
 
 from kerastl.data.inspection import FIELDS, Inspection
 
-# Two pictures are nearly equal if at most so many bits of their perceptual hashes differ, and the
-# colors of their fields by at most so many levels of 255 on average, and in any single field. All
+# Two pictures are nearly equal if at most this many bits of their perceptual hashes differ, and the
+# colors of their fields by at most these levels of 255, on average and in any single field. All
 # of the 20 pairs that this finds among 12,000 images of CIFAR-10 show one picture twice to the
 # eye; of the next ten, at 10 to 12 levels, three do not.
 _MAX_BITS = 12
 _MAX_LEVELS = 10
 _MAX_LEVELS_IN_A_FIELD = 45
-# And if they differ by at most this share of how much their fields differ among themselves: pages
-# of text, say, have nearly the same gray everywhere and differ by their letters alone.
+# They must also differ by at most this share of how much their fields differ among themselves:
+# pages of text, for example, are nearly the same gray everywhere and differ only in their letters.
 _MAX_SHARE_OF_SPREAD = 0.45
 _HASH_BYTES = 8
 # Comparing each with each takes ten seconds at 100,000 images, and four times that at twice.
@@ -23,7 +23,7 @@ MAX_COMPARED = 200_000
 
 
 def find_duplicates(inspections: Sequence[Inspection]) -> Iterator[list[int]]:
-    """Yields the positions of images with the same pixels, two or more at a time."""
+    """Yields groups (two or more) of positions of images with the same pixels."""
     by_pixels: dict[str, list[int]] = {}
     for number, one in enumerate(inspections):
         by_pixels.setdefault(one.pixels, []).append(number)
@@ -31,7 +31,7 @@ def find_duplicates(inspections: Sequence[Inspection]) -> Iterator[list[int]]:
 
 
 def find_near_duplicates(inspections: Sequence[Inspection]) -> Iterator[list[int]]:
-    """Yields the positions of images that look nearly the same, two or more at a time.
+    """Yields groups (two or more) of positions of images that look nearly the same.
 
     Each image of a list is near its first one, so no chain of small steps joins pictures that
     differ. Equal pixels are left to `find_duplicates`. Pictures of one color are all near each

@@ -11,7 +11,7 @@ MAX_BYTES = 1 << 16
 
 
 def around(content: tf.Tensor, marker: bytes) -> list[tf.Tensor]:
-    """Splits bytes at the first `marker`: those before it, all if there is none, and the rest."""
+    """Splits at the first `marker` into (before, rest); without it, `before` is everything."""
     # The operation behind tf.strings.split, without its ragged tensors: a small image takes less
     # time than the nodes of this graph.
     parts = tf.raw_ops.StringSplitV2(input=tf.reshape(content, [1]), sep=marker, maxsplit=1).values
@@ -20,7 +20,7 @@ def around(content: tf.Tensor, marker: bytes) -> list[tf.Tensor]:
 
 
 def behind(content: tf.Tensor, marker: bytes) -> tf.Tensor:
-    """Returns the bytes after the first `marker`, nothing if there is none."""
+    """Returns the bytes after the first `marker`; empty without it."""
     return around(content, marker)[1]
 
 

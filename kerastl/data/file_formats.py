@@ -4,7 +4,7 @@ import dataclasses
 import re
 from typing import NamedTuple
 
-# Files other than JPEGs with more pixels are refused by their header: so many take 200 MB, and
+# Files other than JPEGs with more pixels are refused by their header: these take 200 MB, and
 # twice that while they are rotated or cropped. libjpeg holds the whole of progressive JPEGs, too.
 MAX_PIXELS = 1 << 26
 # The reasons in the graph's errors.
@@ -12,7 +12,7 @@ TOO_LARGE = "has too many pixels"
 UNKNOWN = "is in no format that is decoded"
 # The bytes in which every format states its width and height.
 HEAD = 32
-# Magic numbers are matched within so many bytes.
+# Magic numbers are matched within this many bytes.
 _MATCHED = 64
 
 
@@ -21,10 +21,10 @@ class Number(NamedTuple):
 
     Attributes:
         first: Position of its first byte.
-        size: Its bytes, below 0 if the highest comes first.
-        skipped: Lowest bits that are not part of it.
-        bits: Bits that are.
-        added: What is added to them.
+        size: Number of bytes, negative for big-endian.
+        skipped: Number of lowest bits that are not part of it.
+        bits: Number of bits used.
+        added: Added to their value.
     """
 
     first: int
@@ -45,13 +45,13 @@ class Sizes(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class FileFormat:
-    """What is known of a format.
+    """How files of a format are recognized and measured.
 
     Attributes:
         name: For messages and records.
         magic: Bytes that identify a file, or a regular expression for a format that is refused.
         at: Position of `magic`.
-        endings: Of file names, in lower case.
+        endings: Extensions of file names, in lower case.
         tail: Bytes at or near the end of a whole file; empty if there are none.
         exif: Bytes before the Exif data.
         sizes: Where the width and height are, for each form of the header.

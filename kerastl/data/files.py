@@ -26,7 +26,7 @@ class LabeledFile:
         example: Its name for people, relative to the folder or the table; bytes that are not
             text are escaped.
         class_name: Its class, in Unicode's composed form.
-        split: "train", "validation" or "test", as the data bring it.
+        split: "train", "validation" or "test", as the data define it.
         group: Common to files that belong on the same side of a split; empty for none.
     """
 
@@ -61,7 +61,7 @@ def make_listing(
     *,
     field: str,
 ) -> Listing:
-    """Checks the class names and joins those that differ by their form of Unicode alone."""
+    """Checks the class names and joins those that differ only in their form of Unicode."""
     # macOS stores letters and accents apart; the same class may come in both forms.
     composed = {name: unicodedata.normalize("NFC", name) for name in class_names}
     if strange := [name for name in composed.values() if not name.isprintable()]:
@@ -123,8 +123,7 @@ def _hash_files(
 def _key(path: pathlib.Path) -> str:
     """Names a file in its present state.
 
-    A change of content also changes the time of the last change of any kind, which, unlike that
-    of the content, no program can set back.
+    Uses ctime, which, unlike mtime, programs cannot set back.
     """
     try:
         status = path.stat()

@@ -34,12 +34,12 @@ def open_source(
 def list_folder(folder: str) -> Listing:
     """Lists a folder of class folders, or of train, val and test folders with those in them.
 
-    Without train, val takes its place, and without val too, test: a missing split can only be
+    If there is no train folder, val is used instead, or else test: a missing split can only be
     split off an existing one. A class folder is searched to any depth; links are followed, but
     none twice. Hidden files and what file managers leave behind are counted and not listed.
 
     Raises:
-        UsageError: If there is no such folder, or no class folder in it.
+        UsageError: If the folder does not exist or contains no class folder.
     """
     root, field = pathlib.Path(folder).expanduser(), f"folder:{folder}"
     if not root.is_dir():
@@ -131,7 +131,7 @@ def _class_folders(root: pathlib.Path, ignored: collections.Counter[str]) -> lis
     for child in sorted(root.iterdir()):
         if child.is_dir():
             if _is_litter(child.name, _LITTER_FOLDERS):
-                ignored["hidden or litter"] += _count_files(child)
+                ignored["hidden or system files"] += _count_files(child)
             elif root.resolve().is_relative_to(child.resolve()):
                 ignored["links that lead back"] += 1
             else:
@@ -163,12 +163,12 @@ def _walk(
             continue
         seen.add(real)
         for name in [name for name in names if _is_litter(name, _LITTER_FOLDERS)]:
-            ignored["hidden or litter"] += _count_files(pathlib.Path(directory, name))
+            ignored["hidden or system files"] += _count_files(pathlib.Path(directory, name))
             names.remove(name)
         names.sort()
         for name in sorted(files):
             if _is_litter(name, _LITTER_FILES):
-                ignored["hidden or litter"] += 1
+                ignored["hidden or system files"] += 1
             elif pathlib.PurePath(name).suffix.lower() in _OTHER_ENDINGS:
                 ignored["not images by their ending"] += 1
             elif _is_special(path := pathlib.Path(directory, name)):
@@ -186,7 +186,7 @@ def _count_files(folder: pathlib.Path) -> int:
 
 
 def _is_special(path: pathlib.Path) -> bool:
-    # A link that leads nowhere is listed, so that it is reported as unusable.
+    # A broken link is listed, so that it is reported as unusable.
     return path.exists() and not path.is_file()
 
 

@@ -15,7 +15,7 @@ _PARTS = 1 << 16
 def first_frame(image_bytes: tf.Tensor) -> tf.Tensor:
     """Cuts a GIF after its first frame, as TensorFlow would decode all others too.
 
-    A frame has a size of its own, which is checked here.
+    Each frame has its own size, which is checked here.
     """
     data = tf.cast(tf.io.decode_raw(image_bytes, tf.uint8), tf.int32)
     # So that reading past the end gives zeros.

@@ -58,8 +58,8 @@ def decode(image_bytes: tf.Tensor, *, smallest_side: int | None = None) -> tf.Te
         RGB pixels in 0..255, uint8 (height, width, 3).
 
     Raises:
-        tf.errors.InvalidArgumentError: If it is no such file, is damaged, or has more than
-            `MAX_PIXELS` and is no JPEG that can be decoded smaller.
+        tf.errors.InvalidArgumentError: If it is not such a file, is damaged, or has more than
+            `MAX_PIXELS` and is not a JPEG that can be decoded smaller.
     """
     image, data = tf.cond(
         _is_in(JPEG, image_bytes),
@@ -122,7 +122,7 @@ def _traced(image_size: int, rule: str) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def smallest_side(image_size: int) -> int:
-    """Returns how small a JPEG may be decoded that is resized to `image_size`.
+    """Returns the smallest side to which a JPEG may be decoded before it is resized.
 
     Half as much again leaves the resizing enough to average over: on photographs the pixels
     differ by less than one level of 255 from those of the full size.
@@ -157,7 +157,7 @@ def _decode_other(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     head = tf.strings.join([tf.strings.substr(image_bytes, 0, HEAD), "\0" * HEAD])
     is_format = [_is_in(decoder.format, head) for decoder in _DECODERS]
     checks = [
-        # TensorFlow decodes more, with limits of its own.
+        # TensorFlow decodes more, with its own limits.
         tf.debugging.Assert(tf.reduce_any(is_format), [UNKNOWN]),
         tf.debugging.Assert(_count_pixels(head) <= MAX_PIXELS, [TOO_LARGE]),
     ]
@@ -227,7 +227,7 @@ def _is_in(file_format: FileFormat, image_bytes: tf.Tensor) -> tf.Tensor:
 
 
 def _count_pixels(head: tf.Tensor) -> tf.Tensor:
-    """Reads a file's width times height from its first bytes, int64; 0 if they do not say."""
+    """Reads a file's width times height from its first bytes, int64; 0 if unknown."""
     forms = [sizes for one in FORMATS for sizes in one.sizes]
     numbers = [number for sizes in forms for number in (sizes.width, sizes.height)]
     factors = np.zeros((len(numbers), HEAD), np.int64)

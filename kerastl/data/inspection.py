@@ -1,4 +1,4 @@
-"""What is known of each image file after one look at it."""
+"""Inspects each image file once: whether it is usable, its size, and its hashes."""
 
 import dataclasses
 import hashlib
@@ -16,15 +16,15 @@ from kerastl.data.memo import recall
 from kerastl.data.source import Source
 from kerastl.progress import Progress, count_of
 
-# A descriptor has the mean colors of so many fields along each side,
+# A descriptor has the mean colors of this many fields along each side.
 FIELDS = 8
-# and is made from a picture whose shorter side is reduced to about so many pixels.
+# It is made from a picture whose shorter side is reduced to about this many pixels.
 _REDUCED_SIDE = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class Inspection:
-    """What is known of one file.
+    """The result of inspecting one file.
 
     Attributes:
         problem: Why it cannot be used; empty if it can.
@@ -34,9 +34,9 @@ class Inspection:
         height: In pixels.
         width: In pixels.
         is_flat: Whether all pixels are the same.
-        descriptor: By which near-duplicates are found, in hexadecimal digits: a perceptual
-            hash of 64 bits, then the colors of 8 x 8 fields.
-        is_of_content: Whether the same content would give the same inspection again.
+        descriptor: Finds near-duplicates, in hexadecimal digits: a perceptual hash of 64
+            bits, then the colors of 8 x 8 fields.
+        is_of_content: Whether the result depends only on the content, so that it may be cached.
     """
 
     problem: str

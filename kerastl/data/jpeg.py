@@ -11,9 +11,9 @@ from kerastl.data.file_formats import JPEG, MAX_PIXELS, TOO_LARGE
 MAX_JPEG_PIXELS = 1 << 24
 # Frame headers of a progressive JPEG, gray and in colors (ITU-T T.81, B.2.2).
 _PROGRESSIVE = (b"\xff\xc2\x00\x0b\x08", b"\xff\xc2\x00\x11\x08", b"\xff\xc2\x00\x14\x08")
-# Between two JPEGs in one file, the second of which says nothing about the first.
+# Separates two JPEGs in one file; the second is ignored.
 _NEXT_JPEG = JPEG.tail + JPEG.magic
-# The Exif data begin within so many bytes; the segments of a color profile may precede them.
+# The Exif data begin within this many bytes; the segments of a color profile may precede them.
 _SEARCHED = 1 << 20
 # libjpeg can divide the sides by these while it decodes, at a fraction of the time and memory.
 _RATIOS = (1, 2, 4, 8)

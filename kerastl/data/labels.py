@@ -11,7 +11,7 @@ import numpy as np
 from kerastl.errors import UsageError, bad_value
 
 SPLITS = ("train", "validation", "test")
-# Names under which folders, tables and TFDS bring splits, in lower case.
+# Names of splits in folders, tables and TFDS, in lower case.
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",

@@ -1,4 +1,4 @@
-"""Values that were found out once and are remembered from run to run."""
+"""A disk cache of computed values, shared by runs."""
 
 import concurrent.futures
 import contextlib
@@ -13,7 +13,7 @@ from kerastl.errors import cannot_write
 from kerastl.progress import Meter, Progress
 
 _FILE = "audit.sqlite"
-# Values that are found out between two writes to the disk.
+# Values that are computed between two writes to the disk.
 _CHUNK = 64
 
 
@@ -33,7 +33,7 @@ def recall(
     what: str,
     progress: Progress,
 ) -> Recalled:
-    """Looks values up by their keys, and finds out those that are not known, in parallel.
+    """Looks values up by their keys, and computes missing ones in parallel.
 
     Args:
         directory: Where values are kept from run to run; None keeps none.

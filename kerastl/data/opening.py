@@ -65,7 +65,7 @@ def find_source(data: DataSettings, *, memory: pathlib.Path | None, progress: Pr
     With `memory`, a directory, unchanged files are not read again.
 
     Raises:
-        UsageError: If there is no data set of this name.
+        UsageError: If no data set has this name.
         KerastlError: If the data are not there and cannot be downloaded.
     """
     kind, _, place = data.dataset.partition(":")

@@ -38,9 +38,9 @@ def training_dataset(  # noqa: PLR0913  batches in an order, of images or what s
     """Yields the batches of all epochs in a row, each epoch in another order over all images.
 
     Order and random changes depend only on the seed and the number of the epoch, so `epochs`
-    continues from phase to phase. The last batch of an epoch may be smaller, but a single image
-    joins the batch before: batch norm could take no statistics from it. Memory holds the images'
-    indices, and the pixels of a few batches.
+    continues from phase to phase. The last batch of an epoch may be smaller, but one of a single
+    image is merged into the one before, because batch norm cannot use a single image. Memory
+    holds the images' indices, and the pixels of a few batches.
 
     Returns:
         Dataset of (images, labels): float32 (batch, size, size, 3) in 0..255 and int64
@@ -105,7 +105,7 @@ def view_indices(source: Source, indices: np.ndarray, images: ImageSettings) -> 
     """Lists the images that training sees again and again, with their views.
 
     View `v` of image `i` has the index `i + v * len(source)`; view 0 is the image itself. With
-    `augment` and no `augment_views` every epoch has views of its own, so the list is empty.
+    `augment` and no `augment_views` every epoch has its own views, so the list is empty.
     """
     if not images.augmentations:
         return indices

@@ -22,7 +22,7 @@ def read_in_graph(source: Source, index: tf.Tensor) -> tf.Tensor:
 
 @contextlib.contextmanager
 def reading_errors() -> Iterator[None]:
-    """Raises the error of `Source.read` itself where TensorFlow wraps it in one of its own."""
+    """Raises the error of `Source.read` itself where TensorFlow wraps it in its own."""
     try:
         yield
     except tf.errors.OpError as error:
@@ -35,7 +35,7 @@ def reading_errors() -> Iterator[None]:
 def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """Keeps TensorFlow from tuning a dataset whose parallelism is given.
 
-    The tuning thread sleeps for seconds at a time, and an iterator that ends meanwhile often
+    The tuning thread sleeps for seconds at a time, and an iterator that ends in between often
     waits until it wakes: measured as 2.4 s after a pass of 2.7 s.
     """
     options = tf.data.Options()

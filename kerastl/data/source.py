@@ -41,8 +41,8 @@ class Source:
         examples: A stable name for each image, as `splits.csv` shows it.
         labels: Index into `class_names` for each image, int64 (images,).
         hashes: A hash of each image file's content, uint8 (images, 16).
-        given_splits: "train", "validation" or "test" for each image, as the data set brings
-            it. What a data set does not bring is split off "train".
+        given_splits: "train", "validation" or "test" for each image, as the data set defines
+            it. Splits that it lacks are split off "train".
         load: Function from an index to the bytes of one image file.
         groups: A number for each image, int64 (images,): those with the same one are on one
             side of every split that is made here. None where each stands alone. Images of
@@ -103,7 +103,7 @@ class Source:
 
         Args:
             images: uint8 arrays in 0..255, (height, width), (height, width, 1) or (height,
-                width, 3); each may have a size of its own.
+                width, 3); each may have its own size.
             labels: A class for each: its number, or its name.
             class_names: Names in the order of the numbers; the numbers themselves, or the
                 names in `labels` in their order, by default.
@@ -158,7 +158,7 @@ class Source:
     def read(self, index: int | np.integer) -> bytes:
         """Reads one image file and compares it with its hash.
 
-        So a run is made of what the audit saw, and the feature store holds what its key says.
+        So a run trains on what the audit saw, and stored features match their key.
 
         Raises:
             KerastlError: If the file is gone or has changed.

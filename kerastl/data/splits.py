@@ -64,15 +64,15 @@ class Splits:
 def make_splits(
     source: Source, data: DataSettings, *, earlier: Mapping[str, str] | None = None
 ) -> Splits:
-    """Keeps the splits that the source brings and splits off the missing ones.
+    """Keeps the splits that the source has and splits off the missing ones.
 
     Within a class, images are ranked by a hash of their content and the seed and cut at the
     fraction, so neither their names nor their order matter, and most stay where they were
     when others are added. Images of the same content or group are on one side, so a fraction
-    may be missed by what they take together. Every class has at least one image in each split.
+    may be off by the size of such a group. Every class has at least one image in each split.
 
-    With `data.small_classes` "train", a class that is too small to be in every split is in
-    training alone.
+    With `data.small_classes` "train", a class that is too small to be in every split is only
+    in training.
 
     Args:
         source: The images.
@@ -134,7 +134,7 @@ def count_per_class(source: Source, indices: np.ndarray) -> np.ndarray:
 
 
 def spread(count: int, most: int = 256) -> np.ndarray:
-    """Chooses at most so many of `count` positions, evenly spaced from the first to the last."""
+    """Chooses at most `most` of `count` positions, evenly spaced from the first to the last."""
     return np.unique(np.linspace(0, count - 1, most).astype(np.int64))
 
 
@@ -186,7 +186,7 @@ def _check_classes(
     *,
     may_be_small: bool,
 ) -> None:
-    """Refuses classes that are not in every split, or puts them into training alone.
+    """Refuses classes that are not in every split, or puts them into training only.
 
     A class that is partly in an earlier run only has to be in training.
     """

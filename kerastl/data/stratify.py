@@ -25,7 +25,7 @@ def assign_clusters(sizes: Sizes, fractions: dict[str, float], side_of: dict[int
 
     Each split in turn takes clusters in their order as long as no class exceeds its share. For
     a class that it has none of, it then takes the cluster that exceeds the share least. Where
-    large clusters missed the share of a class, others are chosen that meet it better.
+    large clusters overshot or missed the share of a class, a better combination is chosen.
 
     Args:
         sizes: Images of each cluster by class, the clusters in the order of their rank.

@@ -22,7 +22,7 @@ _COLUMNS = {
     "split": ("split", "set", "subset"),
     "group": ("group", "group_id", "patient", "subject"),
 }
-# Given as a column's name: the table has no such column, whatever its columns are called.
+# Value of a column's flag if the table has no such column.
 _NO_COLUMN = "none"
 
 
@@ -103,7 +103,7 @@ def _open_table(
 def _read_rows(text: str, *, is_tabbed: bool) -> "csv.DictReader[str]":
     text = text.lstrip("\r\n")
     header_line, _, rest = text.partition("\n")
-    # Spreadsheets may write the delimiter on a line of its own.
+    # Spreadsheets may write the delimiter on a separate line.
     if named := re.fullmatch(r"sep=(.)\r?", header_line):
         delimiter, text = named[1], rest
     elif is_tabbed and "\t" in header_line:

@@ -208,7 +208,7 @@ def _download(builder: Any, name: str, progress: Progress) -> None:
     try:
         with _quiet_logs():
             builder.download_and_prepare()
-    # Hosts fail in many ways; the way out is the same, and the reason is passed on.
+    # Hosts fail in many ways; the advice is the same, and the original reason is included.
     except Exception as error:
         raise KerastlError(
             f"dataset='tfds:{name}': {place}, and the download failed "

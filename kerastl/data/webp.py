@@ -15,8 +15,7 @@ _ALPHA = 0x10
 def with_room_for_alpha(image_bytes: tf.Tensor) -> tf.Tensor:
     """Declares alpha in the header of an animated WebP file.
 
-    TensorFlow 2.21 always writes four channels of an animation, and without that flag into room
-    for three, which ends the process or worse.
+    Otherwise TensorFlow 2.21 writes four channels into a buffer for three and may crash.
     """
     size = _FLAGS + 1
     # Other files may be shorter.

@@ -21,7 +21,7 @@ class Scaling:
     """How RGB pixels in 0..255 become what a network was trained on.
 
     The result is `pixel * scale + offset` for each channel, after the channels are
-    turned to BGR where `to_bgr` says so.
+    converted to BGR if `to_bgr` is set.
     """
 
     scale: tuple[float, float, float]
@@ -115,8 +115,8 @@ class Backbone:
     """One network of `keras.applications`.
 
     Attributes:
-        name: Name of its builder, which is what `--backbone` takes; with `alpha` it has that at
-            its end, in hundredths.
+        name: Value of `--backbone`: the builder's name, plus `_` and `alpha` in hundredths, if
+            there is an alpha.
         module: Module of `keras.applications` whose `preprocess_input` belongs to it.
         scaling: Input scaling, None where the network does it itself.
         blocks: How its layers form blocks.

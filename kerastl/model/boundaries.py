@@ -1,4 +1,4 @@
-"""Finds where in a network one tensor alone carries everything above it.
+"""Finds where in a network a single tensor carries everything above it.
 
 There a network can be cut in two: the part below computes one tensor, and the part above
 needs nothing else.
@@ -30,7 +30,7 @@ class LayerCall:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Boundary:
-    """A place where one tensor alone carries everything above.
+    """A place where a single tensor carries everything above.
 
     Attributes:
         tensor: That tensor.

@@ -69,10 +69,10 @@ def silent_dropout(plan: Plan) -> Iterator[None]:
 
 
 def can_train(layer: Any, *, from_scratch: bool = False) -> bool:
-    """Decides whether a layer has weights to train; in pretrained networks no normalization has.
+    """Decides whether a layer is trained; normalizations of a pretrained network never are.
 
-    So the statistics of batch norm stay too: `backbone(images, training=False)` would not hold
-    them, since under `fit` Keras 3 lets the outer `training=True` win.
+    This also freezes the statistics of batch norm: `backbone(images, training=False)` would not,
+    since under `fit` Keras 3 lets the outer `training=True` win.
     """
     if not getattr(layer, "weights", None) or isinstance(layer, keras.layers.Normalization):
         return False  # The latter holds the constants of an input scaling.

@@ -33,7 +33,7 @@ _GET_AGAIN = "Get the file again"
 # Written by tools/pretrain_bundled.py.
 _BUNDLED_PATH = pathlib.Path(__file__).with_name("bundled.weights.h5")
 
-# Of the format that Keras 3 writes; older files end in .h5 alone.
+# Extension of the format that Keras 3 writes; older files end in .h5 only.
 _NEW_ENDING = ".weights.h5"
 
 # MD5 of the files that Keras publishes for EfficientNetB0 to B7, with and without the top,
@@ -81,7 +81,7 @@ def build_backbone(backbone: Backbone, *, weights: str, image_size: int) -> kera
     build = getattr(keras.applications, backbone.builder)
     shape = (image_size, image_size, 3)
     arguments = {"include_top": False, "input_shape": shape, **backbone.arguments}
-    # Builders warn of sizes other than their weights' own, which are intended here.
+    # Builders warn about sizes that their weights were not made for, which are intended here.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if weights == "imagenet":
@@ -260,7 +260,7 @@ def _explained_download(backbone: Backbone) -> Iterator[None]:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
     except OSError as error:
-        # Keras has no checksums for some networks, and opens whatever was downloaded.
+        # Keras has no checksums for some networks, and opens any download.
         broken = [str(path) for path in cache_dir.glob("*.h5") if not h5py.is_hdf5(path)]
         if not broken:
             raise

@@ -1,1 +1,1 @@
-"""What a run leaves behind: its directory and its exports."""
+"""What a run writes: its directory and its exports."""

@@ -73,7 +73,7 @@ class Artifact:
                 probabilities[good] = self.classify_files([files[index] for index in good])
                 break
             except UndecodableError as error:
-                # Of very many not all are named at once.
+                # The error lists only some indices when there are many.
                 bad |= {good[position]: reason for position, reason in error.reasons.items()}
                 good = [index for index in good if index not in bad]
         return probabilities, dict(sorted(bad.items()))

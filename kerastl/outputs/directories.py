@@ -22,7 +22,7 @@ from kerastl.writing import explained
 
 
 class RunFile(enum.StrEnum):
-    """All that a run writes to its directory, in the order in which an earlier run's is removed."""
+    """Files that a run writes to its directory, listed in the order of removal."""
 
     # The last to be written: its presence marks a run as finished.
     METRICS = "metrics.json"
@@ -51,10 +51,10 @@ def open_run_directory(path: pathlib.Path, *, overwrite: bool) -> Iterator[None]
     """Makes a run directory; what an earlier run left there stays until `clear`.
 
     A directory that is still empty after a block that failed is removed again. Where the
-    block is stopped from the keyboard, the interrupt says where the best weights are.
+    block is stopped from the keyboard, the interrupt names the file of the best weights.
 
     Raises:
-        UsageError: If it holds a finished run and `overwrite` is off, or somebody else's
+        UsageError: If it holds a finished run and `overwrite` is off, or other
             files under names that a run writes.
         KerastlError: If it cannot be written.
     """
@@ -70,12 +70,12 @@ def open_run_directory(path: pathlib.Path, *, overwrite: bool) -> Iterator[None]
 
 @contextlib.contextmanager
 def writable_directory(path: pathlib.Path, *, field: str) -> Iterator[None]:
-    """Makes a directory that can be written; removes it again if nothing came of the block.
+    """Makes a directory that can be written; removes a new one if the block fails.
 
     Raises:
         KerastlError: If it cannot be written.
     """
-    is_new = not os.path.exists(path)  # Of a name that is too long, Path's own would raise.
+    is_new = not os.path.exists(path)  # Path.exists would raise for a name that is too long.
     make_writable(path, field=field)
     try:
         yield
@@ -151,7 +151,7 @@ def finished_config(run_dir: pathlib.Path, changes: Mapping[str, Any]) -> Config
     """Reads the settings of a finished run, with those `changes` of `Decides.OUTPUT` applied.
 
     Raises:
-        UsageError: If there is no finished run, or not what an export of it needs.
+        UsageError: If the run is not finished, or lacks what an export needs.
     """
     if not (run_dir / RunFile.METRICS).exists():
         problem = "holds no finished run" if run_dir.exists() else "does not exist"

@@ -73,7 +73,7 @@ def export_trained(
     sample = parity_sample(splits, config.parity_images)
     predictions = test.of(sample)
     if not config.is_exact:
-        # Rounded features are no reference.
+        # Rounded features cannot serve as the reference.
         predictions = trained.evaluate_whole(splits.test[sample])
     return export_checked(
         trained.network.model,
@@ -161,7 +161,7 @@ def _try_formats(
         except ExportError as error:
             failures[name] = str(error)
     if "savedmodel" in failures:
-        # Whatever is wrong may be wrong with the others, and a server could not load them.
+        # A fault in savedmodel may affect the others, and a server could not load them.
         results.clear()
     return results, failures
 
@@ -169,7 +169,7 @@ def _try_formats(
 def make_exportable(
     classifier: keras.Model, card: Mapping[str, Any], *, draw_images: Callable[[], np.ndarray]
 ) -> Exportable:
-    """Brings a classifier into the shapes that formats need; see `Exportable`."""
+    """Prepares a classifier for the formats; see `Exportable`."""
     softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
     return Exportable(
         classifier=classifier,
@@ -182,7 +182,7 @@ def make_exportable(
 
 def draw_images(splits: Splits, images: ImageSettings, *, batch_size: int) -> np.ndarray:
     """Draws training images of all classes alike, float32 (images, size, size, 3)."""
-    # Sorted, since the order of training is known to the run alone.
+    # Sorted, since only the run knows the order of training.
     train = np.sort(splits.train)
     labels = splits.source.labels[train]
     # How many of its class come before each image.
@@ -196,7 +196,7 @@ def draw_images(splits: Splits, images: ImageSettings, *, batch_size: int) -> np
 
 
 def _write(name: str, directory: pathlib.Path, model: Exportable) -> pathlib.Path:
-    """Writes one format with its card to a directory of its own; returns what to open."""
+    """Writes one format with its card to its own directory; returns the path to open."""
     with explained(directory.parents[1], field=_FIELD):
         directory.mkdir()
         path = directory / FORMATS[name].file
@@ -230,7 +230,7 @@ def _move_into_place(written: pathlib.Path, export_dir: pathlib.Path) -> pathlib
     while True:
         place = export_dir / str(version)
         try:
-            # Refuses a directory that another run has filled meanwhile.
+            # Refuses a directory that another run has filled in the meantime.
             os.rename(written, place)
         except OSError:
             if not place.exists():
@@ -246,6 +246,6 @@ def _failed(
     reasons = "; ".join(f"{name} {reason}" for name, reason in failures.items())
     kept = f"The other formats are in {version}" if version else "No export is left"
     return KerastlError(
-        f"export_dir={export_dir!r}: {reasons}. {kept}; leave out of --format what cannot be "
-        "written, and report anything else with flags.txt."
+        f"export_dir={export_dir!r}: {reasons}. {kept}. Remove failing formats from "
+        "--format, and report other errors with flags.txt."
     )

@@ -12,7 +12,7 @@ _SUFFIXES = tuple(dict.fromkeys(pathlib.PurePath(file).suffix for file in _FILES
 
 
 def prepare_for(path: pathlib.Path, progress: Progress) -> None:
-    """Imports TensorFlow, and Keras for its own format alone: that takes half of a start."""
+    """Imports TensorFlow, and Keras only for its own format: that takes half of a start."""
     if FORMATS[find_format(path)].runtime == "keras":
         environment.prepare(progress)
     else:

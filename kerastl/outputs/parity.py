@@ -15,18 +15,18 @@ from kerastl.training.evaluate import Evaluation
 _ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "KERAS_BACKEND": "tensorflow",
-    # This process holds the GPU's memory.
+    # The GPU's memory is shared with this process.
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
 }
 
 
 class ExportError(Exception):
-    """A format cannot be written or opened, or predicts something else; the text says how."""
+    """A format cannot be written or opened, or its predictions differ; the text has the reason."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Reference:
-    """What the trained model predicts for the sample, with which exports are compared.
+    """The trained model's predictions for the sample, with which exports are compared.
 
     Attributes:
         predictions: In the order of the sample, with the true classes.
@@ -43,7 +43,7 @@ class Reference:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Comparison:
-    """What an export predicts, and how far that is from the reference.
+    """The predictions of an export, and how far they are from the reference.
 
     Attributes:
         probabilities: In the reference's order of classes, float32 (files, classes); NaN for
@@ -58,7 +58,7 @@ class Comparison:
 
 
 def compare(model: pathlib.Path, samples: pathlib.Path, reference: Reference) -> Comparison:
-    """Runs an export on the folder of `write_samples` in a process of its own, and compares.
+    """Runs an export on the folder of `write_samples` in its own process, and compares.
 
     Raises:
         ExportError: If the export cannot be opened or fails.
@@ -113,7 +113,7 @@ def compare_predictions(exported: Mapping[str, np.ndarray], reference: Reference
 
 
 def _by_head(exported: Mapping[str, np.ndarray], reference: Reference) -> np.ndarray:
-    """Returns what the trained head makes of an export's features, NaN where they do not fit."""
+    """Applies the trained head to an export's features; NaN if the shapes differ."""
     try:
         return reference.head(exported["features"])
     except (ValueError, tf.errors.OpError):

@@ -1,6 +1,6 @@
 """A fresh process that opens an export: `python -m kerastl.outputs.parity_worker MODEL FOLDER`.
 
-Keras is imported for its own format alone, as where the others are served.
+Keras is imported only for its own format, as it is when models are served.
 """
 
 import pathlib

@@ -1,4 +1,4 @@
-"""What computed a result: versions of packages, and the device."""
+"""Describes what computed a result: versions of packages, and the device."""
 
 import importlib.metadata
 import os

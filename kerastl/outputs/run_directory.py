@@ -22,7 +22,7 @@ from kerastl.training.checks import Check
 from kerastl.training.evaluate import Evaluation
 from kerastl.writing import csv_text, explained, remove_leftovers, replace_text, replacing
 
-# The flag that all of it is written below.
+# Flag that sets this directory.
 _FIELD = "run_dir"
 # Column of a row's first probability in `predictions.csv`.
 _FIRST_PROBABILITY = 3
@@ -50,7 +50,7 @@ class RunDirectory:
     def begin(
         self, config: Config, splits: Splits, *, weights_fingerprint: str, started: float
     ) -> None:
-        """Writes what is known before training: flags, splits and what the audit found.
+        """Writes what is known before training: flags, splits and the audit's findings.
 
         `--flagfile=RUN_DIR/flags.txt` repeats the run. `started` is in seconds of
         `time.monotonic`.
@@ -104,7 +104,7 @@ class RunDirectory:
         Args:
             splits: The images.
             issues: Positions in `splits.train`, in the order of the rows.
-            probabilities: Of each training image and class.
+            probabilities: For each training image, one per class.
         """
         source, names = splits.source, splits.source.class_names
         chosen, of_classes = splits.train[issues], probabilities[issues]
@@ -138,8 +138,8 @@ class RunDirectory:
     def save_checkpoint(self, classifier: keras.Model) -> None:
         """Writes the best model so far to `checkpoints/best.keras`.
 
-        A whole model can be loaded and trained further without its run, and Keras writes it by
-        way of memory: HDF5 itself ends the process when its disk is full.
+        A whole model can be loaded and trained further without its run, and Keras serializes it
+        in memory first: HDF5 aborts the process on a full disk.
         """
         path = self.path / CHECKPOINT
         with explained(self.path, field=_FIELD):

@@ -1,4 +1,4 @@
-"""What an exported model predicts for a sample of image files, and how long it takes."""
+"""Predictions of an exported model for a sample of image files, and how long they take."""
 
 import pathlib
 import time
@@ -28,12 +28,12 @@ def write_samples(folder: pathlib.Path, files: Iterable[bytes], *, field: str) -
     """Writes image files to a new folder, for `predict_samples`.
 
     Raises:
-        KerastlError: If the disk does not take them.
+        KerastlError: If they cannot be written.
     """
     with explained(folder, field=field):
         folder.mkdir()
         writer = tf.io.TFRecordWriter(str(folder / _FILES))
-    # What goes wrong with reading the files is no error of the disk that is written.
+    # Errors of reading the files must not be reported as errors of writing.
     for content in files:
         with explained(folder, field=field):
             writer.write(content)

@@ -24,7 +24,7 @@ from kerastl.serving.versions import Versions
 
 _RETRY_SECONDS = "1"
 _BUSY = 503
-# As other servers log a client that disconnected; it is never sent.
+# Status recorded when a client disconnects, as other servers do; never sent.
 _DISCONNECTED = 499
 _MAX_INDICES = 20
 # Larger bodies are parsed in a thread, so that other clients do not wait.

@@ -18,7 +18,7 @@ from kerastl.data.file_formats import find_format
 from kerastl.outputs.formats.savedmodel import undecodable_indices
 from kerastl.serving.model_version import ModelVersion
 
-# The tail of a whole file is within so many bytes at its end.
+# The tail of a whole file is within this many bytes of its end.
 _END_BYTES = 1 << 12
 
 # The outputs for one image, by name.
@@ -185,7 +185,7 @@ class Batcher:
             except tf.errors.InvalidArgumentError as error:
                 failed = undecodable_indices(error) or ({0} if len(batch) == 1 else set())
                 if not failed:
-                    # The error does not say which image it was, so each half is tried.
+                    # The error does not name the image, so each half is tried.
                     self._run(batch[: len(batch) // 2])
                     batch = batch[len(batch) // 2 :]
                     continue

@@ -1,7 +1,7 @@
 """Closes idle connections.
 
-uvicorn does so only after a response: a connection over which no request ever comes, or whose
-next request stops within its head, stays open. https://github.com/Kludex/uvicorn/issues/157
+uvicorn does so only after a response: a connection that never sends a request, or whose next
+request stops within its head, stays open. https://github.com/Kludex/uvicorn/issues/157
 """
 
 import asyncio
@@ -12,20 +12,20 @@ Client = tuple[str, int]
 
 
 class Connections:
-    """Closes connections over which no request has been answered for some seconds."""
+    """Closes connections on which no request has been answered for some seconds."""
 
     def __init__(self, idle_seconds: float) -> None:
         self._idle_seconds = idle_seconds
         self._timers: dict[Client, tuple[asyncio.Transport, asyncio.TimerHandle]] = {}
 
     def opened(self, transport: asyncio.Transport) -> None:
-        """Starts the time of a new connection."""
+        """Starts the idle timer of a new connection."""
         host, port, *_ = transport.get_extra_info("peername")
         self._start((host, port), transport)
 
     @contextlib.contextmanager
     def in_use(self, client: Client) -> Iterator[None]:
-        """Keeps a connection open in the block, and starts its time anew after it."""
+        """Keeps a connection open in the block, and restarts its idle timer after it."""
         transport = self._stop(client)
         try:
             yield

@@ -39,7 +39,7 @@ def find_export(export: str | os.PathLike[str], name: str = "") -> ExportPath:
     An empty `name` stands for that of the directory.
 
     Raises:
-        UsageError: If there is no export, or the name cannot be part of a URL.
+        UsageError: If nothing was exported there, or the name cannot be part of a URL.
     """
     directory = pathlib.Path(export).expanduser()
     if not directory.is_dir():

@@ -1,4 +1,4 @@
-"""What a server needs before TensorFlow is imported: its packages and its port."""
+"""Checks that a server's packages are installed and opens its port, before TensorFlow."""
 
 import errno
 import importlib.util

@@ -20,7 +20,7 @@ from kerastl.writing import csv_text, explained, replacing
 
 Write = Callable[[Prediction], None]
 _FIELD = "output"
-# Rows of a Parquet file are written in groups of so many.
+# Rows in a group of a Parquet file.
 _ROWS_PER_GROUP = 10_000
 
 

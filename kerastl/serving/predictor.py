@@ -21,7 +21,7 @@ class Prediction:
     Attributes:
         path: The file.
         class_name: The most likely class; empty if the file cannot be used.
-        probabilities: Of each class, float32 (classes,); None if the file cannot be used.
+        probabilities: One per class, float32 (classes,); None if the file cannot be used.
         problem: Why it cannot be used; empty if it can.
     """
 
@@ -62,7 +62,7 @@ def predict(
     dozen files are in memory at a time. See `find_model` and `find_images` for the other arguments.
 
     Raises:
-        UsageError: If there is no such model, or `paths` contain no images.
+        UsageError: If the model does not exist, or `paths` contain no images.
         KerastlError: If the model cannot be opened.
     """
     check_names(paths, image_column=image_column)

@@ -26,7 +26,7 @@ class RequestBodies:
         """Yields a whole body, which counts towards the total until the block ends.
 
         Raises:
-            RequestError: If it is too large or too slow, or there is no memory for it now.
+            RequestError: If it is too large or too slow, or does not fit in memory now.
             ClientDisconnect: If the client disconnects.
         """
         if request.headers.get("content-encoding", "identity") != "identity":

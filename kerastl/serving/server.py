@@ -32,7 +32,7 @@ _SECONDS_BETWEEN_CHECKS = 1.0
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """What a server did until it was stopped.
+    """Counts of what a server did until it was stopped.
 
     Attributes:
         url: Where it listened.
@@ -172,7 +172,7 @@ class _Server(uvicorn.Server):
 
 @contextlib.contextmanager
 def _stop_signal() -> Iterator[threading.Event]:
-    """Yields an event that the first signal sets; a second one acts as before the block."""
+    """Yields an event that the first signal sets; a second signal has its previous effect."""
     stop = threading.Event()
     is_main = threading.current_thread() is threading.main_thread()
     numbers = (signal.SIGTERM, signal.SIGINT) if is_main else ()

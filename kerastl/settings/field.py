@@ -52,7 +52,7 @@ class Needs:
 
     Attributes:
         parent: The other setting.
-        holds: Tells from the other setting's value whether this one has an effect.
+        holds: Function from the other setting's value to whether this one has an effect.
         words: That condition in words.
     """
 
@@ -103,7 +103,7 @@ class Setting:
             raise wrong_type(self.name, text, self.kind) from None
 
     def check(self, value: Any) -> None:
-        """Refuses a value that is wrong whatever the other settings are.
+        """Refuses a value that is wrong regardless of the other settings.
 
         Raises:
             UsageError: If it is of the wrong type, out of range, unknown or missing.

@@ -38,7 +38,7 @@ class StoreSettings(Settings):
 
     @property
     def memory_path(self) -> pathlib.Path | None:
-        """Where the audit remembers files, None if nothing is to be kept."""
+        """Directory in which the audit caches inspections, None if nothing is to be kept."""
         return find_cache(self.cache_dir) if self.cache_dir else None
 
 

@@ -1,1 +1,1 @@
-"""Training the phases of a run and measuring what came of it."""
+"""Trains the phases of a run and measures the result."""

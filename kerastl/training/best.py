@@ -1,4 +1,7 @@
-"""The record of an epoch, and the best weights of all phases."""
+"""The record of an epoch, and the best weights of all phases.
+
+There is no early stopping: every phase runs all its epochs.
+"""
 
 import dataclasses
 from collections.abc import Sequence
@@ -19,12 +22,12 @@ class EpochRow:
         epoch: Counted from 1 in each phase.
         learning_rate: Rate at the epoch's first step.
         loss: Mean over the training images, each at its step, in nats.
-        accuracy: Likewise, from 0 to 1.
+        accuracy: Mean over the same, from 0 to 1.
         val_loss: Over all validation images after the epoch.
-        val_accuracy: Likewise.
+        val_accuracy: Over all validation images after the epoch, from 0 to 1.
         seconds: Time of the epoch, validation included.
         val_balanced_accuracy: Over all validation images, each class counting the same.
-        val_macro_f1: Likewise.
+        val_macro_f1: Mean of F1 over the classes, on all validation images.
     """
 
     phase: str
@@ -48,8 +51,8 @@ class Best:
     """The best weights by a score of validation over all phases; equal ones by lower loss.
 
     Attributes:
-        row: The epoch that they come from; there after the first `offer`.
-        validation: Their evaluation on the validation images when that epoch ended; likewise.
+        row: The epoch that they come from; set by the first `offer`.
+        validation: Their evaluation on the validation images when that epoch ended; set with `row`.
         accuracies: Highest validation accuracy of each phase so far, by the phase's name.
     """
 

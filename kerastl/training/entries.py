@@ -149,7 +149,7 @@ def _lock_of(path: pathlib.Path) -> filelock.ReadWriteLock:
     with explained(path, field=FIELD):
         locks.mkdir(parents=True, exist_ok=True)
     with _explained_locking(path):
-        # Not one object for all of a process, which could not wait for itself.
+        # Not a singleton: a process must be able to wait for its own lock.
         return filelock.ReadWriteLock(str(locks / f"{path.name}.lock"), is_singleton=False)
 
 
@@ -159,7 +159,7 @@ def _explained_locking(path: pathlib.Path) -> Iterator[None]:
         with explained(path, field=FIELD, but=filelock.Timeout):
             yield
     except sqlite3.Error as error:
-        # The lock is one of SQLite's, whose errors are no OSError.
+        # The lock uses SQLite, whose errors do not derive from OSError.
         raise cannot_write(FIELD, path, str(error)) from error
 
 

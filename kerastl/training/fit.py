@@ -17,7 +17,7 @@ from kerastl.training.evaluate import Evaluation
 from kerastl.training.schedule import LearningRate
 from kerastl.training.steps import TrainingSteps
 
-# Steps of a head on stored features take as long as a call from Python: so many go into one.
+# Steps of a head on stored features take no longer than a call from Python, so one call runs many.
 _MOST_STEPS_AT_ONCE = 256
 
 

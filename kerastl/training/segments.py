@@ -24,11 +24,11 @@ from kerastl.data.content import HASH
 from kerastl.errors import KerastlError
 from kerastl.writing import explained, replacing
 
-# One checksum for so many rows, which are recomputed together if it is wrong.
+# Rows that share a checksum and are recomputed together if it is wrong.
 ROWS_PER_CHECKSUM = 64
 # A pass that is interrupted keeps all but the last of these.
 _ROWS_PER_SEGMENT = 2048
-# The flag that names the directory of all of it.
+# Flag that sets the directory.
 FIELD = "cache_dir"
 # An index is its number of rows, their hashes, their checksums, and a checksum of all that.
 _COUNT = struct.Struct("<Q")
@@ -100,7 +100,7 @@ class SegmentWriter:
         self._block_bytes = row_bytes * ROWS_PER_CHECKSUM
         self._file: Any = None
         self._hashes: list[np.ndarray] = []
-        # Of the blocks that are full, and of the one that is being filled.
+        # Checksums of the full blocks, and of the one that is being filled.
         self._checksums: list[int] = []
         self._checksum = self._bytes_in_block = 0
 
@@ -108,7 +108,7 @@ class SegmentWriter:
         """Adds rows, of any float type, for images that the store does not have.
 
         Raises:
-            KerastlError: If the disk does not take them; complete segments stay.
+            KerastlError: If they cannot be written; complete segments stay.
         """
         if not len(hashes):
             return

@@ -29,7 +29,7 @@ from kerastl.writing import STALE_SECONDS, remove_leftovers, replace_text
 
 
 class FeatureStore:
-    """The rows of one combination, open for reading and adding, and never removed meanwhile.
+    """The rows of one combination, open for reading and adding, and never removed while it is open.
 
     Attributes:
         path: Its directory.
@@ -139,7 +139,7 @@ class FeatureStore:
         return read_about(self.path)
 
     def bytes_for(self, rows: int) -> int:
-        """Counts the bytes that so many rows take on disk."""
+        """Counts the bytes that `rows` rows take on disk."""
         return count_bytes(rows, self._row_bytes)
 
     def close(self) -> None:

@@ -102,7 +102,7 @@ class Recorder(CheckRecorder, Protocol):
 
 
 def check_phases(network: Network, config: Config) -> None:
-    """Plans each phase, before anything is written; `train` goes by the same plans.
+    """Plans each phase, before anything is written; `train` uses the same plans.
 
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`, or a batch is too

@@ -56,7 +56,7 @@ def test_litter_is_counted_and_no_class(tmp_path):
     assert listing.class_names == ("a", "b")
     assert [file.example for file in listing.files] == ["a/1.jpg", "b/2.jpg"]
     assert listing.ignored == {
-        "hidden or litter": 6,
+        "hidden or system files": 6,
         "outside the class folders": 2,
         "not images by their ending": 2,
     }
@@ -101,7 +101,7 @@ def test_link_to_the_whole_folder_is_no_class(tmp_path):
 def test_litter_is_counted_to_any_depth(tmp_path):
     touch(tmp_path, "a/1.jpg", "b/2.jpg", "a/@eaDir/1.jpg/THUMB.jpg", "a/@eaDir/1.jpg/deep/X.jpg")
     (tmp_path / "a/@eaDir/empty").mkdir()
-    assert list_folder(str(tmp_path)).ignored == {"hidden or litter": 2}
+    assert list_folder(str(tmp_path)).ignored == {"hidden or system files": 2}
 
 
 @pytest.mark.parametrize("closed", ["a", "a/deep"])

@@ -131,7 +131,7 @@ def test_file_that_predicts_otherwise_is_removed_and_the_rest_kept(
     spoil(name, without_scaling)
     with pytest.raises(
         kerastl.KerastlError,
-        match=rf": {name} does not predict what the .* The other formats are in .*/1; ",
+        match=rf": {name} does not predict what the .* The other formats are in .*/1\. ",
     ):
         trained(format=f"savedmodel,{name}")
     version = tmp_path / "exports" / "1"

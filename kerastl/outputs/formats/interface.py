@@ -1,4 +1,4 @@
-"""What the module of a format provides, and what it is given to write."""
+"""The interface of a format's module, and the model that it exports."""
 
 import dataclasses
 import importlib

@@ -17,7 +17,7 @@ def write(model: Exportable, path: pathlib.Path) -> None:
 
 
 def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
-    """Opens a `.keras` file with Keras alone."""
+    """Opens a `.keras` file with Keras only."""
     classifier = keras.saving.load_model(path)
     call = tf.function(
         lambda images: tf.nn.softmax(classifier(images, training=False)),

@@ -10,7 +10,7 @@ from kerastl import environment
 from kerastl.outputs.artifact import Artifact
 from kerastl.outputs.formats.interface import Exportable
 
-# ONNX Runtime's lowest level of logging: it raises its errors too.
+# ONNX Runtime logs fatal errors only: it raises the others anyway.
 _FATAL = 4
 
 
@@ -20,7 +20,7 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     Raises:
         onnx.checker.ValidationError: If an operation of the network has no counterpart.
     """
-    # A machine that only opens such files needs neither.
+    # Not needed where files are only opened.
     import keras  # noqa: PLC0415
     import onnx  # noqa: PLC0415
 

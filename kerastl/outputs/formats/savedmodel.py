@@ -19,7 +19,7 @@ CLASS_NAMES = "class_names.txt"
 DEFAULT_SIGNATURE = "serving_default"
 # Files of one request that are decoded at a time, whatever cores the server has.
 _PARALLEL_DECODERS = 8
-# Of a batch in which nothing is an image, an error names so many.
+# Largest number of indices that an error names.
 _INDICES_NAMED = 100
 _UNDECODABLE = "image_bytes: no image that can be decoded at index"
 # How TensorFlow words that; dots stand for more indices than it names.
@@ -36,7 +36,7 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     `logits`, float32 (batch, classes), `class_name`, string (batch,), and `confidence`, float32
     (batch,), the probability of that class. `features` takes `image_bytes` too and returns
     `features`, float32 (batch, channels), the pooled features below the head. Where files cannot
-    be decoded, the error says "image_bytes: no image that can be decoded at index" and which.
+    be decoded, the error is "image_bytes: no image that can be decoded at index" and the indices.
     """
     with tempfile.TemporaryDirectory() as folder:
         # An asset keeps the name of the file that it comes from.
@@ -60,7 +60,7 @@ def write(model: Exportable, path: pathlib.Path) -> None:
 
 
 def write_card(directory: pathlib.Path, card: Mapping[str, Any]) -> None:
-    """Writes `model_card.json` to a directory, and anew into the SavedModel that is there."""
+    """Writes `model_card.json` to a directory, and replaces that of a SavedModel in it."""
     for place in (directory, directory / "assets"):
         if place.is_dir():
             (place / RunFile.CARD).write_text(card_text(card), encoding="utf-8")
@@ -82,7 +82,7 @@ class _Signatures(tf.Module):
         super().__init__()
         class_names, rule = tuple(model.card["class_names"]), model.card["input"]["resize"]
         image_size = model.classifier.input.shape[1]
-        # The variables alone: a Keras model as attribute would bring all its Python objects.
+        # Only the variables: a Keras model as attribute would save all its Python objects.
         self.weights = [weight.value for weight in model.classifier.weights]
         self.assets = [tf.saved_model.Asset(str(path)) for path in assets]
         files = tf.TensorSpec([None], tf.string, name="image_bytes")
@@ -134,7 +134,7 @@ def _decode_all(image_bytes: tf.Tensor, *, image_size: int, resize_rule: str) ->
         content = image_bytes[index]
         return index, decode_and_resize(content, image_size=image_size, rule=resize_rule)
 
-    # An element that is always there, as no single element can be got out of none.
+    # A sentinel element: get_single_element fails on an empty dataset.
     last = tf.data.Dataset.from_tensors((count, tf.zeros([image_size, image_size, 3])))
     decoded = (
         tf.data.Dataset.range(count)
@@ -158,7 +158,7 @@ def _decode_all(image_bytes: tf.Tensor, *, image_size: int, resize_rule: str) ->
 
 
 def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
-    """Opens a SavedModel's directory with TensorFlow alone."""
+    """Opens a SavedModel's directory with TensorFlow only."""
     signatures = tf.saved_model.load(str(path)).signatures
 
     def classify(images: np.ndarray) -> np.ndarray:
@@ -172,7 +172,7 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
             undecodable = undecodable_indices(error)
             if not undecodable:
                 raise
-            # The graph says which, and decoding once more says why.
+            # The graph reports which; decoding them again shows why.
             raise UndecodableError(_reasons(undecodable, files, card)) from error
         return np.asarray(outputs["probabilities"].numpy())
 
