@@ -127,7 +127,10 @@ def test_paths_may_come_on_standard_input(color_run, pictures, monkeypatch, caps
         (["m", "p", "--top_k=0"], "top_k=0: must be at least 1"),
         (["m", "p", "--top_k=x"], "top_k='x': is not a whole number. Give a whole number."),
         (["m", "p", "--top_q=1"], "--top_q: is not a flag. Did you mean --top_k?"),
-        (["m", "p", "--labels_from=name"], "labels_from='name': is not one of its choices. Use"),
+        (
+            ["m", "p", "--labels_from=name"],
+            "labels_from='name': is not one of its choices. Known: folder.",
+        ),
         (["m", "p", "--output=x.txt"], "output='x.txt': has an unknown ending. Use one "),
         (["no/model", "p"], "model='no/model': does not exist. Give a run, an export or a model "),
     ],

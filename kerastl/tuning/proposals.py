@@ -6,7 +6,6 @@ off continues as one that was not.
 """
 
 import tempfile
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 from threadpoolctl import threadpool_limits
 
+from kerastl.environment import ignored_warnings
 from kerastl.tuning.event_log import Begun, Ended, History
 from kerastl.tuning.grid import next_combination
 from kerastl.tuning.hyperparameters import as_drawn, declare, max_epochs
@@ -53,10 +53,9 @@ class Proposals:
             return next_combination(self._space, history.begun.values())
         if number <= len(self._space.first):
             return as_drawn(self._space, self._space.first[number - 1])
-        # Threads only slow down matrices as small as these.
-        with threadpool_limits(1), warnings.catch_warnings():
-            # Gaussian process did not converge: users can do nothing about it.
-            warnings.simplefilter("ignore")
+        # Threads only slow down matrices as small as these. A Gaussian process warns that it did not
+        # converge, about which users can do nothing.
+        with threadpool_limits(1), ignored_warnings():
             values = self._ask(self._options.tuner, history)
             if self._options.tuner == "bayesian" and values in (None, *history.begun.values()):
                 values = self._ask("random", history)

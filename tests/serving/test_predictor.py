@@ -51,9 +51,9 @@ def test_predictions_are_computed_one_batch_at_a_time(color_run, folder, monkeyp
 
 def test_wrong_paths_are_refused_at_once(color_run, tmp_path):
     with pytest.raises(UsageError, match="contains no images"):
-        predict(color_run.result.export_path, [str(tmp_path)])
+        predict(color_run.result.export_path, [str(tmp_path)], batch_size=2)
 
 
 def test_wrong_model_is_refused_at_once(tmp_path):
     with pytest.raises(UsageError, match="model="):
-        predict(tmp_path / "none", ["x.jpg"])
+        predict(tmp_path / "none", ["x.jpg"], batch_size=2)
