@@ -58,15 +58,15 @@ def _read_space_file(path: str) -> dict[str, str]:
 COMMAND = Command(
     name="tune",
     about="Searches for the settings that are best on the validation images, with keras-tuner. "
-    "Trial 0 uses the flags as given. Trials share the feature store and never see the test "
+    "Trial 0 uses your flags. Trials share the feature store and never see the test "
     "images; the best settings are trained and tested at the end. A search that was stopped "
     "continues with the same command. Writes trials.csv, best.flags, importance.csv and trials.svg "
     "to RUN_DIR/tuning; kerastl train runs best.flags as it is.\n\n"
     "A search space has lines such as --head_learning_rate=log(0.0001,0.1), equal ratios being "
     "equally likely; --dropout=uniform(0,0.5); --finetune_epochs=int(0,4), both ends included; "
     '--augment=choice("",flip). A flag that has no effect with the values of others is left out '
-    "there, such as finetune_learning_rate with finetune_epochs=0. A backbone may have weights of "
-    "its own: choice(MobileNetV2=FILE,ResNet50). Searchable: "
+    "there, such as finetune_learning_rate with finetune_epochs=0. Backbones may have their "
+    "own weights: choice(MobileNetV2=FILE,ResNet50). Searchable: "
     f"{', '.join(SEARCHABLE)}.\n\n"
     "All flags of kerastl train are accepted too. To search on several machines, start the same "
     "command with a shared run_dir and keras-tuner's variables KERASTUNER_TUNER_ID, "

@@ -1,4 +1,4 @@
-"""Who runs which trial: a protocol of files for any number of processes.
+"""Assigns trials to processes, any number of them, through files.
 
 A lock of the directory is held to read the log, propose and append; a lock of each trial for as
 long as it runs. A process that is killed frees its locks, and another one runs its trial again.
@@ -30,7 +30,7 @@ class NoTrial(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Assignment:
-    """A trial for this process, which releases its lock in the end."""
+    """A trial for this process, which must release its lock when the trial ends."""
 
     number: int
     values: Mapping[str, Any]
@@ -38,7 +38,7 @@ class Assignment:
 
 
 class Assignments:
-    """Gives out trials and takes their results; raises KerastlError if the log is damaged."""
+    """Assigns trials and records their results; raises KerastlError if the log is damaged."""
 
     def __init__(
         self,
@@ -53,10 +53,10 @@ class Assignments:
         self._proposals = proposals
         self._files = files
         self._options = options
-        self._asked_at = -1
+        self._proposed_at = -1
 
     def open(self) -> None:
-        """Lets processes claim trials, among them those whose files are damaged."""
+        """Allows processes to claim trials, including those whose files are damaged."""
         with self._locked() as history:
             whole = self._files.read()
             for number in history.begun:
@@ -65,13 +65,13 @@ class Assignments:
             self._log.append(Opened(True))
 
     def close(self) -> None:
-        """Gives out no more trials."""
+        """Stops assigning trials."""
         with self._locked() as history:
             if history.is_open:
                 self._log.append(Opened(False))
 
     def is_open(self) -> bool:
-        """Returns whether trials are given out."""
+        """Returns whether trials are being assigned."""
         with self._locked() as history:
             return history.is_open
 
@@ -87,20 +87,20 @@ class Assignments:
         # First, since a trial with files is not repeated.
         self._files.write(trial)
         with self._locked() as history:
-            # The search may have started over meanwhile.
+            # The search may have started over in the meantime.
             if trial.number in history.unfinished:
                 self._end(trial)
 
     def is_over(self) -> bool:
-        """Returns whether no trial runs, and there is none to run."""
+        """Returns whether no trial is running and none is left to run."""
         with self._locked() as history:
             unfinished = self._unfinished(history)
             if not history.is_open:
                 return not any(map(self._runs, unfinished))
-            # Asking a model of the objective takes a moment.
-            if unfinished or len(history.events) == self._asked_at:
+            # A proposal takes a moment, so it is made only once for the same log.
+            if unfinished or len(history.events) == self._proposed_at:
                 return False
-            self._asked_at = len(history.events)
+            self._proposed_at = len(history.events)
             return self._proposals.propose(history) is None
 
     def _lost(self, history: History) -> Assignment | None:
@@ -128,7 +128,7 @@ class Assignments:
         return Assignment(number, values, lock)
 
     def _unfinished(self, history: History) -> list[int]:
-        # Some may have begun when there were to be more trials.
+        # Some may have begun under a larger max_trials.
         return [number for number in history.unfinished if number < self._options.max_trials]
 
     def _runs(self, number: int) -> bool:

@@ -81,7 +81,7 @@ class Board:
 
     def _line(self, trial: Trial) -> str:
         head = f"trial {trial.number} of {self._options.max_trials}"
-        values = "the flags as given" if trial.number == 0 else _in_words(trial)
+        values = "your flags" if trial.number == 0 else _in_words(trial)
         if trial.status == FAILED:
             return f"{head} failed: {trial.reason}  ({values})"
         name = self._options.objective

@@ -8,10 +8,10 @@ from kerastl.tuning.trials import Trial
 
 
 class Budget:
-    """Decides from the time that trials took whether there is time for another."""
+    """Decides from the time of past trials whether there is time for another."""
 
     def __init__(self, deadline: float, *, final_run: bool) -> None:
-        """Starts the clock; everything is to be over at `deadline`, by `time.monotonic`."""
+        """Starts the clock; everything must be over at `deadline`, by `time.monotonic`."""
         self._deadline = deadline
         self._final_run = final_run
         self._seconds: list[float] = []
@@ -38,7 +38,7 @@ class Budget:
         return time.monotonic() + max(self._seconds[-3:]) + reserve < self._deadline
 
     def words_left(self, num_left: int) -> str:
-        """Returns an estimate of the time that some more trials take, empty if there is none."""
+        """Returns an estimate of the time that some more trials take, empty if none are left."""
         # By the clock, since several machines may be at work.
         took = time.monotonic() - self._started
         seconds = num_left * took / max(self.num_trials, 1)

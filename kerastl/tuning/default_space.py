@@ -14,7 +14,7 @@ from kerastl.tuning.space_parser import read_space
 
 
 def open_space(config: Config, space: Space | None) -> Space:
-    """Returns what is searched, after checking the names of blocks in it.
+    """Returns the space to search, after checking the names of blocks in it.
 
     Raises:
         UsageError: If no backbone of the space has one of them.
@@ -26,11 +26,12 @@ def open_space(config: Config, space: Space | None) -> Space:
 
 
 def default_space(config: Config, blocks: Sequence[str]) -> Space:
-    """Returns what is searched where no space is given.
+    """Returns the space to search if none is given.
 
-    It is where fine-tuning pays on small sets of photographs: AdamW at 2e-4 to 1e-3 with a warm-up,
-    from the middle or below, with and without mirrored copies, and a third more pixels. What was
-    best by hand is tried first (measured on CIFAR-10 with MobileNetV2; the README has the numbers).
+    It covers what improves fine-tuning on small sets of photographs: AdamW at 2e-4 to 1e-3 with a
+    warm-up, from the middle or below, with and without mirrored copies, and a third more pixels.
+    The best values found by hand are tried first (measured on CIFAR-10 with MobileNetV2; the README
+    has the numbers).
 
     Args:
         config: The baseline flags.
@@ -51,7 +52,7 @@ def default_space(config: Config, blocks: Sequence[str]) -> Space:
         ranges["finetune_epochs"] = f"int({epochs},{2 * epochs})"
         return read_space(ranges, config)
     # About a third more pixels per side, rounded to a multiple of 32; unchanged for weights that
-    # are good at one size alone.
+    # work well only at one size.
     larger = config.image_size
     if config.weights != BUNDLED:
         larger = min(32 * round(larger * 4 / 3 / 32), LARGEST_SIZE)

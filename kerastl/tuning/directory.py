@@ -1,4 +1,4 @@
-"""The directory of a search: what it was for, and which process owns it."""
+"""The directory of a search: the settings it was made for, and which process owns it."""
 
 import contextlib
 import hashlib
@@ -22,11 +22,11 @@ from kerastl.tuning.task import Task
 
 # Below run_dir.
 DIRECTORY = "tuning"
-# In it, what the search is for.
+# In it, the settings that decide the results.
 ABOUT = "search.json"
 LOCK, NATIVE_LOG = "lock", "native.log"
 _IN_USE = (LOCK, NATIVE_LOG)
-# Of the files of a search; an earlier version kept keras-tuner's own.
+# Version of a search's files; the first kept keras-tuner's own.
 FORMAT = 2
 
 
@@ -51,11 +51,11 @@ def _sha256(path: str) -> str:
 
 
 def check_same(path: pathlib.Path, about: Mapping[str, Any], config: Config) -> None:
-    """Refuses to go on with a search that was for something else.
+    """Refuses to continue a search that was made for other settings.
 
     Raises:
         UsageError: If anything that decides its results differs.
-        KerastlError: If what it was for cannot be read.
+        KerastlError: If its settings cannot be read.
     """
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
@@ -73,7 +73,7 @@ def check_same(path: pathlib.Path, about: Mapping[str, Any], config: Config) -> 
         more = f" (and {', '.join(changed[1:])})" if changed[1:] else ""
         raise UsageError(
             f"run_dir={config.run_dir!r}: holds a search with {name}={was}, not {now}{more}. "
-            "Choose another directory, give the same flags to go on, or start over with "
+            "Choose another directory, continue with the same flags, or start over with "
             "--overwrite."
         )
 
@@ -100,7 +100,7 @@ def check_directory(run_dir: pathlib.Path, task: Task) -> None:
 
 @contextlib.contextmanager
 def open_search(task: Task) -> Iterator[pathlib.Path]:
-    """Makes the directory of a search; what an earlier search left there stays for now.
+    """Makes the directory of a search; files of an earlier search stay for now.
 
     Raises:
         UsageError: If it holds another search or a run.
@@ -123,7 +123,7 @@ def open_search(task: Task) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def exclusive(directory: pathlib.Path) -> Iterator[None]:
-    """Keeps a second search out of a directory; removes it again if none was begun."""
+    """Keeps a second search out of a directory; removes it again if no search began."""
     try:
         lock = filelock.FileLock(directory / LOCK, timeout=0).acquire()
     except filelock.Timeout as error:
@@ -143,7 +143,7 @@ def exclusive(directory: pathlib.Path) -> Iterator[None]:
 
 
 def empty(directory: pathlib.Path) -> None:
-    """Removes what an earlier search left."""
+    """Removes the files of an earlier search."""
     for path in directory.iterdir():
         if path.name in _IN_USE:
             continue

@@ -37,7 +37,7 @@ class Repeated:
 
 @dataclasses.dataclass(frozen=True)
 class Opened:
-    """The process that owns the search gives out trials from here on, or no longer does."""
+    """The process that owns the search starts assigning trials, or stops."""
 
     is_open: bool
 
@@ -50,13 +50,13 @@ _KINDS: dict[str, type[Event]] = {
 
 @dataclasses.dataclass
 class History:
-    """What a log contains.
+    """The content of a log.
 
     Attributes:
         events: The beginning of each trial and its first end, in order.
         begun: Values of every trial, by number.
         unfinished: Numbers of the trials that have begun and not ended.
-        is_open: Whether trials are given out.
+        is_open: Whether trials are being assigned.
     """
 
     events: list[Begun | Ended] = dataclasses.field(default_factory=list)
@@ -66,7 +66,7 @@ class History:
     _ended: set[int] = dataclasses.field(default_factory=set)
 
     def add(self, event: Event) -> None:
-        """Adds what happened next."""
+        """Adds the next event."""
         if isinstance(event, Opened):
             self.is_open = event.is_open
         elif isinstance(event, Begun):
@@ -77,14 +77,14 @@ class History:
             self.unfinished.append(event.number)
         else:
             self.unfinished.remove(event.number)
-            # An oracle hears of the first end only.
+            # Oracles get only the first end.
             if event.number not in self._ended:
                 self._ended.add(event.number)
                 self.events.append(event)
 
 
 class EventLog:
-    """A file of one event a line, each of which is there whole or not at all.
+    """A file with one event per line, each of which is written whole or not at all.
 
     The file need not exist. Callers hold the lock of the search.
     """
@@ -114,7 +114,7 @@ class EventLog:
 
     def _events(self) -> Iterator[Event]:
         content = self._path.read_bytes() if self._path.exists() else b""
-        # What follows the last line end was never finished.
+        # Text after the last newline is an unfinished event.
         for line in content.split(b"\n")[:-1]:
             fields = json.loads(line)
             yield _KINDS[fields.pop("event")](**fields)

@@ -1,4 +1,4 @@
-"""What follows the last trial: the best settings are trained, tested, and compared."""
+"""Trains and tests the best settings after the last trial, and compares them."""
 
 import contextlib
 import dataclasses
@@ -35,7 +35,7 @@ def run_best(
 ) -> tuple[Result | None, dict[str, Any] | None]:
     """Trains and tests the best settings, and compares them with the baseline flags.
 
-    A final run that is there already, of the same settings, is not repeated.
+    An existing final run of the same settings is not repeated.
 
     Args:
         final: The best settings; the run goes to their run_dir.
@@ -45,7 +45,7 @@ def run_best(
         progress: Reports both trainings.
 
     Returns:
-        The run, None if it was there already; and the comparison, see `_measure`.
+        The run, None if it already existed; and the comparison, see `_measure`.
     """
     run_dir = pathlib.Path(final.run_dir)
     path = run_dir / DIRECTORY / _FINAL
@@ -60,7 +60,7 @@ def run_best(
             return None, known
     progress.line("Final run of the best settings, the first to use the test images.")
     path.unlink(missing_ok=True)
-    # Anew, so that the random numbers are those of a run of its own.
+    # Prepared again, so that the random numbers are those of a separate run.
     with (
         environment.ready(final.precision, final.seed, progress),
         open_run_directory(run_dir, overwrite=True),
@@ -97,7 +97,7 @@ def _measure(
     if same:
         compared = found
     else:
-        progress.line("The flags as given are trained once more, for comparison.")
+        progress.line("Your flags are trained again for comparison.")
         trained = Trainer(splits).train(given, progress)
         compared = trained.evaluate(splits.test)
     low, high = difference_interval(
@@ -117,11 +117,11 @@ def _measure(
 def comparison_words(comparison: Mapping[str, Any] | None) -> str:
     """Describes a comparison in one sentence."""
     if comparison is None:
-        return "The flags as given have failed, so there is nothing to compare the final run with."
+        return "Your flags failed, so there is nothing to compare the final run with."
     if comparison["best_is_as_given"]:
-        return "The best settings are the flags as given."
+        return "Your flags are the best settings found."
     return (
-        f"On the {comparison['num_images']:.0f} test images the flags as given reach "
+        f"On the {comparison['num_images']:.0f} test images your flags reach "
         f"{comparison['accuracy_as_given']:.4f}: the search changed that by "
         f"{comparison['difference']:+.4f} ({comparison['low']:+.4f} to "
         f"{comparison['high']:+.4f}, on the same images)."

@@ -23,7 +23,7 @@ def next_combination(space: Space, tried: Iterable[Mapping[str, Any]]) -> dict[s
 def _combinations(
     space: Space, names: list[str], chosen: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    """Yields the combinations of some settings beside what was chosen of those before them."""
+    """Yields the combinations of some settings, given the values of those before them."""
     if not names:
         yield chosen
         return

@@ -27,15 +27,15 @@ from kerastl.tuning.trainer import NullRecorder, without_test
 
 
 class _InstallmentsError(UsageError, keras_tuner.errors.FatalError):
-    """Ends a tuner's search at once, where keras-tuner would go on with the next trial."""
+    """Ends a tuner's search at once, where keras-tuner would continue with the next trial."""
 
 
 class TransferHyperModel(keras_tuner.HyperModel):
     """The runs of a search space, for any tuner of keras-tuner.
 
-    `build` gives the classifier, from pixels to logits, with its head at zero. `fit` trains all
+    `build` returns the classifier, from pixels to logits, with its head at zero. `fit` trains all
     phases on stored features and leaves the best weights in it; it needs no data from
-    `Tuner.search`, and the test split stays out of its sight. Objectives are val_accuracy,
+    `Tuner.search`, and never sees the test split. Objectives are val_accuracy,
     val_loss, val_balanced_accuracy and val_macro_f1.
     """
 
@@ -66,13 +66,13 @@ class TransferHyperModel(keras_tuner.HyperModel):
         callbacks: Sequence[keras.callbacks.Callback] = (),
         **unused: Any,
     ) -> dict[str, float]:
-        """Trains what `build` gave for the same `hp`; returns the objectives at the best epoch.
+        """Trains what `build` returned for the same `hp`; returns the objectives at the best epoch.
 
         Args:
             hp: The values that it was built with.
             model: The classifier.
             callbacks: Called at the beginning, after every epoch of all phases, and at the end.
-            unused: Other arguments of the tuner, as `verbose`.
+            unused: Other arguments of the tuner, such as `verbose`.
 
         Raises:
             UsageError: If the tuner trains in installments, as keras-tuner's own Hyperband does.
@@ -121,7 +121,7 @@ class _CallbackRecorder(NullRecorder):
         model.stop_training = False
 
     def add_epoch(self, row: EpochRow) -> None:
-        """Reports an epoch; raises `_Stopped` if a callback wants no more."""
+        """Reports an epoch; raises `_Stopped` if a callback ends the training."""
         self.callbacks.on_epoch_begin(len(self.rows))
         logs = {
             name: value

@@ -11,12 +11,12 @@ import keras_tuner
 from kerastl.config import Config
 from kerastl.tuning.space import Choice, Space
 
-# What hyperband adds to the values of a trial: its epochs.
+# Hyperband adds the epochs of a trial to its values.
 _EPOCHS = "tuner/epochs"
 
 
 def declare(hyperparameters: keras_tuner.HyperParameters, space: Space) -> None:
-    """Registers the ranges of a space, each under the condition with which it matters.
+    """Registers the ranges of a space, each under the condition on which it has an effect.
 
     The baseline flags are the defaults where the ranges have them.
     """
@@ -47,7 +47,7 @@ def as_drawn(space: Space, given: Config | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _drawn(space: Space, name: str, value: Any) -> Any:
-    # keras-tuner's choices have one type each; a backbone's and a number's are texts alike.
+    # keras-tuner's choices have one type each, so all are texts.
     return str(value) if isinstance(space.dimensions[name], Choice) else value
 
 
@@ -55,7 +55,7 @@ def config_of(values: Mapping[str, Any], space: Space) -> Config:
     """Returns the config of a trial from what keras-tuner has drawn and hyperband has added.
 
     Raises:
-        UsageError: If the values do not go together.
+        UsageError: If the values are not valid together.
     """
     config = space.config_for(values)
     longest = max_epochs(space)

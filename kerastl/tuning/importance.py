@@ -1,4 +1,4 @@
-"""Which settings mattered: how much worse the objective is predicted without knowing each."""
+"""Measures which settings mattered, by how much worse the objective is predicted without each."""
 
 import dataclasses
 import math
@@ -26,7 +26,7 @@ class Importance:
 
     Attributes:
         name: The setting.
-        value: What the error of predicting the objective rises by, in units of the objective, when
+        value: Increase in the error of predicting the objective, in units of the objective, when
             the setting is shuffled among the trials.
         deviation: Standard deviation of that over the folds and shuffles.
     """
@@ -43,8 +43,8 @@ def measure_importance(
 
     The method is scikit-learn's,
     https://scikit-learn.org/stable/modules/permutation_importance.html, with a random forest. Where
-    a setting does not matter, it has the value of some trial where it does: a value of its own
-    would tell the setting that it depends on.
+    a setting has no effect, it takes the value of a random trial in which it has: a special value
+    would reveal the setting that it depends on.
 
     Returns:
         The settings that were tried with more than one value, the most important first; empty with
@@ -89,11 +89,11 @@ def measure_importance(
 
 
 def _number(trial: Trial, name: str, space: Space) -> float:
-    """Returns a value as a number: the place of a choice, NaN where the flag did not matter."""
+    """Returns a value as a number: the index of a choice, NaN if the flag had no effect."""
     if name not in trial.values:
         return math.nan
     dimension, value = space.dimensions[name], trial.values[name]
     if not isinstance(dimension, Choice):
         return float(value)
-    # The first trial may have what the space lacks.
+    # The first trial may have a value that the space lacks.
     return float(dimension.values.index(value)) if value in dimension.values else -1.0

@@ -74,7 +74,7 @@ class TrialRunner:
             self.files.log_path(number),
             lambda text: self.progress.status(f"trial {number}: {text}"),
         )
-        # Training stops at a loss that is not finite; other scores may be so all the same.
+        # Training stops at a loss that is not finite, but the scores may be so anyway.
         if not all(math.isfinite(value) for value in scored.scores.values()):
             raise TrialFailed("its scores are not finite")
         return scored
@@ -83,7 +83,7 @@ class TrialRunner:
 def run_trials(
     board: Board, assignments: Assignments, trial_runner: TrialRunner, *, name: str
 ) -> bool:
-    """Runs trials as the process `name`, until there are no more.
+    """Runs trials as the process `name`, until none are left.
 
     Returns:
         Whether the budget ended it.
@@ -105,7 +105,7 @@ def run_trials(
 
 
 def watch_trials(board: Board, assignments: Assignments) -> bool:
-    """Reports the trials of other processes until there are no more.
+    """Reports the trials of other processes until none are left.
 
     Returns:
         Whether the budget ended it.
@@ -122,12 +122,12 @@ def watch_trials(board: Board, assignments: Assignments) -> bool:
 
 
 def wait_for_chief(assignments: Assignments, *, run_dir: str) -> None:
-    """Waits until trials are given out; raises KerastlError if that takes too long."""
+    """Waits until trials are being assigned; raises KerastlError if that takes too long."""
     deadline = time.monotonic() + _SECONDS_TO_WAIT_FOR_CHIEF
     while not assignments.is_open():
         if time.monotonic() > deadline:
             raise KerastlError(
                 f"run_dir={run_dir!r}: no search is open here. Start the same command with "
-                "KERASTUNER_TUNER_ID=chief; it goes on where it was."
+                "KERASTUNER_TUNER_ID=chief; it continues the search."
             )
         time.sleep(_SECONDS_BETWEEN_CLAIMS)

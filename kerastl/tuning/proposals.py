@@ -1,8 +1,8 @@
-"""Which values to try next: keras-tuner's oracles, driven by their documented methods alone.
+"""Proposes the values to try next, with keras-tuner's oracles and only their documented methods.
 
-Each proposal asks a new oracle, which is told the log of the search through `create_trial`,
-`update_trial` and `end_trial`. So a proposal depends on the log alone, and a search that was cut
-off continues as one that was not.
+Each proposal creates a new oracle and replays the log of the search through `create_trial`,
+`update_trial` and `end_trial`. So a proposal depends only on the log, and an interrupted search
+continues as if it had never stopped.
 """
 
 import tempfile
@@ -42,7 +42,7 @@ class Proposals:
     def propose(self, history: History) -> Values | None:
         """Returns the values of the next trial; None if there are none, or none for now.
 
-        There may be some again when a running trial has ended.
+        Once a running trial has ended, there may be some again.
         """
         number = len(history.begun)
         if number >= self._options.max_trials:
@@ -53,15 +53,15 @@ class Proposals:
             return next_combination(self._space, history.begun.values())
         if number <= len(self._space.first):
             return as_drawn(self._space, self._space.first[number - 1])
-        # Threads only slow down matrices as small as these. A Gaussian process warns that it did not
-        # converge, about which users can do nothing.
+        # Threads only slow down matrices as small as these. Users can do nothing about a Gaussian
+        # process that did not converge.
         with threadpool_limits(1), ignored_warnings():
-            values = self._ask(self._options.tuner, history)
+            values = self._draw(self._options.tuner, history)
             if self._options.tuner == "bayesian" and values in (None, *history.begun.values()):
-                values = self._ask("random", history)
+                values = self._draw("random", history)
             return values
 
-    def _ask(self, tuner: str, history: History) -> Values | None:
+    def _draw(self, tuner: str, history: History) -> Values | None:
         oracle = self._build(tuner, len(history.begun))
         with tempfile.TemporaryDirectory() as directory, without_variables():
             # The documented way to give an oracle a directory for its own files.
@@ -83,8 +83,7 @@ class Proposals:
             # In rounds, until there are enough trials.
             options = {"max_epochs": max_epochs(self._space), "hyperband_iterations": _UNLIMITED}
         else:
-            # What was proposed before is not drawn again, so each trial needs random numbers of
-            # its own.
+            # Earlier proposals are not drawn again, so each trial needs its own random numbers.
             seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) // 2 + 1
             options["max_trials"] = _UNLIMITED
         if tuner == "bayesian":
@@ -103,10 +102,10 @@ class Proposals:
         return oracle
 
     def _replay(self, oracle: "_Oracle", history: History) -> dict[int, Trial]:
-        """Tells an oracle what happened; returns the trials that still run, by number."""
+        """Replays a log to an oracle; returns the trials that still run, by number."""
         running: dict[int, Trial] = {}
         first = 0 if self._options.tuner == "grid" else len(self._space.first)
-        # A Gaussian process cannot place what its space does not have.
+        # A Gaussian process cannot use values outside its space.
         is_skipped = oracle.is_a_model and not self._space.has(self._space.config)
         for event in history.events:
             if is_skipped and event.number == 0:
@@ -123,10 +122,10 @@ class Proposals:
     def _end_with_worst(
         self, oracle: "_Oracle", running: Mapping[int, Trial], history: History
     ) -> None:
-        """Ends running trials with the worst score so far, so that the next is another one.
+        """Ends running trials with the worst score so far, so that the next one differs.
 
-        This is the constant liar, https://hal.science/hal-00260579; keras-tuner would ask its
-        Gaussian process, which is not fitted yet.
+        This is the constant liar, https://hal.science/hal-00260579; keras-tuner would predict with
+        its Gaussian process, which is not fitted yet.
         """
         scores = [
             event.score
@@ -148,24 +147,25 @@ def _end(oracle: "_Oracle", trial: Trial, score: float | None) -> None:
 
 
 class _Oracle(keras_tuner.Oracle):
-    """Gives trials of the log the values that they had.
+    """Assigns trials of the log the values that they had.
 
     Attributes:
         known: Those values; None for a trial that is to be proposed.
         was_proposed: Whether an oracle proposed them, rather than the space.
-        counts_on_its_own: Whether it must propose again what it proposed, as hyperband counts.
-        is_a_model: Whether it computes with all values of the trials.
+        counts_proposals: Whether it must repeat its own proposals, because it counts them, as
+            hyperband does.
+        is_a_model: Whether it fits a model to the values of all trials.
     """
 
     known: Values | None = None
     was_proposed = True
-    counts_on_its_own = False
+    counts_proposals = False
     is_a_model = False
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Returns the values of a trial, which the log knows or keras-tuner proposes."""
+        """Returns the values of a trial, from the log or as keras-tuner proposes them."""
         answer: dict[str, Any] = {}
-        if self.known is None or (self.counts_on_its_own and self.was_proposed):
+        if self.known is None or (self.counts_proposals and self.was_proposed):
             answer = self._populate(trial_id)
         if self.known is None:
             return answer
@@ -191,7 +191,7 @@ class _Bayesian(_Oracle, keras_tuner.oracles.BayesianOptimizationOracle):
 
 
 class _Hyperband(_Oracle, keras_tuner.oracles.HyperbandOracle):
-    counts_on_its_own = True
+    counts_proposals = True
 
 
 _ORACLES: dict[str, Any] = {"random": _Random, "bayesian": _Bayesian, "hyperband": _Hyperband}

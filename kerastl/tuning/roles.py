@@ -1,4 +1,4 @@
-"""Which part a process has in a search: it searches alone, owns the search, or helps with it.
+"""The role of a process in a search: it searches alone, owns the search, or works for it.
 
 The variables are keras-tuner's, https://keras.io/keras_tuner/guides/distributed_tuning/. All
 processes share run_dir, and coordinate through its files instead of over the network.
@@ -31,7 +31,7 @@ def find_role(environment: Mapping[str, str] = os.environ) -> str:
             f"{missing[0]}='': is not set, as {present[0]} is. Set {_IP}, {_PORT} and {_ID} for a "
             "search on several machines, or none of them."
         )
-    # As keras-tuner recognizes it.
+    # As in keras-tuner, which only requires that the ID contain the word.
     return _CHIEF if _CHIEF in environment[_ID] else environment[_ID]
 
 
@@ -47,7 +47,7 @@ def is_worker(role: str) -> bool:
 
 @contextlib.contextmanager
 def without_variables() -> Iterator[None]:
-    """Hides the variables, with which keras-tuner would look for a chief on the network."""
+    """Hides the variables, with which keras-tuner would search for a chief on the network."""
     hidden = {name: os.environ.pop(name) for name in _VARIABLES if name in os.environ}
     try:
         yield

@@ -1,8 +1,8 @@
 """A search from its config to its best settings, trained and tested: start here for searches.
 
-Everything that a search knows is in its directory (`directory`): the log of which trials began and
-ended (`event_log`), and the files of each trial (`trials`). A trial's values follow from the log
-alone (`proposals`), and locks show which trials still run (`assignments`). So a search continues
+The whole state of a search is in its directory (`directory`): the log of which trials began and
+ended (`event_log`), and the files of each trial (`trials`). A trial's values follow only from the
+log (`proposals`), and locks show which trials still run (`assignments`). So a search continues
 after a crash by doing the same as at its start, and other processes can take part at any time.
 """
 
@@ -75,11 +75,11 @@ def search(
         What was found; None for a worker.
 
     Raises:
-        KerastlError: If something is not as needed, or the first trials all fail.
+        KerastlError: If a file or download is missing or unusable, or the first trials all fail.
     """
     splits = open_data(task.config, source, progress)
     if process:
-        # Only now, when the inspection of the images is remembered.
+        # Only now, when the inspection of the images is cached.
         process.open()
     this = _Search(task, open_space(task.config, task.space), splits, progress)
     runner: Runner = process or InProcess(Trainer(without_test(splits)))
@@ -128,7 +128,7 @@ class _Search:
         self._print_end(timed_out)
 
     def work(self, runner: Runner) -> None:
-        """Runs trials of a search that another process owns, until there are no more."""
+        """Runs trials of a search that another process owns, until none are left."""
         config, role = self.task.config, self.task.role
         self.progress.line(f"{role} works for the chief in {self._directory}.")
         self._trials_directory.mkdir(exist_ok=True)
@@ -179,7 +179,7 @@ class _Search:
         data = {"data": self.splits.source.fingerprint()}
         return describe(self.space, self.task.options) | data
 
-    # What follows reads the directory when it is first used: after `begin` or the chief's.
+    # These read the directory at their first use, which is after `begin`, here or in the chief.
 
     @functools.cached_property
     def board(self) -> Board:

@@ -57,7 +57,7 @@ def _draw_history(
     axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
     axes.grid(visible=False, axis="x")
     charts.scale(axes, "y", *_limits(ranking, options))
-    axes.set_xlabel("trial (0: the flags as given)", loc="right")
+    axes.set_xlabel("trial (0: your flags)", loc="right")
     axes.set_title(options.objective)
     best = options.sign * np.maximum.accumulate(options.sign * scores)
     line: dict[str, Any] = {"alpha": 0.35, "linewidth": 2, "linestyle": "--"}
@@ -120,7 +120,7 @@ def _set_values(axes: Axes, dimension: Choice | Range, values: Sequence[Any]) ->
     """Fits an axis to a setting and its values; returns the numbers to draw, NaN for none."""
     tried = [value for value in values if value is not None]
     if isinstance(dimension, Choice):
-        # The flags as given may have a value that the space lacks.
+        # The baseline flags may have a value that the space lacks.
         known = list(dict.fromkeys([*dimension.values, *tried]))
         labels = [str(value) if value != "" else "(empty)" for value in known]
         axes.set_ylim(-0.5, len(known) - 0.5)

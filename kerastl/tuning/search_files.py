@@ -34,11 +34,11 @@ class SearchFiles:
         """Writes nothing yet.
 
         Args:
-            run_dir: The search's; the files go to `tuning` in it, which exists.
-            space: What is searched.
-            options: How.
+            run_dir: The run directory; the files go to its `tuning` folder, which exists.
+            space: The ranges that are searched.
+            options: The tuner and the objective.
             splits: The images; trials are compared on those of validation.
-            are_kept: Whether anything is written; of several machines only the chief knows all.
+            are_kept: Whether anything is written; of several machines only the chief writes.
         """
         self.are_kept = are_kept
         self._run_dir = run_dir
@@ -62,7 +62,7 @@ class SearchFiles:
         return ranking
 
     def finish(self) -> None:
-        """Waits until all is written; raises KerastlError if something could not be."""
+        """Waits until all files are written; raises KerastlError if one could not be."""
         writing, self._writing = self._writing, None
         if writing:
             writing.result()

@@ -7,7 +7,7 @@ from kerastl.errors import bad_value
 from kerastl.settings.field import Decides, SettingGroup, Within, setting
 
 TUNERS = ("random", "bayesian", "hyperband", "grid")
-# What is compared on the validation images -> which direction is better.
+# Score on the validation images -> which direction is better.
 OBJECTIVES = {
     "val_accuracy": "max",
     "val_loss": "min",
@@ -40,12 +40,12 @@ class SearchOptions(SettingGroup):
     )
     objective: str = setting(
         "val_accuracy",
-        help="What trials are compared by on the validation images: {choices}.",
+        help="Score by which trials are compared on the validation images: {choices}.",
         choices=tuple(OBJECTIVES),
         decides=Decides.TRAINING,
     )
     max_trials: int = setting(
-        20, help="Largest number of trials; the first is the flags as given.", within=_MOST
+        20, help="Largest number of trials; the first has your flags.", within=_MOST
     )
     executions_per_trial: int = setting(
         1,
@@ -58,9 +58,7 @@ class SearchOptions(SettingGroup):
         help="Seconds for the whole search, the final run included; no trial starts that is not "
         "expected to end in time.",
     )
-    final_run: bool = setting(
-        True, help="Train and test the best settings in the end, into run_dir."
-    )
+    final_run: bool = setting(True, help="Train and test the best settings at the end, in run_dir.")
 
     def _check(self) -> None:
         super()._check()

@@ -1,4 +1,4 @@
-"""How sure it is that one trial is better than another, from the same validation images."""
+"""Confidence intervals of the difference between trials on the same validation images."""
 
 import dataclasses
 from typing import Protocol
@@ -8,7 +8,7 @@ import numpy as np
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.trials import COMPLETED, Trial
 
-# 97.5 % of a normal distribution lie below.
+# The 97.5 % quantile of the normal distribution.
 _NORMAL = 1.959964
 
 
@@ -50,9 +50,9 @@ def order(trials: list[Trial], labels: np.ndarray, options: SearchOptions) -> li
     """Orders completed trials, the best first; of equal ones that with the lower loss.
 
     Args:
-        trials: All that ended.
+        trials: All trials that ended.
         labels: True classes of the validation images, int64 (images,).
-        options: What the objective is.
+        options: Names the objective.
     """
     name, sign = options.objective, options.sign
     completed = [trial for trial in trials if trial.status == COMPLETED]
@@ -73,10 +73,10 @@ def difference_interval(
 ) -> tuple[float, float]:
     """Returns the 95 % interval of how much better one model is than another.
 
-    Both predict the same images, so it is the images' own differences that vary. The delta
-    method makes a mean over images of every objective,
-    https://en.wikipedia.org/wiki/Delta_method, and the mean of many differences is normal. The
-    executions of a trial are averaged, so what another seed would give is no part of the interval.
+    Both predict the same images, so the interval comes from the difference on each image. The
+    delta method, https://en.wikipedia.org/wiki/Delta_method, writes every objective as a mean over
+    images, and the mean of many differences is normal. The executions of a trial are averaged, so
+    the interval does not include the variation between seeds.
     """
     ours, theirs = (_shares(one, labels, options.objective) for one in (better, worse))
     (value, by_image), (other_value, other_by_image) = ours, theirs
@@ -91,7 +91,8 @@ def _shares(
     """Computes an objective's mean over the executions.
 
     Returns:
-        It, and its derivative by the share of each image, float64 (images,), up to a constant.
+        The mean, and its derivative by the share of each image, float64 (images,), up to a
+        constant.
     """
     if objective == "val_loss":
         losses = np.atleast_2d(predictions.losses).mean(axis=0)
@@ -117,7 +118,7 @@ def _balanced_accuracy(predicted: np.ndarray, labels: np.ndarray) -> tuple[float
 
 
 def _macro_f1(predicted: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
-    """The mean over classes of 2 right / (images + predicted), likewise."""
+    """The mean over classes of 2 right / (images + predicted), derived in the same way."""
     right = predicted == labels
     classes = int(max(labels.max(), predicted.max())) + 1
     counted = np.bincount(labels, minlength=classes) + np.bincount(predicted, minlength=classes)

@@ -1,4 +1,4 @@
-"""What a search may change: flags with ranges in place of values; imports no Keras."""
+"""A search space: flags with ranges instead of values; imports no Keras."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from kerastl.config import Config
 from kerastl.model.backbones import NAMED_WEIGHTS
 from kerastl.settings import SETTINGS
 
-# Whatever changes training, and nothing that changes the images on which trials are compared.
+# Flags that change training, but not the images on which trials are compared.
 SEARCHABLE = tuple(name for name, setting in SETTINGS.items() if setting.searchable)
 # Digits of a drawn number: enough to tell settings apart, few enough to read.
 _DIGITS = 4
@@ -105,14 +105,14 @@ class Space:
         """Returns the config of a trial.
 
         Args:
-            values: Of each flag that matters with the others' values; texts for choices, as
-                keras-tuner has them, or the values themselves. Other names are ignored.
+            values: One for each flag that has an effect with the others' values; texts for choices,
+                as keras-tuner has them, or the values themselves. Other names are ignored.
 
         Returns:
-            The config; flags that do not matter have their defaults.
+            The config; flags without an effect have their defaults.
 
         Raises:
-            UsageError: If the values do not go together.
+            UsageError: If the values are not valid together.
         """
         changes: dict[str, Any] = {}
         for name, dimension in self.dimensions.items():
@@ -132,14 +132,14 @@ class Space:
         return dataclasses.replace(self.config, **changes)
 
     def matters(self, name: str, values: Mapping[str, Any]) -> bool:
-        """Returns whether a flag has an effect beside some values of others."""
+        """Returns whether a flag has an effect with some values of others."""
         needs = SETTINGS[name].needs
         if needs is None:
             return True
         return needs.holds(values.get(needs.parent, getattr(self.config, needs.parent)))
 
     def values_of(self, config: Config) -> dict[str, Any]:
-        """Returns what a config has of the flags that are searched and matter to it."""
+        """Returns a config's values of the searched flags that have an effect in it."""
         values = dataclasses.asdict(config)
         return {
             name: self._value_of(name, config)
@@ -152,7 +152,10 @@ class Space:
         return all(value in self.dimensions[name] for name, value in self.values_of(config).items())
 
     def condition_of(self, name: str) -> tuple[str, list[Any]] | None:
-        """Returns a flag's parent and the values of it that will do; None if it is not searched."""
+        """Returns a flag's parent and its values with which the flag has an effect.
+
+        None if the parent is not searched.
+        """
         needs = SETTINGS[name].needs
         if needs is None or needs.parent not in self.dimensions:
             return None
@@ -160,7 +163,7 @@ class Space:
         return needs.parent, [value for value in parent.samples if needs.holds(value)]
 
     def image_sizes(self) -> list[int]:
-        """Returns the sizes in pixels that stand for all when checking."""
+        """Returns the sizes, in pixels, that stand for all when checking."""
         sizes = self.dimensions.get("image_size")
         return list(map(int, sizes.to_check)) if sizes else [self.config.image_size]
 

@@ -24,12 +24,12 @@ def read_space(ranges: Mapping[str, str], config: Config) -> Space:
 
     Args:
         ranges: Flag -> its values, as in `{"dropout": "uniform(0,0.5)", "augment":
-            'choice("",flip)'}`. A backbone may bring its weights, as in `choice(A=FILE,B)`.
-        config: The baseline flags; each value of the ranges has to go with them.
+            'choice("",flip)'}`. A backbone may name its weights, as in `choice(A=FILE,B)`.
+        config: The baseline flags; each value of the ranges must be valid with them.
 
     Raises:
-        UsageError: If there is not a range, a flag is unknown or no matter of a search, or a value
-            is outside the flag's limits.
+        UsageError: If a range is missing or malformed, a flag is unknown or cannot be searched, or
+            a value is outside the flag's limits.
     """
     if not ranges:
         raise _refusal("", "is empty", "Give a range, as in --dropout=uniform(0,0.5)")
@@ -39,8 +39,8 @@ def read_space(ranges: Mapping[str, str], config: Config) -> Space:
         if name not in SEARCHABLE:
             raise _refusal(
                 name,
-                "cannot be searched: it changes no result, or the images that trials are compared "
-                "on",
+                "cannot be searched: it changes no results, or the images on which trials are "
+                "compared",
                 f"Give it as a plain flag. Searchable: {', '.join(SEARCHABLE)}",
             )
     dimensions = {name: _read(name, ranges[name]) for name in SEARCHABLE if name in ranges}
@@ -80,7 +80,7 @@ def _read_range(name: str, text: str, form: str, parts: list[str]) -> Range:
     except ValueError as error:
         raise refusal("does not have two numbers", f"Write {form}(LOW,HIGH)") from error
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise refusal("does not rise", "Write the lower number first")
+        raise refusal("is not ascending", "Write the lower number first")
     if form == "log" and low <= 0:
         raise refusal("has no logarithm", "Start above 0, or write uniform(LOW,HIGH)")
     return Range(low, high, is_log=form == "log", is_whole=form == "int")
@@ -104,14 +104,14 @@ def _parent_value(space: Space, name: str) -> dict[str, Any]:
 
 
 def _check(space: Space, name: str, dimension: Choice | Range) -> None:
-    """Builds a config of each value that stands for all."""
+    """Builds a config with each end of a range, or each value of a choice."""
     parent = _parent_value(space, name)
     others = {other: known.to_check[-1] for other, known in space.dimensions.items()}
     for value in dimension.to_check:
         try:
             config = space.config_for({**parent, name: value})
         except KerastlError as error:
-            # It may go only with another value of a flag that is searched too.
+            # It may be valid only with another value of a flag that is searched too.
             with contextlib.suppress(KerastlError):
                 space.config_for({**others, **parent, name: value})
                 continue

@@ -1,4 +1,4 @@
-"""What a process is to search, as one frozen value; imports no Keras."""
+"""The task of a process in a search, as one frozen value; imports no Keras."""
 
 import dataclasses
 
@@ -13,8 +13,8 @@ class Task:
 
     Attributes:
         config: The baseline flags: those of the first trial.
-        space: What to search; None for the default.
-        options: How.
+        space: Ranges to search; None for the default space.
+        options: How the search proceeds.
         role: The part of this process, see `find_role`.
         deadline: When everything is to be over, by `time.monotonic`.
     """

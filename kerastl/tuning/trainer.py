@@ -34,7 +34,7 @@ class NullRecorder:
     """Records nothing of a training."""
 
     def add_check(self, check: Check) -> None:
-        """Drops a check; one that failed is raised all the same."""
+        """Drops a check; a failed one is raised anyway."""
 
     def add_epoch(self, row: EpochRow) -> None:
         """Drops an epoch."""
@@ -52,7 +52,7 @@ class Trainer:
     """
 
     def __init__(self, splits: Splits) -> None:
-        """Keeps the images; whoever makes it decides whether a test split is among them."""
+        """Keeps the images; the caller decides whether they include a test split."""
         self.splits = splits
         self._key: dict[str, Any] = {}
         self._network: Network | None = None
@@ -120,7 +120,7 @@ def _network_key(config: Config) -> dict[str, Any]:
 
 
 def _frozen_key(config: Config) -> tuple[Any, ...]:
-    """Returns what the frozen parts of one network differ by."""
+    """Returns the key of a frozen part of one network."""
     starts = tuple(phase.unfreeze_from for phase in config.phases)
     return (starts, *config.deciding(Decides.IMAGES, Decides.FEATURES).values())
 
@@ -139,7 +139,7 @@ def without_test(splits: Splits) -> Splits:
 
 
 def open_trainer(config: Config) -> Trainer:
-    """Opens the data of a search for training; raises KerastlError if they are not as needed."""
+    """Opens the data of a search for training; raises KerastlError if they are unusable."""
     return Trainer(without_test(open_data(config, None, Progress())))
 
 
@@ -158,7 +158,7 @@ class InProcess:
             except KerastlError as error:
                 progress.line(f"error: {error}")
                 raise TrialFailed(str(error)) from error
-            # Whatever it is, it concerns this trial alone, and the log has all of it.
+            # Any error concerns only this trial, and the log has its traceback.
             except Exception as error:
                 progress.line(traceback.format_exc())
                 raise TrialFailed(_reason(error)) from error

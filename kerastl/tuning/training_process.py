@@ -1,4 +1,4 @@
-"""Trains in a process of its own, so that a crash or running out of memory costs only one trial.
+"""Trains in a separate process, so that a crash or running out of memory costs only one trial.
 
 The process is not one of `multiprocessing`: those import the user's script again, and one that
 calls `kerastl.tune` without a guard would start another search there. It opens the data once and
@@ -21,7 +21,7 @@ _PROCESS = "kerastl.tuning.training_process_main"
 
 
 class TrialFailed(Exception):  # noqa: N818  the search continues
-    """A trial gave no result; the text is the reason, in one line."""
+    """A trial has no result; the text is the reason, in one line."""
 
 
 class Runner(Protocol):
@@ -33,10 +33,10 @@ class Runner(Protocol):
         Args:
             config: What to train.
             log_path: Gets the lines that a run would print.
-            status: Called with how far it is.
+            status: Called with the progress, in words.
 
         Raises:
-            TrialFailed: If there is no result.
+            TrialFailed: If training fails.
         """
 
     def close(self) -> None:
@@ -47,7 +47,7 @@ class TrainingProcess:
     """Trains in another process, which reads the data itself."""
 
     def __init__(self, config: Config, stderr_path: pathlib.Path) -> None:
-        """Starts the process, which brings TensorFlow up; `stderr_path` gets its output."""
+        """Starts the process, which starts TensorFlow; `stderr_path` gets its output."""
         self._config = config
         self._stderr_path = stderr_path
         self._start()

@@ -1,6 +1,6 @@
 """The process of a `kerastl.tuning.training_process.TrainingProcess`.
 
-`python -m kerastl.tuning.training_process_main FD` answers what arrives at a pipe until it is
+`python -m kerastl.tuning.training_process_main FD` answers requests from a pipe until it is
 closed: the config of the search, then None to open the data, or a config and the path of its log to
 train it.
 """
@@ -28,7 +28,7 @@ def _serve(pipe: connection.Connection, config: Config) -> None:
     while True:
         request = pipe.recv()
         try:
-            # Inside, so that data that have disappeared meanwhile are a reason too.
+            # Inside, so that data that have disappeared since are reported too.
             trainer = trainer or open_trainer(config)
             if request is None:
                 trainer.open(config)
@@ -37,7 +37,7 @@ def _serve(pipe: connection.Connection, config: Config) -> None:
             runner = InProcess(trainer)
             answer = runner.train(one, log_path, lambda text: pipe.send(("status", text)))
         except (TrialFailed, KerastlError) as failed:
-            # Nobody waits for what no trial needs yet; the first trial fails alike.
+            # Nobody waits for the data yet; the first trial fails in the same way.
             if request is not None:
                 pipe.send(("failed", str(failed)))
         else:

@@ -1,4 +1,4 @@
-"""What is kept of each trial, in files that appear whole or not at all."""
+"""The records of trials, in files that appear whole or not at all."""
 
 import dataclasses
 import json
@@ -33,10 +33,10 @@ class Scored:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Trial:
-    """Values that were tried.
+    """A trial that ended.
 
     Attributes:
-        number: Trials are numbered from 0, which is the flags as given.
+        number: Counted from 0; trial 0 has the baseline flags.
         status: "completed" or "failed".
         reason: Why it failed; empty if it did not.
         values: Its values of the flags that are searched and have an effect.
@@ -87,7 +87,7 @@ class TrialFiles:
         replace_text(self._path(trial.number, ".json"), text, field=_FIELD)
 
     def read(self, known: Container[int] = ()) -> dict[int, Trial]:
-        """Reads every finished trial that is not known, by its number; none that is damaged."""
+        """Reads every finished trial that is not known, by its number; skips damaged ones."""
         numbers = sorted(int(path.stem) for path in self.directory.glob("[0-9]*.json"))
         found = {number: self.find(number) for number in numbers if number not in known}
         return {number: trial for number, trial in found.items() if trial}
@@ -99,7 +99,7 @@ class TrialFiles:
             fields = json.loads(path.read_text(encoding="utf-8"))
             with path.with_suffix(".npz").open("rb") as file, np.load(file) as arrays:
                 return Trial(**fields | {"config": Config(**fields["config"])}, **arrays)
-        # What JSON, NumPy's zip files and the fields' names each raise for a truncated file.
+        # Raised for truncated files: by JSON, by NumPy's zip files, and for missing fields.
         except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
             return None
 

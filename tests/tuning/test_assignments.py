@@ -151,5 +151,5 @@ def test_a_worker_without_a_chief_gives_up(tmp_path, monkeypatch):
         wait_for_chief(assignments, run_dir="x")
     assert str(refused.value) == (
         "run_dir='x': no search is open here. Start the same command with "
-        "KERASTUNER_TUNER_ID=chief; it goes on where it was."
+        "KERASTUNER_TUNER_ID=chief; it continues the search."
     )

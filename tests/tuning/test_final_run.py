@@ -28,7 +28,7 @@ def test_flags_as_given_that_fail_leave_nothing_to_compare_the_final_run_with(
     assert found.trials[0].status == "failed"
     assert found.run is not None
     assert found.comparison is None
-    words = "The flags as given have failed, so there is nothing to compare the final run with."
+    words = "Your flags failed, so there is nothing to compare the final run with."
     assert words in printed
     found, printed = tune(config, source, ranges, options)
     assert words in printed
@@ -52,11 +52,11 @@ def test_flags_as_given_that_fail_leave_nothing_to_compare_the_final_run_with(
 @pytest.mark.parametrize(
     ("comparison", "words"),
     [
-        (None, "The flags as given have failed, so there is nothing to compare the final run"),
-        (MEASURED | {"best_is_as_given": True}, "The best settings are the flags as given."),
+        (None, "Your flags failed, so there is nothing to compare the final run"),
+        (MEASURED | {"best_is_as_given": True}, "Your flags are the best settings found."),
         (
             MEASURED | {"best_is_as_given": False},
-            "On the 40 test images the flags as given reach 0.8500: the search changed that by "
+            "On the 40 test images your flags reach 0.8500: the search changed that by "
             "+0.0500 (-0.0100 to +0.1100, on the same images).",
         ),
     ],

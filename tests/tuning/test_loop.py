@@ -49,7 +49,7 @@ def test_a_small_space_ends_a_search_before_its_limit(tuner, batch_size, tmp_pat
     )
     searched = search(tmp_path, SMALL, lambda _: 0.5, config, tuner=tuner, max_trials=20)
     asked = [settings(config) for config in searched.run()]
-    # The flags as given are one of the four, or a fifth. Hyperband repeats the best with more
+    # The baseline flags are one of the four, or a fifth. Hyperband repeats the best with more
     # epochs.
     alike = {dataclasses.replace(config, head_epochs=10) for config in asked}
     assert len(alike) == (4 if batch_size == 16 else 5)

@@ -110,7 +110,7 @@ def test_hyperband_goes_on_until_there_are_as_many_trials_as_there_may_be(tmp_pa
 
 
 def test_a_space_is_not_taken_for_exhausted_by_bad_luck(tmp_path):
-    # Thirty, and the flags as given.
+    # Thirty, and the baseline flags.
     ranges = {"batch_size": f"choice({','.join(map(str, range(8, 38)))})"}
     assert len(search(tmp_path, ranges, lambda _: 0.5, max_trials=100).run()) == 31
 

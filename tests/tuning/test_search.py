@@ -40,7 +40,7 @@ def test_a_search_ends_with_a_run_of_its_best_settings(config, source, tmp_path)
     assert found.comparison["accuracy"] == found.run.metrics["test"]["accuracy"]
     assert found.comparison["low"] <= found.comparison["difference"] <= found.comparison["high"]
     assert json.loads((tmp_path / "run/tuning/final.json").read_text()) == found.comparison
-    assert re.search(r"On the \d+ test images the flags as given reach", printed)
+    assert re.search(r"On the \d+ test images your flags reach", printed)
     # best.flags is for a directory of its own, and so runs as it is.
     flags = config_from_flags([f"--flagfile={tmp_path}/run/tuning/best.flags"])
     assert flags == found.best

@@ -73,7 +73,7 @@ def test_search_without_a_completed_trial_says_so():
 
 
 def test_whole_numbers_have_whole_ticks_and_a_number_without_logarithm_is_at_the_end():
-    """As no weight decay is, which the flags as given may have."""
+    """As no weight decay is, which your flags may have."""
     svg = draw({"finetune_epochs": "int(1,3)", "weight_decay": "log(0.000001,0.01)"}, 3)
     shown = [text.text for text in read_texts(svg) if text.bottom > 480]
     ticks = [*("1", "2", "3"), *("1e-06", "1e-05", "0.0001", "0.001", "0.01")]

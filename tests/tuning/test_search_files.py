@@ -59,7 +59,7 @@ def test_every_file_is_there_after_each_trial(tmp_path):
     assert ET.fromstring(drawing).tag.endswith("svg")
     assert sum(line.startswith("trial ") for line in searched.lines) == 12
     assert searched.lines[0].startswith(
-        "trial 0 of 12: val_accuracy 0.8523, the best so far  the flags as given  "
+        "trial 0 of 12: val_accuracy 0.8523, the best so far  your flags  "
     )
 
 

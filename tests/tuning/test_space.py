@@ -43,7 +43,10 @@ def test_every_form_of_a_range_is_read():
             {"droput": "uniform(0,1)"},
             "search_space='droput': is not a flag. Did you mean 'dropout'?",
         ),
-        ({"seed": "int(0,9)"}, "search_space='seed': cannot be searched: it changes no result, or"),
+        (
+            {"seed": "int(0,9)"},
+            "search_space='seed': cannot be searched: it changes no results, or",
+        ),
         (
             {"dropout": "0.5"},
             "search_space='dropout=0.5': is not a range. Write choice(A,B)",
@@ -53,9 +56,9 @@ def test_every_form_of_a_range_is_read():
             "search_space='dropout=0.5': is not a range. Write choice(A,B)",
         ),
         ({"dropout": "unifrom(0,1)"}, "'dropout=unifrom(0,1)': is not a range."),
-        ({"dropout": "uniform(0.5,0)"}, "'dropout=uniform(0.5,0)': does not rise."),
+        ({"dropout": "uniform(0.5,0)"}, "'dropout=uniform(0.5,0)': is not ascending."),
         ({"dropout": "uniform(0)"}, "'dropout=uniform(0)': does not have two numbers."),
-        ({"dropout": "uniform(0,nan)"}, "'dropout=uniform(0,nan)': does not rise."),
+        ({"dropout": "uniform(0,nan)"}, "'dropout=uniform(0,nan)': is not ascending."),
         ({"dropout": "log(0,0.5)"}, "has no logarithm. Start above 0, or write uniform"),
         (
             {"dropout": "int(0,1)"},
