@@ -328,7 +328,7 @@ def check_source(config: Config, source: "Source | None") -> None:
     """Refuses a source that the config does not use, and a config that lacks its source.
 
     Raises:
-        UsageError: If they do not go together.
+        UsageError: If they do not match.
     """
     if (source is None) == (config.dataset == FROM_PYTHON):
         raise bad_value(

@@ -56,7 +56,7 @@ class Config(DataSettings, ModelSettings, TrainingSettings, StoreSettings, Outpu
                 "weights",
                 "none",
                 f"head_epochs={self.head_epochs} would train a head on a frozen backbone with "
-                "random weights, whose features say little about an image",
+                "random weights, whose features carry little information",
                 "Use --head_epochs=0 and --finetune_epochs=10 to train every layer, or give "
                 "pretrained weights",
             )

@@ -108,14 +108,14 @@ def _bring_up(modules: tuple[str, ...], progress: Progress) -> None:
             importlib.import_module(module)
         from kerastl import device  # noqa: PLC0415  it imports TensorFlow
 
-        # The first search for devices writes to stderr too if there is no driver for a GPU.
+        # The first search for devices also writes to stderr, if no GPU driver is installed.
         device.has_gpu()
     device.set_up_gpus(progress)
 
 
 @contextlib.contextmanager
 def _without_keras() -> Iterator[None]:
-    """Makes Keras impossible to import in the block, unless it is there already."""
+    """Makes Keras impossible to import in the block, unless it is already imported."""
     is_there = "keras" in sys.modules
     if not is_there:
         sys.modules["keras"] = None  # type: ignore[assignment]

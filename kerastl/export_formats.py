@@ -62,8 +62,8 @@ FORMATS = {
         runtime="ai-edge-litert",
         modules=("ai_edge_litert",),
         extra="litert",
-        input="images, uint8 (batch, size, size, 3), RGB in 0..255, quantized as the tensor says",
-        output="probabilities, uint8 (batch, classes), quantized as the tensor says",
+        input="images, uint8 (batch, size, size, 3), RGB in 0..255, in the tensor's quantization",
+        output="probabilities, uint8 (batch, classes), in the tensor's quantization",
         tolerance=None,
     ),
     "onnx": ExportFormat(

@@ -194,7 +194,7 @@ def test_a_run_must_have_an_epoch():
 def test_frozen_random_backbone_is_refused_with_the_reason():
     assert refusal(weights="none", finetune_epochs=3) == (
         "weights='none': head_epochs=10 would train a head on a frozen backbone with random "
-        "weights, whose features say little about an image. Use --head_epochs=0 and "
+        "weights, whose features carry little information. Use --head_epochs=0 and "
         "--finetune_epochs=10 to train every layer, or give pretrained weights."
     )
 

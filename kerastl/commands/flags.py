@@ -91,7 +91,7 @@ def _unknown_flag(name: str, known: Sequence[str]) -> UsageError:
 
 
 def _wrong_form(message: str) -> UsageError:
-    # absl says "Missing value for flag --seed" and "--nooverwrite=1 does not take an argument".
+    # absl reports "Missing value for flag --seed" and "--nooverwrite=1 does not take an argument".
     missing = re.fullmatch(r"Missing value for flag --(\w+)", message)
     if missing:
         return UsageError(f"{missing[1]}='': has no value. Write --{missing[1]}=VALUE.")
@@ -102,6 +102,6 @@ def _wrong_form(message: str) -> UsageError:
 
 
 def _not_boolean(message: str) -> UsageError:
-    # absl says "flag --overwrite=maybe: Non-boolean argument to boolean flag".
+    # absl reports "flag --overwrite=maybe: Non-boolean argument to boolean flag".
     name, _, rest = message.removeprefix("flag --").partition("=")
     return wrong_type(name, rest.split(": ")[0], bool)

@@ -1,4 +1,4 @@
-"""`kerastl learning_curve`: estimates what more images would bring."""
+"""`kerastl learning_curve`: estimates the accuracy with more images."""
 
 import time
 

@@ -87,7 +87,7 @@ def _connect(directory: pathlib.Path | None) -> sqlite3.Connection:
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError:
-        # A damaged file is replaced; its values are found out again.
+        # A damaged file is replaced; its values are computed again.
         path.unlink()
         return _open_table(str(path))
 

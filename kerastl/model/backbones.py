@@ -18,7 +18,7 @@ NAMED_WEIGHTS = ("imagenet", BUNDLED, "none")
 
 @dataclasses.dataclass(frozen=True)
 class Scaling:
-    """How RGB pixels in 0..255 become what a network was trained on.
+    """Converts RGB pixels in 0..255 to the values that a network was trained on.
 
     The result is `pixel * scale + offset` for each channel, after the channels are
     converted to BGR if `to_bgr` is set.

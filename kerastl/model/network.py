@@ -168,7 +168,7 @@ class Network:
             wanted,
             "is not a block or layer of the backbone",
             (f"Did you mean {near[0]!r}? " if near else "")
-            + f"Blocks: {', '.join(self.blocks)}; an exact layer name or 'all' will do too",
+            + f"Blocks: {', '.join(self.blocks)}; an exact layer name or 'all' is accepted too",
         )
 
     def _make_plan(self, phase: Phase) -> Plan:

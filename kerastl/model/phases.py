@@ -33,7 +33,7 @@ class Plan:
         lower: Frozen part, from images to the boundary.
         upper: Part above the boundary, to logits; shares its layers with the classifier.
         trainable: Layers that train, from the input up.
-        silenced: Dropout layers above the boundary that are frozen all the same.
+        silenced: Dropout layers above the boundary that are frozen anyway.
     """
 
     phase: Phase

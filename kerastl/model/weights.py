@@ -123,7 +123,8 @@ def _load_file(network: keras.Model, path: str, backbone: Backbone) -> None:
             else:
                 _load_h5(network, path, backbone)
     except _WholeClassifierError as error:
-        # By its layers' names an EfficientNet with its published scaling looks like another.
+        # Names of layers do not identify the network: they differ in an EfficientNet with its
+        # published scaling.
         raise bad_value(
             "weights",
             path,

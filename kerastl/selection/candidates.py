@@ -27,7 +27,7 @@ SMALL = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RankOptions(SettingGroup):
-    """What a ranking compares, and in how much time."""
+    """Options of a ranking: the networks to compare, and the time for it."""
 
     backbones: str = setting(
         "small",

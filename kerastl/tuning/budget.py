@@ -39,7 +39,7 @@ class Budget:
 
     def words_left(self, num_left: int) -> str:
         """Returns an estimate of the time that some more trials take, empty if none are left."""
-        # By the clock, since several machines may be at work.
+        # By the clock, since several machines may take part.
         took = time.monotonic() - self._started
         seconds = num_left * took / max(self.num_trials, 1)
         seconds = min(seconds, self._deadline - time.monotonic())

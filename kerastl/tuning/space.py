@@ -10,7 +10,7 @@ from kerastl.settings import SETTINGS
 
 # Flags that change training, but not the images on which trials are compared.
 SEARCHABLE = tuple(name for name, setting in SETTINGS.items() if setting.searchable)
-# Digits of a drawn number: enough to tell settings apart, few enough to read.
+# Digits of a drawn number: enough to distinguish settings, few enough to read.
 _DIGITS = 4
 # Values that a grid takes from a range of numbers with a fraction, as keras-tuner's does.
 _SAMPLES = 10
