@@ -164,6 +164,7 @@ def test_finished_run_is_refused_then_replaced(tmp_path, color_run):
         np.testing.assert_array_equal(ours, first)
 
 
+@pytest.mark.thorough
 def test_unfinished_run_is_simply_run_again(tmp_path, color_run):
     shutil.copytree(color_run.result.run_dir, tmp_path / "run")
     (tmp_path / "run" / "metrics.json").unlink()

@@ -51,6 +51,7 @@ def spoil(root):
     }
 
 
+@pytest.mark.thorough
 def test_traceback_in_python_lists_all_unusable_files(tmp_path):
     bad = spoil(write_rgb36(tmp_path / "data"))
     with pytest.raises(UsageError) as caught:

@@ -1,6 +1,7 @@
 import io
 
 import numpy as np
+import pytest
 
 import fakes
 from kerastl.config import Config
@@ -14,6 +15,7 @@ def make_data(**changes):
     return DataSettings(dataset="digits", **changes)
 
 
+@pytest.mark.thorough
 def test_config_says_which_source_is_read():
     config = Config(run_dir="x", dataset="digits")
     assert open_source(config, Progress()).name == "digits"

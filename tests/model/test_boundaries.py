@@ -88,6 +88,7 @@ def test_boundaries_inside_nested_models():
     check_parts(model, boundaries, network)
 
 
+@pytest.mark.thorough
 def test_boundaries_inside_the_nested_models_of_a_convnext():
     network = opened(build("ConvNeXtTiny"))
     below = [network.calls[place.position - 1] for place in network.boundaries[1:]]

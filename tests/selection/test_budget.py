@@ -35,6 +35,7 @@ def test_cheapest_comes_first_and_what_is_stored_is_cheap(splits):
     assert "are left. The cheapest comes first." in printed
 
 
+@pytest.mark.thorough
 def test_building_is_reported_and_more_classes_take_longer(tiny_net, tmp_path):
     config = fakes.tiny_config(tmp_path)
     costs = []

@@ -69,7 +69,12 @@ def test_training_step_is_built_once(tiny_net, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "weight_decay"), [("sgd", 0.0), ("sgd", 0.1), ("adamw", 0.1)]
+    ("optimizer", "weight_decay"),
+    [
+        pytest.param("sgd", 0.0, marks=pytest.mark.thorough),
+        ("sgd", 0.1),
+        pytest.param("adamw", 0.1, marks=pytest.mark.thorough),
+    ],
 )
 def test_steps_are_those_of_keras_and_decay_kernels_only(tiny_net, optimizer, weight_decay):
     ours = make_phase(tiny_net, name="finetune")

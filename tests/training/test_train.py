@@ -343,6 +343,7 @@ def test_statistics_that_a_momentum_of_one_holds_fail_the_check(tiny_net, tmp_pa
     assert "wrong: stem_bn/moving_mean, stem_bn/moving_variance" in message
 
 
+@pytest.mark.thorough
 def test_second_phase_of_a_single_step_is_asked_to_move_all(tiny_net, tmp_path, monkeypatch):
     def forget_a_layer(network, plan):
         kept = tuple(layer for layer in plan.trainable if layer.name != "block2_conv")

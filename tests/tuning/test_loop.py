@@ -16,10 +16,15 @@ from searches import (
 pytestmark = pytest.mark.usefixtures("small_forest")
 
 
+# One tuner in the default run, all by scripts/check.
+EACH_TUNER = [
+    tuner if tuner == "grid" else pytest.param(tuner, marks=pytest.mark.thorough)
+    for tuner in TUNERS
+]
 SMALL = {"batch_size": "choice(16,32)", "optimizer": "choice(sgd,adamw)"}
 
 
-@pytest.mark.parametrize("tuner", TUNERS)
+@pytest.mark.parametrize("tuner", EACH_TUNER)
 def test_the_first_trial_is_the_flags_as_given_and_the_best_is_never_worse(tuner, tmp_path):
     searched = search(tmp_path, RATES, by_rate, tuner=tuner, max_trials=7)
     asked = searched.run()
@@ -57,7 +62,7 @@ def test_a_small_space_ends_a_search_before_its_limit(tuner, batch_size, tmp_pat
     assert not searched.timed_out
 
 
-@pytest.mark.parametrize("tuner", TUNERS)
+@pytest.mark.parametrize("tuner", EACH_TUNER)
 def test_a_killed_search_goes_on_as_if_it_had_not_been(tuner, tmp_path):
     whole = search(tmp_path / "whole", RATES, by_rate, tuner=tuner, max_trials=6).run()
     asked = []

@@ -90,6 +90,7 @@ def test_a_search_cut_off_at_any_trial_continues_with_the_same_proposals(tuner, 
         assert again == history.begun[number]
 
 
+@pytest.mark.thorough
 def test_hyperband_gives_the_best_more_epochs(tmp_path):
     searched = search(tmp_path, RATES, by_rate, tuner="hyperband", max_trials=30)
     asked = searched.run()
@@ -102,6 +103,7 @@ def test_hyperband_gives_the_best_more_epochs(tmp_path):
     assert any((rate, 2) in tried and (rate, 4) in tried for rate, _ in tried)
 
 
+@pytest.mark.thorough
 def test_hyperband_goes_on_until_there_are_as_many_trials_as_there_may_be(tmp_path):
     """One round of it is few trials where there are few epochs."""
     config = Config(run_dir="x", dataset="digits", validation_fraction=0.3, head_epochs=2)
@@ -109,6 +111,7 @@ def test_hyperband_goes_on_until_there_are_as_many_trials_as_there_may_be(tmp_pa
     assert len(searched.run()) == 12
 
 
+@pytest.mark.thorough
 def test_a_space_is_not_taken_for_exhausted_by_bad_luck(tmp_path):
     # Thirty, and the baseline flags.
     ranges = {"batch_size": f"choice({','.join(map(str, range(8, 38)))})"}
@@ -126,6 +129,7 @@ def test_bayesian_search_finds_better_settings_than_chance(tmp_path):
     assert means["bayesian"] > means["random"] + 0.05
 
 
+@pytest.mark.thorough
 def test_a_first_trial_outside_the_space_does_not_mislead_the_model(tmp_path):
     config = Config(
         run_dir="x", dataset="digits", validation_fraction=0.3, optimizer="adamw", dropout=0.9

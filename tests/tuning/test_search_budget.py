@@ -18,6 +18,7 @@ def now(monkeypatch):
     return seconds
 
 
+@pytest.mark.thorough
 def test_a_budget_ends_a_search_between_trials(now, tmp_path):
     def slow(_):
         now[0] += 100
