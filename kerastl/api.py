@@ -27,6 +27,7 @@ from kerastl.selection.file_names import CURVE_TABLE, RANKING_FLAGS
 from kerastl.serving.export_path import find_export
 from kerastl.serving.listener import accepts_other_machines, check_packages, open_listener
 from kerastl.serving.options import Limits, PredictOptions, ServeOptions
+from kerastl.settings import DataSettings, ModelSettings
 from kerastl.settings.data import FROM_PYTHON
 from kerastl.tuning.directory import NATIVE_LOG, open_search
 from kerastl.tuning.roles import find_role, is_chief
@@ -324,16 +325,16 @@ def serve(
         return server.serve(found, listener, limits=limits or Limits(), progress=progress)
 
 
-def check_source(config: Config, source: "Source | None") -> None:
-    """Refuses a source that the config does not use, and a config that lacks its source.
+def check_source(data: DataSettings, source: "Source | None") -> None:
+    """Refuses a source that the settings do not use, and settings that lack their source.
 
     Raises:
         UsageError: If they do not match.
     """
-    if (source is None) == (config.dataset == FROM_PYTHON):
+    if (source is None) == (data.dataset == FROM_PYTHON):
         raise bad_value(
             "dataset",
-            config.dataset,
+            data.dataset,
             "needs a source, which only Python code can pass in"
             if source is None
             else "does not use the source that was passed in",
@@ -349,9 +350,9 @@ def _check_search(
     return None if space is None else read_space(space, config)
 
 
-def _check_network(config: Config) -> None:
-    find_backbone(config.backbone, image_size=config.image_size)
-    check_weights(config.weights)
+def _check_network(model: ModelSettings) -> None:
+    find_backbone(model.backbone, image_size=model.image_size)
+    check_weights(model.weights)
 
 
 @contextlib.contextmanager

@@ -67,6 +67,7 @@ def test_same_chart_has_the_same_bytes_whatever_the_users_settings():
     assert "dc:date" not in first
 
 
+@pytest.mark.thorough
 def test_chart_scales_with_its_page_on_white():
     root = ET.fromstring(draw())
     assert (root.get("viewBox"), root.get("width"), root.get("role")) == (

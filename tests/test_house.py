@@ -48,13 +48,15 @@ def lengths(kind):
 
 
 LIMITS = {
-    "lines": 20_000,
+    "lines": 19_300,
     "imports inside functions": 15,
     "TYPE_CHECKING blocks": 2,
-    "noqa": 25,
-    "config: Config": 56,
+    "noqa": 19,
+    "config: Config": 53,
     "lines of run.py": 130,
-    "functions over 60 lines": 3,
+    "functions over 40 lines": 14,
+    "functions over 60 lines": 0,
+    "modules over 400 lines": 0,
 }
 
 
@@ -72,7 +74,9 @@ def measure():
         "noqa": count("# noqa"),
         "config: Config": len(configs),
         "lines of run.py": TEXTS["run.py"].count("\n"),
+        "functions over 40 lines": sum(size > 40 for size, *_ in lengths(FUNCTIONS)),
         "functions over 60 lines": sum(size > 60 for size, *_ in lengths(FUNCTIONS)),
+        "modules over 400 lines": sum(text.count("\n") > 400 for text in TEXTS.values()),
     }
 
 

@@ -59,6 +59,7 @@ def test_traceback_in_python_lists_all_unusable_files(tmp_path):
     assert set(caught.value.__notes__[0].splitlines()) == {f"{n} {why}" for n, why in bad.items()}
 
 
+@pytest.mark.thorough
 def test_unusable_files_stop_the_run_and_are_all_listed(tmp_path):
     bad = spoil(write_rgb36(tmp_path / "data"))
     message, said = refusal(config_of(tmp_path))

@@ -222,7 +222,9 @@ def test_batch_is_resized_as_its_images_are(rule):
         np.testing.assert_array_equal(resized, resize(image, image_size=8, rule=rule).numpy())
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    "rule", [RULES[0], *(pytest.param(rule, marks=pytest.mark.thorough) for rule in RULES[1:])]
+)
 def test_pipeline_gives_the_pixels_of_an_eager_call(rule):
     files = list(every_kind().values())
 

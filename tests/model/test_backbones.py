@@ -126,6 +126,7 @@ def test_too_small_images_are_refused_with_the_minimum():
     assert find_backbone("ResNet50", image_size=32).name == "ResNet50"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["ResNet50", "InceptionV3", "Xception", "MobileNetV2"])
 def test_minimum_size_is_what_the_builder_takes(name):
     build(name)

@@ -100,6 +100,7 @@ def test_boundaries_inside_the_nested_models_of_a_convnext():
     assert len(below) - len(nested) == 20
 
 
+@pytest.mark.thorough
 def test_parts_make_the_whole_of_a_real_backbone():
     model = build("MobileNetV2")
     network = opened(model)

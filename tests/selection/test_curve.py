@@ -90,6 +90,7 @@ def test_whole_is_made_of_its_classes(half):
     assert half.whole.images[0] == pytest.approx(18)
 
 
+@pytest.mark.thorough
 def test_same_seed_gives_the_same_curve(half):
     again = curve_of(400)
     assert again.sentence() == half.sentence()

@@ -36,6 +36,7 @@ def test_networks_are_named_with_weights_and_size():
     assert svg == draw_ranking(rows[::-1], title="Networks on $digits$")
 
 
+@pytest.mark.thorough
 def test_crowded_chart_names_the_pareto_front():
     rows = [row(f"Net{n}", 0.5 + 0.001 * n, 10 + 0.01 * n) for n in range(8)]
     rows += [row(f"Beaten{n}", 0.5, 10.1 + 0.01 * n) for n in range(30)]

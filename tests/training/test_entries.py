@@ -127,6 +127,7 @@ def _use_and_drop(root, seed):
             make_room(root, needed=0, limit=int(rng.integers(3000)))
 
 
+@pytest.mark.thorough
 def test_processes_use_and_drop_at_once(tmp_path):
     workers = [PROCESSES.Process(target=_use_and_drop, args=(tmp_path, seed)) for seed in range(3)]
     for worker in workers:

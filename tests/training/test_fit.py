@@ -30,7 +30,9 @@ def train(row_of_net, **changes):
     return made.classifier, rows
 
 
-@pytest.mark.parametrize(("most", "calls"), [(256, 2), (3, 10)])
+@pytest.mark.parametrize(
+    ("most", "calls"), [pytest.param(256, 2, marks=pytest.mark.thorough), (3, 10)]
+)
 def test_steps_of_one_call_are_those_of_many(tiny_net, most, calls, monkeypatch):
     monkeypatch.setattr(fit, "_MOST_STEPS_AT_ONCE", 1)
     one_by_one, rows = train(tiny_net, epochs=2, stored=True)

@@ -120,6 +120,7 @@ def list_entries_of(config):
     return list_entries(pathlib.Path(config.cache_dir))
 
 
+@pytest.mark.thorough
 def test_other_weights_are_another_combination(tiny_net, config):
     source = fakes.color_source(per_class=3)
     (first,), _ = store(open_tiny(tiny_net, seed=0), config, source, "pooled")
@@ -145,6 +146,7 @@ def test_what_does_not_fit_is_computed_and_said(network, config):
     assert "computed in each epoch instead. Raise --cache_limit_gb" in said
 
 
+@pytest.mark.thorough
 def test_all_boundaries_together_stay_within_the_limit(network, config):
     source = fakes.color_source(per_class=100)
     (block, pooled), _ = store(network, config, source, "block1_add", "pooled")

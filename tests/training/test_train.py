@@ -190,6 +190,7 @@ def failed_check(made):
     return str(error.value)
 
 
+@pytest.mark.thorough
 def test_statistics_that_move_in_a_frozen_network_fail_the_check(tiny_net, tmp_path, monkeypatch):
     def forget_the_normalization(network, plan):
         set_trainable(network, plan)

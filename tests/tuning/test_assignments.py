@@ -41,7 +41,7 @@ class Worker(threading.Thread):
             self.error = error
 
 
-@pytest.mark.parametrize("tuner", ["random", "grid"])
+@pytest.mark.parametrize("tuner", [pytest.param("random", marks=pytest.mark.thorough), "grid"])
 def test_workers_share_a_search_and_one_that_is_killed_costs_nothing(tuner, quick, tmp_path):
     ranges = RATES if tuner == "random" else {"batch_size": "choice(8,16,32,64,128,256,512)"}
 

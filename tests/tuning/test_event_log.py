@@ -45,6 +45,7 @@ def test_a_damaged_log_is_named(tmp_path):
     assert str(stopped.value).endswith("start over with --overwrite.")
 
 
+@pytest.mark.thorough
 def test_a_line_that_was_never_finished_is_no_event(tmp_path):
     whole = search(tmp_path / "whole", RATES, by_rate, max_trials=4).run()
     asked = search(tmp_path / "cut", RATES, by_rate, max_trials=2).run()

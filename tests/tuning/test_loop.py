@@ -42,6 +42,7 @@ def test_the_first_trial_is_the_flags_as_given_and_the_best_is_never_worse(tuner
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("tuner", TUNERS)
 @pytest.mark.parametrize("batch_size", [16, 64])
 def test_a_small_space_ends_a_search_before_its_limit(tuner, batch_size, tmp_path):

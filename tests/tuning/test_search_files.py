@@ -27,6 +27,7 @@ def test_disk_that_takes_no_table_ends_the_search(tmp_path, monkeypatch):
     assert len(asked) == 2
 
 
+@pytest.mark.thorough
 def test_every_file_is_there_after_each_trial(tmp_path):
     seen = []
 

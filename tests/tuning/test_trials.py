@@ -12,6 +12,7 @@ from searches import (
 pytestmark = pytest.mark.usefixtures("small_forest")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ending", [".json", ".npz"])
 def test_a_damaged_trial_file_costs_that_trial(ending, tmp_path):
     first = search(tmp_path, RATES, by_rate, max_trials=5)
