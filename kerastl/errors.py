@@ -1,8 +1,6 @@
 """Errors that a user can fix; commands print them as one line, without a traceback."""
 
 import difflib
-import errno
-import os
 from collections.abc import Iterable
 
 
@@ -17,16 +15,6 @@ class UsageError(KerastlError):
 def bad_value(field: str, value: object, problem: str, advice: str) -> UsageError:
     """Builds the error for a wrong value, as `FIELD=VALUE: problem. advice.`."""
     return UsageError(f"{field}={value!r}: {problem}. {advice}.")
-
-
-def cannot_write(field: str, path: object, reason: str) -> KerastlError:
-    """Builds the error for a directory or file that cannot be written."""
-    is_full = reason in map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
-    advice = "Free some space or choose" if is_full else "Choose"
-    return KerastlError(
-        f"{field}={str(path)!r}: cannot be written ({reason}). {advice} another directory with "
-        f"--{field}."
-    )
 
 
 def first_line(error: BaseException) -> str:

@@ -1,8 +1,7 @@
-"""Atomic writes, which report a disk error in one line."""
+"""Atomic writes; see `disk_errors` for what happens when one fails."""
 
 import contextlib
 import csv
-import errno
 import io
 import os
 import pathlib
@@ -12,14 +11,12 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from kerastl.errors import cannot_write, first_line
+from kerastl.disk_errors import explained
 
 # Hidden, and on the same disk as the final path, so that moving it there is atomic.
 _PREFIX = ".writing-"
 # Anything older was left behind by a process that was killed.
 STALE_SECONDS = 24 * 3600
-# Disk errors; for these TensorFlow reports only the text, not the errno.
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 @contextlib.contextmanager
@@ -88,30 +85,6 @@ def remove_leftovers(directory: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def explained(
-    path: pathlib.Path, *, field: str, but: type[OSError] | tuple[()] = ()
-) -> Iterator[None]:
-    """Turns a disk error in the block into one line.
-
-    Args:
-        path: File or directory that is written.
-        field: Flag that sets its directory, for the message.
-        but: Errors that the caller handles.
-
-    Raises:
-        KerastlError: If something cannot be written.
-    """
-    try:
-        yield
-    except but:
-        raise
-    except Exception as error:
-        if not (isinstance(error, OSError) or _is_tensorflow_error(error)):
-            raise
-        raise cannot_write(field, path, _reason(error)) from error
-
-
-@contextlib.contextmanager
 def finally_call(write: Callable[[], None]) -> Iterator[None]:
     """Calls `write` however the block ends; an error of the block takes precedence.
 
@@ -126,15 +99,3 @@ def finally_call(write: Callable[[], None]) -> Iterator[None]:
         with contextlib.suppress(Exception):
             write()
         raise
-
-
-def _is_tensorflow_error(error: Exception) -> bool:
-    # By name, since commands that do not need TensorFlow use this module too.
-    return any(kind.__name__ == "OpError" for kind in type(error).__mro__)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno)
-    known = [os.strerror(code) for code in _DISK_ERRORS]
-    return next((words for words in known if words in str(error)), first_line(error))

@@ -20,6 +20,7 @@ ORDER = (
     "device",
     "keras_settings",
     "environment",
+    "disk_errors",
     "writing",
     "processes",
     "charts",

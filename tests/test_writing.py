@@ -8,14 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError
-from kerastl.writing import (
-    explained,
-    finally_call,
-    remove_leftovers,
-    replacing,
-    scratch_directory,
-)
+from kerastl.writing import finally_call, remove_leftovers, replacing, scratch_directory
 
 FULL = r"^run_dir='.*': cannot be written \(File too large\)\. Free some space or choose another "
 

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from kerastl.errors import cannot_write
+from kerastl.disk_errors import cannot_write
 from kerastl.progress import Meter, Progress
 
 _FILE = "audit.sqlite"

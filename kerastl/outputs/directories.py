@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kerastl.config import Config
-from kerastl.errors import UsageError, bad_value, cannot_write, unknown_name
+from kerastl.disk_errors import cannot_write, explained
+from kerastl.errors import UsageError, bad_value, unknown_name
 from kerastl.export_formats import FORMATS
 from kerastl.settings import Decides
 from kerastl.settings.data import FROM_PYTHON
-from kerastl.writing import explained
 
 
 class RunFile(enum.StrEnum):

@@ -15,6 +15,7 @@ from kerastl.config import Config
 from kerastl.data.pipeline import evaluation_dataset
 from kerastl.data.reading import reading_errors
 from kerastl.data.splits import Splits, spread
+from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError, first_line
 from kerastl.export_formats import FORMATS, list_versions
 from kerastl.model.build import LOGITS, POOLED
@@ -28,7 +29,7 @@ from kerastl.progress import Progress, count_of
 from kerastl.settings import ImageSettings, OutputSettings
 from kerastl.training.evaluate import Evaluation
 from kerastl.training.train import Trained
-from kerastl.writing import explained, remove_leftovers, scratch_directory
+from kerastl.writing import remove_leftovers, scratch_directory
 
 # Beside the models of a version: how each compares with the trained one.
 RESULTS = "export.json"

@@ -15,12 +15,13 @@ import tensorflow as tf
 from kerastl.config import Config
 from kerastl.data.source import Finding, Source
 from kerastl.data.splits import Splits
+from kerastl.disk_errors import explained
 from kerastl.outputs.directories import CHECKPOINT, RunFile
 from kerastl.outputs.receipt import describe_machine
 from kerastl.training.best import EpochRow
 from kerastl.training.checks import Check
 from kerastl.training.evaluate import Evaluation
-from kerastl.writing import csv_text, explained, remove_leftovers, replace_text, replacing
+from kerastl.writing import csv_text, remove_leftovers, replace_text, replacing
 
 # Flag that sets this directory.
 _FIELD = "run_dir"

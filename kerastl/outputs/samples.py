@@ -11,10 +11,10 @@ import tensorflow as tf
 from kerastl.data.images import decode, smallest_side
 from kerastl.data.reading import untuned
 from kerastl.data.splits import spread
+from kerastl.disk_errors import explained
 from kerastl.outputs.artifact import Artifact, decode_all
 from kerastl.outputs.formats.savedmodel import DEFAULT_SIGNATURE
 from kerastl.outputs.opening import open_artifact
-from kerastl.writing import explained
 
 _BATCH_SIZE = 32
 # Batch sizes that are timed, and how often each.

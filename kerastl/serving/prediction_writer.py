@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from kerastl.data.content import readable
+from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError, bad_value
 from kerastl.progress import Progress, count_of
 from kerastl.serving.confusion import Confusion
 from kerastl.serving.options import OUTPUT_ENDINGS
 from kerastl.serving.predictor import Prediction, Predictions
-from kerastl.writing import csv_text, explained, replacing
+from kerastl.writing import csv_text, replacing
 
 Write = Callable[[Prediction], None]
 _FIELD = "output"

@@ -13,9 +13,9 @@ from typing import Any
 
 import filelock
 
-from kerastl.errors import cannot_write
+from kerastl.disk_errors import cannot_write, explained
 from kerastl.training.segments import FIELD
-from kerastl.writing import explained, hidden_beside, remove_leftovers
+from kerastl.writing import hidden_beside, remove_leftovers
 
 ABOUT = "about.json"
 # Locks lie outside the directories, which are removed while they are locked.

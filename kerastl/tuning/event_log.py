@@ -1,4 +1,9 @@
-"""The state of a search: a log of which trials began and ended, in that order."""
+"""The state of a search: a log of which trials began and ended, in that order.
+
+A search resumes from it alone: the values of the next trial follow from the log (`proposals`), a
+trial that began and did not end runs again once its lock is free (`assignments`), and trials that
+ended are read from their files (`trials`).
+"""
 
 import dataclasses
 import json
@@ -7,8 +12,8 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError
-from kerastl.writing import explained
 
 
 @dataclasses.dataclass(frozen=True)
