@@ -19,7 +19,7 @@ from kerastl.selection.candidates import SMALL
 def command(tiny_net, use_source, tmp_path, capsys, monkeypatch):
     """Ranks networks on colors, half of which have a color that is hard to see."""
     use_source(fakes.color_source(per_class=30, noise=90.0))
-    monkeypatch.setattr("kerastl.selection.measurements._MOST_CALLS", 5)
+    monkeypatch.setattr("kerastl.selection.measurements.MOST_CALLS", 5)
 
     def run(*arguments):
         code = run_command(
@@ -108,7 +108,7 @@ def test_short_time_leaves_groups_to_judge_by(command, good, use_source, tmp_pat
     source = fakes.color_source(per_class=100)
     # Five patients of each class.
     use_source(dataclasses.replace(source, groups=np.arange(300) % 15))
-    monkeypatch.setattr("kerastl.selection.budget._PROBE_SECONDS", 0.5 / 8)
+    monkeypatch.setattr("kerastl.selection.budget.PROBE_SECONDS", 0.5 / 8)
     code, out, err = command(f"--backbones=TinyNet={good}", "--budget=1m")
     assert (code, err) == (0, "")
     (row,) = rows_of(tmp_path)
@@ -184,7 +184,7 @@ def test_short_time_judges_all_on_the_same_part_and_says_so(
 ):
     use_source(fakes.color_source(per_class=100))
     # As if a network took four seconds whatever the images, and half a second for each.
-    monkeypatch.setattr("kerastl.selection.budget._PROBE_SECONDS", 0.5 / 8)
+    monkeypatch.setattr("kerastl.selection.budget.PROBE_SECONDS", 0.5 / 8)
     code, out, _ = command(f"--backbones=TinyNet={blind},TinyNet={good}", "--budget=4m")
     assert code == 0
     assert "every network is evaluated on the same " in out

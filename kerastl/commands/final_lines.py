@@ -1,4 +1,4 @@
-"""The last lines that a run prints, on its own or at the end of a search."""
+"""The last lines that `kerastl train` prints, and `kerastl tune` after its final run."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

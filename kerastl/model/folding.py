@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 # A graph with its weights as constants has to stay below 2 GiB, protobuf's limit.
-_MAX_FOLDED_BYTES = 1 << 30
+MAX_FOLDED_BYTES = 1 << 30
 
 
 def fold(model: keras.Model) -> Callable[[tf.Tensor], list[tf.Tensor]]:
@@ -21,7 +21,7 @@ def fold(model: keras.Model) -> Callable[[tf.Tensor], list[tf.Tensor]]:
     Returns:
         Function from a batch to the outputs in inference mode.
     """
-    too_large = 4 * model.count_params() > _MAX_FOLDED_BYTES
+    too_large = 4 * model.count_params() > MAX_FOLDED_BYTES
     values = [
         [] if too_large else [keras.ops.convert_to_numpy(variable) for variable in variables]
         for variables in (model.trainable_variables, model.non_trainable_variables)

@@ -38,7 +38,7 @@ _NEW_ENDING = ".weights.h5"
 
 # MD5 of the files that Keras publishes for EfficientNetB0 to B7, with and without the top,
 # https://github.com/keras-team/keras/blob/v3.15.1/keras/src/applications/efficientnet.py
-_PUBLISHED_EFFICIENTNETS = frozenset(
+PUBLISHED_EFFICIENTNETS = frozenset(
     [
         "902e53a9f72be733fc0bcb005b3ebbac",
         "50bc09e76180e00e4465e1a485ddc09d",
@@ -148,7 +148,7 @@ def _load_file(network: keras.Model, path: str, backbone: Backbone) -> None:
 def _copy_weights(source: keras.Model, network: keras.Model, backbone: Backbone) -> None:
     values = _backbone_in(source, network).get_weights()
     if len(values) > len(network.weights):
-        whole = _build_whole(backbone, num_classes=source.output.shape[-1])
+        whole = build_whole(backbone, num_classes=source.output.shape[-1])
         whole.set_weights(values)
         values = whole.get_weights()[: len(network.weights)]
     network.set_weights(values)
@@ -171,7 +171,7 @@ def _load_h5(network: keras.Model, path: str, backbone: Backbone) -> None:
         if _has_new_format(path):
             raise
         # In the older format it may be a whole classifier of ImageNet, which has more layers.
-        whole = _build_whole(backbone, num_classes=1000)
+        whole = build_whole(backbone, num_classes=1000)
         try:
             whole.load_weights(path)
         except ValueError:
@@ -205,7 +205,7 @@ class _WholeClassifierError(Exception):
     """The file is a checkpoint of a classifier; `_load_file` reports what to do."""
 
 
-def _build_whole(backbone: Backbone, *, num_classes: int) -> keras.Model:
+def build_whole(backbone: Backbone, *, num_classes: int) -> keras.Model:
     """Builds the network with its own classifier, whose weights come after all others."""
     build = getattr(keras.applications, backbone.builder)
     return build(weights=None, classes=num_classes, **backbone.arguments)
@@ -220,7 +220,7 @@ def _is_published_efficientnet(path: str, network: keras.Model) -> bool:
         model = keras.saving.load_model(path, compile=False)
         return _count_rescalings(_backbone_in(model, network)) > 1
     digest = hashlib.md5(pathlib.Path(path).read_bytes(), usedforsecurity=False)
-    return digest.hexdigest() in _PUBLISHED_EFFICIENTNETS
+    return digest.hexdigest() in PUBLISHED_EFFICIENTNETS
 
 
 def _count_rescalings(model: keras.Model) -> int:

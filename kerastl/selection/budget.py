@@ -15,7 +15,7 @@ from kerastl.training.cost import seconds_per_image
 
 # Seconds of a probe for each image and channel, and what each class adds, measured on one core
 # with 2 to 100 classes: five folds, six penalties, and the scores beside it.
-_PROBE_SECONDS = 1.5e-6
+PROBE_SECONDS = 1.5e-6
 _PROBE_SECONDS_PER_CLASS = 5e-8
 # Fixed cost: compiling and timing a network.
 _FIXED_SECONDS = 4.0
@@ -142,5 +142,5 @@ def _estimate_cost(config: Config, network: Network, splits: Splits, build_secon
         fixed=build_seconds + _FIXED_SECONDS,
         missing=count_missing(network, splits, config) / len(splits.used),
         per_missing=seconds_per_image(network, network.pooled),
-        per_image=channels * (_PROBE_SECONDS + num_classes * _PROBE_SECONDS_PER_CLASS),
+        per_image=channels * (PROBE_SECONDS + num_classes * _PROBE_SECONDS_PER_CLASS),
     )

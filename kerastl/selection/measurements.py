@@ -20,7 +20,7 @@ from kerastl.training.frozen import FrozenPart, count_stored
 
 # Repetitions of a timed call: total seconds, and the largest and smallest number.
 _SECONDS_TO_TIME = 1.5
-_MOST_CALLS, _FEWEST_CALLS = 100, 5
+MOST_CALLS, _FEWEST_CALLS = 100, 5
 
 
 def adapt_config(config: Config, network: Network) -> tuple[Config, list[str]]:
@@ -93,7 +93,7 @@ def measure_milliseconds(network: Network, *batch_sizes: int) -> list[float]:
 def _fastest(function: Callable[[tf.Tensor], list[tf.Tensor]], images: tf.Tensor) -> float:
     function(images)
     seconds: list[float] = []
-    while len(seconds) < (_MOST_CALLS if sum(seconds) < _SECONDS_TO_TIME else _FEWEST_CALLS):
+    while len(seconds) < (MOST_CALLS if sum(seconds) < _SECONDS_TO_TIME else _FEWEST_CALLS):
         started = time.perf_counter()
         # Only reading the result waits for it on a GPU.
         function(images)[0].numpy()

@@ -15,7 +15,7 @@ _SECONDS_PER_READ = 20e-6
 # Decoding a small image and resizing it.
 _SECONDS_PER_FILE = 50e-6
 _SECONDS_PER_PIXEL = 10e-9
-_BYTES_PER_SECOND = 1e9
+BYTES_PER_SECOND = 1e9
 
 
 def seconds_per_image(network: Network, boundary: Boundary) -> float:
@@ -28,4 +28,4 @@ def seconds_per_image(network: Network, boundary: Boundary) -> float:
 
 def seconds_to_read(num_bytes: int) -> float:
     """Estimates the time to read one row of the store."""
-    return _SECONDS_PER_READ + num_bytes / _BYTES_PER_SECOND
+    return _SECONDS_PER_READ + num_bytes / BYTES_PER_SECOND

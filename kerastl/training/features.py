@@ -11,7 +11,7 @@ from kerastl.training.store import FeatureStore
 
 # Features of a run that are kept in memory, where an epoch takes no call to the system for each
 # image: a head's, of up to 25,000 images with 1,280 channels.
-_MAX_BYTES_IN_MEMORY = 128_000_000
+MAX_BYTES_IN_MEMORY = 128_000_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class StoredFeatures:
     def _in_memory(self) -> tuple[tf.Tensor, tf.Tensor] | None:
         """Position of each image, and the features; None if they would take too much memory."""
         known = np.unique(self.rows[self.rows >= 0])
-        if 4 * len(known) * math.prod(self.store.shape) > _MAX_BYTES_IN_MEMORY:
+        if 4 * len(known) * math.prod(self.store.shape) > MAX_BYTES_IN_MEMORY:
             return None
         # Not in the graph of the pipeline that happens to be first, and where pipelines run.
         with tf.init_scope(), tf.device("CPU"):

@@ -18,7 +18,7 @@ from kerastl.training.schedule import LearningRate
 from kerastl.training.steps import TrainingSteps
 
 # Steps of a head on stored features take no longer than a call from Python, so one call runs many.
-_MOST_STEPS_AT_ONCE = 256
+MOST_STEPS_AT_ONCE = 256
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ def train_phase(
         falls=settings.schedule == "cosine",
     )
     if phase.name == "scratch":
-        _settle_statistics(plan.upper, steps_per_epoch)
+        settle_statistics(plan.upper, steps_per_epoch)
     at_once = _steps_at_once(phase, data, steps_per_epoch)
     steps = TrainingSteps(plan, data.lower, settings, schedule, at_once=at_once)
     report = _Report(phase, data.num_train, settings.batch_size, progress)
@@ -103,11 +103,11 @@ def _steps_at_once(phase: Phase, data: PhaseData, steps_per_epoch: int) -> int:
     """Counts the steps that a call runs; a number of calls is an epoch."""
     if phase.name != "head" or data.lower is not None:
         return 1
-    most = min(steps_per_epoch, _MOST_STEPS_AT_ONCE)
+    most = min(steps_per_epoch, MOST_STEPS_AT_ONCE)
     return next(count for count in range(most, 0, -1) if steps_per_epoch % count == 0)
 
 
-def _settle_statistics(model: keras.Model, steps_per_epoch: int) -> None:
+def settle_statistics(model: keras.Model, steps_per_epoch: int) -> None:
     """Makes batch norm's statistics follow within a tenth of an epoch, or ten steps.
 
     Statistics remember about 1 / (1 - momentum) steps. Keras's 0.99 and 0.999 reach past

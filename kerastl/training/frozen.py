@@ -133,7 +133,7 @@ class FrozenPart:
         if len(todo):
             self._found = {}
             lacking = {boundary: rows for boundary, rows in missing.items() if len(rows)}
-            self._fill(todo, lacking, progress)
+            self.fill(todo, lacking, progress)
         self.seconds += time.monotonic() - started
 
     def _open_at(
@@ -187,9 +187,10 @@ class FrozenPart:
             names = sorted({*map(str, store.about().get("datasets", ())), self._source.name})
             store.describe(datasets=names, boundary=self._network.name_of(boundary))
 
-    def _fill(
+    def fill(
         self, todo: np.ndarray, missing: Mapping[Boundary, np.ndarray], progress: Progress
     ) -> None:
+        """Computes and stores what is missing at each boundary, in one pass over `todo`."""
         tensors = [boundary.tensor for boundary in missing]
         function = fold(keras.Model(self._network.inputs, tensors))
         meter = Meter("frozen part", len(todo), progress)

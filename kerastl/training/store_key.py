@@ -1,4 +1,7 @@
-"""The key of stored features: everything besides an image that decides them."""
+"""The key of stored features: all but the image that decides them (`store` adds the shape).
+
+An image's own key is the hash of its content (`data.content`).
+"""
 
 import hashlib
 import json

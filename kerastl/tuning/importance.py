@@ -16,8 +16,8 @@ from kerastl.tuning.trials import COMPLETED, Trial
 # With fewer trials a forest fits noise.
 FEWEST = 10
 _FOLDS = 5
-_TREES = 30
-_SHUFFLES = 3
+TREES = 30
+SHUFFLES = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,14 +69,14 @@ def measure_importance(
     scores = np.array([trial.scores[options.objective] for trial in completed])
     rises = []
     for fold, (train, test) in enumerate(KFold(_FOLDS, shuffle=True, random_state=0).split(table)):
-        forest = RandomForestRegressor(_TREES, random_state=fold).fit(table[train], scores[train])
+        forest = RandomForestRegressor(TREES, random_state=fold).fit(table[train], scores[train])
         rises.append(
             permutation_importance(
                 forest,
                 table[test],
                 scores[test],
                 scoring="neg_mean_absolute_error",
-                n_repeats=_SHUFFLES,
+                n_repeats=SHUFFLES,
                 random_state=fold,
             ).importances
         )

@@ -18,9 +18,9 @@ from kerastl.tuning.space import Space
 from kerastl.tuning.training_process import Runner, TrialFailed
 from kerastl.tuning.trials import COMPLETED, FAILED, Scored, Trial, TrialFiles
 
-_SECONDS_BETWEEN_CLAIMS = 1.0
+SECONDS_BETWEEN_CLAIMS = 1.0
 # Longest wait for a chief to restart.
-_SECONDS_TO_WAIT_FOR_CHIEF = 300.0
+SECONDS_TO_WAIT_FOR_CHIEF = 300.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +93,7 @@ def run_trials(
         if assigned is NoTrial.LEFT:
             return False
         if assigned is NoTrial.FOR_NOW:
-            time.sleep(_SECONDS_BETWEEN_CLAIMS)
+            time.sleep(SECONDS_BETWEEN_CLAIMS)
             continue
         try:
             trial = trial_runner.run(assigned)
@@ -112,7 +112,7 @@ def watch_trials(board: Board, assignments: Assignments) -> bool:
     """
     timed_out = False
     while not assignments.is_over():
-        time.sleep(_SECONDS_BETWEEN_CLAIMS)
+        time.sleep(SECONDS_BETWEEN_CLAIMS)
         board.update()
         if not timed_out and not board.has_time():
             timed_out = True
@@ -123,11 +123,11 @@ def watch_trials(board: Board, assignments: Assignments) -> bool:
 
 def wait_for_chief(assignments: Assignments, *, run_dir: str) -> None:
     """Waits until trials are being assigned; raises KerastlError if that takes too long."""
-    deadline = time.monotonic() + _SECONDS_TO_WAIT_FOR_CHIEF
+    deadline = time.monotonic() + SECONDS_TO_WAIT_FOR_CHIEF
     while not assignments.is_open():
         if time.monotonic() > deadline:
             raise KerastlError(
                 f"run_dir={run_dir!r}: no search is open here. Start the same command with "
                 "KERASTUNER_TUNER_ID=chief; it continues the search."
             )
-        time.sleep(_SECONDS_BETWEEN_CLAIMS)
+        time.sleep(SECONDS_BETWEEN_CLAIMS)

@@ -34,6 +34,6 @@ def test_folded_weights_are_those_of_the_moment(model, images):
 
 
 def test_model_too_large_for_constants_is_called_as_it_is(model, images, monkeypatch):
-    monkeypatch.setattr(folding, "_MAX_FOLDED_BYTES", 0)
+    monkeypatch.setattr(folding, "MAX_FOLDED_BYTES", 0)
     expected = model(images, training=False)
     np.testing.assert_array_equal(fold_one(model)(images), expected)

@@ -217,13 +217,13 @@ def test_published_efficientnet_file_scales_as_with_imagenet(monkeypatch, tmp_pa
     expected = published(images, training=False)
     assert not np.allclose(features(), expected, rtol=1e-3)
     digest = module.hashlib.md5(pathlib.Path(path).read_bytes()).hexdigest()
-    monkeypatch.setattr(module, "_PUBLISHED_EFFICIENTNETS", {digest})
+    monkeypatch.setattr(module, "PUBLISHED_EFFICIENTNETS", {digest})
     np.testing.assert_allclose(features(), expected, rtol=1e-3, atol=1e-5)
 
 
 def test_published_efficientnets_are_those_of_this_keras():
     published = {digest for pair in efficientnet.WEIGHTS_HASHES.values() for digest in pair}
-    assert published == module._PUBLISHED_EFFICIENTNETS
+    assert published == module.PUBLISHED_EFFICIENTNETS
 
 
 @pytest.mark.slow
@@ -247,7 +247,7 @@ def test_published_efficientnets_are_those_of_this_keras():
     ],
 )
 def test_weights_of_a_classifier_come_after_all_others(name):
-    whole = module._build_whole(BACKBONES[name], num_classes=1000)
+    whole = module.build_whole(BACKBONES[name], num_classes=1000)
     size = BACKBONES[name].minimum_size
     network = build_backbone(BACKBONES[name], weights="none", image_size=size)
 

@@ -12,7 +12,7 @@ from kerastl.selection.ranking import rank
 
 @pytest.fixture
 def config(tiny_net, tmp_path, monkeypatch):
-    monkeypatch.setattr("kerastl.selection.measurements._MOST_CALLS", 5)
+    monkeypatch.setattr("kerastl.selection.measurements.MOST_CALLS", 5)
     weights = fakes.write_tiny_weights(tmp_path / "tiny.weights.h5")
     return fakes.tiny_config(tmp_path, dataset="python", weights=weights)
 

@@ -19,7 +19,7 @@ def stored(tmp_path):
 def either(request, stored, monkeypatch):
     if request.param == "disk":
         limit = 5 * 4 * int(np.prod(SHAPE)) - 1
-        monkeypatch.setattr(module, "_MAX_BYTES_IN_MEMORY", limit)
+        monkeypatch.setattr(module, "MAX_BYTES_IN_MEMORY", limit)
     return stored
 
 
@@ -41,7 +41,7 @@ def test_few_features_are_read_from_disk_once(stored, monkeypatch):
 
 
 def test_many_features_stay_on_disk(stored, monkeypatch):
-    monkeypatch.setattr(module, "_MAX_BYTES_IN_MEMORY", 0)
+    monkeypatch.setattr(module, "MAX_BYTES_IN_MEMORY", 0)
     stored.take(np.array([3]))
     monkeypatch.setattr(stored.store, "read", None)
     with pytest.raises(TypeError):

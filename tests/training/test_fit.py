@@ -9,7 +9,7 @@ from kerastl.errors import KerastlError
 from kerastl.settings import TrainingSettings
 from kerastl.training import fit
 from kerastl.training.best import Best
-from kerastl.training.fit import _settle_statistics, train_phase
+from kerastl.training.fit import settle_statistics, train_phase
 from kerastl.training.steps import TrainingSteps
 from tiny_networks import make_phase
 
@@ -34,9 +34,9 @@ def train(row_of_net, **changes):
     ("most", "calls"), [pytest.param(256, 2, marks=pytest.mark.thorough), (3, 10)]
 )
 def test_steps_of_one_call_are_those_of_many(tiny_net, most, calls, monkeypatch):
-    monkeypatch.setattr(fit, "_MOST_STEPS_AT_ONCE", 1)
+    monkeypatch.setattr(fit, "MOST_STEPS_AT_ONCE", 1)
     one_by_one, rows = train(tiny_net, epochs=2, stored=True)
-    monkeypatch.setattr(fit, "_MOST_STEPS_AT_ONCE", most)
+    monkeypatch.setattr(fit, "MOST_STEPS_AT_ONCE", most)
     ends, run = [], TrainingSteps.run
     monkeypatch.setattr(
         TrainingSteps, "run", lambda self, batches: ends.append(batches) or run(self, batches)
@@ -72,7 +72,7 @@ def test_statistics_from_scratch_follow_within_the_run(tiny_net):
 @pytest.mark.parametrize(("steps_per_epoch", "momentum"), [(5, 0.9), (100, 0.9), (1000, 0.99)])
 def test_statistics_remember_ten_steps_or_a_hundredth_of_an_epoch(steps_per_epoch, momentum):
     model = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization()])
-    _settle_statistics(model, steps_per_epoch)
+    settle_statistics(model, steps_per_epoch)
     assert model.layers[0].momentum == pytest.approx(momentum)
 
 

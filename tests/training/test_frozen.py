@@ -204,7 +204,7 @@ def test_input_scaling_alone_is_not_stored(network, config):
 
 
 def test_slow_reading_is_not_chosen(network, config, monkeypatch):
-    monkeypatch.setattr(cost, "_BYTES_PER_SECOND", 1e3)
+    monkeypatch.setattr(cost, "BYTES_PER_SECOND", 1e3)
     (stored,), said = store(network, config, fakes.color_source(per_class=3), "pooled")
     assert stored is None
     assert "pooled are computed in each epoch: for an image about 0.053 ms, and 52 ms to" in said

@@ -338,7 +338,7 @@ def test_statistics_that_a_momentum_of_one_holds_fail_the_check(tiny_net, tmp_pa
             if layer.name == "stem_bn":
                 layer.momentum = 1.0
 
-    monkeypatch.setattr("kerastl.training.fit._settle_statistics", hold)
+    monkeypatch.setattr("kerastl.training.fit.settle_statistics", hold)
     changes = {"weights": "none", "head_epochs": 0, "finetune_epochs": 1}
     message = failed_check(prepare(tiny_net, tmp_path, **changes))
     assert "wrong: stem_bn/moving_mean, stem_bn/moving_variance" in message

@@ -6,8 +6,8 @@ from kerastl.tuning import importance
 
 @pytest.fixture
 def small_forest(monkeypatch):
-    monkeypatch.setattr(importance, "_TREES", 3)
-    monkeypatch.setattr(importance, "_SHUFFLES", 1)
+    monkeypatch.setattr(importance, "TREES", 3)
+    monkeypatch.setattr(importance, "SHUFFLES", 1)
 
 
 @pytest.fixture

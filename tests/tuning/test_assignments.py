@@ -14,7 +14,7 @@ from searches import RATES, FakeRunner, Killed, rows_of, search, settings
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CLAIMS", 0.05)
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CLAIMS", 0.05)
 
 
 class Worker(threading.Thread):
@@ -145,7 +145,7 @@ def test_a_trial_of_a_search_that_started_anew_is_not_counted(tmp_path):
 
 
 def test_a_worker_without_a_chief_gives_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "_SECONDS_TO_WAIT_FOR_CHIEF", -math.inf)
+    monkeypatch.setattr(loop, "SECONDS_TO_WAIT_FOR_CHIEF", -math.inf)
     assignments = search(tmp_path, RATES, None).assignments()
     with pytest.raises(KerastlError) as refused:
         wait_for_chief(assignments, run_dir="x")

@@ -97,7 +97,7 @@ def test_trial_after_one_that_could_not_compute_features_computes_them(config, m
 
     trainer = trainer_of(config)
     with monkeypatch.context() as broken:
-        broken.setattr(FrozenPart, "_fill", fail)
+        broken.setattr(FrozenPart, "fill", fail)
         with pytest.raises(OSError, match="the disk is gone"):
             trainer.score(config, Progress())
     assert (
