@@ -48,7 +48,7 @@ def lengths(kind):
 
 
 LIMITS = {
-    "lines": 19_325,
+    "lines": 19_330,
     "imports inside functions": 15,
     "TYPE_CHECKING blocks": 2,
     "noqa": 19,

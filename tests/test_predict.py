@@ -103,7 +103,10 @@ def test_file_holds_the_same_rows_by_its_ending(color_run, pictures, tmp_path, c
             expected["error"],
         ]
         if not expected["error"]:
-            assert np.float32(row["confidence_2"]) == np.float32(expected["confidence_2"])
+            # Two predictions, in batches of the files that were ready, differ in rounding.
+            np.testing.assert_allclose(
+                np.float32(row["confidence_2"]), np.float32(expected["confidence_2"]), rtol=1e-6
+            )
 
 
 def test_folders_give_accuracy_and_confusion_matrix(color_run, pictures, capsys):

@@ -319,6 +319,7 @@ def test_run_that_cannot_start_leaves_no_directories(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["tiny.weights.h5"]
 
 
+@pytest.mark.thorough
 def test_run_takes_a_source_from_python_and_prints_to_standard_output(tmp_path, tiny_net, capsys):
     source = fakes.color_source()
     config = fakes.tiny_config(tmp_path, dataset="python")

@@ -136,9 +136,11 @@ class TrainingSteps:
             for weight, variable in zip(self._variables, variables, strict=True):
                 if not _NOT_DECAYED.search(weight.name):
                     variable.assign_sub(variable * self._weight_decay * rate)
-        for variable, gradient in zip(variables, gradients, strict=True):
+        for weight, variable, gradient in zip(self._variables, variables, gradients, strict=True):
             if gradient is not None:
                 self._optimizer.update_step(gradient, variable, rate)
+            if weight.constraint is not None:
+                variable.assign(weight.constraint(variable))
         self._optimizer.iterations.assign_add(1)
 
 

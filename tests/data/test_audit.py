@@ -71,6 +71,7 @@ def test_unusable_files_stop_the_run_and_are_all_listed(tmp_path):
     assert sorted(listed) == sorted(f"{name} {reason}" for name, reason in bad.items())
 
 
+@pytest.mark.thorough
 def test_unusable_files_may_be_skipped_and_are_recorded(tmp_path):
     bad = spoil(write_rgb36(tmp_path / "data"))
     source, said = open_folder(config_of(tmp_path, on_bad_image="skip"))

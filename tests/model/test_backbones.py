@@ -142,6 +142,7 @@ def check_network(name):
     assert len(set(found)) >= 4
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name", ["MobileNet", "MobileNetV2", "MobileNetV2_035", "ResNet50", "VGG16", "InceptionV3"]
 )

@@ -49,6 +49,7 @@ def check_parts(model, boundaries, network):
         np.testing.assert_allclose(parts / scale, whole / scale, atol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["ResNet50", "MobileNetV2"])
 def test_number_of_boundaries(name):
     assert len(opened(build(name)).boundaries) == COUNTS[name]

@@ -64,6 +64,7 @@ def pooled_by(weights, images):
     return keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(features))(images).numpy()
 
 
+@pytest.mark.thorough
 def test_features_of_drawn_images_are_those_of_the_file():
     pooled = pooled_by("bundled", drawn())
     np.testing.assert_allclose(pooled[:, 100::200], FEATURES, atol=1e-3)
@@ -104,6 +105,7 @@ def test_a_ranking_gives_them_to_their_own_network_alone():
     assert (own.weights, other.weights) == ("bundled", "imagenet")
 
 
+@pytest.mark.thorough
 def test_a_ranking_notes_another_size():
     config = kerastl.Config(run_dir="x", dataset="digits", weights="bundled", image_size=64)
     _, (note,) = adapt_config(config, open_network(config, num_classes=2))

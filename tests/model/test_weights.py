@@ -265,6 +265,7 @@ def test_shared_file_loads(shared_dir):
     assert network.count_params() == 2_257_984
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["ConvNeXtTiny", "EfficientNetV2B0", "MobileNetV3Small"])
 def test_builders_with_a_name_of_their_own_work(name):
     network = build_backbone(BACKBONES[name], weights="none", image_size=32)

@@ -109,7 +109,7 @@ def test_savedmodel_that_predicts_otherwise_is_caught(
         match=r"^export_dir='.*': savedmodel does not predict what the trained model does, by up "
         r"to \S+ in probability, where 0.0001 is allowed; most on colors\[\d+\] "
         r"\((red|green|blue) \S+, not (red|green|blue) [0-9.]+\), colors.*\. No "
-        r"export is left; leave out of ",
+        r"export is left. Remove failing formats from ",
     ):
         trained()
     assert os.listdir(tmp_path / "exports") == []

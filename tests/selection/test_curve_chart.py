@@ -23,6 +23,7 @@ def curve_of(names):
     return LearningCurve(1000, (0.05, 0.1, 0.25, 0.5, 1.0), curves[0], tuple(curves[1:]), backtest)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("count", [1, 3, 40])
 def test_words_do_not_meet_and_classes_are_in_order(count):
     names = [f"n0208{n:04d}-a_class_with_a_long_name" for n in range(count)]

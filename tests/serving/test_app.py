@@ -79,6 +79,7 @@ def test_wrong_address_gets_json(client, method, path, status, message):
     assert ("allow" in answer.headers) == (status == 405)
 
 
+@pytest.mark.thorough
 def test_request_of_more_images_than_the_queue_holds_is_refused(start, files):
     answer = start(queue_size=2).predict(instances(*files))
     assert answer.status == 413

@@ -77,6 +77,7 @@ def computed(said):
     return sum(map(int, re.findall(r": (\d+) images to compute", said)))
 
 
+@pytest.mark.thorough
 def test_only_new_images_are_computed(network, config):
     source = fakes.color_source(per_class=60)
     _, said = store(network, config, source, "pooled", indices=range(100))
@@ -101,6 +102,7 @@ def test_one_pass_gives_all_boundaries(network, config, monkeypatch):
     assert calls == [2]
 
 
+@pytest.mark.thorough
 def test_boundary_that_is_there_is_not_stored_again(network, config):
     source = fakes.color_source(per_class=20)
     store(network, config, source, "pooled")
@@ -258,6 +260,7 @@ def test_second_run_computes_nothing_and_is_bit_for_bit_the_first(earlier, again
         assert (second.run_dir / name).read_bytes() == first
 
 
+@pytest.mark.thorough
 def test_other_seed_split_and_subset_compute_nothing(again):
     _, _, said = again(seed=3, validation_fraction=0.2, examples_per_class=5)
     assert computed(said) == 0

@@ -109,6 +109,7 @@ def test_classifier_holds_the_best_of_both_phases(tiny_net, tmp_path, cache):
     assert counted == head + block2
 
 
+@pytest.mark.thorough
 def test_second_phase_starts_from_the_best_epoch_and_not_the_last(tiny_net, tmp_path, monkeypatch):
     starts = []
 

@@ -128,6 +128,7 @@ def test_executions_have_other_seeds_and_their_mean_counts(tmp_path):
     assert searched.trials[0].config.seed == 0
 
 
+@pytest.mark.thorough
 def test_fewer_trials_than_were_begun_begin_no_more(tmp_path):
     with pytest.raises(Killed):
         search(tmp_path, RATES, by_rate, max_trials=6).run(dies_at=3)

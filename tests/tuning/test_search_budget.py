@@ -30,6 +30,7 @@ def test_a_budget_ends_a_search_between_trials(now, tmp_path):
     assert searched.timed_out
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("final_run", "count"), [(True, 2), (False, 4)])
 def test_a_budget_leaves_time_for_what_follows_the_last_trial(final_run, count, now, tmp_path):
     """The final run trains the best settings, and its comparison your flags."""

@@ -53,6 +53,7 @@ def draw(ranges, count, failed=()):
     return draw_search(ranking, gone, space, SearchOptions(), title=title)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("ranges", "count", "failed"),
     [
