@@ -109,9 +109,9 @@ class DataSettings(Settings):
                 f"together with test_fraction={self.test_fraction} leaves nothing to train on",
                 "Their sum must stay below 1",
             )
+        source = DATA_SOURCES.get(self.dataset.partition(":")[0])
         for kind in ("image", "label", "split", "group"):
             column = getattr(self, f"{kind}_column")
-            source = DATA_SOURCES.get(self.dataset.partition(":")[0])
             if column and not (source and source.has_columns):
                 raise bad_value(
                     f"{kind}_column",
