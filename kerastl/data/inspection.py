@@ -115,6 +115,6 @@ def _describe(pixels: np.ndarray) -> tuple[str, bool]:
     return str(imagehash.phash(small)) + fields.tobytes().hex(), is_flat
 
 
-@tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 def _decode(content: tf.Tensor) -> tf.Tensor:
     return images.decode(content)

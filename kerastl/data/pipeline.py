@@ -10,7 +10,7 @@ import tensorflow as tf
 from kerastl.data.augment import Augmenter, build_augmenter
 from kerastl.data.content import as_numbers, hash_all
 from kerastl.data.images import decode_and_resize
-from kerastl.data.reading import read_in_graph, untuned
+from kerastl.data.reading import plain, read_in_graph, untuned
 from kerastl.data.source import Source
 from kerastl.settings import ImageSettings
 
@@ -49,8 +49,8 @@ def training_dataset(  # noqa: PLR0913  batches in an order, of images or what s
         (batch,).
     """
     steps = count_steps(len(indices), batch_size)
-    last = len(indices) - batch_size * (steps - 1)
 
+    @plain
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(indices, seed=[images.seed, epoch])
         order += len(source) * _view_of_epoch(epoch, images)
@@ -58,12 +58,12 @@ def training_dataset(  # noqa: PLR0913  batches in an order, of images or what s
 
     # Only the order is made epoch by epoch: TensorFlow takes a while to prepare a decoder.
     orders = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
-    sizes = [batch_size] * (steps - 1) + [last]
+    sizes = [batch_size] * (steps - 1) + [len(indices) - batch_size * (steps - 1)]
     augmenter = build_augmenter(images.augmentations, seed=images.seed)
     dataset = _load(orders, source, images, sizes=sizes, features=features, augmenter=augmenter)
     if class_weights is not None:
-        weights = tf.constant(class_weights)
-        dataset = dataset.map(lambda batch, labels: (batch, labels, tf.gather(weights, labels)))
+        weigh = plain(lambda batch, labels: (batch, labels, tf.gather(class_weights, labels)))
+        dataset = dataset.map(weigh)
     return _prefetch(dataset)
 
 
@@ -144,6 +144,7 @@ def _load(
     contents = tf.constant(as_numbers(source.contents))
     parallel = {"num_parallel_calls": os.cpu_count() or 1, "deterministic": True}
 
+    @plain
     def load(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         place = index % len(source)
         image = decode_and_resize(
@@ -157,7 +158,7 @@ def _load(
         return _batch(indices.map(load, **parallel), sizes)
     read = features.read
     return _batch(indices, sizes).map(
-        lambda batch: (read(batch), tf.gather(labels, batch % len(source))), **parallel
+        plain(lambda batch: (read(batch), tf.gather(labels, batch % len(source)))), **parallel
     )
 
 

@@ -8,6 +8,10 @@ import tensorflow as tf
 from kerastl.data.source import Source
 from kerastl.errors import KerastlError
 
+# For functions of a dataset that are graph operations as they stand. To rewrite a decoder's source
+# text, as TensorFlow does by default, takes 4 s and changes nothing.
+plain = tf.autograph.experimental.do_not_convert
+
 
 def read_in_graph(source: Source, index: tf.Tensor) -> tf.Tensor:
     """Reads the image file at a scalar index as `Source.read` does: its bytes, a scalar string.

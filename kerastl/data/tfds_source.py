@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 
 from kerastl.data.content import hash_all
 from kerastl.data.labels import SPLIT_NAMES
-from kerastl.data.reading import untuned
+from kerastl.data.reading import plain, untuned
 from kerastl.data.source import Source
 from kerastl.errors import KerastlError, bad_value, closest, first_line
 from kerastl.progress import Progress
@@ -118,7 +118,7 @@ class _RecordFiles:
         }
         offset = 0
         records = tf.data.TFRecordDataset(str(path)).batch(_RECORDS_AT_ONCE)
-        parsed = records.map(lambda batch: (batch, tf.io.parse_example(batch, features)))
+        parsed = records.map(plain(lambda batch: (batch, tf.io.parse_example(batch, features))))
         try:
             for batch, values in untuned(parsed).as_numpy_iterator():
                 images = values[image_key]

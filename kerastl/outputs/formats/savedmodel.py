@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.data.images import decode_and_resize, resize
+from kerastl.data.reading import plain
 from kerastl.outputs.artifact import Artifact, UndecodableError, decode_all
 from kerastl.outputs.directories import RunFile
 from kerastl.outputs.formats.interface import Exportable
@@ -102,16 +103,16 @@ class _Signatures(tf.Module):
                 "confidence": tf.reduce_max(probabilities, axis=-1),
             }
 
-        @tf.function(input_signature=[files])
+        @tf.function(input_signature=[files], autograph=False)
         def serve_files(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
             return classify(decode(image_bytes))
 
-        @tf.function(input_signature=[files])
+        @tf.function(input_signature=[files], autograph=False)
         def serve_features(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
             features = model.pooled(decode(image_bytes), training=False)
             return {"features": tf.cast(features, tf.float32)}
 
-        @tf.function(input_signature=[pixels])
+        @tf.function(input_signature=[pixels], autograph=False)
         def serve_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
             return classify(resize(images, image_size=image_size, rule=rule))
 
@@ -130,6 +131,7 @@ def _decode_all(image_bytes: tf.Tensor, *, image_size: int, resize_rule: str) ->
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
 
+    @plain
     def decode_one(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         content = image_bytes[index]
         return index, decode_and_resize(content, image_size=image_size, rule=resize_rule)
