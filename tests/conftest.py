@@ -58,10 +58,14 @@ def use_source(monkeypatch):
     return use
 
 
+def open_in_this_process(monkeypatch):
+    monkeypatch.setattr(parity, "run_worker", samples.predict_samples)
+
+
 @pytest.fixture
 def in_this_process(monkeypatch):
     """Opens exports without a fresh process, which other tests start, to be faster."""
-    monkeypatch.setattr(parity, "run_worker", samples.predict_samples)
+    open_in_this_process(monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -83,11 +87,13 @@ def common_folder(tmp_path_factory):
 def color_run(common_folder):
     """One run on colors with everything on: dropout, two phases, an export. Only read it."""
     folder = common_folder / "color_run"
-    return fakes.finish_run_once(
-        folder,
-        fakes.color_source(),
-        dropout=0.2,
-        finetune_epochs=2,
-        finetune_learning_rate=0.005,
-        export_dir=str(folder / "exports"),
-    )
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        open_in_this_process(monkeypatch)
+        return fakes.finish_run_once(
+            folder,
+            fakes.color_source(),
+            dropout=0.2,
+            finetune_epochs=2,
+            finetune_learning_rate=0.005,
+            export_dir=str(folder / "exports"),
+        )

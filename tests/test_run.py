@@ -184,6 +184,7 @@ def test_directory_that_is_a_file_is_one_line(tmp_path, tiny_net, field, below):
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.thorough
 def test_loss_that_is_not_finite_stops_the_run(tmp_path, tiny_net, use_source, capsys):
     use_source(fakes.color_source())
     config = fakes.tiny_config(tmp_path, head_learning_rate=1e38, schedule="constant")
@@ -298,6 +299,7 @@ def test_seven_images_train_in_one_step_an_epoch(tmp_path):
     assert losses[1] < losses[0]
 
 
+@pytest.mark.thorough
 def test_weights_that_are_not_the_best_fail_the_check(tmp_path, monkeypatch):
     def lose(self):
         for weight in self._weights:

@@ -167,7 +167,14 @@ def test_evaluation_does_not_follow_the_seed():
     assert first == second
 
 
-@pytest.mark.parametrize("rule", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "crop",
+        pytest.param("pad", marks=pytest.mark.thorough),
+        pytest.param("stretch", marks=pytest.mark.thorough),
+    ],
+)
 def test_pixels_are_those_of_the_one_path(rule):
     source = fakes.color_source(per_class=2)
     images = make_images(image_size=10, resize=rule)

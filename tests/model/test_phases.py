@@ -109,8 +109,8 @@ def moved_weights(row, unfreeze_from, name="finetune"):
     [
         (None, "head", HEAD),
         ("", "finetune", HEAD | BLOCK2),
-        ("block2", "finetune", HEAD | BLOCK2),
-        ("block1", "finetune", HEAD | BLOCK2 | BLOCK1),
+        pytest.param("block2", "finetune", HEAD | BLOCK2, marks=pytest.mark.thorough),
+        pytest.param("block1", "finetune", HEAD | BLOCK2 | BLOCK1, marks=pytest.mark.thorough),
         ("all", "finetune", HEAD | BLOCK2 | BLOCK1 | STEM),
     ],
 )

@@ -28,7 +28,15 @@ def take_steps(made, *, at_once=1, **settings):
 
 
 @pytest.mark.parametrize("stored", [False, True])
-@pytest.mark.parametrize(("step", "at_once"), [(0, 1), (1, 5), (7, 1), (7, 5)])
+@pytest.mark.parametrize(
+    ("step", "at_once"),
+    [
+        pytest.param(0, 1, marks=pytest.mark.thorough),
+        pytest.param(1, 5, marks=pytest.mark.thorough),
+        pytest.param(7, 1, marks=pytest.mark.thorough),
+        (7, 5),
+    ],
+)
 def test_loss_that_is_not_finite_is_named_by_its_step(tiny_net, step, at_once, stored):
     epoch, in_epoch = divmod(step, STEPS)
     expected = (

@@ -146,6 +146,7 @@ def test_huge_rate_in_the_second_phase_leaves_what_the_first_has_learned(tiny_ne
     assert same(made.classifier.get_weights(), weights_of(made.record, trained.best.row))
 
 
+@pytest.mark.thorough
 def test_first_phase_that_is_not_finite_leaves_the_start(tiny_net, tmp_path):
     # At less, a loss from logits stays within the range of a float32.
     made = prepare(tiny_net, tmp_path, head_learning_rate=1e38)
@@ -218,6 +219,7 @@ def test_layers_that_do_not_train_as_planned_fail_the_check(tiny_net, tmp_path, 
     assert "wrong: block2_conv/kernel, block2_conv/bias" in message
 
 
+@pytest.mark.thorough
 def test_phase_that_trains_nothing_fails_the_check(tiny_net, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "train_phase", lambda *_, **__: 24)
     message = failed_check(prepare(tiny_net, tmp_path))

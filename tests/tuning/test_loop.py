@@ -63,7 +63,8 @@ def test_a_small_space_ends_a_search_before_its_limit(tuner, batch_size, tmp_pat
     assert not searched.timed_out
 
 
-@pytest.mark.parametrize("tuner", EACH_TUNER)
+@pytest.mark.thorough
+@pytest.mark.parametrize("tuner", TUNERS)
 def test_a_killed_search_goes_on_as_if_it_had_not_been(tuner, tmp_path):
     whole = search(tmp_path / "whole", RATES, by_rate, tuner=tuner, max_trials=6).run()
     asked = []
