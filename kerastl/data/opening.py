@@ -9,7 +9,8 @@ from kerastl.config import Config
 from kerastl.data.audit import audit
 from kerastl.data.images import decode, smallest_side
 from kerastl.data.source import Source
-from kerastl.data.splits import Splits, count_per_class, make_splits, read_earlier
+from kerastl.data.splits import Splits, count_per_class, make_splits
+from kerastl.data.splits_file import read_earlier
 from kerastl.data_sources import DATA_SOURCES
 from kerastl.errors import bad_value
 from kerastl.progress import Progress, count_of

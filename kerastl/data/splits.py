@@ -1,10 +1,10 @@
 """Splits a source's images into training, validation and test, the same way every time."""
 
-import csv
 import dataclasses
 import functools
 import hashlib
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from kerastl.data.stratify import Sizes, assign_clusters, count_sizes
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import count_of
 from kerastl.settings import DataSettings
-
-# With the training images that `examples_per_class` leaves out.
-_ALL = (*SPLITS, "unused")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,6 +30,9 @@ class Splits:
         test: Images that are evaluated once, at the end.
         unused: Training images left out by `examples_per_class`.
     """
+
+    # With the training images that `examples_per_class` leaves out.
+    NAMES: ClassVar = (*SPLITS, "unused")
 
     source: Source
     train: np.ndarray
@@ -57,7 +57,7 @@ class Splits:
 
     def items(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yields each split's name and indices."""
-        for name in _ALL:
+        for name in self.NAMES:
             yield name, getattr(self, name)
 
 
@@ -77,7 +77,7 @@ def make_splits(
     Args:
         source: The images.
         data: Fractions, limits and the seed.
-        earlier: Splits of an earlier run, see `read_earlier`: its images stay where they were,
+        earlier: Splits of an earlier run, see `splits_file.read_earlier`: its images stay where they were,
             and only new ones are split.
 
     Raises:
@@ -105,27 +105,6 @@ def make_splits(
         test=np.flatnonzero(sides == "test"),
         unused=np.sort(unused),
     )
-
-
-def read_earlier(path: str) -> dict[str, str]:
-    """Reads the split of each example from a `splits.csv`; unused ones count as "train".
-
-    Raises:
-        UsageError: If the file is not a run's `splits.csv`.
-    """
-    wrong = functools.partial(bad_value, "splits_from", path)
-    advice = "Give one, as in runs/first/splits.csv"
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True))
-        earlier = {row["example"]: row["split"] for row in rows}
-    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
-        raise wrong("cannot be read as the splits.csv of a run", advice) from error
-    if not earlier:
-        raise wrong("names no image", advice)
-    if strange := set(earlier.values()) - set(_ALL):
-        raise wrong(f"has {min(map(str, strange))!r} as a split", advice)
-    return {example: split.replace("unused", "train") for example, split in earlier.items()}
 
 
 def count_per_class(source: Source, indices: np.ndarray) -> np.ndarray:

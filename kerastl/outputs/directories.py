@@ -147,6 +147,18 @@ def make_writable(path: pathlib.Path, *, field: str) -> None:
         raise cannot_write(field, path, error.strerror or str(error)) from error
 
 
+def read_config(run_dir: pathlib.Path) -> Config:
+    """Reads the settings of a run from its `flags.txt`.
+
+    Raises:
+        UsageError: If there is no such file or it is damaged.
+    """
+    try:
+        return Config.from_flags((run_dir / RunFile.FLAGS).read_text("utf-8").splitlines())
+    except (OSError, ValueError, UsageError) as error:
+        raise UsageError(f"run={str(run_dir)!r}: {RunFile.FLAGS}: {error}") from error
+
+
 def finished_config(run_dir: pathlib.Path, changes: Mapping[str, Any]) -> Config:
     """Reads the settings of a finished run, with those `changes` of `Decides.OUTPUT` applied.
 
@@ -156,10 +168,7 @@ def finished_config(run_dir: pathlib.Path, changes: Mapping[str, Any]) -> Config
     if not (run_dir / RunFile.METRICS).exists():
         problem = "holds no finished run" if run_dir.exists() else "does not exist"
         raise bad_value("run", str(run_dir), problem, "Give the run_dir of a finished run")
-    try:
-        config = Config.from_flags((run_dir / RunFile.FLAGS).read_text("utf-8").splitlines())
-    except (OSError, ValueError, UsageError) as error:
-        raise UsageError(f"run={str(run_dir)!r}: {RunFile.FLAGS}: {error}") from error
+    config = read_config(run_dir)
     if config.dataset == FROM_PYTHON:
         raise bad_value(
             "run",

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.config import Config
+from kerastl.data import splits_file
 from kerastl.data.source import Finding, Source
 from kerastl.data.splits import Splits
 from kerastl.disk_errors import explained
@@ -73,29 +74,11 @@ class RunDirectory:
 
     def write_splits(self, splits: Splits) -> None:
         """Writes which split each image is in, in the source's order."""
-        source = splits.source
-        split_names = np.full(len(source), "", dtype="<U10")
-        for name, indices in splits.items():
-            split_names[indices] = name
-        class_names = (source.class_names[label] for label in source.labels)
-        rows = zip(source.examples, class_names, split_names, strict=True)
-        self._write_csv(RunFile.SPLITS, ("example", "class_name", "split"), rows)
+        self._write_csv(RunFile.SPLITS, splits_file.HEADER, splits_file.list_rows(splits))
 
     def read_splits(self, source: Source) -> Splits:
-        """Reads the splits of a finished run back, each in the order of the source.
-
-        Raises:
-            ValueError: If they are of other images.
-        """
-        path = self.path / RunFile.SPLITS
-        with path.open(encoding="utf-8", newline="") as file:
-            # By their position: one name may stand for several images.
-            rows = [(row["example"], row["split"]) for row in csv.DictReader(file)]
-        if [example for example, _ in rows] != list(source.examples):
-            raise ValueError(f"{path} does not list the images of {source.name}")
-        names = np.array([split for _, split in rows])
-        fields = [field.name for field in dataclasses.fields(Splits) if field.name != "source"]
-        return Splits(source, **{name: np.flatnonzero(names == name) for name in fields})
+        """Reads the splits of a finished run back, see `splits_file.read_splits`."""
+        return splits_file.read_splits(self.path / RunFile.SPLITS, source)
 
     def write_label_issues(
         self, splits: Splits, issues: np.ndarray, probabilities: np.ndarray

@@ -11,7 +11,8 @@ from kerastl import environment
 from kerastl.config import Config
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits
-from kerastl.outputs.directories import RunFile, open_run_directory
+from kerastl.errors import UsageError
+from kerastl.outputs.directories import RunFile, open_run_directory, read_config
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
 from kerastl.result import Result
@@ -50,11 +51,13 @@ def run_best(
     run_dir = pathlib.Path(final.run_dir)
     path = run_dir / DIRECTORY / _FINAL
     # If a file is damaged or missing, the final run is repeated.
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, UsageError):
         known = json.loads(path.read_text(encoding="utf-8"))
         words = comparison_words(known)
-        flags = (run_dir / RunFile.FLAGS).read_text(encoding="utf-8").splitlines()
-        if flags == final.to_flags() and (run_dir / RunFile.METRICS).exists():
+        if (
+            read_config(run_dir).to_flags() == final.to_flags()
+            and (run_dir / RunFile.METRICS).exists()
+        ):
             progress.line(f"The final run is in {run_dir} already.")
             progress.line(words)
             return None, known

@@ -6,7 +6,8 @@ import pytest
 from kerastl.config import Config
 from kerastl.data.content import hash_all
 from kerastl.data.source import Source
-from kerastl.data.splits import count_per_class, make_splits, read_earlier, spread
+from kerastl.data.splits import count_per_class, make_splits, spread
+from kerastl.data.splits_file import read_earlier
 from kerastl.errors import UsageError
 
 NAMES = ("train", "validation", "test", "unused")
