@@ -77,8 +77,8 @@ def make_splits(
     Args:
         source: The images.
         data: Fractions, limits and the seed.
-        earlier: Splits of an earlier run, see `splits_file.read_earlier`: its images stay where they were,
-            and only new ones are split.
+        earlier: Splits of an earlier run, see `splits_file.read_earlier`: its images stay where
+            they were, and only new ones are split.
 
     Raises:
         UsageError: If a class has too few images, or groups of them, to be in every split.
