@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import re
 import unicodedata
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
@@ -11,18 +12,21 @@ import numpy as np
 from kerastl.errors import UsageError, bad_value
 
 SPLITS = ("train", "validation", "test")
-# Names of splits in folders, tables and TFDS, in lower case.
+# Words for splits in folders, tables and TFDS, as `_words` writes them.
 SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "eval": "validation",
-    "test": "test",
-    "testing": "test",
+    word: split
+    for split, words in {
+        "train": "train training trn learn treino entrenamiento entrainement "
+        "apprentissage addestramento eğitim обучение тренировка 训练 训练集 訓練 訓練集 学習 훈련",
+        "validation": "validation valid val validate dev devel development eval evaluation "
+        "validación validação validierung validazione doğrulama валидация 验证 验证集 検証 검증",
+        "test": "test testing tst holdout heldout teste testen prueba pruebas тест "
+        "测试 测试集 測試 測試集 テスト 테스트",
+    }.items()
+    for word in words.split()
 }
+# What is often written onto such a word without a gap, as in trainset and testImages.
+_THING = re.compile(r"((data)?(set|split|dir|folder)|data|(images?|imgs?|photos?|pics?|files?))$")
 
 
 def read_annotations(
@@ -54,6 +58,34 @@ def read_annotations(
     }
 
 
+def split_named(text: str) -> str | None:
+    """Returns the split that a name stands for, None if it is no usual name of one.
+
+    Case, accents, separators, digits and a plural make no difference, as in `Train_2` and `TESTS`.
+
+    Example:
+        >>> split_named("Val-1"), split_named("cats")
+        ('validation', None)
+    """
+    return _split_of_word("".join(_words(text)))
+
+
+def split_within(text: str) -> str | None:
+    """Returns the one split that a name, or a word within it, stands for.
+
+    It is None for a name that holds the words of two splits, and for one that holds none.
+
+    Example:
+        >>> split_within("train_images"), split_within("train and test"), split_within("contest")
+        ('train', None, None)
+    """
+    if alone := split_named(text):
+        return alone
+    words = (_THING.sub("", word) for word in _words(text))
+    found = {split for word in words if (split := _split_of_word(word))}
+    return found.pop() if len(found) == 1 else None
+
+
 def order_classes(class_names: Iterable[str]) -> tuple[str, ...]:
     """Sorts class names: whole numbers by value, so that 10 follows 9, all others as text."""
     unique = set(class_names)
@@ -72,6 +104,24 @@ def number_groups(groups: Iterable[Hashable]) -> np.ndarray:
         ],
         np.int64,
     )
+
+
+def _words(text: str) -> list[str]:
+    """Returns the words of a name in small letters, without accents, digits and what is unseen."""
+    apart = unicodedata.normalize("NFKD", text)
+    seen = "".join(one for one in apart if unicodedata.category(one) not in ("Mn", "Cf"))
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", seen)
+    return re.findall(r"[^\W\d_]+", parted.casefold())
+
+
+# What is for training and validation together trains, if there is no other for it.
+_SPLIT_OF = {"".join(_words(word)): split for word, split in SPLIT_NAMES.items()} | {
+    "trainval": "train"
+}
+
+
+def _split_of_word(word: str) -> str | None:
+    return _SPLIT_OF.get(word) or _SPLIT_OF.get(word.removesuffix("s"))
 
 
 def _is_missing(group: Hashable) -> bool:

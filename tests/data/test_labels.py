@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from kerastl.data.labels import split_named, split_within
 from kerastl.data.source import Source
 from kerastl.errors import UsageError
 
@@ -45,3 +46,37 @@ def test_numbers_name_classes_in_their_order():
     named = Source.from_arrays([image] * 2, np.array([1, 0]), class_names=["z", "a"])
     assert [named.class_names[label] for label in named.labels] == ["a", "z"]
     assert Source.from_arrays([image] * 3, ["10", "9", "1"]).class_names == ("1", "9", "10")
+
+
+@pytest.mark.parametrize(
+    ("split", "names"),
+    [
+        (
+            "train",
+            ["train", "TRAIN_2", "Training-01", "train2017", "trainval", "entra\u00eenement"],
+        ),
+        (
+            "validation",
+            ["val", " Valid. ", "dev", "Validacio\u0301n", "\u9a8c\u8bc1\u96c6", "v\u200bal"],
+        ),
+        ("test", ["tests", "\u00a0Test", "hold-out", "\u0442\u0435\u0441\u0442", "testing"]),
+        (None, ["contest", "trainer", "invalid", "train_test", "fold1", "2", ""]),
+    ],
+)
+def test_splits_are_known_however_they_are_written(split, names):
+    assert {split_named(name) for name in names} == {split}
+    assert {split_within(name) for name in names} == {split}
+
+
+@pytest.mark.parametrize(
+    ("split", "names"),
+    [
+        ("train", ["train_images", "trainset", "seg_train", "imagesTrain", "TrainSet"]),
+        ("validation", ["2024 val set", "xray-VALIDATION", "valset"]),
+        ("test", ["my-test-set", "PublicTest", "cats test", "testing data"]),
+        (None, ["latest images", "train and test", "VOCdevkit", "pretest", "trainers"]),
+    ],
+)
+def test_longer_names_hold_the_word_of_a_split(split, names):
+    assert {split_named(name) for name in names} == {None}
+    assert {split_within(name) for name in names} == {split}
