@@ -14,7 +14,7 @@ from kerastl.model.network import open_network
 from kerastl.outputs.card import model_card
 from kerastl.outputs.directories import clear
 from kerastl.outputs.exporting import export_trained
-from kerastl.outputs.metrics import build_metrics, seen_words
+from kerastl.outputs.metrics import build_metrics, scored_splits, seen_words
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress, format_duration
 from kerastl.result import Result
@@ -49,7 +49,6 @@ def finish_run(config: Config, source: Source | None, progress: Progress) -> Res
         if config.label_issues:
             _find_label_issues(trained, splits, config.seed, record, progress)
         metrics, test = _evaluate(trained, splits, record, progress, exact=config.is_exact)
-        record.write_predictions(splits, test)
         record.save_model(network.model, model_card(splits.source, config, metrics))
         record.write_receipt()
         # From here on the run is finished, and `kerastl export` can do the rest.
@@ -99,12 +98,14 @@ def _evaluate(
     test = trained.evaluate(splits.test)
     if trained.stored:
         sample = spread(len(splits.test))
-        whole = trained.evaluate_whole(splits.test[sample]).probabilities
-        agreement = check_agreement(test.probabilities[sample], whole, exact=exact)
+        stored = test.of(sample)
+        whole = trained.evaluate_whole(splits.test[sample]).look_up(stored)
+        agreement = check_agreement(stored.probabilities, whole, exact=exact)
         require(agreement, record=record, progress=progress)
     if words := seen_words(splits):
         progress.line(words)
-    metrics = build_metrics(
-        splits, test=test, validation=validation, best=best.row, accuracies=best.accuracies
-    )
+    scored = scored_splits(splits, test=test, validation=validation)
+    record.write_scores(scored, splits.source.class_names)
+    record.write_predictions(splits, test)
+    metrics = build_metrics(splits, scored, best=best.row, accuracies=best.accuracies)
     return metrics, test

@@ -47,6 +47,19 @@ def replace_text(path: pathlib.Path, text: str, *, field: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
+def replace_csv(
+    path: pathlib.Path, header: Sequence[str], rows: Iterable[Sequence[object]], *, field: str
+) -> None:
+    """Writes a table as `replacing` does, row by row: the whole text may not fit in memory."""
+    with (
+        replacing(path, field=field) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Returns a table as the text of a CSV file."""
     text = io.StringIO()

@@ -24,6 +24,8 @@ RUN_FILES = {
     "history.csv",
     "metrics.json",
     "predictions.csv",
+    "class_scores.csv",
+    "confusion.csv",
     "model.keras",
     "model_card.json",
     "checkpoints",

@@ -19,7 +19,7 @@ from kerastl.settings import DataSettings, ImageSettings
 # Images whose sizes are read to report how far small ones are enlarged.
 _SIZE_SAMPLE = 32
 # Classes that are shown one by one.
-_MAX_CLASSES_SHOWN = 100
+_MAX_CLASSES_SHOWN = 20
 
 
 def open_data(config: Config, source: Source | None, progress: Progress) -> Splits:
@@ -89,8 +89,12 @@ def describe(splits: Splits, images: ImageSettings, progress: Progress) -> None:
     for label, class_name in enumerate(source.class_names[:_MAX_CLASSES_SHOWN]):
         of_class = ", ".join(f"{name} {count[label]}" for name, count in counts.items())
         progress.line(f"  {class_name}: {of_class}")
-    if len(source.class_names) > _MAX_CLASSES_SHOWN:
-        progress.line(f"  and {len(source.class_names) - _MAX_CLASSES_SHOWN} more classes")
+    if others := source.class_names[_MAX_CLASSES_SHOWN:]:
+        ranges = ", ".join(
+            f"{name} {count[_MAX_CLASSES_SHOWN:].min()} to {count[_MAX_CLASSES_SHOWN:].max()}"
+            for name, count in counts.items()
+        )
+        progress.line(f"  {len(others)} more, each: {ranges}")
     sample = splits.train[:: max(1, len(splits.train) // _SIZE_SAMPLE)][:_SIZE_SAMPLE]
     # An image that is not enlarged may be decoded smaller than it is.
     side = smallest_side(images.image_size)

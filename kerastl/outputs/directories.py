@@ -33,6 +33,8 @@ class RunFile(enum.StrEnum):
     LABEL_ISSUES = "label_issues.csv"
     HISTORY = "history.csv"
     PREDICTIONS = "predictions.csv"
+    CLASS_SCORES = "class_scores.csv"
+    CONFUSION = "confusion.csv"
     MODEL = FORMATS["keras"].file
     # Also beside every exported model.
     CARD = "model_card.json"

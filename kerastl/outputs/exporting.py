@@ -38,6 +38,8 @@ NUM_REPRESENTATIVE = 200
 _FIELD = "export_dir"
 # The sample of test images in the scratch directory.
 _SAMPLES = "samples"
+# Probabilities on which exports are compared, images times classes.
+MOST_PROBABILITIES = 50_000_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,9 +56,13 @@ class Exported:
 
 
 def parity_sample(splits: Splits, parity_images: int) -> np.ndarray:
-    """Chooses the positions in the test split on which an export is compared; all for 0."""
+    """Chooses the positions in the test split on which an export is compared; all for 0.
+
+    Whatever is asked for, their probabilities fit in memory several times.
+    """
     count = len(splits.test)
-    return spread(count, parity_images or count)
+    most = max(1, MOST_PROBABILITIES // len(splits.source.class_names))
+    return spread(count, min(parity_images or count, most))
 
 
 def export_trained(
@@ -73,8 +79,8 @@ def export_trained(
         return None
     sample = parity_sample(splits, config.parity_images)
     predictions = test.of(sample)
-    if not config.is_exact:
-        # Rounded features cannot serve as the reference.
+    if not config.is_exact or test.classes is not None:
+        # Neither rounded features nor some of the classes can serve as the reference.
         predictions = trained.evaluate_whole(splits.test[sample])
     return export_checked(
         trained.network.model,
@@ -187,9 +193,10 @@ def draw_images(splits: Splits, images: ImageSettings, *, batch_size: int) -> np
     train = np.sort(splits.train)
     labels = splits.source.labels[train]
     # How many of its class come before each image.
-    turns = np.zeros(len(labels), np.int64)
-    for label in range(len(splits.source.class_names)):
-        turns[labels == label] = np.arange((labels == label).sum())
+    by_class = np.argsort(labels, kind="stable")
+    firsts = np.searchsorted(labels[by_class], labels[by_class])
+    turns = np.empty(len(labels), np.int64)
+    turns[by_class] = np.arange(len(labels)) - firsts
     chosen = train[np.lexsort([labels, turns])[:NUM_REPRESENTATIVE]]
     dataset = evaluation_dataset(splits.source, chosen, images, batch_size=batch_size)
     with reading_errors():

@@ -3,18 +3,23 @@
 import contextlib
 import csv
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
 
 from kerastl.config import Config
 from kerastl.data.opening import open_source
 from kerastl.data.pipeline import evaluation_dataset
+from kerastl.data.source import Source
 from kerastl.errors import KerastlError, first_line
 from kerastl.outputs.directories import RunFile
 from kerastl.outputs.exporting import Exported, export_checked, parity_sample
 from kerastl.outputs.receipt import device_names
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
-from kerastl.training.evaluate import evaluate
+from kerastl.settings import ImageSettings
+from kerastl.training.evaluate import MOST_CLASSES, Evaluation, evaluate
 
 
 def export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> Exported:
@@ -46,17 +51,30 @@ def export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> Exp
     with _naming(run_dir, RunFile.MODEL):
         classifier = record.load_model()
     sample = parity_sample(splits, config.parity_images)
-    # Those of the run, unless they were rounded or another kind of processor made them.
-    if config.is_exact and devices == device_names():
+    # Those of the run, unless they are rounded, incomplete or another kind of processor's.
+    are_whole = len(source.class_names) <= MOST_CLASSES
+    if config.is_exact and are_whole and devices == device_names():
         with _naming(run_dir, RunFile.PREDICTIONS):
             predictions = record.read_predictions(splits).of(sample)
     else:
         chosen = splits.test[sample]
-        dataset = evaluation_dataset(source, chosen, config, batch_size=config.batch_size)
-        predictions = evaluate(classifier, dataset, source.labels[chosen])
+        predictions = _predict(classifier, source, chosen, config, batch_size=config.batch_size)
     return export_checked(
         classifier, splits, config, metrics=metrics, predictions=predictions, progress=progress
     )
+
+
+def _predict(
+    classifier: Callable[[Any], Any],
+    source: Source,
+    indices: np.ndarray,
+    images: ImageSettings,
+    *,
+    batch_size: int,
+) -> Evaluation:
+    dataset = evaluation_dataset(source, indices, images, batch_size=batch_size)
+    num_classes = len(source.class_names)
+    return evaluate(classifier, dataset, source.labels[indices], most_classes=num_classes)
 
 
 @contextlib.contextmanager

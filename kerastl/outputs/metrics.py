@@ -1,9 +1,11 @@
 """The content of `metrics.json`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kerastl.data.splits import Splits
+import numpy as np
+
+from kerastl.data.splits import Splits, count_per_class
 from kerastl.progress import count_of
 from kerastl.training.best import EpochRow
 from kerastl.training.evaluate import Evaluation
@@ -11,9 +13,8 @@ from kerastl.training.evaluate import Evaluation
 
 def build_metrics(
     splits: Splits,
+    scored: Iterable[tuple[str, Evaluation]],
     *,
-    test: Evaluation,
-    validation: Evaluation,
     best: EpochRow,
     accuracies: Mapping[str, float],
 ) -> dict[str, Any]:
@@ -21,27 +22,48 @@ def build_metrics(
 
     Args:
         splits: The images.
-        test: Evaluation of the test images, in their order.
-        validation: Evaluation of the validation images.
+        scored: The evaluations of `scored_splits`.
         best: The epoch that the weights come from.
         accuracies: Highest validation accuracy of each phase, by the phase's name.
 
     Returns:
-        `test` and `validation`, see `Evaluation.metrics`; `best`; `highest_validation_accuracy`;
-        and `test_unseen`, if some test images but not all are among the training or validation
-        images too: `test` without those.
+        An entry for each of `scored`: `Evaluation.metrics` and what always naming the largest
+        class of the training images gets; `best`; and `highest_validation_accuracy`.
     """
-    class_names = splits.source.class_names
-    metrics: dict[str, Any] = {
-        "test": test.metrics(class_names),
-        "validation": validation.metrics(class_names),
-        "best": {"phase": best.phase, "epoch": best.epoch},
-        "highest_validation_accuracy": dict(accuracies),
-    }
+    class_names, largest = splits.source.class_names, _largest_class(splits)
+    metrics: dict[str, Any] = {}
+    for name, evaluation in scored:
+        metrics[name] = {
+            "baseline_class": class_names[largest],
+            "baseline_accuracy": float(np.mean(evaluation.labels == largest)),
+            **evaluation.metrics(class_names),
+        }
+    metrics["best"] = {"phase": best.phase, "epoch": best.epoch}
+    metrics["highest_validation_accuracy"] = dict(accuracies)
+    return metrics
+
+
+def scored_splits(
+    splits: Splits, *, test: Evaluation, validation: Evaluation
+) -> list[tuple[str, Evaluation]]:
+    """Names what is scored: test; validation; and test_unseen.
+
+    The last is there if some test images but not all are among the training or validation images
+    too: it is `test` without those.
+    """
+    scored = [("test", test), ("validation", validation)]
     seen = splits.seen_before()
     if seen.any() and not seen.all():
-        metrics["test_unseen"] = test.of(~seen).metrics(class_names)
-    return metrics
+        scored.append(("test_unseen", test.of(~seen)))
+    return scored
+
+
+def _largest_class(splits: Splits) -> int:
+    """Finds the class of most training images; of equal ones that of most test images."""
+    source = splits.source
+    train, test = (count_per_class(source, indices) for indices in (splits.train, splits.test))
+    first = -np.arange(len(source.class_names))
+    return int(np.lexsort([first, test, train])[-1])
 
 
 def seen_words(splits: Splits) -> str:

@@ -85,9 +85,11 @@ def run_worker(model: pathlib.Path, samples: pathlib.Path) -> None:
 def compare_predictions(exported: Mapping[str, np.ndarray], reference: Reference) -> Comparison:
     """Compares the arrays of `predict_samples` with the reference."""
     expected, class_names = reference.predictions.probabilities, reference.class_names
-    column_of = {name: exported["probabilities"][:, i] for i, name in enumerate(exported["names"])}
-    unknown = np.full(len(expected), np.nan, np.float32)
-    aligned = np.stack([column_of.get(name, unknown) for name in class_names], axis=1)
+    column_of = {name: column for column, name in enumerate(exported["names"].tolist())}
+    unknown = np.full((len(expected), 1), np.nan, np.float32)
+    # The last column is that of names that the export lacks.
+    known = np.concatenate([exported["probabilities"], unknown], axis=1)
+    aligned = known[:, [column_of.get(name, -1) for name in class_names]]
     # NumPy's maximum of what holds a NaN is NaN, so none is lost.
     differences = np.abs(aligned - expected).max(axis=1)
     # Only a SavedModel has other inputs and outputs.

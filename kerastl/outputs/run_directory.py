@@ -1,6 +1,5 @@
 """The files of a run: each is written whole or not at all, and read back here."""
 
-import csv
 import dataclasses
 import json
 import pathlib
@@ -17,17 +16,17 @@ from kerastl.data import splits_file
 from kerastl.data.source import Finding, Source
 from kerastl.data.splits import Splits
 from kerastl.disk_errors import explained
+from kerastl.outputs import predictions_file
 from kerastl.outputs.directories import CHECKPOINT, RunFile
 from kerastl.outputs.receipt import describe_machine
 from kerastl.training.best import EpochRow
 from kerastl.training.checks import Check
 from kerastl.training.evaluate import Evaluation
-from kerastl.writing import csv_text, remove_leftovers, replace_text, replacing
+from kerastl.training.scores import CLASS_SCORES
+from kerastl.writing import remove_leftovers, replace_csv, replace_text, replacing
 
 # Flag that sets this directory.
 _FIELD = "run_dir"
-# Column of a row's first probability in `predictions.csv`.
-_FIRST_PROBABILITY = 3
 
 
 class RunDirectory:
@@ -142,43 +141,26 @@ class RunDirectory:
         return keras.saving.load_model(self.path / RunFile.MODEL)
 
     def write_predictions(self, splits: Splits, evaluation: Evaluation) -> None:
-        """Writes each test image with its probabilities, to all their digits."""
-        source, names = splits.source, splits.source.class_names
-        rows = (
-            (
-                source.examples[index],
-                names[label],
-                names[predicted],
-                *(np.format_float_scientific(value, unique=True) for value in probabilities),
-            )
-            for index, label, predicted, probabilities in zip(
-                splits.test,
-                evaluation.labels,
-                evaluation.predicted,
-                evaluation.probabilities,
-                strict=True,
-            )
-        )
-        header = ("example", "class_name", "predicted", *names)
+        """Writes each test image with its probabilities, see `predictions_file`."""
+        header = predictions_file.list_columns(splits.source.class_names, evaluation)
+        rows = predictions_file.list_rows(splits, evaluation)
         self._write_csv(RunFile.PREDICTIONS, header, rows)
 
     def read_predictions(self, splits: Splits) -> Evaluation:
-        """Reads what `write_predictions` wrote of the same splits.
+        """Reads them back, see `predictions_file.read_predictions`."""
+        return predictions_file.read_predictions(self.path / RunFile.PREDICTIONS, splits)
 
-        Raises:
-            ValueError: If it is of others, or damaged.
-        """
-        path, names = self.path / RunFile.PREDICTIONS, splits.source.class_names
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file)
-        columns = [header.index(name, _FIRST_PROBABILITY) for name in names]
-        if [row[0] for row in rows] != [splits.source.examples[index] for index in splits.test]:
-            raise ValueError(f"{path} does not list the test images")
-        probabilities = np.array([[row[column] for column in columns] for row in rows], np.float32)
-        labels = splits.source.labels[splits.test]
-        with np.errstate(divide="ignore"):
-            losses = -np.log(probabilities[np.arange(len(labels)), labels].astype(np.float64))
-        return Evaluation(labels, probabilities, losses)
+    def write_scores(
+        self, scored: Iterable[tuple[str, Evaluation]], class_names: tuple[str, ...]
+    ) -> None:
+        """Writes the scores of each class, and how often which was taken for which."""
+        tables = (
+            (RunFile.CLASS_SCORES, CLASS_SCORES, Evaluation.class_rows),
+            (RunFile.CONFUSION, ("predicted", "num_images"), Evaluation.confusion_rows),
+        )
+        for name, columns, rows_of in tables:
+            rows = ((split, *row) for split, one in scored for row in rows_of(one, class_names))
+            self._write_csv(name, ("split", "class_name", *columns), rows)
 
     def add_check(self, check: Check) -> None:
         """Adds a check to the receipt."""
@@ -216,7 +198,7 @@ class RunDirectory:
         self._write(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
     def _write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        self._write(name, csv_text(header, rows))
+        replace_csv(self.path / name, header, rows, field=_FIELD)
 
     def _write(self, name: str, text: str) -> None:
         replace_text(self.path / name, text, field=_FIELD)

@@ -1,10 +1,9 @@
 """Accuracy and confusion matrix of files whose folders are named after their classes."""
 
+import collections
 import pathlib
 import unicodedata
 from collections.abc import Iterator, Sequence
-
-import numpy as np
 
 from kerastl.progress import count_of
 from kerastl.serving.predictor import Prediction
@@ -15,38 +14,40 @@ _MAX_SHOWN = 20
 
 
 class Confusion:
-    """Counts predicted classes by true class."""
+    """Counts predicted classes by true class; holds only the pairs that occur."""
 
     def __init__(self, class_names: Sequence[str]) -> None:
-        self._label_of = {name: label for label, name in enumerate(class_names)}
         self._class_names = class_names
-        self._matrix = np.zeros([len(class_names)] * 2, np.int64)
+        self._known = frozenset(class_names)
+        # True class, predicted class -> images.
+        self._pairs: collections.Counter[tuple[str, str]] = collections.Counter()
         self._num_unlabeled = 0
 
     def add(self, prediction: Prediction) -> None:
         """Counts a prediction, unless its file could not be used."""
         if prediction.problem:
             return
-        label = self._find_label(prediction.path)
-        if label is None:
+        true = self._find_class(prediction.path)
+        if true is None:
             self._num_unlabeled += 1
         else:
-            self._matrix[label, self._label_of[prediction.class_name]] += 1
+            self._pairs[true, prediction.class_name] += 1
 
-    def _find_label(self, path: pathlib.Path) -> int | None:
-        """Finds the label of the nearest parent folder that is named after a class."""
+    def _find_class(self, path: pathlib.Path) -> str | None:
+        """Finds the nearest parent folder that is named after a class."""
         names = (unicodedata.normalize("NFC", parent.name) for parent in path.absolute().parents)
-        return next((self._label_of[name] for name in names if name in self._label_of), None)
+        return next((name for name in names if name in self._known), None)
 
     def lines(self) -> Iterator[str]:
         """Yields the accuracy with its interval, and the confusion matrix."""
-        count, correct = int(self._matrix.sum()), int(np.trace(self._matrix))
+        count = self._pairs.total()
         if self._num_unlabeled:
             images = count_of(self._num_unlabeled, "image")
             yield f"{images} not counted: not in a folder named after a class."
         if not count:
             yield "Accuracy: no image is in a folder named after a class."
             return
+        correct = sum(self._pairs[name, name] for name in self._class_names)
         low, high = accuracy_interval(correct, count)
         yield (
             f"Accuracy {correct / count:.4f} ({low:.4f}-{high:.4f}) on {count_of(count, 'image')}"
@@ -58,24 +59,25 @@ class Confusion:
     def _matrix_lines(self) -> Iterator[str]:
         yield "Confusion matrix (rows: true class, columns: predicted class):"
         names = max(map(len, self._class_names))
-        widths = [
-            max(len(name), len(str(self._matrix[:, label].max())))
-            for label, name in enumerate(self._class_names)
-        ]
-        yield " " * names + "".join(
-            f"  {name:>{width}}" for name, width in zip(self._class_names, widths, strict=True)
-        )
-        for name, row in zip(self._class_names, self._matrix.tolist(), strict=True):
+        widths = {
+            column: max(
+                len(column), *(len(str(self._pairs[name, column])) for name in self._class_names)
+            )
+            for column in self._class_names
+        }
+        yield " " * names + "".join(f"  {name:>{width}}" for name, width in widths.items())
+        for name in self._class_names:
             yield f"{name:<{names}}" + "".join(
-                f"  {number:>{width}}" for number, width in zip(row, widths, strict=True)
+                f"  {self._pairs[name, column]:>{width}}" for column, width in widths.items()
             )
 
     def _mistake_lines(self) -> Iterator[str]:
-        mistakes = self._matrix - np.diag(np.diag(self._matrix))
-        most = np.argsort(-mistakes, axis=None, kind="stable")[:_MAX_SHOWN]
-        for label, predicted in zip(*np.unravel_index(most, mistakes.shape), strict=True):
-            if number := int(mistakes[label, predicted]):
-                yield (
-                    f"  {number} of {int(self._matrix[label].sum())} {self._class_names[label]} "
-                    f"predicted as {self._class_names[predicted]}"
-                )
+        images: collections.Counter[str] = collections.Counter()
+        for (true, _), number in self._pairs.items():
+            images[true] += number
+        position = {name: label for label, name in enumerate(self._class_names)}
+        mistakes = [(pair, number) for pair, number in self._pairs.items() if pair[0] != pair[1]]
+        # Of equally frequent ones those of the first classes.
+        mistakes.sort(key=lambda item: (-item[1], *(position[name] for name in item[0])))
+        for (true, predicted), number in mistakes[:_MAX_SHOWN]:
+            yield f"  {number} of {images[true]} {true} predicted as {predicted}"

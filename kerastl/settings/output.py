@@ -33,7 +33,7 @@ class OutputSettings(Settings):
     parity_images: int = setting(
         0,
         help="Test images on which each export is compared with the trained model, in a fresh "
-        "process; 0 for all.",
+        "process; 0 for all. At most as many as have 50 million probabilities together.",
         within=Within(0),
         decides=Decides.OUTPUT,
     )

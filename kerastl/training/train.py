@@ -21,12 +21,15 @@ from kerastl.progress import Progress, count_of, format_duration
 from kerastl.settings import ImageSettings, Phase
 from kerastl.training.best import Best, EpochRow
 from kerastl.training.checks import Check, CheckRecorder, ExpectedMoves, check_first_loss, require
-from kerastl.training.evaluate import Evaluation, build_evaluator, evaluate
+from kerastl.training.evaluate import MOST_CLASSES, Evaluation, build_evaluator, evaluate
 from kerastl.training.features import StoredFeatures
 from kerastl.training.fit import PhaseData, train_phase
 from kerastl.training.frozen import FrozenPart
 from kerastl.training.scores import class_weights
 from kerastl.writing import finally_call
+
+# Up to this many classes the weight of each is printed.
+_MOST_WEIGHTS_SHOWN = 20
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,8 +68,9 @@ class Trained:
         return self._evaluate(self._from_lowest, indices, features)
 
     def evaluate_whole(self, indices: np.ndarray) -> Evaluation:
-        """Evaluates images as `evaluate` does, always from the images and by the whole network."""
-        return self._evaluate(self.network.model, indices, None)
+        """Evaluates images from themselves by the whole network; keeps all probabilities."""
+        num_classes = len(self.splits.source.class_names)
+        return self._evaluate(self.network.model, indices, None, most_classes=num_classes)
 
     def pooled(self, indices: np.ndarray) -> np.ndarray | None:
         """Reads the head's inputs, float32 (images, channels); None if they are not stored."""
@@ -83,12 +87,15 @@ class Trained:
         classifier: Callable[[tf.Tensor], tf.Tensor],
         indices: np.ndarray,
         features: StoredFeatures | None,
+        *,
+        most_classes: int = MOST_CLASSES,
     ) -> Evaluation:
         source = self.splits.source
         dataset = evaluation_dataset(
             source, indices, self.images, batch_size=self.batch_size, features=features
         )
-        return evaluate(classifier, dataset, source.labels[indices])
+        labels = source.labels[indices]
+        return evaluate(classifier, dataset, labels, most_classes=most_classes)
 
 
 class Recorder(CheckRecorder, Protocol):
@@ -213,14 +220,18 @@ def _class_weights(splits: Splits, rule: str, progress: Progress) -> np.ndarray 
     if rule == "none":
         return None
     weights = class_weights(count_per_class(splits.source, splits.train), rule)
-    named = ", ".join(
+    named = [
         f"{name} {weight:.4g}"
         for name, weight in zip(splits.source.class_names, weights.tolist(), strict=True)
-    )
+    ]
+    shown = ", ".join(named)
+    if len(named) > _MOST_WEIGHTS_SHOWN:
+        lowest, highest = named[weights.argmin()], named[weights.argmax()]
+        shown = f"{len(named)} classes, lowest {lowest}, highest {highest}"
     formula = "images / (classes x images of the class)"
     if rule == "sqrt":
         formula = f"proportional to the root of {formula}"
-    progress.line(f"Class weights ({rule}, {formula}): {named}.")
+    progress.line(f"Class weights ({rule}, {formula}): {shown}.")
     return weights
 
 

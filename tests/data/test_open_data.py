@@ -54,8 +54,8 @@ def test_description_of_many_classes_is_cut():
     colors = {f"color {index:03d}": (index, 0, 0) for index in range(103)}
     source = fakes.color_source(per_class=3, colors=colors)
     lines = described(make_splits(source, make_data()), image_size=8)
-    assert lines[100] == "  color 099: train 1, validation 1, test 1"
-    assert lines[101:] == ["  and 3 more classes"]
+    assert lines[20] == "  color 019: train 1, validation 1, test 1"
+    assert lines[21:] == ["  83 more, each: train 1 to 1, validation 1 to 1, test 1 to 1"]
 
 
 def test_description_leaves_empty_splits_out():

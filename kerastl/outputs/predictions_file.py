@@ -1,0 +1,87 @@
+"""`predictions.csv`, the probabilities of each test image: its columns, written and read.
+
+With many classes a row has not the probability of each but the most probable ones by name, and the
+loss.
+"""
+
+import csv
+import functools
+import itertools
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from kerastl.data.splits import Splits
+from kerastl.training.evaluate import MOST_CLASSES, Evaluation
+
+_FIXED = ("example", "class_name", "predicted")
+_PREDICTED, _FIRST_PROBABILITY = 2, 3
+
+
+def list_columns(class_names: Sequence[str], evaluation: Evaluation) -> list[str]:
+    """Lists the names of the columns."""
+    if evaluation.classes is None:
+        return [*_FIXED, *class_names]
+    ranks = ["", *(f"_{rank}" for rank in range(2, evaluation.classes.shape[1] + 1))]
+    ranked = [f"{name}{rank}" for rank in ranks for name in ("predicted", "probability")]
+    return [*_FIXED[:_PREDICTED], *ranked, "loss"]
+
+
+def list_rows(splits: Splits, evaluation: Evaluation) -> Iterator[tuple[str, ...]]:
+    """Lists the row of each test image, with numbers to all their digits."""
+    source, names = splits.source, splits.source.class_names
+    predictions = (_list_all if evaluation.classes is None else _list_first)(evaluation, names)
+    for index, label, columns in zip(splits.test, evaluation.labels, predictions, strict=True):
+        yield source.examples[index], names[label], *columns
+
+
+_digits = functools.partial(np.format_float_scientific, unique=True)
+
+
+def _list_all(evaluation: Evaluation, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    for predicted, row in zip(evaluation.predicted, evaluation.probabilities, strict=True):
+        yield names[predicted], *map(_digits, row)
+
+
+def _list_first(evaluation: Evaluation, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    assert evaluation.classes is not None
+    for classes, row, loss in zip(
+        evaluation.classes, evaluation.probabilities, evaluation.losses, strict=True
+    ):
+        pairs = ((names[label], _digits(value)) for label, value in zip(classes, row, strict=True))
+        yield *itertools.chain(*pairs), _digits(loss)
+
+
+def read_predictions(path: pathlib.Path, splits: Splits) -> Evaluation:
+    """Reads the predictions of the same test images back.
+
+    Raises:
+        ValueError: If they are of others, or damaged.
+    """
+    names = splits.source.class_names
+    # A spreadsheet program saves it with a mark.
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header, *rows = csv.reader(file)
+    if [row[0] for row in rows] != [splits.source.examples[index] for index in splits.test]:
+        raise ValueError(f"{path} does not list the test images")
+    labels = splits.source.labels[splits.test]
+    if len(names) > MOST_CLASSES:
+        return _read_first(rows, labels, names)
+    columns = [header.index(name, _FIRST_PROBABILITY) for name in names]
+    probabilities = np.array([[row[column] for column in columns] for row in rows], np.float32)
+    with np.errstate(divide="ignore"):
+        losses = -np.log(probabilities[np.arange(len(labels)), labels].astype(np.float64))
+    return Evaluation(labels, probabilities, losses)
+
+
+def _read_first(
+    rows: Sequence[Sequence[str]], labels: np.ndarray, names: Sequence[str]
+) -> Evaluation:
+    label_of = {name: label for label, name in enumerate(names)}
+    return Evaluation(
+        labels,
+        np.array([row[_FIRST_PROBABILITY:-1:2] for row in rows], np.float32),
+        np.array([row[-1] for row in rows], np.float64),
+        np.array([[label_of[name] for name in row[_PREDICTED:-1:2]] for row in rows], np.int32),
+    )
