@@ -18,6 +18,7 @@ _SCORES = (
     "accuracy",
     "accuracy_low",
     "accuracy_high",
+    "baseline_accuracy",
     "balanced_accuracy",
     "macro_f1",
 )
@@ -45,7 +46,7 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
             "whole files too, others take pixels of this size",
         },
         "class_names": list(source.class_names),
-        "test": {name: metrics["test"][name] for name in _SCORES},
+        "test": {name: metrics["test"][name] for name in _SCORES if name in metrics["test"]},
         "data": {"name": source.name, "fingerprint": source.fingerprint()},
         "backbone": config.backbone,
         "pretrained_on": _PRETRAINED_ON.get(config.weights, "unknown (user-supplied weights file)"),
