@@ -1,6 +1,8 @@
 """JPEGs, decoded no larger than they are needed."""
 
-from collections.abc import Callable
+import functools
+import re
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
@@ -17,17 +19,28 @@ _NEXT_JPEG = JPEG.tail + JPEG.magic
 _SEARCHED = 1 << 20
 # libjpeg can divide the sides by these while it decodes, at a fraction of the time and memory.
 _RATIOS = (1, 2, 4, 8)
+# Begins the coded pixels, and takes the place of missing ones: its first bit is not that which
+# libjpeg goes on with.
+_SCAN = b"\xff\xda"
+_OTHER_PIXELS = b"\xaa" * 64
+# In an error.
+TRUNCATED = "ends before its last row"
+# Bytes behind FF that begin a frame, and what TensorFlow does not decode of them (ITU-T T.81,
+# B.1.1.3, and T.87 for the last); progressive ones, and all others below 0xD0, it does.
+_FORMS = {
+    **dict.fromkeys((0xC3, 0xCB), "with lossless coding"),
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF, 0xDE), "in hierarchical form"),
+    **dict.fromkeys((0xC0, 0xC1, 0xC2, 0xC9, 0xCA), ""),
+    0xF7: "with JPEG-LS coding",
+}
+# A marker, before which there may be any number of FF, and the length of what follows.
+_SEGMENT = re.compile(rb"\xff+([\xc0-\xfe])(..)", re.DOTALL)
+_BITS = 8
+_CHANNELS = (1, 3, 4)
 
 
 def decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes a JPEG: pixels of one or three channels, and the Exif data."""
-
-    def at(ratio: int) -> Callable[[], tf.Tensor]:
-        # The accurate transform gives the same as other libraries, the default does not.
-        return lambda: tf.io.decode_jpeg(
-            image_bytes, channels=0, ratio=ratio, dct_method="INTEGER_ACCURATE"
-        )
-
     sides = tf.io.extract_jpeg_shape(image_bytes)[:2]
     side, area = tf.reduce_min(sides), tf.reduce_prod(tf.cast(sides, tf.int64))
     shrinks = [area // ratio**2 > MAX_JPEG_PIXELS for ratio in _RATIOS[:-1]]
@@ -38,7 +51,15 @@ def decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tuple[tf.Tensor
     is_allowed = tf.cond(area > MAX_PIXELS, lambda: ~_is_progressive(image_bytes), lambda: True)
     with tf.control_dependencies([tf.debugging.Assert(is_allowed, [TOO_LARGE])]):
         image_bytes = tf.identity(image_bytes)
-    image = tf.switch_case(which, [at(ratio) for ratio in _RATIOS])
+
+    def decode(content: tf.Tensor) -> tf.Tensor:
+        return tf.switch_case(which, [functools.partial(_at, ratio, content) for ratio in _RATIOS])
+
+    image = tf.cond(
+        _lacks_end(image_bytes),
+        lambda: _decode_without_end(image_bytes, decode),
+        lambda: decode(image_bytes),
+    )
     head, _ = exif.around(tf.strings.substr(image_bytes, 0, _SEARCHED), _NEXT_JPEG)
     return image, exif.behind(head, JPEG.exif)
 
@@ -46,3 +67,67 @@ def decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tuple[tf.Tensor
 def _is_progressive(image_bytes: tf.Tensor) -> tf.Tensor:
     found = [tf.strings.length(exif.behind(image_bytes, header)) > 0 for header in _PROGRESSIVE]
     return tf.reduce_any(tf.stack(found))
+
+
+def _at(ratio: int, content: tf.Tensor) -> tf.Tensor:
+    # The accurate transform gives the same as other libraries, the default does not.
+    return tf.io.decode_jpeg(content, channels=0, ratio=ratio, dct_method="INTEGER_ACCURATE")
+
+
+def _lacks_end(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Does in a graph what `lacks_end` does."""
+
+    def has_open_scan() -> tf.Tensor:
+        parts = tf.raw_ops.StringSplitV2(input=tf.reshape(image_bytes, [1]), sep=JPEG.tail).values
+        return tf.strings.length(exif.behind(parts[-1], _SCAN)) > 0
+
+    has_end = tf.equal(tf.strings.substr(image_bytes, -len(JPEG.tail), len(JPEG.tail)), JPEG.tail)
+    is_padded = tf.equal(tf.strings.substr(image_bytes, -1, 1), b"\0")
+    return tf.cond(has_end | is_padded, lambda: False, has_open_scan)
+
+
+def _decode_without_end(
+    image_bytes: tf.Tensor, decode: Callable[[tf.Tensor], tf.Tensor]
+) -> tf.Tensor:
+    """Decodes a JPEG without an end marker; refuses it where more than the marker is missing.
+
+    libjpeg makes gray of what is missing. So two decodings with different bytes behind the last
+    are the same only if nothing is.
+    """
+    image = decode(tf.strings.join([image_bytes, JPEG.tail]))
+    # Behind a last byte of FF, a zero makes it a part of the pixels.
+    is_marker = tf.equal(tf.strings.substr(image_bytes, -1, 1), b"\xff")
+    zero = tf.where(is_marker, b"\0", b"")
+    other = decode(tf.strings.join([image_bytes, zero, _OTHER_PIXELS, JPEG.tail]))
+    is_whole = tf.reduce_all(tf.equal(image, other))
+    with tf.control_dependencies([tf.debugging.Assert(is_whole, [TRUNCATED])]):
+        return tf.identity(image)
+
+
+def lacks_end(content: bytes) -> bool:
+    """Whether a JPEG ends within its pixels, and not in zeros: the end marker is missing."""
+    return _SCAN in content.rpartition(JPEG.tail)[2] and not content.endswith(b"\0")
+
+
+def unsupported_form(content: bytes) -> str:
+    """Names the form of a JPEG that TensorFlow does not read; empty for one that it does."""
+    for marker, segment in _segments(content):
+        if marker in _FORMS:
+            bits, channels = segment[0], segment[5]
+            if _FORMS[marker]:
+                return _FORMS[marker]
+            if bits != _BITS:
+                return f"of {bits} bits per sample"
+            return "" if channels in _CHANNELS else f"of {channels} channels"
+    return ""
+
+
+def _segments(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yields the marker and the content of each segment before the first pixels."""
+    place = 2
+    while match := _SEGMENT.match(content, place):
+        marker, size = match[1][0], int.from_bytes(match[2], "big")
+        if marker == _SCAN[1]:
+            return
+        yield marker, content[match.end() : match.end() + size - 2]
+        place = match.end() + max(0, size - 2)
