@@ -56,7 +56,7 @@ def test_rows_come_in_order_and_bad_files_say_why(color_run, pictures, capsys, o
     assert [row["image"] for row in rows] == [str(pictures / name) for name in names]
     assert [row["error"] for row in rows] == [
         *([""] * 4),
-        "is not an image",
+        "is text, not an image",
         "",
         "",
         "is empty",

@@ -1,4 +1,7 @@
-"""Every file format that is decoded, and those that are refused by name, in one table."""
+"""Every file format that is decoded, and those that are refused by name, in one table.
+
+What is no picture at all is in `other_contents`.
+"""
 
 import dataclasses
 import re
@@ -13,7 +16,7 @@ UNKNOWN = "is in no format that is decoded"
 # The bytes in which every format states its width and height.
 HEAD = 32
 # Magic numbers are matched within this many bytes.
-_MATCHED = 64
+_MATCHED = 512
 
 
 class Number(NamedTuple):
@@ -71,7 +74,7 @@ class FileFormat:
         """Whether a file that begins with `content` is in this format."""
         if self.is_decoded:
             return content.startswith(self.magic, self.at)
-        return re.match(self.magic, content[:_MATCHED], re.DOTALL) is not None
+        return matches(self.magic, content, at=self.at)
 
 
 # What precedes Exif data: in JPEG
@@ -120,23 +123,42 @@ WEBP = FileFormat(
 )
 # What TensorFlow cannot decode in a graph. Files of a general brand go by the brands that follow.
 _REFUSED = (
-    (rb"....ftyp(avif|avis|(mif1|msf1|miaf).{0,40}avi[fs])", "AVIF"),
-    (rb"....ftyp(hei[cfxms]|hev[cxms]|mif1|msf1)", "HEIC"),
-    (rb"....ftypcrx ", "camera RAW"),
-    (rb"(II\*\x00|MM\x00\*).{4}CR", "camera RAW"),
-    (rb"(FUJIFILMCCD-RAW|IIU\x00|IIR[OS]|MMO[RS]|FOVb)", "camera RAW"),
-    (rb"(II[*+]\x00|MM\x00[*+])", "TIFF or camera RAW"),
-    (rb"(\xff\x0a|\x00\x00\x00\x0cJXL )", "JPEG XL"),
-    (rb"(\xff\x4f\xff\x51|\x00\x00\x00\x0cjP  )", "JPEG 2000"),
-    (rb"8BPS", "a Photoshop file"),
-    (rb"\x00\x00\x01\x00", "an icon"),
-    (rb"P[1-6]\s", "PNM"),
-    (rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?(<!DOCTYPE svg[^>]*>\s*)?<svg", "SVG"),
+    (0, rb"....ftyp(avif|avis|(mif1|msf1|miaf).{0,40}avi[fs])", "AVIF"),
+    (0, rb"....ftyp(hei[cfxms]|hev[cxms]|mif1|msf1)", "HEIC"),
+    (0, rb"....ftypcrx ", "camera RAW"),
+    (0, rb"(II\*\x00|MM\x00\*).{4}CR", "camera RAW"),
+    (0, rb"(FUJIFILMCCD-RAW|IIU\x00|IIR[OS]|MMO[RS]|FOVb)", "camera RAW"),
+    (0, rb"(II[*+]\x00|MM\x00[*+])", "TIFF or camera RAW"),
+    (0, rb"(\xff\x0a|\x00\x00\x00\x0cJXL )", "JPEG XL"),
+    (0, rb"(\xff\x4f\xff\x51|\x00\x00\x00\x0cjP  )", "JPEG 2000"),
+    (0, rb"II\xbc[\x00\x01]", "JPEG XR"),
+    (0, rb"8BPS", "a Photoshop file"),
+    (0, rb"gimp xcf", "a GIMP file"),
+    (0, rb"\x00\x00[\x01\x02]\x00[\x01-\x40]\x00", "an icon"),
+    (
+        0,
+        rb".[\x00\x01][\x01-\x03\x09-\x0b]\x00\x00(\x00\x00\x00|\x00\x01[\x10\x18\x20])",
+        "TGA",
+    ),
+    (0, rb"P[1-7Ff]\s", "PNM"),
+    (0, rb"(v/1\x01|#\?RADIANCE)", "a picture of high dynamic range"),
+    (0, rb"[\x8a\x8b](MNG|JNG)", "MNG"),
+    (0, rb"qoif", "QOI"),
+    (0, rb"BPG\xfb", "BPG"),
+    (0, rb"DDS ", "DDS"),
+    (0, rb"SIMPLE  =", "FITS"),
+    (128, rb"DICM", "DICOM"),
+    (344, rb"n[+i]1\x00", "NIfTI"),
 )
 FORMATS = (
     *(JPEG, PNG, GIF, BMP, WEBP),
-    *(FileFormat(name, magic, is_decoded=False) for magic, name in _REFUSED),
+    *(FileFormat(name, magic, at, is_decoded=False) for at, magic, name in _REFUSED),
 )
+
+
+def matches(pattern: bytes, content: bytes, *, at: int = 0) -> bool:
+    """Whether the bytes from a position on match a regular expression."""
+    return re.match(pattern, content[at : at + _MATCHED], re.DOTALL) is not None
 
 
 def find_format(content: bytes) -> FileFormat | None:

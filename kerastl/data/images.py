@@ -6,7 +6,6 @@ all call it, so the served model sees the pixels that the trained one saw.
 
 import functools
 import pathlib
-import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -26,7 +25,6 @@ from kerastl.data.file_formats import (
     UNKNOWN,
     WEBP,
     FileFormat,
-    find_format,
 )
 
 # The decoder's files: a decoded image is identified by their contents.
@@ -128,27 +126,6 @@ def smallest_side(image_size: int) -> int:
     differ by less than one level of 255 from those of the full size.
     """
     return image_size + image_size // 2
-
-
-def explain(content: bytes, error: str) -> str:
-    """Explains why `decode` refuses a file, as in "is HEIC (unsupported)".
-
-    Args:
-        content: The whole file.
-        error: The text of `decode`'s error.
-    """
-    found = find_format(content)
-    if found is None:
-        is_page = re.match(rb"\s*<(!doctype|html|\?xml)", content[:256], re.IGNORECASE)
-        return "is a web page, not an image" if is_page else "is not an image"
-    if not found.is_decoded:
-        return f"is {found.name} (unsupported)"
-    if found is BMP and (form := bmp.unsupported_form(content)):
-        return f"is BMP {form} (unsupported)"
-    if TOO_LARGE in error or "size too large" in error:
-        form = "progressive JPEG" if found is JPEG else found.name
-        return f"is a {form} of more than {MAX_PIXELS // 10**6} million pixels"
-    return f"is a damaged or truncated {found.name}"
 
 
 def _decode_other(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

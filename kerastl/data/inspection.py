@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from kerastl.data import images
+from kerastl.data import images, other_contents, reasons
 from kerastl.data.content import HASH, hash_content
 from kerastl.data.file_formats import find_format
 from kerastl.data.memo import recall
+from kerastl.data.reasons import explain
 from kerastl.data.source import Source
 from kerastl.progress import Progress, count_of
 
@@ -49,10 +50,11 @@ class Inspection:
     is_of_content: bool = True
 
 
-# An inspection holds for one decoder, and for the code of this module.
+# An inspection holds for one decoder, and for the code that looks at what it refuses.
+_CODE = (*(module.__file__ for module in (other_contents, reasons)), __file__)
 _DECODER = hashlib.sha256(
     tf.__version__.encode()
-    + b"".join(path.read_bytes() for path in (*images.SOURCES, pathlib.Path(__file__)))
+    + b"".join(path.read_bytes() for path in (*images.SOURCES, *map(pathlib.Path, map(str, _CODE))))
 ).hexdigest()[:16]
 
 
@@ -84,14 +86,12 @@ def _inspect_one(source: Source, number: int) -> Inspection:
         return Inspection(error.strerror or "cannot be read", is_of_content=False)
     if hash_content(content) != source.hashes[number].tobytes():
         return Inspection("changed while it was being inspected", is_of_content=False)
-    if not content:
-        return Inspection("is empty")
     found = find_format(content)
     kind = found.name if found else ""
     try:
         pixels = _decode(tf.constant(content)).numpy()
     except tf.errors.OpError as error:
-        return Inspection(images.explain(content, str(error)), kind)
+        return Inspection(explain(content, str(error)), kind)
     hashed = hashlib.sha256(str(pixels.shape).encode())
     hashed.update(np.ascontiguousarray(pixels).data)
     descriptor, may_be_flat = _describe(pixels)

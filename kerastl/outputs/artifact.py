@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kerastl.data.images import decode_and_resize, explain
+from kerastl.data.images import decode_and_resize
+from kerastl.data.reasons import explain
 
 CORES = os.cpu_count() or 1
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kerastl.data.file_formats import JPEG, MAX_PIXELS, find_format
-from kerastl.data.images import explain
+from kerastl.data.reasons import explain
 from kerastl.outputs.formats.savedmodel import DEFAULT_SIGNATURE
 from kerastl.serving import rest, uploads
 from kerastl.serving.batching import BadImagesError, Batcher, Outputs, QueueFullError

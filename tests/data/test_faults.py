@@ -84,7 +84,7 @@ def write_everything(root):
         "10/page.jpg": (HTML, "is a web page, not an image"),
         "10/phone.heic": (HEIC, "is HEIC (unsupported)"),
         "10/scan.tiff": (b"II*\0" + b"\0" * 60, "is TIFF or camera RAW (unsupported)"),
-        "10/text.jpg": (b"hello", "is not an image"),
+        "10/text.jpg": (b"hello", "is text, not an image"),
     }
     for name, (content, _) in bad.items():
         (root / name).write_bytes(content)

@@ -7,7 +7,8 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from kerastl.data.gif import first_frame
-from kerastl.data.images import decode, decode_and_resize, explain, resize, smallest_side
+from kerastl.data.images import decode, decode_and_resize, resize, smallest_side
+from kerastl.data.reasons import explain
 from picture_files import animation, every_kind, file_bytes, noise, solid
 
 WHITE = (255, 255, 255)
@@ -560,7 +561,7 @@ def test_scan_beyond_what_decodes_whole_is_still_used():
         (b"MM\0*\0\0\0\x08", "is TIFF or camera RAW (unsupported)"),
         (b"II*\0\x10\0\0\0CR\x02", "is camera RAW (unsupported)"),
         (b"  <!doctype html>", "is a web page, not an image"),
-        (b"plain text", "is not an image"),
+        (b"plain text", "is text, not an image"),
     ],
 )
 def test_refusal_is_explained(content, reason):

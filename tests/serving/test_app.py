@@ -8,7 +8,7 @@ from serving_client import b64, instances, metric, multipart, wait_until
 
 BAD = {
     "empty": (b"", "is empty"),
-    "text": (b"hello", "is not an image"),
+    "text": (b"hello", "is text, not an image"),
     "page": (b"<!doctype html><p>not found", "is a web page, not an image"),
     "truncated": (None, "is a damaged or truncated PNG, or has more than 67 million pixels"),
 }

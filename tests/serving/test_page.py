@@ -43,7 +43,7 @@ def test_person_chooses_images_and_sees_their_classes(tab, client, folder):
     answers = tab.value(ANSWERS)
     assert [answer[:2] for answer in answers] == [
         ["blue.png", "blue"],
-        ["notes.png", "Cannot be read: the file is not an image."],
+        ["notes.png", "Cannot be read: the file is text, not an image."],
         ["<img src=x onerror=fail()>.png", "red"],
     ]
     probabilities = client.post("/predict", (folder / "blue.png").read_bytes()).json

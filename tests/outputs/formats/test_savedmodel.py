@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 import fakes
-from kerastl.data.images import decode_and_resize, explain
+from kerastl.data.images import decode_and_resize
+from kerastl.data.reasons import explain
 from picture_files import every_kind, mutate
 
 NAMES = [name.encode() for name in fakes.COLORS]
