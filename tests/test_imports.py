@@ -21,6 +21,7 @@ ORDER = (
     "keras_settings",
     "environment",
     "disk_errors",
+    "locks",
     "writing",
     "processes",
     "charts",

@@ -7,13 +7,11 @@ import os
 import pathlib
 import re
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-import filelock
-
-from kerastl.disk_errors import cannot_write, explained
+from kerastl.disk_errors import explained
+from kerastl.locks import Held, take, try_to_take
 from kerastl.training.segments import FIELD
 from kerastl.writing import hidden_beside, remove_leftovers
 
@@ -75,12 +73,10 @@ def read_about(path: pathlib.Path) -> dict[str, Any]:
     return {name: notes[name] for name, kind in _NOTES.items() if isinstance(notes.get(name), kind)}
 
 
-def hold(path: pathlib.Path) -> filelock.ReadWriteLock:
-    """Keeps a combination from being removed, until the lock is closed or the process ends."""
-    lock = _lock_of(path)
-    with _explained_locking(path):
-        lock.acquire_read()
+def hold(path: pathlib.Path) -> Held:
+    """Keeps a combination from being removed, until the lock is released or the process ends."""
     with explained(path, field=FIELD):
+        lock = take(_lock_path(path), shared=True)
         path.mkdir(exist_ok=True)
     return lock
 
@@ -132,35 +128,19 @@ def files_of(path: pathlib.Path, pattern: str) -> list[pathlib.Path]:
 @contextlib.contextmanager
 def _held_alone(path: pathlib.Path) -> Iterator[bool]:
     """Locks a combination; yields whether no process has it open."""
-    lock = _lock_of(path)
-    try:
-        with _explained_locking(path):
-            lock.acquire_write(blocking=False)
-    except filelock.Timeout:
-        yield False
-    else:
-        yield True
-    finally:
-        lock.close()
-
-
-def _lock_of(path: pathlib.Path) -> filelock.ReadWriteLock:
-    locks = path.parent / _LOCKS
     with explained(path, field=FIELD):
-        locks.mkdir(parents=True, exist_ok=True)
-    with _explained_locking(path):
-        # Not a singleton: a process must be able to wait for its own lock.
-        return filelock.ReadWriteLock(str(locks / f"{path.name}.lock"), is_singleton=False)
-
-
-@contextlib.contextmanager
-def _explained_locking(path: pathlib.Path) -> Iterator[None]:
+        lock = try_to_take(_lock_path(path))
     try:
-        with explained(path, field=FIELD, but=filelock.Timeout):
-            yield
-    except sqlite3.Error as error:
-        # The lock uses SQLite, whose errors do not derive from OSError.
-        raise cannot_write(FIELD, path, str(error)) from error
+        yield lock is not None
+    finally:
+        if lock:
+            lock.release()
+
+
+def _lock_path(path: pathlib.Path) -> pathlib.Path:
+    locks = path.parent / _LOCKS
+    locks.mkdir(parents=True, exist_ok=True)
+    return locks / f"{path.name}.lock"
 
 
 def _remove(path: pathlib.Path) -> None:

@@ -144,7 +144,7 @@ class FeatureStore:
 
     def close(self) -> None:
         """Unlocks the combination, which other runs may then remove; ends reading and adding."""
-        self._lock.close()
+        self._lock.release()
 
 
 def _remove_stale(path: pathlib.Path) -> None:

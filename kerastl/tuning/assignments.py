@@ -11,8 +11,7 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import filelock
-
+from kerastl.locks import Held, take, try_to_take
 from kerastl.tuning.event_log import Begun, Ended, EventLog, History, Opened, Repeated
 from kerastl.tuning.proposals import Proposals
 from kerastl.tuning.search_options import SearchOptions
@@ -34,7 +33,7 @@ class Assignment:
 
     number: int
     values: Mapping[str, Any]
-    lock: filelock.BaseFileLock
+    lock: Held
 
 
 class Assignments:
@@ -49,7 +48,7 @@ class Assignments:
     ) -> None:
         """Stores the parts of a search; reads nothing yet."""
         self._log = EventLog(directory / EVENTS)
-        self._lock = filelock.FileLock(directory / EVENTS_LOCK, thread_local=False)
+        self._lock_path = directory / EVENTS_LOCK
         self._proposals = proposals
         self._files = files
         self._options = options
@@ -136,19 +135,17 @@ class Assignments:
             lock.release()
         return lock is None
 
-    def _hold(self, number: int) -> filelock.BaseFileLock | None:
+    def _hold(self, number: int) -> Held | None:
         """Takes the lock of a trial; None if a living process has it."""
-        lock = filelock.FileLock(self._files.lock_path(number), thread_local=False)
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            return None
-        return lock
+        return try_to_take(self._files.lock_path(number))
 
     def _end(self, trial: Trial) -> None:
         self._log.append(Ended(trial.number, trial.scores.get(self._options.objective)))
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[History]:
-        with self._lock:
+        lock = take(self._lock_path)
+        try:
             yield self._log.read()
+        finally:
+            lock.release()

@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import filelock
-
 from kerastl.config import Config
+from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError, UsageError
+from kerastl.locks import try_to_take
 from kerastl.outputs.directories import RunFile, make_writable, writable_directory
 from kerastl.settings import Decides
 from kerastl.tuning.event_log import damaged
@@ -124,22 +124,22 @@ def open_search(task: Task) -> Iterator[pathlib.Path]:
 @contextlib.contextmanager
 def exclusive(directory: pathlib.Path) -> Iterator[None]:
     """Keeps a second search out of a directory; removes it again if no search began."""
-    try:
-        lock = filelock.FileLock(directory / LOCK, timeout=0).acquire()
-    except filelock.Timeout as error:
+    with explained(directory, field="run_dir"):
+        lock = try_to_take(directory / LOCK)
+    if lock is None:
         raise KerastlError(
             f"run_dir={str(directory.parent)!r}: is being searched by another process. Wait "
             "for it, or choose another directory."
-        ) from error
-    with lock:
-        try:
-            yield
-        finally:
-            if not (directory / ABOUT).exists():
-                for name in _IN_USE:
-                    (directory / name).unlink(missing_ok=True)
-                with contextlib.suppress(OSError):
-                    directory.rmdir()
+        )
+    try:
+        yield
+    finally:
+        if not (directory / ABOUT).exists():
+            for name in _IN_USE:
+                (directory / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                directory.rmdir()
+        lock.release()
 
 
 def empty(directory: pathlib.Path) -> None:
