@@ -1,15 +1,16 @@
 """Confidence intervals of the difference between trials on the same validation images."""
 
 import dataclasses
+import math
 from typing import Protocol
 
 import numpy as np
+from scipy import stats
 
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.trials import COMPLETED, Trial
 
-# The 97.5 % quantile of the normal distribution.
-_NORMAL = 1.959964
+_CONFIDENCE = 0.95
 
 
 class Predictions(Protocol):
@@ -31,7 +32,7 @@ class RankedTrial:
     Attributes:
         trial: The trial.
         behind: By how much the best has a better objective, 0 for the best itself.
-        low: Lower end of the difference's 95 % interval.
+        low: Lower end of the difference's 95 % interval, see `difference_interval`.
         high: Upper end.
     """
 
@@ -75,14 +76,31 @@ def difference_interval(
 
     Both predict the same images, so the interval comes from the difference on each image. The
     delta method, https://en.wikipedia.org/wiki/Delta_method, writes every objective as a mean over
-    images, and the mean of many differences is normal. The executions of a trial are averaged, so
-    the interval does not include the variation between seeds.
+    images, whose error is Student's. The executions of a trial are averaged, so the interval does
+    not include the variation between seeds.
+
+    One more image that only the one model has right is assumed, and one that only the other has:
+    with few images two models may differ everywhere, or nowhere, by chance. So the interval agrees
+    with the sign test on when the difference is more than that. What cannot be larger than 1 has an
+    interval within -1..1.
+
+    Returns:
+        The ends, both 0 for a model and itself; one image says nothing.
     """
+    if better is worse:
+        return 0.0, 0.0
+    bound = math.inf if options.objective == "val_loss" else 1.0
+    num_images = len(labels)
+    if num_images == 1:
+        return -bound, bound
     ours, theirs = (_shares(one, labels, options.objective) for one in (better, worse))
     (value, by_image), (other_value, other_by_image) = ours, theirs
-    error = np.std(by_image - other_by_image, ddof=1) / np.sqrt(len(labels))
+    assumed = [-1.0, 1.0] if math.isfinite(bound) else []
+    deviation = np.std(np.append(by_image - other_by_image, assumed), ddof=1)
+    factor = stats.t.ppf((1 + _CONFIDENCE) / 2, num_images - 1)
+    half = float(factor * deviation) / math.sqrt(num_images)
     difference = options.sign * (value - other_value)
-    return float(difference - _NORMAL * error), float(difference + _NORMAL * error)
+    return max(-bound, difference - half), min(bound, difference + half)
 
 
 def _shares(

@@ -86,7 +86,8 @@ def trial(number, predicted, labels, status="completed", loss=1.0):
 
 def test_trials_are_ordered_and_ties_are_those_that_chance_explains():
     labels = np.zeros(400, np.int64)
-    wrong = {0: range(100), 1: range(96), 2: range(200), 3: range(96)}
+    # As the sign test: five that only one has right may be chance (0.0625), six are not (0.03125).
+    wrong = {0: range(101), 1: range(96), 2: range(102), 3: range(96)}
     trials = []
     for number, places in wrong.items():
         predicted = labels.copy()
@@ -95,14 +96,36 @@ def test_trials_are_ordered_and_ties_are_those_that_chance_explains():
     trials.append(trial(4, labels, labels, status=FAILED))
     ranking = order(trials, labels, SearchOptions())
     assert [ranked.trial.number for ranked in ranking] == [1, 3, 0, 2]
-    assert [ranked.is_tie for ranked in ranking] == [True, True, False, False]
+    assert [ranked.is_tie for ranked in ranking] == [True, True, True, False]
     best, equal, near, far = ranking
     assert (best.behind, best.low, best.high) == (0, 0, 0)
-    assert (equal.behind, equal.low, equal.high) == (0, 0, 0)
-    # Four images that one has right and the other has not: 1 % of 400, and twice its error.
-    assert near.behind == pytest.approx(0.01)
-    assert near.low == pytest.approx(0.01 - 1.96 * np.sqrt(0.01 * 0.99 / 399), rel=1e-3)
-    assert far.low > 0.2
+    # The same predictions so far are not the same model.
+    assert equal.behind == 0
+    assert equal.low == pytest.approx(-equal.high)
+    assert 0 < equal.high < 0.01
+    assert near.behind == pytest.approx(5 / 400)
+    assert far.behind == pytest.approx(6 / 400)
+
+
+@pytest.mark.parametrize("objective", list(OBJECTIVES))
+@pytest.mark.parametrize("num_images", [1, 2, 3, 4, 40])
+def test_an_interval_is_within_what_is_possible(objective, num_images):
+    """One model has every image right and the other none, which few images do not prove."""
+    labels = np.arange(num_images) % 2
+    right, wrong = (
+        Fake((labels + change)[np.newaxis], np.full((1, num_images), 0.1) + change)
+        for change in (0, 1)
+    )
+    right.losses[0, 0] = 0.3
+    options = SearchOptions(objective=objective)
+    for ours, theirs in ((right, wrong), (wrong, right)):
+        low, high = difference_interval(ours, theirs, labels, options)
+        assert low < high
+        if objective != "val_loss":
+            assert -1 <= low < high <= 1
+    low, high = difference_interval(right, wrong, labels, options)
+    assert (low > 0) == (num_images > (2 if objective == "val_loss" else 4))
+    assert difference_interval(right, right, labels, options) == (0, 0)
 
 
 def test_of_equal_trials_the_lower_loss_comes_first():
