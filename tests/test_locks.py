@@ -43,7 +43,7 @@ def test_a_process_that_ends_frees_its_locks_and_does_not_leave_them_to_its_chil
         "import pathlib, subprocess, sys\n"
         "from kerastl.locks import take\n"
         "held = take(pathlib.Path(sys.argv[1]))\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import sys; sys.stdin.read()'], stdin=subprocess.PIPE)\n"
+        "child = subprocess.Popen(['cat'], stdin=subprocess.PIPE)\n"
         "print(child.pid, flush=True)\n"
         "input()\n"
         "child.stdin.detach()\n"

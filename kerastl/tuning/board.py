@@ -88,12 +88,16 @@ class Board:
         best = self.ranking[0].trial
         best_words = "the best so far"
         if best is not trial:
-            best_words = f"best {best.scores[name]:.4f} (trial {best.number})"
+            best_words = f"best {best.scores[name]:.4f} (trial {best.number}{_if_short(best)})"
         left = self._budget.words_left(self._options.max_trials - len(self.trials))
         return (
-            f"{head}: {name} {trial.scores[name]:.4f}, {best_words}  {values}  "
-            f"{format_duration(trial.seconds)}{left}"
+            f"{head}: {name} {trial.scores[name]:.4f}, {best_words}  {values}"
+            f"{_if_short(trial)}  {format_duration(trial.seconds)}{left}"
         )
+
+
+def _if_short(trial: Trial) -> str:
+    return f", {trial.epochs_in_words}" if trial.is_short else ""
 
 
 def _in_words(trial: Trial) -> str:
@@ -108,6 +112,6 @@ def best_words(ranking: Sequence[RankedTrial], objective: str) -> str:
     ties = [str(ranked.trial.number) for ranked in ranking[1:] if ranked.is_tie]
     others = f"not clearly better than trial{'s' if len(ties) > 1 else ''} {', '.join(ties)}"
     return (
-        f"Best: trial {best.number}, {objective} {best.scores[objective]:.4f}, "
+        f"Best: trial {best.number}, {objective} {best.scores[objective]:.4f}{_if_short(best)}, "
         f"{others if ties else 'clearly better than every other'}."
     )

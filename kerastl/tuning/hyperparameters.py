@@ -1,7 +1,6 @@
 """A search space as keras-tuner's hyperparameters, and their values as a config."""
 
 import contextlib
-import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +9,7 @@ import keras_tuner
 
 from kerastl.config import Config
 from kerastl.tuning.space import Choice, Space
+from kerastl.tuning.trials import PHASES
 
 # Hyperband adds the epochs of a trial to its values.
 _EPOCHS = "tuner/epochs"
@@ -51,20 +51,19 @@ def _drawn(space: Space, name: str, value: Any) -> Any:
     return str(value) if isinstance(space.dimensions[name], Choice) else value
 
 
-def config_of(values: Mapping[str, Any], space: Space) -> Config:
-    """Returns the config of a trial from what keras-tuner has drawn and hyperband has added.
+def given_epochs(
+    asked: Mapping[str, int], values: Mapping[str, Any], space: Space
+) -> dict[str, int]:
+    """Returns the epochs of each phase that a trial has, a share of them by hyperband.
 
-    Raises:
-        UsageError: If the values are not valid together.
+    Args:
+        asked: The epochs of each phase that its settings ask for.
+        values: What keras-tuner has drawn for it, and hyperband added.
+        space: The ranges that are searched.
     """
-    config = space.config_for(values)
     longest = max_epochs(space)
     share = min(1.0, values.get(_EPOCHS, longest) / longest)
-    return dataclasses.replace(
-        config,
-        head_epochs=math.ceil(config.head_epochs * share),
-        finetune_epochs=math.ceil(config.finetune_epochs * share),
-    )
+    return {phase: math.ceil(epochs * share) for phase, epochs in asked.items()}
 
 
 def max_epochs(space: Space) -> int:
@@ -75,4 +74,4 @@ def max_epochs(space: Space) -> int:
         given = getattr(space.config, name)
         return int(max(dimension.to_check)) if dimension else int(given)
 
-    return most("head_epochs") + most("finetune_epochs")
+    return sum(map(most, PHASES))

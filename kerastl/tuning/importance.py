@@ -1,6 +1,7 @@
 """Measures which settings mattered, by how much worse the objective is predicted without each."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -18,6 +19,8 @@ FEWEST = 10
 _FOLDS = 5
 TREES = 30
 SHUFFLES = 3
+# Not a setting, but what hyperband gives to a trial: of its epochs, from 0 to 1.
+SHARE = "share_of_epochs"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,36 +42,44 @@ class Importance:
 def measure_importance(
     trials: Sequence[Trial], space: Space, options: SearchOptions
 ) -> list[Importance]:
-    """Measures by permutation, on trials that the forest has not seen.
+    """Measures by permutation, on trials of settings that the forest has not seen.
 
     The method is scikit-learn's,
     https://scikit-learn.org/stable/modules/permutation_importance.html, with a random forest. Where
     a setting has no effect, it takes the value of a random trial in which it has: a special value
-    would reveal the setting that it depends on.
+    would reveal the setting that it depends on. Trials with fewer epochs than others differ in
+    `SHARE` too, so that what the epochs did is not taken for what a setting did.
 
     Returns:
-        The settings that were tried with more than one value, the most important first; empty with
-        fewer than `FEWEST` completed trials.
+        The settings that were tried with more than one value, and `SHARE` if there was more than
+        one, the most important first; empty with fewer than `FEWEST` completed trials.
     """
     completed = [trial for trial in trials if trial.status == COMPLETED]
-    table = np.array(
-        [[_number(trial, name, space) for name in space.dimensions] for trial in completed]
-    )
     if len(completed) < FEWEST:
         return []
-    rng = np.random.default_rng(0)
-    for column in table.T:
-        missing = np.isnan(column)
-        if not missing.all():
-            column[missing] = rng.choice(column[~missing], missing.sum())
-    varied = [len(np.unique(column)) > 1 for column in table.T]
-    names = [name for name, is_varied in zip(space.dimensions, varied, strict=True) if is_varied]
-    if not names:
+    names, table = _varied(completed, space)
+    by_settings = _same_settings(completed)
+    num_folds = min(_FOLDS, len(by_settings))
+    if not names or num_folds == 1:
         return []
-    table = table[:, varied]
     scores = np.array([trial.scores[options.objective] for trial in completed])
+    folds = [
+        [np.concatenate([by_settings[place] for place in places]) for places in parts]
+        for parts in KFold(num_folds, shuffle=True, random_state=0).split(by_settings)
+    ]
+    found = [
+        Importance(name, float(rises.mean()), float(rises.std(ddof=1)))
+        for name, rises in zip(names, _rises(table, scores, folds), strict=True)
+    ]
+    return sorted(found, key=lambda importance: -importance.value)
+
+
+def _rises(
+    table: np.ndarray, scores: np.ndarray, folds: Sequence[Sequence[np.ndarray]]
+) -> np.ndarray:
+    """Returns how much each column's shuffles raise the error, float64 (columns, all shuffles)."""
     rises = []
-    for fold, (train, test) in enumerate(KFold(_FOLDS, shuffle=True, random_state=0).split(table)):
+    for fold, (train, test) in enumerate(folds):
         forest = RandomForestRegressor(TREES, random_state=fold).fit(table[train], scores[train])
         rises.append(
             permutation_importance(
@@ -80,12 +91,31 @@ def measure_importance(
                 random_state=fold,
             ).importances
         )
-    by_setting = np.concatenate(rises, axis=1)
-    found = [
-        Importance(name, float(values.mean()), float(values.std(ddof=1)))
-        for name, values in zip(names, by_setting, strict=True)
-    ]
-    return sorted(found, key=lambda importance: -importance.value)
+    return np.concatenate(rises, axis=1)
+
+
+def _varied(trials: Sequence[Trial], space: Space) -> tuple[list[str], np.ndarray]:
+    """Returns what differs between trials, as names and float64 (trials, names)."""
+    rng = np.random.default_rng(0)
+    table = np.array(
+        [[_number(trial, name, space) for name in space.dimensions] for trial in trials]
+    )
+    for column in table.T:
+        missing = np.isnan(column)
+        if not missing.all():
+            column[missing] = rng.choice(column[~missing], missing.sum())
+    shares = [trial.share_of_epochs for trial in trials]
+    names, table = [*space.dimensions, SHARE], np.column_stack([table, shares])
+    varied = [len(np.unique(column)) > 1 for column in table.T]
+    return list(itertools.compress(names, varied)), table[:, varied]
+
+
+def _same_settings(trials: Sequence[Trial]) -> list[list[int]]:
+    """Returns the places of the trials of each settings, which hyperband trains repeatedly."""
+    places: dict[str, list[int]] = {}
+    for place, trial in enumerate(trials):
+        places.setdefault(str(trial.values), []).append(place)
+    return list(places.values())
 
 
 def _number(trial: Trial, name: str, space: Space) -> float:

@@ -12,11 +12,11 @@ from kerastl.errors import KerastlError
 from kerastl.progress import Progress
 from kerastl.tuning.assignments import Assignment, Assignments, NoTrial
 from kerastl.tuning.board import Board
-from kerastl.tuning.hyperparameters import config_of
+from kerastl.tuning.hyperparameters import given_epochs
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import Space
 from kerastl.tuning.training_process import Runner, TrialFailed
-from kerastl.tuning.trials import COMPLETED, FAILED, Scored, Trial, TrialFiles
+from kerastl.tuning.trials import COMPLETED, FAILED, Scored, Trial, TrialFiles, epochs_of
 
 SECONDS_BETWEEN_CLAIMS = 1.0
 # Longest wait for a chief to restart.
@@ -41,8 +41,12 @@ class TrialRunner:
         about: dict[str, Any] = {"number": number, "values": values, "config": self.space.config}
         self.files.log_path(number).unlink(missing_ok=True)
         try:
-            config = self._config_of(assigned)
-            about |= {"values": self.space.values_of(config), "config": config}
+            config = self._settings_of(assigned)
+            asked = epochs_of(config)
+            about["values"] = self.space.values_of(config)
+            about["epochs_asked"] = sum(asked.values())
+            epochs: dict[str, Any] = given_epochs(asked, assigned.values, self.space)
+            about["config"] = config = dataclasses.replace(config, **epochs)
             scored = [
                 self._train(number, dataclasses.replace(config, seed=config.seed + index))
                 for index in range(self.options.executions_per_trial)
@@ -62,10 +66,10 @@ class TrialRunner:
             losses=np.stack([one.losses for one in scored]),
         )
 
-    def _config_of(self, assigned: Assignment) -> Config:
+    def _settings_of(self, assigned: Assignment) -> Config:
         config = self.space.config
         if assigned.number > 0:
-            config = config_of(assigned.values, self.space)
+            config = self.space.config_for(assigned.values)
         return dataclasses.replace(config, best_by=self.options.best_by)
 
     def _train(self, number: int, config: Config) -> Scored:

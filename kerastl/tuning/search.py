@@ -37,7 +37,7 @@ from kerastl.tuning.space import Space
 from kerastl.tuning.task import Task
 from kerastl.tuning.trainer import InProcess, Trainer, without_test
 from kerastl.tuning.training_process import Runner, TrainingProcess
-from kerastl.tuning.trials import COMPLETED, Trial, TrialFiles
+from kerastl.tuning.trials import COMPLETED, Trial, TrialFiles, short_words
 from kerastl.writing import finally_call, replace_text
 
 
@@ -243,6 +243,8 @@ class _Search:
         self.progress.line(f"{words}.")
         if self.board.ranking:
             self.progress.line(best_words(self.board.ranking, options.objective))
+            if words := short_words(self.board.ranking[0].trial, self.task.config):
+                self.progress.line(f"{words[0].upper()}{words[1:]}")
         self.progress.line(
             f"Tables and chart are in {self._directory}; best.flags there runs as it is."
         )

@@ -31,12 +31,13 @@ def draw_search(
     title: str,
 ) -> str:
     """Draws the trials that have ended, as the content of an SVG file."""
-    width = max(_NARROWEST, _LEFT + _RIGHT + _STEP * len(space.dimensions))
-    notes = (
-        "Blue: the best, and those not clearly worse. Line: the best so far. Red: failed."
-        if ranking
-        else "No trial has completed yet."
-    )
+    shows_epochs = _any_short(ranking)
+    width = max(_NARROWEST, _LEFT + _RIGHT + _STEP * (len(space.dimensions) + shows_epochs))
+    notes = "No trial has completed yet."
+    if ranking:
+        notes = "Blue: the best, and those not clearly worse. Line: the best so far. Red: failed."
+    if shows_epochs:
+        notes += " Hollow: fewer epochs than asked for."
     figure = charts.new_figure(width, _HEIGHT, title=title, notes=notes)
     if ranking:
         history = charts.add_axes(figure, left=66, right=60, bottom=510, top=96)
@@ -66,8 +67,8 @@ def _draw_history(
         [ranked.trial.number for ranked in ranking[::-1]],
         [ranked.trial.scores[options.objective] for ranked in ranking[::-1]],
         s=120,
-        c=[_color(ranked) for ranked in ranking[::-1]],
-        edgecolors="white",
+        facecolors=[_fill(ranked) for ranked in ranking[::-1]],
+        edgecolors=[_edge(ranked) for ranked in ranking[::-1]],
         linewidths=1.5,
         zorder=3,
         clip_on=False,
@@ -82,13 +83,19 @@ def _draw_settings(
     host: Axes, ranking: Sequence[RankedTrial], space: Space, options: SearchOptions
 ) -> None:
     """Draws an axis for each setting and a line for each trial, the best on top."""
-    host.set(xlim=(0, len(space.dimensions)), ylim=(0, 1))
+    shows_epochs = _any_short(ranking)
+    host.set(xlim=(0, len(space.dimensions) + shows_epochs), ylim=(0, 1))
     host.set_axis_off()
     columns = []
     for place, (name, dimension) in enumerate(space.dimensions.items()):
         axes = _add_axis(host, name, place)
         values = [ranked.trial.values.get(name) for ranked in ranking[::-1]]
         columns.append(_heights(axes, _set_values(axes, dimension, values)))
+    if shows_epochs:
+        axes = _add_axis(host, "epochs", len(columns))
+        epochs = [ranked.trial.epochs for ranked in ranking[::-1]]
+        all_epochs = Range(0, max(epochs), is_whole=True)
+        columns.append(_heights(axes, _set_values(axes, all_epochs, epochs)))
     axes = _add_axis(host, options.objective, len(columns))
     charts.scale(axes, "y", *_limits(ranking, options))
     scores = [ranked.trial.scores[options.objective] for ranked in ranking[::-1]]
@@ -152,5 +159,17 @@ def _limits(ranking: Sequence[RankedTrial], options: SearchOptions) -> tuple[flo
     return max(0.0, min(values) - margin), high if options.objective == "val_loss" else min(1, high)
 
 
+def _any_short(ranking: Sequence[RankedTrial]) -> bool:
+    return any(ranked.trial.is_short for ranked in ranking)
+
+
 def _color(ranked: RankedTrial) -> str:
     return BLUE if ranked.is_tie else LIGHT
+
+
+def _fill(ranked: RankedTrial) -> str:
+    return "white" if ranked.trial.is_short else _color(ranked)
+
+
+def _edge(ranked: RankedTrial) -> str:
+    return _color(ranked) if ranked.trial.is_short else "white"

@@ -13,7 +13,7 @@ from kerastl.tuning.search_chart import draw_search
 from kerastl.tuning.search_options import OBJECTIVES, SearchOptions
 from kerastl.tuning.significance import RankedTrial, order
 from kerastl.tuning.space import Space
-from kerastl.tuning.trials import FAILED, Trial
+from kerastl.tuning.trials import FAILED, Trial, short_words
 from kerastl.writing import csv_text, replace_text
 
 TABLE, FLAGS, IMPORTANCE, CHART = "trials.csv", "best.flags", "importance.csv", "trials.svg"
@@ -85,23 +85,16 @@ class SearchFiles:
 
     def _table(self, ranking: Sequence[RankedTrial], failed: Sequence[Trial]) -> str:
         objectives = list(dict.fromkeys([self._options.objective, *OBJECTIVES]))
-        differences = ("behind", "behind_low", "behind_high")
-        settings = self._space.dimensions
         header = (
-            "trial",
-            "status",
-            "reason",
-            *objectives,
-            *differences,
-            "tie",
-            "seconds",
-            *settings,
+            *("trial", "status", "reason", *objectives),
+            *("behind", "behind_low", "behind_high", "tie", "epochs", "epochs_asked", "seconds"),
+            *self._space.dimensions,
         )
-        rows = [
-            (ranked.trial, (ranked.behind, ranked.low, ranked.high), str(int(ranked.is_tie)))
-            for ranked in ranking
+        compared: list[tuple[Trial, tuple[object, ...]]] = [
+            (ranked.trial, _comparison(ranked)) for ranked in ranking
         ]
-        rows += [(trial, (math.nan,) * 3, "") for trial in failed]
+        # How far a failed trial came is not known.
+        compared += [(trial, ("",) * 6) for trial in failed]
         return csv_text(
             header,
             (
@@ -110,12 +103,11 @@ class SearchFiles:
                     trial.status,
                     trial.reason,
                     *(_number(trial.scores.get(name, math.nan)) for name in objectives),
-                    *map(_number, behind),
-                    tie,
+                    *comparison,
                     f"{trial.seconds:.1f}",
-                    *(trial.values.get(name, "") for name in settings),
+                    *(trial.values.get(name, "") for name in self._space.dimensions),
                 )
-                for trial, behind, tie in rows
+                for trial, comparison in compared
             ),
         )
 
@@ -123,14 +115,23 @@ class SearchFiles:
         best = ranking[0].trial
         ties = sum(ranked.is_tie for ranked in ranking) - 1
         objective = self._options.objective
-        lines = (
+        lines = [
             f"# Trial {best.number}, the best of {len(ranking)} on {self._source_name}:",
             f"# {objective} {best.scores[objective]:.4f} on {len(self._labels)} validation images, "
-            "which also chose it.",
+            "which also chose it,",
+            f"# measured with {best.epochs_in_words}.",
             f"# {ties or 'No'} other{'s are' if ties > 1 else ' is'} not clearly worse.",
-        )
+        ]
+        if words := short_words(best, self._space.config):
+            lines.append(f"# Note: {words}")
         config = dataclasses.replace(best.config, run_dir=str(self._run_dir / "best"))
         return "".join(f"{line}\n" for line in (*lines, *config.to_flags()))
+
+
+def _comparison(ranked: RankedTrial) -> tuple[object, ...]:
+    """Returns the cells from "behind" to "epochs_asked" of a completed trial."""
+    distances = map(_number, (ranked.behind, ranked.low, ranked.high))
+    return (*distances, int(ranked.is_tie), ranked.trial.epochs, ranked.trial.epochs_asked)
 
 
 def _importance_table(importances: Sequence[Importance], space: Space) -> str:

@@ -2,7 +2,7 @@ import keras_tuner
 import pytest
 
 from kerastl.config import Config
-from kerastl.tuning.hyperparameters import as_drawn, config_of, declare, max_epochs
+from kerastl.tuning.hyperparameters import as_drawn, declare, given_epochs, max_epochs
 from kerastl.tuning.space_parser import read_space
 
 CONFIG = Config(run_dir="x", dataset="digits", head_epochs=6, dropout=0.2)
@@ -43,5 +43,5 @@ def test_choices_are_texts_to_keras_tuner():
 )
 def test_hyperband_shortens_both_phases_alike(added, epochs):
     assert max_epochs(SPACE) == 10
-    config = config_of({"finetune_epochs": 4, **added}, SPACE)
-    assert (config.head_epochs, config.finetune_epochs) == epochs
+    given = given_epochs({"head_epochs": 6, "finetune_epochs": 4}, added, SPACE)
+    assert tuple(given.values()) == epochs

@@ -1,7 +1,9 @@
+import dataclasses
+
 import numpy as np
 
 from kerastl.config import Config
-from kerastl.tuning.importance import FEWEST, measure_importance
+from kerastl.tuning.importance import FEWEST, SHARE, measure_importance
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space_parser import read_space
 from kerastl.tuning.trials import FAILED, Trial
@@ -50,6 +52,31 @@ def test_what_decides_comes_first_and_what_does_not_is_near_zero():
     assert values["head_learning_rate"] > 5 * abs(values["dropout"])
     assert abs(values["dropout"]) < 0.005
     assert all(importance.deviation > 0 for importance in found)
+
+
+def test_what_epochs_did_is_not_taken_for_what_a_setting_did():
+    """Hyperband trains the same settings again, and those with more dropout for longer here."""
+    space = read_space(RANGES, Config(run_dir="x", dataset="digits", head_epochs=9))
+    given = []
+    for trial in trials(40, space, lambda config: 0.5):
+        for epochs in (1, 9) if trial.values["dropout"] > 0.25 else (1,):
+            config = dataclasses.replace(trial.config, head_epochs=epochs)
+            scores = {"val_accuracy": trial.scores["val_accuracy"] + epochs / 30}
+            changes = {"number": len(given), "config": config, "scores": scores}
+            given.append(dataclasses.replace(trial, epochs_asked=9, **changes))
+    found = measure_importance(given, space, SearchOptions())
+    values = {importance.name: importance.value for importance in found}
+    assert found[0].name == SHARE
+    assert values[SHARE] > 0.1
+    assert all(abs(value) < 0.01 for name, value in values.items() if name != SHARE)
+    # Of one pair of settings nothing can be held out; of one budget its share is no column.
+    assert measure_importance([given[0]] * FEWEST, space, SearchOptions()) == []
+    assert SHARE not in {
+        importance.name
+        for importance in measure_importance(
+            list(trials(FEWEST, space, lambda config: 0.5)), space, SearchOptions()
+        )
+    }
 
 
 def test_few_trials_say_nothing_and_failed_ones_do_not_count():
