@@ -1,5 +1,6 @@
 """Classes, splits and groups of images, as people write them and as arrays."""
 
+import fractions
 import math
 import numbers
 import re
@@ -27,6 +28,8 @@ SPLIT_NAMES = {
 }
 # What is often written onto such a word without a gap, as in trainset and testImages.
 _THING = re.compile(r"((data)?(set|split|dir|folder)|data|(images?|imgs?|photos?|pics?|files?))$")
+
+_NUMBER = re.compile(r"[+-]?\d{1,99}(\.\d{0,99})?")
 
 
 def read_annotations(
@@ -87,11 +90,13 @@ def split_within(text: str) -> str | None:
 
 
 def order_classes(class_names: Iterable[str]) -> tuple[str, ...]:
-    """Sorts class names: whole numbers by value, so that 10 follows 9, all others as text."""
-    unique = set(class_names)
-    if all(name.isdecimal() for name in unique):
-        return tuple(sorted(unique, key=lambda name: (int(name), name)))
-    return tuple(sorted(unique))
+    """Sorts class names: numbers by value, so that 10 follows 9, then all others as text."""
+    return tuple(sorted(set(class_names), key=_place_of_class))
+
+
+def _place_of_class(name: str) -> tuple[bool, fractions.Fraction, str]:
+    is_number = _NUMBER.fullmatch(name) is not None
+    return not is_number, fractions.Fraction(name if is_number else 0), name
 
 
 def number_groups(groups: Iterable[Hashable]) -> np.ndarray:

@@ -46,6 +46,9 @@ def test_numbers_name_classes_in_their_order():
     named = Source.from_arrays([image] * 2, np.array([1, 0]), class_names=["z", "a"])
     assert [named.class_names[label] for label in named.labels] == ["a", "z"]
     assert Source.from_arrays([image] * 3, ["10", "9", "1"]).class_names == ("1", "9", "10")
+    floats = ["10.0", "nan", "2.0", "-1", "02", "2.5"]
+    ordered = ("-1", "02", "2.0", "2.5", "10.0", "nan")
+    assert Source.from_arrays([image] * 6, floats).class_names == ordered
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,181 @@
+"""The rows of a CSV or TSV file, whatever its encoding, its delimiter and its quotes."""
+
+import codecs
+import csv
+import io
+import itertools
+import pathlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from kerastl.errors import UsageError
+
+# Builds the error for a table from what is wrong and what to do, see `kerastl.errors.bad_value`.
+Wrong = Callable[[str, str], UsageError]
+# What to do about a table that holds images instead of paths.
+GIVE_ARRAYS = "In Python, give the images as arrays to kerastl.Source.from_arrays"
+
+_SAVE_AS_CSV = "Save it as CSV in UTF-8"
+# First bytes, what such a file is, and what to do.
+_OTHER_KINDS = (
+    (rb"PK\x03\x04", "an Excel file or a ZIP archive", _SAVE_AS_CSV),
+    (rb"\xd0\xcf\x11\xe0", "an old Excel file", _SAVE_AS_CSV),
+    (rb"PAR1", "a Parquet file", "Convert it, as with to_csv(index=False) of pandas"),
+    (rb"ARROW1|FEA1", "an Arrow file", "Convert it, as with to_csv(index=False) of pandas"),
+    (rb"\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd", "a compressed file", "Unpack it"),
+    (rb"\x93NUMPY", "a NumPy array", GIVE_ARRAYS),
+    (rb"\x80[\x02-\x05]", "a Python pickle", _SAVE_AS_CSV),
+    (rb"\x89HDF", "an HDF5 file", _SAVE_AS_CSV),
+    (rb"SQLite format 3", "an SQLite database", _SAVE_AS_CSV),
+    (rb"%PDF", "a PDF file", _SAVE_AS_CSV),
+    (rb"\xff\xd8\xff|\x89PNG", "an image", "Give a table with its path"),
+    (rb"version https://git-lfs", "a Git LFS pointer, not the table", "Run git lfs pull"),
+    (rb"(?i)\s*<(!doctype html|html)", "a web page", "Download the table itself"),
+    (rb"\s*<\?xml", "an XML file", _SAVE_AS_CSV),
+    (rb"\s*\{\s*\".*\}\s*\r?\n\s*\{", "a JSON Lines file", _SAVE_AS_CSV),
+    (rb"\s*(\{\s*\"|\[\s*[\[{])", "a JSON file", _SAVE_AS_CSV),
+)
+_HEAD = 1 << 16
+# A table for UTF-32 begins like one for UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# Those that come first win where several fit alike.
+_DELIMITERS = "\t,;|"
+# The characters and rows from which the delimiter is told.
+_SAMPLE_SIZE, SAMPLE_ROWS = 1 << 20, 50
+# What remains of a list that people separate by blanks, as in `cats/1.png 0`.
+_BLANK_SEPARATED = re.compile(r"\S+\.(png|jpe?g|bmp|gif|webp|tiff?)\s+\S+$", re.IGNORECASE)
+
+
+def read_rows(path: pathlib.Path, wrong: Wrong) -> Iterator[tuple[int, list[str]]]:
+    """Yields each row that is not blank: its line number in the file, and its cells, stripped.
+
+    Raises:
+        UsageError: If the file cannot be read, is no table, or breaks a rule of quotes.
+    """
+    text = _read_text(path, wrong)
+    kept = text.lstrip("\r\n")
+    first_line = re.split(r"[\r\n]", kept, maxsplit=1)[0]
+    delimiter = ""
+    # Spreadsheets may write the delimiter on a separate line.
+    if named := re.fullmatch(r"sep=(.)", first_line):
+        delimiter, kept = named[1], kept[len(first_line) :].lstrip("\r\n")
+    elif path.suffix.lower() == ".tsv" and "\t" in first_line:
+        delimiter = "\t"
+    skipped = len(re.findall(r"\r\n|\r|\n", text[: len(text) - len(kept)]))
+    rows = _parse(kept, delimiter or _find_delimiter(kept), strict=True)
+    try:
+        for cells in rows:
+            cells = [cell.strip() for cell in cells]
+            if any(cells):
+                yield skipped + rows.line_num, cells
+    except csv.Error as error:
+        line = skipped + rows.line_num
+        if "field larger" in str(error):
+            raise wrong(
+                f"holds a cell of more than {csv.field_size_limit()} characters in line {line}, "
+                "such as pixels or a whole image",
+                GIVE_ARRAYS,
+            ) from error
+        raise wrong(
+            f"cannot be read after line {line} ({error})",
+            "Close every double quote, and write one inside a cell twice",
+        ) from error
+
+
+def _read_text(path: pathlib.Path, wrong: Wrong) -> str:
+    if path.is_dir():
+        raise wrong("is a folder, not a table", "Give a CSV file, or use folder:DIR")
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+            _refuse_other_kinds(head, wrong)
+            content = head + file.read()
+    except OSError as error:
+        raise wrong(f"cannot be read ({error.strerror})", "Check its path") from error
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "")
+    encoding = encoding or _utf16_without_mark(head) or "utf-8"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise wrong(
+            f"is not UTF-8: line {line} has the byte 0x{content[error.start]:02x}, which stands "
+            "for other letters in each older encoding",
+            "Save it as UTF-8",
+        ) from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise wrong(f"has a NUL character in line {line}", "Remove it")
+    if not text.strip():
+        raise wrong("is empty", "Give it a header and a row for each image")
+    return text
+
+
+def _refuse_other_kinds(head: bytes, wrong: Wrong) -> None:
+    for first_bytes, kind, advice in _OTHER_KINDS:
+        if re.match(first_bytes, head):
+            raise wrong(f"is {kind}, not a CSV or TSV file", advice)
+
+
+def _utf16_without_mark(head: bytes) -> str:
+    """Tells UTF-16 by its zeros: of Latin letters every second byte is one."""
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if max(even, odd) < len(head) / 4 or min(even, odd):
+        return ""
+    return "utf-16-le" if odd else "utf-16-be"
+
+
+def _find_delimiter(text: str) -> str:
+    """Chooses the delimiter that divides most rows into as many cells as the first."""
+
+    def fit(delimiter: str) -> tuple[int, int]:
+        widths = [len(row) for row in sample(text, delimiter)]
+        return (widths.count(widths[0]), widths[0]) if widths and widths[0] > 1 else (0, 1)
+
+    best = max(_DELIMITERS, key=fit)
+    if fit(best)[1] > 1:
+        return best
+    lines = text[:_SAMPLE_SIZE].split("\n")[1:SAMPLE_ROWS]
+    lines = [line.strip() for line in lines if line.strip()]
+    is_by_blanks = lines and all(map(_BLANK_SEPARATED.match, lines))
+    return " " if is_by_blanks else ","
+
+
+def sample(text: str, delimiter: str) -> list[list[str]]:
+    """Reads some rows from the beginning, whatever their faults."""
+    rows = _parse(text[:_SAMPLE_SIZE], delimiter, strict=False)
+    try:
+        return [row for row in itertools.islice(rows, SAMPLE_ROWS) if row]
+    except csv.Error:
+        return []
+
+
+def _parse(text: str, delimiter: str, *, strict: bool):  # type: ignore[no-untyped-def]
+    quote = "'" if re.match(rf"'[^'\r\n]*'({re.escape(delimiter)}|$)", text) else '"'
+    return csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        quotechar=quote,
+        strict=strict,
+        skipinitialspace=True,
+    )
+
+
+def name_some(names: Sequence[str], most: int = 5) -> str:
+    """Joins names for a message: the first ones, each cut, and how many more there are."""
+    shown = [name if len(name) <= 40 else f"{name[:37]}..." for name in names[:most]]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(shown) + more
+
+
+def in_lines(lines: Sequence[int]) -> str:
+    """Names lines for a message: "in line 2", or their number and two examples."""
+    if len(lines) == 1:
+        return f"in line {lines[0]}"
+    return f"in {len(lines)} rows, as in lines {lines[0]} and {lines[1]}"
