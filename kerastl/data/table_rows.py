@@ -48,6 +48,8 @@ _MARKS = (
 _DELIMITERS = "\t,;|"
 # The characters and rows from which the delimiter is told.
 _SAMPLE_SIZE, SAMPLE_ROWS = 1 << 20, 50
+# Characters of a cell that a message shows.
+_MAX_SHOWN = 60
 # What remains of a list that people separate by blanks, as in `cats/1.png 0`.
 _BLANK_SEPARATED = re.compile(r"\S+\.(png|jpe?g|bmp|gif|webp|tiff?)\s+\S+$", re.IGNORECASE)
 
@@ -70,8 +72,8 @@ def read_rows(path: pathlib.Path, wrong: Wrong) -> Iterator[tuple[int, list[str]
     skipped = len(re.findall(r"\r\n|\r|\n", text[: len(text) - len(kept)]))
     rows = _parse(kept, delimiter or _find_delimiter(kept), strict=True)
     try:
-        for cells in rows:
-            cells = [cell.strip() for cell in cells]
+        for row in rows:
+            cells = [cell.strip() for cell in row]
             if any(cells):
                 yield skipped + rows.line_num, cells
     except csv.Error as error:
@@ -105,8 +107,8 @@ def _read_text(path: pathlib.Path, wrong: Wrong) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise wrong(
-            f"is not UTF-8: line {line} has the byte 0x{content[error.start]:02x}, which stands "
-            "for other letters in each older encoding",
+            f"is not {encoding.upper()}: line {line} has the byte 0x{content[error.start]:02x}, "
+            "which stands for other letters in each older encoding",
             "Save it as UTF-8",
         ) from error
     if "\0" in text:
@@ -169,9 +171,14 @@ def _parse(text: str, delimiter: str, *, strict: bool):  # type: ignore[no-untyp
 
 def name_some(names: Sequence[str], most: int = 5) -> str:
     """Joins names for a message: the first ones, each cut, and how many more there are."""
-    shown = [name if len(name) <= 40 else f"{name[:37]}..." for name in names[:most]]
+    shown = [shorten(name) for name in names[:most]]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(shown) + more
+
+
+def shorten(text: str) -> str:
+    """Cuts a cell for a message."""
+    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
 
 
 def in_lines(lines: Sequence[int]) -> str:

@@ -1,208 +1,174 @@
 """Image files that a CSV or TSV file names."""
 
 import collections
-import contextlib
-import csv
-import io
+import functools
+import itertools
 import pathlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kerastl.data.files import LabeledFile, Listing, make_listing, open_listing
-from kerastl.data.labels import SPLIT_NAMES
 from kerastl.data.source import Source
-from kerastl.errors import UsageError, bad_value, closest
-from kerastl.progress import Progress
+from kerastl.data.table_columns import NO_COLUMN, Finder, Roles
+from kerastl.data.table_names import USUAL, is_missing
+from kerastl.data.table_paths import ADDRESS, Folders, Place, find_places
+from kerastl.data.table_reading import Table, read_table
+from kerastl.data.table_repeats import use_each_once
+from kerastl.data.table_rows import name_some, shorten
+from kerastl.data.table_values import read_labels, read_splits, splits_of_folders
+from kerastl.errors import bad_value
+from kerastl.progress import Progress, count_of
 from kerastl.settings import DataSettings
-
-# Names of a table's columns, in lower case.
-_COLUMNS = {
-    "image": ("image", "path", "file", "filename", "file_name", "filepath", "image_path"),
-    "label": ("label", "class", "class_name", "category", "target"),
-    "split": ("split", "set", "subset"),
-    "group": ("group", "group_id", "patient", "subject"),
-}
-# Value of a column's flag if the table has no such column.
-_NO_COLUMN = "none"
 
 
 def open_source(
     place: str, data: DataSettings, *, memory: pathlib.Path | None, progress: Progress
 ) -> Source:
     """Opens a table, see `list_table`, as `kerastl.data_sources` describes."""
-    columns = {kind: getattr(data, f"{kind}_column") for kind in _COLUMNS}
-    listing = list_table(place, columns=columns)
+    columns = {kind: getattr(data, f"{kind}_column") for kind in USUAL}
+    listing = list_table(place, columns=columns, progress=progress)
     return open_listing(data.dataset, listing, memory=memory, progress=progress)
 
 
-def list_table(table: str, *, columns: dict[str, str]) -> Listing:
-    """Lists the rows of a CSV or TSV file in UTF-8 with a header.
+def list_table(table: str, *, columns: dict[str, str], progress: Progress | None = None) -> Listing:
+    """Lists the images of a CSV or TSV file, each once.
 
     Args:
-        table: Its path; paths in it are relative to its folder.
+        table: Its path. What the paths in it mean, `table_paths.find_places` says.
         columns: Names of the columns "image", "label", "split" and "group" as the user gave
-            them; an empty one is found by its usual names.
+            them; an empty one is found by its values and its usual names.
+        progress: Gets lines on what was found and on what a person should know.
 
     Raises:
-        UsageError: If the file cannot be read, or lacks a column or a value.
+        UsageError: If the file cannot be read, lacks something, or contradicts itself.
     """
-    path = pathlib.Path(table).expanduser()
-    field = f"csv:{table}"
-    with _open_table(path, field) as rows:
-        found = _find_columns(rows.fieldnames or (), columns, field)
-        files = [
-            _read_row(row, rows.line_num, found, path, field) for row in rows if any(row.values())
-        ]
-    if not files:
-        raise bad_value("dataset", field, "has no rows", "Give a row for each image")
-    names = [file.class_name for file in files]
-    return make_listing(files, names, collections.Counter(), field=field)
+    path, field = pathlib.Path(table).expanduser(), f"csv:{table}"
+    say = (progress or Progress()).line
+    data = read_table(path, functools.partial(bad_value, "dataset", field))
+    folders = Folders()
+    roles = _finder(data, columns, folders, table).find_roles()
+    places = _find_images(data, roles.image, folders)
+    labels, notes = read_labels(data, roles)
+    splits, meaning = read_splits(data, roles)
+    examples = [place.example for place in places]
+    if not roles.split and columns.get("split") != NO_COLUMN:
+        splits = splits_of_folders(examples, labels) or splits
+    told = (_describe(data, roles, places, meaning, splits), _note_unused(data, roles), notes)
+    for line in itertools.chain(*told):
+        say(line)
+    groups = data.columns.get(roles.group, [""] * len(places))
+    files = list(map(_label_file, places, labels, splits, groups))
+    whole = [folders.real(place.path) for place in places]
+    files, note = use_each_once(files, whole, data)
+    if note:
+        say(note)
+    return make_listing(files, labels, collections.Counter(), field=field)
+
+
+def _label_file(place: Place, label: str, split: str, group: str) -> LabeledFile:
+    group = "" if is_missing(group) else group
+    return LabeledFile(pathlib.Path(place.path), place.example, label, split, group)
 
 
 def list_paths(table: pathlib.Path, *, column: str = "") -> Iterator[pathlib.Path]:
-    """Lists the paths in a CSV or TSV file, as `list_table` does, without labels.
+    """Lists the files that the rows of a CSV or TSV file mean, as `list_table` does.
 
-    An empty `column` is found by its usual names.
+    An empty `column` is found by its values and its usual names.
 
     Raises:
         UsageError: If the file cannot be read, or has no such column.
     """
-    with _open_table(table, str(table), flag="paths") as rows:
-        header = list(rows.fieldnames or ())
-        if column and column not in header:
-            raise _no_column("image", column, header, str(table))
-        name = column or _usual_column(header, "image", str(table), flag="paths")
-        # A row without a path becomes a row with an error, so that none is missing.
-        yield from (
-            table.parent / (row[name] or "").strip() for row in rows if name and any(row.values())
-        )
+    data = read_table(table, functools.partial(bad_value, "paths", str(table)))
+    folders = Folders()
+    name = _finder(data, {"image": column}, folders, str(table)).find_image()
+    cells = data.columns[name]
+    paths = [cell for cell in cells if not is_missing(cell)]
+    found = (pathlib.Path(place.path) for place in _find_places(data, name, paths, folders))
+    # A row without a path becomes a row with an error, so that none is missing.
+    yield from (table.parent if is_missing(cell) else next(found) for cell in cells)
 
 
-@contextlib.contextmanager
-def _open_table(
-    path: pathlib.Path, field: str, *, flag: str = "dataset"
-) -> Iterator["csv.DictReader[str]"]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise bad_value(
-            flag, field, f"cannot be read ({error.strerror})", "Check its path"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise bad_value(flag, field, "is not UTF-8", "Save it as UTF-8") from error
-    rows = _read_rows(text, is_tabbed=path.suffix.lower() == ".tsv")
-    try:
-        yield rows
-    except csv.Error as error:
-        raise UsageError(
-            f"{flag}={field!r}: cannot be read after line {rows.line_num} ({error}). Close "
-            "every double quote, and write one inside a cell twice."
-        ) from error
+def _finder(data: Table, columns: Mapping[str, str], folders: Folders, table: str) -> Finder:
+    def count_files(values: Sequence[str]) -> int:
+        return sum(place.is_found for place in find_places(values, data.path.parent, folders))
+
+    return Finder(data.columns, columns, wrong=data.wrong, table=table, count_files=count_files)
 
 
-def _read_rows(text: str, *, is_tabbed: bool) -> "csv.DictReader[str]":
-    text = text.lstrip("\r\n")
-    header_line, _, rest = text.partition("\n")
-    # Spreadsheets may write the delimiter on a separate line.
-    if named := re.fullmatch(r"sep=(.)\r?", header_line):
-        delimiter, text = named[1], rest
-    elif is_tabbed and "\t" in header_line:
-        delimiter = "\t"
-    else:
-        delimiter = max("\t;,", key=header_line.count)
-    rows = csv.DictReader(
-        io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
+def _find_images(data: Table, column: str, folders: Folders) -> list[Place]:
+    """Finds the files of all rows.
+
+    Raises:
+        UsageError: If a row has no path, no path leads to a file, or one leads to several.
+    """
+    paths = data.columns[column]
+    data.refuse_rows(
+        [is_missing(path) for path in paths],
+        f"has no {column}",
+        "Fill it in or remove the line",
     )
-    # And unnamed cells at the end, as many as there ever were columns.
-    names = list(rows.fieldnames or ())
-    while names and not names[-1].strip():
-        names.pop()
-    rows.fieldnames = names
-    return rows
-
-
-def _find_columns(
-    header: Sequence[str], given: dict[str, str], field: str
-) -> dict[str, str | None]:
-    if twice := [name for name, count in collections.Counter(header).items() if count > 1]:
-        raise bad_value(
-            "dataset", field, f"has two columns named {twice[0]!r}", "Give each its own name"
-        )
-    if not header:
-        raise bad_value("dataset", field, "is empty", "Give it a header and a row for each image")
-    found: dict[str, str | None] = {}
-    for kind in _COLUMNS:
-        name = given.get(kind)
-        if name == _NO_COLUMN and name not in header and kind in ("split", "group"):
-            found[kind] = None
-        elif name and name not in header:
-            raise _no_column(kind, name, header, field.removeprefix("csv:"))
-        else:
-            found[kind] = name or _usual_column(header, kind, field)
-    return found
-
-
-def _no_column(kind: str, name: str, header: Sequence[str], table: str) -> UsageError:
-    near = closest(name, header)
-    advice = f"Did you mean {near[0]!r}? " if near else ""
-    return bad_value(
-        f"{kind}_column",
-        name,
-        f"is not a column of {table}",
-        f"{advice}Columns: {', '.join(header)}",
-    )
-
-
-def _usual_column(
-    header: Sequence[str], kind: str, field: str, *, flag: str = "dataset"
-) -> str | None:
-    usual = _COLUMNS[kind]
-    named = [name for name in header if name.strip().lower() in usual]
-    problem = ""
-    if not named and kind in ("image", "label"):
-        problem = f"has no column named {' or '.join(usual[:3])}"
-    elif len(named) > 1:
-        problem = f"has {len(named)} columns for the {kind} ({', '.join(named)})"
-    if problem:
-        advice = f"Choose one with --{kind}_column. Columns: {', '.join(header)}"
-        raise bad_value(flag, field, problem, advice)
-    return named[0] if named else None
-
-
-def _read_row(
-    row: dict[str, str],
-    number: int,
-    columns: dict[str, str | None],
-    table: pathlib.Path,
-    field: str,
-) -> LabeledFile:
-    if any(map(str.strip, row.get(None, ()))):  # type: ignore[call-overload]
-        raise UsageError(
-            f"dataset={field!r}: has more cells than its header in line {number}. Put a cell that "
-            "holds the delimiter in double quotes."
-        )
-    values = {
-        kind: (row[name] or "").strip() if name is not None else ""
-        for kind, name in columns.items()
-    }
-    for kind in ("image", "label"):
-        if not values[kind]:
-            raise UsageError(
-                f"dataset={field!r}: has no {columns[kind]} in line {number}. Fill it in or "
-                "remove the line."
+    places = _find_places(data, column, paths, folders)
+    for path, place in zip(paths, places, strict=True):
+        if place.others:
+            data.refuse_rows(
+                [bool(place.others) for place in places],
+                f"has {shorten(path)!r} as {column}, which fits {place.example} and "
+                f"{place.others[0]}, and the like",
+                "Write the folder and the ending, or remove one of the files",
             )
-        if "\0" in values[kind]:
-            raise UsageError(f"dataset={field!r}: has a NUL character in line {number}. Remove it.")
-    split = values["split"].lower()
-    if split and split not in SPLIT_NAMES:
-        raise UsageError(
-            f"dataset={field!r}: has {values['split']!r} as {columns['split']} in line {number}. "
-            f"Use train, validation or test, or --split_column={_NO_COLUMN}."
+    return places
+
+
+def _find_places(data: Table, column: str, paths: Sequence[str], folders: Folders) -> list[Place]:
+    places = find_places(paths, data.path.parent, folders)
+    examples = " and ".join(repr(shorten(path)) for path in paths[:2])
+    if 2 * sum(ADDRESS.match(path) is not None for path in paths) > len(paths):
+        raise data.wrong(
+            f"has web addresses as {column}, as {examples}, and images are not downloaded",
+            "Download them and give their paths",
         )
-    return LabeledFile(
-        path=table.parent / values["image"],
-        example=values["image"],
-        class_name=values["label"],
-        split=SPLIT_NAMES.get(split, "train"),
-        group=values["group"],
+    if paths and not any(place.is_found for place in places):
+        raise data.wrong(
+            f"has {count_of(len(paths), 'path')} as {column}, and none leads to a file: no "
+            f"{examples} from or below {data.path.parent}, nor from the working folder",
+            "Give paths relative to the table",
+        )
+    return places
+
+
+def _describe(
+    data: Table, roles: Roles, places: Sequence[Place], meaning: str, splits: Sequence[str]
+) -> Iterator[str]:
+    """Yields lines on what each column was taken for."""
+    if not data.has_header:
+        yield f"The table has no header; its columns are {name_some(list(data.columns))}."
+    classes = (
+        f"one-hot columns ({name_some(roles.one_hot)})" if roles.one_hot else repr(roles.label)
     )
+    parts = [f"paths in {roles.image!r}", f"classes in {classes}"]
+    if roles.split:
+        parts.append(f"splits in {roles.split!r}" + (f" ({meaning})" if meaning else ""))
+    elif len(set(splits)) > 1:
+        parts.append("splits in the folders of the paths")
+    if roles.group:
+        parts.append(f"groups in {roles.group!r}")
+    others = f"; not used: {name_some(roles.others)}" if roles.others else ""
+    yield f"Table: {count_of(len(places), 'row')}, {', '.join(parts)}{others}."
+    paths = data.columns[roles.image]
+    found = sum(place.is_found for place in places)
+    for path, place in zip(paths, places, strict=True):
+        if place.is_found and place.example != path:
+            shown = f"{shorten(path)!r} is {place.example}"
+            yield f"Paths: {shown}, and so on; {found} of {len(places)} lead to a file."
+            break
+
+
+def _note_unused(data: Table, roles: Roles) -> Iterator[str]:
+    """Yields lines on columns that matter though nothing is made of them."""
+    if roles.boxes:
+        yield f"Boxes ({name_some(roles.boxes)}) are not used: an image counts as a whole."
+    if roles.hint:
+        yield (
+            f"Column {roles.hint!r} has {len(set(data.columns[roles.hint]))} values in "
+            f"{count_of(len(data.lines), 'row')}: if images with the same one belong on one side "
+            f"of a split, add --group_column={roles.hint!r}."
+        )

@@ -17,7 +17,8 @@ _TABLES = (".csv", ".tsv")
 def find_images(names: Iterable[str], *, image_column: str = "") -> Iterator[pathlib.Path]:
     """Yields image files in the order of `names`, and within each in the order of their names.
 
-    Each path is found when the iterator reaches it, so memory does not grow with their number.
+    Each path is found when the iterator reaches it, so memory does not grow with their number; only
+    a table is read as a whole.
 
     Args:
         names: Files; folders, searched to any depth; globs; CSV or TSV files with a column of paths

@@ -78,24 +78,24 @@ class DataSettings(Settings):
     )
     image_column: str = setting(
         "",
-        help="The table's column of image paths; empty to find it by its usual names.",
+        help="The table's column of image paths; empty to find it by its values and name.",
         decides=Decides.IMAGES,
     )
     label_column: str = setting(
         "",
-        help="The table's column of classes; empty to find it by its usual names.",
+        help="The table's column of classes; empty to find it by its values and name.",
         decides=Decides.IMAGES,
     )
     split_column: str = setting(
         "",
-        help="The table's column of train, validation or test; empty to find it by its usual "
-        "names.",
+        help="The table's column of train, validation or test; empty to find it by its values "
+        "and name.",
         decides=Decides.IMAGES,
     )
     group_column: str = setting(
         "",
         help="The table's column of group IDs (for example patients) that must not be divided "
-        "between splits; empty to find it by its usual names.",
+        "between splits; empty to find it by its values and name.",
         decides=Decides.IMAGES,
     )
 

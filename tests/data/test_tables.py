@@ -1,33 +1,49 @@
-import pathlib
+import io
 
 import pytest
 
-from kerastl.data.tables import list_table
+from kerastl.data.tables import list_paths, list_table
 from kerastl.errors import UsageError
+from kerastl.progress import Progress
+
+COLORS = ("blue", "green", "red")
+NAMES = [f"{color}_{number:02d}.png" for color in COLORS for number in range(12)]
+
+
+def color_of(name):
+    return name.split("_")[0]
+
+
+def table(folder, text, *, files=(), name="list.csv", encoding="utf-8"):
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).touch()
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
+    return path
+
+
+def rows_of(head, cells):
+    """A table with a row for each of the names."""
+    return "\n".join([head, *(cells(name, color_of(name)) for name in NAMES)])
+
+
+def read(place, **columns):
+    said = io.StringIO()
+    listing = list_table(str(place), columns=columns, progress=Progress(said))
+    lines = said.getvalue().splitlines()
+    assert len(lines) <= 20
+    return listing, lines
 
 
 def refusal(place, **columns):
     with pytest.raises(UsageError) as caught:
         list_table(str(place), columns=columns)
-    return str(caught.value)
-
-
-def test_table_may_name_files_elsewhere(tmp_path):
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos/1.jpg").touch()
-    (tmp_path / "lists").mkdir()
-    place = table(
-        tmp_path / "lists",
-        f"image,label\n../photos/1.jpg,a\n{tmp_path}/photos/1.jpg,b\n",
-    )
-    files = list_table(str(place), columns={}).files
-    assert [file.path.samefile(tmp_path / "photos/1.jpg") for file in files] == [True, True]
-
-
-def table(tmp_path, text, name="list.csv", encoding="utf-8"):
-    path = tmp_path / name
-    path.write_bytes(text.encode(encoding))
-    return path
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message.replace(str(place), "").encode()) <= 500
+    return message
 
 
 @pytest.mark.parametrize(
@@ -35,17 +51,23 @@ def table(tmp_path, text, name="list.csv", encoding="utf-8"):
     [
         ("list.csv", "image,label\na/1.jpg,red\nb 2.jpg,blue\n"),
         ("list.csv", "\ufeffPath,Class\r\na/1.jpg,red\r\nb 2.jpg,blue\r\n"),
+        ("list.csv", "image,label\ra/1.jpg,red\rb 2.jpg,blue\r"),
         ("list.tsv", "filename\tcategory\na/1.jpg\tred\nb 2.jpg\tblue"),
         ("list.csv", 'label;file\n"red";"a/1.jpg"\n\nblue;b 2.jpg\n'),
+        ("list.csv", "'label','file'\n'red','a/1.jpg'\n'blue','b 2.jpg'\n"),
+        ("list.csv", "# image | label\na/1.jpg | red\nb 2.jpg | blue\n"),
         # As spreadsheets write them.
         ("list.csv", 'image,label,,\na/1.jpg, "red",,\nb 2.jpg,blue,,\n'),
         ("list.csv", "\r\n\nimage,label\na/1.jpg,red\nb 2.jpg,blue\n"),
         ("list.csv", "sep=|\r\nimage|label\r\na/1.jpg|red\r\nb 2.jpg|blue\r\n"),
         ("list.tsv", "image\tnote, long, very, many\tlabel\na/1.jpg\tx\tred\nb 2.jpg\ty\tblue"),
+        # In other languages, and with a column that a data frame adds.
+        ("list.csv", "Dateiname;Klasse\na/1.jpg;red\nb 2.jpg;blue\n"),
+        ("list.csv", ",图片,标签\n0,a/1.jpg,red\n1,b 2.jpg,blue\n"),
     ],
 )
 def test_table_gives_paths_beside_itself(tmp_path, name, text):
-    listing = list_table(str(table(tmp_path, text, name)), columns={})
+    listing, _ = read(table(tmp_path, text, name=name, files=["a/1.jpg", "b 2.jpg"]))
     assert [(file.path, file.class_name, file.split) for file in listing.files] == [
         (tmp_path / "a/1.jpg", "red", "train"),
         (tmp_path / "b 2.jpg", "blue", "train"),
@@ -53,56 +75,273 @@ def test_table_gives_paths_beside_itself(tmp_path, name, text):
     assert listing.class_names == ("blue", "red")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "utf-32"])
+def test_encodings_that_can_be_told_are_read(tmp_path, encoding):
+    place = table(tmp_path, "image\tlabel\na.png\tčá\n", files=["a.png"], encoding=encoding)
+    assert read(place)[0].class_names == ("čá",)
+
+
+def test_other_encodings_are_refused_with_the_first_strange_line(tmp_path):
+    place = table(tmp_path, "image,label\na.png,x\nb.png,é\n", encoding="cp1252")
+    assert "is not UTF-8: line 3 has the byte 0xe9, which stands for" in refusal(place)
+
+
+def test_table_may_name_files_elsewhere(tmp_path):
+    text = f"image,label\n../photos/1.jpg,a\n{tmp_path}/photos/2.jpg,b\n"
+    place = table(tmp_path, text, files=["photos/1.jpg", "photos/2.jpg"], name="lists/list.csv")
+    listing, _ = read(place)
+    assert [file.path.exists() for file in listing.files] == [True, True]
+    assert [file.example for file in listing.files] == [
+        "../photos/1.jpg",
+        f"{tmp_path}/photos/2.jpg",
+    ]
+
+
 def test_table_may_bring_splits_and_groups_and_name_its_columns(tmp_path):
-    text = "id,photo,kind,fold,who\n1,a.jpg,x,Train,ann\n2,/b.jpg,y,valid,bob\n3,c.jpg,y,test,\n"
+    text = "id,photo,kind,fold,who\n1,a.jpg,x,Train,ann\n2,b.jpg,y,valid,bob\n3,c.jpg,y,test,\n"
     columns = {"image": "photo", "label": "kind", "split": "fold", "group": "who"}
-    files = list_table(str(table(tmp_path, text)), columns=columns).files
-    assert [file.split for file in files] == ["train", "validation", "test"]
-    assert [file.group for file in files] == ["ann", "bob", ""]
-    assert files[1].path == pathlib.Path("/b.jpg")
+    place = table(tmp_path, text, files=["a.jpg", "b.jpg", "c.jpg"])
+    listing, lines = read(place, **columns)
+    assert [file.split for file in listing.files] == ["train", "validation", "test"]
+    assert [file.group for file in listing.files] == ["ann", "bob", ""]
+    assert lines == [
+        "Table: 3 rows, paths in 'photo', classes in 'kind', splits in 'fold' (valid is "
+        "validation), groups in 'who'; not used: id."
+    ]
 
 
 def test_column_of_another_meaning_may_be_left_alone(tmp_path):
-    path = str(table(tmp_path, "image,label,set\na.jpg,x,12\nb.jpg,y,13\n"))
-    assert "has '12' as set in line 2. Use train, validation or test, or --split_column=none." in (
-        refusal(path)
+    place = table(tmp_path, "image,label,set\na.jpg,x,12\nb.jpg,y,13\n", files=["a.jpg", "b.jpg"])
+    assert "has '12', '13' as set, which looks like the split, in 2 rows, as in lines 2 and 3." in (
+        refusal(place)
     )
-    files = list_table(path, columns={"split": "none"}).files
-    assert [file.split for file in files] == ["train", "train"]
+    listing, lines = read(place, split="none")
+    assert [file.split for file in listing.files] == ["train", "train"]
+    assert lines[0].endswith("not used: set.")
 
 
 @pytest.mark.parametrize(
     ("text", "columns", "message"),
     [
-        ("path\na.jpg\n", {}, "has no column named label or class or class_name. Choose one with "),
+        ("path\na.jpg\n", {}, "has no column named label or class or category, and no other that"),
         ("path,label\n", {}, "has no rows. Give a row for each image."),
-        ("", {}, "is empty. Give it a header and a row for each image."),
+        (" \n", {}, "is empty. Give it a header and a row for each image."),
         ("path,label,path\na.jpg,red,b\n", {}, "has two columns named 'path'. Give each its own"),
         (
             'path,label\n"a.jpg,red\nb.jpg,blue\n',
             {},
-            "cannot be read after line 1 (unexpected end",
+            "cannot be read after line 3 (unexpected end",
         ),
         ("path,label\na\0.jpg,red\n", {}, "has a NUL character in line 2. Remove it."),
         ("path,label\na.jpg,\n", {}, "has no label in line 2. Fill it in or remove the line."),
-        ("path,label\n,red\n", {}, "has no path in line 2."),
-        ("path,label,split\na.jpg,red,hold\n", {}, "has 'hold' as split in line 2. Use train, "),
+        ("path,label\nnan,red\n,blue\nNone,x\na.jpg,y", {}, "has no path in 3 rows, as in lines 2"),
+        ("path,label,split\na.jpg,red,hold\n", {}, "has 'hold' as split, which looks like the spl"),
         ("path,label\na.jpg,red,blue\n", {}, "has more cells than its header in line 2."),
         ("path,label\na.jpg,red\n", {"label": "lable"}, "label_column='lable': is not a column"),
         (
-            "path,label,Class\na.jpg,0,red\n",
+            "path,label,Class\na.jpg,0,red\nb.jpg,0,blue",
             {},
             "has 2 columns for the label (label, Class). Choose",
+        ),
+        (
+            "a.jpg,red,1,x\nb.jpg,blue,1,y\na2.jpg,red,1,x\nb2.jpg,blue,1,y",
+            {},
+            "no other that is cl",
+        ),
+        (
+            "path,label\na.jpg,1\nb.jpg,1.0\n",
+            {},
+            "has the classes '1' and '1.0', which are one num",
         ),
     ],
 )
 def test_table_that_lacks_something_is_refused(tmp_path, text, columns, message):
-    text = refusal(table(tmp_path, text), **columns)
-    assert message in text
-    assert "\n" not in text
+    place = table(tmp_path, text, files=["a.jpg", "b.jpg"])
+    assert message in refusal(place, **columns)
 
 
-def test_table_that_cannot_be_read_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"PK\x03\x04" + bytes(99), "is an Excel file or a ZIP archive, not a CSV"),
+        (b"PAR1\x15\x00", "is a Parquet file"),
+        (b'[{"image": "a.png"}]', "is a JSON file"),
+        (b'{\n "images": []}', "is a JSON file"),
+        (b'{"image": "a.png"}\r\n{"image": "b.png"}\r\n', "is a JSON Lines file"),
+        (b"\x1f\x8b\x08", "is a compressed file, not a CSV or TSV file. Unpack it."),
+        (b"\n<!doctype HTML><html>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
+        # Pixels, in columns and in cells, or whole images as text.
+        (b"label,%s\n3,%s\n" % (b"p," * 784, b"7," * 784), "holds pixels or other numbers in 785"),
+        (b"emotion, pixels\n3,%s\n" % (b"70 " * 2304), "holds pixels (many numbers in a cell) and"),
+        (b'label,image\n3,"[%s0]"\n' % (b"70, " * 99), "In Python, give the images as arrays to"),
+        (b"label,image\n3,%s\n" % (b"70 " * 60_000), "holds a cell of more than 131072 characters"),
+        (b"label,image\n3,%s\n" % (b"iVBORw0K" * 100), "holds whole images as text and no paths"),
+    ],
+)
+def test_file_that_is_no_table_of_paths_is_refused_by_what_it_is(tmp_path, content, message):
+    assert message in refusal(table(tmp_path, content))
+
+
+def test_file_that_is_not_there_is_refused(tmp_path):
     assert "cannot be read (No such file or directory)" in refusal(tmp_path / "no.csv")
-    path = table(tmp_path, "path,label\na.jpg,č\n", encoding="utf-16")
-    assert "is not UTF-8. Save it as UTF-8." in refusal(path)
+    assert "is a folder, not a table. Give a CSV file, or use folder:DIR." in refusal(tmp_path)
+
+
+def test_table_without_a_header_is_used_and_told(tmp_path):
+    folders = [f"{color_of(name)}/{name}" for name in NAMES]
+    text = "\n".join(f"{path},{path.split('/')[0]},test" for path in folders)
+    listing, lines = read(table(tmp_path, text, files=folders), label="column 2")
+    assert listing.class_names == COLORS
+    assert lines[0] == "The table has no header; its columns are column 1, column 2, column 3."
+    # Names without an ending, and a list that blanks divide.
+    place = table(tmp_path, rows_of("", lambda name, color: f"{name[:-4]},{color}"), files=NAMES)
+    assert len(read(place)[0].files) == 36
+    place = table(tmp_path, rows_of("", lambda name, color: f"{name} {len(color)}"))
+    assert read(place)[0].class_names == ("3", "4", "5")
+
+
+@pytest.mark.parametrize(("no", "yes"), [("0", "1"), ("0.0", "1.0"), ("False", "True")])
+def test_one_hot_columns_are_classes(tmp_path, no, yes):
+    def cells(name, color):
+        return ", ".join([name, *(yes if one == color else no for one in COLORS)])
+
+    text = rows_of("filename, blue, green, train", cells)
+    listing, lines = read(table(tmp_path, text, files=NAMES))
+    # The class that is named like a split is one.
+    assert listing.class_names == ("blue", "green", "train")
+    assert {file.split for file in listing.files} == {"train"}
+    assert "classes in one-hot columns (blue, green, train)" in lines[0]
+    text += f"\na.png,{yes},{yes},{no}\nb.png,{no},{no},{no}"
+    assert "has one-hot columns (blue, green, train), but none or several with 1 in 2 rows, as" in (
+        refusal(table(tmp_path, text))
+    )
+
+
+def test_image_with_several_equal_rows_is_used_once(tmp_path):
+    text = rows_of("image,label", lambda name, color: f"imgs/{name},{color}")
+    again = rows_of("", lambda name, color: f"./imgs/{name},{color}")
+    linked = rows_of("", lambda name, color: f"links/{name},{color}")
+    place = table(tmp_path, text + again + linked, files=[f"imgs/{name}" for name in NAMES])
+    (tmp_path / "links").symlink_to("imgs")
+    listing, lines = read(place)
+    assert [file.example for file in listing.files] == [f"imgs/{name}" for name in NAMES]
+    assert lines[1] == (
+        "Repeats: 72 rows of images that the table has before, with the same class, as "
+        "imgs/blue_00.png in lines 2 and 38; each image is used once."
+    )
+
+
+@pytest.mark.parametrize(("field", "what"), [("label", "classes"), ("split", "splits")])
+def test_rows_of_an_image_that_differ_are_refused(tmp_path, field, what):
+    text = rows_of("image,label,split", lambda name, color: f"{name},{color},train")
+    change = {"label": "red,train", "split": "blue,test"}[field]
+    text += "".join(f"\n{name},{change}" for name in NAMES[:6])
+    assert f"has 6 images with rows of different {what}: blue_00.png (" in (
+        refusal(table(tmp_path, text, files=NAMES))
+    )
+
+
+def test_boxes_are_not_used_and_told(tmp_path):
+    head = "filename,width,height,class,xmin,ymin,xmax,ymax"
+    text = rows_of(head, lambda name, color: f"{name},64,48,{color},1,2,30,40")
+    listing, lines = read(table(tmp_path, text, files=NAMES))
+    assert len(listing.files) == 36
+    assert lines[1] == "Boxes (xmin, ymin, xmax, ymax) are not used: an image counts as a whole."
+
+
+@pytest.mark.parametrize("joint", ["|", ", ", " ", ";"])
+def test_several_labels_in_a_cell_are_told(tmp_path, joint):
+    names = ("Edema", "Mass", "Hernia")
+    labels = [
+        joint.join(names[place] for place in range(3) if number >> place & 1)
+        for number in range(1, 8)
+    ]
+    files = [f"{number}.png" for number in range(7)]
+    text = "\n".join(f'{name},"{label}"' for name, label in zip(files, labels, strict=True))
+    _, lines = read(table(tmp_path, f"image,label\n{text}", files=files))
+    assert lines[1].startswith("Labels look like several in a cell, joined by")
+    assert "3 names make 7 classes. This trains one class an image." in lines[1]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [("hot dog", "corn dog"), ("acer rubrum", "acer nigrum"), ("A/B", "C"), ("1,5", "2,5")],
+)
+def test_names_of_several_words_are_single_labels(tmp_path, labels):
+    text = "".join(f'{number}.png,"{labels[number % 2]}"\n' for number in range(4))
+    place = table(tmp_path, f"image,label\n{text}", files=[f"{number}.png" for number in range(4)])
+    assert len(read(place)[1]) == 1
+
+
+def test_words_for_missing_values_are_classes_and_told(tmp_path):
+    labels = [f"{number}.0" for number in range(12)] * 2 + ["nan"] * 4 + ["None", "<NA>", "NULL"]
+    files = [f"{number}.png" for number in range(len(labels))]
+    text = "\n".join(map(",".join, zip(files, labels, strict=True)))
+    listing, lines = read(table(tmp_path, f"image,label\n{text}", files=files))
+    assert listing.class_names == (
+        *(f"{number}.0" for number in range(12)),
+        *("<NA>", "NULL", "None", "nan"),
+    )
+    assert lines[1].startswith(
+        "Classes that may mean a missing value: nan (4 rows), None (1 row), <NA> (1 row), NULL"
+    )
+
+
+@pytest.mark.parametrize(
+    ("head", "cells", "message"),
+    [
+        ("image,label,Usage", ("Training", "PublicTest"), "PublicTest is test"),
+        ("image,label,whatever", ("TRAIN", "val"), "val is validation"),
+        ("fname,label,is_valid", ("False", "True"), "True is validation"),
+        ("image,label,is_train", ("1", "0"), "0 is test"),
+        ("image,label,split", ("", "test"), "nothing is train"),
+    ],
+)
+def test_column_that_looks_like_a_split_is_one(tmp_path, head, cells, message):
+    text = rows_of(head, lambda name, color: f"{name},{color},{cells[name[-5] == '1']}")
+    listing, lines = read(table(tmp_path, text, files=NAMES))
+    assert message in lines[0]
+    assert [file.split for file in listing.files].count("train") == 30
+
+
+@pytest.mark.parametrize(
+    ("head", "cells", "message"),
+    [
+        ("image,label,fold", "012", "has '0', '1', '2' as fold, which looks like the split"),
+        ("image,label,part", ("train", "val", "x"), "has 'x' as part, which looks like the split"),
+    ],
+)
+def test_split_that_cannot_be_read_is_never_ignored(tmp_path, head, cells, message):
+    text = rows_of(head, lambda name, color: f"{name},{color},{cells[int(name[-5]) % 3]}")
+    place = table(tmp_path, text, files=NAMES)
+    assert message in refusal(place)
+    assert {file.split for file in read(place, split="none")[0].files} == {"train"}
+
+
+def test_folders_of_the_paths_may_name_the_splits(tmp_path):
+    def place_of(name):
+        return f"{'test' if name[-5] == '1' else 'training'}/{name}"
+
+    files = list(map(place_of, NAMES))
+    text = rows_of("image,label", lambda name, color: f"{place_of(name)},{color}")
+    listing, lines = read(table(tmp_path, text, files=files))
+    assert [file.split for file in listing.files].count("test") == 6
+    assert "splits in the folders of the paths" in lines[0]
+    text = rows_of(
+        "image,label", lambda name, _: f"{place_of(name)},{place_of(name).split('/')[0]}"
+    )
+    listing, _ = read(table(tmp_path, text))
+    assert {file.split for file in listing.files} == {"train"}
+
+
+def test_column_that_repeats_like_a_group_is_told(tmp_path):
+    text = rows_of("image,label,Lesion ID", lambda name, color: f"{name},{color},{name[:-5]}")
+    _, lines = read(table(tmp_path, text, files=NAMES))
+    assert lines[1].startswith("Column 'Lesion ID' has 6 values in 36 rows: if images with the")
+    assert len(read(tmp_path / "list.csv", group="Lesion ID")[1]) == 1
+
+
+def test_paths_to_predict_are_understood_alike(tmp_path):
+    place = table(tmp_path, "id,note\n7,x\n,y\n9,z\n", files=["imgs/7.png", "imgs/9.JPG"])
+    assert list(list_paths(place)) == [tmp_path / "imgs/7.png", tmp_path, tmp_path / "imgs/9.JPG"]

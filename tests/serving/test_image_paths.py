@@ -61,11 +61,11 @@ def test_dash_reads_standard_input(folder, monkeypatch):
         ("empty", "paths='empty': contains no images. Give files, folders, globs, CSV files or -."),
         ("a/*.gif", "paths='a/*.gif': matches no file. Give"),
         ("none.csv", "paths='none.csv': cannot be read (No such file or directory). Check its"),
-        ("bad.csv", "paths='bad.csv': has no column named image or path or file. Choose one with"),
+        ("bad.csv", "paths='bad.csv': has no column named image or path or file, and no other"),
     ],
 )
 def test_name_without_images_is_refused(folder, name, message):
-    (folder / "bad.csv").write_text("x\n1\n")
+    (folder / "bad.csv").write_text("x\nnothing\n")
     with pytest.raises(UsageError) as caught:
         found(name)
     assert message in str(caught.value)

@@ -1,0 +1,291 @@
+"""What each column of a table is for, told by its values and its name."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+from kerastl.data.labels import split_named, split_within
+from kerastl.data.table_names import BOXES, GROUPS, SIZES, USUAL, is_missing, key_of
+from kerastl.data.table_paths import is_image_name
+from kerastl.data.table_rows import Wrong, name_some
+from kerastl.data.table_shape import is_number, is_whole, is_yes, is_yes_or_no, split_of_flag
+from kerastl.errors import UsageError, bad_value, closest
+
+# Value of the flags for the split and the group if the table has no such column.
+NO_COLUMN = "none"
+# A column of splits has few different values.
+_MOST_SPLITS = 10
+# Groups repeat: they are at most this share of the rows.
+_MOST_GROUPS = 0.8
+# Rows by which a column is told to hold paths.
+_SAMPLE_ROWS = 500
+# Longer cells are remarks, not classes.
+_LONG = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Roles:
+    """The columns of a table by what they are for; an empty name stands for none.
+
+    Attributes:
+        image: Paths.
+        label: Classes.
+        one_hot: Columns named like classes, of which one is 1 in each row.
+        split: Splits.
+        group: What belongs on one side of a split.
+        boxes: Positions within the images.
+        hint: A column whose values repeat as those of groups do.
+        others: All other columns with a name of their own.
+    """
+
+    image: str
+    label: str = ""
+    one_hot: tuple[str, ...] = ()
+    split: str = ""
+    group: str = ""
+    boxes: tuple[str, ...] = ()
+    hint: str = ""
+    others: tuple[str, ...] = ()
+
+
+class Finder:
+    """Finds what each column is for; what is found is taken from those that are left.
+
+    Args:
+        columns: The cells of each column, by its name.
+        given: Columns that the user named, by "image", "label", "split" and "group".
+        wrong: Makes the error for this table.
+        table: The table's name for people.
+        count_files: Counts the values that lead to a file.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, Sequence[str]],
+        given: Mapping[str, str],
+        *,
+        wrong: Wrong,
+        table: str,
+        count_files: Callable[[Sequence[str]], int],
+    ) -> None:
+        self._columns, self._given = columns, given
+        self._wrong, self._table, self._count_files = wrong, table, count_files
+        self._left = list(columns)
+        self._values = {name: set(cells) for name, cells in columns.items()}
+
+    def find_roles(self) -> Roles:
+        """Finds the roles of all columns.
+
+        Raises:
+            UsageError: If a role that is needed has no column, or one has several.
+        """
+        for role in USUAL:
+            self._check_given(role)
+        image = self.find_image()
+        boxes = self._find_boxes()
+        label = self._given.get("label") or self._named_label()
+        self._take(label)
+        split = self._find_split(has_label=bool(label))
+        self._take(split)
+        one_hot = () if label else self._find_one_hot()
+        if not label and not one_hot:
+            label = self._take(self._label_by_values())
+        group = self._take(self._find_group())
+        others = tuple(self._left)
+        hints = [name for name in others if self._is_like_groups(name, label)]
+        return Roles(image, label, one_hot, split, group, boxes, (*hints, "")[0], others)
+
+    def find_image(self) -> str:
+        """Finds the column of paths.
+
+        Raises:
+            UsageError: If there is none, or several may be it.
+        """
+        self._check_given("image")
+        return self._take(self._given.get("image") or self._find_image())
+
+    def _take(self, name: str) -> str:
+        self._left = [left for left in self._left if left != name]
+        return name
+
+    def _check_given(self, role: str) -> None:
+        name = self._given.get(role, "")
+        may_be_none = role in ("split", "group") and name == NO_COLUMN
+        if not name or name in self._columns or may_be_none:
+            return
+        near = closest(name, self._columns)
+        advice = f"Did you mean {near[0]!r}? " if near else ""
+        raise bad_value(
+            f"{role}_column",
+            name,
+            f"is not a column of {self._table}",
+            f"{advice}Columns: {name_some(list(self._columns), 12)}",
+        )
+
+    def _named(self, role: str, tier: int = 0) -> list[str]:
+        usual = USUAL[role][tier].split()
+        return [name for name in self._left if key_of(name) in usual]
+
+    def _several(self, role: str, names: Sequence[str]) -> UsageError:
+        return self._wrong(
+            f"has {len(names)} columns for the {role} ({name_some(names)})",
+            f"Choose one with --{role}_column",
+        )
+
+    def _none(self, role: str) -> UsageError:
+        return self._wrong(
+            f"has no column named {' or '.join(USUAL[role][0].split()[:3])}, and no other that is "
+            f"clearly the {role}",
+            f"Choose one with --{role}_column. Columns: {name_some(list(self._columns), 8)}",
+        )
+
+    def _find_image(self) -> str:
+        ending = [name for name in self._left if self._ends_like_images(name)]
+        if len(ending) == 1:
+            return ending[0]
+        strong, weak = self._named("image"), self._named("image", 1)
+        if ending:
+            candidates = [name for name in ending if name in strong] or ending
+            return candidates[0] if len(candidates) == 1 else self._leading(candidates, candidates)
+        others = [name for name in self._left if name not in strong + weak]
+        for names in (strong, weak, others):
+            if name := self._leading(names, ()):
+                return name
+        # None leads to files; why not, is said of the one that should.
+        likely = strong or weak
+        if len(likely) != 1:
+            raise self._several("image", likely) if likely else self._none("image")
+        return likely[0]
+
+    def _ends_like_images(self, name: str) -> bool:
+        cells = [cell for cell in self._sample(name) if cell]
+        return 2 * sum(map(is_image_name, cells)) > len(cells)
+
+    def _sample(self, name: str) -> Sequence[str]:
+        cells = self._columns[name]
+        return cells[:: max(1, len(cells) // _SAMPLE_ROWS)]
+
+    def _leading(self, names: Sequence[str], otherwise: Sequence[str]) -> str:
+        """Returns the one column most of whose values lead to files, empty if there is none."""
+        found = []
+        for name in names:
+            values = sorted({cell for cell in self._sample(name) if not is_missing(cell)})
+            if values and 2 * self._count_files(values) > len(values):
+                found.append(name)
+        if len(found) > 1 or (not found and otherwise):
+            raise self._several("image", found or otherwise)
+        return found[0] if found else ""
+
+    def _find_boxes(self) -> tuple[str, ...]:
+        boxes = tuple(name for name in self._left if key_of(name) in BOXES)
+        if self._given.get("label") in boxes or not (
+            len(boxes) > 1 or any(len(key_of(name)) > 1 for name in boxes)
+        ):
+            return ()
+        for name in boxes:
+            self._take(name)
+        return boxes
+
+    def _named_label(self) -> str:
+        for tier in range(len(USUAL["label"])):
+            named = self._named("label", tier)
+            if len(named) > 1 and all(self._say_the_same(named[0], name) for name in named):
+                # Of a number and a name for each class, the name.
+                return min(named, key=lambda name: all(map(is_number, self._values[name])))
+            if len(named) > 1:
+                raise self._several("label", named)
+            if named:
+                return named[0]
+        return ""
+
+    def _say_the_same(self, name: str, other: str) -> bool:
+        pairs = set(zip(self._columns[name], self._columns[other], strict=True))
+        return len(pairs) == len(self._values[name]) == len(self._values[other])
+
+    def _find_split(self, *, has_label: bool) -> str:
+        given = self._given.get("split", "")
+        if given:
+            return given if given in self._columns else ""
+        flags = self._flags()
+        of_splits = tuple(filter(split_of_flag, flags))
+        # A class may be named like a split, too: one of the classes is true in each row.
+        classes = [name for name in flags if name not in of_splits]
+        if not has_label and self._count_single(flags) > self._count_single(classes):
+            of_splits = ()
+        by_values = [name for name in self._left if self._holds_splits(name)]
+        for names in (self._named("split"), of_splits, by_values):
+            good = [name for name in names if name in by_values] or names
+            if len(good) > 1 and not all(self._say_the_same(good[0], name) for name in good):
+                raise self._several("split", good)
+            if good:
+                return good[0]
+        return ""
+
+    def _holds_splits(self, name: str) -> bool:
+        """Whether most cells are words for two splits or more, among few different ones."""
+        values = {value for value in self._values[name] if not is_missing(value)}
+        if not 1 < len(values) <= _MOST_SPLITS:
+            return False
+        splits = {value: split_within(value) for value in values}
+        if len(set(splits.values()) - {None}) <= 1:
+            return False
+        cells = self._columns[name]
+        named = sum(splits.get(cell) is not None for cell in cells)
+        # One word that stands alone: a remark may hold any.
+        return 2 * named > len(cells) and any(map(split_named, values))
+
+    def _is_flag(self, name: str) -> bool:
+        return is_yes_or_no([value for value in self._values[name] if value])
+
+    def _flags(self) -> tuple[str, ...]:
+        return tuple(name for name in self._left if self._is_flag(name))
+
+    def _count_single(self, flags: Sequence[str]) -> int:
+        """Counts the rows in which just one of these columns says yes."""
+        rows = zip(*(self._columns[name] for name in flags), strict=True)
+        return sum(sum(map(is_yes, row)) == 1 for row in rows)
+
+    def _find_one_hot(self) -> tuple[str, ...]:
+        flags = self._flags()
+        others = [name for name in self._left if self._is_like_classes(name) and name not in flags]
+        num_rows = len(self._columns[flags[0]]) if flags else 0
+        if len(flags) <= 1 or (others and self._count_single(flags) < num_rows):
+            return ()
+        for name in flags:
+            self._take(name)
+        return flags
+
+    def _is_like_classes(self, name: str) -> bool:
+        values = self._values[name]
+        return (
+            1 < len(values) <= len(self._columns[name]) / 2
+            and max(map(len, values)) <= _LONG
+            and key_of(name) not in SIZES
+            and not (all(map(is_number, values)) and not all(map(is_whole, values)))
+        )
+
+    def _label_by_values(self) -> str:
+        like = [name for name in self._left if self._is_like_classes(name)]
+        repeats = [
+            name for name in self._left if len(self._values[name]) < len(self._columns[name])
+        ]
+        # The only other column may have more classes, or one.
+        like = like or (repeats if len(self._left) == 1 else [])
+        if len(like) != 1:
+            raise self._none("label")
+        return like[0]
+
+    def _find_group(self) -> str:
+        given = self._given.get("group", "")
+        if given:
+            return given if given in self._columns else ""
+        named = self._named("group")
+        if len(named) > 1 and not all(self._say_the_same(named[0], name) for name in named):
+            raise self._several("group", named)
+        return (*named, "")[0]
+
+    def _is_like_groups(self, name: str, label: str) -> bool:
+        """Whether a column is named like an ID, and its values repeat, other than by class."""
+        key, values = key_of(name), self._values[name]
+        is_named = key.removesuffix("id") in GROUPS or key.removesuffix("id") not in ("", key)
+        repeats = 1 < len(values) <= _MOST_GROUPS * len(self._columns[name])
+        return is_named and repeats and not (label and self._say_the_same(name, label))

@@ -1,0 +1,61 @@
+"""The usual names of a table's columns, in the languages that people write them in."""
+
+import unicodedata
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# For each role, names in the order in which they count; letters and digits alone matter.
+USUAL = {
+    "image": (
+        "image path file images img imgs paths files filename filenames filepath filepaths "
+        "imagepath imagepaths imgpath imagefile imagefilename imagefilepath imagename imagenames "
+        "imgname picture photo bild bilder datei dateiname pfad bildpfad imagen archivo ruta "
+        "fichier chemin imagem arquivo caminho immagine percorso obraz plik dosya resim "
+        "图片 图像 文件 文件名 路径 画像 ファイル ファイル名 パス 이미지 파일 изображение "
+        "файл путь",
+        "imageid imageids imgid imageindex idcode id ids uuid key name names url",
+    ),
+    "label": (
+        "label class category labels classes classname classnames labelname categories "
+        "categoryname target targets klasse klassen etikett kategorie clase etiqueta categoria "
+        "étiquette classe catégorie kategoria etiket 标签 类别 分类 ラベル クラス 라벨 "
+        "클래스 класс метка категория",
+        "breed species diagnosis dx emotion tag tags finding findings findinglabels disease "
+        "groundtruth gt y",
+        "classid classids labelid labelids classindex labelindex classidx labelidx categoryid "
+        "targetid labelnumber",
+    ),
+    "split": ("split splits set subset datasplit partition fold folds",),
+    "group": ("group groupid groups patient patientid subject subjectid",),
+}
+KNOWN = frozenset(name for tiers in USUAL.values() for tier in tiers for name in tier.split())
+# Numbers of what a detector needs and a classifier does not.
+BOXES = _names(
+    "xmin ymin xmax ymax x1 y1 x2 y2 x0 y0 left top right bottom x y w h xcenter ycenter bbox "
+    "bboxes box boxes boundingbox bboxx bboxy bboxw bboxh bboxwidth bboxheight "
+    "roix1 roiy1 roix2 roiy2 polygon points segmentation mask masks encodedpixels rle"
+)
+SIZES = _names("width height depth size channels imagewidth imageheight filesize")
+# What tells images, people or places apart; their images are alike.
+GROUPS = _names(
+    "camera session person user animal individual participant case study lesion video clip scene "
+    "sequence track site location station plot specimen plant house household"
+)
+# Values of yes-or-no columns, in lower case.
+YES, NO = frozenset(("1", "1.0", "true", "yes")), frozenset(("0", "0.0", "false", "no"))
+# How programs write that a value is missing, in lower case.
+MISSING = frozenset(("nan", "none", "null", "na", "n/a", "<na>", "#n/a", "#na", "nat", "nil"))
+
+
+def key_of(name: str) -> str:
+    """Returns what matters of a column's name, as in "imagepath" for " Image_Path"."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(filter(str.isalnum, folded))
+
+
+def is_missing(value: str) -> bool:
+    """Whether a cell is empty or holds a program's word for a missing value."""
+    return not value or value.lower() in MISSING

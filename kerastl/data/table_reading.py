@@ -1,0 +1,79 @@
+"""A table as named columns, with or without a header of its own."""
+
+import collections
+import dataclasses
+import itertools
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from kerastl.data.table_rows import SAMPLE_ROWS, Wrong, in_lines, read_rows
+from kerastl.data.table_shape import has_header, refuse_pixels
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table that has been read.
+
+    Attributes:
+        path: The file.
+        columns: The cells of each column, by its name.
+        lines: The line of each row.
+        has_header: Whether the columns' names are its own.
+        wrong: Makes an error about it.
+    """
+
+    path: pathlib.Path
+    columns: Mapping[str, Sequence[str]]
+    lines: Sequence[int]
+    has_header: bool
+    wrong: Wrong
+
+    def refuse_rows(self, are_wrong: Sequence[bool], problem: str, advice: str) -> None:
+        """Raises one error for all rows with a problem, if there are any."""
+        if lines := list(itertools.compress(self.lines, are_wrong)):
+            raise self.wrong(f"{problem} {in_lines(lines)}", advice)
+
+
+def read_table(path: pathlib.Path, wrong: Wrong) -> Table:
+    """Reads a table.
+
+    Raises:
+        UsageError: If it cannot be read, holds pixels, or has no rows.
+    """
+    rows = read_rows(path, wrong)
+    # Pixels are refused before millions of them are in memory.
+    head = list(itertools.islice(rows, SAMPLE_ROWS))
+    first_rows = [cells for _, cells in head]
+    refuse_pixels(first_rows, wrong)
+    is_named = has_header(first_rows)
+    header = _name_columns(first_rows[0], wrong, is_named=is_named)
+    body = [*(head[1:] if is_named else head), *rows]
+    if not body:
+        raise wrong("has no rows", "Give a row for each image")
+    lines, cells = zip(*body, strict=True)
+    width = len(header)
+    padded = [[*row, *[""] * (width - len(row))][:width] for row in cells]
+    columns = dict(zip(header, zip(*padded, strict=True), strict=True))
+    table = Table(path, columns, lines, is_named, wrong)
+    table.refuse_rows(
+        [any(row[width:]) for row in cells],
+        "has more cells than its header",
+        "Put a cell that holds the delimiter in double quotes",
+    )
+    return table
+
+
+def _name_columns(first: Sequence[str], wrong: Wrong, *, is_named: bool) -> list[str]:
+    names = list(first)
+    # Spreadsheets write as many cells as there ever were columns.
+    while names and not names[-1]:
+        names.pop()
+    numbered = [f"column {number}" for number in range(1, len(names) + 1)]
+    if not is_named:
+        return numbered
+    names[0] = names[0].lstrip("# ")
+    if twice := [
+        name for name, count in collections.Counter(filter(None, names)).items() if count > 1
+    ]:
+        raise wrong(f"has two columns named {twice[0]!r}", "Give each its own name")
+    return [name or number for name, number in zip(names, numbered, strict=True)]

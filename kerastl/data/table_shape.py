@@ -1,0 +1,79 @@
+"""What cells look like: a header or an image, pixels, numbers, yes or no."""
+
+import re
+from collections.abc import Sequence
+
+from kerastl.data.labels import split_named, split_within
+from kerastl.data.table_names import KNOWN, NO, YES, key_of
+from kerastl.data.table_paths import is_image_name
+from kerastl.data.table_rows import GIVE_ARRAYS, Wrong
+
+# So many numbers in a row are pixels, or what a network made of them.
+_MANY_NUMBERS = 64
+_NUMBERS = re.compile(rf"[\[(\s]*(-?\d+(\.\d*)?([\s,;]+|[\])\s]*$)){{{_MANY_NUMBERS},}}")
+_ENCODED = re.compile(r"data:image/|[A-Za-z0-9+/_-]{400}")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+
+
+def has_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first of some rows names columns, rather than an image."""
+    first, *others = rows
+    if any(map(is_image_name, first)):
+        return False
+    if any(key_of(cell) in KNOWN for cell in first):
+        return True
+    # A name does not come again among its values; a class, a split or a patient does.
+    return not any(
+        cell and any(row[place : place + 1] == [cell] for row in others)
+        for place, cell in enumerate(first)
+    )
+
+
+def refuse_pixels(rows: Sequence[Sequence[str]], wrong: Wrong) -> None:
+    """Refuses a table that holds images themselves in place of their paths.
+
+    Raises:
+        UsageError: If its first rows do.
+    """
+    body = rows[1:] or rows
+    cells = [cell for row in body for cell in row]
+    if any(map(is_image_name, cells)):
+        return
+    if any(map(_NUMBERS.match, cells)):
+        raise wrong("holds pixels (many numbers in a cell) and no paths", GIVE_ARRAYS)
+    if any(map(_ENCODED.match, cells)):
+        raise wrong("holds whole images as text and no paths", "Save each as a file")
+    columns = list(zip(*body, strict=False))
+    numbers = [column for column in columns if all(map(is_number, column))]
+    if len(numbers) >= _MANY_NUMBERS and not all(map(is_yes_or_no, numbers)):
+        raise wrong(
+            f"holds pixels or other numbers in {len(numbers)} columns and no paths", GIVE_ARRAYS
+        )
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell holds a number, whole or not."""
+    return _NUMBER.fullmatch(cell) is not None
+
+
+def is_yes_or_no(cells: Sequence[str]) -> bool:
+    """Whether all cells say yes or no, in one of the usual ways."""
+    return {cell.lower() for cell in set(cells)} <= YES | NO
+
+
+def is_yes(cell: str) -> bool:
+    """Whether a cell says yes."""
+    return cell.lower() in YES
+
+
+def is_whole(cell: str) -> bool:
+    """Whether a cell holds a whole number, with zeros behind a point perhaps."""
+    return is_number(cell) and float(cell).is_integer()
+
+
+def split_of_flag(name: str) -> str | None:
+    """Returns the split that a column of yes and no tells, as in `is_test` and `train`."""
+    key = key_of(name)
+    if key.startswith(("is", "in")):
+        return split_within(name) or split_named(key[2:])
+    return split_named(name)

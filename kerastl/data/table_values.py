@@ -1,0 +1,153 @@
+"""The classes and splits that the cells of a table stand for."""
+
+import collections
+import itertools
+from collections.abc import Mapping, Sequence
+
+from kerastl.data.labels import SPLITS, split_named, split_within
+from kerastl.data.table_columns import NO_COLUMN, Roles
+from kerastl.data.table_names import is_missing
+from kerastl.data.table_reading import Table
+from kerastl.data.table_rows import Wrong, name_some, shorten
+from kerastl.data.table_shape import is_number, is_whole, is_yes, is_yes_or_no, split_of_flag
+from kerastl.progress import count_of
+
+# What joins several labels in a cell. The first three are rarely part of a single one.
+_JOINTS = ("|", ";", ",", "/", "+", "&", " ")
+_STRONG_JOINTS = 3
+# So many different measurements are no classes.
+_MANY_CLASSES = 20
+
+
+def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
+    """Returns the class of each row, and lines for people about the classes.
+
+    Raises:
+        UsageError: If a row has none or several.
+    """
+    if roles.one_hot:
+        return _read_one_hot(table, roles.one_hot), []
+    labels = list(table.columns[roles.label])
+    table.refuse_rows(
+        [not label for label in labels], f"has no {roles.label}", "Fill it in or remove the line"
+    )
+    counts = collections.Counter(labels)
+    _check_numbers(roles.label, counts, table.wrong)
+    said = []
+    if words := [label for label in counts if is_missing(label)]:
+        named = ", ".join(f"{word} ({count_of(counts[word], 'row')})" for word in words)
+        said.append(
+            f"Classes that may mean a missing value: {named}. Each is a class of its own; remove "
+            "those rows if it should be none."
+        )
+    if joint := _find_joint(counts):
+        count = len({part for label in counts for part in _divide(label, joint)})
+        example = next(label for label in counts if len(_divide(label, joint)) > 1)
+        said.append(
+            f"Labels look like several in a cell, joined by {joint!r}, as {shorten(example)!r}: "
+            f"{count} names make {len(counts)} classes. This trains one class an image."
+        )
+    return labels, said
+
+
+def _read_one_hot(table: Table, names: Sequence[str]) -> list[str]:
+    rows = zip(*(table.columns[name] for name in names), strict=True)
+    chosen = [list(itertools.compress(names, map(is_yes, row))) for row in rows]
+    table.refuse_rows(
+        [len(classes) != 1 for classes in chosen],
+        f"has one-hot columns ({name_some(names)}), but none or several with 1",
+        "Each image has one class: leave one 1 in each row, or remove the row",
+    )
+    return [class_name for [class_name] in chosen]
+
+
+def _check_numbers(column: str, counts: Mapping[str, int], wrong: Wrong) -> None:
+    numbers = [label for label in counts if is_number(label)]
+    if len(numbers) >= _MANY_CLASSES and not all(map(is_whole, numbers)):
+        raise wrong(
+            f"column {column!r} holds {len(numbers)} different measurements, as "
+            f"{name_some(numbers, 2)}, not classes",
+            "Choose another with --label_column, or group the values into classes",
+        )
+    written: dict[tuple[str, str], str] = {}
+    for number in filter(is_whole, numbers):
+        # 01 may be another class than 1, but 1.0 is not.
+        whole, _, _ = number.partition(".")
+        other = written.setdefault((whole, ""), number)
+        if other != number:
+            raise wrong(
+                f"column {column!r} has the classes {other!r} and {number!r}, which are one number",
+                "Write it in one way",
+            )
+
+
+def _find_joint(counts: Mapping[str, int]) -> str:
+    """Finds what joins labels, if few names make many of them; empty for nothing."""
+    for place, joint in enumerate(_JOINTS):
+        parts = {label: _divide(label, joint) for label in counts}
+        several = [label for label in counts if len(parts[label]) > 1]
+        holders = collections.Counter(part for label in counts for part in set(parts[label]))
+        shared = sum(holders[part] > 1 for label in several for part in set(parts[label]))
+        total = sum(len(set(parts[label])) for label in several)
+        alone = any(label in holders and holders[label] > 1 for label in counts)
+        is_strong = place < _STRONG_JOINTS
+        fewer = len(holders) < len(counts)
+        if several and 2 * shared > total and (is_strong or (fewer and alone)):
+            return joint
+    return ""
+
+
+def _divide(label: str, joint: str) -> list[str]:
+    parts = (part.strip("[](){}'\" ") for part in label.split(joint))
+    return [part for part in parts if part]
+
+
+def read_splits(table: Table, roles: Roles) -> tuple[list[str], str]:
+    """Returns the split of each row, and a line for people about it, empty if there is none.
+
+    Raises:
+        UsageError: If a cell of the column stands for no split.
+    """
+    if not roles.split:
+        return ["train"] * len(table.lines), ""
+    cells = table.columns[roles.split]
+    split_of = _splits_of(roles.split, list(dict.fromkeys(cells)))
+    strange = [value for value, split in split_of.items() if not split]
+    table.refuse_rows(
+        [not split_of[cell] for cell in cells],
+        f"has {name_some([*map(repr, strange)], 3)} as {roles.split}, which looks like the split,",
+        f"Use train, validation or test, or --split_column={NO_COLUMN}",
+    )
+    # The first of these that exists is what others are split off.
+    base = min(split_of.values(), key=SPLITS.index)
+    split_of = {value: "train" if split == base else split for value, split in split_of.items()}
+    unlike = [
+        f"{shorten(value) or 'nothing'} is {split}"
+        for value, split in split_of.items()
+        if value.lower() != split
+    ]
+    return [split_of[cell] for cell in cells], name_some(unlike)
+
+
+def _splits_of(column: str, values: Sequence[str]) -> dict[str, str]:
+    """Returns the split that each value of a column stands for, empty for none."""
+    told = [value for value in values if not is_missing(value)]
+    flag = split_of_flag(column)
+    if flag and is_yes_or_no(told):
+        other = "test" if flag == "train" else "train"
+        split_of = {value: flag if is_yes(value) else other for value in told}
+    else:
+        split_of = {value: split_within(value) or "" for value in told}
+    return {value: split_of.get(value, "train") for value in values}
+
+
+def splits_of_folders(examples: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Returns the splits that a level of folders names, in place of classes; empty if none does."""
+    folders = [example.split("/")[:-1] for example in examples]
+    for names in zip(*folders, strict=False):
+        split_of = {name: split_named(name) for name in set(names)}
+        if None in split_of.values():
+            continue
+        if len(set(split_of.values())) > 1 and list(names) != list(labels):
+            return [split_of[name] or "" for name in names]
+    return []

@@ -1,0 +1,102 @@
+import functools
+
+import pytest
+
+from kerastl.data.table_columns import Finder
+from kerastl.errors import UsageError, bad_value
+
+PATHS = [f"{number}.png" for number in range(12)]
+IDS = [f"x{number}" for number in range(12)]
+COLORS = ["blue", "red", "green"] * 4
+SIDES = ["train", "test"] * 6
+
+
+def roles_of(columns, **given):
+    """The roles of columns, where IDs lead to files as paths do."""
+
+    def count_files(values):
+        return sum(value in IDS + PATHS for value in values)
+
+    wrong = functools.partial(bad_value, "dataset", "csv:t.csv")
+    finder = Finder(columns, given, wrong=wrong, table="t.csv", count_files=count_files)
+    return finder.find_roles()
+
+
+@pytest.mark.parametrize(
+    ("columns", "found"),
+    [
+        # Whatever the names.
+        ({"a": PATHS, "b": COLORS}, {"image": "a", "label": "b"}),
+        ({"b": COLORS, "a": IDS}, {"image": "a", "label": "b"}),
+        ({" ID_code": IDS, "Rasse": COLORS}, {"image": " ID_code", "label": "Rasse"}),
+        ({"a": PATHS, "score": [str(n / 7) for n in range(12)], "b": COLORS}, {"label": "b"}),
+        ({"image": PATHS, "mask_path": PATHS, "label": COLORS}, {"image": "image"}),
+        ({"file": [*"123456789abc"], "photo": PATHS, "label": COLORS}, {"image": "photo"}),
+        ({"a": PATHS, "label": [*"012" * 4], "class name": COLORS}, {"label": "class name"}),
+        ({"class id": [*"012" * 4], "a": PATHS, "labels": COLORS}, {"label": "labels"}),
+        # Splits by their values, unless those are the classes.
+        ({"a": PATHS, "b": COLORS, "c": SIDES}, {"label": "b", "split": "c"}),
+        ({"a": PATHS, "label": SIDES}, {"label": "label", "split": ""}),
+        ({"a": PATHS, "label": COLORS, "split": SIDES, "fold": [*"012" * 4]}, {"split": "split"}),
+        ({"a": PATHS, "label": COLORS, "test": [*"011" * 4]}, {"split": "test"}),
+        ({"a": PATHS, "label": COLORS, "tested": [*"011" * 4]}, {"split": ""}),
+        ({"a": PATHS, "label": COLORS, "note": ["a train", "no test"] * 6}, {"split": ""}),
+        # Yes and no.
+        ({"a": PATHS, "cat": [*"01" * 6], "dog": [*"10" * 6]}, {"one_hot": ("cat", "dog")}),
+        ({"a": PATHS, "cat": [*"01" * 6]}, {"label": "cat", "one_hot": ()}),
+        ({"a": PATHS, "label": COLORS, "x1": [*"01" * 6], "y1": [*"10" * 6]}, {"one_hot": ()}),
+        (
+            {"a": PATHS, "bus": [*"011" * 4], "train": [*"100" * 4]},
+            {"one_hot": ("bus", "train"), "split": ""},
+        ),
+        (
+            {"a": PATHS, "cat": [*"01" * 6], "dog": [*"10" * 6], "is_test": [*"001" * 4]},
+            {"one_hot": ("cat", "dog"), "split": "is_test"},
+        ),
+        # Groups and boxes.
+        ({"a": PATHS, "label": COLORS, "PatientID": [*"123456"] * 2}, {"group": "PatientID"}),
+        ({"a": PATHS, "label": COLORS, "camera": [*"123456"] * 2}, {"group": "", "hint": "camera"}),
+        ({"a": PATHS, "label": COLORS, "uid": IDS, "classid": COLORS}, {"hint": ""}),
+        ({"a": PATHS, "label": COLORS, "bbox": IDS}, {"boxes": ("bbox",)}),
+        ({"a": PATHS, "label": COLORS, "y": IDS}, {"boxes": ()}),
+    ],
+)
+def test_columns_are_told_by_their_values(columns, found):
+    roles = roles_of(columns)
+    assert {name: getattr(roles, name) for name in found} == found
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"a": COLORS, "label": COLORS}, "has no column named image or path or file, and no other"),
+        ({"a": PATHS, "b": IDS}, "has no column named label or class or category, and no other"),
+        (
+            {"a": PATHS, "b": COLORS, "c": [*"0123"] * 3},
+            "Choose one with --label_column. Columns: ",
+        ),
+        ({"a": PATHS, "b": PATHS, "label": COLORS}, "has 2 columns for the image (a, b). Choose"),
+        (
+            {"a": PATHS, "label": COLORS, "set": SIDES, "split": ["val", "train", "test"] * 4},
+            "has 2 columns for the split (set, split). Choose one with --split_column.",
+        ),
+        (
+            {"a": PATHS, "label": COLORS, "patient": IDS, "subject": ["s"] * 12},
+            "has 2 columns for the group (patient, subject). Choose one with --group_column.",
+        ),
+        ({"a": PATHS} | {f"column with a long name {n}": IDS for n in range(99)}, "and 92 more."),
+    ],
+)
+def test_role_that_several_or_no_columns_may_have_is_refused(columns, message):
+    with pytest.raises(UsageError) as caught:
+        roles_of(columns)
+    assert message in str(caught.value)
+    assert len(str(caught.value)) <= 500
+
+
+def test_columns_may_be_given():
+    columns = {"a": PATHS, "b": COLORS, "c": COLORS[::-1], "split": SIDES}
+    roles = roles_of(columns, image="a", label="c", split="none", group="b")
+    assert (roles.label, roles.split, roles.group) == ("c", "", "b")
+    with pytest.raises(UsageError, match=r"group_column='spilt': .* Did you mean 'split'\?"):
+        roles_of(columns, group="spilt")

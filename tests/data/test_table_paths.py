@@ -1,0 +1,106 @@
+import os
+import pathlib
+
+import pytest
+
+from kerastl.data.table_paths import Folders, find_places
+
+NAMES = [f"blue_{number:02d}.png" for number in range(5)]
+
+
+def write(folder, files):
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).touch()
+
+
+@pytest.mark.parametrize(
+    ("form", "files"),
+    [
+        ("{name}", "{name}"),
+        ("imgs\\{name}", "imgs/{name}"),
+        ("./imgs//{name}", "imgs/{name}"),
+        ("C:\\Users\\me\\imgs\\{name}", "imgs/{name}"),
+        ("\\\\server\\share\\{name}", "deep/down/imgs/{name}"),
+        ("/home/else/data/imgs/{name}", "imgs/{name}"),
+        ("/data/upload/1/ab12cd34-{name}", "imgs/{name}"),
+        ("/data/local-files/?d=imgs/{name}", "imgs/{name}"),
+        ("file:///C:/Users/me/imgs/{name}", "imgs/{name}"),
+        ("imgs/my%20{name}", "imgs/my {name}"),
+        ("Imgs/{upper}", "imgs/{name}"),
+        ("{stem}", "train/{name}"),
+        ("{stem}", "train/{stem}.JPEG"),
+        ("{stem}.jpg", "{name}"),
+        ("images/{name}", "../images/{name}"),
+    ],
+)
+def test_one_rule_finds_the_files_of_a_column(tmp_path, monkeypatch, form, files):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "data/lists"
+    folder.mkdir(parents=True)
+    fields = [{"name": name, "stem": name[:-4], "upper": name.upper()} for name in NAMES]
+    wanted = [files.format(**one) for one in fields]
+    write(folder, wanted)
+    places = find_places([form.format(**one) for one in fields], folder, Folders())
+    assert [place.is_found for place in places] == [True] * 5
+    assert [place.others for place in places] == [()] * 5
+    assert all(
+        pathlib.Path(place.path).samefile(folder / path)
+        for place, path in zip(places, wanted, strict=True)
+    )
+
+
+def test_paths_may_start_at_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, [f"data/imgs/{name}" for name in NAMES])
+    places = find_places([f"data/imgs/{name}" for name in NAMES], tmp_path / "data", Folders())
+    assert [place.example for place in places] == [f"imgs/{name}" for name in NAMES]
+
+
+def test_a_file_beside_the_table_comes_first(tmp_path, monkeypatch):
+    write(tmp_path, [f"{place}{name}" for name in NAMES for place in ("", "lists/", "lists/imgs/")])
+    monkeypatch.chdir(tmp_path)
+    places = find_places(NAMES, tmp_path / "lists", Folders())
+    assert [place.path for place in places] == [str(tmp_path / "lists" / name) for name in NAMES]
+
+
+def test_what_fits_several_files_is_not_guessed(tmp_path):
+    write(tmp_path, [f"{folder}/{name}" for name in NAMES for folder in "ab"])
+    places = find_places(NAMES, tmp_path, Folders())
+    assert [sorted([place.example, *place.others]) for place in places] == [
+        [f"a/{name}", f"b/{name}"] for name in NAMES
+    ]
+    # The folder tells them apart, also that of another machine.
+    places = find_places([f"/else/b/{name}" for name in NAMES], tmp_path, Folders())
+    assert [place.example for place in places] == [f"b/{name}" for name in NAMES]
+
+
+def test_different_paths_never_become_one_file(tmp_path):
+    write(tmp_path, NAMES)
+    paths = [f"/else/{folder}/{name}" for name in NAMES for folder in ("cats", "dogs")]
+    assert not any(place.is_found for place in find_places(paths, tmp_path, Folders()))
+
+
+def test_addresses_lead_nowhere(tmp_path):
+    write(tmp_path, NAMES)
+    values = [f"https://x.example/{name}" for name in NAMES]
+    assert not any(place.is_found for place in find_places(values, tmp_path, Folders()))
+
+
+def test_files_that_are_missing_keep_their_path(tmp_path):
+    write(tmp_path, NAMES[:3])
+    places = find_places(NAMES, tmp_path, Folders())
+    assert [place.is_found for place in places] == [True] * 3 + [False] * 2
+    assert places[4].path == str(tmp_path / NAMES[4])
+
+
+def test_each_folder_is_listed_once(tmp_path, monkeypatch):
+    write(tmp_path, [f"train/{number % 3}/{number:04d}.png" for number in range(60)])
+    listed = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda place: listed.append(place) or scandir(place))
+    folders = Folders()
+    for _ in range(2):
+        places = find_places([f"{number:04d}" for number in range(60)], tmp_path, folders)
+    assert all(place.is_found for place in places)
+    assert len(listed) == len(set(listed)) <= 8
