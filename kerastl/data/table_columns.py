@@ -1,11 +1,12 @@
 """What each column of a table is for, told by its values and its name."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from kerastl.data.labels import split_named, split_within
-from kerastl.data.table_names import BOXES, GROUPS, SIZES, USUAL, is_missing, key_of
-from kerastl.data.table_paths import is_image_name
+from kerastl.data.table_names import BOXES, GROUPS, KNOWN, SIZES, USUAL, is_missing, key_of
+from kerastl.data.table_paths import ADDRESS, is_image_name
 from kerastl.data.table_rows import Wrong, name_some
 from kerastl.data.table_shape import is_number, is_whole, is_yes, is_yes_or_no, split_of_flag
 from kerastl.errors import UsageError, bad_value, closest
@@ -18,8 +19,20 @@ _MOST_SPLITS = 10
 _MOST_GROUPS = 0.8
 # Rows by which a column is told to hold paths.
 _SAMPLE_ROWS = 500
+# Paths of what shows the same as the images, but is none of them.
+_BESIDE = re.compile("mask|thumb|segment|preview|heatmap")
+# What may follow a split's word.
+_THING = re.compile(r"\s+(data|(data)?set|split|images)$", re.IGNORECASE)
 # Longer cells are remarks, not classes.
 _LONG = 60
+
+
+def _split_words(text: str) -> str:
+    return " ".join(filter(split_named, re.findall(r"[^\W\d_]+", text)))
+
+
+def _is_one_word(text: str) -> bool:
+    return len(_THING.sub("", text).split()) == 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,14 +95,12 @@ class Finder:
             self._check_given(role)
         image = self.find_image()
         boxes = self._find_boxes()
-        label = self._given.get("label") or self._named_label()
-        self._take(label)
-        split = self._find_split(has_label=bool(label))
-        self._take(split)
+        label = self._take(self._given.get("label") or self._named_label())
+        group = self._take(self._find_group())
+        split = self._take(self._find_split(has_label=bool(label)))
         one_hot = () if label else self._find_one_hot()
         if not label and not one_hot:
             label = self._take(self._label_by_values())
-        group = self._take(self._find_group())
         others = tuple(self._left)
         hints = [name for name in others if self._is_like_groups(name, label)]
         return Roles(image, label, one_hot, split, group, boxes, (*hints, "")[0], others)
@@ -140,21 +151,27 @@ class Finder:
 
     def _find_image(self) -> str:
         ending = [name for name in self._left if self._ends_like_images(name)]
-        if len(ending) == 1:
-            return ending[0]
+        addresses = [name for name in ending if any(map(ADDRESS.match, self._sample(name)))]
+        ending = [
+            name for name in ending if name not in addresses and not _BESIDE.search(key_of(name))
+        ]
         strong, weak = self._named("image"), self._named("image", 1)
-        if ending:
-            candidates = [name for name in ending if name in strong] or ending
-            return candidates[0] if len(candidates) == 1 else self._leading(candidates, candidates)
-        others = [name for name in self._left if name not in strong + weak]
-        for names in (strong, weak, others):
-            if name := self._leading(names, ()):
+        both = [name for name in ending if name in strong]
+        if len(both) == 1:
+            return both[0]
+        others = [name for name in self._left if key_of(name) not in KNOWN and self._differs(name)]
+        for names in (both, strong, ending, weak, [] if addresses else others):
+            if name := self._leading(names):
                 return name
         # None leads to files; why not, is said of the one that should.
-        likely = strong or weak
+        likely = both or ending or strong or weak or addresses
         if len(likely) != 1:
             raise self._several("image", likely) if likely else self._none("image")
         return likely[0]
+
+    def _differs(self, name: str) -> bool:
+        """Whether most values of a column are different, as those of paths are."""
+        return 2 * len(self._values[name]) > len(self._columns[name])
 
     def _ends_like_images(self, name: str) -> bool:
         cells = [cell for cell in self._sample(name) if cell]
@@ -164,15 +181,15 @@ class Finder:
         cells = self._columns[name]
         return cells[:: max(1, len(cells) // _SAMPLE_ROWS)]
 
-    def _leading(self, names: Sequence[str], otherwise: Sequence[str]) -> str:
+    def _leading(self, names: Sequence[str]) -> str:
         """Returns the one column most of whose values lead to files, empty if there is none."""
         found = []
         for name in names:
             values = sorted({cell for cell in self._sample(name) if not is_missing(cell)})
             if values and 2 * self._count_files(values) > len(values):
                 found.append(name)
-        if len(found) > 1 or (not found and otherwise):
-            raise self._several("image", found or otherwise)
+        if len(found) > 1:
+            raise self._several("image", found)
         return found[0] if found else ""
 
     def _find_boxes(self) -> tuple[str, ...]:
@@ -194,8 +211,21 @@ class Finder:
             if len(named) > 1:
                 raise self._several("label", named)
             if named:
+                self._refuse_as_label(named[0])
                 return named[0]
         return ""
+
+    def _refuse_as_label(self, name: str) -> None:
+        """Refuses a column that is named like classes and holds something else."""
+        what = "paths of files" if self._ends_like_images(name) else ""
+        if self._holds_splits(name) and all(map(split_within, self._values[name])):
+            what = "words for splits alone"
+        if what:
+            raise self._wrong(
+                f"has {what} as {name}, as {name_some([*dict.fromkeys(self._columns[name])], 2)}",
+                f"Choose another with --label_column, or add --label_column={name} if these are "
+                "the classes",
+            )
 
     def _say_the_same(self, name: str, other: str) -> bool:
         pairs = set(zip(self._columns[name], self._columns[other], strict=True))
@@ -209,7 +239,7 @@ class Finder:
         of_splits = tuple(filter(split_of_flag, flags))
         # A class may be named like a split, too: one of the classes is true in each row.
         classes = [name for name in flags if name not in of_splits]
-        if not has_label and self._count_single(flags) > self._count_single(classes):
+        if not has_label and classes and self._count_single(flags) > self._count_single(classes):
             of_splits = ()
         by_values = [name for name in self._left if self._holds_splits(name)]
         for names in (self._named("split"), of_splits, by_values):
@@ -225,13 +255,15 @@ class Finder:
         values = {value for value in self._values[name] if not is_missing(value)}
         if not 1 < len(values) <= _MOST_SPLITS:
             return False
-        splits = {value: split_within(value) for value in values}
-        if len(set(splits.values()) - {None}) <= 1:
+        # A value with words for two splits looks like one, too, and is refused later.
+        splits = {value: split_within(value) or _split_words(value) for value in values}
+        if len(set(splits.values()) - {""}) <= 1:
             return False
         cells = self._columns[name]
-        named = sum(splits.get(cell) is not None for cell in cells)
-        # One word that stands alone: a remark may hold any.
-        return 2 * named > len(cells) and any(map(split_named, values))
+        named = sum(bool(splits.get(cell)) for cell in cells)
+        # A remark may hold any of them beside other words.
+        are_alone = [split_named(value) or _is_one_word(value) for value in splits if splits[value]]
+        return 2 * named > len(cells) and any(are_alone)
 
     def _is_flag(self, name: str) -> bool:
         return is_yes_or_no([value for value in self._values[name] if value])

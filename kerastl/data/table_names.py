@@ -48,6 +48,8 @@ GROUPS = _names(
 YES, NO = frozenset(("1", "1.0", "true", "yes")), frozenset(("0", "0.0", "false", "no"))
 # How programs write that a value is missing, in lower case.
 MISSING = frozenset(("nan", "none", "null", "na", "n/a", "<na>", "#n/a", "#na", "nat", "nil"))
+# What people write for a label that is not known.
+UNLABELED = frozenset(("?", "-", "unlabeled", "unlabelled"))
 
 
 def key_of(name: str) -> str:

@@ -21,6 +21,10 @@ ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 # What labeling tools put before the name of an uploaded file, and before a path.
 _UPLOAD_PREFIX = re.compile(r"[0-9a-f]{4,36}-(?=.)")
 _LOCAL_FILE = "?d="
+# Where images of the same names are that show something else, or the same smaller.
+_SIDE_FOLDERS = frozenset(
+    ("mask", "masks", "segmentations", "thumbs", "thumbnails", "previews", "heatmaps")
+)
 # How far below the table images are looked for.
 _MAX_DEPTH, _MAX_FOLDERS = 4, 2000
 # Rows from which the rule is told.
@@ -78,10 +82,10 @@ class Folders:
                         self._inner[folder].append(entry.name)
                     else:
                         found[entry.name] = entry.is_symlink()
-        except PermissionError:
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return {}
+        except OSError:
             return None
-        except (OSError, ValueError):
-            pass
         return found
 
     def has(self, folder: str, name: str) -> bool:
@@ -122,7 +126,11 @@ class Folders:
                 for key in _keys(name):
                     found[key].append(os.path.join(inner, name))
             if depth < _MAX_DEPTH:
-                names = (name for name in sorted(self._inner[folder]) if name[0] not in "._@#$")
+                names = (
+                    name
+                    for name in sorted(self._inner[folder])
+                    if name[0] not in "._@#$" and name.lower() not in _SIDE_FOLDERS
+                )
                 waiting.extend((os.path.join(inner, name), depth + 1) for name in names)
         return found
 
@@ -272,8 +280,13 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
 
 
-def _keys(name: str) -> tuple[str, ...]:
-    """Returns a name without its case, then also without the ending of an image."""
+def _keys(name: str) -> list[str]:
+    """Returns a name without its case, then also without the ending of an image, then as a number.
+
+    Spreadsheets drop the zeros with which a number begins.
+    """
     folded = _fold(name)
-    stem, _ = os.path.splitext(folded)
-    return (folded, stem) if is_image_name(name) else (folded,)
+    stem = os.path.splitext(folded)[0] if is_image_name(folded) else folded
+    # No name has this sign.
+    number = [f"/{stem.lstrip('0')}"] if stem.isdecimal() else []
+    return [*dict.fromkeys((folded, stem)), *number]

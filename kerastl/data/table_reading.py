@@ -46,7 +46,7 @@ def read_table(path: pathlib.Path, wrong: Wrong) -> Table:
     first_rows = [cells for _, cells in head]
     refuse_pixels(first_rows, wrong)
     is_named = has_header(first_rows)
-    header = _name_columns(first_rows[0], wrong, is_named=is_named)
+    header = _name_columns(first_rows, wrong, is_named=is_named)
     body = [*(head[1:] if is_named else head), *rows]
     if not body:
         raise wrong("has no rows", "Give a row for each image")
@@ -63,17 +63,22 @@ def read_table(path: pathlib.Path, wrong: Wrong) -> Table:
     return table
 
 
-def _name_columns(first: Sequence[str], wrong: Wrong, *, is_named: bool) -> list[str]:
+def _name_columns(rows: Sequence[Sequence[str]], wrong: Wrong, *, is_named: bool) -> list[str]:
+    first, *others = rows
     names = list(first)
     # Spreadsheets write as many cells as there ever were columns.
-    while names and not names[-1]:
+    while names and not names[-1] and not _is_filled(others, len(names) - 1):
         names.pop()
     numbered = [f"column {number}" for number in range(1, len(names) + 1)]
     if not is_named:
         return numbered
     names[0] = names[0].lstrip("# ")
-    if twice := [
-        name for name, count in collections.Counter(filter(None, names)).items() if count > 1
-    ]:
+    counts = collections.Counter(filter(None, names))
+    if twice := [name for name, count in counts.items() if count > 1]:
         raise wrong(f"has two columns named {twice[0]!r}", "Give each its own name")
     return [name or number for name, number in zip(names, numbered, strict=True)]
+
+
+def _is_filled(rows: Sequence[Sequence[str]], place: int) -> bool:
+    """Whether most rows have a cell there that is not empty."""
+    return 2 * sum(any(row[place : place + 1]) for row in rows) > len(rows)

@@ -1,6 +1,7 @@
 """The rows of a CSV or TSV file, whatever its encoding, its delimiter and its quotes."""
 
 import codecs
+import contextlib
 import csv
 import io
 import itertools
@@ -46,6 +47,8 @@ _MARKS = (
 )
 # Those that come first win where several fit alike.
 _DELIMITERS = "\t,;|"
+# Others are part of a name, which may differ from another by that alone.
+_BLANKS = " \t\r\n"
 # The characters and rows from which the delimiter is told.
 _SAMPLE_SIZE, SAMPLE_ROWS = 1 << 20, 50
 # Characters of a cell that a message shows.
@@ -70,10 +73,10 @@ def read_rows(path: pathlib.Path, wrong: Wrong) -> Iterator[tuple[int, list[str]
     elif path.suffix.lower() == ".tsv" and "\t" in first_line:
         delimiter = "\t"
     skipped = len(re.findall(r"\r\n|\r|\n", text[: len(text) - len(kept)]))
-    rows = _parse(kept, delimiter or _find_delimiter(kept), strict=True)
+    rows = _parse(kept, delimiter or _find_delimiter(kept))
     try:
         for row in rows:
-            cells = [cell.strip() for cell in row]
+            cells = [cell.strip(_BLANKS) for cell in row]
             if any(cells):
                 yield skipped + rows.line_num, cells
     except csv.Error as error:
@@ -137,7 +140,7 @@ def _find_delimiter(text: str) -> str:
     """Chooses the delimiter that divides most rows into as many cells as the first."""
 
     def fit(delimiter: str) -> tuple[int, int]:
-        widths = [len(row) for row in sample(text, delimiter)]
+        widths = [len(row) for row in _sample(text, delimiter)]
         return (widths.count(widths[0]), widths[0]) if widths and widths[0] > 1 else (0, 1)
 
     best = max(_DELIMITERS, key=fit)
@@ -149,22 +152,22 @@ def _find_delimiter(text: str) -> str:
     return " " if is_by_blanks else ","
 
 
-def sample(text: str, delimiter: str) -> list[list[str]]:
-    """Reads some rows from the beginning, whatever their faults."""
-    rows = _parse(text[:_SAMPLE_SIZE], delimiter, strict=False)
-    try:
-        return [row for row in itertools.islice(rows, SAMPLE_ROWS) if row]
-    except csv.Error:
-        return []
+def _sample(text: str, delimiter: str) -> list[list[str]]:
+    """Reads some rows from the beginning, up to the first that breaks a rule of quotes."""
+    rows: list[list[str]] = []
+    with contextlib.suppress(csv.Error):
+        for row in itertools.islice(_parse(text[:_SAMPLE_SIZE], delimiter), SAMPLE_ROWS):
+            rows += [row] if row else []
+    return rows
 
 
-def _parse(text: str, delimiter: str, *, strict: bool):  # type: ignore[no-untyped-def]
+def _parse(text: str, delimiter: str):  # type: ignore[no-untyped-def]
     quote = "'" if re.match(rf"'[^'\r\n]*'({re.escape(delimiter)}|$)", text) else '"'
     return csv.reader(
         io.StringIO(text, newline=""),
         delimiter=delimiter,
         quotechar=quote,
-        strict=strict,
+        strict=True,
         skipinitialspace=True,
     )
 

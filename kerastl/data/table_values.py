@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from kerastl.data.labels import SPLITS, split_named, split_within
 from kerastl.data.table_columns import NO_COLUMN, Roles
-from kerastl.data.table_names import is_missing
+from kerastl.data.table_names import UNLABELED, is_missing
 from kerastl.data.table_reading import Table
 from kerastl.data.table_rows import Wrong, name_some, shorten
 from kerastl.data.table_shape import is_number, is_whole, is_yes, is_yes_or_no, split_of_flag
@@ -34,7 +34,7 @@ def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
     counts = collections.Counter(labels)
     _check_numbers(roles.label, counts, table.wrong)
     said = []
-    if words := [label for label in counts if is_missing(label)]:
+    if words := _words_for_none(counts):
         named = ", ".join(f"{word} ({count_of(counts[word], 'row')})" for word in words)
         said.append(
             f"Classes that may mean a missing value: {named}. Each is a class of its own; remove "
@@ -48,6 +48,13 @@ def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
             f"{count} names make {len(counts)} classes. This trains one class an image."
         )
     return labels, said
+
+
+def _words_for_none(counts: Mapping[str, int]) -> list[str]:
+    words = [label for label in counts if is_missing(label) or label.lower() in UNLABELED]
+    others = [label for label in counts if label not in words and label != "-1"]
+    is_unknown = "-1" in counts and all(label.isdecimal() for label in others)
+    return [*words, "-1"] if is_unknown else words
 
 
 def _read_one_hot(table: Table, names: Sequence[str]) -> list[str]:

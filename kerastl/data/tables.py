@@ -4,6 +4,7 @@ import collections
 import functools
 import itertools
 import pathlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from kerastl.data.files import LabeledFile, Listing, make_listing, open_listing
@@ -18,6 +19,8 @@ from kerastl.data.table_values import read_labels, read_splits, splits_of_folder
 from kerastl.errors import bad_value
 from kerastl.progress import Progress, count_of
 from kerastl.settings import DataSettings
+
+_ROUNDED = re.compile(r"\d([.,]\d+)?e\+\d+", re.IGNORECASE)
 
 
 def open_source(
@@ -127,6 +130,11 @@ def _find_places(data: Table, column: str, paths: Sequence[str], folders: Folder
             "Download them and give their paths",
         )
     if paths and not any(place.is_found for place in places):
+        if _ROUNDED.match(paths[0]):
+            raise data.wrong(
+                f"has numbers that a spreadsheet has rounded as {column}, as {examples}",
+                "Write the table again with that column as text",
+            )
         raise data.wrong(
             f"has {count_of(len(paths), 'path')} as {column}, and none leads to a file: no "
             f"{examples} from or below {data.path.parent}, nor from the working folder",

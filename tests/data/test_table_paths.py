@@ -31,6 +31,8 @@ def write(folder, files):
         ("{stem}", "train/{name}"),
         ("{stem}", "train/{stem}.JPEG"),
         ("{stem}.jpg", "{name}"),
+        # Spreadsheets drop zeros.
+        ("{number}", "imgs/000{number}.png"),
         ("images/{name}", "../images/{name}"),
     ],
 )
@@ -38,7 +40,10 @@ def test_one_rule_finds_the_files_of_a_column(tmp_path, monkeypatch, form, files
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "data/lists"
     folder.mkdir(parents=True)
-    fields = [{"name": name, "stem": name[:-4], "upper": name.upper()} for name in NAMES]
+    fields = [
+        {"name": name, "stem": name[:-4], "upper": name.upper(), "number": name[6]}
+        for name in NAMES
+    ]
     wanted = [files.format(**one) for one in fields]
     write(folder, wanted)
     places = find_places([form.format(**one) for one in fields], folder, Folders())
@@ -73,6 +78,12 @@ def test_what_fits_several_files_is_not_guessed(tmp_path):
     # The folder tells them apart, also that of another machine.
     places = find_places([f"/else/b/{name}" for name in NAMES], tmp_path, Folders())
     assert [place.example for place in places] == [f"b/{name}" for name in NAMES]
+
+
+def test_masks_of_the_same_names_are_not_the_images(tmp_path):
+    write(tmp_path, [f"{folder}/{name}" for name in NAMES for folder in ("images", "masks")])
+    places = find_places(NAMES, tmp_path, Folders())
+    assert [place.example for place in places] == [f"images/{name}" for name in NAMES]
 
 
 def test_different_paths_never_become_one_file(tmp_path):

@@ -148,6 +148,10 @@ def test_column_of_another_meaning_may_be_left_alone(tmp_path):
             {},
             "no other that is cl",
         ),
+        ("id,label\n1.23E+11,x\n1.24E+11,y\n", {}, "has numbers that a spreadsheet has rounded as"),
+        ("url,label\ngs://b/a.jpg,x\ns3://b/b.jpg,y\n", {}, "has web addresses as url, as 'gs://"),
+        ("path,label\n/else/c.jpg,x\n/else/d.jpg,y\n", {}, "has 2 paths as path, and none leads"),
+        ("path,label\na,cat\nb,cat\u00a0\n", {}, "has a class named 'cat\\xa0', which is not one"),
         (
             "path,label\na.jpg,1\nb.jpg,1.0\n",
             {},
@@ -331,7 +335,7 @@ def test_folders_of_the_paths_may_name_the_splits(tmp_path):
     text = rows_of(
         "image,label", lambda name, _: f"{place_of(name)},{place_of(name).split('/')[0]}"
     )
-    listing, _ = read(table(tmp_path, text))
+    listing, _ = read(table(tmp_path, text), label="label")
     assert {file.split for file in listing.files} == {"train"}
 
 
