@@ -40,15 +40,20 @@ class Config(DataSettings, ModelSettings, TrainingSettings, StoreSettings, Outpu
 
     def _check(self) -> None:
         super()._check()
-        if self.label_issues and not self._keeps_features:
-            raise bad_value(
-                "label_issues",
-                True,
-                "needs stored features of a frozen network, which this run does not keep",
-                "Give it pretrained weights, head epochs and a cache_dir, and no augmentation",
-            )
+        if self.label_issues and not (self._keeps_features and not self.augment):
+            raise self._keeps_none("label_issues", "no augmentation")
+        if self.head == "solved" and self.head_epochs and not self._keeps_features:
+            raise self._keeps_none("head", "--augment_views=2 if it augments")
         if self.from_scratch:
             self._check_scratch()
+
+    def _keeps_none(self, name: str, condition: str) -> UsageError:
+        return bad_value(
+            name,
+            getattr(self, name),
+            "needs stored features of a frozen network, which this run does not keep",
+            f"Give it pretrained weights, head epochs, a cache_dir and {condition}",
+        )
 
     def _check_scratch(self) -> None:
         if self.head_epochs:
@@ -73,10 +78,11 @@ class Config(DataSettings, ModelSettings, TrainingSettings, StoreSettings, Outpu
         """The phases in training order, skipping those with 0 epochs."""
         head = Phase(
             name="head",
-            epochs=self.head_epochs,
+            epochs=1 if self.head == "solved" and self.head_epochs else self.head_epochs,
             learning_rate=self.head_learning_rate,
             warmup_epochs=0.0,
             unfreeze_from=None,
+            is_solved=self.head == "solved",
         )
         upper = Phase(
             name="scratch" if self.from_scratch else "finetune",
@@ -100,7 +106,8 @@ class Config(DataSettings, ModelSettings, TrainingSettings, StoreSettings, Outpu
 
     @property
     def _keeps_features(self) -> bool:
-        return bool(self.cache_path and self.head_epochs and not self.augment)
+        changes_each_epoch = self.augment and not self.augment_views
+        return bool(self.cache_path and self.head_epochs and not changes_each_epoch)
 
     def to_flags(self, *parts: Decides) -> list[str]:
         """Lists the flags that give this config.

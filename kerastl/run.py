@@ -64,7 +64,7 @@ def finish_run(config: Config, source: Source | None, progress: Progress) -> Res
 
 def config_warnings(config: Config) -> Iterator[str]:
     """Yields what is allowed and probably not meant."""
-    rates = [phase.learning_rate for phase in config.phases]
+    rates = [phase.learning_rate for phase in config.phases if not phase.is_solved]
     if len(rates) > 1 and rates[1] >= rates[0]:
         yield (
             f"finetune_learning_rate={rates[1]:g} is not below head_learning_rate={rates[0]:g}; "

@@ -246,6 +246,7 @@ CHOICES = {
     "augment": "flip,color:0.25",
     "overwrite": False,
     "label_issues": False,
+    "head": "solved",
 }
 
 

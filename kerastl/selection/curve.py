@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from kerastl.data.folds import Fold, check_enough, make_folds, subsample
 from kerastl.data.splits import Splits
 from kerastl.errors import bad_value
 from kerastl.progress import Progress
@@ -15,7 +16,6 @@ from kerastl.selection.extrapolation import (
     estimate_accuracies,
     extrapolate,
 )
-from kerastl.selection.folds import Fold, check_enough, make_folds, subsample
 from kerastl.selection.logistic_regression import cross_validate
 
 FRACTIONS = (0.05, 0.10, 0.25, 0.50, 1.00)

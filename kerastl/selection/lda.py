@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from kerastl.selection.folds import make_folds
+from kerastl.data.folds import make_folds
 
 _FOLDS = 5
 

@@ -12,8 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from kerastl.data.folds import Fold
 from kerastl.environment import ignored_warnings
-from kerastl.selection.folds import Fold
 
 # Prior variance of a logit, from a strong L2 penalty to a weak one. Divided by the number of
 # channels it is scikit-learn's C for standardized features.

@@ -13,6 +13,7 @@ import tensorflow as tf
 from threadpoolctl import threadpool_limits
 
 from kerastl.config import Config
+from kerastl.data.folds import check_enough, make_folds, subsample
 from kerastl.data.opening import open_data
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits
@@ -22,7 +23,6 @@ from kerastl.outputs.directories import remove_files
 from kerastl.progress import Progress, format_duration
 from kerastl.selection import budget
 from kerastl.selection.file_names import RANKING_FILES, RANKING_FLAGS
-from kerastl.selection.folds import check_enough, make_folds, subsample
 from kerastl.selection.logistic_regression import cross_validate
 from kerastl.selection.measurements import (
     adapt_config,

@@ -13,6 +13,7 @@ PhaseName = Literal["head", "finetune", "scratch"]
 ALL_LAYERS = "all"
 
 _EPOCHS = Within(0, 100_000)
+_HAS_HEAD = Needs("head_epochs", lambda epochs: epochs > 0, "above 0")
 _FINETUNES = Needs("finetune_epochs", lambda epochs: epochs > 0, "above 0")
 
 
@@ -28,6 +29,7 @@ class Phase:
         warmup_epochs: Epochs, possibly a fraction, over which the rate rises to its peak.
         unfreeze_from: Block or layer of the backbone from which training starts; `all`;
             empty for the backbone's top block. The head phase has None.
+        is_solved: Whether the head is solved for at once, and not trained step by step.
     """
 
     name: PhaseName
@@ -35,6 +37,7 @@ class Phase:
     learning_rate: float
     warmup_epochs: float
     unfreeze_from: str | None
+    is_solved: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,9 +53,18 @@ class TrainingSettings(Settings):
         decides=Decides.TRAINING,
         searchable=True,
     )
+    head: str = setting(
+        "sgd",
+        help="How the first phase trains the head: sgd, step by step; solved, as the logistic "
+        "regression on stored features, whose penalty cross-validation chooses.",
+        choices=("sgd", "solved"),
+        decides=Decides.TRAINING,
+        searchable=True,
+        needs=_HAS_HEAD,
+    )
     head_epochs: int = setting(
         10,
-        help="Epochs of the first phase, which trains only the new head.",
+        help="Epochs of the first phase, which trains only the new head; 0 for none.",
         within=_EPOCHS,
         decides=Decides.TRAINING,
         searchable=True,
@@ -63,7 +75,7 @@ class TrainingSettings(Settings):
         within=Within(0, open_low=True),
         decides=Decides.TRAINING,
         searchable=True,
-        needs=Needs("head_epochs", lambda epochs: epochs > 0, "above 0"),
+        needs=_HAS_HEAD,
     )
     finetune_epochs: int = setting(
         0,

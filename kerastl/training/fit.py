@@ -3,8 +3,10 @@
 import dataclasses
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kerastl.data.pipeline import count_steps
@@ -12,13 +14,34 @@ from kerastl.data.reading import reading_errors
 from kerastl.model.phases import Plan, silent_dropout
 from kerastl.progress import Progress, format_duration
 from kerastl.settings import Phase, TrainingSettings
-from kerastl.training.best import Best, EpochRow
+from kerastl.training.best import EpochRow
 from kerastl.training.evaluate import Evaluation
 from kerastl.training.schedule import LearningRate
 from kerastl.training.steps import TrainingSteps
 
 # Steps of a head on stored features take no longer than a call from Python, so one call runs many.
 MOST_STEPS_AT_ONCE = 256
+
+
+class StoredImages(NamedTuple):
+    """Images as stored features.
+
+    Attributes:
+        inputs: Float32 (images, channels).
+        labels: Classes, int64 (images,).
+        groups: Group of each image, int64 (images,).
+        weights: Weight of each image's loss, float32 (images,); None if all count the same.
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray
+    weights: np.ndarray | None
+
+    def take(self, chosen: np.ndarray) -> "StoredImages":
+        """Selects some of the images, by their positions."""
+        weights = None if self.weights is None else self.weights[chosen]
+        return StoredImages(self.inputs[chosen], self.labels[chosen], self.groups[chosen], weights)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,12 +54,14 @@ class PhaseData:
         lower: Function from images to features at the phase's boundary, None if `train` yields
             stored features instead of images.
         validate: Evaluates the network, as it is when it is called, on the validation images.
+        read_stored: Reads the training images with their views, and the validation images.
     """
 
     train: tf.data.Dataset
     num_train: int
     lower: Callable[[tf.Tensor], tf.Tensor] | None
     validate: Callable[[], Evaluation]
+    read_stored: Callable[[], tuple[StoredImages, StoredImages]]
 
     def first_batch(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Takes the first batch: features at the boundary, and labels int64 (batch,)."""
@@ -49,11 +74,12 @@ def train_phase(
     data: PhaseData,
     settings: TrainingSettings,
     *,
-    best: Best,
     progress: Progress,
-    on_epoch: Callable[[EpochRow], None],
+    on_epoch: Callable[[EpochRow, Evaluation], None],
 ) -> int:
-    """Trains one phase, whose layers are trainable; `best` has begun with the weights above.
+    """Trains one phase, whose layers are trainable.
+
+    `on_epoch` gets the row of each epoch and the evaluation of the validation images.
 
     Returns:
         The number of steps.
@@ -93,8 +119,7 @@ def train_phase(
                 accuracy=float(accuracy),
                 **{f"val_{name}": value for name, value in validation.scores().items()},
             )
-            best.offer(row, validation)
-            on_epoch(row)
+            on_epoch(row, validation)
             report.show_epoch(row)
     return phase.epochs * steps_per_epoch
 

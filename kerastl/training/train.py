@@ -13,7 +13,7 @@ import tensorflow as tf
 from kerastl.config import Config
 from kerastl.data.pipeline import evaluation_dataset, training_dataset, view_indices
 from kerastl.data.splits import Splits, count_per_class
-from kerastl.errors import bad_value
+from kerastl.errors import KerastlError, bad_value
 from kerastl.model.folding import fold_one
 from kerastl.model.network import Network
 from kerastl.model.phases import Plan
@@ -23,9 +23,10 @@ from kerastl.training.best import Best, EpochRow
 from kerastl.training.checks import Check, CheckRecorder, ExpectedMoves, check_first_loss, require
 from kerastl.training.evaluate import MOST_CLASSES, Evaluation, build_evaluator, evaluate
 from kerastl.training.features import StoredFeatures
-from kerastl.training.fit import PhaseData, train_phase
+from kerastl.training.fit import PhaseData, StoredImages, train_phase
 from kerastl.training.frozen import FrozenPart
 from kerastl.training.scores import class_weights
+from kerastl.training.solved_head import solve_phase
 from kerastl.writing import finally_call
 
 # Up to this many classes the weight of each is printed.
@@ -175,9 +176,9 @@ def train(
         expected = ExpectedMoves(network, plan.phase, plan.first)
         best.begin(plan.upper.weights)
         with finally_call(functools.partial(_keep_best, best, network.model, record)):
-            steps = train_phase(
-                plan, data, config, best=best, progress=progress, on_epoch=record.add_epoch
-            )
+            keep = functools.partial(_keep, best, record)
+            run_phase = solve_phase if plan.phase.is_solved else train_phase
+            steps = run_phase(plan, data, config, progress=progress, on_epoch=keep)
             moves = expected.check(plan.upper, steps=steps, batch=data.first_batch)
         require(moves, record=record, progress=progress)
         seconds[plan.phase.name] = time.monotonic() - started
@@ -200,10 +201,18 @@ def open_frozen(network: Network, splits: Splits, config: Config, progress: Prog
     )
 
 
+def _keep(best: Best, record: Recorder, row: EpochRow, validation: Evaluation) -> None:
+    best.offer(row, validation)
+    record.add_epoch(row)
+
+
 def _describe_phase(plan: Plan, network: Network) -> str:
     phase = plan.phase
+    how = f"{count_of(phase.epochs, 'epoch')} at {phase.learning_rate:g}"
+    if phase.is_solved:
+        how = "logistic regression"
     return (
-        f"{phase.name} phase: {count_of(phase.epochs, 'epoch')} at {phase.learning_rate:g}, "
+        f"{phase.name} phase: {how}, "
         f"training from {plan.first_name} up: {plan.count_trained():,} of "
         f"{network.model.count_params():,} parameters."
     )
@@ -278,7 +287,29 @@ def _phase_data(
             batch_size=config.batch_size,
             features=features,
         ),
+        read_stored=functools.partial(_read_stored, splits, config, train_features, class_weights),
     )
+
+
+def _read_stored(
+    splits: Splits,
+    images: ImageSettings,
+    features: StoredFeatures | None,
+    class_weights: np.ndarray | None,
+) -> tuple[StoredImages, StoredImages]:
+    if features is None:
+        raise KerastlError(
+            "head='solved': needs stored features, for which the cache has no room. Raise "
+            "--cache_limit_gb, choose another --cache_dir, or use --head=sgd."
+        )
+
+    def read(indices: np.ndarray) -> StoredImages:
+        places = indices % len(splits.source)
+        labels = splits.source.labels[places]
+        weights = None if class_weights is None else class_weights[labels]
+        return StoredImages(features.take(indices), labels, splits.clusters[places], weights)
+
+    return read(view_indices(splits.source, splits.train, images)), read(splits.validation)
 
 
 def _from_boundary(

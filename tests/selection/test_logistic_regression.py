@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from kerastl.selection.folds import make_folds
+from kerastl.data.folds import make_folds
 from kerastl.selection.logistic_regression import cross_validate, cross_validated_interval
 
 

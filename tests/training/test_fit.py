@@ -23,9 +23,8 @@ def train(row_of_net, **changes):
         made.plan,
         made.data,
         settings,
-        best=best,
         progress=kerastl.Progress(),
-        on_epoch=rows.append,
+        on_epoch=lambda row, validation: rows.append(row) or best.offer(row, validation),
     )
     return made.classifier, rows
 

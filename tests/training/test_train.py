@@ -113,9 +113,9 @@ def test_classifier_holds_the_best_of_both_phases(tiny_net, tmp_path, cache):
 def test_second_phase_starts_from_the_best_epoch_and_not_the_last(tiny_net, tmp_path, monkeypatch):
     starts = []
 
-    def spoil_last_epoch(plan, data, config, *, best, progress, on_epoch):
+    def spoil_last_epoch(plan, *arguments, **options):
         starts.append([np.array(weight) for weight in plan.upper.weights])
-        steps = train_phase(plan, data, config, best=best, progress=progress, on_epoch=on_epoch)
+        steps = train_phase(plan, *arguments, **options)
         # As if one more epoch had ended badly.
         for weight in plan.upper.trainable_weights:
             weight.assign_add(np.ones(weight.shape))

@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 
-from kerastl.selection.folds import make_folds, subsample
+from kerastl.data.folds import make_folds, subsample
 
 
 def data(seed=0, size=300):

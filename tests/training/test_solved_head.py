@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+import scipy.special
+from sklearn.linear_model import LogisticRegression
+
+import fakes
+from kerastl.config import Config
+from kerastl.errors import UsageError
+from kerastl.training.fit import StoredImages
+from kerastl.training.solved_head import STRENGTHS, RegressionPath, solve_head
+
+SOLVED = {"head": "solved", "head_epochs": 5}
+
+
+def clouds(per_class, channels=12, distance=1.0, seed=0, classes=3):
+    rng = np.random.default_rng(seed)
+    centers = np.random.default_rng(9).normal(size=(classes, channels)) * distance
+    labels = np.arange(per_class * classes) % classes
+    inputs = (centers[labels] + rng.normal(size=(len(labels), channels))).astype(np.float32)
+    return StoredImages(inputs, labels, np.arange(len(labels)), None)
+
+
+def solve(train, validation, seed=0):
+    return solve_head(train, validation, num_classes=3, seed=seed)
+
+
+def accuracy(layer, images):
+    return np.mean(layer.logits(images.inputs).argmax(axis=1) == images.labels)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_layer_gives_the_regressions_probabilities_on_features_as_they_are(classes, weighted):
+    images = clouds(60, classes=classes)
+    inputs = images.inputs * np.geomspace(0.1, 10, 12, dtype=np.float32) + 3
+    weights = np.where(images.labels == 0, 2.0, 0.5) if weighted else None
+    images = images._replace(inputs=inputs, weights=weights)
+    layer = RegressionPath(images, num_classes=classes).fit(2.0)
+    exact = inputs.astype(np.float64)
+    scaled = (inputs - exact.mean(axis=0)) / np.sqrt(exact.var(axis=0).mean())
+    scaled = scaled.astype(np.float32)
+    expected = LogisticRegression(C=2.0 / 12, tol=1e-4, max_iter=500)
+    expected.fit(scaled, images.labels, sample_weight=weights)
+    assert (layer.kernel.dtype, layer.bias.shape) == (np.float32, (classes,))
+    np.testing.assert_allclose(
+        scipy.special.softmax(layer.logits(inputs), axis=1),
+        expected.predict_proba(scaled),
+        atol=1e-6,
+    )
+
+
+def test_penalty_is_the_one_with_the_most_held_out_images_right():
+    train, validation = clouds(400, 40, 0.25), clouds(100, 40, 0.25, seed=1)
+    path = RegressionPath(train, num_classes=3)
+    rights = [accuracy(path.fit(strength), validation) for strength in STRENGTHS]
+    assert accuracy(solve(train, validation), validation) == max(rights) > min(rights)
+
+
+def test_few_images_are_held_out_by_turns_and_groups_stay_together():
+    # Noise, and copies: with those on both sides of a fold, learning by heart looks best.
+    noise = clouds(40, 80, 0.0)
+    copied = noise.take(np.repeat(np.arange(len(noise.labels)), 4))
+    nothing = clouds(1, 80, 0.0, seed=1)
+    together = solve(copied, nothing)
+    apart = solve(copied._replace(groups=np.arange(len(copied.labels))), nothing)
+    assert 2 * np.abs(together.kernel).max() < np.abs(apart.kernel).max()
+
+
+def test_class_that_a_fold_has_no_image_of_is_no_error():
+    few = clouds(1, distance=5.0)
+    assert accuracy(solve(few, clouds(5, distance=5.0, seed=1)), few) == 1
+
+
+def test_weights_of_classes_count():
+    images = clouds(100, distance=0.3)
+    weights = np.where(images.labels == 2, 10.0, 0.1)
+    shares = [
+        np.mean(solve(given, given).logits(images.inputs).argmax(axis=1) == 2)
+        for given in (images, images._replace(weights=weights))
+    ]
+    assert shares[0] < 0.5
+    assert shares[1] > 0.9
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("tiny_net")
+def test_run_has_one_row_for_it_and_goes_on_from_there(tmp_path):
+    run = fakes.finish_run(
+        fakes.tiny_config(tmp_path, **SOLVED, cache_dir=str(tmp_path / "cache"), finetune_epochs=1),
+        fakes.color_source(),
+    )
+    head, finetune = (tmp_path / "run/history.csv").read_text("utf-8").splitlines()[1:]
+    assert head.startswith("head,1,0.0,")
+    assert finetune.startswith("finetune,1,")
+    assert "head phase: logistic regression, training from logits up" in run.printed
+    assert "Check passed: head phase: 14 of 14 frozen weights bit-identical, 2 of 2" in run.printed
+    assert run.result.metrics["test"]["accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"cache_dir": ""}, {"augment": "flip"}],
+)
+def test_what_it_needs_is_said_before_the_run(changes):
+    known = {"dataset": "digits", "run_dir": "runs/x"}
+    with pytest.raises(UsageError, match=r"^head='solved': needs stored features"):
+        Config(**known, head="solved", **changes)
+    Config(**known, head="solved", augment="flip", augment_views=2)
