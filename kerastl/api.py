@@ -25,8 +25,14 @@ from kerastl.progress import Progress
 from kerastl.selection.candidates import RankOptions, find_store, read_candidates
 from kerastl.selection.file_names import CURVE_TABLE, RANKING_FLAGS
 from kerastl.serving.export_path import find_export
-from kerastl.serving.listener import accepts_other_machines, check_packages, open_listener
+from kerastl.serving.listener import (
+    OPEN_WARNING,
+    accept_other_machines,
+    check_packages,
+    open_listeners,
+)
 from kerastl.serving.options import Limits, PredictOptions, ServeOptions
+from kerastl.serving.platforms import read_platform
 from kerastl.settings import DataSettings, ModelSettings
 from kerastl.settings.data import FROM_PYTHON
 from kerastl.tuning.directory import NATIVE_LOG, open_search
@@ -290,7 +296,7 @@ def serve(
     export: str | os.PathLike[str],
     *,
     host: str = ServeOptions.host,
-    port: int = ServeOptions.port,
+    port: int | None = None,
     name: str = ServeOptions.name,
     limits: Limits | None = None,
     progress: Progress | None = None,
@@ -300,9 +306,9 @@ def serve(
     Args:
         export: Directory of versions, or one version.
         host: Address to listen on; 0.0.0.0 lets other machines connect.
-        port: Port to listen on; 0 chooses a free one.
+        port: Port to listen on; 0 chooses a free one, None takes the platform's or 8501.
         name: Name of the model in URLs; by default that of its directory.
-        limits: How much is accepted at a time.
+        limits: What is accepted, and how much at a time.
         progress: Where to report; standard output by default, `Progress()` for silence.
 
     Raises:
@@ -310,19 +316,21 @@ def serve(
         KerastlError: If a package is missing, the port is taken or no version can be served.
     """
     progress = progress or Progress(sys.stdout)
-    options = ServeOptions(host=host, port=port, name=name)
+    platform = read_platform(port)
+    options = ServeOptions(host=host, port=platform.port, name=name)
     found = find_export(export, options.name)
     check_packages()
-    with open_listener(options.host, options.port) as listener:
-        if accepts_other_machines(listener):
-            progress.line(
-                "Other machines can connect to this server. It has no authentication; put a "
-                "reverse proxy in front of it."
-            )
+    with open_listeners(options.host, options.port) as listeners:
+        if str(platform):
+            progress.line(str(platform))
+        if accept_other_machines(listeners):
+            progress.line(OPEN_WARNING)
         environment.prepare_tensorflow(progress)
         from kerastl.serving import server  # noqa: PLC0415
 
-        return server.serve(found, listener, limits=limits or Limits(), progress=progress)
+        return server.serve(
+            found, listeners, limits=limits or Limits(), platform=platform, progress=progress
+        )
 
 
 def check_source(data: DataSettings, source: "Source | None") -> None:

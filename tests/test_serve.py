@@ -150,12 +150,12 @@ import sys
 from kerastl import environment
 from kerastl.progress import Progress
 from kerastl.serving.export_path import find_export
-from kerastl.serving.listener import open_listener
+from kerastl.serving.listener import open_listeners
 from kerastl.serving.options import Limits
 environment.prepare_tensorflow(Progress())
 from kerastl.serving.server import running
-with open_listener("127.0.0.1", 0) as listener:
-    with running(find_export(sys.argv[1]), listener, limits=Limits(), progress=Progress()):
+with open_listeners("127.0.0.1", 0) as listeners:
+    with running(find_export(sys.argv[1]), listeners, limits=Limits(), progress=Progress()):
         print({"keras", "tensorflow"} & set(sys.modules))
 """
     done = run_python("-c", code, str(folder / "saved_models/quickstart"))

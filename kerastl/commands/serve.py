@@ -5,20 +5,25 @@ from kerastl.commands.command import Command, Given
 from kerastl.errors import bad_value
 from kerastl.progress import Progress, count_of, format_duration
 from kerastl.serving.options import Limits, ServeOptions
+from kerastl.serving.platforms import find_model_folder
 from kerastl.settings import describe
 
 
 def _serve(given: Given, output: Progress) -> None:
-    if len(given.arguments) != 1:
+    exports = given.arguments
+    if not exports and (folder := find_model_folder()):
+        output.line(f"Serving the model that the platform put into {folder}.")
+        exports = (folder,)
+    if len(exports) != 1:
         raise bad_value(
             "export",
-            " ".join(given.arguments),
+            " ".join(exports),
             "is not one export",
             "Give one, as in saved_models/first",
         )
     values = dict(given.values)
     limits = Limits(**{name: values.pop(name) for name in describe(Limits) if name in values})
-    served = api.serve(given.arguments[0], limits=limits, progress=output, **values)
+    served = api.serve(exports[0], limits=limits, progress=output, **values)
     output.line(
         f"Stopped after {count_of(served.num_images, 'image')} in "
         f"{format_duration(served.seconds)}."
@@ -28,9 +33,10 @@ def _serve(given: Given, output: Progress) -> None:
 COMMAND = Command(
     name="serve",
     about="Serves EXPORT, a directory of versions or a single version, with TensorFlow Serving's "
-    "REST interface: POST /v1/models/NAME:predict. There are also POST /predict for image files "
-    "as they are, /healthz, /metrics, and a page at / on which to drop images. The highest version "
-    "is served, and a new one as soon as it exists.",
+    "REST interface, POST /v1/models/NAME:predict, and the Open Inference Protocol, POST "
+    "/v2/models/NAME/infer. There are also POST /predict for image files as they are, /healthz, "
+    "/metrics, SageMaker's /ping and /invocations, and a page at / on which to drop images. The "
+    "highest version is served, and a new one as soon as it exists.",
     call=_serve,
     flags=describe(ServeOptions) | describe(Limits),
     arguments="EXPORT",

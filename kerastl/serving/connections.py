@@ -7,21 +7,41 @@ request stops within its head, stays open. https://github.com/Kludex/uvicorn/iss
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from typing import NamedTuple
 
 Client = tuple[str, int]
 
 
-class Connections:
-    """Closes connections on which no request has been answered for some seconds."""
+class _Waiting(NamedTuple):
+    """A connection on which the next request, or the rest of its head, is waited for."""
 
-    def __init__(self, idle_seconds: float) -> None:
+    transport: asyncio.Transport
+    timer: asyncio.TimerHandle
+    is_idle: bool
+
+
+class Connections:
+    """Closes connections whose next request does not come, or does not get beyond its head.
+
+    A client may take its time between requests, but the head of a request comes at once. So
+    connections that a load balancer keeps stay open, and one that dribbles a head does not.
+    """
+
+    def __init__(self, *, idle_seconds: float, head_seconds: float) -> None:
+        """Sets the time until a request begins, and from there to the end of its head."""
         self._idle_seconds = idle_seconds
-        self._timers: dict[Client, tuple[asyncio.Transport, asyncio.TimerHandle]] = {}
+        self._head_seconds = head_seconds
+        self._waiting: dict[Client, _Waiting] = {}
 
     def opened(self, transport: asyncio.Transport) -> None:
         """Starts the idle timer of a new connection."""
-        host, port, *_ = transport.get_extra_info("peername")
-        self._start((host, port), transport)
+        self._wait(_client_of(transport), transport, is_idle=True)
+
+    def received(self, transport: asyncio.Transport) -> None:
+        """Notes that something came: on an idle connection, a request begins."""
+        client = _client_of(transport)
+        if client in self._waiting and self._waiting[client].is_idle:
+            self._wait(client, transport, is_idle=False)
 
     @contextlib.contextmanager
     def in_use(self, client: Client) -> Iterator[None]:
@@ -31,31 +51,41 @@ class Connections:
             yield
         finally:
             if transport is not None and not transport.is_closing():
-                self._start(client, transport)
+                self._wait(client, transport, is_idle=True)
 
-    def _start(self, client: Client, transport: asyncio.Transport) -> None:
+    def _wait(self, client: Client, transport: asyncio.Transport, *, is_idle: bool) -> None:
         # Closed connections stay until their time is over, and clients may reuse a port.
         self._stop(client)
-        timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._close, client)
-        self._timers[client] = transport, timer
+        seconds = self._idle_seconds if is_idle else self._head_seconds
+        timer = asyncio.get_running_loop().call_later(seconds, self._close, client)
+        self._waiting[client] = _Waiting(transport, timer, is_idle)
 
     def _stop(self, client: Client) -> asyncio.Transport | None:
-        transport, timer = self._timers.pop(client, (None, None))
-        if timer is not None:
-            timer.cancel()
-        return transport
+        waiting = self._waiting.pop(client, None)
+        if waiting is None:
+            return None
+        waiting.timer.cancel()
+        return waiting.transport
 
     def _close(self, client: Client) -> None:
-        transport, _ = self._timers.pop(client)
-        transport.close()
+        self._waiting.pop(client).transport.close()
+
+
+def _client_of(transport: asyncio.Transport) -> Client:
+    host, port, *_ = transport.get_extra_info("peername")
+    return host, port
 
 
 def watched(protocol: type[asyncio.Protocol], connections: Connections) -> type[asyncio.Protocol]:
-    """Extends a protocol so that `connections` sees every connection."""
+    """Extends a protocol so that `connections` sees every connection, and when something comes."""
 
     class Watched(protocol):  # type: ignore[valid-type, misc]
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
             connections.opened(transport)
+
+        def data_received(self, data: bytes) -> None:
+            connections.received(self.transport)
+            super().data_received(data)
 
     return Watched

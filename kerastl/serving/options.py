@@ -2,12 +2,15 @@
 
 import dataclasses
 import pathlib
+import re
 
 from kerastl.errors import bad_value
 from kerastl.settings.field import SettingGroup, Within, setting
 
 # Endings of the files that predictions can be written to.
 OUTPUT_ENDINGS = (".csv", ".jsonl", ".parquet")
+# As browsers send it: pages on a disk have the origin null.
+_ORIGIN = r"\*|null|[a-z][a-z0-9+.-]*://[^\s/?#@A-Z]+"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,17 +49,22 @@ class ServeOptions(SettingGroup):
     """Where a server listens, and the name of its model."""
 
     host: str = setting(
-        "127.0.0.1", help="Address to listen on; 0.0.0.0 lets other machines connect."
+        "localhost",
+        help="Address to listen on, by default this machine's own two, 127.0.0.1 and ::1; 0.0.0.0 "
+        "lets other machines connect, as a container has to, and :: does so with IPv6 too.",
     )
     port: int = setting(
-        8501, help="Port to listen on; 0 chooses a free one.", within=Within(0, 65535)
+        8501,
+        help="Port to listen on; 0 chooses a free one. Without this flag the variables of cloud "
+        "platforms count: AIP_HTTP_PORT, SAGEMAKER_BIND_TO_PORT and PORT.",
+        within=Within(0, 65535),
     )
     name: str = setting("", help="Name of the model in URLs; by default that of its directory.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Limits(SettingGroup):
-    """How much a server accepts at a time."""
+    """What a server accepts: how much at a time, how long it waits, and from which pages."""
 
     max_batch_size: int = setting(
         32, help="Largest number of images in a batch.", within=Within(1, 4096)
@@ -77,6 +85,38 @@ class Limits(SettingGroup):
         help="Largest body of a request, in megabytes; clients that send more get 413.",
         within=Within(0, 1024, open_low=True),
     )
+    # Google's load balancers keep connections for 600 s, which nobody can change; those of
+    # Amazon do for 60 s, nginx for 60 s or 75 s. The side that sends requests has to close first,
+    # or it sends one to a connection that the other has just closed.
+    # https://cloud.google.com/load-balancing/docs/https#timeouts_and_retries
+    idle_seconds: float = setting(
+        620,
+        help="Time after which a connection without a request is closed; longer than the load "
+        "balancer before the server keeps it.",
+        within=Within(0, 86_400, open_low=True),
+    )
+    allowed_origins: str = setting(
+        "",
+        help="Addresses of the pages whose scripts may call the server, separated by commas, as in "
+        "https://app.example, or * for all; by default only the server's own.",
+    )
+
+    def _check(self) -> None:
+        for origin in self.origins:
+            if not re.fullmatch(_ORIGIN, origin):
+                raise bad_value(
+                    "allowed_origins",
+                    origin,
+                    "is not the address of a site",
+                    "Give its scheme, host and port without a path, as in https://app.example or "
+                    "http://localhost:3000, or * for all",
+                )
+        super()._check()
+
+    @property
+    def origins(self) -> list[str]:
+        """The allowed origins, each alone."""
+        return self.allowed_origins.replace(",", " ").split()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,7 +124,7 @@ class Timeouts:
     """Seconds that a server waits.
 
     Attributes:
-        idle: For the head of a request on an open connection.
+        head: For the rest of the head of a request.
         chunk: For the next part of a body.
         body: For a whole body.
         drain: For the rest of a body that was refused.
@@ -93,7 +133,7 @@ class Timeouts:
         new_version: Between two searches for a new version of the export.
     """
 
-    idle: float = 10
+    head: float = 10
     chunk: float = 10
     body: float = 120
     drain: float = 10

@@ -29,8 +29,13 @@ class RequestBodies:
             RequestError: If it is too large or too slow, or does not fit in memory now.
             ClientDisconnect: If the client disconnects.
         """
-        if request.headers.get("content-encoding", "identity") != "identity":
-            raise RequestError("Content-Encoding: is not supported. Send the body as it is.", 415)
+        encoding = request.headers.get("content-encoding", "identity")
+        if encoding.lower() != "identity":
+            raise RequestError(
+                f"Content-Encoding: {encoding[:99]} is not supported. Send the body without "
+                "compression.",
+                415,
+            )
         length = request.headers.get("content-length", "0")
         if int(length) > self._max_bytes:
             raise self._too_large()

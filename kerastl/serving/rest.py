@@ -11,13 +11,27 @@ from typing import Any
 
 import numpy as np
 
+from kerastl.data.file_formats import find_format
 from kerastl.outputs.formats.savedmodel import DEFAULT_SIGNATURE
 from kerastl.serving.batching import Outputs
 from kerastl.serving.model_version import ModelVersion, Signature
+from kerastl.serving.wrong_forms import name_form
 
 _BASE64 = "b64"
 _BYTES = "_bytes"
 _CHANNELS = 3
+_PIXELS = "images"
+_HEAD = 1024
+_BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
+_JSON_STARTS = (b"{", b"[", b'"')
+
+
+# As base64.b64encode gives it: the alphabet with + and /.
+_RIGHT_FORM = (
+    'Send the standard base64 of the whole file, and nothing else, as {"b64": "<base64 encoded '
+    'string>"}.'
+)
+_EXAMPLE = ', as in {"instances": [{"b64": "<base64 encoded string>"}]}'
 
 
 class RequestError(Exception):
@@ -36,6 +50,10 @@ class PredictRequest:
     values: Sequence[Any]
     # Whether the response has a row for each image, or a column for each output.
     by_row: bool
+    # What to send instead of a file in a wrong form.
+    right_form: str
+    # Whether that is said about any file that cannot be decoded.
+    is_suspect: bool = False
 
 
 def parse_predict(body: bytes, model: ModelVersion) -> PredictRequest:
@@ -47,7 +65,7 @@ def parse_predict(body: bytes, model: ModelVersion) -> PredictRequest:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise RequestError(f"JSON Parse error: {error}") from error
+        raise RequestError(f"JSON Parse error: {error}{describe_body(body)}") from error
     if not isinstance(document, dict):
         raise RequestError("JSON Value: Is not object")
     name = document.get("signature_name", "") or DEFAULT_SIGNATURE
@@ -58,19 +76,32 @@ def parse_predict(body: bytes, model: ModelVersion) -> PredictRequest:
     signature = model.signatures[name]
     if ("instances" in document) == ("inputs" in document):
         problem = "expecting only one of" if "inputs" in document else "Missing"
-        raise RequestError(f"{problem} 'inputs' or 'instances' key")
+        raise RequestError(f"{problem} 'inputs' or 'instances' key{_EXAMPLE}")
     by_row = "instances" in document
     read = _from_rows if by_row else _from_column
     values = read(document["instances" if by_row else "inputs"], signature)
     if len({np.shape(value) for value in values}) > 1:
         raise RequestError(f"{signature.input_name}: expecting images of one size in a request")
-    return PredictRequest(name, values, by_row)
+    return PredictRequest(name, values, by_row, _RIGHT_FORM)
+
+
+def looks_like_json(content_type: str, body: bytes) -> bool:
+    """Reports whether a body is rather JSON than image files."""
+    return "json" in content_type.lower() or body[:_HEAD].lstrip(_BEFORE_JSON)[:1] in _JSON_STARTS
+
+
+def describe_body(body: bytes) -> str:
+    """Says what a body is that is no JSON, and where it belongs; empty if unknown."""
+    found = find_format(body)
+    is_json = looks_like_json("", body)
+    form = f"a {found.name} file" if found else "" if is_json else name_form(body)
+    return f". The body is {form}. Send JSON; image files go to POST /predict." if form else ""
 
 
 def render_predict(results: Sequence[Outputs], *, by_row: bool) -> bytes:
     """Renders the response to a `:predict` request."""
     names = sorted(results[0])
-    columns = {name: _plain(name, np.stack([result[name] for result in results])) for name in names}
+    columns = {name: plain(name, np.stack([result[name] for result in results])) for name in names}
     # A single output has no name.
     is_alone = len(names) == 1
     if not by_row:
@@ -89,6 +120,37 @@ def to_json(value: object) -> bytes:
 def shortest(values: np.ndarray) -> Any:
     """Returns lists of floats with the fewest digits that give the same values again."""
     return np.asarray(values).astype(np.str_).astype(np.float64).tolist()
+
+
+def plain(name: str, values: np.ndarray) -> Any:
+    """Returns the values of an output as JSON has them."""
+    if values.dtype.kind == "f":
+        return shortest(values)
+    if values.dtype.kind not in "OS":
+        return values.tolist()
+    if name.endswith(_BYTES):
+        return [{_BASE64: base64.b64encode(value).decode("ascii")} for value in values.tolist()]
+    return [value.decode("utf-8", "replace") for value in values.tolist()]
+
+
+def read_base64(text: str, *, right_form: str = _RIGHT_FORM) -> bytes:
+    """Decodes base64; as TensorFlow Serving, accepts spaces and missing padding.
+
+    Raises:
+        RequestError: If it is anything else, or holds an image in yet another form.
+    """
+    bare = "".join(text.split())
+    problem = ""
+    try:
+        content = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+    except ValueError as error:
+        content, problem = b"", f" ({error})"
+    # Hexadecimal digits and text that was encoded twice are base64 too.
+    form = "" if find_format(content) else name_form(text.encode("utf-8", "surrogatepass"))
+    if problem or form:
+        reason = f": it is {form}. {right_form}" if form else problem
+        raise RequestError(f"Unable to base64 decode{reason}")
+    return content
 
 
 def describe(model: ModelVersion) -> dict[str, Any]:
@@ -112,7 +174,7 @@ def status_of(model: ModelVersion) -> dict[str, Any]:
 
 def _from_rows(instances: Any, signature: Signature) -> list[Any]:
     if not isinstance(instances, list):
-        raise RequestError("Expecting 'instances' to be a list/array")
+        raise RequestError(f"Expecting 'instances' to be a list/array{_EXAMPLE}")
     if not instances:
         raise RequestError("No values in 'instances' array")
     values = []
@@ -161,13 +223,11 @@ def _file(value: Any) -> bytes:
         return value.encode("utf-8", "surrogatepass")
     is_base64 = isinstance(value, dict) and isinstance(value.get(_BASE64), str)
     if not is_base64:
-        raise RequestError('expecting an image file as {"b64": "<base64 encoded string>"}')
-    # As TensorFlow Serving, accepts spaces and missing padding.
-    text = "".join(value[_BASE64].split())
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except ValueError as error:
-        raise RequestError(f"Unable to base64 decode ({error})") from error
+        raise RequestError(
+            'expecting an image file as {"b64": "<base64 encoded string>"}; pixels go to the '
+            f'signature "{_PIXELS}", with "signature_name": "{_PIXELS}"'
+        )
+    return read_base64(value[_BASE64])
 
 
 def _pixels(value: Any) -> np.ndarray:
@@ -180,13 +240,3 @@ def _pixels(value: Any) -> np.ndarray:
     if not is_image or pixels.min() < limits.min or pixels.max() > limits.max:
         raise RequestError("expecting pixels as integers in 0..255, (height, width, 3)")
     return pixels.astype(np.uint8)
-
-
-def _plain(name: str, values: np.ndarray) -> Any:
-    if values.dtype.kind == "f":
-        return shortest(values)
-    if values.dtype.kind not in "OS":
-        return values.tolist()
-    if name.endswith(_BYTES):
-        return [{_BASE64: base64.b64encode(value).decode("ascii")} for value in values.tolist()]
-    return [value.decode("utf-8", "replace") for value in values.tolist()]

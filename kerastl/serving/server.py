@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import dataclasses
+import math
 import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import uvicorn
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from kerastl.errors import KerastlError
 from kerastl.progress import Progress
@@ -17,10 +20,12 @@ from kerastl.serving.app import build_app
 from kerastl.serving.batching import Batcher
 from kerastl.serving.connections import Connections, watched
 from kerastl.serving.export_path import ExportPath
+from kerastl.serving.inference import Inference
 from kerastl.serving.listener import url_of
 from kerastl.serving.metrics import Metrics
 from kerastl.serving.middleware import Middleware
 from kerastl.serving.options import TIMEOUTS, Limits, Timeouts
+from kerastl.serving.platforms import ANYWHERE, Platform
 from kerastl.serving.request_body import RequestBodies
 from kerastl.serving.versions import Versions
 
@@ -28,6 +33,8 @@ from kerastl.serving.versions import Versions
 _MAX_BODIES = 8
 _BACKLOG = 1024
 _SECONDS_BETWEEN_CHECKS = 1.0
+# What scripts of other sites may use, if their site is allowed to.
+_METHODS = ("GET", "POST")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,17 +65,22 @@ class RunningServer:
 
 
 def serve(
-    export: ExportPath, listener: socket.socket, *, limits: Limits, progress: Progress
+    export: ExportPath,
+    listeners: Sequence[socket.socket],
+    *,
+    limits: Limits,
+    platform: Platform = ANYWHERE,
+    progress: Progress,
 ) -> Served:
     """Serves until SIGTERM or SIGINT, if called from the main thread.
 
-    `listener` comes from `open_listener`; `progress` gets the start, the stop and new versions.
+    `listeners` come from `open_listeners`; `progress` gets the start, the stop and new versions.
 
     Raises:
         KerastlError: If no version can be served, or the server fails.
     """
     started = time.monotonic()
-    with running(export, listener, limits=limits, progress=progress) as server:
+    with running(export, listeners, limits=limits, platform=platform, progress=progress) as server:
         model = server.versions.current
         progress.line(
             f"Serving {model.name}, version {model.version}, {len(model.class_names)} classes, at "
@@ -87,9 +99,10 @@ def serve(
 @contextlib.contextmanager
 def running(
     export: ExportPath,
-    listener: socket.socket,
+    listeners: Sequence[socket.socket],
     *,
     limits: Limits,
+    platform: Platform = ANYWHERE,
     timeouts: Timeouts = TIMEOUTS,
     progress: Progress,
 ) -> Iterator[RunningServer]:
@@ -111,16 +124,11 @@ def running(
         queue_size=limits.queue_size,
         on_batch=metrics.observe_batch,
     )
-    max_bytes = round(limits.max_body_mb * 1e6)
-    bodies = RequestBodies(
-        max_bytes=max_bytes, max_total_bytes=_MAX_BODIES * max_bytes, timeouts=timeouts
+    server = _build_server(
+        Inference(versions, batcher, metrics), limits=limits, platform=platform, timeouts=timeouts
     )
-    connections = Connections(timeouts.idle)
-    routes = build_app(versions, batcher, bodies, metrics)
-    app = Middleware(routes, metrics, connections, drain_seconds=timeouts.drain)
-    server = _Server(app, connections, timeouts)
     # Signals go to the main thread, so the server has another one.
-    thread = threading.Thread(target=server.run, args=([listener],), name="http", daemon=True)
+    thread = threading.Thread(target=server.run, args=(list(listeners),), name="http", daemon=True)
     thread.start()
     try:
         while not server.started:
@@ -130,7 +138,7 @@ def running(
                     "port: cannot be listened on. See the messages above, and try another --port."
                 )
         versions.watch()
-        yield RunningServer(url_of(listener), versions, batcher, metrics, server, thread)
+        yield RunningServer(url_of(listeners), versions, batcher, metrics, server, thread)
     finally:
         server.should_exit = True
         thread.join()
@@ -138,10 +146,32 @@ def running(
         batcher.close()
 
 
+def _build_server(
+    inference: Inference, *, limits: Limits, platform: Platform, timeouts: Timeouts
+) -> "_Server":
+    max_bytes = round(limits.max_body_mb * 1e6)
+    bodies = RequestBodies(
+        max_bytes=max_bytes, max_total_bytes=_MAX_BODIES * max_bytes, timeouts=timeouts
+    )
+    connections = Connections(idle_seconds=limits.idle_seconds, head_seconds=timeouts.head)
+    routes = _with_origins(build_app(inference, bodies, platform), limits.origins)
+    app = Middleware(routes, inference.metrics, connections, drain_seconds=timeouts.drain)
+    return _Server(app, connections, limits.idle_seconds, timeouts)
+
+
+def _with_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """Lets the pages of some sites read every answer of `app`, errors too."""
+    if not origins:
+        return app
+    return CORSMiddleware(app, allow_origins=origins, allow_methods=_METHODS, allow_headers=["*"])
+
+
 class _Server(uvicorn.Server):
     """Answers requests that are on their way when it is stopped."""
 
-    def __init__(self, app: Middleware, connections: Connections, timeouts: Timeouts) -> None:
+    def __init__(
+        self, app: Middleware, connections: Connections, idle_seconds: float, timeouts: Timeouts
+    ) -> None:
         self._app = app
         self._grace_seconds = timeouts.grace
         config = uvicorn.Config(
@@ -156,6 +186,8 @@ class _Server(uvicorn.Server):
             # Connections are known by the address of the client.
             proxy_headers=False,
             backlog=_BACKLOG,
+            # `Connections` closes them before.
+            timeout_keep_alive=math.ceil(idle_seconds) + 1,
             timeout_graceful_shutdown=timeouts.shutdown,
         )
         config.load()

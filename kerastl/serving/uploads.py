@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 from python_multipart import FormParser
 
+from kerastl.data.file_formats import find_format
+from kerastl.outputs.formats.savedmodel import DEFAULT_SIGNATURE
 from kerastl.serving.batching import Outputs
 from kerastl.serving.model_version import ModelVersion
-from kerastl.serving.rest import RequestError, shortest
+from kerastl.serving.rest import PredictRequest, RequestError, shortest
+from kerastl.serving.wrong_forms import name_form
 
 _FORM = "multipart/form-data"
+# What curl calls every body that its options -d and --data-binary send.
+_FIELDS = "application/x-www-form-urlencoded"
 _MAX_PARTS = 1000
 _TOP = 5
 _MAX_DIGITS = 9
@@ -45,8 +50,7 @@ def read_uploads(content_type: str, body: bytes) -> list[Upload]:
     Raises:
         RequestError: If it is a form that is malformed or contains no file.
     """
-    header = email.message.Message()
-    header["Content-Type"] = content_type
+    header = _header(content_type)
     if header.get_content_type() != _FORM:
         return [Upload(body, None)]
     boundary = str(header.get_boundary("")).encode("latin-1", "replace")
@@ -57,32 +61,60 @@ def read_uploads(content_type: str, body: bytes) -> list[Upload]:
         uploads = _read_form(boundary, body)
     except ValueError as error:
         raise RequestError(f"{_FORM}: cannot be read ({error}).") from error
-    if not uploads:
-        raise RequestError(f"{_FORM}: contains no file. Send one as curl -F image=@FILE does.")
     return uploads
+
+
+def to_request(uploads: Sequence[Upload], content_type: str, model: ModelVersion) -> PredictRequest:
+    """Asks for the classes of files."""
+    return PredictRequest(
+        DEFAULT_SIGNATURE,
+        [upload.content for upload in uploads],
+        by_row=True,
+        right_form="Send the file itself, as curl --data-binary @FILE or curl -F image=@FILE does "
+        f"(curl -d removes line ends); JSON goes to /v1/models/{model.name}:predict.",
+        is_suspect=_header(content_type).get_content_type() == _FIELDS,
+    )
+
+
+def _header(content_type: str) -> email.message.Message:
+    header = email.message.Message()
+    header["Content-Type"] = content_type
+    return header
 
 
 def _read_form(boundary: bytes, body: bytes) -> list[Upload]:
     uploads: list[Upload] = []
-    num_parts = 0
+    fields: list[str] = []
 
-    def count(part: object) -> None:
-        nonlocal num_parts
-        num_parts += 1
-        if num_parts > _MAX_PARTS:
+    def count() -> None:
+        if len(uploads) + len(fields) >= _MAX_PARTS:
             raise ValueError(f"it has more than {_MAX_PARTS} parts")
 
-    def add(file: Any) -> None:
-        count(file)
+    def add_field(field: Any) -> None:
+        count()
+        content = field.value or b""
+        if find_format(content):  # A file that came without a name.
+            uploads.append(Upload(content, None))
+        else:
+            form = name_form(content) or "text"
+            fields.append(f"{(field.field_name or b'').decode('utf-8', 'replace')!r} with {form}")
+
+    def add_file(file: Any) -> None:
+        count()
         file.file_object.seek(0)
         name = (file.file_name or b"").decode("utf-8", "replace")
         uploads.append(Upload(file.file_object.read(), name))
 
     # The body is in memory already, so no file has to be on disk.
     in_memory = {"MAX_MEMORY_FILE_SIZE": len(body)}
-    parser = FormParser(_FORM, count, add, boundary=boundary, config=in_memory)
+    parser = FormParser(_FORM, add_field, add_file, boundary=boundary, config=in_memory)
     parser.write(body)
     parser.finalize()
+    if not uploads:
+        found = f", only the field {fields[0]}" if fields else ""
+        raise RequestError(
+            f"{_FORM}: contains no file{found}. Send one as curl -F image=@FILE does."
+        )
     return uploads
 
 

@@ -7,8 +7,9 @@ import tensorflow as tf
 from kerastl.progress import Progress
 from kerastl.serving import versions
 from kerastl.serving.export_path import find_export
-from kerastl.serving.listener import open_listener
+from kerastl.serving.listener import open_listeners
 from kerastl.serving.options import Limits, Timeouts
+from kerastl.serving.platforms import ANYWHERE
 from kerastl.serving.server import running
 from serving_client import Blocker, Client
 
@@ -16,15 +17,25 @@ _LOADED = {}
 
 
 @contextlib.contextmanager
-def serve(export, *, name="colors", progress=None, timeouts=None, **limits):
+def serve(
+    export,
+    *,
+    name="colors",
+    progress=None,
+    timeouts=None,
+    host="127.0.0.1",
+    platform=ANYWHERE,
+    **limits,
+):
     """Serves during the block, and stops at once after it."""
     timeouts = Timeouts(**{"grace": 0.01} | (timeouts or {}))
     with (
-        open_listener("127.0.0.1", 0) as listener,
+        open_listeners(host, 0) as listeners,
         running(
             find_export(export, name),
-            listener,
+            listeners,
             limits=Limits(**limits),
+            platform=platform,
             timeouts=timeouts,
             progress=progress or Progress(),
         ) as server,

@@ -8,7 +8,7 @@ import pytest
 
 from kerastl.progress import Progress
 from kerastl.serving.export_path import find_export
-from kerastl.serving.listener import open_listener
+from kerastl.serving.listener import open_listeners
 from kerastl.serving.options import Limits
 from kerastl.serving.server import serve
 from serving_client import address_client, wait_until
@@ -29,8 +29,8 @@ def test_signal_ends_serving_with_what_was_done(color_run, files, number):
 
     user = threading.Thread(target=use)
     user.start()
-    with open_listener("127.0.0.1", 0) as listener:
-        served = serve(export, listener, limits=Limits(), progress=Progress(output))
+    with open_listeners("127.0.0.1", 0) as listeners:
+        served = serve(export, listeners, limits=Limits(), progress=Progress(output))
     user.join()
     assert output.getvalue() == (
         f"Serving colors, version 1, 3 classes, at {served.url}\n"

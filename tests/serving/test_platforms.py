@@ -1,0 +1,151 @@
+import json
+
+import pytest
+
+from command_line import REPOSITORY
+from kerastl import api
+from kerastl.commands.table import run_command
+from kerastl.errors import UsageError
+from kerastl.serving import platforms
+from kerastl.serving.platforms import Platform, find_model_folder, read_platform
+from serving_client import instances
+
+JSON = {"Content-Type": "application/json"}
+
+
+def test_routes_of_sagemaker_are_there_for_files_and_for_json(client, files):
+    assert client.get("/ping").status == client.ask("HEAD", "/ping").status == 200
+    for kind in ("image/png", "application/x-image", "application/octet-stream"):
+        answer = client.post("/invocations", files[2], {"Content-Type": kind})
+        assert answer.json["predictions"][0]["class_name"] == "red"
+    for headers in (JSON, {}):
+        answer = client.post("/invocations", json.dumps(instances(files[1])), headers)
+        assert answer.json["predictions"][0]["class_name"] == "green"
+    wrong = client.post("/invocations", b"{}", JSON)
+    assert wrong.status == 400
+    assert "Missing 'inputs' or 'instances' key, as in {" in wrong.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("health", "predict"),
+    [
+        ("/h", "/p"),
+        # What Vertex AI chooses: one path for both.
+        ("/v1/endpoints/1/deployedModels/2:predict", "/v1/endpoints/1/deployedModels/2:predict"),
+        ("/healthz", "/predict"),
+        ("/", "/v1/models/colors:predict"),
+    ],
+)
+def test_routes_that_a_platform_chooses_answer_too(start, files, health, predict):
+    client = start(platform=Platform(health_route=health, predict_route=predict))
+    assert (client.get(health).status, client.get(health).body) == (200, b"ok\n")
+    with_parameters = instances(files[0]) | {"parameters": {"top": 1}}
+    answer = client.post(predict, json.dumps(with_parameters), JSON)
+    assert answer.json["predictions"][0]["class_name"] == "blue"
+    assert client.post(predict, files[1]).json["predictions"][0]["class_name"] == "green"
+    assert client.predict(instances(files[2])).json["predictions"][0]["class_name"] == "red"
+    assert client.get("/healthz").status == 200
+
+
+@pytest.mark.parametrize(
+    ("variables", "port", "text"),
+    [
+        ({}, 8501, ""),
+        ({"PORT": "8080"}, 8080, "From the environment: port 8080 (PORT)."),
+        ({"PORT": ""}, 8501, ""),
+        (
+            {"PORT": "1", "SAGEMAKER_BIND_TO_PORT": "2", "AIP_HTTP_PORT": "3"},
+            3,
+            "From the environment: port 3 (AIP_HTTP_PORT).",
+        ),
+        ({"PORT": "1", "SAGEMAKER_BIND_TO_PORT": "2"}, 2, "port 2 (SAGEMAKER_BIND_TO_PORT)"),
+        (
+            {"AIP_HTTP_PORT": "8080", "AIP_HEALTH_ROUTE": "/h", "AIP_PREDICT_ROUTE": "/p"},
+            8080,
+            "From the environment: port 8080 (AIP_HTTP_PORT), health checks at /h "
+            "(AIP_HEALTH_ROUTE), predictions at /p (AIP_PREDICT_ROUTE).",
+        ),
+    ],
+)
+def test_variables_are_read_and_told(variables, port, text):
+    platform = read_platform(None, variables)
+    assert platform.port == port
+    assert text in str(platform)
+    assert bool(text) == bool(str(platform))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("PORT", "tcp://10.0.0.1:80", "is not a port. Set one in 1..65535, or give --port."),
+        ("PORT", "0", "is not a port"),
+        ("AIP_HTTP_PORT", "65536", "is not a port"),
+        ("AIP_HEALTH_ROUTE", "health", "is not the path of an address. Set one such as /predict."),
+        ("AIP_PREDICT_ROUTE", "/{x}", "is not the path of an address"),
+    ],
+)
+def test_wrong_variable_is_refused(variable, value, problem):
+    with pytest.raises(UsageError) as caught:
+        read_platform(None, {variable: value})
+    assert str(caught.value).startswith(f"{variable}={value!r}: {problem}")
+
+
+@pytest.fixture
+def listened(monkeypatch, tmp_path):
+    """What `kerastl serve` would listen on; no server starts."""
+    (tmp_path / "model/1").mkdir(parents=True)
+    (tmp_path / "model/1/saved_model.pb").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(platforms, "MODEL_FOLDERS", (str(tmp_path / "model"),))
+    found = []
+
+    def note(host, port):
+        found.append((host, port))
+        raise UsageError("stop")
+
+    monkeypatch.setattr(api, "open_listeners", note)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("variables", "flags", "port"),
+    [
+        ({}, [], 8501),
+        ({"PORT": "9000"}, [], 9000),
+        ({"PORT": "9000"}, ["--port=8501"], 8501),
+        ({"PORT": "nonsense"}, ["--port=0"], 0),
+    ],
+)
+def test_flag_wins_over_variables(monkeypatch, listened, capsys, variables, flags, port):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    run_command("serve", ["model", *flags])
+    assert listened == [("localhost", port)]
+
+
+def test_model_is_found_where_the_platform_puts_it(monkeypatch, listened, capsys, tmp_path):
+    run_command("serve", [])
+    assert listened == [("localhost", 8501)]
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first == f"Serving the model that the platform put into {tmp_path / 'model'}."
+    monkeypatch.setenv("AIP_STORAGE_URI", "model")
+    assert find_model_folder() == "model"
+    monkeypatch.setenv("AIP_STORAGE_URI", "gs://bucket/model")
+    assert run_command("serve", []) == 2
+    assert capsys.readouterr().err.startswith(
+        "error: AIP_STORAGE_URI='gs://bucket/model': is an address, which is not fetched. Copy"
+    )
+    assert len(listened) == 1
+
+
+def test_readme_names_every_variable_and_route():
+    readme = (REPOSITORY / "README.md").read_text("utf-8")
+    routes = (
+        *platforms.MODEL_FOLDERS,
+        "/ping",
+        "/invocations",
+        "/v2/models/",
+        "--host=0.0.0.0",
+    )
+    for name in (*platforms.PORT_VARIABLES, *routes, "AIP_HEALTH_ROUTE", "AIP_PREDICT_ROUTE"):
+        assert name in readme
