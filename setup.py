@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'VERSION = "(.+)"', (HERE / "kerastl/version.py").read_text("utf-8"))[1]
-_LITERT = ["ai-edge-litert>=2.3,<3"]
+_LITERT = ["ai-edge-litert>=2.3,<3", "flatbuffers>=24.3.25,<26"]
 _ONNX = ["onnx>=1.23,<2", "onnxruntime>=1.32,<2", "tf2onnx>=1.17,<2"]
 _SERVE = [
     "prometheus-client>=0.26,<1",

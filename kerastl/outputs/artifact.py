@@ -80,6 +80,12 @@ class Artifact:
         return probabilities, dict(sorted(bad.items()))
 
 
+def count_ties(probabilities: np.ndarray) -> int:
+    """Counts the images of which several classes share the highest probability."""
+    highest = probabilities.max(axis=1, keepdims=True)
+    return int(np.sum(np.sum(probabilities == highest, axis=1) > 1))
+
+
 def decode_all(files: Sequence[bytes], card: Mapping[str, Any]) -> np.ndarray:
     """Decodes image files to a model's input, float32 (files, size, size, 3) in 0..255.
 

@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 
 from kerastl.export_formats import FORMATS
+from kerastl.outputs.artifact import count_ties
 from kerastl.outputs.directories import RunFile
+from kerastl.outputs.formats.interface import format_module
 from kerastl.outputs.parity import Comparison, ExportError, Reference
 from kerastl.outputs.receipt import version_of
 from kerastl.progress import count_of, format_bytes
 
 # Images that a message names.
 _MAX_NAMED = 3
+# Share of images with equally probable first classes above which a line says so.
+_MOST_TIED = 0.01
 
 
 def check_parity(
@@ -62,7 +66,10 @@ def _accuracy(comparison: Comparison, reference: Reference) -> float:
 def summarize(
     name: str, comparison: Comparison, reference: Reference, path: pathlib.Path
 ) -> dict[str, Any]:
-    """Returns a format's entry in `export.json`; `path` is its directory or file."""
+    """Returns a format's entry in `export.json`; `path` is its directory or file.
+
+    `tied` is the share of images of which several classes share the highest probability.
+    """
     row, expected = FORMATS[name], reference.predictions
     directory = path if path.is_dir() else path.parent
     files = [path for path in directory.rglob("*") if path.is_file() and path.name != RunFile.CARD]
@@ -71,6 +78,7 @@ def summarize(
         "file": row.file,
         "input": row.input,
         "output": row.output,
+        **format_module(name).read_needs(path),
         "opened_by": f"{row.runtime} {version_of(row.runtime)}",
         "bytes": sum(path.stat().st_size for path in files),
         "num_images": len(expected.labels),
@@ -78,6 +86,7 @@ def summarize(
         "trainer_accuracy": expected.accuracy,
         "agreement": float(np.mean(agrees)),
         "largest_difference": float(comparison.differences.max()),
+        "tied": count_ties(comparison.probabilities) / len(expected.labels),
         "milliseconds": {str(size): value for size, value in comparison.milliseconds.items()},
     }
 
@@ -102,3 +111,9 @@ def format_table(
             f"{result['agreement']:>11.2%}{result['largest_difference']:>20.1e}{alone:>20.2f}"
             f"{of_32:>8.2f}"
         )
+    for name, result in results.items():
+        if result["tied"] > _MOST_TIED:
+            yield (
+                f"Warning: {name} gives several classes the same highest probability for "
+                f"{result['tied']:.1%} of the images."
+            )

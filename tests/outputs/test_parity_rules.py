@@ -1,8 +1,10 @@
+import pathlib
+
 import numpy as np
 import pytest
 
 from kerastl.outputs.parity import Comparison, ExportError, Reference
-from kerastl.outputs.parity_rules import check_parity
+from kerastl.outputs.parity_rules import check_parity, format_table
 from kerastl.training.evaluate import Evaluation
 
 
@@ -41,3 +43,25 @@ def test_each_format_has_its_own_measure(name, difference, accuracy, is_right):
     else:
         with pytest.raises(ExportError, match="does not predict what the trained model does"):
             check()
+
+
+@pytest.mark.parametrize(("tied", "is_told"), [(0.0, False), (0.01, False), (0.25, True)])
+def test_equal_first_places_are_told(tied, is_told):
+    labels = np.arange(3)
+    predictions = Evaluation(labels, np.eye(3, dtype=np.float32), np.zeros(3))
+    result = {
+        "bytes": 1000,
+        "accuracy": 1.0,
+        "agreement": 1.0,
+        "largest_difference": 0.0,
+        "tied": tied,
+        "milliseconds": {"1": 1.0, "32": 1.0},
+    }
+    reference = Reference(predictions, ("x", "y", "z"), "abc", np.asarray)
+    lines = list(format_table(pathlib.Path("1"), {"litert_int8": result}, reference))
+    assert len(lines) == 3 + is_told
+    if is_told:
+        assert lines[-1] == (
+            "Warning: litert_int8 gives several classes the same highest probability for 25.0% of "
+            "the images."
+        )

@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -31,8 +31,13 @@ class Exportable:
     draw_images: Callable[[], np.ndarray]
 
 
+def label_text(class_names: Sequence[str]) -> str:
+    """Returns the text of a file that has a class on each line, in order."""
+    return "".join(f"{' '.join(name.splitlines())}\n" for name in class_names)
+
+
 class FormatModule(Protocol):
-    """The two functions of a module in this package.
+    """The three functions of a module in this package.
 
     Keras is only imported at the top of a module whose format needs it to be opened: where other
     formats are served, its import would be half of the start.
@@ -43,6 +48,12 @@ class FormatModule(Protocol):
 
     def open(self, path: pathlib.Path, card: dict[str, Any]) -> Artifact:
         """Opens what was written, with the runtime that serves it."""
+
+    def read_needs(self, path: pathlib.Path) -> dict[str, Any]:
+        """Reads from what was written which runtimes read it: `oldest_runtime` and numbers.
+
+        Also input and output, where they are not those of the format's row.
+        """
 
 
 def format_module(name: str) -> FormatModule:

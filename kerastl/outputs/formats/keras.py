@@ -1,6 +1,8 @@
 """Keras's own file, which `keras.saving.load_model` opens without this package."""
 
+import json
 import pathlib
+import zipfile
 from typing import Any
 
 import keras
@@ -28,3 +30,10 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
     return Artifact.from_pixels(
         path, card, lambda images: np.asarray(call(tf.constant(images)).numpy())
     )
+
+
+def read_needs(path: pathlib.Path) -> dict[str, Any]:
+    """Reads the version that wrote a file; whether older ones read it depends on its layers."""
+    with zipfile.ZipFile(path) as archive:
+        version = json.loads(archive.read("metadata.json"))["keras_version"]
+    return {"oldest_runtime": f"Keras {version}, which wrote it", "keras_version": version}

@@ -1,4 +1,4 @@
-"""LiteRT, once TensorFlow Lite, in float32."""
+"""LiteRT, once TensorFlow Lite, in float32, with labels for the task libraries of phones."""
 
 import pathlib
 from typing import Any
@@ -7,14 +7,16 @@ import numpy as np
 from ai_edge_litert import interpreter
 
 from kerastl import environment
+from kerastl.outputs import litert_file
 from kerastl.outputs.artifact import CORES, Artifact
-from kerastl.outputs.formats.interface import Exportable
+from kerastl.outputs.formats.interface import Exportable, label_text
 
 
 def write(model: Exportable, path: pathlib.Path) -> None:
     """Writes a model of one image, unless its input is resized, in float32."""
     with environment.quiet():
         model.probabilities.export(path, format="litert", verbose=False)
+    litert_file.add_metadata(path, label_text(model.card["class_names"]))
 
 
 def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
@@ -33,6 +35,16 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
         return _dequantize(model.get_tensor(output["index"]), output)
 
     return Artifact.from_pixels(path, card, classify)
+
+
+def read_needs(path: pathlib.Path) -> dict[str, Any]:
+    """Reads the oldest runtime and the versions of the operations from a file."""
+    needs = litert_file.read_needs(path)
+    return {
+        "oldest_runtime": f"LiteRT or TensorFlow Lite {needs.min_runtime_version or 'unknown'}",
+        "min_runtime_version": needs.min_runtime_version,
+        "operator_versions": needs.operator_versions,
+    }
 
 
 def _quantize(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:

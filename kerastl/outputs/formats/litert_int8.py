@@ -1,34 +1,96 @@
-"""LiteRT with all numbers in 8 bits, input and output too."""
+"""LiteRT with all numbers in 8 bits, input and output too, unless that makes classes equal."""
 
 import pathlib
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from kerastl import environment
+from kerastl.export_formats import FORMATS
+from kerastl.outputs import litert_file
+from kerastl.outputs.artifact import count_ties
 from kerastl.outputs.formats import litert
-from kerastl.outputs.formats.interface import Exportable
+from kerastl.outputs.formats.interface import Exportable, label_text
 
 open = litert.open
 
+# Probabilities in steps of 1/256 cannot tell more classes than this apart.
+_MOST_CLASSES = 100
+# Of the head, the last operations of a model: logits and softmax.
+_HEAD_OPERATIONS = 2
+_BATCH_SIZE = 32
+
+_Examples = Callable[[], Iterator[list[np.ndarray]]]
+
 
 def write(model: Exportable, path: pathlib.Path) -> None:
-    """Writes a quantized model of one image, unless its input is resized."""
-    images = model.draw_images()
+    """Writes a quantized model of one image, unless its input is resized.
 
-    def representative() -> Iterator[list[np.ndarray]]:
+    With many classes, or where 8 bits give several classes of a training image the same highest
+    probability, the head, the input and the output are in float32.
+    """
+    images = model.draw_images()
+    class_names = model.card["class_names"]
+
+    def examples() -> Iterator[list[np.ndarray]]:
         for image in images:
             yield [image[np.newaxis]]
 
     with environment.quiet():
-        model.probabilities.export(
-            path,
-            format="litert",
-            verbose=False,
-            optimizations=[tf.lite.Optimize.DEFAULT],
-            representative_dataset=representative,
-            target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]},
-            inference_input_type=tf.uint8,
-            inference_output_type=tf.uint8,
+        if len(class_names) <= _MOST_CLASSES:
+            _write_in_8_bits(model, path, examples)
+        if len(class_names) > _MOST_CLASSES or _has_ties(path, images):
+            _write_with_head(model, path, examples)
+    litert_file.add_metadata(path, label_text(class_names))
+
+
+def read_needs(path: pathlib.Path) -> dict[str, Any]:
+    """Reads what `litert.read_needs` does, and whether the head is in float32."""
+    needs = litert.read_needs(path)
+    if litert_file.read_needs(path).takes_floats:
+        floats = FORMATS["litert"]
+        needs |= {"input": floats.input, "output": f"{floats.output}, from a head in float32"}
+    return needs
+
+
+def _has_ties(path: pathlib.Path, images: np.ndarray) -> bool:
+    classify = open(path, {}).classify
+    starts = range(0, len(images), _BATCH_SIZE)
+    return any(count_ties(classify(images[start : start + _BATCH_SIZE])) for start in starts)
+
+
+def _write_in_8_bits(model: Exportable, path: pathlib.Path, examples: _Examples) -> None:
+    model.probabilities.export(
+        path,
+        format="litert",
+        verbose=False,
+        optimizations=[tf.lite.Optimize.DEFAULT],
+        representative_dataset=examples,
+        target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]},
+        inference_input_type=tf.uint8,
+        inference_output_type=tf.uint8,
+    )
+
+
+def _write_with_head(model: Exportable, path: pathlib.Path, examples: _Examples) -> None:
+    """Leaves the head as it is, which only this part of the converter can.
+
+    https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/quantization_debugger
+    """
+    tools = tf.lite.experimental
+    with tempfile.TemporaryDirectory() as folder:
+        model.probabilities.export(folder, format="tf_saved_model", verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = examples
+        debugger = tools.QuantizationDebugger(
+            converter=converter,
+            debug_dataset=examples,
+            debug_options=tools.QuantizationDebugOptions(),
         )
+    head = litert_file.list_outputs(debugger.calibrated_model, _HEAD_OPERATIONS)
+    debugger.options = tools.QuantizationDebugOptions(denylisted_nodes=head)
+    path.write_bytes(debugger.get_nondebug_quantized_model())

@@ -1,5 +1,6 @@
 """ONNX in float32."""
 
+import importlib
 import pathlib
 from typing import Any
 
@@ -12,6 +13,8 @@ from kerastl.outputs.formats.interface import Exportable
 
 # ONNX Runtime logs fatal errors only: it raises the others anyway.
 _FATAL = 4
+# Of 2021, which old runtimes read too; networks need no newer one.
+_OPSET = 15
 
 
 def write(model: Exportable, path: pathlib.Path) -> None:
@@ -22,7 +25,6 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     """
     # Not needed where files are only opened.
     import keras  # noqa: PLC0415
-    import onnx  # noqa: PLC0415
 
     def with_constants(layer: Any, *inputs: Any, **named: Any) -> Any:
         """Divides by NumPy arrays: a layer's tensors would become inputs of the file."""
@@ -40,9 +42,9 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     # Keras takes the input from a call.
     constant(np.zeros([1, *constant.input.shape[1:]], np.float32))
     with environment.quiet():
-        constant.export(path, format="onnx", verbose=False)
+        constant.export(path, format="onnx", verbose=False, opset_version=_OPSET)
     # The converter leaves in what it does not know.
-    onnx.checker.check_model(str(path))
+    _onnx().checker.check_model(str(path))
 
 
 def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
@@ -60,3 +62,25 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
     return Artifact.from_pixels(
         path, card, lambda images: np.asarray(session.run(None, {name: images})[0])
     )
+
+
+def read_needs(path: pathlib.Path) -> dict[str, Any]:
+    """Reads the versions of the file's form and of its operations."""
+    onnx = _onnx()
+    model = onnx.load(path, load_external_data=False)
+    opset = next(row.version for row in model.opset_import if row.domain in ("", "ai.onnx"))
+    oldest = next(
+        release
+        for release, ir_version, of_release, *_ in onnx.helper.VERSION_TABLE
+        if ir_version >= model.ir_version and of_release >= opset
+    )
+    return {
+        "oldest_runtime": f"ONNX Runtime with ONNX {oldest}",
+        "ir_version": model.ir_version,
+        "opset_version": opset,
+    }
+
+
+def _onnx() -> Any:
+    # Not needed where files are only opened.
+    return importlib.import_module("onnx")

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from kerastl.data.images import decode_and_resize, resize
 from kerastl.data.reading import plain
+from kerastl.export_formats import SAVEDMODEL_FILE
 from kerastl.outputs.artifact import Artifact, UndecodableError, decode_all
 from kerastl.outputs.directories import RunFile
-from kerastl.outputs.formats.interface import Exportable
+from kerastl.outputs.formats.interface import Exportable, label_text
 
 CLASS_NAMES = "class_names.txt"
 DEFAULT_SIGNATURE = "serving_default"
@@ -42,7 +44,7 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         # An asset keeps the name of the file that it comes from.
         assets = {
-            CLASS_NAMES: "".join(f"{name}\n" for name in model.card["class_names"]),
+            CLASS_NAMES: label_text(model.card["class_names"]),
             RunFile.CARD: card_text(model.card),
         }
         paths = [pathlib.Path(folder) / name for name in assets]
@@ -179,6 +181,19 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
         return np.asarray(outputs["probabilities"].numpy())
 
     return Artifact(path, card, classify, classify_files, signatures)
+
+
+def read_needs(path: pathlib.Path) -> dict[str, Any]:
+    """Reads the version that wrote a SavedModel, and the oldest graph that may be read."""
+    content = (path / SAVEDMODEL_FILE).read_bytes()
+    graph = saved_model_pb2.SavedModel.FromString(content).meta_graphs[0]
+    version = graph.meta_info_def.tensorflow_version
+    return {
+        "oldest_runtime": f"TensorFlow or TensorFlow Serving {version}, which wrote it",
+        "tensorflow_version": version,
+        "graph_producer": graph.graph_def.versions.producer,
+        "graph_min_consumer": graph.graph_def.versions.min_consumer,
+    }
 
 
 def undecodable_indices(error: tf.errors.InvalidArgumentError) -> set[int]:

@@ -3,28 +3,123 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import fakes
+from kerastl.export_formats import FORMATS
 from kerastl.model.build import build_classifier
+from kerastl.outputs.artifact import count_ties
 from kerastl.outputs.exporting import make_exportable
 from kerastl.outputs.formats.interface import format_module
+from litert_reading import read_metadata
 
 
-def exportable(network=None):
-    """A model whose head has random weights."""
+def exportable(network=None, *, num_classes=3, spread=1.0, count=3):
+    """A model whose head has random weights, of this spread, and pixels of noise to draw from."""
     shape = (fakes.IMAGE_SIZE, fakes.IMAGE_SIZE, 3)
     network = network or fakes.tiny_net(
         include_top=False, weights=None, input_shape=shape, name="backbone"
     )
-    classifier = build_classifier(network, scaling=None, num_classes=3, dropout=0.5)
+    classifier = build_classifier(network, scaling=None, num_classes=num_classes, dropout=0.5)
     kernel = classifier.get_layer("logits").kernel
-    kernel.assign(np.random.default_rng(0).normal(size=kernel.shape))
-    card = {"input": {"image_size": fakes.IMAGE_SIZE, "resize": "crop"}, "class_names": ["x"] * 3}
-    return make_exportable(classifier, card, draw_images=lambda: pixels(3))
+    kernel.assign(spread * np.random.default_rng(0).normal(size=kernel.shape))
+    card = {
+        "input": {"image_size": fakes.IMAGE_SIZE, "resize": "crop"},
+        "class_names": [f"name {number}" for number in range(num_classes)],
+    }
+    return make_exportable(classifier, card, draw_images=lambda: pixels(count))
 
 
 def pixels(count):
     return np.float32(np.arange(count * 768).reshape(count, 16, 16, 3) % 256)
+
+
+def noise(count):
+    return np.random.default_rng(0).uniform(0, 255, (count, 16, 16, 3)).astype(np.float32)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["litert", "litert_int8"])
+def test_labels_are_inside_and_change_no_result(name, tmp_path, monkeypatch):
+    pytest.importorskip("ai_edge_litert")
+    module, model = format_module(name), exportable()
+    module.write(model, tmp_path / "model.tflite")
+    found = read_metadata(tmp_path / "model.tflite")
+    assert found.labels == model.card["class_names"]
+    assert (found.mean, found.deviation) == ([0.0], [1.0])
+    monkeypatch.setattr("kerastl.outputs.litert_file.add_metadata", lambda path, labels: None)
+    module.write(model, tmp_path / "plain.tflite")
+    assert (tmp_path / "plain.tflite").read_bytes() in (tmp_path / "model.tflite").read_bytes()
+    classify, plain = (
+        module.open(tmp_path / file, dict(model.card)).classify
+        for file in ("model.tflite", "plain.tflite")
+    )
+    np.testing.assert_array_equal(classify(noise(8)), plain(noise(8)))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("num_classes", "spread"), [(300, 0.02), (5, 0.0)])
+def test_8_bits_leave_the_head_as_it_is_where_classes_would_tie(num_classes, spread, tmp_path):
+    """Both with many classes, and with few that the network hardly tells apart."""
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    model = exportable(num_classes=num_classes, spread=spread)
+    # Less than a step of 1/256 apart.
+    bias = np.linspace(0, 1e-3, num_classes, dtype=np.float32)
+    model.classifier.get_layer("logits").bias.assign(bias)
+    module = format_module("litert_int8")
+    module.write(model, tmp_path / "int8.tflite")
+    artifact = module.open(tmp_path / "int8.tflite", dict(model.card))
+    probabilities = artifact.classify(noise(200))
+    assert count_ties(probabilities) < 2
+    expected = model.probabilities.predict(noise(200), verbose=0)["probabilities"]
+    assert np.mean(probabilities.argmax(1) == expected.argmax(1)) > 0.9
+    needs = module.read_needs(tmp_path / "int8.tflite")
+    assert needs["input"].startswith("images, float32")
+    assert needs["output"].endswith("from a head in float32")
+    details = interpreter.Interpreter(str(tmp_path / "int8.tflite")).get_tensor_details()
+    assert np.int8 in {detail["dtype"] for detail in details}
+    assert read_metadata(tmp_path / "int8.tflite").labels == model.card["class_names"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "ties"),
+    [
+        ([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]], 1),
+        ([[0.0, 0.0, 0.0]], 1),
+        ([[0.25, 0.25, 0.5]], 0),
+        ([[np.nan, 0.5, 0.5]], 0),
+    ],
+)
+def test_ties_are_of_the_highest_probability(rows, ties):
+    assert count_ties(np.array(rows, np.float32)) == ties
+
+
+@pytest.mark.thorough
+def test_needs_are_those_in_the_files(tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    onnx = pytest.importorskip("onnx")
+    model = exportable()
+    needs = {}
+    for name, row in FORMATS.items():
+        path = tmp_path / (row.file or name)
+        format_module(name).write(model, path)
+        needs[name] = format_module(name).read_needs(path)
+        assert needs[name]["oldest_runtime"]
+    written = onnx.load(tmp_path / "model.onnx")
+    assert needs["onnx"]["ir_version"] == written.ir_version <= 9
+    assert needs["onnx"]["opset_version"] == written.opset_import[0].version <= 18
+    assert needs["onnx"]["oldest_runtime"] == "ONNX Runtime with ONNX 1.10.0"
+    assert needs["keras"]["keras_version"] == keras.version()
+    loaded = tf.saved_model.load(str(tmp_path / "savedmodel"))
+    assert needs["savedmodel"]["tensorflow_version"] == loaded.tensorflow_version
+    for name in ("litert", "litert_int8"):
+        content = (tmp_path / FORMATS[name].file).read_bytes()
+        version = needs[name]["min_runtime_version"]
+        assert version.encode() + b"\0" in content
+        assert {"CONV_2D", "SOFTMAX"} <= set(needs[name]["operator_versions"])
+    # Quantized operations came later than those of floats.
+    versions = [needs[name]["operator_versions"]["CONV_2D"] for name in ("litert", "litert_int8")]
+    assert versions[0] < versions[1]
 
 
 @pytest.mark.thorough

@@ -230,7 +230,12 @@ def test_card_says_what_the_model_takes_and_how_good_it_is(color_run):
     assert card["input"]["resize"] == "crop"
     assert card["pretrained_on"] == "unknown (user-supplied weights file)"
     assert card["test"] == {name: test[name] for name in card["test"]}
-    assert {"accuracy", "num_images", "balanced_accuracy"} <= set(card["test"])
+    assert {"accuracy", "baseline_accuracy", "num_images", "balanced_accuracy"} <= set(card["test"])
+    export = card["exports"]["savedmodel"]
+    loaded = tf.saved_model.load(str(color_run.result.export_path))
+    assert export["tensorflow_version"] == loaded.tensorflow_version
+    assert export["tensorflow_version"] in export["oldest_runtime"]
+    assert export["tied"] == 0
     receipt = json.loads((color_run.result.run_dir / "receipt.json").read_text("utf-8"))
     assert card["data"] == receipt["data"]
     assert card["versions"]["tensorflow"] == tf.__version__
