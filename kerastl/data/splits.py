@@ -112,6 +112,19 @@ def count_per_class(source: Source, indices: np.ndarray) -> np.ndarray:
     return np.bincount(source.labels[indices], minlength=len(source.class_names))
 
 
+def largest_class(splits: Splits) -> int:
+    """Finds the class of most training images; of equal ones that of most test images."""
+    source = splits.source
+    train, test = (count_per_class(source, indices) for indices in (splits.train, splits.test))
+    first = -np.arange(len(source.class_names))
+    return int(np.lexsort([first, test, train])[-1])
+
+
+def baseline_accuracy(splits: Splits, indices: np.ndarray) -> float:
+    """Computes the share of images that always naming the largest class would get right."""
+    return float(np.mean(splits.source.labels[indices] == largest_class(splits)))
+
+
 def spread(count: int, most: int = 256) -> np.ndarray:
     """Chooses at most `most` of `count` positions, evenly spaced from the first to the last."""
     return np.unique(np.linspace(0, count - 1, most).astype(np.int64))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.data.splits import Splits, count_per_class
+from kerastl.data.splits import Splits, largest_class
 from kerastl.progress import count_of
 from kerastl.training.best import EpochRow
 from kerastl.training.evaluate import Evaluation
@@ -30,7 +30,7 @@ def build_metrics(
         An entry for each of `scored`: `Evaluation.metrics` and what always naming the largest
         class of the training images gets; `best`; and `highest_validation_accuracy`.
     """
-    class_names, largest = splits.source.class_names, _largest_class(splits)
+    class_names, largest = splits.source.class_names, largest_class(splits)
     metrics: dict[str, Any] = {}
     for name, evaluation in scored:
         metrics[name] = {
@@ -56,14 +56,6 @@ def scored_splits(
     if seen.any() and not seen.all():
         scored.append(("test_unseen", test.of(~seen)))
     return scored
-
-
-def _largest_class(splits: Splits) -> int:
-    """Finds the class of most training images; of equal ones that of most test images."""
-    source = splits.source
-    train, test = (count_per_class(source, indices) for indices in (splits.train, splits.test))
-    first = -np.arange(len(source.class_names))
-    return int(np.lexsort([first, test, train])[-1])
 
 
 def seen_words(splits: Splits) -> str:

@@ -16,7 +16,7 @@ from kerastl.config import Config
 from kerastl.data.folds import check_enough, make_folds, subsample
 from kerastl.data.opening import open_data
 from kerastl.data.source import Source
-from kerastl.data.splits import Splits
+from kerastl.data.splits import Splits, baseline_accuracy
 from kerastl.errors import KerastlError
 from kerastl.model.network import Network, open_network
 from kerastl.outputs.directories import remove_files
@@ -92,6 +92,8 @@ def rank(
     check_enough(splits)
     run_dir, name = pathlib.Path(candidates[0].run_dir), splits.source.name
     remove_files(run_dir, RANKING_FILES)
+    baseline = baseline_accuracy(splits, splits.train)
+    progress.line(f"Baseline accuracy {baseline:.4f}, for always naming the largest class.")
     rows = []
     for row in _evaluate_all(candidates, splits, progress, deadline=deadline):
         rows.append(row)

@@ -17,7 +17,7 @@ from typing import Any
 from kerastl.config import Config
 from kerastl.data.opening import open_data
 from kerastl.data.source import Source
-from kerastl.data.splits import Splits
+from kerastl.data.splits import Splits, baseline_accuracy
 from kerastl.errors import KerastlError
 from kerastl.model.backbones import bundled_size_note
 from kerastl.outputs.directories import clear
@@ -221,6 +221,11 @@ class _Search:
         )
         for name, text in self.space.to_text().items():
             self.progress.line(f"  {name}={text}")
+        if options.objective == "val_accuracy":
+            baseline = baseline_accuracy(self.splits, self.splits.validation)
+            self.progress.line(
+                f"Baseline accuracy {baseline:.4f}, for always naming the largest class."
+            )
         for size in self.space.image_sizes():
             if note := bundled_size_note(self.task.config.weights, size):
                 self.progress.line(f"Warning: {note}.")

@@ -41,6 +41,7 @@ def test_ranking_of_images_from_python_is_a_value(config, tmp_path):
     with pytest.raises(dataclasses.FrozenInstanceError):
         ranking.rows = ()
     assert f"  TinyNet at {config.image_size} px left out: {failed.reason}" in printed.getvalue()
+    assert "Baseline accuracy 0.3333, for always naming the largest class." in printed.getvalue()
 
 
 def flags_of(config):

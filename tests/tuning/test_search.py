@@ -90,6 +90,7 @@ def test_sizes_that_a_network_does_not_take_are_failed_trials(config, source):
     statuses = {trial.config.image_size: trial.status for trial in found.trials.values()}
     assert statuses == {4: "failed", 16: "completed", 24: "completed", 32: "completed"}
     assert "4 trials, 1 of them failed; there are no other settings to try." in printed
+    assert "Baseline accuracy 0.3333, for always naming the largest class." in printed
     assert "failed: image_size=4: is below the 8 pixels that TinyNet needs." in printed
 
 
