@@ -84,7 +84,7 @@ def test_memory_does_not_grow_with_the_square_of_the_classes(tmp_path):
 def test_results_of_many_classes_are_small_and_quick(tmp_path, num_images):
     started = time.process_time()
     splits, metrics = write_results(tmp_path, made_up(num_images))
-    assert time.process_time() - started < 60
+    assert time.process_time() - started < 120
     assert (tmp_path / "metrics.json").stat().st_size < 100e3
     assert "confusion_matrix" not in metrics["test"]
     with open(tmp_path / "confusion.csv", encoding="utf-8", newline="") as file:
