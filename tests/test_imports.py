@@ -20,6 +20,7 @@ ORDER = (
     "device",
     "keras_settings",
     "environment",
+    "native_messages",
     "disk_errors",
     "locks",
     "writing",

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from kerastl import native_messages
 from kerastl.errors import KerastlError, UsageError
 from kerastl.progress import Progress
 
@@ -25,6 +26,11 @@ def guard(command: Callable[[Progress], None]) -> int:
     Returns:
         The exit code: 0 done, 1 failed, 2 usage.
     """
+    with native_messages.held_back():
+        return _guarded(command)
+
+
+def _guarded(command: Callable[[Progress], None]) -> int:
     output, errors = Progress(sys.stdout), Progress(sys.stderr)
     if threading.current_thread() is threading.main_thread():
         # SIGTERM cleans up like an interrupt from the keyboard.

@@ -1,0 +1,148 @@
+"""What native libraries, such as decoders, write to stderr by themselves."""
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, NoReturn, TypeVar
+
+_Result = TypeVar("_Result")
+# TensorFlow's own switch, and the value that asks for no messages, which is set where it is not.
+LEVEL, QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
+# Of what is held back, so much is kept to be shown after a crash.
+_KEPT = 4096
+# Ends what a process that did not crash has written.
+_FAREWELL = b"\0done"
+
+
+class Catcher:
+    """Tells what a call makes libraries write, while other threads make calls, too.
+
+    The system knows only that the process has written. So where anything was written during a
+    call, the call is repeated while no other runs: most calls are made once and side by side.
+    """
+
+    def __init__(self, held: BinaryIO) -> None:
+        self._held = held
+        self._changed = threading.Condition()
+        self._running = 0
+        self._waiting = 0
+
+    def call(self, function: Callable[[], _Result]) -> tuple[_Result, str]:
+        """Calls a function that may be called twice; returns its result and what was written."""
+        with self._beside_others():
+            result, written = self._watch(function)
+        if not written:
+            return result, ""
+        with self._alone():
+            result, written = self._watch(function)
+        return result, written
+
+    def _watch(self, function: Callable[[], _Result]) -> tuple[_Result, str]:
+        start = self._size()
+        result = function()
+        written = os.pread(self._held.fileno(), self._size() - start, start)
+        return result, written.decode(errors="replace").strip()
+
+    def _size(self) -> int:
+        return os.fstat(self._held.fileno()).st_size
+
+    @contextlib.contextmanager
+    def _beside_others(self) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting)
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self._changed:
+            self._waiting += 1
+            self._changed.wait_for(lambda: not self._running)
+            try:
+                # While this holds the lock, none starts.
+                yield
+            finally:
+                self._waiting -= 1
+                self._changed.notify_all()
+
+
+@contextlib.contextmanager
+def caught() -> Iterator[Catcher]:
+    """Catches what the process writes to stderr in the block."""
+    shown = os.dup(2)
+    with _unnamed_file() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield Catcher(held)
+        finally:
+            os.dup2(shown, 2)
+            os.close(shown)
+
+
+def _unnamed_file() -> BinaryIO:
+    # In memory where that is possible: there may be no folder to write to.
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("stderr"), "w+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Holds back what libraries write to stderr in the block, but not what Python writes.
+
+    The end of it is shown if the process dies in the block, or leaves it by an error. Only another
+    process can do that, which is split off before there are threads. Nothing is held back where
+    TensorFlow's messages are asked for, or TensorFlow is there already.
+    """
+    is_wanted = os.environ.get(LEVEL, QUIET) != QUIET
+    if is_wanted or "tensorflow" in sys.modules or not hasattr(os, "fork"):
+        yield
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    reader, writer = os.pipe()
+    shown = os.dup(2)
+    keeper = os.fork()
+    if not keeper:
+        os.close(writer)
+        _keep(reader, shown)
+    os.close(reader)
+    os.dup2(writer, 2)
+    os.close(writer)
+    stderr, encoding = sys.stderr, sys.stderr.encoding
+    # As Python's own: a character that the terminal lacks does not end the program.
+    sys.stderr = os.fdopen(
+        shown, "w", buffering=1, encoding=encoding, errors="backslashreplace", closefd=False
+    )
+    try:
+        yield
+        os.write(2, _FAREWELL)
+    finally:
+        sys.stderr.flush()
+        sys.stderr = stderr
+        os.dup2(shown, 2)
+        os.close(shown)
+        os.waitpid(keeper, 0)
+
+
+def _keep(reader: int, shown: int) -> NoReturn:
+    """Keeps what comes from a pipe, and shows the end of it unless that is a farewell."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    for used in (0, 1, 2):
+        os.close(used)
+    held = b""
+    while not held.endswith(_FAREWELL) and (more := os.read(reader, _KEPT)):
+        held = (held + more)[-_KEPT:]
+    if not held.endswith(_FAREWELL):
+        os.write(shown, held)
+    os._exit(0)
