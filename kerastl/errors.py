@@ -1,7 +1,7 @@
 """Errors that a user can fix; commands print them as one line, without a traceback."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class KerastlError(Exception):
@@ -10,6 +10,24 @@ class KerastlError(Exception):
 
 class UsageError(KerastlError):
     """The value of a flag or field is wrong; commands exit with 2 instead of 1."""
+
+
+class ListedError(UsageError):
+    """Much is wrong: the message sums it up, and a table has it all.
+
+    Commands write the table to their directory, and the message then names its file.
+
+    Attributes:
+        header: Names of the table's columns.
+        rows: The table's rows.
+    """
+
+    def __init__(
+        self, message: str, header: Sequence[str], rows: Sequence[Sequence[object]]
+    ) -> None:
+        super().__init__(message)
+        self.header = header
+        self.rows = rows
 
 
 def bad_value(field: str, value: object, problem: str, advice: str) -> UsageError:

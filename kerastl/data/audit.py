@@ -4,25 +4,27 @@ import collections
 import dataclasses
 import pathlib
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from kerastl.data.content import as_rows
 from kerastl.data.duplicates import (
     MAX_COMPARED,
+    find_causes,
     find_duplicates,
     find_near_duplicates,
     join_groups,
 )
 from kerastl.data.file_formats import FORMATS
 from kerastl.data.inspection import Inspection, inspect
-from kerastl.data.source import Finding, Source
-from kerastl.errors import UsageError, bad_value
+from kerastl.data.source import Cause, Finding, Source
+from kerastl.data.unusable import report, sort_out
+from kerastl.errors import bad_value
 from kerastl.progress import Progress, count_of
 from kerastl.settings import DataSettings
 
-# Unusable files that an error names; all of them are printed.
+# Classes that an error names.
 _MAX_NAMED = 3
 _ENDINGS = {one.name: one.endings for one in FORMATS}
 # A size or shape is unusual if it differs from the median by this factor, and if its logarithm
@@ -30,6 +32,8 @@ _ENDINGS = {one.name: one.endings for one in FORMATS}
 _FAR_SIZE = 3.0
 _FAR_SHAPE = 2.0
 _FAR_DEVIATIONS = 5.0
+# Images that are nearly the same are a scene rather than copies if they are more than this.
+_MANY = 20
 # Classes are unbalanced if the largest has this many times the images of a smaller one.
 _IMBALANCE = 10
 
@@ -49,14 +53,9 @@ def audit(
             left without images.
     """
     inspections = inspect(source, memory=memory, progress=progress)
-    unusable = [
-        Finding(example, "unusable", one.problem)
-        for example, one in zip(source.examples, inspections, strict=True)
-        if one.problem
-    ]
-    _report_unusable(source, unusable, data, progress)
-    kept = np.flatnonzero([not one.problem for one in inspections])
-    usable, good = source.subset(kept), [inspections[number] for number in kept]
+    files = sort_out(source, inspections)
+    report(source, files, is_stop=data.on_bad_image == "stop", progress=progress)
+    usable, good = source.subset(files.kept), [inspections[number] for number in files.kept]
     _check_classes(usable)
     same, near = list(find_duplicates(good)), list(find_near_duplicates(good))
     if len(usable) > MAX_COMPARED:
@@ -66,65 +65,37 @@ def audit(
         )
     findings = (
         *source.findings,
-        *unusable,
+        *files.unusable,
+        *files.left_out,
         *_pairs(usable, "same image", same),
-        *_pairs(usable, "nearly the same image", near),
+        *_pairs(usable, "nearly the same image", [one for one in near if len(one) <= _MANY]),
+        *_scenes(usable, [one for one in near if len(one) > _MANY]),
         *_unusual_files(usable, good),
         *_unusual_classes(usable),
+        *_unusual_colors(usable, good),
     )
     _summarize(findings, progress)
-    together = same + near if data.near_duplicates == "group" else same
+    near = near if data.near_duplicates == "group" else []
     return dataclasses.replace(
         usable,
-        groups=join_groups(len(usable), usable.groups, together),
+        groups=join_groups(len(usable), usable.groups, same + near),
+        causes=find_causes(usable.groups, {Cause.EQUAL: same, Cause.NEAR: near}, count=len(usable)),
         pixels=as_rows(bytes.fromhex(one.pixels) for one in good),
         findings=findings,
     )
 
 
-def _report_unusable(
-    source: Source, unusable: Sequence[Finding], data: DataSettings, progress: Progress
-) -> None:
-    named = [f"{finding.file} {finding.detail}" for finding in unusable]
-    for line in named:
-        progress.line(f"  {line}")
-    thing = "file" if source.has_files else "image"
-    if named and data.on_bad_image == "stop":
-        more = f", and {len(named) - _MAX_NAMED} more" if len(named) > _MAX_NAMED else ""
-        error = UsageError(
-            f"dataset={source.name!r}: {count_of(len(named), thing)} cannot be used: "
-            f"{', '.join(named[:_MAX_NAMED])}{more}. Repair, convert or remove them, or "
-            "add --on_bad_image=skip."
-        )
-        # In Python, where `progress` may be silent, a traceback shows the rest.
-        error.add_note("\n".join(named))
-        raise error
-    skipped = _count_each(
-        pathlib.PurePath(finding.file).suffix.lower() or "no ending"
-        if source.has_files
-        else finding.detail
-        for finding in unusable
-    )
-    num_ignored = sum(source.ignored.values())
-    progress.line(
-        f"{count_of(len(source) + num_ignored, thing)} found: {len(source) - len(named)} used, "
-        f"{len(named)} skipped{skipped}, {num_ignored} ignored{_count_each(source.ignored)}."
-    )
-
-
-def _count_each(kinds: Mapping[str, int] | Iterable[str]) -> str:
-    counts = sorted(collections.Counter(kinds).items())
-    return f" ({', '.join(f'{count} {kind}' for kind, count in counts)})" if counts else ""
-
-
 def _check_classes(source: Source) -> None:
     counts = np.bincount(source.labels, minlength=len(source.class_names))
     if empty := [source.class_names[label] for label in np.flatnonzero(counts == 0)]:
+        named = ", ".join(map(repr, empty[:_MAX_NAMED]))
+        more = f" and {len(empty) - _MAX_NAMED} more" if len(empty) > _MAX_NAMED else ""
+        has = "class {}{} has" if len(empty) == 1 else "classes {}{} have"
         raise bad_value(
             "dataset",
             source.name,
-            f"class {', '.join(map(repr, empty))} has no usable image",
-            "Add some or remove the class",
+            f"{has.format(named, more)} no usable image",
+            "Add some, or leave out what is no class",
         )
     alike: dict[str, list[str]] = {}
     for name in source.class_names:
@@ -162,6 +133,15 @@ def _pairs(source: Source, what: str, lists: Iterable[Sequence[int]]) -> Iterato
                 yield _pair(source, before[0], number, f"{what} twice")
 
 
+def _scenes(source: Source, lists: Iterable[Sequence[int]]) -> Iterator[Finding]:
+    """Yields one row for many images that are nearly the same, however many pairs they make."""
+    for numbers in lists:
+        names = sorted({source.class_names[label] for label in source.labels[numbers]})
+        first, last = (source.examples[place] for place in (min(numbers), max(numbers)))
+        detail = f"{len(numbers)} of {len(source)} images, of {', '.join(names[:_MAX_NAMED])}"
+        yield Finding(first, "many images nearly alike, as from one camera", detail, last)
+
+
 def _pair(source: Source, first: int, number: int, kind: str) -> Finding:
     classes = [source.class_names[source.labels[place]] for place in (first, number)]
     splits = [str(source.given_splits[place]) for place in (first, number)]
@@ -181,6 +161,8 @@ def _unusual_files(source: Source, inspections: Sequence[Inspection]) -> Iterato
         if source.has_files and ending not in _ENDINGS[one.kind]:
             kind = "wrong ending" if ending else "no ending"
             yield Finding(example, kind, f"is {one.kind} by its content")
+        if one.remark:
+            yield Finding(example, f"odd {one.kind} data", one.remark)
         if one.is_flat:
             yield Finding(example, "one color", size)
         if far_sizes[number]:
@@ -213,8 +195,24 @@ def _unusual_classes(source: Source) -> Iterator[Finding]:
         )
 
 
+def _unusual_colors(source: Source, inspections: Sequence[Inspection]) -> Iterator[Finding]:
+    """Yields a row for the only class with color profiles: its colors may give it away."""
+    has_profile = np.array([one.has_other_colors for one in inspections])
+    counts = np.bincount(source.labels[has_profile], minlength=len(source.class_names))
+    if np.count_nonzero(counts) == 1:
+        label = int(counts.argmax())
+        images = count_of(int(np.sum(source.labels == label)), "image")
+        yield Finding(
+            source.class_names[label],
+            "color profiles in one class",
+            f"{counts[label]} of {images} are not in sRGB; profiles are not applied",
+        )
+
+
 def _summarize(findings: Sequence[Finding], progress: Progress) -> None:
-    by_kind = collections.Counter(finding.kind for finding in findings)
+    # Those that are not used are told already.
+    told = ("unusable", "left out")
+    by_kind = collections.Counter(one.kind for one in findings if one.kind not in told)
     for kind, count in by_kind.items():
         first = next(finding for finding in findings if finding.kind == kind)
         other = f" and {first.other}" if first.other else ""

@@ -1,11 +1,12 @@
 """Images that are equal or nearly so, and which images a split must therefore keep together."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from scipy.sparse import coo_array, csgraph
 
 from kerastl.data.inspection import FIELDS, Inspection
+from kerastl.data.source import Cause
 
 # Two pictures are nearly equal if at most this many bits of their perceptual hashes differ, and the
 # colors of their fields by at most these levels of 255, on average and in any single field. All
@@ -67,6 +68,20 @@ def find_near_duplicates(inspections: Sequence[Inspection]) -> Iterator[list[int
         if len(others):
             taken[others] = True
             yield [number, *numbers[others].tolist()]
+
+
+def find_causes(
+    groups: np.ndarray | None, lists: Mapping[Cause, Sequence[Sequence[int]]], *, count: int
+) -> np.ndarray:
+    """Tells for each image why others are kept beside it, as `Cause` in int8 (images,)."""
+    causes = np.zeros(count, np.int8)
+    if groups is not None:
+        _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+        causes[sizes[inverse] > 1] |= Cause.GROUP
+    for cause, of_cause in lists.items():
+        for numbers in of_cause:
+            causes[list(numbers)] |= cause
+    return causes
 
 
 def join_groups(

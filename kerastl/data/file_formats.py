@@ -15,6 +15,8 @@ TOO_LARGE = "has too many pixels"
 UNKNOWN = "is in no format that is decoded"
 # The bytes in which every format states its width and height.
 HEAD = 32
+# So many zeros in a row are a hole among packed pixels.
+_HOLE = bytes(512)
 # Magic numbers are matched within this many bytes.
 _MATCHED = 512
 
@@ -159,6 +161,11 @@ FORMATS = (
 def matches(pattern: bytes, content: bytes, *, at: int = 0) -> bool:
     """Whether the bytes from a position on match a regular expression."""
     return re.match(pattern, content[at : at + _MATCHED], re.DOTALL) is not None
+
+
+def has_hole(pixels: bytes) -> bool:
+    """Whether packed pixels have a hole of zeros, which is a guess for those that are decoded."""
+    return _HOLE in pixels
 
 
 def find_format(content: bytes) -> FileFormat | None:

@@ -85,9 +85,17 @@ def make_listing(
 
 
 def open_listing(
-    name: str, listing: Listing, *, memory: pathlib.Path | None, progress: Progress
+    name: str,
+    listing: Listing,
+    *,
+    is_searched: bool = False,
+    memory: pathlib.Path | None,
+    progress: Progress,
 ) -> Source:
-    """Makes a source of the files of a listing; those not known from `memory` are read for that."""
+    """Makes a source of the files of a listing; those not known from `memory` are read for that.
+
+    `is_searched` tells that they were met in a search, see `Source`.
+    """
     paths = [file.path for file in listing.files]
     label_of = {class_name: label for label, class_name in enumerate(listing.class_names)}
     return Source(
@@ -101,6 +109,7 @@ def open_listing(
         groups=number_groups(file.group for file in listing.files),
         ignored=listing.ignored,
         has_files=True,
+        is_searched=is_searched,
         findings=listing.findings,
     )
 

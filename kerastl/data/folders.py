@@ -28,7 +28,9 @@ def open_source(
     place: str, data: DataSettings, *, memory: pathlib.Path | None, progress: Progress
 ) -> Source:
     """Opens a folder, see `list_folder`, as `kerastl.data_sources` describes."""
-    return open_listing(data.dataset, list_folder(place), memory=memory, progress=progress)
+    return open_listing(
+        data.dataset, list_folder(place), is_searched=True, memory=memory, progress=progress
+    )
 
 
 def list_folder(folder: str) -> Listing:

@@ -1,7 +1,9 @@
 """Inspects each image file once: whether it is usable, its size, and its hashes."""
 
+import contextlib
 import dataclasses
 import hashlib
+import os
 import pathlib
 
 import imagehash
@@ -9,16 +11,24 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from kerastl.data import images, other_contents, reasons
+from kerastl import native_messages
+from kerastl.data import color_profiles, images, jpeg, other_contents, reasons
+from kerastl.data.color_profiles import find_other_colors
 from kerastl.data.content import HASH, hash_content
-from kerastl.data.file_formats import find_format
+from kerastl.data.file_formats import JPEG, find_format
 from kerastl.data.memo import recall
-from kerastl.data.reasons import explain
+from kerastl.data.other_contents import find_other
+from kerastl.data.reasons import HOLE_IN, explain
 from kerastl.data.source import Source
 from kerastl.progress import Progress, count_of
 
 # A descriptor has the mean colors of this many fields along each side.
 FIELDS = 8
+# In the target of a link to a file that is elsewhere.
+_ANNEX = "annex/objects"
+_NO_END = "lacks its end marker; all rows are there"
+# Letters of what decoders write.
+_MAX_REMARK = 200
 # It is made from a picture whose shorter side is reduced to about this many pixels.
 _REDUCED_SIDE = 64
 
@@ -35,6 +45,10 @@ class Inspection:
         height: In pixels.
         width: In pixels.
         is_flat: Whether all pixels are the same.
+        has_other_colors: Whether it has a color profile other than that of sRGB.
+        other: What its content is, in the plural and as `beside` says it, if it is no picture;
+            empty for a picture, decoded or not.
+        remark: What is odd about its data, though it is decoded; empty if nothing is.
         descriptor: Finds near-duplicates, in hexadecimal digits: a perceptual hash of 64
             bits, then the colors of 8 x 8 fields.
         is_of_content: Whether the result depends only on the content, so that it may be cached.
@@ -46,12 +60,15 @@ class Inspection:
     height: int = 0
     width: int = 0
     is_flat: bool = False
+    has_other_colors: bool = False
+    other: str = ""
+    remark: str = ""
     descriptor: str = ""
     is_of_content: bool = True
 
 
 # An inspection holds for one decoder, and for the code that looks at what it refuses.
-_CODE = (*(module.__file__ for module in (other_contents, reasons)), __file__)
+_CODE = (*(module.__file__ for module in (color_profiles, other_contents, reasons)), __file__)
 _DECODER = hashlib.sha256(
     tf.__version__.encode()
     + b"".join(path.read_bytes() for path in (*images.SOURCES, *map(pathlib.Path, map(str, _CODE))))
@@ -66,11 +83,14 @@ def inspect(source: Source, *, memory: pathlib.Path | None, progress: Progress) 
     """
 
     def find_out(number: int) -> tuple[dict[str, object], bool]:
-        one = _inspect_one(source, number)
+        one, written = catcher.call(lambda: _inspect_one(source, number))
+        if written and not one.problem and not one.remark:
+            one = dataclasses.replace(one, remark=_remark(written))
         return dataclasses.asdict(one), one.is_of_content
 
     keys = [f"{row.tobytes().hex()} {_DECODER}" for row in source.hashes]
-    recalled = recall(memory, keys, find_out, what="audit", progress=progress)
+    with native_messages.caught() as catcher:
+        recalled = recall(memory, keys, find_out, what="audit", progress=progress)
     if recalled.num_new:
         progress.line(
             f"Audit: {count_of(recalled.num_new, 'image')} inspected in {recalled.took}, "
@@ -83,7 +103,7 @@ def _inspect_one(source: Source, number: int) -> Inspection:
     try:
         content = source.load(number)
     except OSError as error:
-        return Inspection(error.strerror or "cannot be read", is_of_content=False)
+        return Inspection(_explain_unreadable(error), is_of_content=False)
     if hash_content(content) != source.hashes[number].tobytes():
         return Inspection("changed while it was being inspected", is_of_content=False)
     found = find_format(content)
@@ -91,7 +111,9 @@ def _inspect_one(source: Source, number: int) -> Inspection:
     try:
         pixels = _decode(tf.constant(content)).numpy()
     except tf.errors.OpError as error:
-        return Inspection(explain(content, str(error)), kind)
+        return Inspection(explain(content, str(error)), kind, other=_other_kind(content))
+    if found is JPEG and jpeg.has_hole(content):
+        return Inspection(HOLE_IN.format(kind), kind)
     hashed = hashlib.sha256(str(pixels.shape).encode())
     hashed.update(np.ascontiguousarray(pixels).data)
     descriptor, may_be_flat = _describe(pixels)
@@ -102,8 +124,28 @@ def _inspect_one(source: Source, number: int) -> Inspection:
         height=pixels.shape[0],
         width=pixels.shape[1],
         is_flat=may_be_flat and all((row == pixels[0, 0]).all() for row in pixels),
+        has_other_colors=find_other_colors(content),
+        remark=_NO_END if found is JPEG and jpeg.lacks_end(content) else "",
         descriptor=descriptor,
     )
+
+
+def _explain_unreadable(error: OSError) -> str:
+    with contextlib.suppress(OSError, TypeError):
+        if _ANNEX in os.readlink(error.filename):
+            return "is not downloaded, only a link of git-annex to it (run `git annex get`)"
+    return f"cannot be read ({error.strerror or type(error).__name__})"
+
+
+def _other_kind(content: bytes) -> str:
+    if find_format(content):
+        return ""
+    other = find_other(content)
+    return other.kind if other else "unknown files"
+
+
+def _remark(written: str) -> str:
+    return "; ".join(dict.fromkeys(written.splitlines()))[:_MAX_REMARK]
 
 
 def _describe(pixels: np.ndarray) -> tuple[str, bool]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
-from kerastl.data import exif
+from kerastl.data import exif, file_formats
 from kerastl.data.file_formats import JPEG, MAX_PIXELS, TOO_LARGE
 
 # JPEGs with more pixels are decoded at a half, a quarter or an eighth of their size in any case.
@@ -35,6 +35,10 @@ _FORMS = {
 }
 # A marker, before which there may be any number of FF, and the length of what follows.
 _SEGMENT = re.compile(rb"\xff+([\xc0-\xfe])(..)", re.DOTALL)
+# Marker of tables of codes, of which those of details begin with at least this byte, then 16
+# counts (ITU-T T.81, B.2.4.2). Frames of several scans have tables for each.
+_TABLES, _DETAILS, _COUNTS = 0xC4, 0x10, 16
+_MANY_SCANS = {0xC2, 0xC9, 0xCA}
 _BITS = 8
 _CHANNELS = (1, 3, 4)
 
@@ -109,9 +113,42 @@ def lacks_end(content: bytes) -> bool:
     return _SCAN in content.rpartition(JPEG.tail)[2] and not content.endswith(b"\0")
 
 
+def coded_pixels(content: bytes) -> bytes:
+    """Returns the bytes of the pixels, up to the end marker."""
+    *_, place = 0, *(end for _, _, end in _segments(content))
+    return content[place:].partition(JPEG.tail)[0]
+
+
+def has_hole(content: bytes) -> bool:
+    """Whether a JPEG that is decoded has pixels of zeros alone, that no program would write.
+
+    Zeros can be flat areas where every shortest code, which has zero bits, ends a block. Where
+    one stands for a change of color, areas would not be flat.
+    """
+    if not file_formats.has_hole(coded_pixels(content)):
+        return False
+    segments = dict[int, list[bytes]]()
+    for marker, segment, _ in _segments(content):
+        segments.setdefault(marker, []).append(segment)
+    tables = [table for segment in segments.get(_TABLES, []) for table in _tables(segment)]
+    first_symbols = [symbols[0] for is_detail, symbols in tables if is_detail and symbols]
+    return not _MANY_SCANS & segments.keys() and any(first & 0x0F for first in first_symbols)
+
+
+def _tables(segment: bytes) -> Iterator[tuple[bool, bytes]]:
+    """Yields the tables of codes in a segment: whether it is of details, and what they stand for.
+
+    The shortest codes come first.
+    """
+    while len(segment) > _COUNTS:
+        size = sum(segment[1 : 1 + _COUNTS])
+        yield segment[0] >= _DETAILS, segment[1 + _COUNTS : 1 + _COUNTS + size]
+        segment = segment[1 + _COUNTS + size :]
+
+
 def unsupported_form(content: bytes) -> str:
     """Names the form of a JPEG that TensorFlow does not read; empty for one that it does."""
-    for marker, segment in _segments(content):
+    for marker, segment, _ in _segments(content):
         if marker in _FORMS:
             bits, channels = segment[0], segment[5]
             if _FORMS[marker]:
@@ -122,12 +159,12 @@ def unsupported_form(content: bytes) -> str:
     return ""
 
 
-def _segments(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yields the marker and the content of each segment before the first pixels."""
+def _segments(content: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Yields the marker, the content and the end of each segment before the first pixels."""
     place = 2
     while match := _SEGMENT.match(content, place):
         marker, size = match[1][0], int.from_bytes(match[2], "big")
+        place = match.end() + max(0, size - 2)
+        yield marker, content[match.end() : place], place
         if marker == _SCAN[1]:
             return
-        yield marker, content[match.end() : match.end() + size - 2]
-        place = match.end() + max(0, size - 2)

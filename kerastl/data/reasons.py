@@ -1,6 +1,6 @@
 """Why a file cannot be decoded, in words for a person."""
 
-import re
+from collections.abc import Callable
 
 from kerastl.data import bmp, jpeg
 from kerastl.data.file_formats import (
@@ -13,13 +13,19 @@ from kerastl.data.file_formats import (
     WEBP,
     FileFormat,
     find_format,
+    has_hole,
 )
 from kerastl.data.other_contents import find_other
 
 _FORMS = {BMP: bmp.unsupported_form, JPEG: jpeg.unsupported_form}
-# In these, zeros stand for many pixels, so that few follow each other.
-_PACKED = (JPEG, PNG, GIF, WEBP)
-_HOLE = re.compile(rb"\0{512,}")
+# Where formats hold their pixels, if they pack them: there, a few zeros stand for many pixels.
+_PIXELS: dict[FileFormat, Callable[[bytes], bytes]] = {
+    JPEG: jpeg.coded_pixels,
+    PNG: lambda content: content.partition(b"IDAT")[2],
+    **dict.fromkeys((GIF, WEBP), lambda content: content),
+}
+# Left by a copy or a download that reserves the space first.
+HOLE_IN = "is a {} with a hole of zeros, not copied or downloaded in full"
 # A PNG's first bytes are there to show it: the ends of lines in them change with a copy of text.
 _PNG_BEGINS = b"\x89PNG\r\n\x1a\n"
 
@@ -51,19 +57,12 @@ def _no_form(_: bytes) -> str:
     return ""
 
 
+def _nothing(_: bytes) -> bytes:
+    return b""
+
+
 def _explain_damage(content: bytes, found: FileFormat) -> str:
-    hole = find_hole(content) if found in _PACKED else None
-    if hole is None:
-        return f"is a damaged or truncated {found.name}"
-    start, end = hole
-    where = "at its end" if end == len(content) else "in it"
-    return (
-        f"is a {found.name} with a hole of zeros {where} "
-        f"({end - start} of {len(content)} bytes), not copied or downloaded in full"
-    )
-
-
-def find_hole(content: bytes) -> tuple[int, int] | None:
-    """Finds the longest run of zeros, its start and end; None if there is none of 512 bytes."""
-    runs = (match.span() for match in _HOLE.finditer(content))
-    return max(runs, key=lambda span: span[1] - span[0], default=None)
+    pixels = _PIXELS.get(found, _nothing)(content)
+    if has_hole(pixels):
+        return HOLE_IN.format(found.name)
+    return f"is a damaged or truncated {found.name}"

@@ -1,6 +1,7 @@
 """Labeled images: the one value that every kind of data set becomes."""
 
 import dataclasses
+import enum
 import hashlib
 import pathlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -12,6 +13,23 @@ from kerastl.data.arrays import check_pixels, encode
 from kerastl.data.content import content_or_path, hash_all, hash_content, read_file, readable
 from kerastl.data.labels import read_annotations
 from kerastl.errors import KerastlError, bad_value
+
+
+class Cause(enum.IntFlag):
+    """Why images are on one side of every split."""
+
+    GROUP = 1
+    EQUAL = 2
+    NEAR = 4
+
+    def words(self) -> str:
+        """Names the causes for a person."""
+        named = {
+            Cause.GROUP: "one group of the table",
+            Cause.EQUAL: "equal pixels",
+            Cause.NEAR: "nearly equal pixels",
+        }
+        return " or ".join(named[cause] for cause in self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,9 +65,13 @@ class Source:
         groups: A number for each image, int64 (images,): those with the same one are on one
             side of every split that is made here. None where each stands alone. Images of
             the same content belong together in any case.
+        causes: Why other images are in the group of each, `Cause`, int8 (images,), after
+            the audit.
         ignored: Number of other files beside the images, by kind.
         has_files: Whether `examples` are paths of files, whose endings should match their
             contents.
+        is_searched: Whether the files were met in a search, so that some may be no images; files
+            that a person names are all meant to be.
         pixels: A hash of the pixels of each file, uint8 (images, 16), after the audit: the
             same for a copy in another lossless format.
         findings: The rows of `audit.csv`.
@@ -63,8 +85,10 @@ class Source:
     given_splits: np.ndarray
     load: Callable[[int], bytes]
     groups: np.ndarray | None = None
+    causes: np.ndarray | None = None
     ignored: Mapping[str, int] = dataclasses.field(default_factory=dict)
     has_files: bool = False
+    is_searched: bool = False
     pixels: np.ndarray | None = None
     findings: tuple[Finding, ...] = ()
 
@@ -192,6 +216,7 @@ class Source:
             pixels=None if self.pixels is None else self.pixels[indices],
             given_splits=self.given_splits[indices],
             groups=None if self.groups is None else self.groups[indices],
+            causes=None if self.causes is None else self.causes[indices],
             load=lambda index: self.load(int(indices[index])),
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from kerastl.data.content import as_keys
 from kerastl.data.labels import SPLITS
-from kerastl.data.source import Source
+from kerastl.data.source import Cause, Source
 from kerastl.data.stratify import Sizes, assign_clusters, count_sizes
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import count_of
@@ -210,10 +210,9 @@ def _check_classes(
 def _too_small(
     source: Source, label: int, images: int, clusters: int, splits: list[str]
 ) -> UsageError:
-    together = ""
+    together = apart = ""
     if clusters < images:
-        together = f" in {count_of(clusters, 'group')} of equal, nearly equal or grouped images"
-    apart = " that may be apart (see --near_duplicates)" if together else ""
+        together, apart = _explain_groups(source, label, clusters)
     train = ", or add --small_classes=train to use all of it for training and evaluate none of it"
     return bad_value(
         "dataset",
@@ -222,6 +221,21 @@ def _too_small(
         f"too few for {' and '.join(splits)}",
         f"Give it at least {len(splits)}{apart}{train if images else ''}",
     )
+
+
+def _explain_groups(source: Source, label: int, clusters: int) -> tuple[str, str]:
+    """Says why images of a class stay together, and what would let them be apart."""
+    causes = np.zeros(len(source), np.int8) if source.causes is None else source.causes
+    cause = Cause(int(np.bitwise_or.reduce(causes[source.labels == label])))
+    together = f" in {count_of(clusters, 'group')}"
+    if cause:
+        together += f" of {cause.words()}"
+    if Cause.NEAR not in cause:
+        return together, " that may be apart"
+    count = int(np.count_nonzero(causes & Cause.NEAR))
+    scene = ", as from one camera" if count > len(source) // 2 else ""
+    together += f" ({count} of {len(source)} images are nearly alike{scene})"
+    return together, " that may be apart, or add --near_duplicates=report to split such images"
 
 
 def _clusters(source: Source) -> np.ndarray:

@@ -15,10 +15,11 @@ from typing import Any
 
 from kerastl.config import Config
 from kerastl.disk_errors import cannot_write, explained
-from kerastl.errors import UsageError, bad_value, unknown_name
+from kerastl.errors import KerastlError, ListedError, UsageError, bad_value, unknown_name
 from kerastl.export_formats import FORMATS
 from kerastl.settings import Decides
 from kerastl.settings.data import FROM_PYTHON
+from kerastl.writing import csv_text, replace_text
 
 
 class RunFile(enum.StrEnum):
@@ -30,6 +31,8 @@ class RunFile(enum.StrEnum):
     RECEIPT = "receipt.json"
     SPLITS = "splits.csv"
     AUDIT = "audit.csv"
+    # That of a run which stopped at its data, beside the files of an earlier one.
+    STOPPED_AUDIT = "audit_stopped.csv"
     LABEL_ISSUES = "label_issues.csv"
     HISTORY = "history.csv"
     PREDICTIONS = "predictions.csv"
@@ -74,6 +77,8 @@ def open_run_directory(path: pathlib.Path, *, overwrite: bool) -> Iterator[None]
 def writable_directory(path: pathlib.Path, *, field: str) -> Iterator[None]:
     """Makes a directory that can be written; removes a new one if the block fails.
 
+    A run directory gets the table of a `ListedError`.
+
     Raises:
         KerastlError: If it cannot be written.
     """
@@ -81,11 +86,21 @@ def writable_directory(path: pathlib.Path, *, field: str) -> Iterator[None]:
     make_writable(path, field=field)
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, ListedError) and field == "run_dir":
+            _keep_table(error, path)
         if is_new:
             with contextlib.suppress(OSError):  # It is not empty.
                 path.rmdir()
         raise
+
+
+def _keep_table(error: ListedError, run_dir: pathlib.Path) -> None:
+    has_run = any((run_dir / name).exists() for name in _STARTED)
+    path = run_dir / (RunFile.STOPPED_AUDIT if has_run else RunFile.AUDIT)
+    with contextlib.suppress(KerastlError):  # The error itself is what the user needs to know.
+        replace_text(path, csv_text(error.header, error.rows), field="run_dir")
+        error.args = (f"{error} {path} lists all.",)
 
 
 def _check_run_directory(path: pathlib.Path, *, overwrite: bool) -> None:
@@ -93,7 +108,9 @@ def _check_run_directory(path: pathlib.Path, *, overwrite: bool) -> None:
         raise UsageError(
             f"run_dir={str(path)!r}: holds a finished run. Choose another or add --overwrite."
         )
-    foreign = [name for name in RunFile if (path / name).exists()]
+    # A run that stopped at its data has written nothing else.
+    audits = (RunFile.AUDIT, RunFile.STOPPED_AUDIT)
+    foreign = [name for name in RunFile if name not in audits and (path / name).exists()]
     if foreign and not any((path / name).exists() for name in _STARTED):
         raise UsageError(
             f"run_dir={str(path)!r}: holds {foreign[0]}, which no run of kerastl has written. "

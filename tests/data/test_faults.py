@@ -92,7 +92,7 @@ def write_everything(root):
     (root / "10/gone.jpg").symlink_to("nowhere.jpg")
     return {name: reason for name, (_, reason) in bad.items()} | {
         "10/bomb.png": "is a PNG of more than 67 million pixels",
-        "10/gone.jpg": "No such file or directory",
+        "10/gone.jpg": "cannot be read (No such file or directory)",
     }
 
 
@@ -118,15 +118,16 @@ def rows_of(path):
 
 
 @pytest.mark.thorough
-def test_stop_names_every_file_that_cannot_be_used(everything, monkeypatch, capfd):
+def test_stop_lists_every_file_that_cannot_be_used(everything, monkeypatch, capfd):
     root, bad = everything
     code, out, err = command(root, monkeypatch, capfd)
     assert code == 2
-    listed = {line.strip() for line in out.splitlines() if line.startswith("  ")}
-    assert listed == {f"{name} {reason}" for name, reason in bad.items()}
+    rows = rows_of(root / "run/audit.csv")
+    assert {row["file"]: row["detail"] for row in rows if row["kind"] == "unusable"} == bad
     assert err.count("\n") == 1
-    assert f"{len(bad)} files cannot be used: " in err
-    assert err.endswith("Repair, convert or remove them, or add --on_bad_image=skip.\n")
+    assert f"{len(bad)} files cannot be used, " in err
+    assert err.endswith(f"--on_bad_image=skip. {root / 'run/audit.csv'} lists all.\n")
+    assert len(out.splitlines()) < 20
     assert not (root / "run/splits.csv").exists()
 
 

@@ -80,7 +80,7 @@ def test_what_a_disk_refused_once_is_read_the_next_time(tmp_path, monkeypatch):
     with monkeypatch.context() as refusing:
         refusing.setattr(content, "read_file", refuse)
         refusing.setattr("kerastl.data.files.read_file", refuse)
-        assert "red/03.jpg Input/output error" in refusal(config_of(tmp_path))[0]
+        assert "red/03.jpg cannot be read (Input/output error)" in refusal(config_of(tmp_path))[0]
     source, _ = open_folder(config_of(tmp_path))
     assert len(source) == 36
     assert root.exists()

@@ -60,13 +60,10 @@ def test_jpeg_without_its_last_pixels_is_refused(kind):
 def test_holes_of_zeros_are_told():
     whole = file_bytes(Image.fromarray(noise(60, 80)), "JPEG")
     message = refusal(whole[:2000] + bytes(len(whole) - 2000))
-    assert message == (
-        f"is a JPEG with a hole of zeros at its end ({len(whole) - 2000} of {len(whole)} bytes), "
-        "not copied or downloaded in full"
-    )
+    assert message == ("is a JPEG with a hole of zeros, not copied or downloaded in full")
     png = file_bytes(Image.fromarray(noise(60, 80)), "PNG")
     message = refusal(png[:2000] + bytes(1000) + png[3000:])
-    assert f"is a PNG with a hole of zeros in it (1000 of {len(png)} bytes)" in message
+    assert message == "is a PNG with a hole of zeros, not copied or downloaded in full"
 
 
 def test_png_copied_as_text_is_told():

@@ -215,9 +215,8 @@ def test_broken_image_is_named_by_its_place_in_the_set(tmp_path):
     )
     said = io.StringIO()
     source = open_source(Config(**flags, on_bad_image="skip"), Progress(said))
-    assert (
-        "20 images found: 19 used, 1 skipped (1 is a damaged or truncated PNG)" in said.getvalue()
-    )
+    assert "20 images found: 19 used, 1 skipped, 0 ignored." in said.getvalue()
+    assert "  is a damaged or truncated PNG: 1, as train[14]" in said.getvalue()
     assert "train[14]" not in source.examples
     # What follows it keeps its own bytes.
     after = source.examples.index("train[15]")
