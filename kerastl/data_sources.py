@@ -17,12 +17,14 @@ class DataSource:
         about: What it is, to follow its form in the help.
         module: The module that opens it.
         has_columns: Whether the flags that name columns apply to it.
+        has_layout: Whether folders name its classes.
     """
 
     place: str
     about: str
     module: str
     has_columns: bool = False
+    has_layout: bool = False
 
 
 DATA_SOURCES = {
@@ -30,6 +32,7 @@ DATA_SOURCES = {
         place="DIR",
         about="with a folder for each class, or train, val and test above those",
         module="kerastl.data.folders",
+        has_layout=True,
     ),
     "csv": DataSource(
         place="FILE",

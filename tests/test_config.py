@@ -238,6 +238,7 @@ CHOICES = {
     "precision": "auto",
     "cache_dtype": "float16",
     "dataset": "csv:ein Ordner.csv",
+    "layout": "auto",
     "on_bad_image": "skip",
     "small_classes": "train",
     "near_duplicates": "report",
@@ -262,7 +263,8 @@ def other_value(field):
 def test_flags_give_the_same_config_back(tmp_path):
     config = Config(**{name: other_value(field) for name, field in FIELDS.items()})
     same = [name for name, field in FIELDS.items() if getattr(config, name) == field.default]
-    assert sorted(same) == ["label_issues", "overwrite"]
+    # A data set that has columns has no layout.
+    assert sorted(same) == ["label_issues", "layout", "overwrite"]
     assert config_from_flags(config.to_flags()) == config
     path = tmp_path / "flags.txt"
     path.write_text("\n".join(config.to_flags()), encoding="utf-8")
@@ -371,3 +373,10 @@ def test_every_setting_says_what_it_decides():
     flags = config.to_flags(Decides.OUTPUT)
     assert flags[0] == "--export_dir="
     assert len(flags) == len(config.deciding(Decides.OUTPUT))
+
+
+def test_layout_is_that_of_a_folder():
+    assert make(dataset="folder:photos", layout="class").layout == "class"
+    for dataset in ("csv:list.csv", "digits"):
+        with pytest.raises(UsageError, match=f"layout='class': .* dataset='{dataset}' is not a f"):
+            make(dataset=dataset, layout="class")

@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import pathlib
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -18,6 +17,7 @@ from kerastl.data.duplicates import (
 )
 from kerastl.data.file_formats import FORMATS
 from kerastl.data.inspection import Inspection, inspect
+from kerastl.data.labels import refuse_alike
 from kerastl.data.source import Cause, Finding, Source
 from kerastl.data.unusable import report, sort_out
 from kerastl.errors import bad_value
@@ -97,19 +97,7 @@ def _check_classes(source: Source) -> None:
             f"{has.format(named, more)} no usable image",
             "Add some, or leave out what is no class",
         )
-    alike: dict[str, list[str]] = {}
-    for name in source.class_names:
-        folded = unicodedata.normalize("NFKC", name).casefold()
-        alike.setdefault("".join(folded.split()), []).append(name)
-    for names in alike.values():
-        if len(names) > 1:
-            raise bad_value(
-                "dataset",
-                source.name,
-                f"classes {' and '.join(map(repr, names))} differ by case, spaces or the form of "
-                "their letters alone",
-                "Merge them or rename one",
-            )
+    refuse_alike(source.class_names, name=source.name)
 
 
 def _pairs(source: Source, what: str, lists: Iterable[Sequence[int]]) -> Iterator[Finding]:

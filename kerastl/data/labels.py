@@ -1,6 +1,7 @@
 """Classes, splits and groups of images, as people write them and as arrays."""
 
 import fractions
+import functools
 import math
 import numbers
 import re
@@ -12,6 +13,8 @@ import numpy as np
 
 from kerastl.errors import UsageError, bad_value
 
+# Categories of Unicode for characters that cannot be seen.
+_UNSEEN = ("Cc", "Cf")
 SPLITS = ("train", "validation", "test")
 # Words for splits in folders, tables and TFDS, as `_words` writes them.
 SPLIT_NAMES = {
@@ -61,6 +64,7 @@ def read_annotations(
     }
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def split_named(text: str) -> str | None:
     """Returns the split that a name stands for, None if it is no usual name of one.
 
@@ -73,6 +77,7 @@ def split_named(text: str) -> str | None:
     return _split_of_word("".join(_words(text)))
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def split_within(text: str) -> str | None:
     """Returns the one split that a name, or a word within it, stands for.
 
@@ -87,6 +92,39 @@ def split_within(text: str) -> str | None:
     words = (_THING.sub("", word) for word in _words(text))
     found = {split for word in words if (split := _split_of_word(word))}
     return found.pop() if len(found) == 1 else None
+
+
+def plain_name(name: str) -> str:
+    """Returns a name as people compare it: without case, spaces and what cannot be seen."""
+    if name.isascii() and name.isprintable():
+        return name.lower().replace(" ", "")
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(
+        one for one in folded if not one.isspace() and unicodedata.category(one) not in _UNSEEN
+    )
+
+
+def refuse_alike(class_names: Iterable[str], *, name: str) -> None:
+    """Refuses classes of the data set `name` that people would take for one.
+
+    The same name in two forms of Unicode is one class.
+
+    Raises:
+        UsageError: If there are any.
+    """
+    alike: dict[str, set[str]] = {}
+    for class_name in class_names:
+        composed = unicodedata.normalize("NFC", class_name)
+        alike.setdefault(plain_name(class_name), set()).add(composed)
+    for names in alike.values():
+        if len(names) > 1:
+            raise bad_value(
+                "dataset",
+                name,
+                f"classes {' and '.join(map(repr, sorted(names)))} differ by case, spaces or the "
+                "form of their letters alone",
+                "Merge them or rename one",
+            )
 
 
 def order_classes(class_names: Iterable[str]) -> tuple[str, ...]:
@@ -114,7 +152,7 @@ def number_groups(groups: Iterable[Hashable]) -> np.ndarray:
 def _words(text: str) -> list[str]:
     """Returns the words of a name in small letters, without accents, digits and what is unseen."""
     apart = unicodedata.normalize("NFKD", text)
-    seen = "".join(one for one in apart if unicodedata.category(one) not in ("Mn", "Cf"))
+    seen = "".join(one for one in apart if unicodedata.category(one) not in ("Mn", *_UNSEEN))
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", seen)
     return re.findall(r"[^\W\d_]+", parted.casefold())
 

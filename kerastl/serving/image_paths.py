@@ -5,8 +5,8 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 
-from kerastl.data.folders import list_images
 from kerastl.data.tables import list_paths
+from kerastl.data.tree import list_images
 from kerastl.errors import bad_value
 
 # Stands for paths on standard input.

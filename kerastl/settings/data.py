@@ -9,6 +9,8 @@ from kerastl.settings.field import Decides, Within, setting
 
 # A `Source` that Python code passes in.
 FROM_PYTHON = "python"
+# Ways to read a folder: what the folders at each level below it name.
+LAYOUTS = ("auto", "class", "split/class", "class/split", "folder/class", "split/folder/class")
 _ABOUT = [f"{form}, {DATA_SOURCES[kind].about}" for kind, form in forms().items()]
 _SHARE = Within(0, 1, open_low=True, open_high=True)
 
@@ -76,6 +78,13 @@ class DataSettings(Settings):
         choices=("stop", "skip"),
         decides=Decides.IMAGES,
     )
+    layout: str = setting(
+        LAYOUTS[0],
+        help="What the folders in folder:DIR name, from the top: {choices}; auto finds the one "
+        "that fits, or stops.",
+        choices=LAYOUTS,
+        decides=Decides.IMAGES,
+    )
     image_column: str = setting(
         "",
         help="The table's column of image paths; empty to find it by its values and name.",
@@ -110,6 +119,13 @@ class DataSettings(Settings):
                 "Their sum must stay below 1",
             )
         source = DATA_SOURCES.get(self.dataset.partition(":")[0])
+        if self.layout != LAYOUTS[0] and not (source and source.has_layout):
+            raise bad_value(
+                "layout",
+                self.layout,
+                f"says how a folder is read, and dataset={self.dataset!r} is not a folder",
+                "Leave it out, or use folder:DIR",
+            )
         for kind in ("image", "label", "split", "group"):
             column = getattr(self, f"{kind}_column")
             if column and not (source and source.has_columns):

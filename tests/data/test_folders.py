@@ -1,9 +1,16 @@
+import errno
+import io
 import os
+import pathlib
+import sys
 
 import pytest
 
+from folder_trees import plant, refusal
 from kerastl.data.folders import list_folder
-from kerastl.errors import UsageError
+from kerastl.data.tree import list_images
+from kerastl.outputs.directories import RunFile
+from kerastl.progress import Progress
 
 
 def touch(root, *names):
@@ -12,12 +19,6 @@ def touch(root, *names):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     return root
-
-
-def refusal(place):
-    with pytest.raises(UsageError) as caught:
-        list_folder(str(place))
-    return str(caught.value)
 
 
 def found(root):
@@ -56,9 +57,9 @@ def test_litter_is_counted_and_no_class(tmp_path):
     assert listing.class_names == ("a", "b")
     assert [file.example for file in listing.files] == ["a/1.jpg", "b/2.jpg"]
     assert listing.ignored == {
-        "hidden or system files": 6,
-        "outside the class folders": 2,
-        "not images by their ending": 2,
+        "hidden or system files": 8,
+        "tables": 1,
+        "texts": 1,
     }
     total = sum(len(files) for _, _, files in os.walk(tmp_path))
     assert len(listing.files) + sum(listing.ignored.values()) == total
@@ -157,11 +158,12 @@ def test_wrong_place_is_told_apart(tmp_path):
     assert "mixes split folders with others (other)" in refusal(tmp_path / "split")
 
 
-def test_folder_one_too_high_names_the_one_to_give(tmp_path):
+def test_folder_one_too_high_is_gone_down(tmp_path):
     touch(tmp_path, "archive/train/a/1.jpg", "archive/train/b/2.jpg")
-    text = refusal(tmp_path)
-    assert "holds a single folder, archive, with train and others in it. Give folder:" in text
-    assert text.endswith("/archive.")
+    assert found(tmp_path) == {
+        "archive/train/a/1.jpg": ("a", "train"),
+        "archive/train/b/2.jpg": ("b", "train"),
+    }
 
 
 def test_link_to_a_hidden_store_is_followed(tmp_path):
@@ -187,5 +189,142 @@ def test_without_train_others_stand_in_for_it(tmp_path, folders, splits):
     assert [file.split for file in listing.files] == splits
     told = [finding.kind for finding in listing.findings]
     assert told == ([] if "training" in folders else ["no folder train"])
-    touch(tmp_path, "train/a/1.jpg")
+    touch(tmp_path, "train/a/2.jpg")
     assert list_folder(str(tmp_path)).findings == ()
+
+
+def test_bins_and_earlier_states_are_counted(tmp_path):
+    bins = ("#recycle", "@Recycle", "@Recently-Snapshot", ".recycle", "$RECYCLE.BIN", ".Trash-1000")
+    touch(tmp_path, "a/1.jpg", "b/2.jpg", *(f"{name}/a/old.png" for name in bins))
+    touch(tmp_path, "b/~snapshot/2.jpg", "b/.Trashes/x/2.jpg", "@eaDir/a/1.jpg")
+    listing = list_folder(str(tmp_path))
+    assert listing.class_names == ("a", "b")
+    assert listing.ignored == {"files in bins": 8, "hidden or system files": 1}
+    assert len(list(list_images(tmp_path))) == 2
+
+
+def test_class_with_the_name_of_a_bin_stays(tmp_path):
+    touch(tmp_path, "trash/1.jpg", "#hashtag/2.jpg", "snapshots/3.jpg", "@home/4.jpg")
+    assert list_folder(str(tmp_path)).class_names == ("#hashtag", "@home", "snapshots", "trash")
+
+
+def test_images_that_a_cloud_drive_keeps_are_told(tmp_path):
+    touch(tmp_path, "a/1.jpg", "b/2.jpg", "b/.3.jpg.icloud", "c/.4.jpg.icloud", "a/.5.jpg")
+    said = io.StringIO()
+    listing = list_folder(str(tmp_path), progress=Progress(said))
+    # A class whose images are all elsewhere is not forgotten.
+    assert listing.class_names == ("a", "b", "c")
+    assert listing.ignored == {"cloud placeholders": 2, "hidden or system files": 1}
+    assert "; 2 cloud placeholders stand for files that are not on this disk." in said.getvalue()
+
+
+def test_own_output_is_no_class(tmp_path):
+    run = (RunFile.FLAGS, RunFile.SPLITS, "tensorboard/events.out.tfevents.1.host")
+    export = (RunFile.CARD, "saved_model.pb", "variables/variables.data-00000-of-00001")
+    touch(tmp_path, "a/1.jpg", "b/2.jpg", *(f"runs/first/{name}" for name in run))
+    touch(tmp_path, *(f"models/x/1/{name}" for name in export), "cache/audit.sqlite", "cache/f/0")
+    touch(tmp_path, "venv/pyvenv.cfg", "venv/lib/icon.png")
+    (tmp_path / "runs/second").mkdir()
+    (tmp_path / "new").mkdir()
+    listing = list_folder(str(tmp_path), own=[tmp_path / "runs/second", tmp_path / "new"])
+    assert listing.class_names == ("a", "b")
+    assert listing.ignored == {"files that kerastl wrote": 8, "files of programs": 2}
+
+
+def test_class_folder_with_a_run_beside_its_images_stays(tmp_path):
+    touch(tmp_path, "a/1.jpg", "b/2.jpg", "b/flags.txt", "b/splits.csv", "flags.txt", "splits.csv")
+    listing = list_folder(str(tmp_path))
+    assert listing.class_names == ("a", "b")
+    assert listing.ignored == {"tables": 2, "texts": 2}
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT])
+@pytest.mark.parametrize("place", ["", "b", "b/deep"])
+def test_drive_that_fails_is_named(tmp_path, monkeypatch, number, place):
+    touch(tmp_path, "a/1.jpg", "b/deep/2.jpg")
+    scandir = os.scandir
+
+    class Failing:
+        def __init__(self, path):
+            self.path = path
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def __iter__(self):
+            raise OSError(number, os.strerror(number), self.path)
+
+    monkeypatch.setattr(
+        os,
+        "scandir",
+        lambda path: (Failing if str(path) == str(tmp_path / place) else scandir)(path),
+    )
+    words = (
+        f"holds {tmp_path / place}, which cannot be read ({os.strerror(number)}). Check the drive"
+    )
+    assert words in refusal(tmp_path)
+
+
+def test_folder_that_nobody_may_read_is_litter_too(tmp_path, monkeypatch):
+    touch(tmp_path, "a/1.jpg", "b/2.jpg", "lost+found/x.jpg")
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("lost+found"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert list_folder(str(tmp_path)).class_names == ("a", "b")
+
+
+def test_listing_looks_at_each_folder_once(tmp_path, monkeypatch):
+    plant(tmp_path, " ".join(f"c{number}/1.jpg" for number in range(50)))
+    calls = []
+    scandir, stat, realpath = os.scandir, os.stat, os.path.realpath
+    monkeypatch.setattr(os, "scandir", lambda path: calls.append("scan") or scandir(path))
+    monkeypatch.setattr(
+        os, "stat", lambda path, **options: calls.append("stat") or stat(path, **options)
+    )
+    monkeypatch.setattr(
+        os.path, "realpath", lambda path, **_: calls.append("real") or realpath(path)
+    )
+    assert len(list_folder(str(tmp_path)).files) == 50
+    assert calls.count("scan") == 51
+    assert calls.count("stat") < 3 * 51
+    assert calls.count("real") < 5
+
+
+def test_deep_folders_need_no_recursion(tmp_path):
+    touch(tmp_path, "a/1.jpg")
+    deep = str(tmp_path / "b")
+    for _ in range(300):
+        os.mkdir(deep)
+        deep += "/d"
+    os.mkdir(deep)
+    touch(pathlib.Path(deep), "2.jpg")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(250)
+    try:
+        assert len(list_folder(str(tmp_path)).files) == 2
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def test_folder_comes_before_a_link_to_it(tmp_path):
+    touch(tmp_path, "b/1.jpg", "c/2.jpg", "else/d/3.jpg")
+    (tmp_path / "c/a").symlink_to(tmp_path / "b")
+    (tmp_path / "a_link").symlink_to(tmp_path / "else/d")
+    (tmp_path / "up").symlink_to(tmp_path.parent)
+    (tmp_path / "b/circle").symlink_to("circle")
+    listing = list_folder(str(tmp_path))
+    assert [file.example for file in listing.files] == [
+        "b/1.jpg",
+        "b/circle",
+        "c/2.jpg",
+        "else/d/3.jpg",
+    ]
+    assert listing.ignored == {"links that lead back": 3}

@@ -116,7 +116,7 @@ def test_pointers_are_one_line_with_the_way_out(tmp_path):
     message, said = refusal(config_of(tmp_path))
     assert "6 files cannot be used, such as blue/00.jpg, which is not downloaded" in message
     assert "git lfs pull" in message
-    assert len(said.splitlines()) == 3
+    assert len(said.splitlines()) == 4
 
 
 def test_oddities_of_decoded_files_are_told_and_belong_to_them(tmp_path, capfd):
@@ -126,7 +126,7 @@ def test_oddities_of_decoded_files_are_told_and_belong_to_them(tmp_path, capfd):
     change(root / "green/00.jpg", lambda content: content.removesuffix(END))
     change(root / "green/01.jpg", lambda content: content + bytes(3))
     change(root / "green/02.jpg", lambda content: content[:1200] + bytes(600) + content[1800:])
-    (root / "blue/README").write_text("All photos are mine.")
+    (root / "blue/about").write_text("All photos are mine.")
     (root / "blue/notes").symlink_to("../.git/annex/objects/x")
     source, said = open_folder(config_of(tmp_path, on_bad_image="skip"))
     found = {finding.file: (finding.kind, finding.detail) for finding in source.findings}
@@ -141,7 +141,7 @@ def test_oddities_of_decoded_files_are_told_and_belong_to_them(tmp_path, capfd):
             "unusable",
             "is a JPEG with a hole of zeros, not copied or downloaded in full",
         ),
-        "blue/README": ("left out", "is text, not an image"),
+        "blue/about": ("left out", "is text, not an image"),
         "blue/notes": (
             "unusable",
             "is not downloaded, only a link of git-annex to it (run `git annex get`)",

@@ -1,0 +1,144 @@
+"""Infers from a tree of folders which level names splits and which one classes."""
+
+import functools
+import re
+from collections.abc import Collection, Sequence
+
+from kerastl.data.labels import plain_name, refuse_alike, split_named, split_within
+from kerastl.data.layout_checks import (
+    Stop,
+    check_classes,
+    check_copies,
+    check_others,
+    check_same_split,
+    check_splits_below,
+    check_whole,
+    is_parted,
+    name_place,
+)
+from kerastl.data.layout_reading import (
+    Reading,
+    are_sides,
+    class_folders,
+    find_splits,
+    is_divided,
+    known_classes,
+    name_folders,
+    read_as,
+)
+from kerastl.data.tree import Folder, Tree
+from kerastl.errors import bad_value
+from kerastl.progress import count_of
+from kerastl.settings.data import LAYOUTS
+
+AUTO = LAYOUTS[0]
+# Folders that data are dealt to for other reasons than their class, as in fold_2.
+_PORTION = re.compile(r"(k[\W_]*)?(fold|cv|split|chunk|shard|batch)[\W_]*(\d+|[a-z])")
+
+
+def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
+    """Finds the one reading of a tree that fits, or takes the one that is given.
+
+    Args:
+        tree: What was found on the disk.
+        layout: One of `LAYOUTS`.
+        field: The data set, for errors.
+
+    Raises:
+        UsageError: If no reading fits, or more than one.
+    """
+    stop = functools.partial(bad_value, "dataset", field)
+    top = _begin(tree.top)
+    if not class_folders(top):
+        others = "" if top.files else count_of(sum(tree.ignored.values()), "other file")
+        images = count_of(top.count, "file") if top.count else others
+        inside = f" in {name_folders(top.holding)}" if top.holding and not top.files else ""
+        found = f"{images}{inside} and " if images[:1] != "0" else ""
+        raise stop(
+            f"holds {found}no class folders",
+            "Give the folder above, with a folder for each class in it",
+        )
+    reading = read_as(_infer(top, stop) if layout == AUTO else layout, top)
+    if not any(place.folder.count for place in reading.places):
+        raise bad_value("layout", layout, f"finds no class in {field}", f"Use {AUTO}")
+    refuse_alike(reading.class_names, name=field)
+    check_classes(reading, stop)
+    return reading
+
+
+def _begin(top: Folder) -> Folder:
+    """Goes down through folders that hold everything else, to that of classes or splits."""
+    while len(inside := top.holding) == 1 and inside[0].holding:
+        if split_within(inside[0].name) and not is_parted(inside[0]):
+            break
+        top = inside[0]
+    return top
+
+
+def _infer(top: Folder, stop: Stop) -> str:
+    check_copies(top, stop)
+    named = [folder for folder in top.holding if split_within(folder.name)]
+    heads = find_splits(top)
+    known = known_classes(folder for folder, _ in heads)
+    divided = [folder for folder, _ in heads if is_divided(folder, known)]
+    # A longer name may be that of a class and only contain the word.
+    is_sure = len(named) > 1 or len(top.holding) == 1 or any(split_named(one.name) for one in named)
+    if divided and is_sure:
+        check_others(top, stop)
+        check_same_split(top, stop)
+        return f"split/{_find_classes(top, divided, stop, is_split=True)}"
+    if len({split_within(folder.name) for folder in named}) > 1:
+        raise stop(
+            f"{name_folders(named)} are named as splits and hold images, but no class folders",
+            "Put a folder for each class into them, give a table as csv:FILE, or add "
+            "--layout=class if these are the classes",
+        )
+    return _find_classes(top, [top], stop, is_split=False)
+
+
+def _find_classes(top: Folder, heads: Sequence[Folder], stop: Stop, *, is_split: bool) -> str:
+    """Finds the level of the classes below `heads`, which are in splits or the top itself."""
+    inside = [folder for head in heads for folder in head.holding]
+    for head in heads:
+        check_copies(head, stop)
+        check_whole(head, stop)
+    if not is_split and all(map(is_parted, inside)):
+        if all(inner.files for folder in inside for inner in folder.holding):
+            return "class/split"
+        raise stop(
+            f"{name_folders(inside)} each hold {name_folders(inside[0].holding)}",
+            f"Give one of them, as in folder:{inside[0].path}",
+        )
+    check_splits_below(inside, top, stop)
+    if any(folder.files for folder in inside):
+        return "class"
+    return _upper_or_lower(top, inside, stop, is_split=is_split)
+
+
+def _upper_or_lower(top: Folder, inside: Sequence[Folder], stop: Stop, *, is_split: bool) -> str:
+    """Chooses the level of the classes where folders only hold folders."""
+    above = {folder.name.lower() for folder in inside}
+    pairs = [(folder.name.lower(), inner) for folder in inside for inner in folder.holding]
+    below = {inner.name.lower() for _, inner in pairs}
+    is_repeated = all(plain_name(name) == plain_name(inner.name) for name, inner in pairs)
+    are_sessions = _are_numbered(below) and not _are_numbered(above)
+    if are_sides({plain_name(name) for name in below}) or is_repeated or are_sessions:
+        return "class"
+    is_index = all(len(name) == 1 and inner.name.lower()[0] == name for name, inner in pairs)
+    if is_index or all(map(_PORTION.fullmatch, above)):
+        return "folder/class"
+    prefix = "split/" if is_split else ""
+    upper, lower = (read_as(f"{prefix}{form}", top) for form in ("class", "folder/class"))
+    if not lower.class_names[1:]:
+        return "class"
+    raise stop(
+        f"can be read as {upper.describe()} or as {lower.describe()}, since each folder holds only "
+        f"folders, as {name_place(pairs[0][1], top)}",
+        f"Choose with --layout={upper.form} or --layout={lower.form}",
+    )
+
+
+def _are_numbered(names: Collection[str]) -> bool:
+    """Whether names are those of sessions, years or patients: one word, if any, and numbers."""
+    words = {re.sub(r"[\W\d_]+", "", name) for name in names}
+    return len(words) == 1 and all(re.search(r"\d", name) for name in names)

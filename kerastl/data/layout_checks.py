@@ -1,0 +1,163 @@
+"""What speaks against a layout: copies, splits among classes, classes that training lacks."""
+
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+
+from kerastl.data.content import readable
+from kerastl.data.labels import plain_name, split_named, split_within
+from kerastl.data.layout_reading import (
+    Reading,
+    find_splits,
+    is_divided,
+    known_classes,
+    name_folders,
+    name_some,
+    read_as,
+    unwrap,
+)
+from kerastl.data.tree import Folder
+from kerastl.errors import UsageError
+from kerastl.progress import count_of
+
+# Makes an error of a problem and what to do about it.
+Stop = Callable[[str, str], UsageError]
+# Bytes of two files that are compared.
+_BEGINNING = 1 << 16
+# A folder with this share of the files of all others is a copy of them.
+_MOST = 0.9
+
+
+def check_others(top: Folder, stop: Stop) -> None:
+    """Refuses folders beside those of splits that may be classes, or hold some."""
+    heads = find_splits(top)
+    known = known_classes(folder for folder, _ in heads)
+    divided = {split for folder, split in heads if is_divided(folder, known)}
+    others = [folder for folder in top.holding if not split_within(folder.name)]
+    deep = [folder for folder in others if is_divided(unwrap(folder, known), known)]
+    if not deep and (not others or len(divided) > 1):
+        return
+    first, second = (read_as(form, top).describe() for form in ("class", "split/class"))
+    raise stop(
+        f"mixes split folders with others ({name_folders(deep or others)}): it can be read as "
+        f"{first} or as {second}",
+        "Put class folders into train, val and test, or directly below the folder, or choose with "
+        "--layout=class or --layout=split/class",
+    )
+
+
+def check_same_split(top: Folder, stop: Stop) -> None:
+    """Refuses two folders for one split if one repeats files of the other."""
+    of_split: dict[str, list[Folder]] = {}
+    for folder, split in find_splits(top):
+        of_split.setdefault(split, []).append(folder)
+    for split, folders in of_split.items():
+        for number, folder in enumerate(folders):
+            for before in folders[:number]:
+                if shared := _count_copies(folder, before):
+                    raise stop(
+                        f"{name_place(before, top)} and {name_place(folder, top)} are both named "
+                        f"for {split}, and {shared} of {count_of(folder.count, 'image')} in the "
+                        "latter are copies",
+                        "Move one of them away",
+                    )
+
+
+def check_copies(head: Folder, stop: Stop) -> None:
+    """Refuses a folder that repeats those beside it: their names, or their files."""
+    inside = {plain_name(folder.name): folder for folder in head.holding}
+    for name, folder in inside.items():
+        below = [*folder.holding, *unwrap(folder).holding]
+        keys = ((plain_name(inner.name), inner) for inner in below)
+        again = {key: inner for key, inner in keys if key in inside and key != name}
+        if again:
+            copies = sum(_count_copies(inner, inside[key]) for key, inner in again.items())
+            told = f", and {copies} of {folder.count} images are copies"
+            raise stop(
+                f"{folder.name!r} holds folders named like its siblings "
+                f"({name_some(sorted(again))}){told if copies else ''}",
+                "Move it away, or add --layout=class if it is a class of its own",
+            )
+
+
+def check_whole(head: Folder, stop: Stop) -> None:
+    """Refuses a folder that has the files of all those beside it."""
+    *others, largest = sorted(head.holding, key=lambda folder: folder.count)
+    wanted = _MOST * sum(folder.count for folder in others)
+    if not others[1:] or largest.count < wanted:
+        return
+    beside: dict[str, list[pathlib.Path]] = {}
+    for path in (path for folder in others for path in folder.images()):
+        beside.setdefault(path.name, []).append(path)
+    shared = [path for path in largest.images() if path.name in beside]
+    if len(shared) < wanted:
+        return
+    copies = sum(any(_is_copy(path, one) for one in beside[path.name]) for path in shared)
+    if copies >= wanted:
+        raise stop(
+            f"{largest.name!r} repeats its siblings: {copies} of {largest.count} images are copies",
+            "Move it away, or add --layout=class if it is a class of its own",
+        )
+
+
+def check_splits_below(inside: Sequence[Folder], top: Folder, stop: Stop) -> None:
+    """Refuses classes with splits somewhere in them."""
+    found = next((below for one in inside for below in one.walk() if is_parted(below)), None)
+    if found is None:
+        return
+    whole = [folder for folder in inside if not is_parted(folder)]
+    others = f", and {name_folders(whole[:1])} does not" if whole else ""
+    deep = any(inner.holding for inner in found.holding)
+    raise stop(
+        f"{name_place(found, top)} holds {name_folders(found.holding)}, named as splits{others}",
+        f"Give folder:{readable(found.path)}, or add --layout=class to join what is in a class"
+        if deep
+        else "Give each class the same splits, or add --layout=class to join what is in a class",
+    )
+
+
+def check_classes(reading: Reading, stop: Stop) -> None:
+    """Refuses classes of other splits that training lacks."""
+    trained = {plain_name(one.class_name) for one in reading.places if one.split == reading.base}
+    strange = [
+        one.folder
+        for one in reading.places
+        if one.folder.count and plain_name(one.class_name) not in trained
+    ]
+    if strange:
+        images = count_of(sum(folder.count for folder in strange), "image")
+        raise stop(
+            f"has {images} of classes that {reading.base or 'training'} lacks "
+            f"({name_some(name_place(folder, reading.top) for folder in strange)})",
+            "Give the classes of all splits the same names, or move these away",
+        )
+
+
+def is_parted(folder: Folder) -> bool:
+    """Whether a folder holds splits: two different ones, or nothing but one."""
+    inside = folder.holding
+    splits = {split for inner in inside if (split := split_within(inner.name))}
+    return len(splits) > 1 or (bool(inside) and all(split_named(one.name) for one in inside))
+
+
+def name_place(folder: Folder, top: Folder) -> str:
+    """Names a folder as it is reached from another."""
+    return name_some([readable(folder.path.relative_to(top.path))])
+
+
+def _count_copies(folder: Folder, other: Folder) -> int:
+    """Counts the files of a folder that are in another, at the same place there."""
+    there = {path.relative_to(other.path): path for path in other.images()}
+    pairs = ((path, there.get(path.relative_to(folder.path))) for path in folder.images())
+    return sum(_is_copy(path, pair) for path, pair in pairs if pair is not None)
+
+
+def _is_copy(path: pathlib.Path, other: pathlib.Path) -> bool:
+    """Compares the sizes of two files and how they begin."""
+    try:
+        if os.path.getsize(path) != os.path.getsize(other):
+            return False
+        with open(path, "rb") as one, open(other, "rb") as two:
+            return one.read(_BEGINNING) == two.read(_BEGINNING)
+    except OSError:
+        return False

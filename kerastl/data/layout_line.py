@@ -1,0 +1,78 @@
+"""The line that tells a person how a folder is read."""
+
+from collections.abc import Iterator
+
+from kerastl.data.labels import SPLITS, split_within
+from kerastl.data.layout_checks import name_place
+from kerastl.data.layout_reading import Reading, count_classes, name_folders, name_some
+from kerastl.data.tree import PLACEHOLDERS, Tree
+from kerastl.progress import count_of
+
+
+def layout_line(reading: Reading, tree: Tree) -> str:
+    """Says what the folders name, what was found, and what is left out or joined."""
+    below = "" if reading.top is tree.top else f" in {name_place(reading.top, tree.top)}/"
+    counts = reading.counts
+    images = ", ".join(f"{split} {count}" for split, count in counts.items())
+    if not reading.base:
+        images = count_of(sum(counts.values()), "image")
+    found = f"Layout: {reading.form}{below}, {count_classes(reading.class_names)}, {images}"
+    notes = (_left_out, _without_images, _by_name, _lacking, _only_folders, _not_here)
+    return "; ".join([found, *(line for note in notes for line in note(reading, tree))]) + "."
+
+
+def _left_out(reading: Reading, tree: Tree) -> Iterator[str]:
+    if left := list(reading.left_out(tree.top)):
+        number = sum(count for _, count in left)
+        places = (
+            "the top folder" if folder is tree.top else f"{name_place(folder, tree.top)}/"
+            for folder, _ in left
+        )
+        are = "is" if number == 1 else "are"
+        yield f"{count_of(number, 'image')} in {name_some(places)} {are} in no class and left out"
+
+
+def _without_images(reading: Reading, _: Tree) -> Iterator[str]:
+    chosen = {place.folder.path for place in reading.places}
+    inside = reading.top.folders
+    if bare := [folder for folder in inside if not folder.count and folder.path not in chosen]:
+        yield f"no images in {name_folders(bare)}"
+
+
+def _by_name(reading: Reading, _: Tree) -> Iterator[str]:
+    """Says which folders are taken for another thing than their names may say, or as one."""
+    inside = reading.top.holding
+    of_split = {
+        split: [one for one in inside if split_within(one.name) == split] for split in SPLITS
+    }
+    named = [folder for folders in of_split.values() for folder in folders]
+    if reading.form == "folder/class":
+        yield f"{name_folders(inside)} are joined"
+    elif reading.form == "class" and named:
+        yield f"{name_folders(named)} taken for a class by what is in it"
+    elif reading.form.startswith("split/"):
+        for split, folders in of_split.items():
+            if folders[1:]:
+                yield f"{name_some(one.name for one in folders)} are joined to {split}"
+    if reading.base not in ("", "train"):
+        yield f"train is split off {reading.base}"
+
+
+def _lacking(reading: Reading, _: Tree) -> Iterator[str]:
+    for split in reading.counts:
+        have = {one.class_name for one in reading.places if reading.split_of(one) == split}
+        if lacking := [name for name in reading.class_names if name not in have]:
+            yield f"{split} has no {name_some(lacking)}"
+
+
+def _only_folders(reading: Reading, tree: Tree) -> Iterator[str]:
+    folders = [place.folder for place in reading.places]
+    deep = next((folder.holding[0] for folder in folders if folder.holding), None)
+    if deep and not any(folder.files for folder in folders):
+        yield f"each class folder holds only folders, as {name_place(deep, tree.top)}"
+
+
+def _not_here(_: Reading, tree: Tree) -> Iterator[str]:
+    if missing := tree.ignored[PLACEHOLDERS]:
+        files = "stands for a file that is" if missing == 1 else "stand for files that are"
+        yield f"{count_of(missing, 'cloud placeholder')} {files} not on this disk"

@@ -1,0 +1,181 @@
+"""Ways to read a tree of folders as classes and splits, and what each of them finds."""
+
+import collections
+import dataclasses
+import functools
+from collections.abc import Collection, Iterable, Iterator
+
+from kerastl.data.content import readable
+from kerastl.data.labels import SPLITS, plain_name, split_within
+from kerastl.data.tree import IMAGE_FOLDERS, SIDE_FOLDERS, Folder
+from kerastl.progress import count_of
+
+_MAX_NAMED = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A folder whose images, to any depth, are of one class and one split.
+
+    Attributes:
+        folder: The folder.
+        class_name: Its class, as the folder is named; bytes that are not text are escaped.
+        split: "train", "validation" or "test"; empty where no folder names one.
+    """
+
+    folder: Folder
+    class_name: str
+    split: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """One way to read a tree.
+
+    Attributes:
+        form: What the folders name, one of `LAYOUTS`; images lie at any depth below the last.
+        top: The folder that it begins with: that of the tree, or one that holds all of it.
+        places: Where the images of a class lie.
+    """
+
+    form: str
+    top: Folder
+    places: tuple[Place, ...]
+
+    @functools.cached_property
+    def class_names(self) -> list[str]:
+        """The classes, each once."""
+        return list(dict.fromkeys(place.class_name for place in self.places))
+
+    @functools.cached_property
+    def base(self) -> str:
+        """The split that others are split off: the first that there is, or empty."""
+        splits = {place.split for place in self.places if place.split and place.folder.count}
+        return min(splits, key=SPLITS.index, default="")
+
+    def split_of(self, place: Place) -> str:
+        """Returns the split of a folder, "train" for the base."""
+        return "train" if place.split in ("", self.base) else place.split
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of images in each split."""
+        found: collections.Counter[str] = collections.Counter()
+        for place in self.places:
+            found[self.split_of(place)] += place.folder.count
+        return {split: found[split] for split in SPLITS if split in found}
+
+    def left_out(self, start: Folder) -> Iterator[tuple[Folder, int]]:
+        """Yields folders from `start` down that are in no class, with the number of images."""
+        chosen = {place.folder.path for place in self.places}
+        above = {parent for path in chosen for parent in path.parents}
+        waiting = [start]
+        while waiting:
+            folder = waiting.pop()
+            if folder.path in above:
+                waiting.extend(reversed(folder.holding))
+                if folder.files:
+                    yield folder, len(folder.files)
+            elif folder.path not in chosen:
+                yield folder, folder.count
+
+    def describe(self) -> str:
+        """Says in a few words what it finds, to be compared with another reading."""
+        images, names = count_of(sum(self.counts.values()), "image"), self.class_names
+        left = sum(number for _, number in self.left_out(self.top))
+        unused = f", {left} left out" if left else ""
+        return f"{self.form} ({count_classes(names)}: {name_some(names)}; {images}{unused})"
+
+
+def read_as(form: str, top: Folder) -> Reading:
+    """Reads the folders below `top` in one of `LAYOUTS`, without asking whether it fits."""
+    if form == "class/split":
+        found = [
+            Place(inner, readable(folder.name), split)
+            for folder in top.holding
+            for inner in folder.holding
+            if (split := split_within(inner.name))
+        ]
+        return Reading(form, top, tuple(found))
+    branches = find_splits(top) if form.startswith("split/") else [(top, "")]
+    known = known_classes(folder for folder, _ in branches)
+    if "folder/" in form:
+        branches = [(inner, split) for folder, split in branches for inner in folder.holding]
+        known = set()
+    places = [
+        Place(inner, readable(inner.name), split)
+        for folder, split in branches
+        for inner in class_folders(folder, known)
+    ]
+    return Reading(form, top, tuple(places))
+
+
+def find_splits(top: Folder) -> list[tuple[Folder, str]]:
+    """Finds the folders that are named for a split, each where its classes begin."""
+    named = [(inner, split) for inner in top.holding if (split := split_within(inner.name))]
+    known = known_classes(inner for inner, _ in named)
+    return [(unwrap(inner, known), split) for inner, split in named]
+
+
+def known_classes(folders: Iterable[Folder]) -> set[str]:
+    """Returns the plain names of what lies in folders that hold several others."""
+    lists = [{plain_name(inner.name) for inner in _candidates(folder)} for folder in folders]
+    return {name for names in lists if len(names) > 1 and not are_sides(names) for name in names}
+
+
+def unwrap(folder: Folder, known: Collection[str] = ()) -> Folder:
+    """Goes down where a folder only holds another one with folders in it, unless it is a class."""
+    while (
+        len(inner := folder.holding) == 1
+        and inner[0].holding
+        and plain_name(inner[0].name) not in known
+    ):
+        folder = inner[0]
+    return folder
+
+
+def class_folders(folder: Folder, known: Collection[str] = ()) -> list[Folder]:
+    """Returns the folders in one that can be classes.
+
+    Folders that are only named for images or masks are none, and neither is a single one whose
+    name is no class elsewhere: it holds the images of an unlabeled split.
+    """
+    inside = _candidates(folder)
+    names = {plain_name(inner.name) for inner in inside}
+    if not names & set(known) and (are_sides(names) or (known and len(inside) == 1)):
+        return []
+    return inside
+
+
+def is_divided(folder: Folder, known: Collection[str] = ()) -> bool:
+    """Whether a folder holds class folders with images."""
+    return any(inner.count for inner in class_folders(folder, known))
+
+
+def are_sides(names: Collection[str]) -> bool:
+    """Whether folders are named for what is in them, as images and masks, and not for classes."""
+    return bool(names) and all(name in IMAGE_FOLDERS | SIDE_FOLDERS for name in names)
+
+
+def count_classes(names: Collection[str]) -> str:
+    """Returns the number of classes in words."""
+    return "1 class" if len(names) == 1 else f"{len(names)} classes"
+
+
+def name_some(names: Iterable[str]) -> str:
+    """Lists the first names and says how many more there are; what cannot be seen is escaped."""
+    listed = [name if name.isprintable() else ascii(name)[1:-1] for name in names]
+    more = f" and {len(listed) - _MAX_NAMED} more" if len(listed) > _MAX_NAMED else ""
+    return ", ".join(listed[:_MAX_NAMED]) + more
+
+
+def name_folders(folders: Iterable[Folder]) -> str:
+    """Lists the first names of folders, each once."""
+    return name_some(dict.fromkeys(folder.name for folder in folders))
+
+
+def _candidates(folder: Folder) -> list[Folder]:
+    # An empty folder, or one whose images are elsewhere, may be a class that lacks its images.
+    return [
+        inner for inner in folder.folders if inner.count or inner.is_empty or inner.placeholders
+    ]

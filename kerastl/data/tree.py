@@ -1,0 +1,267 @@
+"""A folder with all that is in it, looked at once."""
+
+import collections
+import dataclasses
+import os
+import pathlib
+import re
+from collections.abc import Iterable, Iterator
+
+from kerastl.data.beside import claims_picture, other_kind
+
+# What file managers, archives, notebooks and network drives leave behind.
+_LITTER_FOLDERS = frozenset(
+    [
+        *("__macosx", "@eadir", "lost+found", "lost.dir", "system volume information"),
+        *("__pycache__", "node_modules", "_gsdata_"),
+    ]
+)
+_LITTER_FILES = frozenset(["thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"])
+# Bins and earlier states, as network drives and systems name them: #recycle, @Recently-Snapshot,
+# $RECYCLE.BIN, .Trash-1000, ~snapshot.
+_BIN = re.compile(
+    r"[#@$~.]+(recently-)?(recycle|trash|trashcan|trashes|snapshots?|deleted)(d|r|[ .]?bin)?[-\d]*"
+    r"|recycle[ ._]?bin"
+)
+# Files by which a folder is known that no class is: of runs, exports, stores and searches of
+# kerastl, of other models and of Python.
+OWN = "files that kerastl wrote"
+_KNOWN_BY = (
+    ({"flags.txt", "splits.csv"}, OWN),
+    ({"model_card.json"}, OWN),
+    ({"audit.sqlite"}, OWN),
+    ({"search.json"}, OWN),
+    ({"ranking.csv", "best.flags"}, OWN),
+    ({"learning_curve.csv"}, OWN),
+    ({"saved_model.pb"}, "files of models"),
+    ({"pyvenv.cfg"}, "files of programs"),
+)
+# Beside a folder that is named for images, one for what belongs to them holds none to learn from.
+IMAGE_FOLDERS = frozenset(
+    [
+        *("image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "pics"),
+        *("jpg", "jpgs", "jpeg", "jpegs", "jpegimages", "png", "pngs"),
+    ]
+)
+SIDE_FOLDERS = frozenset(
+    [
+        *("mask", "masks", "label", "labels", "annotation", "annotations", "annots", "gt", "bbox"),
+        *("groundtruth", "ground_truth", "segmentation", "segmentations", "segmentationclass"),
+        *("segmentationobject", "bboxes", "labels_json", "xml", "xmls"),
+    ]
+)
+_SIDE = "files in folders of masks or labels"
+_HIDDEN, _BINS, _BACK = "hidden or system files", "files in bins", "links that lead back"
+PLACEHOLDERS = "cloud placeholders"
+
+
+@dataclasses.dataclass(eq=False)
+class Folder:
+    """One folder of a tree.
+
+    Attributes:
+        path: Where it is, as it was reached.
+        files: Names of the files directly in it that may be images, in order.
+        folders: Those directly in it, in the order of their names.
+        count: Files to any depth that may be images.
+        placeholders: Files to any depth that stand for images which are not on this disk.
+        is_empty: Whether nothing at all lies in it, and no command is about to fill it.
+    """
+
+    path: pathlib.Path
+    files: list[str] = dataclasses.field(default_factory=list)
+    folders: list["Folder"] = dataclasses.field(default_factory=list)
+    count: int = 0
+    placeholders: int = 0
+    is_empty: bool = False
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.name
+
+    @property
+    def holding(self) -> list["Folder"]:
+        """The folders directly in it that hold images."""
+        return [folder for folder in self.folders if folder.count]
+
+    def walk(self) -> Iterator["Folder"]:
+        """Yields it and all folders below, each before those in it, in the order of names."""
+        waiting = [self]
+        while waiting:
+            folder = waiting.pop()
+            yield folder
+            waiting.extend(reversed(folder.folders))
+
+    def images(self) -> Iterator[pathlib.Path]:
+        """Yields the files to any depth that may be images."""
+        for folder in self.walk():
+            yield from (folder.path / name for name in folder.files)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tree:
+    """What a folder holds.
+
+    Attributes:
+        top: The folder itself.
+        ignored: Number of other files in it, by kind.
+    """
+
+    top: Folder
+    ignored: collections.Counter[str]
+
+
+def scan(root: pathlib.Path, *, own: Iterable[pathlib.Path] = ()) -> Tree:
+    """Looks at every folder below `root` once; links are followed, but none twice.
+
+    Where a link and a folder are the same one, it is listed as the folder.
+
+    Args:
+        root: An existing folder.
+        own: Folders that the command itself is about to fill.
+
+    Raises:
+        OSError: If a folder cannot be read.
+    """
+    top = Folder(root)
+    filled = (place for one in own for place in (one, *one.parents) if os.path.isdir(place))
+    mine = set(map(_identity, filled))
+    seen = _above(root)
+    ignored: collections.Counter[str] = collections.Counter()
+    found: list[tuple[Folder, Folder]] = []
+    # Folders are at the front, and the links wait behind them.
+    waiting = collections.deque([(top, root)])
+    while waiting:
+        parent, path = waiting.popleft()
+        if (identity := _identity(path)) in seen:
+            ignored[_BACK] += 1
+            continue
+        seen.add(identity)
+        folder = Folder(path) if found else top
+        found.append((folder, parent))
+        look = _look(path, is_top=folder is top)
+        ignored.update(look.ignored)
+        folder.files, folder.placeholders = look.files, look.ignored[PLACEHOLDERS]
+        folder.is_empty = look.is_empty and identity not in mine
+        waiting.extendleft((folder, inner) for inner in look.folders)
+        waiting.extend((folder, link) for link in look.links)
+    _sum_up(found)
+    return Tree(top, ignored)
+
+
+def list_images(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Lists the files below a folder, to any depth, that may be images, in the order of names.
+
+    Links are followed, but none twice. Hidden files, what file managers leave behind, folders
+    that kerastl wrote and files whose names say that they are no images are left out.
+
+    Raises:
+        OSError: If a folder cannot be read.
+    """
+    seen = _above(folder)
+    waiting = [folder]
+    while waiting:
+        place = waiting.pop()
+        if (identity := _identity(place)) in seen:
+            continue
+        seen.add(identity)
+        look = _look(place, is_top=place is folder)
+        yield from (place / name for name in look.files)
+        waiting.extend(sorted([*look.folders, *look.links], reverse=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Look:
+    """What one folder holds directly, and how much lies in what is left out."""
+
+    files: list[str]
+    folders: list[pathlib.Path]
+    links: list[pathlib.Path]
+    ignored: collections.Counter[str]
+    is_empty: bool
+
+
+def _look(place: pathlib.Path, *, is_top: bool) -> _Look:
+    with os.scandir(place) as entries:
+        listed = sorted(entries, key=lambda entry: entry.name)
+    files: list[str] = []
+    folders: dict[str, os.DirEntry[str]] = {}
+    ignored: collections.Counter[str] = collections.Counter()
+    for entry in listed:
+        if _is_folder(entry):
+            folders[entry.name] = entry
+        elif kind := _kind_of_file(entry):
+            ignored[kind] += 1
+        else:
+            files.append(entry.name)
+    if not is_top and (kind := _known_folder({entry.name for entry in listed}, files)):
+        return _Look([], [], [], collections.Counter({kind: _count_files(place)}), False)
+    has_images = any(name.lower() in IMAGE_FOLDERS for name in folders)
+    for name in list(folders):
+        if kind := _kind_of_folder(name, has_images=has_images):
+            ignored[kind] += _count_files(pathlib.Path(folders.pop(name).path))
+    links = [pathlib.Path(entry.path) for entry in folders.values() if entry.is_symlink()]
+    real = [pathlib.Path(entry.path) for entry in folders.values() if not entry.is_symlink()]
+    return _Look(files, real, links, ignored, not listed)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    # Unlike the entry's own method, os.path takes a link to nowhere for a file.
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
+
+
+def _kind_of_file(entry: os.DirEntry[str]) -> str | None:
+    """Returns what a file is that is not listed, None if it may be an image."""
+    name, kind = entry.name, other_kind(entry.name)
+    if kind == PLACEHOLDERS:
+        return kind
+    if name.startswith(".") or name.lower() in _LITTER_FILES:
+        return _HIDDEN
+    # A link to nowhere is listed, so that it is reported as unusable.
+    if entry.is_symlink():
+        is_file = os.path.isfile(entry.path) or not os.path.exists(entry.path)
+    else:
+        is_file = entry.is_file()
+    return kind or (None if is_file else "pipes and devices")
+
+
+def _kind_of_folder(name: str, *, has_images: bool) -> str | None:
+    lowered = name.lower()
+    if _BIN.fullmatch(lowered):
+        return _BINS
+    if name.startswith(".") or lowered in _LITTER_FOLDERS:
+        return _HIDDEN
+    return _SIDE if has_images and lowered in SIDE_FOLDERS else None
+
+
+def _known_folder(names: set[str], files: Iterable[str]) -> str | None:
+    """Returns what a folder is by some of its files, unless it holds pictures too."""
+    kind = next((kind for known, kind in _KNOWN_BY if known <= names), None)
+    return None if kind and any(map(claims_picture, files)) else kind
+
+
+def _identity(path: pathlib.Path) -> object:
+    status = os.stat(path)
+    # Some drives number nothing.
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
+
+
+def _count_files(folder: pathlib.Path) -> int:
+    # What is left out may also be closed to us.
+    return sum(len(files) for _, _, files in os.walk(folder))
+
+
+def _above(root: pathlib.Path) -> set[object]:
+    return {_identity(place) for place in pathlib.Path(os.path.realpath(root)).parents}
+
+
+def _sum_up(found: list[tuple[Folder, Folder]]) -> None:
+    """Joins and counts from below: each folder comes with its parent, which comes before it."""
+    for folder, parent in reversed(found):
+        folder.folders.sort(key=lambda inner: inner.path)
+        folder.count += len(folder.files)
+        if folder is not parent:
+            parent.folders.append(folder)
+            parent.count += folder.count
+            parent.placeholders += folder.placeholders

@@ -1,0 +1,218 @@
+"""Every way of laying out a folder that we know, and how it is read or refused."""
+
+import collections
+import io
+
+import pytest
+
+from folder_trees import plant, refusal
+from kerastl.data.folders import list_folder
+from kerastl.progress import Progress
+
+TWO = "train/a/#.jpg*3 train/b/#.jpg*3 test/a/1.jpg test/b/2.jpg"
+IN_TWO = ", 2 classes, train 6, test 2"
+
+
+def read(root, **options):
+    said = io.StringIO()
+    listing = list_folder(str(root), progress=Progress(said), **options)
+    assert said.getvalue().count("\n") == 1
+    return listing, said.getvalue().removeprefix("Layout: ").removesuffix(".\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a/#.jpg*3 b/#.jpg*3", "class, 2 classes, 6 images"),
+        (TWO, f"split/class{IN_TWO}"),
+        (
+            "a/train/#.jpg*3 a/test/1.jpg b/train/#.jpg*3 b/test/2.jpg",
+            f"class/split{IN_TWO}",
+        ),
+        # Names of splits, in other words, deeper, in longer names, and again.
+        ("训练集/猫/1.jpg 训练集/狗/2.jpg 测试集/猫/3.jpg 测试集/狗/4.jpg", None),
+        ("Train_1/a/1.jpg Train_1/b/2.jpg VALID/a/3.jpg VALID/b/4.jpg", None),
+        ("train_images/a/1.jpg train_images/b/2.jpg my-test-set/a/3.jpg my-test-set/b/4.jpg", None),
+        ("z/z/train/a/1.jpg z/z/train/b/2.jpg z/z/dev/a/3.jpg z/z/dev/b/4.jpg", None),
+        (
+            "train/train/cat/1.jpg train/train/dog/2.jpg",
+            "split/class in train/, 2 classes, train 2",
+        ),
+        (
+            "s/seg_train/seg_train/a/1.jpg s/seg_train/seg_train/b/2.jpg "
+            "s/seg_test/seg_test/a/3.jpg s/seg_test/seg_test/b/4.jpg s/seg_pred/seg_pred/#.jpg*12",
+            "split/class in s/, 2 classes, train 2, test 2; 12 images in s/seg_pred/ are in no "
+            "class and left out",
+        ),
+        (
+            "train1/a/1.jpg train1/b/2.jpg train2/a/1.jpg train2/b/2.jpg",
+            "split/class, 2 classes, train 4; train1, train2 are joined to train",
+        ),
+        # What is in no class.
+        (f"{TWO} pred/#.jpg*12", "12 images in pred/ are in no class and left out"),
+        (f"{TWO} train/1.jpg", "1 image in train/ is in no class and left out"),
+        ("a/1.jpg b/1.jpg #.jpg*3", "3 images in the top folder are in no class and left out"),
+        (
+            "train/a/1.jpg train/b/1.jpg test/#.jpg*4",
+            "split/class, 2 classes, train 2; 4 images in test/ are in no class and left out",
+        ),
+        ("train/a/1.jpg train/b/1.jpg test/unknown/#.jpg*4", "4 images in test/ are in no class"),
+        ("a/1.jpg b/1.jpg runs/first/ notes/x.txt", "2 images; no images in notes, runs"),
+        ("a/1.jpg b/1.jpg c/1.mp4", "class, 2 classes, 2 images; no images in c"),
+        # Classes that are called like splits hold images.
+        ("bus/1.jpg car/1.jpg train/1.jpg", "3 classes, 3 images; train taken for a class"),
+        ("valid/1.jpg invalid/1.jpg", "2 classes, 2 images; valid taken for a class"),
+        ("test/1.jpg control/2.jpg", "2 classes, 2 images; test taken for a class"),
+        ("steam_train/1.jpg plane/1.jpg", "2 images; steam_train taken for a class"),
+        # Folders around, above and below classes.
+        ("z/z/a/1.jpg z/z/b/1.jpg 1.jpg z/2.jpg", "2 images in the top folder, z/ are in no class"),
+        ("archive/a/1.jpg archive/b/1.jpg readme.txt", "class in archive/, 2 classes, 2 images"),
+        (
+            "a/airfield/1.jpg a/alley/1.jpg b/bar/1.jpg",
+            "folder/class, 3 classes, 3 images; a, b are",
+        ),
+        ("fold_1/cat/1.jpg fold_1/dog/1.jpg fold_2/cat/2.jpg", "folder/class, 2 classes, 3 images"),
+        (
+            "train/a/ant/1.jpg train/b/bee/1.jpg val/a/ant/2.jpg val/b/bee/2.jpg",
+            "split/folder/class, 2 classes, train 2, validation 2",
+        ),
+        (
+            "cat/2019/1.jpg cat/2020/2.jpg dog/2019/3.jpg",
+            "class, 2 classes, 3 images; each class folder holds only folders, as cat/2019",
+        ),
+        ("cat/cat/1.jpg dog/dog/1.jpg", "class, 2 classes, 2 images; each class folder holds only"),
+        # Folders for images and for what belongs to them.
+        ("images/a/1.jpg images/b/1.jpg labels/a.txt", "class in images/, 2 classes, 2 images"),
+        ("flu/images/1.png flu/masks/1.png ok/images/1.png ok/masks/1.png", "2 classes, 2 images"),
+        (
+            "train/n1/images/1.jpg train/n2/images/2.jpg val/images/1.jpg",
+            "split/class, 2 classes, train 2; 1 image in val/ is in no class and left out",
+        ),
+        ("train/photos/1.jpg train/drawings/1.jpg test/photos/1.jpg", "test has no drawings"),
+        # What a split lacks.
+        ("train/a/1.jpg train/b/1.jpg test/a/2.jpg", "train 2, test 1; test has no b"),
+        ("val/a/1.jpg val/b/2.jpg test/a/3.jpg test/b/1.jpg", "train is split off validation"),
+        ("train/a/1.jpg train/b/1.jpg val/", "train 2; no images in val"),
+    ],
+)
+def test_one_reading_is_taken_and_told(tmp_path, text, line):
+    listing, said = read(plant(tmp_path, text))
+    if line is None:
+        assert said.startswith("split/class")
+        assert len(listing.class_names) == 2
+        assert collections.Counter(file.split for file in listing.files)["train"] == 2
+        assert len(listing.files) == 4
+    else:
+        assert line in said
+    assert len(listing.files) + listing.ignored.get("in no class", 0) <= sum(
+        path.is_file() for path in tmp_path.rglob("*")
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        # Splits are no classes.
+        ("train/#.jpg*3 test/#.jpg*3", "test, train are named as splits and hold images, but no"),
+        ("train/1.jpg valid/1.jpg bus/1.jpg", "train, valid are named as splits and hold images"),
+        ("train_set/1.jpg test_set/1.jpg", "or add --layout=class if these are the classes."),
+        ("train/images/1.jpg train/labels/1.txt valid/images/1.jpg", "train, valid are named as"),
+        (
+            "a/train/1.jpg a/test/1.jpg b/1.jpg",
+            "a holds test, train, named as splits, and b does not",
+        ),
+        ("x/train/a/1.jpg x/train/b/1.jpg x/test/a/1.jpg y/1.jpg", "Give folder:"),
+        (
+            "k1/train/a/1.jpg k1/test/b/1.jpg k2/train/a/1.jpg k2/test/a/1.jpg",
+            "k1, k2 each hold test,",
+        ),
+        # A copy of the whole is no class.
+        (
+            "blue/#.jpg*4 red/#.jpg*4 all8/blue=blue all8/red=red",
+            "'all8' holds folders named like its siblings (blue, red), and 8 of 8 images are",
+        ),
+        (
+            f"{TWO} again/train=train again/test=test",
+            "'again' holds folders named like its siblings (test, train), and 8 of 8 images are",
+        ),
+        (
+            "a/#.jpg*4 b/x#.jpg*4 all=a all=b",
+            "'all' repeats its siblings: 8 of 8 images are copies.",
+        ),
+        ("train/a/1.jpg train/b/1.jpg train(1)=train", "2 of 2 images in the latter are copies."),
+        ("cat/1.jpg dog/1.jpg train/cat=cat train/dog=dog", "'train' holds folders named like its"),
+        ("cat/1.jpg cat/dog/2.jpg dog/3.jpg", "'cat' holds folders named like its siblings (dog)."),
+        ("images/1.png masks/1.png", "holds 1 file in images and no class folders."),
+        # Two readings.
+        (
+            "1/cat/1.jpg 1/dog/1.jpg 2/cat/2.jpg 2/dog/2.jpg",
+            "can be read as class (2 classes: 1, 2; 4 images) or as folder/class (2 classes: cat, "
+            "dog; 4 images), since each folder holds only folders, as 1/cat. Choose with "
+            "--layout=class or --layout=folder/class.",
+        ),
+        (
+            "old/cat/1.jpg old/dog/1.jpg new/cat/2.jpg",
+            "Choose with --layout=class or --layout=folder/",
+        ),
+        (
+            "train/a/x/1.jpg train/b/y/1.jpg",
+            "Choose with --layout=split/class or --layout=split/folder/class.",
+        ),
+        (
+            f"{TWO} other/a/9.jpg other/b/9.jpg",
+            "mixes split folders with others (other): it can be",
+        ),
+        (
+            "train/steam/1.jpg train/diesel/1.jpg bus/1.jpg car/1.jpg",
+            "as class (3 classes: bus, car, train; 4 images) or as split/class (2 classes: diesel, "
+            "steam; 2 images, 2 left out)",
+        ),
+        # Names.
+        (
+            "train/cat/1.jpg train/dog/1.jpg test/cats/2.jpg test/dog/2.jpg",
+            "1 image of classes that train lacks",
+        ),
+        ("red/1.jpg red\u200b/2.jpg b/1.jpg", r"classes 'red' and 'red\u200b' differ by"),
+        ("red\u00a0x/1.jpg redx/2.jpg b/1.jpg", r"classes 'redx' and 'red\xa0x' differ by"),
+        ("train/red/1.jpg train/b/2.jpg test/Red/2.jpg", "classes 'Red' and 'red' differ by"),
+        ("train/red/1.jpg train/b/2.jpg test/red\ufeff/2.jpg", r"classes 'red' and 'red\ufeff'"),
+    ],
+)
+def test_what_may_be_meant_otherwise_is_refused(tmp_path, text, words):
+    message = refusal(plant(tmp_path, text))
+    assert words in message
+    assert message.startswith(f"dataset='folder:{tmp_path}': ")
+
+
+@pytest.mark.parametrize(
+    ("text", "layout", "line"),
+    [
+        ("1/cat/1.jpg 1/dog/1.jpg 2/cat/2.jpg", "class", "class, 2 classes, 3 images"),
+        (
+            "1/cat/1.jpg 1/dog/1.jpg 2/cat/2.jpg",
+            "folder/class",
+            "folder/class, 2 classes, 3 images",
+        ),
+        ("train/1.jpg test/1.jpg", "class", "class, 2 classes, 2 images; train, test taken"),
+        (
+            f"{TWO} other/a/9.jpg",
+            "split/class",
+            f"split/class{IN_TWO}; 1 image in other/ is in no class and left out",
+        ),
+        (
+            "a/train/1.jpg a/test/1.jpg b/train/2.jpg b/3.jpg",
+            "class/split",
+            "1 image in b/ is in no",
+        ),
+        ("train/a/x/1.jpg train/b/y/1.jpg", "split/folder/class", "2 classes, train 2"),
+    ],
+)
+def test_flag_settles_it(tmp_path, text, layout, line):
+    plant(tmp_path, text)
+    assert line in read(tmp_path, layout=layout)[1]
+
+
+def test_flag_that_fits_nothing_is_refused(tmp_path):
+    plant(tmp_path, "a/1.jpg b/1.jpg")
+    message = refusal(tmp_path, layout="split/class")
+    assert message.startswith("layout='split/class': finds no class in folder:")
