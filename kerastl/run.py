@@ -82,7 +82,7 @@ def _find_label_issues(
         progress.line("Labels: not checked, because no features are stored.")
         return
     issues = find_label_issues(features, splits, seed=seed)
-    record.write_label_issues(splits, issues.positions, issues.probabilities)
+    record.write_label_issues(splits, issues.rows())
     for line in issues.lines():
         progress.line(line)
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from kerastl.config import Config
@@ -80,26 +79,25 @@ class RunDirectory:
         return splits_file.read_splits(self.path / RunFile.SPLITS, source)
 
     def write_label_issues(
-        self, splits: Splits, issues: np.ndarray, probabilities: np.ndarray
+        self, splits: Splits, issues: Iterable[tuple[int, float, int, float]]
     ) -> None:
-        """Writes training images whose label is not the likeliest, the least likely first.
+        """Writes training images whose label is not the likeliest.
 
         Args:
             splits: The images.
-            issues: Positions in `splits.train`, in the order of the rows.
-            probabilities: For each training image, one per class.
+            issues: For each its position in `splits.train`, the probability of its label, and the
+                likeliest class with its probability.
         """
         source, names = splits.source, splits.source.class_names
-        chosen, of_classes = splits.train[issues], probabilities[issues]
         rows = (
             (
-                source.examples[index],
-                names[label],
-                f"{row[label]:.4f}",
-                names[row.argmax()],
-                f"{row.max():.4f}",
+                source.examples[splits.train[position]],
+                names[source.labels[splits.train[position]]],
+                f"{probability:.4f}",
+                names[likelier],
+                f"{its_probability:.4f}",
             )
-            for index, label, row in zip(chosen, source.labels[chosen], of_classes, strict=True)
+            for position, probability, likelier, its_probability in issues
         )
         header = ("example", "class_name", "probability", "likelier", "its_probability")
         self._write_csv(RunFile.LABEL_ISSUES, header, rows)

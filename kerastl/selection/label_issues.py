@@ -1,12 +1,13 @@
 """Finds training images whose label is probably wrong."""
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
 from kerastl.data.splits import Splits
 from kerastl.progress import count_of
-from kerastl.selection.lda import predict_out_of_fold
+from kerastl.selection.lda import OutOfFold, predict_out_of_fold
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -15,21 +16,26 @@ class LabelIssues:
 
     Attributes:
         positions: Positions among the training images, the least probable label first, int64.
-        probabilities: Out-of-fold probabilities of all training images, float64 (images,
-            classes); NaN for images that the probe cannot classify.
+        judged: What the probe says of all training images.
     """
 
     positions: np.ndarray
-    probabilities: np.ndarray
+    judged: OutOfFold
+
+    def rows(self) -> Iterator[tuple[int, float, int, float]]:
+        """Yields each issue: position, probability of the label, likeliest class, its own."""
+        columns = (self.judged.of_label, self.judged.likeliest, self.judged.highest)
+        chosen = (column[self.positions].tolist() for column in columns)
+        yield from zip(self.positions.tolist(), *chosen, strict=True)
 
     def lines(self) -> list[str]:
         """Returns the lines that a run prints."""
         lines = [
             f"Labels: a linear probe assigns {count_of(len(self.positions), 'training image')} of "
-            f"{len(self.probabilities)} to another class; label_issues.csv lists the least "
+            f"{len(self.judged.of_label)} to another class; label_issues.csv lists the least "
             "probable labels first."
         ]
-        if unknown := int(np.isnan(self.probabilities).any(axis=1).sum()):
+        if unknown := int(np.isnan(self.judged.of_label).sum()):
             lines.append(
                 f"Labels: {count_of(unknown, 'training image')} could not be checked, because "
                 "too few images of the same class are outside their group."
@@ -43,17 +49,11 @@ def find_label_issues(features: np.ndarray, splits: Splits, *, seed: int) -> Lab
     Those are float32 (images, channels); `seed` is that of the folds.
     """
     labels, clusters = splits.source.labels[splits.train], splits.clusters[splits.train]
-    probabilities = predict_out_of_fold(features, labels, clusters, seed=seed)
-    return LabelIssues(rank_label_issues(probabilities, labels), probabilities)
+    judged = predict_out_of_fold(features, labels, clusters, seed=seed)
+    return LabelIssues(rank_label_issues(judged, labels), judged)
 
 
-def rank_label_issues(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Finds images whose label is not the most probable class, the least probable label first.
-
-    Args:
-        probabilities: Float64 (images, classes); rows of NaN are left out.
-        labels: Classes, int64 (images,).
-    """
-    given = probabilities[np.arange(len(labels)), labels]
-    issues = np.flatnonzero((probabilities.argmax(axis=1) != labels) & ~np.isnan(given))
-    return issues[np.argsort(given[issues], kind="stable")]
+def rank_label_issues(judged: OutOfFold, labels: np.ndarray) -> np.ndarray:
+    """Finds images whose label is not the most probable class, the least probable label first."""
+    issues = np.flatnonzero((judged.likeliest != labels) & ~np.isnan(judged.of_label))
+    return issues[np.argsort(judged.of_label[issues], kind="stable")]

@@ -1,5 +1,7 @@
 """Out-of-fold predictions of linear discriminant analysis on frozen features."""
 
+import dataclasses
+
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -8,9 +10,29 @@ from kerastl.data.folds import make_folds
 _FOLDS = 5
 
 
+# Probabilities that are computed at a time, images times classes.
+_AT_ONCE = 10_000_000
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """What classifiers say of images that they have not seen; nothing grows with the classes.
+
+    Attributes:
+        of_label: Probability of each image's own label, float64 (images,); NaN for images whose
+            class the classifier of their fold does not know.
+        likeliest: The most probable class, int64 (images,).
+        highest: The probability of that class, float64 (images,).
+    """
+
+    of_label: np.ndarray
+    likeliest: np.ndarray
+    highest: np.ndarray
+
+
 def predict_out_of_fold(
     features: np.ndarray, labels: np.ndarray, groups: np.ndarray, *, seed: int
-) -> np.ndarray:
+) -> OutOfFold:
     """Predicts each image by a classifier that was fitted to neither it nor its group.
 
     The classifier is linear discriminant analysis with the shrinkage of Ledoit and Wolf,
@@ -22,23 +44,25 @@ def predict_out_of_fold(
             images.
         groups: Group of each image, int64 (images,); a group is in one fold.
         seed: Seed of the folds.
-
-    Returns:
-        Probabilities, float64 (images, classes), with a column for each class among `labels`, in
-        ascending order; NaN for images whose class the classifier of their fold does not know.
     """
-    classes = np.unique(labels)
-    probabilities = np.full((len(labels), len(classes)), np.nan)
+    found = OutOfFold(
+        np.full(len(labels), np.nan), np.zeros(len(labels), np.int64), np.zeros(len(labels))
+    )
     for fold_train, fold_held_out in make_folds(labels, groups, count=_FOLDS, seed=seed):
         # One image has no covariance.
-        counts = np.bincount(labels[fold_train], minlength=classes.max() + 1)
+        counts = np.bincount(labels[fold_train], minlength=labels.max() + 1)
         train = fold_train[counts[labels[fold_train]] > 1]
         held_out = fold_held_out[np.isin(labels[fold_held_out], labels[train])]
         if len(np.unique(labels[train])) <= 1 or not len(held_out):
             continue
         probe = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
         probe.fit(features[train], labels[train])
-        columns = np.searchsorted(classes, probe.classes_)
-        probabilities[held_out] = 0
-        probabilities[np.ix_(held_out, columns)] = probe.predict_proba(features[held_out])
-    return probabilities
+        most = max(1, _AT_ONCE // len(probe.classes_))
+        for start in range(0, len(held_out), most):
+            part = held_out[start : start + most]
+            probabilities = probe.predict_proba(features[part])
+            rows, own = np.arange(len(part)), np.searchsorted(probe.classes_, labels[part])
+            found.of_label[part] = probabilities[rows, own]
+            found.likeliest[part] = probe.classes_[probabilities.argmax(axis=1)]
+            found.highest[part] = probabilities.max(axis=1)
+    return found

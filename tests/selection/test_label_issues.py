@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 import fakes
 import kerastl
 from kerastl.selection.label_issues import LabelIssues, rank_label_issues
-from kerastl.selection.lda import predict_out_of_fold
+from kerastl.selection.lda import OutOfFold, predict_out_of_fold
 
 
 def test_changed_labels_come_first():
@@ -16,19 +17,21 @@ def test_changed_labels_come_first():
     changed = rng.choice(len(labels), 9, replace=False)
     spoilt = labels.copy()
     spoilt[changed] = (labels[changed] + 1) % 3
-    probabilities = predict_out_of_fold(features, spoilt, np.arange(len(labels)), seed=0)
-    assert set(rank_label_issues(probabilities, spoilt)[:9]) == set(changed)
+    judged = predict_out_of_fold(features, spoilt, np.arange(len(labels)), seed=0)
+    assert set(rank_label_issues(judged, spoilt)[:9]) == set(changed)
 
 
 def test_lines_count_issues_and_images_that_cannot_be_checked():
-    probabilities = np.array([[0.9, 0.1], [np.nan, np.nan], [0.2, 0.8]])
-    assert LabelIssues(np.array([2]), probabilities).lines() == [
+    of_label = np.array([0.9, np.nan, 0.2])
+    judged = OutOfFold(of_label, np.array([0, 0, 1]), np.array([0.9, 0.0, 0.8]))
+    assert LabelIssues(np.array([2]), judged).lines() == [
         "Labels: a linear probe assigns 1 training image of 3 to another class; label_issues.csv "
         "lists the least probable labels first.",
         "Labels: 1 training image could not be checked, because too few images of the same class "
         "are outside their group.",
     ]
-    assert len(LabelIssues(np.array([0]), probabilities[[0, 2]]).lines()) == 1
+    checked = dataclasses.replace(judged, of_label=of_label[[0, 2]])
+    assert len(LabelIssues(np.array([0]), checked).lines()) == 1
 
 
 @pytest.mark.thorough

@@ -14,14 +14,25 @@ def clouds(per_class=60, distance=4.0, seed=0):
     return features, labels
 
 
-def test_probabilities_sum_to_one_and_know_most_classes():
+def test_most_labels_are_recognized_the_same_way_each_time():
     features, labels = clouds()
-    probabilities = predict_out_of_fold(features, labels, np.arange(len(labels)), seed=0)
-    assert probabilities.shape == (180, 3)
-    np.testing.assert_allclose(probabilities.sum(1), 1)
-    assert np.mean(probabilities.argmax(1) == labels) > 0.9
+    judged = predict_out_of_fold(features, labels, np.arange(len(labels)), seed=0)
+    assert np.mean(judged.likeliest == labels) > 0.9
+    right = judged.likeliest == labels
+    np.testing.assert_array_equal(judged.highest[right], judged.of_label[right])
+    assert (judged.highest[~right] > judged.of_label[~right]).all()
     again = predict_out_of_fold(features, labels, np.arange(len(labels)), seed=0)
-    np.testing.assert_array_equal(probabilities, again)
+    np.testing.assert_array_equal(judged.of_label, again.of_label)
+
+
+def test_classes_keep_their_numbers_where_some_have_no_images():
+    features, labels = clouds()
+    numbers = np.array([3, 7, 8])
+    judged, plain = (
+        predict_out_of_fold(features, of, np.arange(len(of)), seed=0)
+        for of in (numbers[labels], labels)
+    )
+    np.testing.assert_array_equal(judged.likeliest, numbers[plain.likeliest])
 
 
 def test_no_image_judges_itself_or_its_copy():
@@ -31,8 +42,8 @@ def test_no_image_judges_itself_or_its_copy():
     labels = np.repeat(rng.integers(0, 2, 100), 2)
     accuracy = {}
     for name, groups in (("apart", np.arange(200)), ("together", np.arange(200) // 2)):
-        probabilities = predict_out_of_fold(features, labels, groups, seed=0)
-        accuracy[name] = np.mean(probabilities.argmax(1) == labels)
+        judged = predict_out_of_fold(features, labels, groups, seed=0)
+        accuracy[name] = np.mean(judged.likeliest == labels)
     assert accuracy["together"] < 0.65 < accuracy["apart"]
 
 
@@ -52,11 +63,11 @@ def test_images_of_unknown_classes_are_no_issues(sizes, is_checked):
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(len(sizes)), sizes)
     features = rng.normal(size=(len(labels), 8)).astype(np.float32)
-    probabilities = predict_out_of_fold(features, labels, np.arange(len(labels)), seed=0)
-    known = ~np.isnan(probabilities).any(axis=1)
+    judged = predict_out_of_fold(features, labels, np.arange(len(labels)), seed=0)
+    known = ~np.isnan(judged.of_label)
     # A classifier of one class predicts nothing.
     assert not (known & ~np.array(is_checked)).any()
-    assert not set(rank_label_issues(probabilities, labels)) & set(np.flatnonzero(~known))
+    assert not set(rank_label_issues(judged, labels)) & set(np.flatnonzero(~known))
     if sizes == (3, 3):
         assert known.all()
 
@@ -64,8 +75,8 @@ def test_images_of_unknown_classes_are_no_issues(sizes, is_checked):
 def test_class_of_one_group_has_no_judge():
     features, labels = clouds(per_class=14)
     groups = np.where(labels == 1, 1000, np.arange(len(labels)))
-    probabilities = predict_out_of_fold(features, labels, groups, seed=0)
-    np.testing.assert_array_equal(np.isnan(probabilities).any(axis=1), labels == 1)
+    judged = predict_out_of_fold(features, labels, groups, seed=0)
+    np.testing.assert_array_equal(np.isnan(judged.of_label), labels == 1)
     together = predict_out_of_fold(features, labels, np.zeros(len(labels), int), seed=0)
-    assert np.isnan(together).all()
+    assert np.isnan(together.of_label).all()
     assert len(rank_label_issues(together, labels)) == 0
