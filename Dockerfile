@@ -19,8 +19,8 @@ USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=10s --start-period=120s CMD ["python", "-P", "-c", "\
 import http.client; \
-from kerastl.serving.platforms import read_platform; \
-server = http.client.HTTPConnection('127.0.0.1', read_platform(None).port, timeout=5); \
+from kerastl.serving.platforms import find_port; \
+server = http.client.HTTPConnection('127.0.0.1', find_port()[0], timeout=5); \
 server.request('GET', '/healthz'); \
 raise SystemExit(server.getresponse().status != 200)"]
 # SageMaker appends the word `serve`. The shell gives way to the server, which gets the signals.

@@ -293,7 +293,7 @@ def export(
 
 
 def serve(
-    export: str | os.PathLike[str],
+    export: str | os.PathLike[str] = "",
     *,
     host: str = ServeOptions.host,
     port: int | None = None,
@@ -304,7 +304,7 @@ def serve(
     """Serves an export over HTTP until SIGTERM or SIGINT; call it from the main thread.
 
     Args:
-        export: Directory of versions, or one version.
+        export: Directory of versions, or one version; by default the platform's folder.
         host: Address to listen on; 0.0.0.0 lets other machines connect.
         port: Port to listen on; 0 chooses a free one, None takes the platform's or 8501.
         name: Name of the model in URLs; by default that of its directory.
@@ -316,9 +316,9 @@ def serve(
         KerastlError: If a package is missing, the port is taken or no version can be served.
     """
     progress = progress or Progress(sys.stdout)
-    platform = read_platform(port)
+    platform = read_platform(port=port, export=str(export))
     options = ServeOptions(host=host, port=platform.port, name=name)
-    found = find_export(export, options.name)
+    found = find_export(platform.export, options.name)
     check_packages()
     with open_listeners(options.host, options.port) as listeners:
         if str(platform):

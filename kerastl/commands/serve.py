@@ -2,28 +2,18 @@
 
 from kerastl import api
 from kerastl.commands.command import Command, Given
-from kerastl.errors import bad_value
 from kerastl.progress import Progress, count_of, format_duration
+from kerastl.serving.export_path import not_one_export
 from kerastl.serving.options import Limits, ServeOptions
-from kerastl.serving.platforms import find_model_folder
 from kerastl.settings import describe
 
 
 def _serve(given: Given, output: Progress) -> None:
-    exports = given.arguments
-    if not exports and (folder := find_model_folder()):
-        output.line(f"Serving the model that the platform put into {folder}.")
-        exports = (folder,)
-    if len(exports) != 1:
-        raise bad_value(
-            "export",
-            " ".join(exports),
-            "is not one export",
-            "Give one, as in saved_models/first",
-        )
+    if len(given.arguments) > 1:
+        raise not_one_export(given.arguments)
     values = dict(given.values)
     limits = Limits(**{name: values.pop(name) for name in describe(Limits) if name in values})
-    served = api.serve(exports[0], limits=limits, progress=output, **values)
+    served = api.serve(*given.arguments, limits=limits, progress=output, **values)
     output.line(
         f"Stopped after {count_of(served.num_images, 'image')} in "
         f"{format_duration(served.seconds)}."
@@ -36,7 +26,8 @@ COMMAND = Command(
     "REST interface, POST /v1/models/NAME:predict, and the Open Inference Protocol, POST "
     "/v2/models/NAME/infer. There are also POST /predict for image files as they are, /healthz, "
     "/metrics, SageMaker's /ping and /invocations, and a page at / on which to drop images. The "
-    "highest version is served, and a new one as soon as it exists.",
+    "highest version is served, and a new one as soon as it exists. On a cloud platform EXPORT may "
+    "be left out: the folder where it puts the model is served.",
     call=_serve,
     flags=describe(ServeOptions) | describe(Limits),
     arguments="EXPORT",

@@ -3,8 +3,9 @@
 import dataclasses
 import os
 import pathlib
+from collections.abc import Sequence
 
-from kerastl.errors import bad_value
+from kerastl.errors import UsageError, bad_value
 from kerastl.export_formats import SAVEDMODEL_FILE, list_versions
 
 
@@ -33,6 +34,12 @@ class ExportPath:
         }
 
 
+def not_one_export(exports: Sequence[str]) -> UsageError:
+    """Builds the error for none or several where one export is needed."""
+    advice = "Give one, as in saved_models/first"
+    return bad_value("export", " ".join(exports), "is not one export", advice)
+
+
 def find_export(export: str | os.PathLike[str], name: str = "") -> ExportPath:
     """Finds an export, a directory of versions or one version, and the name to serve it by.
 
@@ -41,6 +48,8 @@ def find_export(export: str | os.PathLike[str], name: str = "") -> ExportPath:
     Raises:
         UsageError: If nothing was exported there, or the name cannot be part of a URL.
     """
+    if not str(export):
+        raise not_one_export([])
     directory = pathlib.Path(export).expanduser()
     if not directory.is_dir():
         raise bad_value(

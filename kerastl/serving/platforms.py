@@ -17,36 +17,41 @@ from kerastl.serving.options import ServeOptions
 # A platform's own variable comes before the general one.
 PORT_VARIABLES = ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT", "PORT")
 _HEALTH, _PREDICT, _STORAGE = "AIP_HEALTH_ROUTE", "AIP_PREDICT_ROUTE", "AIP_STORAGE_URI"
-# Where SageMaker and KServe put the files of a model.
-MODEL_FOLDERS = ("/opt/ml/model", "/mnt/models")
+# Where platforms put the files of a model.
+MODEL_FOLDERS = {"/opt/ml/model": "SageMaker's folder", "/mnt/models": "KServe's folder"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Platform:
-    """Where a server is looked for.
+    """Where a server is looked for, and what it is to serve.
 
     Attributes:
         port: The port to listen on.
-        port_variable: The variable that it is from; empty if it is from none.
+        port_from: The variable that it is from; empty if it is from none.
+        export: The export to serve.
+        export_from: The variable or the platform's folder that it is from; empty likewise.
         health_route: Another path of the health check, None for none.
         predict_route: Another path for predictions, None for none.
     """
 
     port: int = ServeOptions.port
-    port_variable: str = ""
+    port_from: str = ""
+    export: str = ""
+    export_from: str = ""
     health_route: str | None = None
     predict_route: str | None = None
 
     def __str__(self) -> str:
-        """Says what is from variables; empty if nothing is."""
+        """Says what a user did not give; empty if there is nothing."""
         parts = [
-            f"{what} {value} ({variable})"
-            for what, value, variable in (
-                ("port", self.port if self.port_variable else None, self.port_variable),
-                ("health checks at", self.health_route, _HEALTH),
-                ("predictions at", self.predict_route, _PREDICT),
+            f"{what} {value} ({origin})"
+            for what, value, origin in (
+                ("port", self.port, self.port_from),
+                ("health checks at", self.health_route, self.health_route and _HEALTH),
+                ("predictions at", self.predict_route, self.predict_route and _PREDICT),
+                ("the export in", self.export, self.export_from),
             )
-            if value is not None
+            if origin
         ]
         return f"From the environment: {', '.join(parts)}." if parts else ""
 
@@ -54,29 +59,40 @@ class Platform:
 ANYWHERE = Platform()
 
 
-def read_platform(port: int | None, environ: Mapping[str, str] = os.environ) -> Platform:
-    """Reads the variables of the platforms; `port` is the one that a user gave.
+def read_platform(
+    *, port: int | None = None, export: str = "", environ: Mapping[str, str] = os.environ
+) -> Platform:
+    """Reads the variables of the platforms; a port and an export that a user gave come first.
 
     Raises:
-        UsageError: If one is not a port, or not a path.
+        UsageError: If one is not a port, not a path, or an address of the export.
     """
-    named = [name for name in PORT_VARIABLES if environ.get(name)] if port is None else []
-    if named:
-        port = _read_port(named[0], environ[named[0]])
+    port, port_from = find_port(environ) if port is None else (port, "")
+    export, export_from = (export, "") if export else _find_export(environ)
     return Platform(
-        port=ServeOptions.port if port is None else port,
-        port_variable=named[0] if named else "",
+        port=port,
+        port_from=port_from,
+        export=export,
+        export_from=export_from,
         health_route=_read_route(_HEALTH, environ),
         predict_route=_read_route(_PREDICT, environ),
     )
 
 
-def find_model_folder(environ: Mapping[str, str] = os.environ) -> str:
-    """Finds the folder that the platform keeps the model in; empty if there is none.
+def find_port(environ: Mapping[str, str] = os.environ) -> tuple[int, str]:
+    """Returns the port for a server that is given none, and the variable that it is from.
 
     Raises:
-        UsageError: If it is an address.
+        UsageError: If the variable does not hold a port.
     """
+    for name in PORT_VARIABLES:
+        if text := environ.get(name):
+            return _read_port(name, text), name
+    return ServeOptions.port, ""
+
+
+def _find_export(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Returns the folder that a platform keeps the model in and why; both empty if none does."""
     storage = environ.get(_STORAGE, "")
     if re.match(r"[a-z][a-z0-9+.-]+://", storage):
         raise bad_value(
@@ -85,7 +101,10 @@ def find_model_folder(environ: Mapping[str, str] = os.environ) -> str:
             "is an address, which is not fetched",
             "Copy the export into the image or to a disk, and give its folder to kerastl serve",
         )
-    return storage or next((one for one in MODEL_FOLDERS if pathlib.Path(one).is_dir()), "")
+    if storage:
+        return storage, _STORAGE
+    folders = ((path, name) for path, name in MODEL_FOLDERS.items() if pathlib.Path(path).is_dir())
+    return next(folders, ("", ""))
 
 
 def _read_port(name: str, text: str) -> int:

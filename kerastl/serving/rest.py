@@ -238,5 +238,8 @@ def _pixels(value: Any) -> np.ndarray:
     limits = np.iinfo(np.uint8)
     is_image = pixels.dtype.kind in "iu" and pixels.shape[2:] == (_CHANNELS,) and pixels.size
     if not is_image or pixels.min() < limits.min or pixels.max() > limits.max:
-        raise RequestError("expecting pixels as integers in 0..255, (height, width, 3)")
+        raise RequestError(
+            "expecting pixels as integers in 0..255, (height, width, 3); image files go to the "
+            f'signature "{DEFAULT_SIGNATURE}"'
+        )
     return pixels.astype(np.uint8)

@@ -135,7 +135,10 @@ def _pixels(name: Any, datatype: Any, shape: list[int], data: Any) -> np.ndarray
         raise RequestError(f"{name}: expecting the shape [images, height, width, 3]")
     dtype = _TO_NUMPY.get(datatype, "object")
     if dtype in ("object", "bool"):
-        raise RequestError(f"{name}: takes pixels with the datatype UINT8 or FP32, not {datatype}")
+        raise RequestError(
+            f"{name}: takes pixels with the datatype UINT8 or FP32, not {datatype}; image files go "
+            'to the input "image_bytes", with the datatype BYTES'
+        )
     little_endian = np.dtype(dtype).newbyteorder("<")
     try:
         from_binary = isinstance(data, bytes)

@@ -1,13 +1,15 @@
 import json
+import re
+import subprocess
 
 import pytest
 
-from command_line import REPOSITORY
+from command_line import REPOSITORY, run_python
 from kerastl import api
 from kerastl.commands.table import run_command
 from kerastl.errors import UsageError
 from kerastl.serving import platforms
-from kerastl.serving.platforms import Platform, find_model_folder, read_platform
+from kerastl.serving.platforms import Platform, read_platform
 from serving_client import instances
 
 JSON = {"Content-Type": "application/json"}
@@ -68,7 +70,7 @@ def test_routes_that_a_platform_chooses_answer_too(start, files, health, predict
     ],
 )
 def test_variables_are_read_and_told(variables, port, text):
-    platform = read_platform(None, variables)
+    platform = read_platform(export="x", environ=variables)
     assert platform.port == port
     assert text in str(platform)
     assert bool(text) == bool(str(platform))
@@ -86,7 +88,7 @@ def test_variables_are_read_and_told(variables, port, text):
 )
 def test_wrong_variable_is_refused(variable, value, problem):
     with pytest.raises(UsageError) as caught:
-        read_platform(None, {variable: value})
+        read_platform(export="x", environ={variable: value})
     assert str(caught.value).startswith(f"{variable}={value!r}: {problem}")
 
 
@@ -96,7 +98,7 @@ def listened(monkeypatch, tmp_path):
     (tmp_path / "model/1").mkdir(parents=True)
     (tmp_path / "model/1/saved_model.pb").touch()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(platforms, "MODEL_FOLDERS", (str(tmp_path / "model"),))
+    monkeypatch.setattr(platforms, "MODEL_FOLDERS", {str(tmp_path / "model"): "a folder"})
     found = []
 
     def note(host, port):
@@ -124,16 +126,22 @@ def test_flag_wins_over_variables(monkeypatch, listened, capsys, variables, flag
 
 
 def test_model_is_found_where_the_platform_puts_it(monkeypatch, listened, capsys, tmp_path):
-    run_command("serve", [])
+    assert run_command("serve", []) == 2
     assert listened == [("localhost", 8501)]
-    first, *_ = capsys.readouterr().out.splitlines()
-    assert first == f"Serving the model that the platform put into {tmp_path / 'model'}."
-    monkeypatch.setenv("AIP_STORAGE_URI", "model")
-    assert find_model_folder() == "model"
+    assert str(read_platform(environ={"PORT": "9000"})) == (
+        f"From the environment: port 9000 (PORT), the export in {tmp_path / 'model'} (a folder)."
+    )
+    local = read_platform(environ={"AIP_STORAGE_URI": "model"})
+    assert (local.export, local.export_from) == ("model", "AIP_STORAGE_URI")
+    assert read_platform(export="mine", environ={"AIP_STORAGE_URI": "gs://x"}).export == "mine"
     monkeypatch.setenv("AIP_STORAGE_URI", "gs://bucket/model")
     assert run_command("serve", []) == 2
-    assert capsys.readouterr().err.startswith(
-        "error: AIP_STORAGE_URI='gs://bucket/model': is an address, which is not fetched. Copy"
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[1]
+        .startswith(
+            "error: AIP_STORAGE_URI='gs://bucket/model': is an address, which is not fetched. Copy"
+        )
     )
     assert len(listened) == 1
 
@@ -149,3 +157,32 @@ def test_readme_names_every_variable_and_route():
     )
     for name in (*platforms.PORT_VARIABLES, *routes, "AIP_HEALTH_ROUTE", "AIP_PREDICT_ROUTE"):
         assert name in readme
+
+
+@pytest.mark.thorough
+def test_container_checks_the_port_that_its_server_has(client):
+    text = (REPOSITORY / "Dockerfile").read_text("utf-8").replace("\\\n", "")
+    check = json.loads(re.search(r"^HEALTHCHECK .* CMD (\[.*\])$", text, re.MULTILINE)[1])
+    port = client.address.rpartition(":")[2]
+    for variables, code in (
+        ({"PORT": port, "AIP_STORAGE_URI": "gs://bucket/model", "http_proxy": "http://x:9"}, 0),
+        ({"PORT": "1"}, 1),
+    ):
+        done = run_python(*check[1:], PYTHONPATH=str(REPOSITORY), **variables)
+        assert done.code == code
+        assert not {"tensorflow", "numpy"} & done.imported
+
+
+def test_container_is_started_with_the_word_of_sagemaker_and_with_flags():
+    text = (REPOSITORY / "Dockerfile").read_text("utf-8")
+    entry = json.loads(re.search(r"^ENTRYPOINT (\[.*\])$", text, re.MULTILINE)[1])
+    for arguments, flags in (
+        ([], []),
+        (["serve"], []),
+        (["/models/a b", "--name=x"], ["/models/a b", "--name=x"]),
+    ):
+        script = entry[2].replace("exec kerastl", "printf '%s\\n'")
+        done = subprocess.run(
+            [*entry[:2], script, *entry[3:], *arguments], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.splitlines() == ["serve", "--host=0.0.0.0", *flags]

@@ -176,6 +176,14 @@ def test_pixels_are_sent_to_the_signature_for_pixels(client, item):
     assert 'pixels go to the signature "images"' in answer.json["error"]
 
 
+def test_file_is_sent_from_the_signature_for_pixels_to_its_own(client, files):
+    for item in (b64(files[0]), b64(files[0])["b64"], [0.5, 0.1], [[[0.5, 0.1, 0.9]]]):
+        answer = client.predict({"signature_name": "images", "instances": [item]})
+        assert answer.status == 400
+        assert "expecting pixels as integers in 0..255" in answer.json["error"]
+        assert 'image files go to the signature "serving_default"' in answer.json["error"]
+
+
 def test_key_beside_the_image_is_named(client, files):
     answer = client.predict({"instances": [{"image_bytes": b64(files[0]), "key": "7"}]})
     assert answer.status == 400
