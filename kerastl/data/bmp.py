@@ -6,7 +6,9 @@ from kerastl.data.file_formats import UNKNOWN
 
 # Where a BMP describes its pixels, https://learn.microsoft.com/windows/win32/gdi/bitmap-storage
 # and .../wingdi/ns-wingdi-bitmapv4header
+_START = 10
 _FILE_HEADER = 14
+_WIDTH, _HEIGHT = 18, 22
 _BITS = 28
 _COMPRESSION = 30
 _MASKS = 54
@@ -21,8 +23,8 @@ _ALPHA = b"\0\0\0\xff"
 
 def decode_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
     """Decodes a BMP, whose pixels of one byte are positions in the palette before them."""
-    image = tf.io.decode_bmp(image_bytes)
     content = tf.strings.join([image_bytes, "\0" * _PALETTE])
+    image = tf.io.decode_bmp(_up_to_last_row(image_bytes, content))
 
     def from_palette() -> tf.Tensor:
         size = tf.io.decode_raw(tf.strings.substr(content, _FILE_HEADER, 4), tf.int32)[0]
@@ -49,6 +51,17 @@ def decode_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
             [(tf.equal(tf.shape(image)[-1], 1), from_palette), (has_alpha, lambda: image)],
             default=lambda: image[..., :3],
         )
+
+
+def _up_to_last_row(image_bytes: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
+    """Cuts off what some programs write behind the pixels, and TensorFlow refuses."""
+    start, width, height = (
+        tf.cast(tf.io.decode_raw(tf.strings.substr(content, place, 4), tf.int32)[0], tf.int64)
+        for place in (_START, _WIDTH, _HEIGHT)
+    )
+    bits = tf.io.decode_raw(tf.strings.substr(content, _BITS, 2), tf.uint16)[0]
+    row = (width * tf.cast(bits, tf.int64) + 31) // 32 * 4
+    return tf.strings.substr(image_bytes, tf.constant(0, tf.int64), start + row * tf.abs(height))
 
 
 def unsupported_form(content: bytes) -> str:

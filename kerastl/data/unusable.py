@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from kerastl.data.beside import claims_picture
+from kerastl.data.beside import claims_picture, other_kind
 from kerastl.data.inspection import Inspection
 from kerastl.data.source import Finding, Source
 from kerastl.errors import ListedError
@@ -43,7 +43,7 @@ def sort_out(source: Source, inspections: Sequence[Inspection]) -> Sorted:
     for example, one in zip(source.examples, inspections, strict=True):
         if one.problem and one.other and source.is_searched and not claims_picture(example):
             left_out.append(Finding(example, "left out", one.problem))
-            ignored[one.other] += 1
+            ignored[other_kind(pathlib.PurePath(example).name) or one.other] += 1
         elif one.problem:
             unusable.append(Finding(example, "unusable", one.problem))
     kept = np.flatnonzero([not one.problem for one in inspections])
@@ -100,7 +100,7 @@ def _most(unusable: Sequence[Finding]) -> str:
     (reason, findings), *others = _by_reason(unusable)
     if len(unusable) == 1:
         return f": {findings[0].file} {reason}"
-    share = f"{len(findings)} of them " if others else ""
+    share = f"{len(findings)} of them " if others and len(findings) > 1 else ""
     return f", {share}such as {findings[0].file}, which {reason}"
 
 

@@ -568,3 +568,17 @@ def test_refusal_is_explained(content, reason):
     assert explain(content, "") == reason
     with pytest.raises(tf.errors.OpError):
         decode(content)
+
+
+def test_png_without_its_end_and_bmp_with_more_give_the_same_pixels():
+    content = file_bytes(Image.fromarray(noise()), "PNG")
+    assert np.array_equal(decode(content[:-12]), decode(content))
+    with pytest.raises(tf.errors.OpError):
+        decode(content[:-13])
+    for kind in (noise(), noise()[..., 0], noise(channels=4)):
+        content = file_bytes(Image.fromarray(kind), "BMP")
+        # Two bytes are what a well-known editor adds.
+        for more in (b"\0\0", b"and more" * 99):
+            assert np.array_equal(decode(content + more), decode(content))
+        with pytest.raises(tf.errors.OpError):
+            decode(content[:-1])
