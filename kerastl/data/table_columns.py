@@ -129,7 +129,7 @@ class Finder:
             f"{role}_column",
             name,
             f"is not a column of {self._table}",
-            f"{advice}Columns: {name_some(list(self._columns), 12)}",
+            f"{advice}Columns: {name_some(list(self._columns), 8)}",
         )
 
     def _named(self, role: str, tier: int = 0) -> list[str]:
@@ -146,7 +146,7 @@ class Finder:
         return self._wrong(
             f"has no column named {' or '.join(USUAL[role][0].split()[:3])}, and no other that is "
             f"clearly the {role}",
-            f"Choose one with --{role}_column. Columns: {name_some(list(self._columns), 8)}",
+            f"Choose one with --{role}_column. Columns: {name_some(list(self._columns), 6)}",
         )
 
     def _find_image(self) -> str:
@@ -280,7 +280,9 @@ class Finder:
         flags = self._flags()
         others = [name for name in self._left if self._is_like_classes(name) and name not in flags]
         num_rows = len(self._columns[flags[0]]) if flags else 0
-        if len(flags) <= 1 or (others and self._count_single(flags) < num_rows):
+        is_broken = self._count_single(flags) < num_rows
+        is_constant = all(len(self._values[name]) == 1 for name in flags)
+        if len(flags) <= 1 or is_constant or (others and is_broken):
             return ()
         for name in flags:
             self._take(name)

@@ -28,7 +28,9 @@ USUAL = {
         "classid classids labelid labelids classindex labelindex classidx labelidx categoryid "
         "targetid labelnumber",
     ),
-    "split": ("split splits set subset datasplit partition fold folds",),
+    "split": (
+        "split splits set subset datasplit partition fold folds kfold cvfold foldid splitid setid",
+    ),
     "group": ("group groupid groups patient patientid subject subjectid",),
 }
 KNOWN = frozenset(name for tiers in USUAL.values() for tier in tiers for name in tier.split())

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from kerastl.data.table_rows import SAMPLE_ROWS, Wrong, in_lines, read_rows
 from kerastl.data.table_shape import has_header, refuse_pixels
+from kerastl.progress import count_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +56,14 @@ def read_table(path: pathlib.Path, wrong: Wrong) -> Table:
     padded = [[*row, *[""] * (width - len(row))][:width] for row in cells]
     columns = dict(zip(header, zip(*padded, strict=True), strict=True))
     table = Table(path, columns, lines, is_named, wrong)
+    too_long = [any(row[width:]) for row in cells]
+    if 2 * sum(too_long) > len(too_long):
+        raise wrong(
+            f"has a header of {count_of(width, 'cell')} above rows of {max(map(len, cells))}",
+            "Name every column, and remove lines above the header",
+        )
     table.refuse_rows(
-        [any(row[width:]) for row in cells],
+        too_long,
         "has more cells than its header",
         "Put a cell that holds the delimiter in double quotes",
     )

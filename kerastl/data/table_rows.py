@@ -51,8 +51,8 @@ _DELIMITERS = "\t,;|"
 _BLANKS = " \t\r\n"
 # The characters and rows from which the delimiter is told.
 _SAMPLE_SIZE, SAMPLE_ROWS = 1 << 20, 50
-# Characters of a cell that a message shows.
-_MAX_SHOWN = 60
+# Characters of a long cell that a message shows, at its beginning and at its end.
+_SHOWN = 20
 # What remains of a list that people separate by blanks, as in `cats/1.png 0`.
 _BLANK_SEPARATED = re.compile(r"\S+\.(png|jpe?g|bmp|gif|webp|tiff?)\s+\S+$", re.IGNORECASE)
 
@@ -180,8 +180,8 @@ def name_some(names: Sequence[str], most: int = 5) -> str:
 
 
 def shorten(text: str) -> str:
-    """Cuts a cell for a message."""
-    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
+    """Leaves out the middle of a long cell for a message."""
+    return text if len(text) <= 2 * _SHOWN else f"{text[:_SHOWN]}...{text[-_SHOWN:]}"
 
 
 def in_lines(lines: Sequence[int]) -> str:

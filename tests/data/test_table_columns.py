@@ -3,6 +3,7 @@ import functools
 import pytest
 
 from kerastl.data.table_columns import Finder
+from kerastl.data.table_shape import has_header
 from kerastl.errors import UsageError, bad_value
 
 PATHS = [f"{number}.png" for number in range(12)]
@@ -20,6 +21,21 @@ def roles_of(columns, **given):
     wrong = functools.partial(bad_value, "dataset", "csv:t.csv")
     finder = Finder(columns, given, wrong=wrong, table="t.csv", count_files=count_files)
     return finder.find_roles()
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_named"),
+    [
+        ([["photo", "kind"], ["a.png", "x"]], True),
+        ([["a.png", "x"], ["b.png", "y"]], False),
+        ([["a", "x"], ["b", "x"]], False),
+        ([["kind", "x"], ["a", "x"]], False),
+        ([["image", "x"], ["a", "x"]], True),
+        ([["photo", ""], ["a", ""]], True),
+    ],
+)
+def test_header_is_told_from_an_image(rows, is_named):
+    assert has_header(rows) == is_named
 
 
 @pytest.mark.parametrize(
@@ -48,6 +64,7 @@ def roles_of(columns, **given):
         # Yes and no.
         ({"a": PATHS, "cat": [*"01" * 6], "dog": [*"10" * 6]}, {"one_hot": ("cat", "dog")}),
         ({"a": PATHS, "cat": [*"01" * 6]}, {"label": "cat", "one_hot": ()}),
+        ({"a": PATHS, "b": COLORS, "n": ["1"] * 12, "m": ["0"] * 12}, {"label": "b"}),
         ({"a": PATHS, "label": COLORS, "x1": [*"01" * 6], "y1": [*"10" * 6]}, {"one_hot": ()}),
         (
             {"a": PATHS, "bus": [*"011" * 4], "train": [*"100" * 4]},
@@ -88,7 +105,7 @@ def test_columns_are_told_by_their_values(columns, found):
             {"a": PATHS, "label": COLORS, "patient": IDS, "subject": ["s"] * 12},
             "has 2 columns for the group (patient, subject). Choose one with --group_column.",
         ),
-        ({"a": PATHS} | {f"column with a long name {n}": IDS for n in range(99)}, "and 92 more."),
+        ({"a": PATHS} | {"x" * 99 + f"{n}": IDS for n in range(99)}, "and 94 more."),
     ],
 )
 def test_role_that_several_or_no_columns_may_have_is_refused(columns, message):

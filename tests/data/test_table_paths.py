@@ -58,8 +58,11 @@ def test_one_rule_finds_the_files_of_a_column(tmp_path, monkeypatch, form, files
 def test_paths_may_start_at_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path, [f"data/imgs/{name}" for name in NAMES])
-    places = find_places([f"data/imgs/{name}" for name in NAMES], tmp_path / "data", Folders())
+    paths = [f"data/imgs/{name}" for name in NAMES]
+    places = find_places(paths, tmp_path / "data", Folders())
     assert [place.example for place in places] == [f"imgs/{name}" for name in NAMES]
+    places = find_places(paths, tmp_path / "some/where/else", Folders())
+    assert [place.path for place in places] == paths
 
 
 def test_a_file_beside_the_table_comes_first(tmp_path, monkeypatch):
@@ -84,6 +87,7 @@ def test_masks_of_the_same_names_are_not_the_images(tmp_path):
     write(tmp_path, [f"{folder}/{name}" for name in NAMES for folder in ("images", "masks")])
     places = find_places(NAMES, tmp_path, Folders())
     assert [place.example for place in places] == [f"images/{name}" for name in NAMES]
+    assert not any(place.others for place in places)
 
 
 def test_different_paths_never_become_one_file(tmp_path):

@@ -56,6 +56,7 @@ def refusal(place, **columns):
         ("list.csv", 'label;file\n"red";"a/1.jpg"\n\nblue;b 2.jpg\n'),
         ("list.csv", "'label','file'\n'red','a/1.jpg'\n'blue','b 2.jpg'\n"),
         ("list.csv", "# image | label\na/1.jpg | red\nb 2.jpg | blue\n"),
+        ("list.csv", '"note"|"file"|"label"\n"x, y, z"|"a/1.jpg"|"red"\n", x"|"b 2.jpg"|"blue"\n'),
         # As spreadsheets write them.
         ("list.csv", 'image,label,,\na/1.jpg, "red",,\nb 2.jpg,blue,,\n'),
         ("list.csv", "\r\n\nimage,label\na/1.jpg,red\nb 2.jpg,blue\n"),
@@ -136,7 +137,8 @@ def test_column_of_another_meaning_may_be_left_alone(tmp_path):
         ("path,label\na.jpg,\n", {}, "has no label in line 2. Fill it in or remove the line."),
         ("path,label\nnan,red\n,blue\nNone,x\na.jpg,y", {}, "has no path in 3 rows, as in lines 2"),
         ("path,label,split\na.jpg,red,hold\n", {}, "has 'hold' as split, which looks like the spl"),
-        ("path,label\na.jpg,red,blue\n", {}, "has more cells than its header in line 2."),
+        ("path,label\na.jpg,x\nb.jpg,x,y\n", {}, "has more cells than its header in line 3."),
+        ("My list\npath,label\na.jpg,red\n", {}, "has a header of 1 cell above rows of 2. Name"),
         ("path,label\na.jpg,red\n", {"label": "lable"}, "label_column='lable': is not a column"),
         (
             "path,label,Class\na.jpg,0,red\nb.jpg,0,blue",
