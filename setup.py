@@ -60,7 +60,6 @@ setup(
         "matplotlib>=3.11,<4",
         "numpy>=2.4,<3",
         "pillow>=13.0,<14",
-        "platformdirs>=4.3,<5",
         "pyarrow>=26.0,<27",
         "scikit-learn>=1.9,<2",
         "scipy>=1.17,<2",

@@ -18,6 +18,7 @@ class DataSource:
         module: The module that opens it.
         has_columns: Whether the flags that name columns apply to it.
         has_layout: Whether folders name its classes.
+        is_path: Whether `place` is a path.
     """
 
     place: str
@@ -25,6 +26,7 @@ class DataSource:
     module: str
     has_columns: bool = False
     has_layout: bool = False
+    is_path: bool = False
 
 
 DATA_SOURCES = {
@@ -33,12 +35,14 @@ DATA_SOURCES = {
         about="with a folder for each class, or train, val and test above those",
         module="kerastl.data.folders",
         has_layout=True,
+        is_path=True,
     ),
     "csv": DataSource(
         place="FILE",
         about="with a row of path and label for each image",
         module="kerastl.data.tables",
         has_columns=True,
+        is_path=True,
     ),
     "tfds": DataSource(
         place="NAME",

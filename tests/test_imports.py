@@ -9,6 +9,8 @@ import kerastl
 
 ORDER = (
     "errors",
+    "paths",
+    "resources",
     "version",
     "result",
     "internals",

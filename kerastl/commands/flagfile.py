@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from kerastl.errors import UsageError
+from kerastl.paths import local_path
 
 _NAME = "flagfile"
 # Pattern of a line -> what is wrong with it.
@@ -41,7 +42,7 @@ def _expand(arguments: Sequence[str], opened: tuple[pathlib.Path, ...]) -> Itera
         path = value if has_value else next(remaining, "")
         if not path:
             raise UsageError("flagfile='': is empty. Give the path of a flag file.")
-        yield from _expand(*_read(pathlib.Path(path).expanduser(), opened))
+        yield from _expand(*_read(local_path(path, field=_NAME), opened))
 
 
 def _read(

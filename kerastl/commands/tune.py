@@ -24,6 +24,7 @@ class TuneFlags(SettingGroup):
         "",
         help="A flag file with ranges instead of values; empty for fine-tuning with AdamW, over "
         "learning rate, epochs, depth, dropout, mirrored views and a third more pixels.",
+        is_path=True,
     )
 
 

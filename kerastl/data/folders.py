@@ -13,6 +13,7 @@ from kerastl.data.layout_reading import Reading
 from kerastl.data.source import Finding, Source
 from kerastl.data.tree import Tree, scan
 from kerastl.errors import bad_value
+from kerastl.paths import local_path
 from kerastl.progress import Progress
 from kerastl.settings import DataSettings, OutputSettings
 
@@ -50,7 +51,7 @@ def list_folder(
         UsageError: If the folder cannot be read, has no classes, or may be read in several ways.
     """
     field = f"folder:{folder}"
-    tree = _scan(pathlib.Path(folder).expanduser(), field, own)
+    tree = _scan(local_path(folder, field="dataset"), field, own)
     reading = read_layout(tree, layout=layout, field=field)
     if progress is not None:
         progress.line(layout_line(reading, tree))

@@ -17,6 +17,7 @@ from kerastl.data.table_repeats import use_each_once
 from kerastl.data.table_rows import name_some, shorten
 from kerastl.data.table_values import read_labels, read_splits, splits_of_folders
 from kerastl.errors import bad_value
+from kerastl.paths import local_path
 from kerastl.progress import Progress, count_of
 from kerastl.settings import DataSettings
 
@@ -44,7 +45,7 @@ def list_table(table: str, *, columns: dict[str, str], progress: Progress | None
     Raises:
         UsageError: If the file cannot be read, lacks something, or contradicts itself.
     """
-    path, field = pathlib.Path(table).expanduser(), f"csv:{table}"
+    path, field = local_path(table, field="dataset"), f"csv:{table}"
     say = (progress or Progress()).line
     data = read_table(path, functools.partial(bad_value, "dataset", field))
     folders = Folders()

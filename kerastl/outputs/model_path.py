@@ -5,6 +5,7 @@ import pathlib
 from kerastl import environment
 from kerastl.errors import bad_value
 from kerastl.export_formats import FORMATS, SAVEDMODEL_FILE, find_format, list_versions
+from kerastl.paths import local_path
 from kerastl.progress import Progress
 
 _FILES = [row.file for row in FORMATS.values() if row.file]
@@ -25,7 +26,7 @@ def find_model(given: str) -> pathlib.Path:
     Raises:
         UsageError: If there is none.
     """
-    path = pathlib.Path(given).expanduser()
+    path = local_path(given, field="model")
     if not path.exists():
         raise bad_value("model", given, "does not exist", "Give a run, an export or a model file")
     if path.is_dir():

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from kerastl.errors import UsageError, bad_value
 from kerastl.export_formats import SAVEDMODEL_FILE, list_versions
+from kerastl.paths import local_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +51,7 @@ def find_export(export: str | os.PathLike[str], name: str = "") -> ExportPath:
     """
     if not str(export):
         raise not_one_export([])
-    directory = pathlib.Path(export).expanduser()
+    directory = local_path(export, field="export")
     if not directory.is_dir():
         raise bad_value(
             "export",

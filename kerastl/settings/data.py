@@ -4,6 +4,7 @@ import dataclasses
 
 from kerastl.data_sources import DATA_SOURCES, forms
 from kerastl.errors import bad_value, closest
+from kerastl.paths import checked
 from kerastl.settings.base import Settings
 from kerastl.settings.field import Decides, Within, setting
 
@@ -142,6 +143,8 @@ class DataSettings(Settings):
         if self.dataset == FROM_PYTHON or (
             known and bool(known.place) == bool(has_place) == bool(place)
         ):
+            if known and known.is_path:
+                checked(place, field="dataset", value=self.dataset)
             return
         near = closest(self.dataset, [form for form in forms().values() if ":" not in form])
         advice = f"Did you mean {near[0]!r}? " if near else ""

@@ -3,11 +3,11 @@
 import dataclasses
 import enum
 import math
-import os
 from collections.abc import Callable
 from typing import Any
 
 from kerastl.errors import UsageError, bad_value, unknown_name
+from kerastl.paths import checked
 
 
 class Decides(enum.Enum):
@@ -73,7 +73,7 @@ class Setting:
         decides: What it changes of a run's result.
         choices: Every allowed value, if they can be listed.
         within: Limits of a number.
-        is_path: Whether a leading `~` stands for the home folder.
+        is_path: Whether it is the path of a file or folder, see `kerastl.paths.checked`.
         searchable: Whether a search may vary it.
         needs: What another setting must be for this one to have an effect.
         example: A value to suggest where a required one is missing.
@@ -95,8 +95,10 @@ class Setting:
         """Reads a value as a flag has it.
 
         Raises:
-            UsageError: If it is not of the setting's type.
+            UsageError: If it is not of the setting's type, or no path where it should be one.
         """
+        if self.is_path:
+            return checked(text, field=self.name)
         try:
             return _BOOLEANS[text.lower()] if self.kind is bool else self.kind(text)
         except (ValueError, KeyError):
@@ -164,7 +166,7 @@ class SettingGroup:
             value = getattr(self, name)
             if described.is_path and isinstance(value, str):
                 # The shell does not expand the tilde of --run_dir=~/x.
-                value = os.path.expanduser(value)
+                value = checked(value, field=name)
                 object.__setattr__(self, name, value)
             described.check(value)
         self._check()

@@ -12,7 +12,8 @@ from kerastl.config import Config
 from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError, UsageError
 from kerastl.locks import try_to_take
-from kerastl.outputs.directories import RunFile, make_writable, writable_directory
+from kerastl.outputs.directories import RunFile, writable_directory
+from kerastl.paths import local_path
 from kerastl.settings import Decides
 from kerastl.tuning.event_log import damaged
 from kerastl.tuning.roles import is_worker
@@ -35,7 +36,9 @@ def describe(space: Space, options: SearchOptions) -> dict[str, Any]:
     flags = space.config.deciding(Decides.IMAGES, Decides.FEATURES, Decides.TRAINING)
     # The objective decides it.
     del flags["best_by"]
-    files = {path: _sha256(path) for path in space.weights_files()}
+    files = {
+        path: _sha256(local_path(path, field="search_space")) for path in space.weights_files()
+    }
     return {
         "format": FORMAT,
         **flags,
@@ -45,7 +48,7 @@ def describe(space: Space, options: SearchOptions) -> dict[str, Any]:
     }
 
 
-def _sha256(path: str) -> str:
+def _sha256(path: pathlib.Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -112,8 +115,6 @@ def open_search(task: Task) -> Iterator[pathlib.Path]:
         check_directory(run_dir, task)
     with contextlib.ExitStack() as stack:
         stack.enter_context(writable_directory(run_dir, field="run_dir"))
-        if cache := config.cache_path or config.memory_path:
-            make_writable(cache, field="cache_dir")
         directory = run_dir / DIRECTORY
         directory.mkdir(exist_ok=True)
         if not is_worker(task.role):
