@@ -1,8 +1,15 @@
 """The processors that TensorFlow uses, set up for kerastl. Imports TensorFlow, and no Keras."""
 
+import contextlib
+import os
+
 import tensorflow as tf
 
 from kerastl.progress import Progress
+from kerastl.resources import assigned_cores, usable_cores
+
+# What a person may have chosen; TensorFlow reads it itself.
+_THREADS = "TF_NUM_INTRAOP_THREADS"
 
 
 def has_gpu() -> bool:
@@ -21,6 +28,20 @@ def set_up_gpus(progress: Progress) -> None:
                 f"{gpu.name} was in use before kerastl started, so its memory is managed as "
                 "TensorFlow was set up to manage it."
             )
+
+
+def set_up_threads() -> None:
+    """Starts as many threads as there are cores for, where a container is given a part of them.
+
+    TensorFlow counts the cores that the process may run on. With many more threads than time for
+    them, a container stands still for most of each tenth of a second.
+    """
+    cores = usable_cores()
+    if cores < assigned_cores() and _THREADS not in os.environ:
+        # TensorFlow refuses where it runs already, with the threads that it has then.
+        with contextlib.suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(cores)
+            tf.config.threading.set_inter_op_parallelism_threads(cores)
 
 
 def find_policy(precision: str) -> str:

@@ -1,6 +1,5 @@
 """Images of a split as `tf.data`: read and decoded in parallel, resized, batched, prefetched."""
 
-import os
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -12,6 +11,7 @@ from kerastl.data.content import as_numbers, hash_all
 from kerastl.data.images import decode_and_resize
 from kerastl.data.reading import plain, read_in_graph, untuned
 from kerastl.data.source import Source
+from kerastl.resources import usable_cores
 from kerastl.settings import ImageSettings
 
 # Batches that wait, decoded, for the one that is being computed.
@@ -142,7 +142,7 @@ def _load(
     """Turns indices, views included, into batches of sizes that come in turn."""
     labels = tf.constant(source.labels)
     contents = tf.constant(as_numbers(source.contents))
-    parallel = {"num_parallel_calls": os.cpu_count() or 1, "deterministic": True}
+    parallel = {"num_parallel_calls": usable_cores(), "deterministic": True}
 
     @plain
     def load(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import dataclasses
-import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,8 +11,9 @@ import tensorflow as tf
 
 from kerastl.data.images import decode_and_resize
 from kerastl.data.reasons import explain
+from kerastl.resources import usable_cores
 
-CORES = os.cpu_count() or 1
+CORES = usable_cores()
 
 
 class UndecodableError(Exception):

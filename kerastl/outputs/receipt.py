@@ -1,7 +1,6 @@
 """Describes what computed a result: versions of packages, and the device."""
 
 import importlib.metadata
-import os
 import pathlib
 import platform
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kerastl.resources import usable_cores, usable_memory
 from kerastl.version import VERSION
 
 _PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn", "scipy")
@@ -20,7 +20,8 @@ def describe_machine() -> dict[str, Any]:
     return {
         "versions": ours | {name: version_of(name) for name in _PACKAGES},
         "device": device_names(),
-        "cpu_cores": os.cpu_count(),
+        "cpu_cores": usable_cores(),
+        "memory_bytes": usable_memory(),
     }
 
 
