@@ -27,8 +27,18 @@ Example:
     ('black.png', (10,))
 """
 
-import importlib
 import sys
+
+# `python -m kerastl.main` looks for modules in the working directory first, where a user's own
+# `queue.py` would take the place of Python's. While Python looks for the module, argv has "-m".
+if (
+    sys.argv[:1] == ["-m"]
+    and not sys.flags.safe_path
+    and any(word.removeprefix("-m").split(".")[0] == __name__ for word in sys.orig_argv)
+):
+    del sys.path[0]
+
+import importlib
 import types
 from typing import TYPE_CHECKING, Any
 
