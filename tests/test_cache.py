@@ -70,3 +70,21 @@ def test_list_needs_no_tensorflow(tmp_path):
     assert finished.code == 0
     assert finished.stderr == ""
     assert "tensorflow" not in finished.imported
+
+
+def test_list_of_many_combinations_and_data_sets_is_short(tmp_path, capsys):
+    for number in range(30):
+        store = begin(tmp_path, f"Net{number}", rows=1)
+        store.describe(datasets=[f"folder:/a/{'long' * 40}/{name}" for name in range(40)])
+        store.close()
+    code, out, _ = command(capsys, f"--cache_dir={tmp_path}")
+    lines = out.splitlines()
+    assert code == 0
+    assert len(lines) <= 20
+    assert max(map(len, lines)) < 300
+    assert lines[0].startswith("15 older combinations, ")
+    assert "  Net29 at " in lines[-2]
+    assert "longlong/0, " in lines[1]
+    assert " and 37 more  " in lines[1]
+    _, out, _ = command(capsys, f"--cache_dir={tmp_path}", "--all")
+    assert len(out.splitlines()) == 31

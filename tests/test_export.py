@@ -125,8 +125,8 @@ def test_what_is_no_finished_run_is_refused(color_run, tmp_path, capsys):
     for arguments, message in (
         ([str(tmp_path / "none")], "does not exist. Give the run_dir of a finished run."),
         ([str(tmp_path / "empty")], "holds no finished run. Give"),
-        ([], "run='': is not one run directory. Give one, as in runs/first."),
-        (["a", "b"], "run='a b': is not one run directory."),
+        ([], "run='': is missing. Give one, as in kerastl export runs/first."),
+        (["a", "b"], "run='a b': is 2 arguments, not one."),
         (["a", "--exportdir=x"], "--exportdir: is not a flag. Did you mean --export_dir?"),
     ):
         code, _, err = command(capsys, *arguments)

@@ -172,8 +172,8 @@ def command(capsys, *arguments):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "export='': is not one export. Give one, as in saved_models/first."),
-        (("a", "b"), "export='a b': is not one export."),
+        ((), "export='': is missing. Give one, as in kerastl serve saved_models/first."),
+        (("a", "b"), "export='a b': is 2 arguments, not one."),
         (("none",), "export='none': is not a directory. Give the directory of an"),
         (("saved_models",), "export='saved_models': contains no version with a saved_model"),
         (

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+from collections.abc import Sequence
 
 from kerastl.commands.command import Command, Given
 from kerastl.errors import UsageError, bad_value, unknown_name
@@ -11,6 +12,8 @@ from kerastl.settings.store import find_cache
 from kerastl.training.entries import Entry, drop, list_entries
 
 _ALL = "all"
+# Combinations and data sets of one that are listed, and the letters of a data set's name.
+_MAX_LINES, _MAX_NAMES, _MAX_LETTERS = 15, 3, 40
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,6 +24,7 @@ class CacheFlags(SettingGroup):
         SETTINGS["cache_dir"].default, help=SETTINGS["cache_dir"].help, is_path=True
     )
     remove: str = setting("", help="Keys to remove, with commas, or all.")
+    all: bool = setting(False, help=f"List every combination, not only the last {_MAX_LINES}.")
 
 
 def _cache(given: Given, output: Progress) -> None:
@@ -34,7 +38,11 @@ def _cache(given: Given, output: Progress) -> None:
     if flags.remove:
         _remove(entries, flags.remove, output)
         return
-    for entry in entries:
+    shown = entries if flags.all else entries[-_MAX_LINES:]
+    if older := entries[: len(entries) - len(shown)]:
+        size = format_bytes(sum(entry.num_bytes for entry in older))
+        output.line(f"{count_of(len(older), 'older combination')}, {size}; --all lists them too.")
+    for entry in shown:
         output.line(_describe(entry))
     total = sum(entry.num_bytes for entry in entries)
     output.line(f"{count_of(len(entries), 'combination')}, {format_bytes(total)} in {root}.")
@@ -62,13 +70,21 @@ def _describe(entry: Entry) -> str:
     return "  ".join(
         (
             _key(entry),
-            ", ".join(map(str, entry.about.get("datasets", ["unknown data"]))),
+            _name_data(entry.about.get("datasets", ["unknown data"])),
             f"{identity.get('backbone', '?')} at {identity.get('image_size', '?')} px",
             f"up to {entry.about.get('boundary', '?')}",
             f"{format_bytes(entry.num_bytes)}",
             f"last used {last_use}",
         )
     )
+
+
+def _name_data(names: Sequence[object]) -> str:
+    texts = [str(name) for name in names[:_MAX_NAMES]]
+    # The end of a path tells more than its beginning.
+    short = [text if len(text) <= _MAX_LETTERS else f"...{text[-_MAX_LETTERS:]}" for text in texts]
+    num_left = len(names) - len(short)
+    return ", ".join(short) + (f" and {num_left} more" if num_left else "")
 
 
 COMMAND = Command(

@@ -16,6 +16,7 @@ from kerastl.commands.flags import (
     wants_help,
 )
 from kerastl.config import Config
+from kerastl.errors import bad_value
 from kerastl.progress import Progress
 from kerastl.settings import SETTINGS, TOPICS, Setting
 
@@ -35,6 +36,17 @@ class Given:
     config: Any
     values: Mapping[str, Any]
     arguments: tuple[str, ...]
+
+    def only_argument(self, name: str, example: str) -> str:
+        """Returns the one argument that is not a flag.
+
+        Raises:
+            UsageError: If there is none, or more than one.
+        """
+        if len(self.arguments) == 1:
+            return self.arguments[0]
+        problem = f"is {len(self.arguments)} arguments, not one" if self.arguments else "is missing"
+        raise bad_value(name, " ".join(self.arguments), problem, f"Give one, as in {example}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

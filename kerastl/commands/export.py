@@ -2,20 +2,13 @@
 
 from kerastl import api
 from kerastl.commands.command import Command, Given
-from kerastl.errors import bad_value
 from kerastl.progress import Progress
 from kerastl.settings import SETTINGS, Decides
 
 
 def _export(given: Given, output: Progress) -> None:
-    if len(given.arguments) != 1:
-        raise bad_value(
-            "run",
-            " ".join(given.arguments),
-            "is not one run directory",
-            "Give one, as in runs/first",
-        )
-    api.export(given.arguments[0], progress=output, **given.values)
+    run = given.only_argument("run", "kerastl export runs/first")
+    api.export(run, progress=output, **given.values)
 
 
 COMMAND = Command(

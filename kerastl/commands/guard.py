@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from kerastl import native_messages
-from kerastl.errors import KerastlError, UsageError
-from kerastl.progress import Progress
+from kerastl.errors import KerastlError, UsageError, first_line
+from kerastl.progress import Progress, format_bytes
+from kerastl.resources import usable_memory
 
 _FAILED = 1
 _USAGE = 2
@@ -40,18 +41,34 @@ def _guarded(command: Callable[[Progress], None]) -> int:
     try:
         command(output)
         _check_written(output)
-    except UsageError as error:
-        errors.line(f"error: {error}")
-        return _USAGE
-    except KerastlError as error:
-        errors.line(f"error: {error}")
-        return _FAILED
-    except KeyboardInterrupt as stop:
-        errors.line(" ".join(["error: stopped.", *map(str, stop.args)]))
-        return _FAILED
+    except (KerastlError, KeyboardInterrupt, OSError, MemoryError) as error:
+        if (told := _explain(error)) is None:
+            raise
+        errors.line(f"error: {told}")
+        return _USAGE if isinstance(error, UsageError) else _FAILED
     finally:
         sys.unraisablehook = hook
     return 0
+
+
+def _explain(error: BaseException) -> str | None:
+    """Puts what a person or their machine has caused into one line; None for a fault of ours."""
+    if isinstance(error, KerastlError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return " ".join(["stopped.", *map(str, error.args)])
+    if isinstance(error, MemoryError):
+        return (
+            f"memory: this process may use {format_bytes(usable_memory())}, which is too little "
+            f"({first_line(error)}). Lower --batch_size or --image_size, or give it more."
+        )
+    path = getattr(error, "filename", None)
+    if not isinstance(path, (str, bytes)):
+        return None  # Not of a disk.
+    return (
+        f"{os.fsdecode(path)!r}: {getattr(error, 'strerror', error)}. Check that it and its drive "
+        "can be used, and start again."
+    )
 
 
 def _check_written(output: Progress) -> None:

@@ -3,17 +3,17 @@
 from kerastl import api
 from kerastl.commands.command import Command, Given
 from kerastl.progress import Progress, count_of, format_duration
-from kerastl.serving.export_path import not_one_export
+from kerastl.serving.export_path import EXAMPLE
 from kerastl.serving.options import Limits, ServeOptions
 from kerastl.settings import describe
 
 
 def _serve(given: Given, output: Progress) -> None:
-    if len(given.arguments) > 1:
-        raise not_one_export(given.arguments)
+    # Without one it may be the platform's.
+    export = given.only_argument("export", EXAMPLE) if given.arguments else ""
     values = dict(given.values)
     limits = Limits(**{name: values.pop(name) for name in describe(Limits) if name in values})
-    served = api.serve(*given.arguments, limits=limits, progress=output, **values)
+    served = api.serve(export, limits=limits, progress=output, **values)
     output.line(
         f"Stopped after {count_of(served.num_images, 'image')} in "
         f"{format_duration(served.seconds)}."

@@ -3,11 +3,13 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Sequence
 
-from kerastl.errors import UsageError, bad_value
+from kerastl.errors import bad_value
 from kerastl.export_formats import SAVEDMODEL_FILE, list_versions
 from kerastl.paths import local_path
+
+# Of a command that is right.
+EXAMPLE = "kerastl serve saved_models/first"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +37,6 @@ class ExportPath:
         }
 
 
-def not_one_export(exports: Sequence[str]) -> UsageError:
-    """Builds the error for none or several where one export is needed."""
-    advice = "Give one, as in saved_models/first"
-    return bad_value("export", " ".join(exports), "is not one export", advice)
-
-
 def find_export(export: str | os.PathLike[str], name: str = "") -> ExportPath:
     """Finds an export, a directory of versions or one version, and the name to serve it by.
 
@@ -50,7 +46,7 @@ def find_export(export: str | os.PathLike[str], name: str = "") -> ExportPath:
         UsageError: If nothing was exported there, or the name cannot be part of a URL.
     """
     if not str(export):
-        raise not_one_export([])
+        raise bad_value("export", "", "is missing", f"Give one, as in {EXAMPLE}")
     directory = local_path(export, field="export")
     if not directory.is_dir():
         raise bad_value(

@@ -1,0 +1,59 @@
+import errno
+import os
+
+import pytest
+
+from kerastl.commands.guard import guard
+from kerastl.commands.table import NAMES, main
+from kerastl.version import VERSION
+
+
+def fail_with(error):
+    def command(output):
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    "code", [errno.EIO, errno.ENOTCONN, errno.ESTALE, errno.EACCES, errno.EMFILE, errno.ENOENT]
+)
+def test_disk_that_fails_is_one_line(capsys, code):
+    assert guard(fail_with(OSError(code, os.strerror(code), b"data/red"))) == 1
+    assert capsys.readouterr().err == (
+        f"error: 'data/red': {os.strerror(code)}. Check that it and its drive can be used, and "
+        "start again.\n"
+    )
+
+
+def test_memory_that_is_too_little_is_one_line(capsys):
+    assert guard(fail_with(MemoryError("Unable to allocate 12 GiB"))) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: memory: this process may use ")
+    assert "(Unable to allocate 12 GiB)" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("error", [OSError("ours"), OSError(9, "ours"), OSError(9, "ours", 3)])
+def test_fault_of_ours_keeps_its_traceback(error):
+    with pytest.raises(OSError, match="ours"):
+        guard(fail_with(error))
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_commands_are_listed_with_what_they_do(monkeypatch, capsys, arguments):
+    monkeypatch.setattr("sys.argv", ["kerastl", *arguments])
+    assert main() == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in NAMES:
+        (line,) = [line for line in lines if line.startswith(f"  {name} ")]
+        assert len(line.split()) > 3
+    assert len(lines) <= 30
+    assert max(map(len, lines[1:])) <= 88
+
+
+@pytest.mark.parametrize("form", ["--version", "-V", "version"])
+def test_version_is_told(monkeypatch, capsys, form):
+    monkeypatch.setattr("sys.argv", ["kerastl", form])
+    assert main() == 0
+    assert capsys.readouterr().out == f"kerastl {VERSION}\n"
