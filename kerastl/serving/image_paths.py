@@ -1,5 +1,6 @@
 """Finds image files: in folders, by globs, in tables, and on standard input."""
 
+import os
 import pathlib
 import re
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from kerastl.data.tables import list_paths
 from kerastl.data.tree import list_images
 from kerastl.errors import bad_value
+from kerastl.paths import local_path
 
 # Stands for paths on standard input.
 STANDARD_INPUT = "-"
@@ -45,15 +47,16 @@ def check_names(names: Iterable[str], *, image_column: str = "") -> None:
 
 
 def _find(name: str, image_column: str) -> Iterator[pathlib.Path]:
-    path = pathlib.Path(name).expanduser()
     if name == STANDARD_INPUT:
         lines = (line.rstrip("\r\n") for line in sys.stdin)
         yield from (pathlib.Path(line) for line in lines if line)
-    elif path.suffix.lower() in _TABLES:
+        return
+    path = local_path(name, field="paths")
+    if path.suffix.lower() in _TABLES:
         yield from list_paths(path, column=image_column)
     elif path.is_dir():
         yield from _not_empty(name, list_images(path), "contains no images")
-    elif not path.exists() and re.search(r"[*?\[]", name):
+    elif re.search(r"[*?\[]", name) and not os.path.lexists(path):
         yield from _not_empty(name, _match(path), "matches no file")
     else:
         # A missing file becomes a prediction with that problem.
@@ -61,9 +64,16 @@ def _find(name: str, image_column: str) -> Iterator[pathlib.Path]:
 
 
 def _match(pattern: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields the files that match a glob; what exists of it as it stands is taken so."""
+    root, parts = pathlib.Path(pattern.anchor), list(pattern.relative_to(pattern.anchor).parts)
+    while os.path.lexists(root / parts[0]):
+        root /= parts.pop(0)
     # Unlike glob.glob, pathlib's does not follow links in circles.
-    found = pathlib.Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor)))
-    yield from (path for path in sorted(found) if path.is_file() and path.name[0] != ".")
+    found = sorted(root.glob("/".join(parts)))
+    if not found:
+        # Below a star too, a name may have brackets.
+        found = sorted(root.glob("/".join(part.replace("[", "[[]") for part in parts)))
+    yield from (path for path in found if path.is_file() and path.name[0] != ".")
 
 
 def _not_empty(name: str, paths: Iterator[pathlib.Path], problem: str) -> Iterator[pathlib.Path]:

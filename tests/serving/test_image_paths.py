@@ -75,3 +75,29 @@ def test_misspelled_column_is_refused(folder):
     (folder / "list.csv").write_text("photo\n1\n")
     with pytest.raises(UsageError, match=r"image_column='foto': is not a column of list\.csv\."):
         found("list.csv", image_column="foto")
+
+
+@pytest.mark.parametrize(
+    "name", ["photos [2024]", "[x]", "a*", "what?", "{a,b}", "[!a]", "deep [1]/er [2]"]
+)
+def test_what_exists_of_a_glob_is_taken_as_it_stands(tmp_path, name):
+    place = tmp_path / name
+    place.mkdir(parents=True)
+    for number in range(3):
+        (place / f"{number}.png").touch()
+    (place / "list.csv").write_text("path\n0.png\n1.png\n2.png\n")
+    expected = [str(place / f"{number}.png") for number in range(3)]
+    assert found(f"{place}/*.png") == expected
+    assert found(f"{place}/[0-2].png") == expected
+    assert found(str(place)) == expected
+    assert found(f"{place}/list.csv") == expected
+    assert found(f"{tmp_path}/{name.partition('/')[0]}/**/?.png") == expected
+
+
+def test_brackets_below_a_star_are_a_name_if_they_match_nothing(tmp_path):
+    (tmp_path / "a/photos [2024]").mkdir(parents=True)
+    (tmp_path / "a/photos [2024]/1.png").touch()
+    (tmp_path / "b/photos 2").mkdir(parents=True)
+    assert found(f"{tmp_path}/*/photos [2024]/*.png") == [str(tmp_path / "a/photos [2024]/1.png")]
+    (tmp_path / "b/photos 2/1.png").touch()
+    assert found(f"{tmp_path}/*/photos [2024]/*.png") == [str(tmp_path / "b/photos 2/1.png")]
