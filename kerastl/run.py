@@ -32,7 +32,8 @@ def finish_run(config: Config, source: Source | None, progress: Progress) -> Res
         progress.line(f"Warning: {warning}.")
     splits = open_data(config, source, progress)
     network = open_network(config, num_classes=len(splits.source.class_names))
-    check_phases(network, config)
+    for unused in check_phases(network, config):
+        progress.line(f"Warning: {unused}")
 
     # Only now, when nothing can be missing or misspelled, does an earlier run's result go.
     run_dir = pathlib.Path(config.run_dir)

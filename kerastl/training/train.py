@@ -13,7 +13,7 @@ import tensorflow as tf
 from kerastl.config import Config
 from kerastl.data.pipeline import evaluation_dataset, training_dataset, view_indices
 from kerastl.data.splits import Splits, count_per_class
-from kerastl.errors import KerastlError, bad_value
+from kerastl.errors import KerastlError, UsageError, bad_value
 from kerastl.model.folding import fold_one
 from kerastl.model.network import Network
 from kerastl.model.phases import Plan
@@ -109,17 +109,17 @@ class Recorder(CheckRecorder, Protocol):
         """Keeps the classifier's weights, the best so far."""
 
 
-def check_phases(network: Network, config: Config) -> None:
+def check_phases(network: Network, config: Config) -> list[str]:
     """Plans each phase, before anything is written; `train` uses the same plans.
+
+    Returns:
+        What is wrong with settings that no phase uses.
 
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`, or a batch is too
             small to train from scratch.
     """
     plans = [network.plan(phase) for phase in config.phases]
-    # A name that no phase of this run uses is checked too: it was meant for something.
-    if config.unfreeze_from and not any(plan.phase.unfreeze_from for plan in plans):
-        network.find(config.unfreeze_from)
     for plan in plans:
         is_scratch = plan.phase.name == "scratch"
         if is_scratch and config.batch_size == 1 and _has_batch_norm(network):
@@ -129,6 +129,11 @@ def check_phases(network: Network, config: Config) -> None:
                 "gives batch norm a single image to take its statistics from, as weights=none",
                 "Use 2 or more",
             )
+    try:
+        network.find(config.unfreeze_from or None)
+    except UsageError as error:
+        return [f"{error} It is not used, as finetune_epochs=0."]
+    return []
 
 
 def train(

@@ -268,11 +268,14 @@ def test_batch_of_one_from_scratch_is_refused(tiny_net, tmp_path):
         module.check_phases(Network.of(made.classifier, made.row), made.config)
 
 
-def test_misspelled_block_is_refused_where_no_phase_uses_it(tiny_net, tmp_path):
-    made = prepare(tiny_net, tmp_path, unfreeze_from="blok2")
+def test_block_of_another_network_is_told_where_no_phase_uses_it(tiny_net, tmp_path):
+    made = prepare(tiny_net, tmp_path, unfreeze_from="conv5")
     assert made.config.finetune_epochs == 0
-    with pytest.raises(kerastl.UsageError, match="unfreeze_from='blok2'"):
-        module.check_phases(Network.of(made.classifier, made.row), made.config)
+    (told,) = module.check_phases(Network.of(made.classifier, made.row), made.config)
+    assert told.startswith("unfreeze_from='conv5': is not a block or layer")
+    assert told.endswith(" It is not used, as finetune_epochs=0.")
+    used = prepare(tiny_net, tmp_path, **FINETUNE)
+    assert module.check_phases(Network.of(used.classifier, used.row), used.config) == []
 
 
 set_trainable, make_plan = Network.set_trainable, Network.plan
