@@ -1,6 +1,7 @@
 """Every verb as a function: refuses what it can at once, starts TensorFlow, makes one call."""
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import sys
@@ -16,11 +17,12 @@ from kerastl.model.backbones import check_weights, find_backbone
 from kerastl.outputs.directories import (
     check_free,
     finished_config,
-    make_writable,
     open_run_directory,
     writable_directory,
 )
 from kerastl.outputs.model_path import find_model, prepare_for
+from kerastl.outputs.places import is_usable, usable_places
+from kerastl.paths import local_path
 from kerastl.progress import Progress
 from kerastl.selection.candidates import RankOptions, find_store, read_candidates
 from kerastl.selection.file_names import CURVE_TABLE, RANKING_FLAGS
@@ -42,6 +44,7 @@ from kerastl.tuning.space import Space
 from kerastl.tuning.space_parser import read_space
 from kerastl.tuning.task import Task
 from kerastl.tuning.training_process import TrainingProcess
+from kerastl.writing import temporary_place
 
 if TYPE_CHECKING:
     from kerastl.data.source import Source
@@ -85,7 +88,7 @@ def run(
         stack.enter_context(open_run_directory(run_dir, overwrite=config.overwrite))
         if config.export_dir:
             stack.enter_context(_export_directory(config))
-        stack.enter_context(_ready(config, progress))
+        config = stack.enter_context(_ready(config, progress))
         from kerastl.run import finish_run  # noqa: PLC0415
 
         return finish_run(config, source, progress)
@@ -126,9 +129,10 @@ def rank(
     find_store(candidates[0])
     run_dir = pathlib.Path(config.run_dir)
     check_free(run_dir, RANKING_FLAGS, what="a finished ranking", overwrite=config.overwrite)
-    with writable_directory(run_dir, field="run_dir"), _ready(config, progress):
+    with writable_directory(run_dir, field="run_dir"), _ready(config, progress) as ready:
         from kerastl.selection import ranking  # noqa: PLC0415
 
+        candidates = [dataclasses.replace(one, stand_in=ready.stand_in) for one in candidates]
         return ranking.rank(candidates, deadline=deadline, source=source, progress=progress)
 
 
@@ -154,10 +158,10 @@ def learning_curve(
     find_store(config)
     run_dir = pathlib.Path(config.run_dir)
     check_free(run_dir, CURVE_TABLE, what="a finished learning curve", overwrite=config.overwrite)
-    with writable_directory(run_dir, field="run_dir"), _ready(config, progress):
+    with writable_directory(run_dir, field="run_dir"), _ready(config, progress) as ready:
         from kerastl.selection.learning_curve import measure_learning_curve  # noqa: PLC0415
 
-        return measure_learning_curve(config, source=source, progress=progress)
+        return measure_learning_curve(ready, source=source, progress=progress)
 
 
 def tune(
@@ -200,6 +204,10 @@ def tune(
     )
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(open_search(task))
+        config = stack.enter_context(
+            usable_places(config, pathlib.Path(config.run_dir), field="run_dir", progress=progress)
+        )
+        task = dataclasses.replace(task, config=config)
         process = None
         if source is None and not is_chief(task.role):
             # Now, so that it starts TensorFlow beside this process.
@@ -232,6 +240,8 @@ def hypermodel(
     """
     progress = progress or Progress(sys.stdout)
     known_space = _check_search(config, space, source)
+    if not is_usable(config, progress):
+        config = dataclasses.replace(config, cache_dir="")
     with environment.ready(config.precision, config.seed, progress):
         from kerastl.tuning.hypermodel import open_hypermodel  # noqa: PLC0415
 
@@ -284,9 +294,15 @@ def export(
         KerastlError: If a format cannot be written, or predicts something else than the model.
     """
     progress = progress or Progress(sys.stdout)
-    path = pathlib.Path(run_dir)
+    path = local_path(run_dir, field="run")
     config = finished_config(path, changes)
-    with _export_directory(config), environment.ready(config.precision, config.seed, progress):
+    if not is_usable(config, progress):
+        config = dataclasses.replace(config, cache_dir="")
+    with (
+        _export_directory(config),
+        temporary_place(pathlib.Path(config.export_dir), field="export_dir"),
+        environment.ready(config.precision, config.seed, progress),
+    ):
         from kerastl.outputs.finished_run import export_run  # noqa: PLC0415
 
         return export_run(path, config, progress)
@@ -372,9 +388,12 @@ def _export_directory(config: Config) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _ready(config: Config, progress: Progress) -> Iterator[None]:
-    """Makes the cache writable and starts TensorFlow, for a block that reads images."""
-    if cache := config.cache_path or config.memory_path:
-        make_writable(cache, field="cache_dir")
-    with environment.ready(config.precision, config.seed, progress):
-        yield
+def _ready(config: Config, progress: Progress) -> Iterator[Config]:
+    """Starts TensorFlow for a block that reads images; yields the settings with a usable cache."""
+    with (
+        usable_places(
+            config, pathlib.Path(config.run_dir), field="run_dir", progress=progress
+        ) as settings,
+        environment.ready(config.precision, config.seed, progress),
+    ):
+        yield settings

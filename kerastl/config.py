@@ -16,7 +16,6 @@ from kerastl.settings import (
     StoreSettings,
     TrainingSettings,
 )
-from kerastl.settings.store import find_cache
 from kerastl.settings.training import ALL_LAYERS
 
 
@@ -102,7 +101,7 @@ class Config(DataSettings, ModelSettings, TrainingSettings, StoreSettings, Outpu
     def cache_path(self) -> pathlib.Path | None:
         """The feature store's directory, None where nothing is to be stored."""
         # From scratch nothing is frozen.
-        return find_cache(self.cache_dir) if self.cache_dir and not self.from_scratch else None
+        return None if self.from_scratch else self.memory_path
 
     @property
     def _keeps_features(self) -> bool:

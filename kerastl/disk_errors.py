@@ -17,14 +17,26 @@ from kerastl.errors import KerastlError, first_line
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
-def cannot_write(field: str, path: object, reason: str) -> KerastlError:
+class CannotWriteError(KerastlError):
+    """A directory or file cannot be written; where that was only a help, the caller does without.
+
+    Attributes:
+        reason: The system's words.
+    """
+
+    reason = ""
+
+
+def cannot_write(field: str, path: object, reason: str) -> CannotWriteError:
     """Builds the error for a directory or file that cannot be written."""
     is_full = reason in map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
     advice = "Free some space or choose" if is_full else "Choose"
-    return KerastlError(
+    error = CannotWriteError(
         f"{field}={str(path)!r}: cannot be written ({reason}). {advice} another directory with "
         f"--{field}."
     )
+    error.reason = reason
+    return error
 
 
 @contextlib.contextmanager

@@ -2,7 +2,9 @@
 
 import contextlib
 import importlib
+import io
 import json
+import logging
 import os
 import pathlib
 import sys
@@ -11,6 +13,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 
+from kerastl import paths
 from kerastl.errors import KerastlError
 from kerastl.progress import Progress
 
@@ -38,6 +41,7 @@ def prepare(progress: Progress) -> None:
         KerastlError: If Keras is already imported on another backend, or its
             configuration file cannot be used.
     """
+    _settle_home()
     _force_backend(progress)
     _check_keras_json()
     _bring_up(("tensorflow", "keras"), progress)
@@ -49,6 +53,7 @@ def prepare_tensorflow(progress: Progress) -> None:
     TensorFlow imports Keras if it is installed and works without it; skipping Keras saves a third
     of the time and a seventh of the memory of an import.
     """
+    _settle_home()
     with _without_keras():
         _bring_up(("tensorflow",), progress)
 
@@ -73,10 +78,21 @@ def keras_home() -> pathlib.Path:
     """Returns the directory of Keras's settings and downloads, by Keras's own rules."""
     given = os.environ.get("KERAS_HOME")
     if given is not None:
-        return pathlib.Path(given).expanduser()
+        return pathlib.Path(os.path.expanduser(given))
     home = os.path.expanduser("~")
     # Where the home folder cannot be written, as for a service's user.
     return pathlib.Path(home if os.access(home, os.W_OK) else "/tmp") / ".keras"
+
+
+def _settle_home() -> None:
+    """Gives libraries an absolute home folder where the shell has none.
+
+    Most make a folder named `~` in the working directory otherwise, and some end with an error.
+    """
+    if not os.path.isabs(os.environ.get("HOME", "")):
+        os.environ["HOME"] = paths.home() or "/"
+    # Nobody misses the cache that it warns of where the home folder cannot be written.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
 def _force_backend(progress: Progress) -> None:
@@ -111,6 +127,7 @@ def _bring_up(modules: tuple[str, ...], progress: Progress) -> None:
         # The first search for devices also writes to stderr, if no GPU driver is installed.
         device.has_gpu()
     device.set_up_gpus(progress)
+    device.set_up_threads()
 
 
 @contextlib.contextmanager
@@ -173,7 +190,7 @@ def quiet() -> Iterator[None]:
     """Hides what libraries write to stderr in the block; shows it if the block fails."""
     sys.stderr.flush()
     stderr_copy = os.dup(2)
-    with tempfile.TemporaryFile() as held:
+    with _memory_file() as held:
         os.dup2(held.fileno(), 2)
         try:
             with ignored_warnings():
@@ -186,3 +203,12 @@ def quiet() -> Iterator[None]:
         finally:
             os.dup2(stderr_copy, 2)
             os.close(stderr_copy)
+
+
+def _memory_file() -> io.BufferedRandom:
+    """Opens a file without a name, in memory where the system has that: a disk may be missing."""
+    with contextlib.suppress(AttributeError, OSError):
+        return os.fdopen(os.memfd_create("stderr"), "w+b")
+    with contextlib.suppress(OSError):
+        return tempfile.TemporaryFile()
+    return open(os.devnull, "w+b")

@@ -8,7 +8,10 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import time
 import weakref
+
+_SECONDS_BETWEEN_TRIES = 0.05
 
 
 class Held:
@@ -28,6 +31,18 @@ def try_to_take(path: pathlib.Path) -> Held | None:
     with contextlib.suppress(BlockingIOError):
         return _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return None
+
+
+def take_within(seconds: float, path: pathlib.Path, *, shared: bool = False) -> Held | None:
+    """Does what `take` does for so many seconds; None if another still has the lock then."""
+    how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            return _locked(path, how)
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(_SECONDS_BETWEEN_TRIES)
 
 
 def _locked(path: pathlib.Path, how: int) -> Held:

@@ -84,6 +84,30 @@ def scratch_directory(parent: pathlib.Path, *, field: str) -> Iterator[pathlib.P
         yield pathlib.Path(name)
 
 
+@contextlib.contextmanager
+def temporary_place(around: pathlib.Path, *, field: str) -> Iterator[None]:
+    """Lets libraries make temporary files in `around` for the block if they can do so nowhere else.
+
+    Raises:
+        KerastlError: If `around` cannot be written either.
+    """
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        pass
+    else:
+        yield
+        return
+    with scratch_directory(around, field=field) as folder:
+        # This process reads the one, and those that it starts the other.
+        tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = None
+            del os.environ["TMPDIR"]
+
+
 def hidden_beside(path: pathlib.Path) -> pathlib.Path:
     """Returns a new hidden path beside `path` that `remove_leftovers` recognizes."""
     return path.with_name(f"{_PREFIX}{uuid.uuid4().hex[:12]}-{path.name}")

@@ -10,7 +10,7 @@ from kerastl.config import Config
 from kerastl.errors import UsageError
 from kerastl.settings import Decides, Phase
 
-FIELDS = {field.name: field for field in dataclasses.fields(Config)}
+FIELDS = {field.name: field for field in dataclasses.fields(Config) if field.metadata}
 NUMBERS = [name for name, field in FIELDS.items() if field.type in (int, float)]
 FLOATS = [name for name, field in FIELDS.items() if field.type is float]
 WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}

@@ -1,4 +1,5 @@
 import json
+import os
 import pathlib
 import random
 import sys
@@ -225,3 +226,41 @@ def test_keras_home_is_where_keras_looks(monkeypatch, tmp_path):
     monkeypatch.delenv("KERAS_HOME")
     monkeypatch.setattr("os.access", lambda *_: False)
     assert environment.keras_home() == pathlib.Path("/tmp/.keras")
+
+
+@pytest.mark.parametrize("given", [None, "", "~", "$HOME", "home/me"])
+def test_libraries_get_an_absolute_home(monkeypatch, given):
+    monkeypatch.setenv("HOME", "/")
+    environment.prepare(Progress())
+    assert os.environ["HOME"] == "/"
+    monkeypatch.delenv("HOME") if given is None else monkeypatch.setenv("HOME", given)
+    monkeypatch.setattr("os.getuid", lambda: 54321)
+    environment.prepare(Progress())
+    assert os.environ["HOME"] == "/"
+
+
+@pytest.mark.parametrize("has_temporary_folder", [True, False])
+@pytest.mark.parametrize("has_memory", [True, False])
+def test_what_libraries_write_is_hidden_without_a_disk(
+    monkeypatch, capfd, has_temporary_folder, has_memory
+):
+    def refuse(*_):
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    if not has_memory:
+        monkeypatch.delattr("os.memfd_create")
+    if not has_temporary_folder:
+        monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with environment.quiet():
+        os.write(2, b"a note")
+    assert capfd.readouterr().err == ""
+
+    def fail():
+        with environment.quiet():
+            os.write(2, b"a cause")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    is_kept = has_memory or has_temporary_folder
+    assert capfd.readouterr().err == ("a cause" if is_kept else "")

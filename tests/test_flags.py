@@ -1,3 +1,4 @@
+import dataclasses
 import re
 
 import pytest
@@ -12,7 +13,7 @@ from kerastl.model.backbones import find_backbone
 from kerastl.settings import TOPICS
 
 REQUIRED = ["--run_dir=runs/x", "--dataset=digits"]
-FIELDS = sorted(Config.__dataclass_fields__)
+FIELDS = sorted(field.name for field in dataclasses.fields(Config) if field.metadata)
 CONFIGS = sorted(path.name for path in (REPOSITORY / "configs").glob("*.flags"))
 
 

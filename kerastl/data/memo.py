@@ -1,20 +1,23 @@
-"""A disk cache of computed values, shared by runs."""
+"""A disk cache of computed values, shared by runs; a run goes on without one that fails."""
 
 import concurrent.futures
 import contextlib
 import json
-import os
 import pathlib
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from kerastl.disk_errors import cannot_write
 from kerastl.progress import Meter, Progress
+from kerastl.resources import usable_cores
 
 _FILE = "audit.sqlite"
 # Values that are computed between two writes to the disk.
 _CHUNK = 64
+# How long another process may hold the file. A run holds it for milliseconds.
+PATIENCE_SECONDS = 5.0
+# What the disk and SQLite raise.
+MEMO_ERRORS = (sqlite3.Error, OSError)
 
 
 class Recalled(NamedTuple):
@@ -42,65 +45,101 @@ def recall(
             be kept.
         what: The work, for the status line.
         progress: Where to report.
-
-    Raises:
-        KerastlError: If the directory cannot be written.
     """
-    with _open_memo(directory) as memo:
-        values = [_find(memo, key) for key in keys]
+    with contextlib.closing(_Memo(directory, progress)) as memo:
+        values = [memo.find(key) for key in keys]
         todo = [place for place, value in enumerate(values) if value is None]
         meter = Meter(what, len(todo), progress)
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        with concurrent.futures.ThreadPoolExecutor(usable_cores()) as pool:
             for start in range(0, len(todo), _CHUNK):
                 chunk = todo[start : start + _CHUNK]
-                found = pool.map(find_out, chunk)
-                for place, (value, is_lasting) in zip(chunk, found, strict=True):
+                found = dict(zip(chunk, pool.map(find_out, chunk), strict=True))
+                for place, (value, _) in found.items():
                     values[place] = value
-                    if is_lasting and keys[place]:
-                        memo.execute(
-                            "INSERT OR REPLACE INTO facts VALUES (?, ?)",
-                            [keys[place], json.dumps(value)],
-                        )
-                # Now, so that no other process waits for long.
-                memo.commit()
+                # All at once, so that no other process waits for long.
+                memo.add({keys[place]: value for place, (value, lasts) in found.items() if lasts})
                 meter.show(start + len(chunk))
     return Recalled(values, len(todo), meter.summary() if todo else "")
 
 
-@contextlib.contextmanager
-def _open_memo(directory: pathlib.Path | None) -> Iterator[sqlite3.Connection]:
-    """Opens the table from keys to values, which is one file that processes may share."""
-    try:
-        with contextlib.closing(_connect(directory)) as memo:
-            yield memo
-    except sqlite3.Error as error:
-        raise cannot_write("cache_dir", directory, str(error)) from error
+def try_memo(directory: pathlib.Path) -> None:
+    """Opens the file in a directory for writing, and changes nothing.
+
+    Raises:
+        sqlite3.Error: If that is impossible, or another process holds it for seconds.
+        OSError: If the disk refuses.
+    """
+    with contextlib.closing(_open_file(directory)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
 
 
-def _connect(directory: pathlib.Path | None) -> sqlite3.Connection:
-    if directory is None:
-        return _open_table(":memory:")
+class _Memo:
+    """The table from keys to values, which is one file that processes may share."""
+
+    def __init__(self, directory: pathlib.Path | None, progress: Progress) -> None:
+        self._directory = directory
+        self._progress = progress
+        self._connection: sqlite3.Connection | None = None
+        if directory is not None:
+            with self._as_help():
+                self._connection = _open_file(directory)
+
+    def find(self, key: str) -> Any:
+        """Returns the value under a key, None if there is none."""
+        row = None
+        if self._connection is not None and key:
+            with self._as_help():
+                row = self._connection.execute(
+                    "SELECT fact FROM facts WHERE key = ?", [key]
+                ).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def add(self, values: Mapping[str, Any]) -> None:
+        """Keeps values under their keys, except the empty key."""
+        rows = [(key, json.dumps(value)) for key, value in values.items() if key]
+        if self._connection is not None and rows:
+            with self._as_help(), self._connection:
+                self._connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows)
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    @contextlib.contextmanager
+    def _as_help(self) -> Iterator[None]:
+        """Goes on without the file, with one line, once it fails in the block."""
+        try:
+            yield
+        except MEMO_ERRORS as error:
+            self.close()
+            self._progress.line(
+                f"Cache: what is found out about files is not kept: {self._directory} cannot be "
+                f"used ({getattr(error, 'strerror', None) or error})."
+            )
+
+
+def _open_file(directory: pathlib.Path) -> sqlite3.Connection:
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / _FILE
     try:
-        return _open_table(str(path))
+        return _open_table(path)
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError:
         # A damaged file is replaced; its values are computed again.
-        path.unlink()
-        return _open_table(str(path))
+        path.unlink(missing_ok=True)
+        return _open_table(path)
 
 
-def _find(memo: sqlite3.Connection, key: str) -> Any:
-    row = memo.execute("SELECT fact FROM facts WHERE key = ?", [key]).fetchone()
-    return json.loads(row[0]) if row else None
-
-
-def _open_table(place: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(place, timeout=60)
-    connection.execute("CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, fact TEXT)")
-    if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+def _open_table(path: pathlib.Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=PATIENCE_SECONDS)
+    try:
+        connection.execute("CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, fact TEXT)")
+        if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("damaged")
+    except BaseException:
         connection.close()
-        raise sqlite3.DatabaseError("damaged")
+        raise
     return connection

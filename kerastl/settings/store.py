@@ -3,8 +3,7 @@
 import dataclasses
 import pathlib
 
-import platformdirs
-
+from kerastl.paths import cache_folder
 from kerastl.settings.base import Settings
 from kerastl.settings.field import Decides, Within, setting
 
@@ -36,14 +35,18 @@ class StoreSettings(Settings):
         decides=Decides.FEATURES,
     )
 
+    # A folder in place of `cache_dir` for the time of one command, where that cannot be used; it is
+    # no setting.
+    stand_in: pathlib.Path | None = None
+
     @property
     def memory_path(self) -> pathlib.Path | None:
         """Directory in which the audit caches inspections, None if nothing is to be kept."""
+        if self.stand_in:
+            return self.stand_in
         return find_cache(self.cache_dir) if self.cache_dir else None
 
 
 def find_cache(cache_dir: str) -> pathlib.Path:
     """Returns the directory that a value of `cache_dir` names."""
-    if cache_dir == AUTO:
-        cache_dir = platformdirs.user_cache_dir("kerastl", appauthor=False)
-    return pathlib.Path(cache_dir)
+    return cache_folder() if cache_dir == AUTO else pathlib.Path(cache_dir)

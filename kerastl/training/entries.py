@@ -7,17 +7,14 @@ import os
 import pathlib
 import re
 import shutil
-from collections.abc import Iterator
 from typing import Any
 
 from kerastl.disk_errors import explained
-from kerastl.locks import Held, take, try_to_take
-from kerastl.training.segments import FIELD
+from kerastl.locks import Held
+from kerastl.training.locks import FIELD, held_alone, lock_shared
 from kerastl.writing import hidden_beside, remove_leftovers
 
 ABOUT = "about.json"
-# Locks lie outside the directories, which are removed while they are locked.
-_LOCKS = "locks"
 # Other directories may lie beside the store's own.
 _NAME = re.compile(r"[0-9a-f]{32}")
 # What is noted of a combination, and the type that it must have to be believed.
@@ -75,15 +72,15 @@ def read_about(path: pathlib.Path) -> dict[str, Any]:
 
 def hold(path: pathlib.Path) -> Held:
     """Keeps a combination from being removed, until the lock is released or the process ends."""
+    lock = lock_shared(path)
     with explained(path, field=FIELD):
-        lock = take(_lock_path(path), shared=True)
         path.mkdir(exist_ok=True)
     return lock
 
 
 def drop(entry: Entry) -> bool:
     """Removes a combination unless a process has it open; returns whether it is gone."""
-    with _held_alone(entry.path) as is_alone:
+    with held_alone(entry.path) as is_alone:
         if is_alone:
             _remove(entry.path)
         return is_alone
@@ -108,7 +105,7 @@ def make_room(root: pathlib.Path, *, needed: int, limit: int) -> bool:
         for entry in entries:
             if to_free <= 0:
                 break
-            if stack.enter_context(_held_alone(entry.path)):
+            if stack.enter_context(held_alone(entry.path)):
                 victims.append(entry)
                 to_free -= entry.num_bytes
         if to_free > 0:
@@ -123,24 +120,6 @@ def files_of(path: pathlib.Path, pattern: str) -> list[pathlib.Path]:
     with contextlib.suppress(FileNotFoundError):
         return list(path.glob(pattern))
     return []
-
-
-@contextlib.contextmanager
-def _held_alone(path: pathlib.Path) -> Iterator[bool]:
-    """Locks a combination; yields whether no process has it open."""
-    with explained(path, field=FIELD):
-        lock = try_to_take(_lock_path(path))
-    try:
-        yield lock is not None
-    finally:
-        if lock:
-            lock.release()
-
-
-def _lock_path(path: pathlib.Path) -> pathlib.Path:
-    locks = path.parent / _LOCKS
-    locks.mkdir(parents=True, exist_ok=True)
-    return locks / f"{path.name}.lock"
 
 
 def _remove(path: pathlib.Path) -> None:

@@ -18,6 +18,7 @@ from kerastl.data.pipeline import view_hashes, view_indices, views_dataset
 from kerastl.data.reading import reading_errors
 from kerastl.data.splits import Splits
 from kerastl.device import has_gpu
+from kerastl.disk_errors import CannotWriteError
 from kerastl.model.boundaries import Boundary
 from kerastl.model.folding import fold
 from kerastl.model.network import Network
@@ -37,6 +38,8 @@ _LARGE = 160  # px
 # Share of the disk's free space that the store may fill, unless --cache_limit_gb is set.
 _FREE_SHARE = 0.5
 _GIGABYTE = 10**9
+# What a store raises that cannot be read or written.
+STORE_ERRORS = (CannotWriteError, OSError)
 
 
 class FrozenPart:
@@ -83,6 +86,8 @@ class FrozenPart:
             if frozen._stores:
                 frozen._make_room(store, progress)
                 frozen._note_use()
+        except STORE_ERRORS as error:
+            frozen._do_without(error, progress)
         except BaseException:
             frozen.close()
             raise
@@ -93,6 +98,12 @@ class FrozenPart:
         """Unlocks the combinations; other runs may then remove them."""
         for store in self._stores.values():
             store.close()
+
+    def _do_without(self, error: Exception, progress: Progress) -> None:
+        """Goes on without a store that failed: it only saves time."""
+        self.close()
+        self._stores, self._found = {}, {}
+        progress.line(f"{str(error).removesuffix('.')}. Features are computed in each epoch.")
 
     def __enter__(self) -> "FrozenPart":
         return self
@@ -118,7 +129,7 @@ class FrozenPart:
         """Computes what the stores lack, all boundaries in one pass.
 
         Raises:
-            KerastlError: If the content of an image has changed, or the disk is full.
+            KerastlError: If the content of an image has changed.
         """
         if not self._stores:
             return
@@ -133,7 +144,10 @@ class FrozenPart:
         if len(todo):
             self._found = {}
             lacking = {boundary: rows for boundary, rows in missing.items() if len(rows)}
-            self.fill(todo, lacking, progress)
+            try:
+                self.fill(todo, lacking, progress)
+            except STORE_ERRORS as error:
+                self._do_without(error, progress)
         self.seconds += time.monotonic() - started
 
     def _open_at(
@@ -249,11 +263,12 @@ def count_stored(
     store: StoreSettings,
 ) -> int:
     """Counts the images, by the hashes of their content, whose features are stored."""
-    opened = open_store(network, boundary, model=model, store=store)
-    if opened is None:
-        return 0
-    with contextlib.closing(opened):
-        return int((opened.find(hashes) >= 0).sum())
+    with contextlib.suppress(*STORE_ERRORS):
+        opened = open_store(network, boundary, model=model, store=store)
+        if opened is not None:
+            with contextlib.closing(opened):
+                return int((opened.find(hashes) >= 0).sum())
+    return 0
 
 
 def _limit(root: pathlib.Path, limit_gb: float) -> tuple[int, bool]:

@@ -23,14 +23,13 @@ import numpy as np
 from kerastl.data.content import HASH
 from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError
+from kerastl.training.locks import FIELD
 from kerastl.writing import replacing
 
 # Rows that share a checksum and are recomputed together if it is wrong.
 ROWS_PER_CHECKSUM = 64
 # A pass that is interrupted keeps all but the last of these.
 _ROWS_PER_SEGMENT = 2048
-# Flag that sets the directory.
-FIELD = "cache_dir"
 # An index is its number of rows, their hashes, their checksums, and a checksum of all that.
 _COUNT = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")

@@ -17,8 +17,8 @@ import numpy as np
 
 from kerastl.data.content import HASH, as_keys
 from kerastl.training.entries import ABOUT, files_of, hold, read_about
+from kerastl.training.locks import FIELD
 from kerastl.training.segments import (
-    FIELD,
     Segment,
     SegmentWriter,
     count_bytes,

@@ -12,12 +12,14 @@ import fakes
 import kerastl
 from kerastl.data.images import decode_and_resize
 from kerastl.data.splits import Splits
+from kerastl.disk_errors import cannot_write
 from kerastl.model.folding import fold
-from kerastl.training import cost
+from kerastl.training import cost, locks
 from kerastl.training import features as module
 from kerastl.training import frozen as frozen_module
 from kerastl.training.entries import list_entries
 from kerastl.training.frozen import FrozenPart
+from kerastl.training.segments import SegmentWriter
 from tiny_networks import open_tiny, place
 
 
@@ -296,3 +298,29 @@ def test_rows_are_those_of_the_untrained_network_whatever_the_run_has_trained(
     # Its own check compares them with the whole network, as it is before any training.
     _, _, said = run(config, overwrite=True)
     assert computed(said) == 0
+
+
+def test_store_that_another_process_holds_is_done_without(network, config, monkeypatch):
+    monkeypatch.setattr(locks, "PATIENCE_SECONDS", 0.05)
+    source = fakes.color_source(per_class=2)
+    (stored,), _ = store(network, config, source, "pooled")
+    stored.store.close()
+    with locks.held_alone(stored.store.path):
+        (found,), said = store(network, config, source, "pooled")
+    assert found is None
+    assert "cannot be written (is locked by another process)" in said
+    assert said.endswith("Features are computed in each epoch.\n")
+    assert said.count("\n") == 1
+
+
+def test_disk_that_fails_while_features_are_written_stops_nothing(network, config, monkeypatch):
+    def refuse(writer, hashes, rows):
+        raise cannot_write("cache_dir", config.cache_dir, "No space left on device")
+
+    monkeypatch.setattr(SegmentWriter, "add", refuse)
+    source = fakes.color_source(per_class=2)
+    (found,), said = store(network, config, source, "pooled")
+    assert found is None
+    assert said.endswith("with --cache_dir. Features are computed in each epoch.\n")
+    monkeypatch.undo()
+    assert list_entries(pathlib.Path(config.cache_dir)) == []
