@@ -2,19 +2,18 @@
 
 import contextlib
 import importlib
-import io
 import json
 import logging
 import os
 import pathlib
 import sys
-import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
 
 from kerastl import paths
 from kerastl.errors import KerastlError
+from kerastl.native_messages import unnamed_file
 from kerastl.progress import Progress
 
 _BACKEND = "tensorflow"
@@ -190,7 +189,7 @@ def quiet() -> Iterator[None]:
     """Hides what libraries write to stderr in the block; shows it if the block fails."""
     sys.stderr.flush()
     stderr_copy = os.dup(2)
-    with _memory_file() as held:
+    with unnamed_file() as held:
         os.dup2(held.fileno(), 2)
         try:
             with ignored_warnings():
@@ -203,12 +202,3 @@ def quiet() -> Iterator[None]:
         finally:
             os.dup2(stderr_copy, 2)
             os.close(stderr_copy)
-
-
-def _memory_file() -> io.BufferedRandom:
-    """Opens a file without a name, in memory where the system has that: a disk may be missing."""
-    with contextlib.suppress(AttributeError, OSError):
-        return os.fdopen(os.memfd_create("stderr"), "w+b")
-    with contextlib.suppress(OSError):
-        return tempfile.TemporaryFile()
-    return open(os.devnull, "w+b")

@@ -21,9 +21,9 @@ class Held:
         self.release = weakref.finalize(self, os.close, descriptor)
 
 
-def take(path: pathlib.Path, *, shared: bool = False) -> Held:
-    """Waits for a lock, which all that share it may have at once; raises OSError if it fails."""
-    return _locked(path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+def take(path: pathlib.Path) -> Held:
+    """Waits for a lock that nobody shares; raises OSError if it fails."""
+    return _locked(path, fcntl.LOCK_EX)
 
 
 def try_to_take(path: pathlib.Path) -> Held | None:
@@ -33,13 +33,12 @@ def try_to_take(path: pathlib.Path) -> Held | None:
     return None
 
 
-def take_within(seconds: float, path: pathlib.Path, *, shared: bool = False) -> Held | None:
-    """Does what `take` does for so many seconds; None if another still has the lock then."""
-    how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
+def take_shared(path: pathlib.Path, *, seconds: float) -> Held | None:
+    """Takes a lock that all may have who share it; None if another has it alone for so long."""
     deadline = time.monotonic() + seconds
     while True:
         with contextlib.suppress(BlockingIOError):
-            return _locked(path, how)
+            return _locked(path, fcntl.LOCK_SH | fcntl.LOCK_NB)
         if time.monotonic() >= deadline:
             return None
         time.sleep(_SECONDS_BETWEEN_TRIES)

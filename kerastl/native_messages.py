@@ -79,7 +79,7 @@ class Catcher:
 def caught() -> Iterator[Catcher]:
     """Catches what the process writes to stderr in the block."""
     shown = os.dup(2)
-    with _unnamed_file() as held:
+    with unnamed_file() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield Catcher(held)
@@ -88,11 +88,14 @@ def caught() -> Iterator[Catcher]:
             os.close(shown)
 
 
-def _unnamed_file() -> BinaryIO:
-    # In memory where that is possible: there may be no folder to write to.
-    if hasattr(os, "memfd_create"):
+def unnamed_file() -> BinaryIO:
+    """Opens a file in memory where that is possible: there may be no folder to write to."""
+    with contextlib.suppress(AttributeError, OSError):
         return os.fdopen(os.memfd_create("stderr"), "w+b", buffering=0)
-    return tempfile.TemporaryFile(buffering=0)
+    with contextlib.suppress(OSError):
+        return tempfile.TemporaryFile(buffering=0)
+    # It loses what is written.
+    return open(os.devnull, "w+b", buffering=0)
 
 
 @contextlib.contextmanager

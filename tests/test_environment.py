@@ -244,7 +244,7 @@ def test_libraries_get_an_absolute_home(monkeypatch, given):
 def test_what_libraries_write_is_hidden_without_a_disk(
     monkeypatch, capfd, has_temporary_folder, has_memory
 ):
-    def refuse(*_):
+    def refuse(**_):
         raise FileNotFoundError(2, "No usable temporary directory found")
 
     if not has_memory:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from kerastl.locks import take, try_to_take
+from kerastl.locks import take, take_shared, try_to_take
 
 
 def test_a_lock_keeps_others_out_until_it_is_released(tmp_path):
@@ -22,19 +22,21 @@ def test_a_lock_keeps_others_out_until_it_is_released(tmp_path):
 
 def test_those_that_share_a_lock_wait_only_for_one_that_does_not(tmp_path):
     path = tmp_path / "lock"
-    first, second = take(path, shared=True), take(path, shared=True)
+    first, second = take_shared(path, seconds=0), take_shared(path, seconds=0)
     assert try_to_take(path) is None
     first.release()
     assert try_to_take(path) is None
     second.release()
     alone = take(path)
-    waiting = threading.Thread(target=lambda: take(path, shared=True))
+    assert take_shared(path, seconds=0.05) is None
+    got = []
+    waiting = threading.Thread(target=lambda: got.append(take_shared(path, seconds=60)))
     waiting.start()
     waiting.join(0.05)
     assert waiting.is_alive()
     alone.release()
     waiting.join(5)
-    assert not waiting.is_alive()
+    assert got[0] is not None
 
 
 def test_a_process_that_ends_frees_its_locks_and_does_not_leave_them_to_its_children(tmp_path):

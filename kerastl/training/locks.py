@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Iterator
 
 from kerastl.disk_errors import cannot_write, explained
-from kerastl.locks import Held, take_within, try_to_take
+from kerastl.locks import Held, take_shared, try_to_take
 
 # Flag that sets the store's directory.
 FIELD = "cache_dir"
@@ -22,7 +22,7 @@ def lock_shared(path: pathlib.Path) -> Held:
         CannotWriteError: If that is impossible, or another process has it alone for seconds.
     """
     with explained(path, field=FIELD):
-        lock = take_within(PATIENCE_SECONDS, _lock_path(path), shared=True)
+        lock = take_shared(_lock_path(path), seconds=PATIENCE_SECONDS)
     if lock is None:
         raise cannot_write(FIELD, path, "is locked by another process")
     return lock

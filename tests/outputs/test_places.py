@@ -3,7 +3,6 @@ import io
 import os
 import tempfile
 
-import filelock
 import pytest
 
 import kerastl
@@ -67,7 +66,7 @@ def forbid_locks(monkeypatch, path):
     def fail(*_, **__):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(filelock.ReadWriteLock, "acquire_write", fail)
+    monkeypatch.setattr("fcntl.flock", fail)
 
 
 @pytest.mark.parametrize(
