@@ -82,7 +82,7 @@ class Finder:
     ) -> None:
         self._columns, self._given = columns, given
         self._wrong, self._table, self._count_files = wrong, table, count_files
-        self._left = list(columns)
+        self._left = [name for name in columns if name not in given.values()]
         self._values = {name: set(cells) for name, cells in columns.items()}
 
     def find_roles(self) -> Roles:
@@ -194,9 +194,8 @@ class Finder:
 
     def _find_boxes(self) -> tuple[str, ...]:
         boxes = tuple(name for name in self._left if key_of(name) in BOXES)
-        if self._given.get("label") in boxes or not (
-            len(boxes) > 1 or any(len(key_of(name)) > 1 for name in boxes)
-        ):
+        # A single letter may be anything.
+        if len(boxes) <= 1 and all(len(key_of(name)) == 1 for name in boxes):
             return ()
         for name in boxes:
             self._take(name)
@@ -266,7 +265,8 @@ class Finder:
         return 2 * named > len(cells) and any(are_alone)
 
     def _is_flag(self, name: str) -> bool:
-        return is_yes_or_no([value for value in self._values[name] if value])
+        values = [value for value in self._values[name] if value]
+        return bool(values) and is_yes_or_no(values)
 
     def _flags(self) -> tuple[str, ...]:
         return tuple(name for name in self._left if self._is_flag(name))

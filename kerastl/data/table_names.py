@@ -12,15 +12,16 @@ USUAL = {
     "image": (
         "image path file images img imgs paths files filename filenames filepath filepaths "
         "imagepath imagepaths imgpath imagefile imagefilename imagefilepath imagename imagenames "
-        "imgname picture photo bild bilder datei dateiname pfad bildpfad imagen archivo ruta "
-        "fichier chemin imagem arquivo caminho immagine percorso obraz plik dosya resim "
-        "图片 图像 文件 文件名 路径 画像 ファイル ファイル名 パス 이미지 파일 изображение "
-        "файл путь",
+        "imgname fname fnames picture pictures photo photos bild bilder datei dateiname pfad "
+        "bildpfad imagen archivo ruta fichier chemin imagem arquivo caminho immagine percorso "
+        "obraz plik dosya resim 图片 图像 文件 文件名 路径 画像 ファイル ファイル名 パス 이미지 "
+        "파일 изображение файл путь",
         "imageid imageids imgid imageindex idcode id ids uuid key name names url",
     ),
     "label": (
         "label class category labels classes classname classnames labelname categories "
-        "categoryname target targets klasse klassen etikett kategorie clase etiqueta categoria "
+        "categoryname target targets classlabel imageclass imagelabel truelabel klasse "
+        "klassen etikett kategorie clase etiqueta categoria "
         "étiquette classe catégorie kategoria etiket 标签 类别 分类 ラベル クラス 라벨 "
         "클래스 класс метка категория",
         "breed species diagnosis dx emotion tag tags finding findings findinglabels disease "

@@ -64,6 +64,7 @@ def test_header_is_told_from_an_image(rows, is_named):
         # Yes and no.
         ({"a": PATHS, "cat": [*"01" * 6], "dog": [*"10" * 6]}, {"one_hot": ("cat", "dog")}),
         ({"a": PATHS, "cat": [*"01" * 6]}, {"label": "cat", "one_hot": ()}),
+        ({"a": PATHS, "cat": [*"01" * 6], "empty": [""] * 12}, {"label": "cat", "one_hot": ()}),
         ({"a": PATHS, "b": COLORS, "n": ["1"] * 12, "m": ["0"] * 12}, {"label": "b"}),
         ({"a": PATHS, "label": COLORS, "x1": [*"01" * 6], "y1": [*"10" * 6]}, {"one_hot": ()}),
         (
@@ -119,5 +120,6 @@ def test_columns_may_be_given():
     columns = {"a": PATHS, "b": COLORS, "c": COLORS[::-1], "split": SIDES}
     roles = roles_of(columns, image="a", label="c", split="none", group="b")
     assert (roles.label, roles.split, roles.group) == ("c", "", "b")
+    assert roles_of({"a": PATHS, "b": PATHS}, label="a").image == "b"
     with pytest.raises(UsageError, match=r"group_column='spilt': .* Did you mean 'split'\?"):
         roles_of(columns, group="spilt")

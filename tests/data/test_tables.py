@@ -348,6 +348,14 @@ def test_column_that_repeats_like_a_group_is_told(tmp_path):
     assert len(read(tmp_path / "list.csv", group="Lesion ID")[1]) == 1
 
 
+def test_paths_that_fit_several_files_are_refused_once(tmp_path):
+    files = [f"{folder}/{name}" for name in NAMES for folder in "ab"]
+    place = table(tmp_path, rows_of("id,label", lambda *row: ",".join(row)), files=files)
+    message = refusal(place)
+    assert "has 'blue_00.png' as id, which fits " in message
+    assert "and the like in 36 rows, as in lines 2 and 3. Write the folder and the end" in message
+
+
 def test_paths_to_predict_are_understood_alike(tmp_path):
     place = table(tmp_path, "id,note\n7,x\n,y\n9,z\n", files=["imgs/7.png", "imgs/9.JPG"])
     assert list(list_paths(place)) == [tmp_path / "imgs/7.png", tmp_path, tmp_path / "imgs/9.JPG"]
