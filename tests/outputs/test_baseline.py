@@ -53,6 +53,11 @@ def test_baseline_names_the_largest_training_class(train, baseline_class, baseli
     assert found["accuracy"] == 1.0
 
 
+def test_of_equal_training_classes_the_better_one_is_the_baseline():
+    found = metrics_of([0] * 10 + [1] * 10, [0, 1, 1, 1], [0] * 4)["test"]
+    assert (found["baseline_class"], found["baseline_accuracy"]) == ("rare", 0.75)
+
+
 def test_each_split_has_its_own():
     test = [1, 1, 1, 0, 0, 0, 0]
     found = metrics_of([0, 0, 0, 1], test, test, seen=3)

@@ -125,7 +125,10 @@ def test_first_classes_are_those_of_all_probabilities(num_classes, monkeypatch):
     whole = evaluate(tf.identity, dataset, labels, most_classes=num_classes)
     assert whole.classes is None
     assert (found.classes is None) == (num_classes <= 1000)
+    assert found.probabilities.shape == (23, num_classes if found.classes is None else FIRST)
     assert found.scores() == whole.scores()
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found.losses, -np.log(shares[np.arange(23), labels]), rtol=1e-5)
     np.testing.assert_array_equal(whole.look_up(found), found.probabilities)
     np.testing.assert_array_equal(found.predicted, whole.predicted)
     np.testing.assert_array_equal(found.of(np.arange(3)).predicted, whole.predicted[:3])

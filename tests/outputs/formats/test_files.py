@@ -10,7 +10,7 @@ from kerastl.export_formats import FORMATS
 from kerastl.model.build import build_classifier
 from kerastl.outputs.artifact import count_ties
 from kerastl.outputs.exporting import make_exportable
-from kerastl.outputs.formats.interface import format_module
+from kerastl.outputs.formats.interface import format_module, label_text
 from litert_reading import read_metadata
 
 
@@ -166,3 +166,9 @@ def test_onnx_holds_the_constants_of_normalization_layers(tmp_path):
     # The model itself is as it was.
     assert [weight.path for weight in model.classifier.weights] == before
     assert keras.ops.is_tensor(normalization.mean)
+
+
+def test_file_of_labels_has_a_line_for_each_class_whatever_its_name():
+    names = ("two\nlines", "a\u2028separator", "čeština, ano", "plain")
+    lines = label_text(names).splitlines()
+    assert lines == ["two lines", "a separator", "čeština, ano", "plain"]
