@@ -107,20 +107,11 @@ def held_back() -> Iterator[None]:
     TensorFlow's messages are asked for, or TensorFlow is there already.
     """
     is_wanted = os.environ.get(LEVEL, QUIET) != QUIET
-    if is_wanted or "tensorflow" in sys.modules or not hasattr(os, "fork"):
+    if is_wanted or "tensorflow" in sys.modules or not hasattr(os, "fork") or not sys.stderr:
         yield
         return
-    sys.stdout.flush()
-    sys.stderr.flush()
-    reader, writer = os.pipe()
     shown = os.dup(2)
-    keeper = os.fork()
-    if not keeper:
-        os.close(writer)
-        _keep(reader, shown)
-    os.close(reader)
-    os.dup2(writer, 2)
-    os.close(writer)
+    keeper = _split_off(shown)
     stderr, encoding = sys.stderr, sys.stderr.encoding
     # As Python's own: a character that the terminal lacks does not end the program.
     sys.stderr = os.fdopen(
@@ -137,12 +128,26 @@ def held_back() -> Iterator[None]:
         os.waitpid(keeper, 0)
 
 
+def _split_off(shown: int) -> int:
+    """Starts the process that keeps what is written to stderr from here on."""
+    reader, writer = os.pipe()
+    keeper = os.fork()
+    if not keeper:
+        # Whoever reads this process's output waits until nobody has it open.
+        for used in {0, 1, 2, writer} - {reader, shown}:
+            with contextlib.suppress(OSError):
+                os.close(used)
+        _keep(reader, shown)
+    os.close(reader)
+    os.dup2(writer, 2)
+    os.close(writer)
+    return keeper
+
+
 def _keep(reader: int, shown: int) -> NoReturn:
     """Keeps what comes from a pipe, and shows the end of it unless that is a farewell."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    for used in (0, 1, 2):
-        os.close(used)
     held = b""
     while not held.endswith(_FAREWELL) and (more := os.read(reader, _KEPT)):
         held = (held + more)[-_KEPT:]

@@ -36,9 +36,11 @@ _FORMS = {
 # A marker, before which there may be any number of FF, and the length of what follows.
 _SEGMENT = re.compile(rb"\xff+([\xc0-\xfe])(..)", re.DOTALL)
 # Marker of tables of codes, of which those of details begin with at least this byte, then 16
-# counts (ITU-T T.81, B.2.4.2). Frames of several scans have tables for each.
+# counts (ITU-T T.81, B.2.4.2); and the frames in which they are the only code.
 _TABLES, _DETAILS, _COUNTS = 0xC4, 0x10, 16
-_MANY_SCANS = {0xC2, 0xC9, 0xCA}
+_SEQUENTIAL = {0xC0, 0xC1}
+# Place of the number of channels in a frame's header, and what is decoded.
+_FRAME = 5
 _BITS = 8
 _CHANNELS = (1, 3, 4)
 
@@ -127,12 +129,16 @@ def has_hole(content: bytes) -> bool:
     """
     if not file_formats.has_hole(coded_pixels(content)):
         return False
-    segments = dict[int, list[bytes]]()
-    for marker, segment, _ in _segments(content):
-        segments.setdefault(marker, []).append(segment)
-    tables = [table for segment in segments.get(_TABLES, []) for table in _tables(segment)]
+    segments = [(marker, segment) for marker, segment, _ in _segments(content)]
+    channels = {
+        segment[_FRAME : _FRAME + 1] for marker, segment in segments if marker in _SEQUENTIAL
+    }
+    in_first_scan = {segment[:1] for marker, segment in segments if marker == _SCAN[1]}
+    # Else there are more scans, each with tables of its own.
+    is_alone = bool(channels) and channels == in_first_scan
+    tables = [table for marker, one in segments if marker == _TABLES for table in _tables(one)]
     first_symbols = [symbols[0] for is_detail, symbols in tables if is_detail and symbols]
-    return not _MANY_SCANS & segments.keys() and any(first & 0x0F for first in first_symbols)
+    return is_alone and any(first & 0x0F for first in first_symbols)
 
 
 def _tables(segment: bytes) -> Iterator[tuple[bool, bytes]]:
@@ -149,8 +155,8 @@ def _tables(segment: bytes) -> Iterator[tuple[bool, bytes]]:
 def unsupported_form(content: bytes) -> str:
     """Names the form of a JPEG that TensorFlow does not read; empty for one that it does."""
     for marker, segment, _ in _segments(content):
-        if marker in _FORMS:
-            bits, channels = segment[0], segment[5]
+        if marker in _FORMS and len(segment) > _FRAME:
+            bits, channels = segment[0], segment[_FRAME]
             if _FORMS[marker]:
                 return _FORMS[marker]
             if bits != _BITS:

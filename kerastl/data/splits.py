@@ -161,7 +161,7 @@ def _name_sides(
             "dataset",
             source.name,
             f"has no class with enough images for {' and '.join(empty)}",
-            f"Give one at least {1 + len(fractions)} images that may be apart",
+            f"Give one at least {1 + len(fractions)} images that need not stay together",
         )
     sides[in_train] = [side_of[cluster] for cluster in clusters[in_train].tolist()]
     for index, side in old.items():
@@ -231,11 +231,14 @@ def _explain_groups(source: Source, label: int, clusters: int) -> tuple[str, str
     if cause:
         together += f" of {cause.words()}"
     if Cause.NEAR not in cause:
-        return together, " that may be apart"
+        return together, " that need not stay together"
     count = int(np.count_nonzero(causes & Cause.NEAR))
     scene = ", as from one camera" if count > len(source) // 2 else ""
     together += f" ({count} of {len(source)} images are nearly alike{scene})"
-    return together, " that may be apart, or add --near_duplicates=report to split such images"
+    return (
+        together,
+        " that need not stay together, or add --near_duplicates=report to split such images",
+    )
 
 
 def _clusters(source: Source) -> np.ndarray:

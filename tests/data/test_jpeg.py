@@ -4,9 +4,9 @@ import tensorflow as tf
 from PIL import Image
 
 from kerastl.data import images
-from kerastl.data.jpeg import lacks_end
+from kerastl.data.jpeg import has_hole, lacks_end
 from kerastl.data.reasons import explain
-from picture_files import file_bytes, noise, picture
+from picture_files import file_bytes, mutate, noise, picture
 
 END = b"\xff\xd9"
 # One graph, as a run has it.
@@ -64,6 +64,25 @@ def test_holes_of_zeros_are_told():
     png = file_bytes(Image.fromarray(noise(60, 80)), "PNG")
     message = refusal(png[:2000] + bytes(1000) + png[3000:])
     assert message == "is a PNG with a hole of zeros, not copied or downloaded in full"
+
+
+def test_hole_that_is_decoded_is_seen_and_flat_areas_are_none():
+    whole = file_bytes(Image.fromarray(noise(120, 160)), "JPEG")
+    assert has_hole(whole[:3000] + bytes(600) + whole[3600:])
+    flat = Image.new("RGB", (1024, 1024), (200, 30, 60))
+    for options in ({}, {"optimize": True}, {"progressive": True}):
+        assert not has_hole(file_bytes(flat, "JPEG", **options))
+    # Outside of the pixels, zeros are usual.
+    assert not has_hole(file_bytes(flat, "JPEG", exif=b"Exif\0\0" + bytes(4000)) + bytes(4000))
+
+
+def test_damaged_jpegs_are_explained_whatever_the_damage():
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        content = mutate(jpeg()[:1200], rng)
+        assert explain(content, "")
+        assert has_hole(content) in (True, False)
+        assert lacks_end(content) in (True, False)
 
 
 def test_png_copied_as_text_is_told():
