@@ -67,7 +67,8 @@ def _list(reading: Reading, tree: Tree, field: str) -> Listing:
     ]
     left = {"in no class": sum(number for _, number in reading.left_out(tree.top))}
     ignored = tree.ignored + collections.Counter(left)
-    listing = make_listing(files, reading.class_names, ignored, field=field)
+    class_names = [place.class_name for place in reading.places]
+    listing = make_listing(files, class_names, ignored, field=field)
     findings = (*_instead_of_train(reading), *listing.findings)
     return dataclasses.replace(listing, findings=findings)
 

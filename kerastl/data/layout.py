@@ -4,7 +4,7 @@ import functools
 import re
 from collections.abc import Collection, Sequence
 
-from kerastl.data.labels import plain_name, refuse_alike, split_named, split_within
+from kerastl.data.labels import SPLITS, plain_name, refuse_alike, split_within
 from kerastl.data.layout_checks import (
     Stop,
     check_classes,
@@ -24,6 +24,7 @@ from kerastl.data.layout_reading import (
     is_divided,
     known_classes,
     name_folders,
+    name_some,
     read_as,
 )
 from kerastl.data.tree import Folder, Tree
@@ -49,13 +50,9 @@ def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
     """
     stop = functools.partial(bad_value, "dataset", field)
     top = _begin(tree.top)
-    if not class_folders(top):
-        others = "" if top.files else count_of(sum(tree.ignored.values()), "other file")
-        images = count_of(top.count, "file") if top.count else others
-        inside = f" in {name_folders(top.holding)}" if top.holding and not top.files else ""
-        found = f"{images}{inside} and " if images[:1] != "0" else ""
+    if not is_divided(top):
         raise stop(
-            f"holds {found}no class folders",
+            f"holds {_without_classes(top, tree)}",
             "Give the folder above, with a folder for each class in it",
         )
     reading = read_as(_infer(top, stop) if layout == AUTO else layout, top)
@@ -64,6 +61,16 @@ def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
     refuse_alike(reading.class_names, name=field)
     check_classes(reading, stop)
     return reading
+
+
+def _without_classes(top: Folder, tree: Tree) -> str:
+    kinds = name_some(f"{count} {kind}" for kind, count in sorted(tree.ignored.items()))
+    if top.count:
+        inside = f" in {name_folders(top.holding)}" if top.holding and not top.files else ""
+        kinds = f"{count_of(top.count, 'file')}{inside}"
+    empty = class_folders(top)
+    lacking = f"no images in {name_folders(empty)}" if empty else "no class folders"
+    return f"{kinds} and {lacking}" if kinds else lacking
 
 
 def _begin(top: Folder) -> Folder:
@@ -80,13 +87,18 @@ def _infer(top: Folder, stop: Stop) -> str:
     named = [folder for folder in top.holding if split_within(folder.name)]
     heads = find_splits(top)
     known = known_classes(folder for folder, _ in heads)
-    divided = [folder for folder, _ in heads if is_divided(folder, known)]
-    # A longer name may be that of a class and only contain the word.
-    is_sure = len(named) > 1 or len(top.holding) == 1 or any(split_named(one.name) for one in named)
-    if divided and is_sure:
+    # Some images beside the classes are strays, many mean that the folders beside them are.
+    divided = [
+        (folder, split)
+        for folder, split in heads
+        if is_divided(folder, known) and folder.count > 2 * len(folder.files)
+    ]
+    first = min((split for _, split in heads), key=SPLITS.index, default="")
+    if first in {split for _, split in divided}:
         check_others(top, stop)
         check_same_split(top, stop)
-        return f"split/{_find_classes(top, divided, stop, is_split=True)}"
+        below = [folder for folder, _ in divided]
+        return f"split/{_find_classes(top, below, stop, is_split=True)}"
     if len({split_within(folder.name) for folder in named}) > 1:
         raise stop(
             f"{name_folders(named)} are named as splits and hold images, but no class folders",
@@ -102,7 +114,7 @@ def _find_classes(top: Folder, heads: Sequence[Folder], stop: Stop, *, is_split:
     for head in heads:
         check_copies(head, stop)
         check_whole(head, stop)
-    if not is_split and all(map(is_parted, inside)):
+    if not is_split and any(map(is_parted, inside)) and all(map(_has_only_splits, inside)):
         if all(inner.files for folder in inside for inner in folder.holding):
             return "class/split"
         raise stop(
@@ -136,6 +148,10 @@ def _upper_or_lower(top: Folder, inside: Sequence[Folder], stop: Stop, *, is_spl
         f"folders, as {name_place(pairs[0][1], top)}",
         f"Choose with --layout={upper.form} or --layout={lower.form}",
     )
+
+
+def _has_only_splits(folder: Folder) -> bool:
+    return bool(folder.holding) and all(split_within(inner.name) for inner in folder.holding)
 
 
 def _are_numbered(names: Collection[str]) -> bool:

@@ -1,5 +1,6 @@
 """The line that tells a person how a folder is read."""
 
+import unicodedata
 from collections.abc import Iterator
 
 from kerastl.data.labels import SPLITS, split_within
@@ -60,7 +61,8 @@ def _by_name(reading: Reading, _: Tree) -> Iterator[str]:
 
 def _lacking(reading: Reading, _: Tree) -> Iterator[str]:
     for split in reading.counts:
-        have = {one.class_name for one in reading.places if reading.split_of(one) == split}
+        places = (one for one in reading.places if reading.split_of(one) == split)
+        have = {unicodedata.normalize("NFC", one.class_name) for one in places}
         if lacking := [name for name in reading.class_names if name not in have]:
             yield f"{split} has no {name_some(lacking)}"
 

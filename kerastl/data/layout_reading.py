@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import functools
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 
 from kerastl.data.content import readable
@@ -44,8 +45,9 @@ class Reading:
 
     @functools.cached_property
     def class_names(self) -> list[str]:
-        """The classes, each once."""
-        return list(dict.fromkeys(place.class_name for place in self.places))
+        """The classes, each once, in Unicode's composed form."""
+        names = (unicodedata.normalize("NFC", place.class_name) for place in self.places)
+        return list(dict.fromkeys(names))
 
     @functools.cached_property
     def base(self) -> str:

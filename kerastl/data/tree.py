@@ -17,11 +17,13 @@ _LITTER_FOLDERS = frozenset(
     ]
 )
 _LITTER_FILES = frozenset(["thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"])
+# Where a file was downloaded from, as it comes off a Windows drive.
+_LITTER_ENDING = ":zone.identifier"
 # Bins and earlier states, as network drives and systems name them: #recycle, @Recently-Snapshot,
 # $RECYCLE.BIN, .Trash-1000, ~snapshot.
 _BIN = re.compile(
-    r"[#@$~.]+(recently-)?(recycle|trash|trashcan|trashes|snapshots?|deleted)(d|r|[ .]?bin)?[-\d]*"
-    r"|recycle[ ._]?bin"
+    r"(?i:[#@$~.]+(recently-)?(recycle|trash|trashcan|trashes|snapshots?|deleted)(d|r|[ .]?bin)?"
+    r"[-\d]*|recycle[ ._]?bin)|RECYCLER|RECYCLED"
 )
 # Files by which a folder is known that no class is: of runs, exports, stores and searches of
 # kerastl, of other models and of Python.
@@ -216,7 +218,8 @@ def _kind_of_file(entry: os.DirEntry[str]) -> str | None:
     name, kind = entry.name, other_kind(entry.name)
     if kind == PLACEHOLDERS:
         return kind
-    if name.startswith(".") or name.lower() in _LITTER_FILES:
+    lowered = name.lower()
+    if name.startswith(".") or lowered in _LITTER_FILES or lowered.endswith(_LITTER_ENDING):
         return _HIDDEN
     # A link to nowhere is listed, so that it is reported as unusable.
     if entry.is_symlink():
@@ -228,7 +231,7 @@ def _kind_of_file(entry: os.DirEntry[str]) -> str | None:
 
 def _kind_of_folder(name: str, *, has_images: bool) -> str | None:
     lowered = name.lower()
-    if _BIN.fullmatch(lowered):
+    if _BIN.fullmatch(name):
         return _BINS
     if name.startswith(".") or lowered in _LITTER_FOLDERS:
         return _HIDDEN

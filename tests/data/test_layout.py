@@ -29,6 +29,10 @@ def read(root, **options):
             "a/train/#.jpg*3 a/test/1.jpg b/train/#.jpg*3 b/test/2.jpg",
             f"class/split{IN_TWO}",
         ),
+        (
+            "a/train-set/#.jpg*3 a/test-set/1.jpg a/test-set/2.jpg b/train-set/#.jpg*3",
+            f"class/split{IN_TWO}; test has no b",
+        ),
         # Names of splits, in other words, deeper, in longer names, and again.
         ("训练集/猫/1.jpg 训练集/狗/2.jpg 测试集/猫/3.jpg 测试集/狗/4.jpg", None),
         ("Train_1/a/1.jpg Train_1/b/2.jpg VALID/a/3.jpg VALID/b/4.jpg", None),
@@ -89,6 +93,10 @@ def read(root, **options):
             "split/class, 2 classes, train 2; 1 image in val/ is in no class and left out",
         ),
         ("train/photos/1.jpg train/drawings/1.jpg test/photos/1.jpg", "test has no drawings"),
+        (
+            "train/th\u00e9/1.jpg test/the\u0301/2.jpg train/b/3.jpg test/b/4.jpg",
+            "2 classes, train 2",
+        ),
         # What a split lacks.
         ("train/a/1.jpg train/b/1.jpg test/a/2.jpg", "train 2, test 1; test has no b"),
         ("val/a/1.jpg val/b/2.jpg test/a/3.jpg test/b/1.jpg", "train is split off validation"),
@@ -142,6 +150,9 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         ("train/a/1.jpg train/b/1.jpg train(1)=train", "2 of 2 images in the latter are copies."),
         ("cat/1.jpg dog/1.jpg train/cat=cat train/dog=dog", "'train' holds folders named like its"),
         ("cat/1.jpg cat/dog/2.jpg dog/3.jpg", "'cat' holds folders named like its siblings (dog)."),
+        ("a/1.pdf a/2.zip b/3.pdf", "holds 1 archives, 2 documents and no class folders."),
+        ("a/ b/", "no images in a, b."),
+        ("a/.1.jpg.icloud b/.2.jpg.icloud", "holds 2 cloud placeholders and no images in a, b."),
         ("images/1.png masks/1.png", "holds 1 file in images and no class folders."),
         # Two readings.
         (
