@@ -1,0 +1,80 @@
+import random
+import shutil
+
+import pytest
+
+from zoo import judge, look_at, report
+from zoo_columns import MEANINGS
+from zoo_folders import folder_specimen
+from zoo_layouts import LAYOUTS, flat
+from zoo_tables import table_specimen
+
+# Each layout and each meaning of columns occurs at least once in the first.
+DEFAULT = {"folders": range(46), "tables": range(60)}
+THOROUGH = {"folders": range(46, 200), "tables": range(60, 200)}
+SLOW = {"folders": range(200, 800), "tables": range(200, 800)}
+COMPOSE = {"folders": folder_specimen, "tables": table_specimen}
+
+
+@pytest.fixture(scope="module")
+def memory(tmp_path_factory):
+    """What is found out of a picture, for all specimens that have it.
+
+    The first specimen also waits for TensorFlow to get ready, which is not its fault.
+    """
+    folder = tmp_path_factory.mktemp("memory")
+    first = look_at(flat(random.Random(0)), tmp_path_factory.mktemp("first"), memory=folder)
+    assert first.counts
+    return folder
+
+
+def visit(kind, seeds, tmp_path, memory):
+    """Looks at specimens and describes those that are not understood rightly."""
+    disagreements = []
+    for seed in seeds:
+        specimen = COMPOSE[kind](seed)
+        root = tmp_path / str(seed)
+        root.mkdir()
+        outcome = look_at(specimen, root, memory=memory)
+        if wrong := judge(specimen, outcome):
+            disagreements.append(f"{kind} {seed}: {report(specimen, outcome, wrong)}")
+        shutil.rmtree(root)
+    return disagreements
+
+
+def check(kind, seeds, tmp_path, memory):
+    disagreements = visit(kind, seeds, tmp_path, memory)
+    assert not disagreements, f"{len(disagreements)} of {len(seeds)}:\n" + "\n\n".join(
+        disagreements
+    )
+
+
+@pytest.mark.parametrize("kind", DEFAULT)
+def test_zoo(kind, tmp_path, memory):
+    check(kind, DEFAULT[kind], tmp_path, memory)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", THOROUGH)
+def test_larger_zoo(kind, tmp_path, memory):
+    check(kind, THOROUGH[kind], tmp_path, memory)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SLOW)
+def test_largest_zoo(kind, tmp_path, memory):
+    check(kind, SLOW[kind], tmp_path, memory)
+
+
+@pytest.mark.slow
+def test_no_two_animals_are_alike():
+    made = [COMPOSE[kind](seed) for kind, seeds in SLOW.items() for seed in seeds]
+    unlike = {
+        repr((one.dataset, sorted(one.files.items()), one.links, one.folders)) for one in made
+    }
+    assert len(unlike) >= 1000
+
+
+def test_default_zoo_has_every_layout_and_meaning():
+    assert len(DEFAULT["folders"]) >= len(LAYOUTS)
+    assert len(DEFAULT["tables"]) >= 2 * len(MEANINGS)

@@ -1,0 +1,604 @@
+"""Folders as people lay them out, and what is right for each."""
+
+import collections
+import itertools
+import re
+
+from picture_files import HEIC
+from zoo import Specimen, readable_name
+from zoo_images import (
+    CLASSES,
+    HONEST,
+    SPLIT_CHOICES,
+    TOP,
+    UNUSUAL_SPELLINGS,
+    Images,
+    draw_images,
+    lay_out,
+    spell,
+)
+
+
+def flat(rng):
+    return lay_out(draw_images(rng, ["train"], CLASSES), lambda split, name: name, "flat")
+
+
+def honest(rng):
+    images = draw_images(rng, ["train"], HONEST)
+    specimen = lay_out(images, lambda split, name: name, "classes named as splits")
+    if {"train", "test", "valid", "val", "dev", "training"} & {
+        name.lower() for name in images.classes
+    }:
+        specimen.causes.append(r"--\w+")
+    return specimen
+
+
+def honest_in_splits(rng):
+    words = spell(rng)
+    images = draw_images(rng, rng.choice(SPLIT_CHOICES), HONEST)
+    specimen = lay_out(
+        images, lambda split, name: f"{words[split]}/{name}", "classes named as splits in splits"
+    )
+    if set(words.values()) & set(images.classes):
+        specimen.causes.append(r"--\w+")
+    return specimen
+
+
+def inner(rng):
+    """Every class folder has one folder of the same name in it."""
+    images = draw_images(rng, ["train"], CLASSES)
+    within = rng.choice(["images", "img", "JPEG", "2024/01", "x1/x2/x3/x4/x5/x6/x7", "original"])
+    specimen = lay_out(images, lambda split, name: f"{name}/{within}", "images below class folders")
+    if within in images.classes:
+        specimen.causes.append(rf"{within}.*--\w+")
+    return specimen
+
+
+def doubled(rng):
+    images = draw_images(rng, ["train"], CLASSES)
+    return lay_out(images, lambda split, name: f"{name}/{name}", "class in class")
+
+
+def uneven(rng):
+    """Images at different depths of the class folders."""
+    images = draw_images(rng, ["train"], CLASSES)
+    deep = {name: rng.choice(["", "/2023", "/x/y", "/2024/05"]) for name in images.classes}
+    deep[images.classes[0]] = ""
+    return lay_out(images, lambda split, name: name + deep[name], "uneven depths")
+
+
+def shared_parts(rng):
+    """The same parts in every class folder: sides, years, cameras."""
+    images = draw_images(rng, ["train"], [CLASSES[0], CLASSES[1]], most=3)
+    parts = rng.choice([["left", "right"], ["2022", "2023"], ["cam1", "cam2"]])
+    specimen = Specimen(f"folder:{TOP}", ["same parts in each class"])
+    by_part = collections.Counter()
+    for (_, name), some in images.names.items():
+        for part in parts:
+            by_part["train", part] += len(some)
+            for file in some:
+                specimen.files[f"{TOP}/{name}/{part}/{file}"] = specimen.picture()
+    whole = collections.Counter({key: count * len(parts) for key, count in images.counts().items()})
+    specimen.readings = [whole, by_part]
+    specimen.told.append("only folders|folder/class|level")
+    specimen.causes.append(rf"{parts[0]}.*--\w+|--\w+.*{parts[0]}")
+    return specimen
+
+
+def lettered(rng):
+    """Classes one level lower, under their letters or kinds."""
+    images = draw_images(
+        rng, ["train"], [CLASSES[0], CLASSES[1], ["airfield", "alley", "bar", "beach"]]
+    )
+    specimen = lay_out(images, lambda split, name: f"{name[0]}/{name}", "classes below letters")
+    letters = collections.Counter()
+    for (split, name), count in images.counts().items():
+        letters[split, name[0]] += count
+    if len(letters) > 1:
+        specimen.readings.append(letters)
+    specimen.above = [TOP]  # What lies beside one class may belong to its letter.
+    specimen.told.append("only folders|folder/class|level")
+    specimen.causes.append(rf"{images.classes[0]}|--\w+")
+    return specimen
+
+
+def splits(rng):
+    words = spell(rng)
+    images = draw_images(rng, rng.choice([*SPLIT_CHOICES, ("train",)]), CLASSES)
+    return lay_out(images, lambda split, name: f"{words[split]}/{name}", f"splits {words['train']}")
+
+
+def splits_without_train(rng):
+    """Others can only be split off one that there is."""
+    choice = rng.choice([("validation", "test"), ("test",), ("validation",)])
+    words = spell(rng)
+    images = draw_images(rng, choice, CLASSES)
+    specimen = lay_out(
+        images, lambda split, name: f"{words[split]}/{name}", f"no training {words[choice[0]]}"
+    )
+    specimen.told.append(r"no folder train|train is split off")
+    return specimen
+
+
+def unusual_splits(rng):
+    words = spell(rng, UNUSUAL_SPELLINGS)
+    images = draw_images(rng, rng.choice(SPLIT_CHOICES), CLASSES[:3])
+    specimen = lay_out(
+        images, lambda split, name: f"{words[split]}/{name}", f"splits {words['train']}"
+    )
+    specimen.causes.append(rf"({'|'.join(words.values())}).*(--\w+|rename|name)")
+    return specimen
+
+
+def splits_again(rng):
+    """Each split folder has one of the same name in it, as some archives unpack."""
+    words = spell(rng)
+    images = draw_images(rng, rng.choice(SPLIT_CHOICES), CLASSES)
+    twice = {split: f"{word}/{word}" for split, word in words.items()}
+    return lay_out(
+        images, lambda split, name: f"{twice[split]}/{name}", f"splits twice {words['train']}"
+    )
+
+
+def splits_below(rng):
+    """Each class has its own splits."""
+    words = spell(rng)
+    images = draw_images(rng, rng.choice(SPLIT_CHOICES), CLASSES)
+    return lay_out(
+        images, lambda split, name: f"{name}/{words[split]}", f"class/split {words['train']}"
+    )
+
+
+def splits_between(rng):
+    """A folder between the splits and the classes, the same in each."""
+    words = spell(rng)
+    images = draw_images(rng, rng.choice(SPLIT_CHOICES), CLASSES[:3])
+    between = rng.choice(["images", "data", "classes"])
+    specimen = lay_out(
+        images, lambda split, name: f"{words[split]}/{between}/{name}", "split/x/class"
+    )
+    specimen.causes.append(rf"{between}|{images.classes[0]}")
+    return specimen
+
+
+def split_in_class_name(rng):
+    """Folders such as cat-train and cat-test."""
+    words = spell(rng)
+    images = draw_images(rng, ["train", "test"], CLASSES[:1])
+    mark = rng.choice("-_ ")
+    specimen = lay_out(images, lambda split, name: f"{name}{mark}{words[split]}", "class-split")
+    specimen.causes.append(rf"{words['train']}|split")
+    if not any(split == "test" for split, _ in images.names):
+        # Then the word is as good a part of the name as any.
+        names = {f"{name}{mark}{words['train']}": name for name in images.classes}
+        whole = {("train", new): images.counts()["train", name] for new, name in names.items()}
+        specimen.readings.append(collections.Counter(whole))
+    return specimen
+
+
+def two_of_a_split(rng):
+    """Two folders of training images, or one and its copy."""
+    images = draw_images(rng, ["train", "test"], CLASSES[:3])
+    pair = rng.choice([("train1", "train2"), ("train_clean", "train_noisy"), ("train", "Training")])
+    turns = itertools.cycle(pair)
+    is_copy = rng.random() < 0.4
+    specimen = Specimen(f"folder:{TOP}", ["a copy of a split" if is_copy else "two of a split"])
+    for (split, name), some in images.names.items():
+        for place, file in enumerate(some):
+            content = specimen.picture()
+            folders = ["test"] if split == "test" else pair if is_copy else [next(turns)]
+            for folder in folders:
+                specimen.files[f"{TOP}/{folder}/{name}/{place}{file}"] = content
+    specimen.readings.append(images.counts())
+    if is_copy:
+        specimen.must_stop(pair[0])
+    specimen.causes.append("|".join(pair))
+    return specimen
+
+
+def many_classes(rng):
+    count = rng.choice([60, 150, 150, 1000])
+    images = Images(
+        [f"class {n}" for n in range(count)],
+        {("train", f"class {n}"): ["1.png"] for n in range(count)},
+    )
+    return lay_out(images, lambda split, name: name, f"{count} classes")
+
+
+def one_class(rng):
+    images = Images(["cat"], {("train", "cat"): ["1.png", "2.png", "3.png"]})
+    specimen = lay_out(images, lambda split, name: name, "one class")
+    specimen.must_stop("one class|single")
+    return specimen
+
+
+def splits_beside_classes(rng):
+    images = draw_images(rng, ["train", "test"], CLASSES[:3])
+    specimen = lay_out(images, lambda split, name: f"{split}/{name}", "classes beside splits")
+    for name in images.classes:
+        specimen.files[f"{TOP}/{name}/extra.png"] = specimen.picture()
+    specimen.must_stop(rf"({'|'.join(images.classes)})")
+    return specimen
+
+
+def splits_without_classes(rng):
+    """Nobody trains on splits as classes."""
+    words = spell(rng)
+    chosen = rng.choice(
+        [("train", "test"), ("train", "validation", "test"), ("train", "validation")]
+    )
+    specimen = Specimen(f"folder:{TOP}", [f"splits without classes {words['train']}"])
+    for split in chosen:
+        within = rng.choice(["", "", "/images"])
+        for number in range(rng.randint(2, 5)):
+            specimen.files[f"{TOP}/{words[split]}{within}/cat.{number}.png"] = specimen.picture()
+    specimen.must_stop("no class|class folder|--\\w+")
+    return specimen
+
+
+def boxes_beside_images(rng):
+    """As labelling sites write them for detection and segmentation: no classes at all."""
+    beside, ending = rng.choice([("labels", "txt"), ("masks", "png"), ("annotations", "xml")])
+    specimen = Specimen(f"folder:{TOP}", [f"train/images and train/{beside}"])
+    for split in ("train", "valid", "test"):
+        for number in range(3):
+            specimen.files[f"{TOP}/{split}/images/{number}.png"] = specimen.picture()
+            content = specimen.picture() if ending == "png" else b"0 0.5 0.5 0.1 0.1\n"
+            specimen.files[f"{TOP}/{split}/{beside}/{number}.{ending}"] = content
+    specimen.files[f"{TOP}/data.yaml"] = b"nc: 2\n"
+    specimen.must_stop("class")
+    return specimen
+
+
+def loose(rng):
+    specimen = Specimen(f"folder:{TOP}", ["no folders"])
+    for number in range(rng.randint(2, 9)):
+        specimen.files[f"{TOP}/{rng.choice(['cat', 'dog'])}.{number}.png"] = specimen.picture()
+    specimen.must_stop("no class folders|no folder")
+    return specimen
+
+
+def empty(rng):
+    specimen = Specimen(f"folder:{TOP}", ["empty"])
+    specimen.folders |= {
+        f"{TOP}/{name}" for name in rng.choice([[""], ["a", "b"], ["train", "test/x"]])
+    }
+    specimen.must_stop("no class|no image|no usable|empty|no picture|one class")
+    return specimen
+
+
+def not_a_folder(rng):
+    specimen = Specimen(f"folder:{TOP}", ["no folder"])
+    kind = rng.choice(["missing", "zip", "table"])
+    if kind == "missing":
+        specimen.files["datta/a/1.png"] = specimen.picture()
+    else:
+        specimen.files[TOP] = b"PK\3\4" if kind == "zip" else b"image,label\n"
+    specimen.must_stop("does not exist|not a folder")
+    return specimen
+
+
+def sizes(rng):
+    """The same pictures in several sizes, each with all classes."""
+    images = draw_images(rng, ["train"], CLASSES[:2])
+    pair = rng.choice(
+        [
+            ("small", "large"),
+            ("64x64", "128x128"),
+            ("raw", "processed"),
+            ("fold1", "fold2"),
+            ("gray", "color"),
+            ("original", "augmented"),
+            ("2023", "2024"),
+        ]
+    )
+    specimen = Specimen(f"folder:{TOP}", [f"all classes in {' and '.join(pair)}"])
+    whole = collections.Counter()
+    for (split, name), some in images.names.items():
+        whole[split, readable_name(name)] += 2 * len(some)
+        for file in some:
+            for part in pair:
+                specimen.files[f"{TOP}/{part}/{name}/{file}"] = specimen.picture()
+    specimen.readings.append(whole)
+    specimen.told.append("folder/class|joined")
+    specimen.causes.append(f"{pair[0]}|{pair[1]}")
+    return specimen
+
+
+def copy_of_all(rng):
+    """The archive has itself once more inside."""
+    choice = rng.choice([("train",), ("train",), ("train", "test")])
+    images = draw_images(rng, choice, CLASSES)
+    where = (
+        (lambda split, name: name)
+        if choice == ("train",)
+        else (lambda split, name: f"{split}/{name}")
+    )
+    specimen = lay_out(images, where, "copy of all inside")
+    copy = rng.choice([TOP, "PlantVillage", "all36", "backup", "copy", "New folder"])
+    for name, content in list(specimen.files.items()):
+        specimen.files[name.replace(TOP, f"{TOP}/{copy}", 1)] = content
+    specimen.causes.append(copy)
+    specimen.told.append(copy)
+    return specimen
+
+
+def all_in_one(rng):
+    """A folder of all pictures once more beside their classes."""
+    images = draw_images(rng, ["train"], CLASSES[:4])
+    specimen = lay_out(images, lambda split, name: name, "all in one folder beside classes")
+    whole = rng.choice(["all", "images_all", "total", "unsorted"])
+    files = [name.rpartition("/")[2] for name in specimen.files]
+    if len(set(files)) == len(files):
+        specimen.must_stop(whole)
+    else:
+        # Under other names, where they would hide each other.
+        files = [f"{number}.png" for number in range(len(files))]
+        counts = images.counts()
+        counts["train", whole] = len(files)
+        specimen.readings.append(counts)
+        specimen.told.append(f"same image in two classes: {len(files)}|{whole}.*left out")
+        specimen.causes.append(whole)
+    for file, content in zip(files, list(specimen.files.values()), strict=True):
+        specimen.files[f"{TOP}/{whole}/{file}"] = content
+    return specimen
+
+
+def unlabelled(rng):
+    """A folder of pictures without classes beside the splits, as competitions have it."""
+    words = spell(rng)
+    choice = rng.choice([("train",), ("train", "test"), ("train", "validation")])
+    images = draw_images(rng, choice, CLASSES)
+    specimen = lay_out(
+        images, lambda split, name: f"{words[split]}/{name}", "unlabelled beside splits"
+    )
+    aside = rng.choice(
+        ["pred", "unlabeled", "predict"]
+        + [words[split] for split in ("validation", "test") if split not in choice]
+    )
+    count = rng.randint(2, 12)
+    for number in range(count):
+        specimen.files[f"{TOP}/{aside}/{number}.png"] = specimen.picture()
+    specimen.told.append(rf"\d+ images? in .*{re.escape(aside)}.* left out")
+    specimen.causes.append(aside)
+    return specimen
+
+
+def unlike_forms(rng):
+    """Two folders whose names look the same, or nearly."""
+    form, other = rng.choice(
+        [
+            ("cat", "cat\u200b"),
+            ("big cat", "big\u00a0cat"),
+            ("cat", "cat "),
+            ("cat", " cat"),
+            ("cat", "Cat"),
+            ("Straße", "STRASSE"),
+            ("cat", "\ufeffcat"),
+            ("cat", "cat\u00ad"),
+            ("cat", "c\u2060at"),
+            ("ﬁsh", "fish"),
+            ("cat", "cat\u200e"),
+        ]
+    )
+    in_splits = rng.random() < 0.5
+    files = {f"{form}/1.png": 0, f"{form}/2.png": 1, f"{other}/3.png": 2, "dog/4.png": 3}
+    if in_splits:
+        files = {
+            f"train/{form}/1.png": 0,
+            f"train/{form}/2.png": 1,
+            f"test/{other}/3.png": 2,
+            "train/dog/4.png": 3,
+            "test/dog/5.png": 4,
+        }
+    specimen = Specimen(f"folder:{TOP}", [f"{form!r} and {other!r}"])
+    for name in files:
+        specimen.files[f"{TOP}/{name}"] = specimen.picture()
+    specimen.must_stop("case|spaces|form|invisible|one line|differ|letters|character")
+    return specimen
+
+
+def two_forms(rng):
+    """Composed and decomposed accents are one class."""
+    specimen = Specimen(f"folder:{TOP}", ["accents in two forms"])
+    for name in [
+        "train/caf\u00e9/1.png",
+        "test/cafe\u0301/2.png",
+        "train/thé/3.png",
+        "test/thé/4.png",
+    ]:
+        specimen.files[f"{TOP}/{name}"] = specimen.picture()
+    specimen.readings.append(
+        collections.Counter(
+            {(split, name): 1 for split in ("train", "test") for name in ("café", "thé")}
+        )
+    )
+    return specimen
+
+
+def only_in_test(rng):
+    """Classes that the splits do not share."""
+    words = spell(rng)
+    specimen = Specimen(f"folder:{TOP}", [f"classes of their own in splits {words['train']}"])
+    counts = collections.Counter()
+    for split, name in [("train", "cat"), ("train", "dog"), ("test", "cat"), ("test", "bird")]:
+        for number in range(rng.randint(1, 3)):
+            specimen.files[f"{TOP}/{words[split]}/{name}/{number}.png"] = specimen.picture()
+            counts[split, name] += 1
+    specimen.readings.append(counts)
+    specimen.causes.append("bird")
+    return specimen
+
+
+def three_levels(rng):
+    """Things, each with its own splits and classes, as data of inspection have it."""
+    specimen = Specimen(f"folder:{TOP}", ["thing/split/class"])
+    for thing in ("bottle", "cable"):
+        for place in ("train/good", "test/good", f"test/{thing[0]}_broken"):
+            for number in range(2):
+                specimen.files[f"{TOP}/{thing}/{place}/{number}.png"] = specimen.picture()
+    by_class = {
+        ("train", "good"): 4,
+        ("test", "good"): 4,
+        ("test", "b_broken"): 2,
+        ("test", "c_broken"): 2,
+    }
+    by_thing = {
+        ("train", "bottle"): 2,
+        ("test", "bottle"): 4,
+        ("train", "cable"): 2,
+        ("test", "cable"): 4,
+    }
+    specimen.readings = [collections.Counter(by_class), collections.Counter(by_thing)]
+    specimen.told.append("layout")
+    specimen.causes.append("bottle|cable|good")
+    return specimen
+
+
+def splits_in_some(rng):
+    """One class has its own splits and the other none."""
+    specimen = Specimen(f"folder:{TOP}", ["splits in some classes"])
+    for name in ("cat/train/1", "cat/train/2", "cat/test/3", "dog/4", "dog/5"):
+        specimen.files[f"{TOP}/{name}.png"] = specimen.picture()
+    whole = {("train", "cat"): 2, ("test", "cat"): 1, ("train", "dog"): 2}
+    specimen.readings.append(collections.Counter(whole))
+    specimen.causes.append("cat|dog|split")
+    return specimen
+
+
+def all_moved_out(rng):
+    """A cloud drive has taken every picture of a class."""
+    specimen = Specimen(f"folder:{TOP}", ["a class of placeholders"])
+    for number in range(4):
+        specimen.files[f"{TOP}/cat/{number}.png"] = specimen.picture()
+        specimen.files[f"{TOP}/dog/{number}.png"] = specimen.picture()
+        specimen.files[f"{TOP}/bird/.{number}.png.icloud"] = b"bplist00" + bytes(160)
+    specimen.must_stop("bird")
+    return specimen
+
+
+def class_is_link(rng):
+    """A class folder that is a link: to a folder elsewhere, or to another class."""
+    specimen = Specimen(f"folder:{TOP}", ["a class that is a link"])
+    for number in range(4):
+        specimen.files[f"{TOP}/cat/{number}.png"] = specimen.picture()
+        specimen.files[f"elsewhere/{number}.png"] = specimen.picture()
+    specimen.links[f"{TOP}/dog"] = "ROOT/elsewhere"
+    specimen.readings.append(collections.Counter({("train", "cat"): 4, ("train", "dog"): 4}))
+    if rng.random() < 0.3:
+        specimen.links[f"{TOP}/kitty"] = "cat"
+        specimen.causes.append("kitty")
+    return specimen
+
+
+def annexed(rng):
+    """Every picture is a link into a hidden store, which may lack some."""
+    images = draw_images(rng, ["train"], CLASSES[:4])
+    specimen = lay_out(images, lambda split, name: name, "links into a hidden store")
+    for number, (name, content) in enumerate(list(specimen.files.items())):
+        del specimen.files[name]
+        specimen.links[name] = f"ROOT/{TOP}/.git/annex/objects/{number}.png"
+        specimen.files[f"{TOP}/.git/annex/objects/{number}.png"] = content
+    if rng.random() < 0.4:
+        specimen.links[f"{TOP}/{images.classes[0]}/gone.png"] = "../.git/annex/objects/gone.png"
+        specimen.must_stop("no such file|broken|link|not downloaded|annex")
+    return specimen
+
+
+def notes_of_images(rng):
+    """A file of text for each picture, without ending, in folders of the same classes."""
+    images = draw_images(rng, ["train"], CLASSES[:2])
+    one, other = rng.choice([("Images", "Annotation"), ("img", "xml"), ("jpg", "labels")])
+    specimen = lay_out(images, lambda split, name: f"{one}/{name}", "annotations of each class")
+    for name in images.classes:
+        for number in range(3):
+            specimen.files[f"{TOP}/{other}/{name}/{number}"] = b"<annotation><folder/></annotation>"
+    specimen.causes.append(f"{one}|{other}")
+    return specimen
+
+
+def no_pictures(rng):
+    """Class folders of something else."""
+    ending, content, cause = rng.choice(
+        [
+            ("npy", b"\x93NUMPY\1\0" + bytes(60), "array|numpy"),
+            ("mp4", b"\0\0\0\x18ftypisom" + bytes(60), "video"),
+            ("txt", b"some words\n", "text"),
+            ("heic", HEIC, "HEI"),
+            ("tiff", b"II*\0" + bytes(60), "tif"),
+            ("pdf", b"%PDF-1.7\n" + bytes(60), "pdf|document"),
+            ("dcm", bytes(128) + b"DICM" + bytes(90), "dicom|medical"),
+            ("parquet", b"PAR1" + bytes(90), "parquet|table|arrays|data|stored"),
+            ("zip", b"PK\3\4" + bytes(90), "zip|archive"),
+        ]
+    )
+    specimen = Specimen(f"folder:{TOP}", [f"class folders of .{ending}"])
+    for number in range(30):
+        specimen.files[f"{TOP}/{rng.choice(['cat', 'dog'])}/{number}.{ending}"] = content
+    specimen.must_stop(cause)
+    return specimen
+
+
+def two_lines(rng):
+    specimen = flat(rng)
+    specimen.features = ["a class name of two lines"]
+    specimen.files[f"{TOP}/a{rng.choice(chr(10) + chr(13) + chr(27) + chr(0x2028))}b/1.png"] = (
+        specimen.picture()
+    )
+    specimen.must_stop("one line")
+    return specimen
+
+
+LAYOUTS = [
+    flat,
+    splits,
+    honest,
+    splits_again,
+    splits_without_train,
+    inner,
+    splits_below,
+    lettered,
+    copy_of_all,
+    unlabelled,
+    splits_without_classes,
+    unusual_splits,
+    sizes,
+    honest_in_splits,
+    splits_beside_classes,
+    uneven,
+    unlike_forms,
+    doubled,
+    splits_between,
+    shared_parts,
+    split_in_class_name,
+    boxes_beside_images,
+    loose,
+    two_of_a_split,
+    two_forms,
+    one_class,
+    empty,
+    not_a_folder,
+    two_lines,
+    many_classes,
+    only_in_test,
+    three_levels,
+    splits_in_some,
+    all_moved_out,
+    class_is_link,
+    annexed,
+    notes_of_images,
+    no_pictures,
+    all_in_one,
+]
+# Nothing can lie about in them without changing what they are.
+ALONE = {
+    no_pictures,
+    all_in_one,
+    loose,
+    empty,
+    not_a_folder,
+    one_class,
+    boxes_beside_images,
+    splits_without_classes,
+    many_classes,
+}
