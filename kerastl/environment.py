@@ -7,6 +7,7 @@ import logging
 import os
 import pathlib
 import sys
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
@@ -119,14 +120,33 @@ def _bring_up(modules: tuple[str, ...], progress: Progress) -> None:
     # A user cannot act on native libraries' notes; real failures raise an error too.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.nullcontext() if "tensorflow" in sys.modules else quiet():
-        for module in modules:
-            importlib.import_module(module)
+        with _named_temporary_folder():
+            for module in modules:
+                importlib.import_module(module)
         from kerastl import device  # noqa: PLC0415  it imports TensorFlow
 
         # The first search for devices also writes to stderr, if no GPU driver is installed.
         device.has_gpu()
     device.set_up_gpus(progress)
     device.set_up_threads()
+
+
+@contextlib.contextmanager
+def _named_temporary_folder() -> Iterator[None]:
+    """Names a temporary folder for the block where there is none.
+
+    TensorFlow asks for it when it is imported, and uses it only in tests of its own.
+    """
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        tempfile.tempdir = "/tmp"
+        try:
+            yield
+        finally:
+            tempfile.tempdir = None
+    else:
+        yield
 
 
 @contextlib.contextmanager

@@ -121,3 +121,42 @@ def test_stopped_run_leaves_its_best_epoch_and_nothing_half_written(tmp_path):
     receipt = json.loads((tmp_path / "run" / "receipt.json").read_text())
     assert [check["passed"] for check in receipt["checks"]] == [True]
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+
+
+BARE_MACHINE = """
+import os, sys, tempfile
+tempfile._candidate_tempdir_list = lambda: ["/nonexistent"]
+os.chdir(sys.argv.pop(1))
+for name in ("queue", "random", "code"):
+    open(f"{name}.py", "w").write("raise SystemExit(3)")
+from kerastl.commands.table import main
+sys.exit(main())
+"""
+
+
+def on_bare_machine(folder, *arguments, **environment):
+    """Runs a command with no temporary folder, no home, and a user's own modules beside it."""
+    bare = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE_PARENT), "HOME": "/dev/null"}
+    return subprocess.run(
+        [sys.executable, "-c", BARE_MACHINE, str(folder), *arguments],
+        env=bare | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_command_needs_neither_home_nor_temporary_folder(tmp_path, color_run):
+    found = on_bare_machine(tmp_path, *["train", *FLAGS, "--format=savedmodel,keras"])
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout.count("nothing is kept between runs: /dev/null/.cache/kerastl") == 1
+    names = {"queue.py", "random.py", "code.py", "my runs", "my exports"}
+    assert set(os.listdir(tmp_path)) == names
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+    assert {"saved_model.pb", "model.keras"} <= set(os.listdir(tmp_path / "my exports/ž/1"))
+    images = tmp_path / "photos [2024]"
+    images.mkdir()
+    (images / "1.png").write_bytes(color_run.source.read(0))
+    found = on_bare_machine(tmp_path, "predict", "my exports/ž", f"{images}/*.png")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert len(found.stdout.splitlines()) == 2

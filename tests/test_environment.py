@@ -3,6 +3,7 @@ import os
 import pathlib
 import random
 import sys
+import tempfile
 import types
 
 import keras
@@ -264,3 +265,18 @@ def test_what_libraries_write_is_hidden_without_a_disk(
         fail()
     is_kept = has_memory or has_temporary_folder
     assert capfd.readouterr().err == ("a cause" if is_kept else "")
+
+
+def test_libraries_are_imported_where_there_is_no_temporary_folder(monkeypatch):
+    def find():
+        if tempfile.tempdir is None:
+            raise FileNotFoundError(2, "No usable temporary directory found")
+        return tempfile.tempdir
+
+    seen = []
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "gettempdir", find)
+    monkeypatch.setattr("importlib.import_module", lambda name: seen.append(tempfile.gettempdir()))
+    environment.prepare(Progress())
+    assert seen == ["/tmp", "/tmp"]
+    assert tempfile.tempdir is None
