@@ -99,13 +99,19 @@ def temporary_place(around: pathlib.Path, *, field: str) -> Iterator[None]:
         yield
         return
     with scratch_directory(around, field=field) as folder:
+        # matplotlib would look for a folder of its own here when Python ends.
+        added = {"TMPDIR": str(folder), "MPLCONFIGDIR": str(folder)}
+        given = {name: os.environ[name] for name in added if name in os.environ}
+        os.environ.update(added | {"MPLCONFIGDIR": given.get("MPLCONFIGDIR", str(folder))})
         # This process reads the one, and those that it starts the other.
-        tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+        tempfile.tempdir = str(folder)
         try:
             yield
         finally:
             tempfile.tempdir = None
-            del os.environ["TMPDIR"]
+            for name in added:
+                os.environ.pop(name)
+            os.environ.update(given)
 
 
 def hidden_beside(path: pathlib.Path) -> pathlib.Path:

@@ -116,6 +116,7 @@ def test_temporary_files_go_where_they_can(run_dir, monkeypatch):
         assert not os.listdir(run_dir)
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.delenv("TMPDIR", raising=False)
+    monkeypatch.delenv("MPLCONFIGDIR", raising=False)
 
     def find():
         if tempfile.tempdir is None:
@@ -127,7 +128,9 @@ def test_temporary_files_go_where_they_can(run_dir, monkeypatch):
         with tempfile.TemporaryDirectory() as folder:
             assert folder.startswith(f"{run_dir}/.writing-")
         assert os.environ["TMPDIR"].startswith(str(run_dir))
+        assert os.environ["MPLCONFIGDIR"] == os.environ["TMPDIR"]
     assert "TMPDIR" not in os.environ
+    assert "MPLCONFIGDIR" not in os.environ
     assert tempfile.tempdir is None
 
 
