@@ -343,7 +343,7 @@ def no_labels(rng, table):
     del table.columns["label"]
     if rng.random() < 0.4:
         group_column(rng, table)
-    table.specimen.must_stop("label|cells")
+    table.specimen.must_stop("label|cell")
 
 
 def short_rows(rng, table):

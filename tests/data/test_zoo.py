@@ -1,3 +1,4 @@
+import itertools
 import random
 import shutil
 
@@ -30,23 +31,19 @@ def memory(tmp_path_factory):
 
 def visit(kind, seeds, tmp_path, memory):
     """Looks at specimens and describes those that are not understood rightly."""
-    disagreements = []
     for seed in seeds:
         specimen = COMPOSE[kind](seed)
         root = tmp_path / str(seed)
         root.mkdir()
         outcome = look_at(specimen, root, memory=memory)
         if wrong := judge(specimen, outcome):
-            disagreements.append(f"{kind} {seed}: {report(specimen, outcome, wrong)}")
+            yield f"{kind} {seed}: {report(specimen, outcome, wrong)}"
         shutil.rmtree(root)
-    return disagreements
 
 
 def check(kind, seeds, tmp_path, memory):
-    disagreements = visit(kind, seeds, tmp_path, memory)
-    assert not disagreements, f"{len(disagreements)} of {len(seeds)}:\n" + "\n\n".join(
-        disagreements
-    )
+    wrong = list(visit(kind, seeds, tmp_path, memory))
+    assert not wrong, f"{len(wrong)} of {len(seeds)}:\n" + "\n\n".join(wrong)
 
 
 @pytest.mark.parametrize("kind", DEFAULT)
@@ -58,6 +55,29 @@ def test_zoo(kind, tmp_path, memory):
 @pytest.mark.parametrize("kind", THOROUGH)
 def test_larger_zoo(kind, tmp_path, memory):
     check(kind, THOROUGH[kind], tmp_path, memory)
+
+
+def nothing(*_, **__):
+    return None
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("kind", "rule", "instead"),
+    [
+        ("folders", "data.tree.other_kind", nothing),
+        ("folders", "data.layout_reading.split_within", nothing),
+        ("folders", "data.layout.check_whole", nothing),
+        ("folders", "data.layout.check_splits_below", nothing),
+        ("tables", "data.table_reading.refuse_pixels", nothing),
+        ("tables", "data.table_values.is_missing", nothing),
+        ("tables", "data.tables.use_each_once", lambda files, *_: (files, "")),
+    ],
+)
+def test_zoo_finds_a_broken_rule(monkeypatch, tmp_path, memory, kind, rule, instead):
+    monkeypatch.setattr(f"kerastl.{rule}", instead)
+    seeds = itertools.chain(DEFAULT[kind], THOROUGH[kind])
+    assert next(visit(kind, seeds, tmp_path, memory), None)
 
 
 @pytest.mark.slow
