@@ -4,7 +4,6 @@ import resource
 import time
 
 import keras
-import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -37,7 +36,6 @@ def big_model():
 
 SAVES = {
     "a.txt": lambda path: path.write_text("x" * 5000),
-    "a.npz": lambda path: np.savez(path, rows=np.zeros(5000)),
     "a.keras": lambda path: big_model().save(path),
 }
 

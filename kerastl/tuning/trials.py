@@ -1,6 +1,7 @@
 """The records of trials, in files that appear whole or not at all."""
 
 import dataclasses
+import io
 import json
 import pathlib
 import zipfile
@@ -132,8 +133,11 @@ class TrialFiles:
             if field.name not in ("predicted", "losses")
         }
         fields["config"] = dataclasses.asdict(trial.config)
+        arrays = io.BytesIO()
+        # Older NumPy leaves its file open on a full disk, and Python prints an error of its own.
+        np.savez(arrays, predicted=trial.predicted, losses=trial.losses)
         with replacing(self._path(trial.number, ".npz"), field=_FIELD) as temporary:
-            np.savez(temporary, predicted=trial.predicted, losses=trial.losses)
+            temporary.write_bytes(arrays.getvalue())
         text = json.dumps(fields, indent=2) + "\n"
         replace_text(self._path(trial.number, ".json"), text, field=_FIELD)
 
