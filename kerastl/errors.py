@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable, Sequence
 
+# Characters of a long name that are shown at each end.
+_SHOWN = 20
+
 
 class KerastlError(Exception):
     """Something outside the flags (a file, the network, a package) is wrong."""
@@ -38,6 +41,24 @@ def bad_value(field: str, value: object, problem: str, advice: str) -> UsageErro
 def first_line(error: BaseException) -> str:
     """Returns the first line of an error's text, cut at 200 characters; its type if empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def name_some(names: Iterable[str], most: int = 4) -> str:
+    """Lists names for a message: the first ones, each shortened, and how many more there are."""
+    listed = list(names)
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(map(shorten, listed[:most])) + more
+
+
+def shorten(text: str) -> str:
+    """Leaves out the middle of a long name for a message, and escapes what cannot be seen."""
+    seen = printable(text)
+    return seen if len(seen) <= 2 * _SHOWN else f"{seen[:_SHOWN]}...{seen[-_SHOWN:]}"
+
+
+def printable(text: str) -> str:
+    """Escapes what cannot be seen, or would begin a new line."""
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def closest(name: str, known: Iterable[str], *, count: int = 1) -> list[str]:

@@ -20,7 +20,7 @@ from kerastl.data.inspection import Inspection, inspect
 from kerastl.data.labels import refuse_alike
 from kerastl.data.source import Cause, Finding, Source
 from kerastl.data.unusable import report, sort_out
-from kerastl.errors import bad_value
+from kerastl.errors import bad_value, name_some
 from kerastl.progress import Progress, count_of
 from kerastl.settings import DataSettings
 
@@ -88,13 +88,11 @@ def audit(
 def _check_classes(source: Source) -> None:
     counts = np.bincount(source.labels, minlength=len(source.class_names))
     if empty := [source.class_names[label] for label in np.flatnonzero(counts == 0)]:
-        named = ", ".join(map(repr, empty[:_MAX_NAMED]))
-        more = f" and {len(empty) - _MAX_NAMED} more" if len(empty) > _MAX_NAMED else ""
-        has = "class {}{} has" if len(empty) == 1 else "classes {}{} have"
+        has = "class {} has" if len(empty) == 1 else "classes {} have"
         raise bad_value(
             "dataset",
             source.name,
-            f"{has.format(named, more)} no usable image",
+            f"{has.format(name_some(map(repr, empty)))} no usable image",
             "Add some, or leave out what is no class",
         )
     refuse_alike(source.class_names, name=source.name)

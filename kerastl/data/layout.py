@@ -24,11 +24,10 @@ from kerastl.data.layout_reading import (
     is_divided,
     known_classes,
     name_folders,
-    name_some,
     read_as,
 )
 from kerastl.data.tree import Folder, Tree
-from kerastl.errors import bad_value
+from kerastl.errors import bad_value, name_some
 from kerastl.progress import count_of
 from kerastl.settings.data import LAYOUTS
 

@@ -12,12 +12,11 @@ from kerastl.data.layout_reading import (
     is_divided,
     known_classes,
     name_folders,
-    name_some,
     read_as,
     unwrap,
 )
 from kerastl.data.tree import Folder
-from kerastl.errors import UsageError
+from kerastl.errors import UsageError, name_some, printable
 from kerastl.progress import count_of
 
 # Makes an error of a problem and what to do about it.
@@ -142,7 +141,7 @@ def is_parted(folder: Folder) -> bool:
 
 def name_place(folder: Folder, top: Folder) -> str:
     """Names a folder as it is reached from another."""
-    return name_some([readable(folder.path.relative_to(top.path))])
+    return printable(readable(folder.path.relative_to(top.path)))
 
 
 def _count_copies(folder: Folder, other: Folder) -> int:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from kerastl.data.labels import SPLITS, split_within
 from kerastl.data.layout_checks import name_place
-from kerastl.data.layout_reading import Reading, count_classes, name_folders, name_some
+from kerastl.data.layout_reading import Reading, count_classes, name_folders
 from kerastl.data.tree import PLACEHOLDERS, Tree
+from kerastl.errors import name_some
 from kerastl.progress import count_of
 
 

@@ -9,9 +9,8 @@ from collections.abc import Collection, Iterable, Iterator
 from kerastl.data.content import readable
 from kerastl.data.labels import SPLITS, plain_name, split_within
 from kerastl.data.tree import IMAGE_FOLDERS, SIDE_FOLDERS, Folder
+from kerastl.errors import name_some
 from kerastl.progress import count_of
-
-_MAX_NAMED = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,13 +161,6 @@ def are_sides(names: Collection[str]) -> bool:
 def count_classes(names: Collection[str]) -> str:
     """Returns the number of classes in words."""
     return "1 class" if len(names) == 1 else f"{len(names)} classes"
-
-
-def name_some(names: Iterable[str]) -> str:
-    """Lists the first names and says how many more there are; what cannot be seen is escaped."""
-    listed = [name if name.isprintable() else ascii(name)[1:-1] for name in names]
-    more = f" and {len(listed) - _MAX_NAMED} more" if len(listed) > _MAX_NAMED else ""
-    return ", ".join(listed[:_MAX_NAMED]) + more
 
 
 def name_folders(folders: Iterable[Folder]) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from kerastl.data.labels import split_named, split_within
 from kerastl.data.table_names import BOXES, GROUPS, KNOWN, SIZES, USUAL, is_missing, key_of
 from kerastl.data.table_paths import ADDRESS, is_image_name
-from kerastl.data.table_rows import Wrong, name_some
+from kerastl.data.table_rows import Wrong
 from kerastl.data.table_shape import is_number, is_whole, is_yes, is_yes_or_no, split_of_flag
-from kerastl.errors import UsageError, bad_value, closest
+from kerastl.errors import UsageError, bad_value, closest, name_some
 
 # Value of the flags for the split and the group if the table has no such column.
 NO_COLUMN = "none"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from kerastl.data.files import LabeledFile
 from kerastl.data.table_reading import Table
-from kerastl.data.table_rows import shorten
+from kerastl.errors import shorten
 from kerastl.progress import count_of
 
 # What the rows of an image must agree on: the field, what it is called, and what to do otherwise.

@@ -51,8 +51,6 @@ _DELIMITERS = "\t,;|"
 _BLANKS = " \t\r\n"
 # The characters and rows from which the delimiter is told.
 _SAMPLE_SIZE, SAMPLE_ROWS = 1 << 20, 50
-# Characters of a long cell that a message shows, at its beginning and at its end.
-_SHOWN = 20
 # What remains of a list that people separate by blanks, as in `cats/1.png 0`.
 _BLANK_SEPARATED = re.compile(r"\S+\.(png|jpe?g|bmp|gif|webp|tiff?)\s+\S+$", re.IGNORECASE)
 
@@ -170,18 +168,6 @@ def _parse(text: str, delimiter: str):  # type: ignore[no-untyped-def]
         strict=True,
         skipinitialspace=True,
     )
-
-
-def name_some(names: Sequence[str], most: int = 5) -> str:
-    """Joins names for a message: the first ones, each cut, and how many more there are."""
-    shown = [shorten(name) for name in names[:most]]
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(shown) + more
-
-
-def shorten(text: str) -> str:
-    """Leaves out the middle of a long cell for a message."""
-    return text if len(text) <= 2 * _SHOWN else f"{text[:_SHOWN]}...{text[-_SHOWN:]}"
 
 
 def in_lines(lines: Sequence[int]) -> str:

@@ -8,8 +8,9 @@ from kerastl.data.labels import SPLITS, split_named, split_within
 from kerastl.data.table_columns import NO_COLUMN, Roles
 from kerastl.data.table_names import UNLABELED, is_missing
 from kerastl.data.table_reading import Table
-from kerastl.data.table_rows import Wrong, name_some, shorten
+from kerastl.data.table_rows import Wrong
 from kerastl.data.table_shape import is_number, is_whole, is_yes, is_yes_or_no, split_of_flag
+from kerastl.errors import name_some, shorten
 from kerastl.progress import count_of
 
 # What joins several labels in a cell. The first three are rarely part of a single one.
