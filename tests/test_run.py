@@ -147,7 +147,9 @@ def test_finished_run_is_refused_then_replaced(tmp_path, color_run):
     hopeless = dataclasses.replace(config, weights=str(tmp_path / "none.h5"), overwrite=True)
     with pytest.raises(kerastl.UsageError, match="is not a file"):
         fakes.finish_run(hopeless, color_run.source)
-    misspelled = dataclasses.replace(config, unfreeze_from="blok2", overwrite=True)
+    misspelled = dataclasses.replace(
+        config, unfreeze_from="blok2", finetune_epochs=1, overwrite=True
+    )
     with pytest.raises(kerastl.UsageError, match="unfreeze_from='blok2'"):
         fakes.finish_run(misspelled, color_run.source)
     assert {name: (run_dir / name).read_bytes() for name in before} == before
@@ -316,7 +318,10 @@ def test_weights_that_are_not_the_best_fail_the_check(tmp_path, monkeypatch):
 
 def test_run_that_cannot_start_leaves_no_directories(tmp_path):
     config = fakes.tiny_config(
-        tmp_path, unfreeze_from="blok2", export_dir=str(tmp_path / "exports")
+        tmp_path,
+        unfreeze_from="blok2",
+        finetune_epochs=1,
+        export_dir=str(tmp_path / "exports"),
     )
     with pytest.raises(kerastl.UsageError, match="unfreeze_from='blok2'"):
         fakes.finish_run(config, fakes.color_source())
