@@ -1,4 +1,7 @@
-"""Packaging: what kerastl needs, from the lowest versions tried to below the next major ones."""
+"""Packaging: what kerastl needs, from the lowest versions tried to below the next major ones.
+
+scripts/check_versions runs the tests on the lower bounds, and on the newest versions.
+"""
 
 import pathlib
 import re
@@ -7,15 +10,16 @@ from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'VERSION = "(.+)"', (HERE / "kerastl/version.py").read_text("utf-8"))[1]
-_LITERT = ["ai-edge-litert>=2.3,<3", "flatbuffers>=24.3.25,<26"]
-_ONNX = ["onnx>=1.23,<2", "onnxruntime>=1.32,<2", "tf2onnx>=1.17,<2"]
+_LITERT = ["ai-edge-litert>=1.2,<3", "flatbuffers>=24.3.25,<26"]
+# Older versions of tf2onnx need a protobuf that TensorFlow no longer takes.
+_ONNX = ["onnx>=1.17,<2", "onnxruntime>=1.20,<2", "tf2onnx>=1.17,<2"]
 _SERVE = [
-    "prometheus-client>=0.26,<1",
-    "python-multipart>=0.0.34,<0.1",
-    "starlette>=1.10,<2",
-    "uvicorn>=0.54,<1",
+    "prometheus-client>=0.21,<1",
+    "python-multipart>=0.0.18,<0.1",
+    "starlette>=0.41.3,<2",
+    "uvicorn>=0.32,<1",
 ]
-_TEST = ["pytest>=9.2", "pytest-xdist>=3.8", *_LITERT, *_ONNX, *_SERVE]
+_TEST = ["pytest>=8.3", "pytest-xdist>=3.6.1", *_LITERT, *_ONNX, *_SERVE]
 
 setup(
     name="kerastl",
@@ -37,6 +41,7 @@ setup(
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3 :: Only",
+        # Newer ones are accepted, but were not tried.
         "Programming Language :: Python :: 3.11",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
         "Topic :: Scientific/Engineering :: Image Recognition",
@@ -50,27 +55,27 @@ setup(
     },
     python_requires=">=3.11",
     install_requires=[
-        "absl-py>=2.5,<3",
-        "h5py>=3.14,<4",
+        "absl-py>=2.1,<3",
+        "h5py>=3.12.1,<4",
         "ImageHash>=4.3.2,<5",
         # TensorFlow Datasets 4.9.10 needs this to prepare data and does not declare it.
-        "importlib_resources>=7.1,<8",
-        "keras>=3.15,<4",
-        "keras-tuner>=1.4.8,<2",
-        "matplotlib>=3.11,<4",
-        "numpy>=2.4,<3",
-        "pillow>=13.0,<14",
-        "pyarrow>=26.0,<27",
-        "scikit-learn>=1.9,<2",
-        "scipy>=1.17,<2",
+        "importlib_resources>=6.4.1,<8",
+        "keras>=3.10,<4",
+        "keras-tuner>=1.4.7,<2",
+        "matplotlib>=3.10,<4",
+        "numpy>=2.0,<3",
+        "pillow>=11.0,<14",
+        "pyarrow>=18.0,<27",
+        "scikit-learn>=1.6,<2",
+        "scipy>=1.14,<2",
         # tf.summary needs it, and TensorFlow 2.21 no longer installs it.
-        "tensorboard>=2.21,<3",
-        "tensorflow>=2.21,<3",
-        "tensorflow-datasets>=4.9.10,<5",
-        "threadpoolctl>=3.6,<4",
+        "tensorboard>=2.20,<3",
+        "tensorflow>=2.20,<3",
+        "tensorflow-datasets>=4.9.8,<5",
+        "threadpoolctl>=3.5,<4",
     ],
     extras_require={
-        "gpu": ["tensorflow[and-cuda]>=2.21,<3"],
+        "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
         "litert": _LITERT,
         "onnx": _ONNX,
         "serve": _SERVE,

@@ -24,10 +24,12 @@ def make_folds(labels: np.ndarray, groups: np.ndarray, *, count: int, seed: int)
     count = min(count, int(np.bincount(labels).max()), len(np.unique(groups)))
     if count <= 1:
         return []
-    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    # Groups are shuffled here: scikit-learn before 1.8 shuffles their classes without them.
+    numbers, group = np.unique(groups, return_inverse=True)
+    shuffled = np.argsort(np.random.RandomState(seed).permutation(len(numbers)))[group]
     # scikit-learn warns of classes with fewer images than folds, which is fine here.
     with ignored_warnings(UserWarning):
-        return list(splitter.split(labels, labels, groups))
+        return list(StratifiedGroupKFold(count).split(labels, labels, shuffled))
 
 
 def subsample(

@@ -7,6 +7,7 @@ import pathlib
 import shlex
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -90,21 +91,22 @@ def rank(
     """
     splits = open_data(candidates[0], source, progress)
     check_enough(splits)
-    run_dir, name = pathlib.Path(candidates[0].run_dir), splits.source.name
+    run_dir = pathlib.Path(candidates[0].run_dir)
+    about: dict[str, Any] = {"source_name": splits.source.name, "num_train": len(splits.train)}
     remove_files(run_dir, RANKING_FILES)
     baseline = baseline_accuracy(splits, splits.train)
     progress.line(f"Baseline accuracy {baseline:.4f}, for always naming the largest class.")
     rows = []
     for row in _evaluate_all(candidates, splits, progress, deadline=deadline):
         rows.append(row)
-        write_rows(rows, run_dir, source_name=name)
+        write_rows(rows, run_dir, **about)
         progress.line(describe_row(row))
     rows = sort_rows(rows)
     for line in describe_table(rows):
         progress.line(line)
     if rows[0].reason:
         raise KerastlError(f"backbones: none could be evaluated; the first: {rows[0].reason}")
-    write_best_flags(rows, run_dir, source_name=name)
+    write_best_flags(rows, run_dir, **about)
     return Ranking(tuple(rows), run_dir)
 
 

@@ -23,8 +23,13 @@ _MOST_OVERLAP = 60.0
 
 
 @charts.style()
-def draw_ranking(rows: Sequence[RankingRow], *, title: str) -> str:
+def draw_ranking(rows: Sequence[RankingRow], *, title: str, images: str) -> str:
     """Draws the rows that have an accuracy.
+
+    Args:
+        rows: The networks.
+        title: Above the chart.
+        images: What they were evaluated on, as in "400 of 9000 training images".
 
     Returns:
         The content of an SVG file.
@@ -35,7 +40,7 @@ def draw_ranking(rows: Sequence[RankingRow], *, title: str) -> str:
         _HEIGHT,
         title=title,
         notes="Blue: no other network is both as accurate and as fast. Bars: 95 % intervals over "
-        f"{FOLDS} folds of the training images.",
+        f"{FOLDS} folds of {images}.",
     )
     axes = charts.add_axes(figure, left=66, right=36, bottom=62, top=84)
     axes.set_xlabel("milliseconds for one image, network alone", loc="right")

@@ -32,19 +32,25 @@ _COLUMNS: dict[str, Callable[[RankingRow], str]] = {
 }
 
 
-def write_rows(rows: Sequence[RankingRow], run_dir: pathlib.Path, *, source_name: str) -> None:
+def write_rows(
+    rows: Sequence[RankingRow], run_dir: pathlib.Path, *, source_name: str, num_train: int
+) -> None:
     """Writes `ranking.csv` and `ranking.svg`, the best row first; no chart without an accuracy."""
     ordered = sort_rows(rows)
     fields = list(map(_fields, ordered, pareto_front(ordered)))
     table = csv_text(tuple(fields[0]), (list(each.values()) for each in fields))
     replace_text(run_dir / RANKING_TABLE, table, field="run_dir")
     if not ordered[0].reason:
-        chart = draw_ranking(rows, title=f"Pretrained networks on {source_name}")
+        chart = draw_ranking(
+            rows,
+            title=f"Pretrained networks on {source_name}",
+            images=_images(ordered[0], num_train),
+        )
         replace_text(run_dir / RANKING_CHART, chart, field="run_dir")
 
 
 def write_best_flags(
-    rows: Sequence[RankingRow], run_dir: pathlib.Path, *, source_name: str
+    rows: Sequence[RankingRow], run_dir: pathlib.Path, *, source_name: str, num_train: int
 ) -> None:
     """Writes `best.flags`, which trains the network of the first row in `RUN_DIR/best`."""
     best = rows[0]
@@ -53,10 +59,16 @@ def write_best_flags(
         f"# {best.config.backbone} at {best.config.image_size} px, the most accurate of "
         f"{sum(not row.reason for row in rows)} on {source_name}:",
         f"# {best.accuracy:.4f} ({best.low:.4f}-{best.high:.4f}), cross-validated with a linear "
-        f"probe on {best.images} training images.",
+        f"probe on {_images(best, num_train)}.",
         *config.to_flags(),
     )
     replace_text(run_dir / RANKING_FLAGS, "".join(f"{line}\n" for line in lines), field="run_dir")
+
+
+def _images(row: RankingRow, num_train: int) -> str:
+    """Says on what a network was evaluated: with a budget, perhaps on a part."""
+    part = f"{row.images} of " if row.images < num_train else ""
+    return f"{part}{num_train} training images"
 
 
 def describe_row(row: RankingRow) -> str:

@@ -61,9 +61,15 @@ def given_epochs(
         values: What keras-tuner has drawn for it, and hyperband added.
         space: The ranges that are searched.
     """
-    longest = max_epochs(space)
-    share = min(1.0, values.get(_EPOCHS, longest) / longest)
+    share = share_of_epochs(values, space)
     return {phase: math.ceil(epochs * share) for phase, epochs in asked.items()}
+
+
+def share_of_epochs(values: Mapping[str, Any], space: Space) -> float:
+    """Returns the share of its epochs that hyperband gives to a trial, 1 for all of them."""
+    longest = max_epochs(space)
+    epochs: int = values.get(_EPOCHS, longest)
+    return min(1.0, epochs / longest)
 
 
 def max_epochs(space: Space) -> int:

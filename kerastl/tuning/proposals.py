@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from kerastl.environment import ignored_warnings
 from kerastl.tuning.event_log import Begun, Ended, History
 from kerastl.tuning.grid import next_combination
-from kerastl.tuning.hyperparameters import as_drawn, declare, max_epochs
+from kerastl.tuning.hyperparameters import as_drawn, declare, max_epochs, share_of_epochs
 from kerastl.tuning.roles import without_variables
 from kerastl.tuning.search_options import OBJECTIVES, SearchOptions
 from kerastl.tuning.space import Space
@@ -59,7 +59,36 @@ class Proposals:
             values = self._draw(self._options.tuner, history)
             if self._options.tuner == "bayesian" and values in (None, *history.begun.values()):
                 values = self._draw("random", history)
+            if self._options.tuner == "hyperband" and values is None:
+                values = self._whole(history)
             return values
+
+    def _whole(self, history: History) -> Values | None:
+        """Returns the best settings that had only a share of their epochs, to train for all.
+
+        In a space of fewer settings than hyperband begins with, it would end before it gives any
+        more epochs.
+        """
+        settings = {
+            number: {name: value for name, value in values.items() if name in self._space}
+            for number, values in history.begun.items()
+        }
+        short = {
+            number
+            for number, values in history.begun.items()
+            if share_of_epochs(values, self._space) < 1
+        }
+        if not short.isdisjoint(history.unfinished):
+            # Their scores decide, and hyperband may go on with them.
+            return None
+        known = [settings[number] for number in settings.keys() - short]
+        scores = {
+            event.number: self._options.sign * event.score
+            for event in history.events
+            if isinstance(event, Ended) and event.score is not None
+        }
+        left = [number for number in short & scores.keys() if settings[number] not in known]
+        return settings[max(left, key=lambda number: (scores[number], -number))] if left else None
 
     def _draw(self, tuner: str, history: History) -> Values | None:
         oracle = self._build(tuner, len(history.begun))

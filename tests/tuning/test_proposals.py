@@ -161,3 +161,30 @@ def test_what_is_to_be_tried_first_comes_after_the_flags_as_given(tuner, tmp_pat
     given, first, _ = searched.run()
     assert given == searched.space.config
     assert (first.head_learning_rate, first.dropout, first.head_epochs) == (0.03, 0.125, 10)
+
+
+def test_hyperband_gives_all_epochs_to_the_best_of_a_small_space(tmp_path):
+    """Too small for its first round, after which it would give any of them more."""
+    ranges = {"batch_size": "choice(8,16)", "optimizer": "choice(sgd,adamw)"}
+    space = read_space(ranges, dataclasses.replace(CONFIG, batch_size=8, optimizer="sgd"))
+    options = SearchOptions(tuner="hyperband", max_trials=99)
+    log = EventLog(tmp_path / "events.jsonl")
+    begun = []
+    for number in range(12):
+        values = Proposals(space, options).propose(log.read())
+        if values is None:
+            break
+        log.append(Begun(number, values, "alone"))
+        if "tuner/epochs" in values:
+            # Its score decides what comes next, so others wait for it.
+            waiting = Proposals(space, options).propose(log.read())
+            assert waiting is None or "tuner/epochs" in waiting
+        own = {name: values[name] for name in ranges}
+        begun.append((tuple(own.values()), values.get("tuner/epochs")))
+        # One that fails with all of its epochs is not tried again.
+        log.append(Ended(number, None if number == 4 else 0.1 * number))
+    short = [own for own, epochs in begun if epochs]
+    whole = [own for own, epochs in begun if not epochs]
+    assert len(set(short)) == len(short) == 3
+    # The baseline has all already; of the others the best comes first.
+    assert whole == [("8", "sgd"), *short[::-1]]

@@ -24,7 +24,7 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
     call = tf.function(
         lambda images: tf.nn.softmax(classifier(images, training=False)),
         # Batches of all sizes share one trace.
-        input_signature=[tf.TensorSpec([None, *classifier.input.shape[1:]], tf.float32)],
+        input_signature=[tf.TensorSpec([None, *classifier.inputs[0].shape[1:]], tf.float32)],
         autograph=False,
     )
     return Artifact.from_pixels(

@@ -1,0 +1,36 @@
+"""What `scripts/check_versions` makes of setup.py."""
+
+import importlib.machinery
+import importlib.util
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def script():
+    loader = importlib.machinery.SourceFileLoader(
+        "check_versions", str(ROOT / "scripts/check_versions")
+    )
+    spec = importlib.util.spec_from_loader("check_versions", loader)
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def test_every_requirement_has_one_lowest_version(script):
+    setup = (ROOT / "setup.py").read_text("utf-8")
+    requirements = re.findall(r'"[\w.-]+(?:\[[\w,-]+\])?[<>=~!]=[^"]*"', setup)
+    ranges = [text.strip('"') for text in requirements if "==" not in text]
+    own = [text for text in ranges if text.startswith(("pytest", "pytest-xdist"))]
+    assert [text for text in ranges if ",<" not in text] == own
+    lowest = dict(line.split("==") for line in script.lowest_versions().splitlines())
+    assert {re.split(r"[\[<>]", text)[0] for text in ranges} == lowest.keys()
+    for text in ranges:
+        name, _, rest = text.partition(">=")
+        assert lowest[name.partition("[")[0]] == rest.partition(",")[0]
+    assert "tensorflow" in lowest
+    assert len(lowest) == len(script.lowest_versions().splitlines())
