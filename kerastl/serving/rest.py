@@ -27,11 +27,10 @@ _JSON_STARTS = (b"{", b"[", b'"')
 
 
 # As base64.b64encode gives it: the alphabet with + and /.
-_RIGHT_FORM = (
-    'Send the standard base64 of the whole file, and nothing else, as {"b64": "<base64 encoded '
-    'string>"}.'
-)
-_EXAMPLE = ', as in {"instances": [{"b64": "<base64 encoded string>"}]}'
+_FILE = '{"b64": "<base64 encoded string>"}'
+_RIGHT_FORM = f"Send the standard base64 of the whole file, and nothing else, as {_FILE}."
+_EXAMPLE = f', as in {{"instances": [{_FILE}]}}'
+_FILES_GO = f'; image files go to the signature "{DEFAULT_SIGNATURE}"'
 
 
 class RequestError(Exception):
@@ -67,12 +66,15 @@ def parse_predict(body: bytes, model: ModelVersion) -> PredictRequest:
     except (ValueError, RecursionError) as error:
         raise RequestError(f"JSON Parse error: {error}{describe_body(body)}") from error
     if not isinstance(document, dict):
-        raise RequestError("JSON Value: Is not object")
+        raise RequestError(f"JSON Value: Is not object{_EXAMPLE}")
     name = document.get("signature_name", "") or DEFAULT_SIGNATURE
     if not isinstance(name, str):
         raise RequestError("'signature_name' key must be a string value.")
     if name not in model.signatures:
-        raise RequestError(f'Serving signature name: "{name}" not found in signature def')
+        known = ", ".join(f'"{one}"' for one in sorted(model.signatures))
+        raise RequestError(
+            f'Serving signature name: "{name}" not found in signature def, which has {known}'
+        )
     signature = model.signatures[name]
     if ("instances" in document) == ("inputs" in document):
         problem = "expecting only one of" if "inputs" in document else "Missing"
@@ -148,6 +150,9 @@ def read_base64(text: str, *, right_form: str = _RIGHT_FORM) -> bytes:
     # Hexadecimal digits and text that was encoded twice are base64 too.
     form = "" if find_format(content) else name_form(text.encode("utf-8", "surrogatepass"))
     if problem or form:
+        # Only the number of letters is wrong.
+        is_cut = problem and form.startswith("base64 text of a ")
+        form += " that lost characters on the way" if is_cut else ""
         reason = f": it is {form}. {right_form}" if form else problem
         raise RequestError(f"Unable to base64 decode{reason}")
     return content
@@ -191,7 +196,10 @@ def _from_rows(instances: Any, signature: Signature) -> list[Any]:
 def _from_column(inputs: Any, signature: Signature) -> list[Any]:
     column = _named(inputs, signature)
     if not isinstance(column, list):
-        raise RequestError(f"{signature.input_name}: expecting a list with a value for each image")
+        hint = f', as in {{"inputs": [{_FILE}]}}' if signature.takes_files else _FILES_GO
+        raise RequestError(
+            f"{signature.input_name}: expecting a list with a value for each image{hint}"
+        )
     if not column:
         raise RequestError(f"{signature.input_name}: is an empty batch")
     values = []
@@ -208,8 +216,10 @@ def _named(value: Any, signature: Signature) -> Any:
     if not isinstance(value, dict) or set(value) == {_BASE64}:
         return value
     if set(value) != {signature.input_name}:
+        example = f', as in {{"{signature.input_name}": {_FILE}}}' if signature.takes_files else ""
         raise RequestError(
             f"JSON object: keys must be equal to: {signature.input_name}, not {', '.join(value)}"
+            f"{example}"
         )
     return value[signature.input_name]
 
@@ -224,7 +234,7 @@ def _file(value: Any) -> bytes:
     is_base64 = isinstance(value, dict) and isinstance(value.get(_BASE64), str)
     if not is_base64:
         raise RequestError(
-            'expecting an image file as {"b64": "<base64 encoded string>"}; pixels go to the '
+            f"expecting an image file as {_FILE}; pixels go to the "
             f'signature "{_PIXELS}", with "signature_name": "{_PIXELS}"'
         )
     return read_base64(value[_BASE64])
@@ -238,8 +248,5 @@ def _pixels(value: Any) -> np.ndarray:
     limits = np.iinfo(np.uint8)
     is_image = pixels.dtype.kind in "iu" and pixels.shape[2:] == (_CHANNELS,) and pixels.size
     if not is_image or pixels.min() < limits.min or pixels.max() > limits.max:
-        raise RequestError(
-            "expecting pixels as integers in 0..255, (height, width, 3); image files go to the "
-            f'signature "{DEFAULT_SIGNATURE}"'
-        )
+        raise RequestError(f"expecting pixels as integers in 0..255, (height, width, 3){_FILES_GO}")
     return pixels.astype(np.uint8)

@@ -54,6 +54,11 @@ def read_uploads(content_type: str, body: bytes) -> list[Upload]:
     if header.get_content_type() != _FORM:
         return [Upload(body, None)]
     boundary = str(header.get_boundary("")).encode("latin-1", "replace")
+    if not boundary or b"--" + boundary not in body:
+        raise RequestError(
+            f"{_FORM}: the header Content-Type does not have the boundary of the form. Leave that "
+            "header to the client, which writes it with the boundary."
+        )
     # The parser accepts the beginning of a form.
     if not body.rstrip().endswith(b"--" + boundary + b"--"):
         raise RequestError(f"{_FORM}: is incomplete. Send the whole form.")

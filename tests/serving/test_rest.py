@@ -73,14 +73,19 @@ def test_pixels_are_taken_too(client, ask):
         (b"{", "JSON Parse error: "),
         (b"\xff\xfe\xff", "JSON Parse error: "),
         (b"[" * 100_000, "JSON Parse error: "),
-        ([], "Is not object"),
+        ([], 'Is not object, as in {"instances": [{"b64": '),
         ({}, "Missing 'inputs' or 'instances' key"),
         ({"instances": [], "inputs": []}, "expecting only one of 'inputs' or 'instances' key"),
         ({"instances": {}}, "Expecting 'instances' to be a list/array"),
         ({"instances": []}, "No values in 'instances' array"),
         ({"inputs": []}, "image_bytes: is an empty batch"),
-        ({"inputs": b64(b"x")}, "image_bytes: expecting a list with a value for each image"),
+        ({"inputs": b64(b"x")}, 'expecting a list with a value for each image, as in {"inputs": ['),
+        (
+            {"signature_name": "images", "inputs": b64(b"x")},
+            'for each image; image files go to the signature "serving_default"',
+        ),
         ({"inputs": {"pixels": []}}, "keys must be equal to: image_bytes, not pixels"),
+        ({"instances": [{"base64": "x"}]}, 'not base64, as in {"image_bytes": {"b64": "<base64'),
         (
             {"instances": [{"b64": "AA=A"}]},
             "element: 0 of 'instances' list. Error: Unable to base64",
@@ -92,7 +97,10 @@ def test_pixels_are_taken_too(client, ask):
         ({"instances": [[1, 2]]}, 'expecting an image file as {"b64": '),
         ({"instances": [5]}, 'expecting an image file as {"b64": '),
         ({"signature_name": 3, "instances": ["x"]}, "'signature_name' key must be a string"),
-        ({"signature_name": "x", "instances": ["x"]}, 'Serving signature name: "x" not found'),
+        (
+            {"signature_name": "x", "instances": ["x"]},
+            '"x" not found in signature def, which has "features", "images", "serving_default"',
+        ),
         (
             {"signature_name": "images", "inputs": [[1]]},
             "expecting pixels as integers in 0..255",

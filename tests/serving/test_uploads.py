@@ -38,6 +38,14 @@ def test_incomplete_form_is_refused(client, files):
     assert client.post("/predict", body, capital).status == 200
 
 
+@pytest.mark.parametrize("kind", ["", "; boundary=", "; boundary=another", "; charset=utf-8"])
+def test_header_without_the_boundary_of_the_form_is_named(client, files, kind):
+    body, _ = multipart(*files)
+    answer = client.post("/predict", body, {"Content-Type": f"multipart/form-data{kind}"})
+    assert answer.status == 400
+    assert "does not have the boundary of the form. Leave that header to" in answer.json["error"]
+
+
 @pytest.mark.parametrize("top", ["9" * 5000, "0", "-1", "x", "1.5", "000"])
 def test_wrong_number_of_classes_is_refused(client, files, top):
     answer = client.post(f"/predict?top={top}", files[0])

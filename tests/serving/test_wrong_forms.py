@@ -144,6 +144,17 @@ def test_predict_names_the_form_and_the_right_one(client, files, way):
             assert RIGHT in answer.json["error"]
 
 
+@pytest.mark.parametrize("item", [b64, lambda one: {"image_bytes": b64(one)}])
+def test_base64_that_lost_characters_is_no_wrong_form(client, item):
+    for content in FILES.values():
+        one = item(content)
+        inner = one.get("image_bytes", one)
+        bare = inner["b64"].rstrip("=")
+        inner["b64"] = bare[: len(bare) // 4 * 4 - 3]
+        error = client.predict({"instances": [one]}).json["error"]
+        assert "file that lost characters on the way. Send the standard base64" in error
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_upload_names_the_form_and_the_right_one(client, files, way):
     wrap, name = WAYS[way]
