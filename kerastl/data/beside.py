@@ -2,6 +2,8 @@
 
 import mimetypes
 import pathlib
+import re
+from collections.abc import Collection
 
 # What the standard library's table of media types, which no system can change here, tells by the
 # first half of a type. Its pictures are left to be looked at.
@@ -63,6 +65,11 @@ PICTURES = (
     " erf mrw dcr kdc gpr"
 )
 
+# What is added to an image's name for its mask, and the number of that mask if there are several.
+_MASK = re.compile(
+    r"(.+?)[ _.-]+(masks?|seg|segmentation|gt|ground[ _.-]?truth)([ _.-]*\d+)?\.[^.]+"
+)
+
 
 def other_kind(name: str) -> str | None:
     """Returns what the name of a file says that it is, if that is no picture.
@@ -80,6 +87,21 @@ def other_kind(name: str) -> str | None:
         return "backup copies"
     ending = pathlib.PurePath(lowered).suffix
     return _KINDS.get(ending) if ending else _KINDS.get(lowered)
+
+
+def find_masks(names: Collection[str]) -> set[str]:
+    """Returns the files of one folder that are masks of the images beside them, by their names.
+
+    Example:
+        >>> sorted(find_masks(["a.png", "a_mask.png", "a_mask_1.png", "with_mask.png"]))
+        ['a_mask.png', 'a_mask_1.png']
+    """
+    image_of = {name: mask[1] for name in names if (mask := _MASK.fullmatch(name.lower()))}
+    stems = {name.lower().rpartition(".")[0] for name in names} if image_of else set()
+    image_of = {name: image for name, image in image_of.items() if image in stems}
+    # A few may be pictures of something that is called so.
+    num_images = len(names) - len(image_of)
+    return set(image_of) if 2 * len(set(image_of.values())) > num_images else set()
 
 
 def claims_picture(name: str) -> bool:

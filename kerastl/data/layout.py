@@ -52,7 +52,8 @@ def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
     if not is_divided(top):
         raise stop(
             f"holds {_without_classes(top, tree)}",
-            "Give the folder above, with a folder for each class in it",
+            "Give the folder above, with a folder for each class in it, or a table of files and "
+            "classes as csv:FILE",
         )
     reading = read_as(_infer(top, stop) if layout == AUTO else layout, top)
     if not any(place.folder.count for place in reading.places):

@@ -7,7 +7,7 @@ import pathlib
 import re
 from collections.abc import Iterable, Iterator
 
-from kerastl.data.beside import claims_picture, other_kind
+from kerastl.data.beside import claims_picture, find_masks, other_kind
 
 # What file managers, archives, notebooks and network drives leave behind.
 _LITTER_FOLDERS = frozenset(
@@ -52,7 +52,7 @@ SIDE_FOLDERS = frozenset(
         *("segmentationobject", "bboxes", "labels_json", "xml", "xmls"),
     ]
 )
-_SIDE = "files in folders of masks or labels"
+_SIDE, _MASKS = "files in folders of masks or labels", "masks of images beside them"
 _HIDDEN, _BINS, _BACK = "hidden or system files", "files in bins", "links that lead back"
 PLACEHOLDERS = "cloud placeholders"
 
@@ -197,6 +197,9 @@ def _look(place: pathlib.Path, *, is_top: bool) -> _Look:
             ignored[kind] += 1
         else:
             files.append(entry.name)
+    if masks := find_masks(files):
+        ignored[_MASKS] += len(masks)
+        files = [name for name in files if name not in masks]
     if not is_top and (kind := _known_folder({entry.name for entry in listed}, files)):
         return _Look([], [], [], collections.Counter({kind: _count_files(place)}), False)
     has_images = any(name.lower() in IMAGE_FOLDERS for name in folders)

@@ -1,7 +1,9 @@
+import re
+
 import pytest
 
 from kerastl.data import beside
-from kerastl.data.beside import claims_picture, other_kind
+from kerastl.data.beside import claims_picture, find_masks, other_kind
 from kerastl.data.file_formats import FORMATS
 
 KINDS = {
@@ -43,6 +45,24 @@ def test_no_picture_is_given_another_kind():
 def test_name_that_tells_nothing_is_left_to_its_content(name):
     assert other_kind(name) is None
     assert not claims_picture(name)
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        ("flu (1).png flu (2).png", "flu (1)_mask.png flu (2)_mask.png flu (2)_mask_1.png"),
+        ("a.JPG b.JPG", "a_Segmentation.png b-ground-truth.tif"),
+        ("a.b.jpg", "a.b.gt.png"),
+        # Pictures of masks, and of one person with and without.
+        ("1.jpg with_mask.jpg gas mask.jpg mask_1.jpg", ""),
+        ("ann.jpg ann_mask.jpg bob.jpg eve.jpg", ""),
+    ],
+)
+def test_masks_are_told_by_the_images_beside_them(images, masks):
+    # The blanks within the names come before a bracket or a small word.
+    split = re.compile(r" (?!\(|mask\.)").split
+    masks = set(split(masks)) - {""}
+    assert find_masks([*split(images), *masks]) == masks
 
 
 def test_every_ending_stands_for_one_kind():

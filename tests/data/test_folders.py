@@ -65,6 +65,14 @@ def test_litter_is_counted_and_no_class(tmp_path):
     assert len(listing.files) + sum(listing.ignored.values()) == total
 
 
+def test_masks_beside_their_images_are_counted_and_no_images(tmp_path):
+    names = [f"{place}/{n}{end}.png" for place in "ab" for n in range(3) for end in ("", "_mask")]
+    touch(tmp_path, *names)
+    listing = list_folder(str(tmp_path))
+    assert len(listing.files) == 6
+    assert listing.ignored == {"masks of images beside them": 6}
+
+
 def test_numeric_names_are_in_the_order_of_their_numbers(tmp_path):
     touch(tmp_path, "10/a.jpg", "2/a.jpg", "1/a.jpg")
     assert list_folder(str(tmp_path)).class_names == ("1", "2", "10")
@@ -153,7 +161,9 @@ def test_wrong_place_is_told_apart(tmp_path):
     (tmp_path / "empty").mkdir()
     assert refusal(tmp_path / "no").endswith("does not exist. Check its path.")
     assert "is a file, not a folder" in refusal(tmp_path / "flat" / "1.jpg")
-    assert "holds 2 files and no class folders" in refusal(tmp_path / "flat")
+    message = refusal(tmp_path / "flat")
+    assert "holds 2 files and no class folders" in message
+    assert "or a table of files and classes as csv:FILE" in message
     assert "holds no class folders" in refusal(tmp_path / "empty")
     assert "mixes split folders with others (other)" in refusal(tmp_path / "split")
 
