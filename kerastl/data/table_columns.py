@@ -298,6 +298,12 @@ class Finder:
         )
 
     def _label_by_values(self) -> str:
+        if not self._left:
+            raise self._wrong(
+                "has paths, but no column for the label",
+                "Add one, or if their folders are the classes, give the folder of those as "
+                "folder:DIR",
+            )
         like = [name for name in self._left if self._is_like_classes(name)]
         repeats = [
             name for name in self._left if len(self._values[name]) < len(self._columns[name])

@@ -2,13 +2,18 @@
 
 import collections
 import dataclasses
+import functools
 import itertools
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
 
 from kerastl.data.table_rows import SAMPLE_ROWS, Wrong, in_lines, read_rows
 from kerastl.data.table_shape import has_header, refuse_pixels
 from kerastl.progress import count_of
+
+# A cell of the line that is drawn below a header, as in `|:---|---:|` and `=====`.
+_RULE = re.compile(r"[-=─|+: ]{2,}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +54,9 @@ def read_table(path: pathlib.Path, wrong: Wrong) -> Table:
     is_named = has_header(first_rows)
     header = _name_columns(first_rows, wrong, is_named=is_named)
     body = [*(head[1:] if is_named else head), *rows]
+    # Tables that are printed have a line below the header, and tables that are joined have several.
+    is_extra = functools.partial(_is_rule_or_header, header=first_rows[0] if is_named else None)
+    body = [row for row in body if not is_extra(row[1])]
     if not body:
         raise wrong("has no rows", "Give a row for each image")
     lines, cells = zip(*body, strict=True)
@@ -68,6 +76,10 @@ def read_table(path: pathlib.Path, wrong: Wrong) -> Table:
         "Put a cell that holds the delimiter in double quotes",
     )
     return table
+
+
+def _is_rule_or_header(cells: list[str], header: list[str] | None) -> bool:
+    return cells == header or all(map(_RULE.fullmatch, filter(None, cells)))
 
 
 def _name_columns(rows: Sequence[Sequence[str]], wrong: Wrong, *, is_named: bool) -> list[str]:

@@ -71,7 +71,9 @@ def read_rows(path: pathlib.Path, wrong: Wrong) -> Iterator[tuple[int, list[str]
     elif path.suffix.lower() == ".tsv" and "\t" in first_line:
         delimiter = "\t"
     skipped = len(re.findall(r"\r\n|\r|\n", text[: len(text) - len(kept)]))
-    rows = _parse(kept, delimiter or _find_delimiter(kept))
+    delimiter = delimiter or _find_delimiter(kept)
+    _refuse_another_delimiter(kept, delimiter, wrong)
+    rows = _parse(kept, delimiter)
     try:
         for row in rows:
             cells = [cell.strip(_BLANKS) for cell in row]
@@ -148,6 +150,21 @@ def _find_delimiter(text: str) -> str:
     lines = [line.strip() for line in lines if line.strip()]
     is_by_blanks = lines and all(map(_BLANK_SEPARATED.match, lines))
     return " " if is_by_blanks else ","
+
+
+def _refuse_another_delimiter(text: str, delimiter: str, wrong: Wrong) -> None:
+    """Refuses rows that another delimiter divides as this one divides only the header."""
+    header, *rows = _sample(text, delimiter) or [[]]
+    _, body = (*re.split(r"\r\n|\r|\n", text, maxsplit=1), "")[:2]
+    other = _find_delimiter(body)
+    if not rows or other == delimiter or any(len(row) > 1 for row in rows):
+        return
+    if all(len(row) == len(header) > 1 for row in _sample(body, other)):
+        raise wrong(
+            f"has {delimiter!r} between the cells of its header and {other!r} between those of "
+            "its rows",
+            "Use one for all",
+        )
 
 
 def _sample(text: str, delimiter: str) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 
 from kerastl.data.labels import SPLITS, split_named, split_within
@@ -16,6 +17,8 @@ from kerastl.progress import count_of
 # What joins several labels in a cell. The first three are rarely part of a single one.
 _JOINTS = ("|", ";", ",", "/", "+", "&", " ")
 _STRONG_JOINTS = 3
+# As Python and JSON write it.
+_LIST_OF_ONE = re.compile(r"\[\s*(['\"]?)([^'\"\[\],;|]+)\1\s*\]")
 # So many different measurements are no classes.
 _MANY_CLASSES = 20
 
@@ -32,9 +35,13 @@ def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
     table.refuse_rows(
         [not label for label in labels], f"has no {roles.label}", "Fill it in or remove the line"
     )
+    said = []
+    alone = [found[2].strip() for found in map(_LIST_OF_ONE.fullmatch, labels) if found]
+    if len(alone) == len(labels):
+        said.append(f"Labels are lists of one, as {shorten(labels[0])!r}: that one is the class.")
+        labels = alone
     counts = collections.Counter(labels)
     _check_numbers(roles.label, counts, table.wrong)
-    said = []
     if words := _words_for_none(counts):
         named = ", ".join(f"{word} ({count_of(counts[word], 'row')})" for word in words)
         said.append(

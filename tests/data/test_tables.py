@@ -62,6 +62,10 @@ def refusal(place, **columns):
         ("list.csv", "\r\n\nimage,label\na/1.jpg,red\nb 2.jpg,blue\n"),
         ("list.csv", "sep=|\r\nimage|label\r\na/1.jpg|red\r\nb 2.jpg|blue\r\n"),
         ("list.tsv", "image\tnote, long, very, many\tlabel\na/1.jpg\tx\tred\nb 2.jpg\ty\tblue"),
+        # As databases and people print them, and as joined from several.
+        ("list.md", "| image | label |\n|:---|---|\n| a/1.jpg | red |\n| b 2.jpg | blue |\n"),
+        ("list.txt", "image|label\n-----+------\na/1.jpg|red\nb 2.jpg|blue\n"),
+        ("list.csv", "image,label\n=====\na/1.jpg,red\nimage,label\nb 2.jpg,blue\n"),
         # In other languages, and with a column that a data frame adds.
         ("list.csv", "Dateiname;Klasse\na/1.jpg;red\nb 2.jpg;blue\n"),
         ("list.csv", ",图片,标签\n0,a/1.jpg,red\n1,b 2.jpg,blue\n"),
@@ -124,7 +128,6 @@ def test_column_of_another_meaning_may_be_left_alone(tmp_path):
 @pytest.mark.parametrize(
     ("text", "columns", "message"),
     [
-        ("path\na.jpg\n", {}, "has no column named label or class or category, and no other that"),
         ("path,label\n", {}, "has no rows. Give a row for each image."),
         (" \n", {}, "is empty. Give it a header and a row for each image."),
         ("path,label,path\na.jpg,red,b\n", {}, "has two columns named 'path'. Give each its own"),
@@ -152,6 +155,11 @@ def test_column_of_another_meaning_may_be_left_alone(tmp_path):
         ),
         ("id,label\n1.23E+11,x\n1.24E+11,y\n", {}, "has numbers that a spreadsheet has rounded as"),
         ("url,label\ngs://b/a.jpg,x\ns3://b/b.jpg,y\n", {}, "has web addresses as url, as 'gs://"),
+        ("path\na.jpg\n", {}, "has paths, but no column for the label"),
+        ("a.jpg\nb.jpg\n", {}, "has paths, but no column for the label. Add"),
+        ("path,set\na.jpg,train\nb.jpg,test", {}, "has paths, but no column for the label"),
+        ("ID,Labels\na.jpg x\nb.jpg y", {}, "has ',' between the cells of its header and ' '"),
+        ("ID;Labels\na.jpg,x\nb.jpg,y", {}, "has ';' between the cells of its header and ','"),
         ("path,label\n/else/c.jpg,x\n/else/d.jpg,y\n", {}, "has 2 paths as path, and none leads"),
         ("path,label\na,cat\nb,cat\u00a0\n", {}, "has a class named 'cat\\xa0', which is not one"),
         (
@@ -278,6 +286,16 @@ def test_names_of_several_words_are_single_labels(tmp_path, labels):
     text = "".join(f'{number}.png,"{labels[number % 2]}"\n' for number in range(4))
     place = table(tmp_path, f"image,label\n{text}", files=[f"{number}.png" for number in range(4)])
     assert len(read(place)[1]) == 1
+
+
+@pytest.mark.parametrize("form", ["['{}']", '[""{}""]', "[{}]"])
+def test_lists_of_one_label_are_told_and_hold_its_name(tmp_path, form):
+    text = rows_of("image,label", lambda name, color: f'{name},"{form.format(color)}"')
+    listing, lines = read(table(tmp_path, text, files=NAMES))
+    assert listing.class_names == COLORS
+    assert lines[1].startswith("Labels are lists of one, as ")
+    text = text.replace(form.format("red"), form.format("red,blue"), 1)
+    assert len(read(table(tmp_path, text))[0].class_names) == 4
 
 
 def test_words_for_missing_values_are_classes_and_told(tmp_path):
