@@ -16,7 +16,11 @@ def plant(root, text):
         name, _, count = word.partition("*")
         if "=" in name:
             copy, original = name.split("=")
-            shutil.copytree(root / original, root / copy, dirs_exist_ok=True)
+            if (root / original).is_dir():
+                shutil.copytree(root / original, root / copy, dirs_exist_ok=True)
+            else:
+                (root / copy).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(root / original, root / copy)
         elif name.endswith("/"):
             (root / name).mkdir(parents=True)
         else:

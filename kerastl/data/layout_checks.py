@@ -1,8 +1,10 @@
 """What speaks against a layout: copies, splits among classes, classes that training lacks."""
 
+import collections
+import hashlib
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from kerastl.data.content import readable
 from kerastl.data.labels import plain_name, split_named, split_within
@@ -21,7 +23,7 @@ from kerastl.progress import count_of
 
 # Makes an error of a problem and what to do about it.
 Stop = Callable[[str, str], UsageError]
-# Bytes of two files that are compared.
+# Bytes of a file that are compared.
 _BEGINNING = 1 << 16
 # A folder with this share of the files of all others is a copy of them.
 _MOST = 0.9
@@ -85,18 +87,16 @@ def check_whole(head: Folder, stop: Stop) -> None:
     wanted = _MOST * sum(folder.count for folder in others)
     if not others[1:] or largest.count < wanted:
         return
-    beside: dict[str, list[pathlib.Path]] = {}
-    for path in (path for folder in others for path in folder.images()):
-        beside.setdefault(path.name, []).append(path)
-    shared = [path for path in largest.images() if path.name in beside]
-    if len(shared) < wanted:
-        return
-    copies = sum(any(_is_copy(path, one) for one in beside[path.name]) for path in shared)
-    if copies >= wanted:
-        raise stop(
-            f"{largest.name!r} repeats its siblings: {copies} of {largest.count} images are copies",
-            "Move it away, or add --layout=class if it is a class of its own",
-        )
+    beside = [path for folder in others for path in folder.images()]
+    copies = 0
+    for look in (_size, _beginning):
+        copies = (_count(look, largest.images()) & _count(look, beside)).total()
+        if copies < wanted:
+            return
+    raise stop(
+        f"{largest.name!r} repeats its siblings: {copies} of {largest.count} images are copies",
+        "Move it away, or add --layout=class if it is a class of its own",
+    )
 
 
 def check_splits_below(inside: Sequence[Folder], top: Folder, stop: Stop) -> None:
@@ -153,10 +153,31 @@ def _count_copies(folder: Folder, other: Folder) -> int:
 
 def _is_copy(path: pathlib.Path, other: pathlib.Path) -> bool:
     """Compares the sizes of two files and how they begin."""
+    return _size(path) is not None and all(
+        look(path) == look(other) for look in (_size, _beginning)
+    )
+
+
+def _count(
+    look: Callable[[pathlib.Path], Hashable], paths: Iterable[pathlib.Path]
+) -> collections.Counter[Hashable]:
+    """Counts files that look the same; those that cannot be looked at are like no other."""
+    return collections.Counter(seen for path in paths if (seen := look(path)) is not None)
+
+
+def _size(path: pathlib.Path) -> int | None:
+    """Returns the bytes of a file, None where there is nothing to compare."""
     try:
-        if os.path.getsize(path) != os.path.getsize(other):
-            return False
-        with open(path, "rb") as one, open(other, "rb") as two:
-            return one.read(_BEGINNING) == two.read(_BEGINNING)
+        return os.path.getsize(path) or None
     except OSError:
-        return False
+        return None
+
+
+def _beginning(path: pathlib.Path) -> tuple[int, bytes] | None:
+    """Returns the size of a file and a digest of how it begins."""
+    try:
+        with open(path, "rb") as file:
+            begins = file.read(_BEGINNING)
+            return os.fstat(file.fileno()).st_size, hashlib.sha256(begins).digest()
+    except OSError:
+        return None

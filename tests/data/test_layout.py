@@ -147,6 +147,11 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             "a/#.jpg*4 b/x#.jpg*4 all=a all=b",
             "'all' repeats its siblings: 8 of 8 images are copies.",
         ),
+        (
+            "a/#.jpg*2 b/#.jpg*2 all/p.jpg=a/0.jpg all/q.jpg=a/1.jpg all/x/0.jpg=b/1.jpg "
+            "all/x/1.jpg=b/0.jpg",
+            "'all' repeats its siblings: 4 of 4 images are copies.",
+        ),
         ("train/a/1.jpg train/b/1.jpg train(1)=train", "2 of 2 images in the latter are copies."),
         ("cat/1.jpg dog/1.jpg train/cat=cat train/dog=dog", "'train' holds folders named like its"),
         ("cat/1.jpg cat/dog/2.jpg dog/3.jpg", "'cat' holds folders named like its siblings (dog)."),
