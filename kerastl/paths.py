@@ -15,8 +15,11 @@ _STORAGE = (
     "abfss? adl azure az b2 dbfs dropbox ftp gcs gdrive gs hdfs https? minio nfs onedrive oss r2 "
     "s3[an]? sftp smb ssh swift wasbs? webdav"
 )
-# A first part that ends in a colon, as in `dbfs:/x` and `host:/x`; `user@host:x`; `s3:x`.
-_REMOTE = re.compile(rf"[^/:]+:(/|$)|[^/:]+@[^/:]+:|({_STORAGE.replace(' ', '|')}):", re.I)
+# A first part that ends in a colon, as in `dbfs:/x` and `host:/x`; `user@host:x`; `s3:x`; folders
+# of a remote that a tool knows by a name, as in `drive:photos/cats`.
+_REMOTE = re.compile(
+    rf"[^/:]+:(/|$)|[^/:]+@[^/:]+:|({_STORAGE.replace(' ', '|')}):|[a-z][\w-]+:[^/:]+/", re.I
+)
 # `C:/x`, `C:x` and `\\server\x`.
 _OF_WINDOWS = re.compile(r"[a-z]:|\\\\", re.I)
 _VARIABLE = re.compile(r"(^|/)(\$\w+|\$\{\w+\}|%\w+%)([/\\]|$)")

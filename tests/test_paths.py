@@ -29,6 +29,8 @@ ADDRESSES = [
     "user@server:photos",
     "s3:bucket/photos",
     "gdrive:photos",
+    "hf:user/data",
+    "my-remote:photos/cats",
 ]
 LOCAL = [
     "runs/first",
