@@ -4,35 +4,31 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from kerastl.data.labels import split_named, split_within
-from kerastl.data.table_names import BOXES, GROUPS, KNOWN, SIZES, USUAL, is_missing, key_of
+from kerastl.data.labels import split_within
+from kerastl.data.table_names import (
+    BOXES,
+    GROUPS,
+    KNOWN,
+    NO_COLUMN,
+    SIZES,
+    USUAL,
+    is_missing,
+    key_of,
+)
 from kerastl.data.table_paths import ADDRESS, is_image_name
 from kerastl.data.table_rows import Wrong
-from kerastl.data.table_shape import is_number, is_whole, is_yes, is_yes_or_no, split_of_flag
+from kerastl.data.table_shape import is_number, is_whole, say_the_same
+from kerastl.data.table_splits import columns_of_splits, count_single, holds_splits, is_flag
 from kerastl.errors import UsageError, bad_value, closest, name_some
 
-# Value of the flags for the split and the group if the table has no such column.
-NO_COLUMN = "none"
-# A column of splits has few different values.
-_MOST_SPLITS = 10
 # Groups repeat: they are at most this share of the rows.
 _MOST_GROUPS = 0.8
 # Rows by which a column is told to hold paths.
 _SAMPLE_ROWS = 500
 # Paths of what shows the same as the images, but is none of them.
 _BESIDE = re.compile("mask|thumb|segment|preview|heatmap")
-# What may follow a split's word.
-_THING = re.compile(r"\s+(data|(data)?set|split|images)$", re.IGNORECASE)
 # Longer cells are remarks, not classes.
 _LONG = 60
-
-
-def _split_words(text: str) -> str:
-    return " ".join(filter(split_named, re.findall(r"[^\W\d_]+", text)))
-
-
-def _is_one_word(text: str) -> bool:
-    return len(_THING.sub("", text).split()) == 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,7 +213,7 @@ class Finder:
     def _refuse_as_label(self, name: str) -> None:
         """Refuses a column that is named like classes and holds something else."""
         what = "paths of files" if self._ends_like_images(name) else ""
-        if self._holds_splits(name) and all(map(split_within, self._values[name])):
+        if holds_splits(self._columns[name]) and all(map(split_within, self._values[name])):
             what = "words for splits alone"
         if what:
             raise self._wrong(
@@ -226,61 +222,24 @@ class Finder:
                 "the classes",
             )
 
-    def _say_the_same(self, name: str, other: str) -> bool:
-        pairs = set(zip(self._columns[name], self._columns[other], strict=True))
-        return len(pairs) == len(self._values[name]) == len(self._values[other])
-
     def _find_split(self, *, has_label: bool) -> str:
         given = self._given.get("split", "")
         if given:
             return given if given in self._columns else ""
-        flags = self._flags()
-        of_splits = tuple(filter(split_of_flag, flags))
-        # A class may be named like a split, too: one of the classes is true in each row.
-        classes = [name for name in flags if name not in of_splits]
-        if not has_label and classes and self._count_single(flags) > self._count_single(classes):
-            of_splits = ()
-        by_values = [name for name in self._left if self._holds_splits(name)]
-        for names in (self._named("split"), of_splits, by_values):
-            good = [name for name in names if name in by_values] or names
-            if len(good) > 1 and not all(self._say_the_same(good[0], name) for name in good):
-                raise self._several("split", good)
-            if good:
-                return good[0]
-        return ""
+        left = {name: self._columns[name] for name in self._left}
+        names = columns_of_splits(left, has_label=has_label)
+        if len(names) > 1:
+            raise self._several("split", names)
+        return (*names, "")[0]
 
-    def _holds_splits(self, name: str) -> bool:
-        """Whether most cells are words for two splits or more, among few different ones."""
-        values = {value for value in self._values[name] if not is_missing(value)}
-        if not 1 < len(values) <= _MOST_SPLITS:
-            return False
-        # A value with words for two splits looks like one, too, and is refused later.
-        splits = {value: split_within(value) or _split_words(value) for value in values}
-        if len(set(splits.values()) - {""}) <= 1:
-            return False
-        cells = self._columns[name]
-        named = sum(bool(splits.get(cell)) for cell in cells)
-        # A remark may hold any of them beside other words.
-        are_alone = [split_named(value) or _is_one_word(value) for value in splits if splits[value]]
-        return 2 * named > len(cells) and any(are_alone)
-
-    def _is_flag(self, name: str) -> bool:
-        values = [value for value in self._values[name] if value]
-        return bool(values) and is_yes_or_no(values)
-
-    def _flags(self) -> tuple[str, ...]:
-        return tuple(name for name in self._left if self._is_flag(name))
-
-    def _count_single(self, flags: Sequence[str]) -> int:
-        """Counts the rows in which just one of these columns says yes."""
-        rows = zip(*(self._columns[name] for name in flags), strict=True)
-        return sum(sum(map(is_yes, row)) == 1 for row in rows)
+    def _say_the_same(self, name: str, other: str) -> bool:
+        return say_the_same(self._columns[name], self._columns[other])
 
     def _find_one_hot(self) -> tuple[str, ...]:
-        flags = self._flags()
+        flags = tuple(name for name in self._left if is_flag(self._columns[name]))
         others = [name for name in self._left if self._is_like_classes(name) and name not in flags]
         num_rows = len(self._columns[flags[0]]) if flags else 0
-        is_broken = self._count_single(flags) < num_rows
+        is_broken = count_single(self._columns, flags) < num_rows
         is_constant = all(len(self._values[name]) == 1 for name in flags)
         if len(flags) <= 1 or is_constant or (others and is_broken):
             return ()

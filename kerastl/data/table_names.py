@@ -7,6 +7,8 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+# Value of the flags for the split and the group if the table has no such column.
+NO_COLUMN = "none"
 # For each role, names in the order in which they count; letters and digits alone matter.
 USUAL = {
     "image": (
@@ -48,7 +50,22 @@ GROUPS = _names(
     "sequence track site location station plot specimen plant house household"
 )
 # Values of yes-or-no columns, in lower case.
-YES, NO = frozenset(("1", "1.0", "true", "yes")), frozenset(("0", "0.0", "false", "no"))
+YES = _names(
+    "1 1.0 true t yes y ja j oui si sí sim tak evet да wahr vrai verdadero vero x ✓ ✔ ☑ ✅ 是 はい "
+    "예"
+)
+NO = _names(
+    "✗ ✘ ☐ ❌ 否 いいえ 아니요 "
+    "0 0.0 false f no n nein non não nao nie hay\u0131r hayir нет falsch faux falso"
+)
+# Words in the names of columns that say how images are split.
+SPLITTING = _names("split splits fold folds kfold cvfold partition subset traintest")
+# What people shorten splits to, if a column holds nothing else.
+ABBREVIATED = {
+    **dict.fromkeys(("tr", "tra"), "train"),
+    **dict.fromkeys(("va", "vl"), "validation"),
+    **dict.fromkeys(("te", "ts", "tes"), "test"),
+}
 # How programs write that a value is missing, in lower case.
 MISSING = frozenset(("nan", "none", "null", "na", "n/a", "<na>", "#n/a", "#na", "nat", "nil"))
 # What people write for a label that is not known.

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 
-from kerastl.data.labels import split_named, split_within
 from kerastl.data.table_names import KNOWN, NO, YES, key_of
 from kerastl.data.table_paths import is_image_name
 from kerastl.data.table_rows import GIVE_ARRAYS, Wrong
@@ -71,9 +70,7 @@ def is_whole(cell: str) -> bool:
     return is_number(cell) and float(cell).is_integer()
 
 
-def split_of_flag(name: str) -> str | None:
-    """Returns the split that a column of yes and no tells, as in `is_test` and `train`."""
-    key = key_of(name)
-    if key.startswith(("is", "in")):
-        return split_within(name) or split_named(key[2:])
-    return split_named(name)
+def say_the_same(cells: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether each value of a column stands for one value of another."""
+    pairs = set(zip(cells, others, strict=True))
+    return len(pairs) == len(set(cells)) == len(set(others))

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 
 from kerastl.data.labels import SPLITS, split_named, split_within
-from kerastl.data.table_columns import NO_COLUMN, Roles
-from kerastl.data.table_names import UNLABELED, is_missing
+from kerastl.data.table_columns import Roles
+from kerastl.data.table_names import NO_COLUMN, UNLABELED, is_missing
 from kerastl.data.table_reading import Table
 from kerastl.data.table_rows import Wrong
-from kerastl.data.table_shape import is_number, is_whole, is_yes, is_yes_or_no, split_of_flag
+from kerastl.data.table_shape import is_number, is_whole, is_yes, say_the_same
+from kerastl.data.table_splits import splits_of_cells
 from kerastl.errors import name_some, shorten
 from kerastl.progress import count_of
 
@@ -126,7 +127,7 @@ def read_splits(table: Table, roles: Roles) -> tuple[list[str], str]:
     if not roles.split:
         return ["train"] * len(table.lines), ""
     cells = table.columns[roles.split]
-    split_of = _splits_of(roles.split, list(dict.fromkeys(cells)))
+    split_of = splits_of_cells(roles.split, cells)
     strange = [value for value, split in split_of.items() if not split]
     table.refuse_rows(
         [not split_of[cell] for cell in cells],
@@ -144,25 +145,14 @@ def read_splits(table: Table, roles: Roles) -> tuple[list[str], str]:
     return [split_of[cell] for cell in cells], name_some(unlike)
 
 
-def _splits_of(column: str, values: Sequence[str]) -> dict[str, str]:
-    """Returns the split that each value of a column stands for, empty for none."""
-    told = [value for value in values if not is_missing(value)]
-    flag = split_of_flag(column)
-    if flag and is_yes_or_no(told):
-        other = "test" if flag == "train" else "train"
-        split_of = {value: flag if is_yes(value) else other for value in told}
-    else:
-        split_of = {value: split_within(value) or "" for value in told}
-    return {value: split_of.get(value, "train") for value in values}
-
-
 def splits_of_folders(examples: Sequence[str], labels: Sequence[str]) -> list[str]:
     """Returns the splits that a level of folders names, in place of classes; empty if none does."""
     folders = [example.split("/")[:-1] for example in examples]
     for names in zip(*folders, strict=False):
-        split_of = {name: split_named(name) for name in set(names)}
-        if None in split_of.values():
-            continue
-        if len(set(split_of.values())) > 1 and list(names) != list(labels):
-            return [split_of[name] or "" for name in names]
+        split_of = {name: split_within(name) or "" for name in set(names)}
+        are_alone = all(map(split_named, split_of))
+        # Classes may be called train station and test tube.
+        are_classes = list(names) == list(labels) if are_alone else say_the_same(names, labels)
+        if all(split_of.values()) and len(set(split_of.values())) > 1 and not are_classes:
+            return [split_of[name] for name in names]
     return []

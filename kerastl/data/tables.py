@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kerastl.data.files import LabeledFile, Listing, make_listing, open_listing
 from kerastl.data.source import Source
-from kerastl.data.table_columns import NO_COLUMN, Finder, Roles
-from kerastl.data.table_names import USUAL, is_missing
+from kerastl.data.table_columns import Finder, Roles
+from kerastl.data.table_names import NO_COLUMN, USUAL, is_missing
 from kerastl.data.table_paths import ADDRESS, Folders, Place, find_places
 from kerastl.data.table_reading import Table, read_table
 from kerastl.data.table_repeats import use_each_once

@@ -61,6 +61,8 @@ def test_header_is_told_from_an_image(rows, is_named):
         ({"a": PATHS, "label": COLORS, "test": [*"011" * 4]}, {"split": "test"}),
         ({"a": PATHS, "label": COLORS, "tested": [*"011" * 4]}, {"split": ""}),
         ({"a": PATHS, "label": COLORS, "note": ["a train", "no test"] * 6}, {"split": ""}),
+        ({"a": PATHS, "label": COLORS, "contest": COLORS, "scaffold": COLORS}, {"split": ""}),
+        ({"a": PATHS, "label": COLORS, "test_time": IDS, "trainers": COLORS}, {"split": ""}),
         # Yes and no.
         ({"a": PATHS, "cat": [*"01" * 6], "dog": [*"10" * 6]}, {"one_hot": ("cat", "dog")}),
         ({"a": PATHS, "cat": [*"01" * 6]}, {"label": "cat", "one_hot": ()}),

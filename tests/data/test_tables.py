@@ -320,6 +320,18 @@ def test_words_for_missing_values_are_classes_and_told(tmp_path):
         ("fname,label,is_valid", ("False", "True"), "True is validation"),
         ("image,label,is_train", ("1", "0"), "0 is test"),
         ("image,label,split", ("", "test"), "nothing is train"),
+        # Words and marks for yes and no.
+        ("image,label,is_test", ("n", "y"), "n is train, y is test"),
+        ("image,label,is_test", ("F", "T"), "F is train, T is test"),
+        ("image,label,in_train", ("ja", "nein"), "nein is test"),
+        ("image,label,isTest", ("", "x"), "x is test"),
+        ("image,label,is_val", ("nan", "1.0"), "1.0 is validation"),
+        ("image,label,is_train", ("✓", ""), "nothing is test"),
+        ("image,label,train", ("Y", "N"), "N is test"),
+        # Few rows that say it, or shortened.
+        ("image,label,note", ("", "test"), "nothing is train"),
+        ("image,label,remark", ("None", "val set"), "val set is validation"),
+        ("image,label,usage", ("tr", "te"), "te is test"),
     ],
 )
 def test_column_that_looks_like_a_split_is_one(tmp_path, head, cells, message):
@@ -334,6 +346,14 @@ def test_column_that_looks_like_a_split_is_one(tmp_path, head, cells, message):
     [
         ("image,label,fold", "012", "has '0', '1', '2' as fold, which looks like the split"),
         ("image,label,part", ("train", "val", "x"), "has 'x' as part, which looks like the split"),
+        ("image,label,phase", ("train", "", ""), "has '' as phase, which looks like the split"),
+        # A word for splits in its name.
+        ("image,label,strat_fold", "012", "has '0', '1', '2' as strat_fold, which looks like"),
+        ("image,label,cvSplit", "012", "as cvSplit, which looks like the split"),
+        ("image,label,train_test", "011", "as train_test, which looks like the split"),
+        ("image,label,trainVal", "011", "as trainVal, which looks like the split"),
+        ("image,label,train/test/val", "012", "as train/test/val, which looks like the split"),
+        ("image,label,test set", ("in", "out", "in"), "as test set, which looks like the split"),
     ],
 )
 def test_split_that_cannot_be_read_is_never_ignored(tmp_path, head, cells, message):
@@ -343,9 +363,10 @@ def test_split_that_cannot_be_read_is_never_ignored(tmp_path, head, cells, messa
     assert {file.split for file in read(place, split="none")[0].files} == {"train"}
 
 
-def test_folders_of_the_paths_may_name_the_splits(tmp_path):
+@pytest.mark.parametrize(("train", "test"), [("training", "test"), ("trainImages", "2 test data")])
+def test_folders_of_the_paths_may_name_the_splits(tmp_path, train, test):
     def place_of(name):
-        return f"{'test' if name[-5] == '1' else 'training'}/{name}"
+        return f"{test if name[-5] == '1' else train}/{name}"
 
     files = list(map(place_of, NAMES))
     text = rows_of("image,label", lambda name, color: f"{place_of(name)},{color}")

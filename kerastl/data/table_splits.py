@@ -1,0 +1,117 @@
+"""The columns that say which split an image belongs to, and what their cells mean."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from kerastl.data.labels import split_named, split_within
+from kerastl.data.table_names import ABBREVIATED, SPLITTING, USUAL, is_missing, key_of
+from kerastl.data.table_shape import is_yes, is_yes_or_no, say_the_same
+
+# A column of splits has few different values.
+_MOST_VALUES = 10
+# What may follow a split's word.
+_THING = re.compile(r"\s+(data|(data)?set|split|images)$", re.IGNORECASE)
+# Words of a name, also where only capital letters part them.
+_WORD = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+")
+
+
+def columns_of_splits(columns: Mapping[str, Sequence[str]], *, has_label: bool) -> Sequence[str]:
+    """Finds the columns that may say the split; several if no one of them is it more clearly.
+
+    Args:
+        columns: The cells of each column that is for nothing else, by its name.
+        has_label: Whether another column holds the classes.
+    """
+    flags = [name for name, cells in columns.items() if is_flag(cells)]
+    of_splits = [name for name in flags if split_of_flag(name)]
+    # A class may be named like a split, too: one of the classes is true in each row.
+    classes = [name for name in flags if name not in of_splits]
+    if not has_label and classes and count_single(columns, flags) > count_single(columns, classes):
+        of_splits = []
+        columns = {name: cells for name, cells in columns.items() if name not in flags}
+    named = [name for name in columns if key_of(name) in USUAL["split"][0].split()]
+    by_values = [name for name, cells in columns.items() if holds_splits(cells)]
+    by_words = [name for name, cells in columns.items() if _may_split(name, cells)]
+    for names in (named, of_splits, by_values, by_words):
+        good = [name for name in names if name in by_values] or names
+        if good and all(say_the_same(columns[good[0]], columns[name]) for name in good):
+            return good[:1]
+        if good:
+            return good
+    return ()
+
+
+def holds_splits(cells: Sequence[str]) -> bool:
+    """Whether most cells that are filled are words for splits, among few different ones."""
+    told = [cell for cell in cells if not is_missing(cell)]
+    values = set(told)
+    if not 1 <= len(values) <= _MOST_VALUES:
+        return False
+    # A value with words for two splits looks like one, too, and is refused later.
+    splits = {
+        value: split or _split_words(value) for value, split in splits_of_words(values).items()
+    }
+    # A remark may hold any of them beside other words.
+    are_alone = [len(_THING.sub("", value).split()) == 1 for value in values if splits[value]]
+    if len(set(splits.values()) - {""}) <= 1:
+        # One word may mark what belongs to a split.
+        return len(told) < len(cells) and all(splits.values()) and all(are_alone)
+    return 2 * sum(bool(splits[cell]) for cell in told) > len(told) and any(are_alone)
+
+
+def splits_of_words(values: Iterable[str]) -> dict[str, str]:
+    """Returns the split that each value stands for, empty for none."""
+    split_of = {value: split_within(value) or "" for value in values}
+    short = {value: ABBREVIATED.get(value.casefold(), "") for value in split_of}
+    is_short = all(short.values()) and len(set(short.values())) > 1
+    return short if is_short else split_of
+
+
+def splits_of_cells(column: str, cells: Sequence[str]) -> dict[str, str]:
+    """Returns the split that each different cell of a column stands for, empty for none."""
+    values = list(dict.fromkeys(cells))
+    told = [value for value in values if not is_missing(value)]
+    flag = split_of_flag(column)
+    if not flag or not is_yes_or_no(told):
+        split_of, missing = splits_of_words(told), "train"
+        if set(split_of.values()) == {"train"} and len(told) < len(values):
+            missing = ""
+    else:
+        other = "test" if flag == "train" else "train"
+        split_of = {value: flag if is_yes(value) else other for value in told}
+        # Where yes alone is written, what is not marked is the opposite.
+        missing = other if all(map(is_yes, told)) else "train"
+    return {value: split_of.get(value, missing) for value in values}
+
+
+def split_of_flag(name: str) -> str | None:
+    """Returns the split that a column of yes and no tells, as in `is_test` and `train`."""
+    if len(_split_words(name).split()) > 1:
+        return None
+    key = key_of(name)
+    if key.startswith(("is", "in")):
+        return split_within(name) or split_named(key[2:])
+    return split_named(name)
+
+
+def is_flag(cells: Sequence[str]) -> bool:
+    """Whether a column says yes or no, at least in some rows."""
+    values = [cell for cell in set(cells) if not is_missing(cell)]
+    return bool(values) and is_yes_or_no(values)
+
+
+def count_single(columns: Mapping[str, Sequence[str]], flags: Sequence[str]) -> int:
+    """Counts the rows in which just one of these columns says yes."""
+    rows = zip(*(columns[name] for name in flags), strict=True)
+    return sum(sum(map(is_yes, row)) == 1 for row in rows)
+
+
+def _may_split(name: str, cells: Sequence[str]) -> bool:
+    """Whether a column has a word for splits in its name, and few values that repeat."""
+    words = [word.casefold() for word in _WORD.findall(name)]
+    is_named = split_within(name) or any(split_named(word) or word in SPLITTING for word in words)
+    return bool(is_named) and 1 < len(set(cells)) <= min(_MOST_VALUES, len(cells) - 1)
+
+
+def _split_words(text: str) -> str:
+    return " ".join(filter(split_named, _WORD.findall(text)))
