@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from kerastl.data.content import as_rows, content_or_path, hash_content, read_file
-from kerastl.data.labels import number_groups, order_classes
+from kerastl.data.labels import is_one_line, number_groups, order_classes
 from kerastl.data.memo import recall
 from kerastl.data.source import Finding, Source
 from kerastl.errors import bad_value
@@ -64,7 +64,7 @@ def make_listing(
     """Checks the class names and joins those that differ only in their form of Unicode."""
     # macOS stores letters and accents apart; the same class may come in both forms.
     composed = {name: unicodedata.normalize("NFC", name) for name in class_names}
-    if strange := [name for name in composed.values() if not name.isprintable()]:
+    if strange := [name for name in composed.values() if not is_one_line(name)]:
         raise bad_value(
             "dataset",
             field,

@@ -13,8 +13,14 @@ import numpy as np
 
 from kerastl.errors import UsageError, bad_value
 
-# Categories of Unicode for characters that cannot be seen.
-_UNSEEN = ("Cc", "Cf")
+# What cannot be seen beside the Unicode categories of control and format characters: fillers,
+# selectors of a variant, and the blank of Braille.
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+# Categories of what begins a new line or steers a terminal, and of half characters.
+_NOT_IN_A_LINE = ("Cc", "Zl", "Zp", "Cs")
 SPLITS = ("train", "validation", "test")
 # Words for splits in folders, tables and TFDS, as `_words` writes them.
 SPLIT_NAMES = {
@@ -99,9 +105,19 @@ def plain_name(name: str) -> str:
     if name.isascii() and name.isprintable():
         return name.lower().replace(" ", "")
     folded = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(
-        one for one in folded if not one.isspace() and unicodedata.category(one) not in _UNSEEN
-    )
+    return "".join(one for one in folded if not one.isspace() and not _is_unseen(one))
+
+
+def is_one_line(name: str) -> bool:
+    """Whether a name is one line of text in any script, and can be seen."""
+    if any(unicodedata.category(one) in _NOT_IN_A_LINE for one in name):
+        return False
+    return bool(plain_name(name))
+
+
+def _is_unseen(character: str) -> bool:
+    is_blank = _BLANK.fullmatch(character) is not None
+    return is_blank or unicodedata.category(character) in ("Cc", "Cf")
 
 
 def refuse_alike(class_names: Iterable[str], *, name: str) -> None:
@@ -121,10 +137,14 @@ def refuse_alike(class_names: Iterable[str], *, name: str) -> None:
             raise bad_value(
                 "dataset",
                 name,
-                f"classes {' and '.join(map(repr, sorted(names)))} differ by case, spaces or the "
-                "form of their letters alone",
+                f"classes {' and '.join(map(_spell_out, sorted(names)))} differ by case, spaces "
+                "or the form of their letters, or by what cannot be seen",
                 "Merge them or rename one",
             )
+
+
+def _spell_out(name: str) -> str:
+    return _BLANK.sub(lambda found: ascii(found[0])[1:-1], repr(name))
 
 
 def order_classes(class_names: Iterable[str]) -> tuple[str, ...]:
@@ -152,7 +172,9 @@ def number_groups(groups: Iterable[Hashable]) -> np.ndarray:
 def _words(text: str) -> list[str]:
     """Returns the words of a name in small letters, without accents, digits and what is unseen."""
     apart = unicodedata.normalize("NFKD", text)
-    seen = "".join(one for one in apart if unicodedata.category(one) not in ("Mn", *_UNSEEN))
+    seen = "".join(
+        one for one in apart if not (unicodedata.category(one) == "Mn" or _is_unseen(one))
+    )
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", seen)
     return re.findall(r"[^\W\d_]+", parted.casefold())
 
@@ -202,6 +224,6 @@ def _number_labels(
 
 def _check_names(class_names: Iterable[object]) -> tuple[str, ...]:
     names = tuple(unicodedata.normalize("NFC", str(name)) for name in class_names)
-    if strange := [name for name in names if not name.strip() or not name.isprintable()]:
+    if strange := [name for name in names if not is_one_line(name)]:
         raise bad_value("class_names", strange[0], "is not one line of text", "Rename the class")
     return names

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from folder_trees import plant
+from kerastl.data.folders import list_folder
 from kerastl.data.labels import split_named, split_within
 from kerastl.data.source import Source
 from kerastl.errors import UsageError
@@ -30,6 +32,8 @@ def test_labels_of_usual_kinds_are_taken(labels, numbers, names):
         (["a", float("nan"), "b", "a"], {}, "labels=nan: is neither a name nor a whole number."),
         (["a", "", "b", "a"], {}, "class_names='': is not one line of text. Rename the class."),
         (["a", "x\ny", "b", "a"], {}, r"class_names='x\ny': is not one line of text."),
+        (["a", "x\u2028y", "b", "a"], {}, r"class_names='x\u2028y': is not one line of text."),
+        (["a", "\u200d\u2800", "b", "a"], {}, "is not one line of text."),
         (["a", "c", "b", "a"], {"class_names": [1, 2]}, "labels='a': is not in class_names."),
         (np.eye(4), {}, "labels: have the shape (4, 4). Give one class for each image"),
     ],
@@ -38,6 +42,22 @@ def test_labels_that_cannot_be_meant_are_refused(labels, options, message):
     with pytest.raises(UsageError) as caught:
         Source.from_arrays(IMAGES, labels, **options)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u06af\u0631\u0628\u0647\u200c\u0647\u0627",
+        "\U0001f469\u200d\u2695\ufe0f",
+        "\u65e5\u672c\u3000\u8a9e",
+        "\u05d0\u200f",
+        "a\u00a0b",
+    ],
+)
+def test_honest_names_hold_what_cannot_be_seen(tmp_path, name):
+    assert Source.from_arrays(IMAGES, [name, "a", "a", name]).class_names == ("a", name)
+    plant(tmp_path, f"{name}/1.jpg a/1.jpg")
+    assert list_folder(str(tmp_path)).class_names == ("a", name)
 
 
 def test_numbers_name_classes_in_their_order():
