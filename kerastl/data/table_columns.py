@@ -18,7 +18,14 @@ from kerastl.data.table_names import (
 from kerastl.data.table_paths import ADDRESS, is_image_name
 from kerastl.data.table_rows import Wrong
 from kerastl.data.table_shape import is_number, is_whole, say_the_same
-from kerastl.data.table_splits import columns_of_splits, count_single, holds_splits, is_flag
+from kerastl.data.table_splits import (
+    are_of_different_splits,
+    columns_of_splits,
+    count_single,
+    holds_splits,
+    is_doubtful,
+    is_flag,
+)
 from kerastl.errors import UsageError, bad_value, closest, name_some
 
 # Groups repeat: they are at most this share of the rows.
@@ -40,6 +47,7 @@ class Roles:
         label: Classes.
         one_hot: Columns named like classes, of which one is 1 in each row.
         split: Splits.
+        split_flags: Columns of yes and no for a split each, in place of `split`.
         group: What belongs on one side of a split.
         boxes: Positions within the images.
         hint: A column whose values repeat as those of groups do.
@@ -50,6 +58,7 @@ class Roles:
     label: str = ""
     one_hot: tuple[str, ...] = ()
     split: str = ""
+    split_flags: tuple[str, ...] = ()
     group: str = ""
     boxes: tuple[str, ...] = ()
     hint: str = ""
@@ -93,13 +102,14 @@ class Finder:
         boxes = self._find_boxes()
         label = self._take(self._given.get("label") or self._named_label())
         group = self._take(self._find_group())
-        split = self._take(self._find_split(has_label=bool(label)))
+        splits = tuple(map(self._take, self._find_splits(has_label=bool(label))))
+        split, flags = ("", splits) if len(splits) > 1 else ((*splits, "")[0], ())
         one_hot = () if label else self._find_one_hot()
         if not label and not one_hot:
             label = self._take(self._label_by_values())
         others = tuple(self._left)
         hints = [name for name in others if self._is_like_groups(name, label)]
-        return Roles(image, label, one_hot, split, group, boxes, (*hints, "")[0], others)
+        return Roles(image, label, one_hot, split, flags, group, boxes, (*hints, "")[0], others)
 
     def find_image(self) -> str:
         """Finds the column of paths.
@@ -222,15 +232,20 @@ class Finder:
                 "the classes",
             )
 
-    def _find_split(self, *, has_label: bool) -> str:
+    def _find_splits(self, *, has_label: bool) -> Sequence[str]:
         given = self._given.get("split", "")
         if given:
-            return given if given in self._columns else ""
+            return [given] if given in self._columns else []
         left = {name: self._columns[name] for name in self._left}
         names = columns_of_splits(left, has_label=has_label)
-        if len(names) > 1:
+        if len(names) > 1 and not are_of_different_splits(names):
             raise self._several("split", names)
-        return (*names, "")[0]
+        if len(names) == 1 and is_doubtful(names[0], left[names[0]]):
+            raise self._wrong(
+                f"has yes and no as {names[0]}, which may mean a split or something else",
+                f"Add --split_column={names[0]} if it is the split, or --split_column={NO_COLUMN}",
+            )
+        return names
 
     def _say_the_same(self, name: str, other: str) -> bool:
         return say_the_same(self._columns[name], self._columns[other])

@@ -16,7 +16,9 @@ _WORD = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+")
 
 
 def columns_of_splits(columns: Mapping[str, Sequence[str]], *, has_label: bool) -> Sequence[str]:
-    """Finds the columns that may say the split; several if no one of them is it more clearly.
+    """Finds the columns that say the split.
+
+    Several are flags of different splits, or none of them is it more clearly.
 
     Args:
         columns: The cells of each column that is for nothing else, by its name.
@@ -32,7 +34,11 @@ def columns_of_splits(columns: Mapping[str, Sequence[str]], *, has_label: bool) 
     named = [name for name in columns if key_of(name) in USUAL["split"][0].split()]
     by_values = [name for name, cells in columns.items() if holds_splits(cells)]
     by_words = [name for name, cells in columns.items() if _may_split(name, cells)]
+    if all(len(set(columns[name])) == 1 for name in of_splits):
+        of_splits = []
     for names in (named, of_splits, by_values, by_words):
+        if names == of_splits and are_of_different_splits(names):
+            return names
         good = [name for name in names if name in by_values] or names
         if good and all(say_the_same(columns[good[0]], columns[name]) for name in good):
             return good[:1]
@@ -92,6 +98,21 @@ def split_of_flag(name: str) -> str | None:
     if key.startswith(("is", "in")):
         return split_within(name) or split_named(key[2:])
     return split_named(name)
+
+
+def are_of_different_splits(flags: Sequence[str]) -> bool:
+    """Whether columns of yes and no tell a split each."""
+    splits = set(map(split_of_flag, flags)) - {None}
+    return len(splits) == len(flags) > 1
+
+
+def is_doubtful(name: str, cells: Sequence[str]) -> bool:
+    """Whether a column of yes and no may as well be a remark on images, as `valid` and `test`."""
+    split = split_of_flag(name)
+    if not is_flag(cells) or split in (None, "train"):
+        return False
+    is_large = split == "validation" and 2 * sum(map(is_yes, cells)) > len(cells)
+    return split_named(name) is not None or is_large
 
 
 def is_flag(cells: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from kerastl.data.table_names import NO_COLUMN, UNLABELED, is_missing
 from kerastl.data.table_reading import Table
 from kerastl.data.table_rows import Wrong
 from kerastl.data.table_shape import is_number, is_whole, is_yes, say_the_same
-from kerastl.data.table_splits import splits_of_cells
+from kerastl.data.table_splits import split_of_flag, splits_of_cells
 from kerastl.errors import name_some, shorten
 from kerastl.progress import count_of
 
@@ -124,6 +124,8 @@ def read_splits(table: Table, roles: Roles) -> tuple[list[str], str]:
     Raises:
         UsageError: If a cell of the column stands for no split.
     """
+    if roles.split_flags:
+        return _read_split_flags(table, roles.split_flags), ""
     if not roles.split:
         return ["train"] * len(table.lines), ""
     cells = table.columns[roles.split]
@@ -143,6 +145,26 @@ def read_splits(table: Table, roles: Roles) -> tuple[list[str], str]:
         if value.lower() != split
     ]
     return [split_of[cell] for cell in cells], name_some(unlike)
+
+
+def _read_split_flags(table: Table, names: Sequence[str]) -> list[str]:
+    split_of = {name: split_of_flag(name) or "" for name in names}
+    rows = zip(*(table.columns[name] for name in names), strict=True)
+    chosen = [
+        [split_of[name] for name in itertools.compress(names, map(is_yes, row))] for row in rows
+    ]
+    for count, are_wrong in (
+        ("yes in several", [len(splits) > 1 for splits in chosen]),
+        ("yes in none", [not splits and "train" in split_of.values() for splits in chosen]),
+    ):
+        table.refuse_rows(
+            are_wrong,
+            f"has {count} of {name_some(names)}, which look like the split,",
+            f"Leave one in each row, or choose a column with --split_column, or {NO_COLUMN}",
+        )
+    splits = [(*splits, "train")[0] for splits in chosen]
+    base = min(splits, key=SPLITS.index)
+    return ["train" if split == base else split for split in splits]
 
 
 def splits_of_folders(examples: Sequence[str], labels: Sequence[str]) -> list[str]:

@@ -53,7 +53,7 @@ def list_table(table: str, *, columns: dict[str, str], progress: Progress | None
     labels, notes = read_labels(data, roles)
     splits, meaning = read_splits(data, roles)
     examples = [place.example for place in places]
-    if not roles.split and columns.get("split") != NO_COLUMN:
+    if not (roles.split or roles.split_flags) and columns.get("split") != NO_COLUMN:
         splits = splits_of_folders(examples, labels) or splits
     told = (_describe(data, roles, places, meaning, splits), _note_unused(data, roles), notes)
     for line in itertools.chain(*told):
@@ -155,6 +155,8 @@ def _describe(
     parts = [f"paths in {roles.image!r}", f"classes in {classes}"]
     if roles.split:
         parts.append(f"splits in {roles.split!r}" + (f" ({meaning})" if meaning else ""))
+    elif roles.split_flags:
+        parts.append(f"splits in {name_some(roles.split_flags)}")
     elif len(set(splits)) > 1:
         parts.append("splits in the folders of the paths")
     if roles.group:

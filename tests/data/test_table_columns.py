@@ -58,7 +58,16 @@ def test_header_is_told_from_an_image(rows, is_named):
         ({"a": PATHS, "label": COLORS, "b": ["train_set", "val_set"] * 6}, {"split": "b"}),
         ({"a": PATHS, "label": COLORS, "b": ["train", "eval_test"] * 6}, {"split": "b"}),
         ({"a": PATHS, "label": COLORS, "split": SIDES, "fold": [*"012" * 4]}, {"split": "split"}),
-        ({"a": PATHS, "label": COLORS, "test": [*"011" * 4]}, {"split": "test"}),
+        ({"a": PATHS, "label": COLORS, "is_test": [*"011" * 4]}, {"split": "is_test"}),
+        ({"a": PATHS, "label": COLORS, "valid": ["1"] * 12}, {"split": ""}),
+        (
+            {"a": PATHS, "label": COLORS, "in_train": [*"01" * 6], "in_val": [*"10" * 6]},
+            {"split": "", "split_flags": ("in_train", "in_val")},
+        ),
+        (
+            {"a": PATHS, "label": COLORS, "train": [*"01" * 6], "test": [*"10" * 6]},
+            {"split": "", "split_flags": ("train", "test")},
+        ),
         ({"a": PATHS, "label": COLORS, "tested": [*"011" * 4]}, {"split": ""}),
         ({"a": PATHS, "label": COLORS, "note": ["a train", "no test"] * 6}, {"split": ""}),
         ({"a": PATHS, "label": COLORS, "contest": COLORS, "scaffold": COLORS}, {"split": ""}),
@@ -107,6 +116,17 @@ def test_columns_are_told_by_their_values(columns, found):
         (
             {"a": PATHS, "label": COLORS, "patient": IDS, "subject": ["s"] * 12},
             "has 2 columns for the group (patient, subject). Choose one with --group_column.",
+        ),
+        ({"a": PATHS, "label": COLORS, "valid": ["1"] * 11 + ["0"]}, "has yes and no as valid, "),
+        (
+            {"a": PATHS, "label": COLORS, "is_valid": [*"TTF" * 4]},
+            "which may mean a split or somethi",
+        ),
+        ({"a": PATHS, "label": COLORS, "test": [*"01" * 6]}, "Add --split_column=test if it is"),
+        ({"a": PATHS, "label": COLORS, "Eval": ["x", ""] * 6}, "split, or --split_column=none."),
+        (
+            {"a": PATHS, "label": COLORS, "is_test": [*"01" * 6], "in_test": [*"100" * 4]},
+            "has 2 columns for the split (is_test, in_test). Choose one with --split_column.",
         ),
         ({"a": PATHS} | {"x" * 99 + f"{n}": IDS for n in range(99)}, "and 94 more."),
     ],

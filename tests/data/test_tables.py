@@ -363,6 +363,30 @@ def test_split_that_cannot_be_read_is_never_ignored(tmp_path, head, cells, messa
     assert {file.split for file in read(place, split="none")[0].files} == {"train"}
 
 
+@pytest.mark.parametrize(
+    ("head", "split_of", "message"),
+    [
+        ("in_train,in_val", {"1,0": "train", "0,1": "validation"}, ""),
+        ("is_val,is_test", {"F,F": "train", "T,F": "validation", "F,T": "test"}, ""),
+        ("train,val,test", {"x,,": "train", ",x,": "validation", ",,x": "test"}, ""),
+        ("val,test", {"1,0": "train", "0,1": "test"}, ""),
+        ("in_train,in_val", {"1,0": "", "1,1": ""}, "has yes in several of in_train, in_val, whi"),
+        ("is_train,is_test", {"1,0": "", "0,0": "", "0,1": ""}, "has yes in none of is_train, is_"),
+    ],
+)
+def test_flags_of_different_splits_are_read_together(tmp_path, head, split_of, message):
+    cells = [list(split_of)[number % len(split_of)] for number in range(len(NAMES))]
+    rows = (f"{name},{color_of(name)},{cell}" for name, cell in zip(NAMES, cells, strict=True))
+    place = table(tmp_path, "\n".join([f"image,label,{head}", *rows]), files=NAMES)
+    if message:
+        assert message in refusal(place)
+        assert {file.split for file in read(place, split="none")[0].files} == {"train"}
+    else:
+        listing, lines = read(place)
+        assert [file.split for file in listing.files] == [split_of[cell] for cell in cells]
+        assert f"splits in {head.replace(',', ', ')}." in lines[0]
+
+
 @pytest.mark.parametrize(("train", "test"), [("training", "test"), ("trainImages", "2 test data")])
 def test_folders_of_the_paths_may_name_the_splits(tmp_path, train, test):
     def place_of(name):
