@@ -18,7 +18,6 @@ from kerastl.data.layout_checks import (
 )
 from kerastl.data.layout_reading import (
     Reading,
-    are_sides,
     class_folders,
     find_splits,
     is_divided,
@@ -26,7 +25,7 @@ from kerastl.data.layout_reading import (
     name_folders,
     read_as,
 )
-from kerastl.data.tree import Folder, Tree
+from kerastl.data.tree import IMAGE_FOLDERS, Folder, Tree
 from kerastl.errors import bad_value, name_some
 from kerastl.progress import count_of
 from kerastl.settings.data import LAYOUTS
@@ -49,13 +48,15 @@ def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
     """
     stop = functools.partial(bad_value, "dataset", field)
     top = _begin(tree.top)
-    if not is_divided(top):
+    is_given = layout != AUTO
+    if not (top.holding if is_given else is_divided(top)):
+        these = ", or add --layout=class if these are the classes" if top.holding else ""
         raise stop(
             f"holds {_without_classes(top, tree)}",
             "Give the folder above, with a folder for each class in it, or a table of files and "
-            "classes as csv:FILE",
+            f"classes as csv:FILE{these}",
         )
-    reading = read_as(_infer(top, stop) if layout == AUTO else layout, top)
+    reading = read_as(layout if is_given else _infer(top, stop), top, is_given=is_given)
     if not any(place.folder.count for place in reading.places):
         raise bad_value("layout", layout, f"finds no class in {field}", f"Use {AUTO}")
     refuse_alike(reading.class_names, name=field)
@@ -100,10 +101,11 @@ def _infer(top: Folder, stop: Stop) -> str:
         below = [folder for folder, _ in divided]
         return f"split/{_find_classes(top, below, stop, is_split=True)}"
     if len({split_within(folder.name) for folder in named}) > 1:
+        deeper = "--layout=split/class or " if any(one.holding for one in named) else ""
         raise stop(
             f"{name_folders(named)} are named as splits and hold images, but no class folders",
             "Put a folder for each class into them, give a table as csv:FILE, or add "
-            "--layout=class if these are the classes",
+            f"{deeper}--layout=class if these are the classes",
         )
     return _find_classes(top, [top], stop, is_split=False)
 
@@ -134,13 +136,15 @@ def _upper_or_lower(top: Folder, inside: Sequence[Folder], stop: Stop, *, is_spl
     below = {inner.name.lower() for _, inner in pairs}
     is_repeated = all(plain_name(name) == plain_name(inner.name) for name, inner in pairs)
     are_sessions = _are_numbered(below) and not _are_numbered(above)
-    if are_sides({plain_name(name) for name in below}) or is_repeated or are_sessions:
+    if below <= IMAGE_FOLDERS or is_repeated or are_sessions:
         return "class"
     is_index = all(len(name) == 1 and inner.name.lower()[0] == name for name, inner in pairs)
     if is_index or all(map(_PORTION.fullmatch, above)):
         return "folder/class"
     prefix = "split/" if is_split else ""
-    upper, lower = (read_as(f"{prefix}{form}", top) for form in ("class", "folder/class"))
+    upper, lower = (
+        read_as(f"{prefix}{form}", top, is_given=True) for form in ("class", "folder/class")
+    )
     if not lower.class_names[1:]:
         return "class"
     raise stop(

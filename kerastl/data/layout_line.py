@@ -3,11 +3,12 @@
 import unicodedata
 from collections.abc import Iterator
 
+from kerastl.data.content import readable
 from kerastl.data.labels import SPLITS, split_within
 from kerastl.data.layout_checks import name_place
-from kerastl.data.layout_reading import Reading, count_classes, name_folders
-from kerastl.data.tree import PLACEHOLDERS, Tree
-from kerastl.errors import name_some
+from kerastl.data.layout_reading import Reading, are_sides, count_classes, name_folders
+from kerastl.data.tree import IMAGE_FOLDERS, PLACEHOLDERS, Tree
+from kerastl.errors import name_some, printable
 from kerastl.progress import count_of
 
 
@@ -19,7 +20,7 @@ def layout_line(reading: Reading, tree: Tree) -> str:
     if not reading.base:
         images = count_of(sum(counts.values()), "image")
     found = f"Layout: {reading.form}{below}, {count_classes(reading.class_names)}, {images}"
-    notes = (_left_out, _without_images, _by_name, _lacking, _only_folders, _not_here)
+    notes = (_left_out, _by_kind, _without_images, _by_name, _lacking, _only_folders, _not_here)
     return "; ".join([found, *(line for note in notes for line in note(reading, tree))]) + "."
 
 
@@ -32,6 +33,14 @@ def _left_out(reading: Reading, tree: Tree) -> Iterator[str]:
         )
         are = "is" if number == 1 else "are"
         yield f"{count_of(number, 'image')} in {name_some(places)} {are} in no class and left out"
+
+
+def _by_kind(_: Reading, tree: Tree) -> Iterator[str]:
+    for kind, folders in tree.left_out.items():
+        # What is hidden is expected to be left out.
+        inside = (folder.relative_to(tree.top.path) for folder in folders if folder.name[0] != ".")
+        if places := [f"{printable(readable(place))}/" for place in inside]:
+            yield f"{kind} are left out ({name_some(places)})"
 
 
 def _without_images(reading: Reading, _: Tree) -> Iterator[str]:
@@ -56,6 +65,9 @@ def _by_name(reading: Reading, _: Tree) -> Iterator[str]:
         for split, folders in of_split.items():
             if folders[1:]:
                 yield f"{name_some(one.name for one in folders)} are joined to {split}"
+    sides = {name for name in map(str.lower, reading.class_names) if are_sides({name})}
+    if sides - IMAGE_FOLDERS and sides & IMAGE_FOLDERS:
+        yield f"{name_some(sorted(sides))} are taken for classes"
     if reading.base not in ("", "train"):
         yield f"train is split off {reading.base}"
 

@@ -88,8 +88,14 @@ class Reading:
         return f"{self.form} ({count_classes(names)}: {name_some(names)}; {images}{unused})"
 
 
-def read_as(form: str, top: Folder) -> Reading:
-    """Reads the folders below `top` in one of `LAYOUTS`, without asking whether it fits."""
+def read_as(form: str, top: Folder, *, is_given: bool = False) -> Reading:
+    """Reads the folders below `top` in one of `LAYOUTS`, without asking whether it fits.
+
+    Args:
+        form: One of `LAYOUTS`.
+        top: The folder that it begins with.
+        is_given: Whether a person chose it: then folders named for images or masks are classes.
+    """
     if form == "class/split":
         found = [
             Place(inner, readable(folder.name), split)
@@ -106,7 +112,9 @@ def read_as(form: str, top: Folder) -> Reading:
     places = [
         Place(inner, readable(inner.name), split)
         for folder, split in branches
-        for inner in class_folders(folder, known)
+        for inner in (
+            _candidates(folder) if is_given and not known else class_folders(folder, known)
+        )
     ]
     return Reading(form, top, tuple(places))
 

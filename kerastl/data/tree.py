@@ -22,9 +22,12 @@ _LITTER_ENDING = ":zone.identifier"
 # Bins and earlier states, as network drives and systems name them: #recycle, @Recently-Snapshot,
 # $RECYCLE.BIN, .Trash-1000, ~snapshot.
 _BIN = re.compile(
-    r"(?i:[#@$~.]+(recently-)?(recycle|trash|trashcan|trashes|snapshots?|deleted)(d|r|[ .]?bin)?"
-    r"[-\d]*|recycle[ ._]?bin)|RECYCLER|RECYCLED"
+    r"[#@$~.]+(recently-)?(recycle|trash|trashcan|trashes|snapshots?|deleted)(d|r|[ .]?bin)?[-\d]*",
+    re.IGNORECASE,
 )
+# Older bins of Windows, which may be classes too, hold a folder for each user, or a list.
+_MAYBE_BIN = re.compile(r"recycler|recycled|recycle[ ._]?bin", re.IGNORECASE)
+_IN_BIN = re.compile(r"s-1-\d[-\d]*|info2?", re.IGNORECASE)
 # Files by which a folder is known that no class is: of runs, exports, stores and searches of
 # kerastl, of other models and of Python.
 OWN = "files that kerastl wrote"
@@ -108,10 +111,17 @@ class Tree:
     Attributes:
         top: The folder itself.
         ignored: Number of other files in it, by kind.
+        left_out: Folders that are left out though they seem to hold images, by kind.
     """
 
     top: Folder
-    ignored: collections.Counter[str]
+    ignored: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    left_out: dict[str, list[pathlib.Path]] = dataclasses.field(default_factory=dict)
+
+    def leave_out(self, folder: pathlib.Path, kind: str, count: int) -> None:
+        """Remembers a folder of a kind, with the number of files in it, to be told."""
+        self.ignored[kind] += count
+        self.left_out.setdefault(kind, []).append(folder)
 
 
 def scan(root: pathlib.Path, *, own: Iterable[pathlib.Path] = ()) -> Tree:
@@ -130,26 +140,28 @@ def scan(root: pathlib.Path, *, own: Iterable[pathlib.Path] = ()) -> Tree:
     filled = (place for one in own for place in (one, *one.parents) if os.path.isdir(place))
     mine = set(map(_identity, filled))
     seen = _above(root)
-    ignored: collections.Counter[str] = collections.Counter()
+    tree = Tree(top)
     found: list[tuple[Folder, Folder]] = []
     # Folders are at the front, and the links wait behind them.
     waiting = collections.deque([(top, root)])
     while waiting:
         parent, path = waiting.popleft()
         if (identity := _identity(path)) in seen:
-            ignored[_BACK] += 1
+            tree.ignored[_BACK] += 1
             continue
         seen.add(identity)
         folder = Folder(path) if found else top
         found.append((folder, parent))
         look = _look(path, is_top=folder is top)
-        ignored.update(look.ignored)
+        tree.ignored.update(look.ignored)
+        for bin_ in look.bins:
+            tree.leave_out(bin_, _BINS, _count_files(bin_))
         folder.files, folder.placeholders = look.files, look.ignored[PLACEHOLDERS]
         folder.is_empty = look.is_empty and identity not in mine
         waiting.extendleft((folder, inner) for inner in look.folders)
         waiting.extend((folder, link) for link in look.links)
     _sum_up(found)
-    return Tree(top, ignored)
+    return tree
 
 
 def list_images(folder: pathlib.Path) -> Iterator[pathlib.Path]:
@@ -180,6 +192,7 @@ class _Look:
     files: list[str]
     folders: list[pathlib.Path]
     links: list[pathlib.Path]
+    bins: list[pathlib.Path]
     ignored: collections.Counter[str]
     is_empty: bool
 
@@ -201,14 +214,14 @@ def _look(place: pathlib.Path, *, is_top: bool) -> _Look:
         ignored[_MASKS] += len(masks)
         files = [name for name in files if name not in masks]
     if not is_top and (kind := _known_folder({entry.name for entry in listed}, files)):
-        return _Look([], [], [], collections.Counter({kind: _count_files(place)}), False)
-    has_images = any(name.lower() in IMAGE_FOLDERS for name in folders)
-    for name in list(folders):
-        if kind := _kind_of_folder(name, has_images=has_images):
-            ignored[kind] += _count_files(pathlib.Path(folders.pop(name).path))
+        return _Look([], [], [], [], collections.Counter({kind: _count_files(place)}), False)
+    bins = [folders.pop(name) for name, entry in list(folders.items()) if _is_bin(entry)]
+    for name in [name for name in folders if _is_hidden(name)]:
+        ignored[_HIDDEN] += _count_files(pathlib.Path(folders.pop(name).path))
     links = [pathlib.Path(entry.path) for entry in folders.values() if entry.is_symlink()]
     real = [pathlib.Path(entry.path) for entry in folders.values() if not entry.is_symlink()]
-    return _Look(files, real, links, ignored, not listed)
+    places = [pathlib.Path(entry.path) for entry in bins]
+    return _Look(files, real, links, places, ignored, not listed)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -232,13 +245,19 @@ def _kind_of_file(entry: os.DirEntry[str]) -> str | None:
     return kind or (None if is_file else "pipes and devices")
 
 
-def _kind_of_folder(name: str, *, has_images: bool) -> str | None:
-    lowered = name.lower()
-    if _BIN.fullmatch(name):
-        return _BINS
-    if name.startswith(".") or lowered in _LITTER_FOLDERS:
-        return _HIDDEN
-    return _SIDE if has_images and lowered in SIDE_FOLDERS else None
+def _is_bin(entry: os.DirEntry[str]) -> bool:
+    if _BIN.fullmatch(entry.name):
+        return True
+    if not _MAYBE_BIN.fullmatch(entry.name):
+        return False
+    try:
+        return any(map(_IN_BIN.fullmatch, os.listdir(entry.path)))
+    except OSError:
+        return False
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _LITTER_FOLDERS
 
 
 def _known_folder(names: set[str], files: Iterable[str]) -> str | None:

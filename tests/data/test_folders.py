@@ -205,13 +205,33 @@ def test_without_train_others_stand_in_for_it(tmp_path, folders, splits):
 
 def test_bins_and_earlier_states_are_counted(tmp_path):
     bins = ("#recycle", "@Recycle", "@Recently-Snapshot", ".recycle", "$RECYCLE.BIN", ".Trash-1000")
-    touch(tmp_path, "a/1.jpg", "b/2.jpg", "RECYCLER/1.jpg", "a/1.jpg:Zone.Identifier")
+    touch(tmp_path, "a/1.jpg", "b/2.jpg", "RECYCLER/S-1-5-21-7/1.jpg", "a/1.jpg:Zone.Identifier")
     touch(tmp_path, *(f"{name}/a/old.png" for name in bins))
     touch(tmp_path, "b/~snapshot/2.jpg", "b/.Trashes/x/2.jpg", "@eaDir/a/1.jpg")
     listing = list_folder(str(tmp_path))
     assert listing.class_names == ("a", "b")
     assert listing.ignored == {"files in bins": 9, "hidden or system files": 2}
     assert len(list(list_images(tmp_path))) == 2
+
+
+@pytest.mark.parametrize("layout", ["auto", "class"])
+@pytest.mark.parametrize(
+    "names",
+    ["trash_bin recycle_bin compost_bin", "RECYCLED LANDFILL COMPOST", "RECYCLER Recycle.Bin bin"],
+)
+def test_classes_of_waste_are_no_bins(tmp_path, names, layout):
+    touch(tmp_path, *(f"{name}/1.jpg" for name in names.split()))
+    listing = list_folder(str(tmp_path), layout=layout)
+    assert listing.class_names == tuple(sorted(names.split()))
+
+
+@pytest.mark.parametrize("inside", ["S-1-5-21-1004/Dc1.jpg", "INFO2"])
+@pytest.mark.parametrize("layout", ["auto", "class"])
+def test_bins_are_named(tmp_path, inside, layout):
+    touch(tmp_path, "a/1.jpg", "b/2.jpg", f"RECYCLED/{inside}", "b/#recycle/3.jpg")
+    said = io.StringIO()
+    assert len(list_folder(str(tmp_path), layout=layout, progress=Progress(said)).files) == 2
+    assert "; files in bins are left out (RECYCLED/, b/#recycle/)." in said.getvalue()
 
 
 def test_class_with_the_name_of_a_bin_stays(tmp_path):

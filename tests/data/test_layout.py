@@ -97,6 +97,18 @@ def read(root, **options):
             "train/th\u00e9/1.jpg test/the\u0301/2.jpg train/b/3.jpg test/b/4.jpg",
             "2 classes, train 2",
         ),
+        (
+            "flu/img/1.png flu/masks/1_mask.png ok/img/img_2.png ok/masks/mask_2.png",
+            "2 images; files in folders of masks or labels are left out (flu/masks/, ok/masks/)",
+        ),
+        # Beside other folders of the same form, those named for images and masks are classes.
+        ("photo/1.jpg mask/2.jpg replay/3.jpg", "3 images; mask, photo are taken for classes"),
+        ("photo/1.jpg mask/1.jpg replay/1.jpg", "3 images; mask, photo are taken for classes"),
+        ("Label/1.jpg Photo/2.jpg invoice/3.jpg", "3 images; label, photo are taken for classes"),
+        (
+            "train/photo/1.jpg train/mask/2.jpg train/video/3.jpg test/mask/4.jpg test/photo/5.jpg",
+            "split/class, 3 classes, train 3, test 2; mask, photo are taken for classes",
+        ),
         # What a split lacks.
         ("train/a/1.jpg train/b/1.jpg test/a/2.jpg", "train 2, test 1; test has no b"),
         ("val/a/1.jpg val/b/2.jpg test/a/3.jpg test/b/1.jpg", "train is split off validation"),
@@ -159,7 +171,17 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         ("a/ b/", "no images in a, b."),
         ("a/.1.jpg.icloud b/.2.jpg.icloud", "holds 2 cloud placeholders and no images in a, b."),
         ("images/1.png masks/1.png", "holds 1 file in images and no class folders."),
+        ("images/1.png masks/2.png", "or add --layout=class if these are the classes."),
+        (
+            "train/photo/1.jpg train/mask/2.jpg test/photo/3.jpg",
+            "add --layout=split/class or",
+        ),
         # Two readings.
+        (
+            "anna/photo/1.png anna/mask/2.png bob/photo/3.png bob/mask/4.png",
+            "can be read as class (2 classes: anna, bob; 4 images) or as folder/class (2 classes: "
+            "mask, photo; 4 images)",
+        ),
         (
             "1/cat/1.jpg 1/dog/1.jpg 2/cat/2.jpg 2/dog/2.jpg",
             "can be read as class (2 classes: 1, 2; 4 images) or as folder/class (2 classes: cat, "
@@ -229,6 +251,8 @@ def test_what_may_be_meant_otherwise_is_refused(tmp_path, text, words):
             "1 image in b/ is in no",
         ),
         ("train/a/x/1.jpg train/b/y/1.jpg", "split/folder/class", "2 classes, train 2"),
+        ("photo/1.jpg mask/1.jpg", "class", "class, 2 classes, 2 images; mask, photo are taken"),
+        ("train/photo/1.jpg train/mask/1.jpg", "split/class", "split/class, 2 classes, train 2"),
     ],
 )
 def test_flag_settles_it(tmp_path, text, layout, line):
