@@ -25,6 +25,7 @@ from kerastl.data.table_splits import (
     holds_splits,
     is_doubtful,
     is_flag,
+    is_signed,
 )
 from kerastl.errors import UsageError, bad_value, closest, name_some
 
@@ -252,6 +253,13 @@ class Finder:
 
     def _find_one_hot(self) -> tuple[str, ...]:
         flags = tuple(name for name in self._left if is_flag(self._columns[name]))
+        signed = [name for name in self._left if is_signed(self._columns[name])]
+        if signed and len(flags) + len(signed) > 1:
+            raise self._wrong(
+                f"has -1 beside 1 in {name_some(signed)}, as for several labels an image",
+                "Each image has one class: write it into one column, and name that with "
+                "--label_column",
+            )
         others = [name for name in self._left if self._is_like_classes(name) and name not in flags]
         num_rows = len(self._columns[flags[0]]) if flags else 0
         is_broken = count_single(self._columns, flags) < num_rows

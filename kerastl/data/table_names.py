@@ -68,8 +68,29 @@ ABBREVIATED = {
 }
 # How programs write that a value is missing, in lower case.
 MISSING = frozenset(("nan", "none", "null", "na", "n/a", "<na>", "#n/a", "#na", "nat", "nil"))
+# What the first cell of a row below the images says.
+TOTALS = _names(
+    "total totals sum count gesamt summe anzahl somme suma totale totaal всего итого 合计 总计 合計"
+)
 # What people write for a label that is not known.
-UNLABELED = frozenset(("?", "-", "unlabeled", "unlabelled"))
+UNLABELED = _names(
+    "? ?? - -- --- . n.a. n.a n.d. \\n unlabeled unlabelled missing unknown undefined "
+    "unspecified unassigned tbd todo -99 -999 -9999"
+) | {
+    f"{no} {known}"
+    for no in ("not", "no", "to be")
+    for known in (
+        "label",
+        "labeled",
+        "labelled",
+        "known",
+        "available",
+        "given",
+        "set",
+        "determined",
+        "assigned",
+    )
+}
 
 
 def key_of(name: str) -> str:

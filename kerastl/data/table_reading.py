@@ -8,6 +8,8 @@ import pathlib
 import re
 from collections.abc import Mapping, Sequence
 
+from kerastl.data.table_names import KNOWN, key_of
+from kerastl.data.table_paths import Folders, find_places
 from kerastl.data.table_rows import SAMPLE_ROWS, Wrong, in_lines, read_rows
 from kerastl.data.table_shape import has_header, refuse_pixels
 from kerastl.progress import count_of
@@ -51,7 +53,7 @@ def read_table(path: pathlib.Path, wrong: Wrong) -> Table:
     head = list(itertools.islice(rows, SAMPLE_ROWS))
     first_rows = [cells for _, cells in head]
     refuse_pixels(first_rows, wrong)
-    is_named = has_header(first_rows)
+    is_named = has_header(first_rows) and not _leads_to_file(first_rows, path.parent)
     header = _name_columns(first_rows, wrong, is_named=is_named)
     body = [*(head[1:] if is_named else head), *rows]
     # Tables that are printed have a line below the header, and tables that are joined have several.
@@ -80,6 +82,18 @@ def read_table(path: pathlib.Path, wrong: Wrong) -> Table:
 
 def _is_rule_or_header(cells: list[str], header: list[str] | None) -> bool:
     return cells == header or all(map(_RULE.fullmatch, filter(None, cells)))
+
+
+def _leads_to_file(rows: Sequence[Sequence[str]], folder: pathlib.Path) -> bool:
+    """Whether the first row names a file as most others do, and no column as people name them."""
+    if any(key_of(cell) in KNOWN for cell in rows[0]):
+        return False
+    folders = Folders()
+    for cells in zip(*rows, strict=False):
+        first, *others = find_places(cells, folder, folders)
+        if first.is_found and 2 * sum(place.is_found for place in others) > len(others) > 0:
+            return True
+    return False
 
 
 def _name_columns(rows: Sequence[Sequence[str]], wrong: Wrong, *, is_named: bool) -> list[str]:

@@ -121,6 +121,13 @@ def is_flag(cells: Sequence[str]) -> bool:
     return bool(values) and is_yes_or_no(values)
 
 
+def is_signed(cells: Sequence[str]) -> bool:
+    """Whether a column says yes, no and -1, for no or for what is not sure."""
+    values = {cell for cell in cells if not is_missing(cell)}
+    signs = values & {"-1", "-1.0"}
+    return bool(signs) and is_yes_or_no([*(values - signs)])
+
+
 def count_single(columns: Mapping[str, Sequence[str]], flags: Sequence[str]) -> int:
     """Counts the rows in which just one of these columns says yes."""
     rows = zip(*(columns[name] for name in flags), strict=True)

@@ -18,8 +18,11 @@ from kerastl.progress import count_of
 # What joins several labels in a cell. The first three are rarely part of a single one.
 _JOINTS = ("|", ";", ",", "/", "+", "&", " ")
 _STRONG_JOINTS = 3
-# As Python and JSON write it.
-_LIST_OF_ONE = re.compile(r"\[\s*(['\"]?)([^'\"\[\],;|]+)\1\s*\]")
+# As Python and JSON write it, perhaps as the one value of a name.
+_LIST = re.compile(
+    r"\s*(?:\{\s*(['\"])[^'\"]*\1\s*:\s*)?(?:\[(.*?)\]|\{(.*?)\})\s*\}?\s*", re.DOTALL
+)
+_QUOTED = re.compile(r"(['\"])(.*?)\1")
 # So many different measurements are no classes.
 _MANY_CLASSES = 20
 
@@ -36,11 +39,12 @@ def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
     table.refuse_rows(
         [not label for label in labels], f"has no {roles.label}", "Fill it in or remove the line"
     )
-    said = []
-    alone = [found[2].strip() for found in map(_LIST_OF_ONE.fullmatch, labels) if found]
-    if len(alone) == len(labels):
-        said.append(f"Labels are lists of one, as {shorten(labels[0])!r}: that one is the class.")
-        labels = alone
+    labels, said = _undo_lists(labels)
+    table.refuse_rows(
+        [len(label.splitlines()) > 1 for label in labels],
+        f"has a line break in {roles.label}, as between several labels,",
+        "Leave one class in each cell",
+    )
     counts = collections.Counter(labels)
     _check_numbers(roles.label, counts, table.wrong)
     if words := _words_for_none(counts):
@@ -59,11 +63,44 @@ def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
     return labels, said
 
 
+def _undo_lists(labels: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Makes names of labels that are written as lists or end with what separates labels."""
+    lists = [_parts_of_list(label) for label in labels]
+    if not all(lists):
+        plain = [label.strip("".join(_JOINTS[:_STRONG_JOINTS]) + " ") or label for label in labels]
+        example = next(
+            (label for label, name in zip(labels, plain, strict=True) if label != name), ""
+        )
+        said = f"Labels have a separator at an end, as {shorten(example)!r}: it is left out."
+        return plain, [said] if example else []
+    several = [label for label, parts in zip(labels, lists, strict=True) if len(parts) > 1]
+    kind, meaning = (
+        ("several", "each list is a class of its own")
+        if several
+        else ("one", "that one is the class")
+    )
+    example = shorten((*several, labels[0])[0])
+    return list(map(", ".join, lists)), [f"Labels are lists of {kind}, as {example!r}: {meaning}."]
+
+
+def _parts_of_list(label: str) -> list[str]:
+    """Returns what a list that is written as text holds, nothing for other texts."""
+    if not (found := _LIST.fullmatch(label)):
+        return []
+    inside = found[2] or found[3] or ""
+    parts = [quoted[2] for quoted in _QUOTED.finditer(inside)] or inside.split(",")
+    return [part.strip() for part in parts if part.strip()]
+
+
 def _words_for_none(counts: Mapping[str, int]) -> list[str]:
-    words = [label for label in counts if is_missing(label) or label.lower() in UNLABELED]
+    words = [label for label in counts if is_missing(label) or _is_unlabeled(label)]
     others = [label for label in counts if label not in words and label != "-1"]
     is_unknown = "-1" in counts and all(label.isdecimal() for label in others)
     return [*words, "-1"] if is_unknown else words
+
+
+def _is_unlabeled(label: str) -> bool:
+    return label.lower().replace("_", " ") in UNLABELED
 
 
 def _read_one_hot(table: Table, names: Sequence[str]) -> list[str]:

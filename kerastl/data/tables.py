@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from kerastl.data.files import LabeledFile, Listing, make_listing, open_listing
 from kerastl.data.source import Source
 from kerastl.data.table_columns import Finder, Roles
-from kerastl.data.table_names import NO_COLUMN, USUAL, is_missing
+from kerastl.data.table_names import NO_COLUMN, TOTALS, USUAL, is_missing, key_of
 from kerastl.data.table_paths import ADDRESS, Folders, Place, find_places
 from kerastl.data.table_reading import Table, read_table
 from kerastl.data.table_repeats import use_each_once
@@ -110,6 +110,14 @@ def _find_images(data: Table, column: str, folders: Folders) -> list[Place]:
         "Fill it in or remove the line",
     )
     places = _find_places(data, column, paths, folders)
+    data.refuse_rows(
+        [
+            key_of(path) in TOTALS and not place.is_found
+            for path, place in zip(paths, places, strict=True)
+        ],
+        f"has a sum as {column}, not an image,",
+        "Remove that row",
+    )
     for path, place in zip(paths, places, strict=True):
         if place.others:
             data.refuse_rows(

@@ -128,6 +128,11 @@ def test_columns_are_told_by_their_values(columns, found):
             {"a": PATHS, "label": COLORS, "is_test": [*"01" * 6], "in_test": [*"100" * 4]},
             "has 2 columns for the split (is_test, in_test). Choose one with --split_column.",
         ),
+        (
+            {"a": PATHS, "well": ["1.0", ""] * 6, "Edema": ["", "1.0"] * 6, "b": ["-1.0", ""] * 6},
+            "has -1 beside 1 in b, as for several labels an image. Each image has one class: ",
+        ),
+        ({"a": PATHS, "old": ["1", "-1"] * 6, "tall": ["-1", "1"] * 6}, "has -1 beside 1 in old, "),
         ({"a": PATHS} | {"x" * 99 + f"{n}": IDS for n in range(99)}, "and 94 more."),
     ],
 )

@@ -161,7 +161,7 @@ def test_column_of_another_meaning_may_be_left_alone(tmp_path):
         ("ID,Labels\na.jpg x\nb.jpg y", {}, "has ',' between the cells of its header and ' '"),
         ("ID;Labels\na.jpg,x\nb.jpg,y", {}, "has ';' between the cells of its header and ','"),
         ("path,label\n/else/c.jpg,x\n/else/d.jpg,y\n", {}, "has 2 paths as path, and none leads"),
-        ("path,label\na,cat\nb,cat\u00a0\n", {}, "has a class named 'cat\\xa0', which is not one"),
+        ("path,label\na,cat\nb,cat\x07\n", {}, "has a class named 'cat\\x07', which is not one"),
         (
             "path,label\na.jpg,1\nb.jpg,1.0\n",
             {},
@@ -296,6 +296,62 @@ def test_lists_of_one_label_are_told_and_hold_its_name(tmp_path, form):
     assert lines[1].startswith("Labels are lists of one, as ")
     text = text.replace(form.format("red"), form.format("red,blue"), 1)
     assert len(read(table(tmp_path, text))[0].class_names) == 4
+
+
+@pytest.mark.parametrize(
+    ("cell", "class_name", "line"),
+    [
+        ("['{}']", "red", "Labels are lists of one, as \"['blue']\": that one is the class."),
+        ('{{"choices": ["{}"]}}', "red", "Labels are lists of one, as '{"),
+        ("['{}', 'big']", "red, big", "Labels are lists of several, as "),
+        ('{{"choices": ["{}","a, b"]}}', "red, a, b", "Labels are lists of several, as "),
+        ("{{'{}'}}", "red", "Labels are lists of one, as "),
+        ("{};", "red", "Labels have a separator at an end, as 'blue;': it is left out."),
+        ("|{}|", "red", "Labels have a separator at an end, as '|blue|': it is left out."),
+        ("[{}", "[red", ""),
+    ],
+)
+def test_labels_written_as_lists_are_plain_names(tmp_path, cell, class_name, line):
+    text = rows_of("image\tlabel", lambda name, color: f"{name}\t{cell.format(color)}")
+    listing, lines = read(table(tmp_path, text, files=NAMES, name="list.tsv"))
+    assert listing.class_names[-1] == class_name
+    assert line in "\n".join(lines[1:])
+
+
+def test_line_break_within_a_label_is_refused(tmp_path):
+    text = rows_of("image,label", lambda name, color: f'{name},"{color}\nbig"')
+    message = refusal(table(tmp_path, text, files=NAMES))
+    assert "has a line break in label, as between several labels, in 36 rows" in message
+
+
+@pytest.mark.parametrize(
+    "word", ["missing", "Unknown", "-999", "n.a.", "\\N", "not_labelled", "TBD"]
+)
+def test_words_for_labels_that_are_not_known_are_told(tmp_path, word):
+    def label_of(name, color):
+        return f"{name},{word if name[-5] == '1' else color}"
+
+    listing, lines = read(table(tmp_path, rows_of("image,label", label_of), files=NAMES))
+    assert word in listing.class_names
+    assert lines[1].startswith(f"Classes that may mean a missing value: {word} (6 rows).")
+
+
+def test_first_row_that_names_a_file_is_no_header(tmp_path):
+    rows = [name.removesuffix(".png") + f",{color_of(name)}" for name in NAMES]
+    files = [f"photos/{name}" for name in NAMES]
+    place = table(tmp_path, "\n".join(["blue_00,rare", *rows[1:]]), files=files)
+    listing, lines = read(place)
+    assert lines[0] == "The table has no header; its columns are column 1, column 2."
+    assert (len(listing.files), listing.files[0].class_name) == (36, "rare")
+    listing, _ = read(table(tmp_path, "\n".join(["what,rare", *rows[1:]])))
+    assert len(listing.files) == 35
+
+
+@pytest.mark.parametrize("word", ["Total", "Summe:", "# Count"])
+def test_row_of_sums_is_refused(tmp_path, word):
+    text = rows_of("image,label", lambda *row: ",".join(row)) + f"\n{word},36\n"
+    message = refusal(table(tmp_path, text, files=NAMES))
+    assert "has a sum as image, not an image, in line 38. Remove that row." in message
 
 
 def test_words_for_missing_values_are_classes_and_told(tmp_path):
