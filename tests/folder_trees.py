@@ -10,10 +10,13 @@ from kerastl.errors import UsageError
 
 
 def plant(root, text):
-    """Makes what a text names, as `a/#.jpg*3 b/ c=a`: three files, an empty folder, a copy."""
+    """Makes what a text names, as `a/#.jpg*3 b/ c=a`: three files, an empty folder, a copy.
+
+    A tilde stands for a space.
+    """
     sizes = itertools.count(1)
     for word in text.split(" "):
-        name, _, count = word.partition("*")
+        name, _, count = word.replace("~", " ").partition("*")
         if "=" in name:
             copy, original = name.split("=")
             if (root / original).is_dir():

@@ -55,8 +55,8 @@ _BINS = [
     for line in lines("""
 #recycle / @Recycle / @Recently-Snapshot / .recycle / $RECYCLE.BIN / RECYCLER/S-1-5-7
 .Trash-1000 / @eaDir / lost+found / #snapshot / .snapshot / __MACOSX / .ipynb_checkpoints
-.git / .thumbnails / .stversions / .dropbox.cache / .@__thumb / .AppleDouble / __pycache__ / .Trashes
-System Volume Information
+.git / .thumbnails / .stversions / .dropbox.cache / .@__thumb / .AppleDouble / __pycache__
+.Trashes / System Volume Information
 """)
     for name in line
 ]

@@ -12,6 +12,7 @@ from kerastl.data.layout_checks import (
     check_others,
     check_same_split,
     check_splits_below,
+    check_twins,
     check_whole,
     is_parted,
     name_place,
@@ -60,6 +61,7 @@ def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
     if not any(place.folder.count for place in reading.places):
         raise bad_value("layout", layout, f"finds no class in {field}", f"Use {AUTO}")
     refuse_alike(reading.class_names, name=field)
+    check_twins(reading.class_names, stop)
     check_classes(reading, stop)
     return reading
 
@@ -135,7 +137,8 @@ def _upper_or_lower(top: Folder, inside: Sequence[Folder], stop: Stop, *, is_spl
     pairs = [(folder.name.lower(), inner) for folder in inside for inner in folder.holding]
     below = {inner.name.lower() for _, inner in pairs}
     is_repeated = all(plain_name(name) == plain_name(inner.name) for name, inner in pairs)
-    are_sessions = _are_numbered(below) and not _are_numbered(above)
+    repeat = len({frozenset(map(_name, folder.holding)) for folder in inside}) == 1 < len(inside)
+    are_sessions = _are_numbered(below) and not _are_numbered(above) and not repeat
     if below <= IMAGE_FOLDERS or is_repeated or are_sessions:
         return "class"
     is_index = all(len(name) == 1 and inner.name.lower()[0] == name for name, inner in pairs)
@@ -152,6 +155,10 @@ def _upper_or_lower(top: Folder, inside: Sequence[Folder], stop: Stop, *, is_spl
         f"folders, as {name_place(pairs[0][1], top)}",
         f"Choose with --layout={upper.form} or --layout={lower.form}",
     )
+
+
+def _name(folder: Folder) -> str:
+    return plain_name(folder.name)
 
 
 def _has_only_splits(folder: Folder) -> bool:

@@ -4,6 +4,7 @@ import collections
 import hashlib
 import os
 import pathlib
+import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from kerastl.data.content import readable
@@ -25,6 +26,11 @@ from kerastl.progress import count_of
 Stop = Callable[[str, str], UsageError]
 # Bytes of a file that are compared.
 _BEGINNING = 1 << 16
+# What file managers write onto the name of a copy: cat - Copy (2), cat copy 2, cat (1).
+_COPY_MARK = re.compile(
+    r"([\s_]*-[\s_]*copy|[\s_]+copy)([\s_]*\(?\d+\)?)?$|\s*\(\d+\)$", re.IGNORECASE
+)
+_GAP = re.compile(r"(?<=[^\W\d_])[-_\s]+(?=[^\W\d_])")
 # A folder with this share of the files of all others is a copy of them.
 _MOST = 0.9
 
@@ -113,6 +119,20 @@ def check_splits_below(inside: Sequence[Folder], top: Folder, stop: Stop) -> Non
         if deep
         else "Give each class the same splits, or add --layout=class to join what is in a class",
     )
+
+
+def check_twins(class_names: Iterable[str], stop: Stop) -> None:
+    """Refuses names that differ by what joins their words, or by the mark of a copy, alone."""
+    plain = {name: plain_name(_GAP.sub("", name)) for name in class_names}
+    first = {key: name for name, key in reversed(plain.items())}
+    for name, key in plain.items():
+        bare = plain_name(_GAP.sub("", _COPY_MARK.sub("", name)))
+        twin = first[key] if first[key] != name else first.get(bare, name)
+        if twin != name:
+            raise stop(
+                f"classes {twin!r} and {name!r} differ by separators or the mark of a copy alone",
+                "Merge them, rename one, or move it away",
+            )
 
 
 def check_classes(reading: Reading, stop: Stop) -> None:

@@ -109,6 +109,9 @@ def read(root, **options):
             "train/photo/1.jpg train/mask/2.jpg train/video/3.jpg test/mask/4.jpg test/photo/5.jpg",
             "split/class, 3 classes, train 3, test 2; mask, photo are taken for classes",
         ),
+        ("cat/1/1.jpg cat/2/1.jpg dog/3/1.jpg dog/4/1.jpg", "class, 2 classes, 4 images; each"),
+        ("cat/2024/01/1.jpg dog/2024/01/2.jpg", "class, 2 classes, 2 images; each class folder"),
+        ("stage~(1)/1.jpg stage~(2)/2.jpg 1-1/1.jpg 11/1.jpg", "class, 4 classes, 4 images"),
         # What a split lacks.
         ("train/a/1.jpg train/b/1.jpg test/a/2.jpg", "train 2, test 1; test has no b"),
         ("val/a/1.jpg val/b/2.jpg test/a/3.jpg test/b/1.jpg", "train is split off validation"),
@@ -205,6 +208,19 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             "as class (3 classes: bus, car, train; 4 images) or as split/class (2 classes: diesel, "
             "steam; 2 images, 2 left out)",
         ),
+        # The same numbers in each folder may be classes or sessions.
+        ("siteA/class1/1.jpg siteA/class2/1.jpg siteB/class1/1.jpg siteB/class2/1.jpg", "can be"),
+        ("left/0/1.jpg left/1/1.jpg right/0/1.jpg right/1/1.jpg", "or as folder/class (2 classes:"),
+        (
+            "train/day/0/1.jpg train/day/1/1.jpg train/dusk/0/1.jpg train/dusk/1/1.jpg",
+            "or as split/folder/class (2 classes: 0, 1; 4 images)",
+        ),
+        # Copies of classes.
+        ("cat/1.jpg cat~(1)/2.jpg dog/3.jpg", "classes 'cat' and 'cat (1)' differ by"),
+        ("cat/1.jpg cat~-~Copy/2.jpg dog/3.jpg", "classes 'cat' and 'cat - Copy' differ by"),
+        ("a_cat/1.jpg A-cat~-~Copy~(2)/2.jpg b/3.jpg", "'a_cat' and 'A-cat - Copy (2)' differ by"),
+        ("cat/1.jpg cat~copy~2/2.jpg dog/3.jpg", "classes 'cat' and 'cat copy 2' differ by"),
+        ("a-cat/1.jpg a_cat/2.jpg dog/3.jpg", "classes 'a-cat' and 'a_cat' differ by separators"),
         # Names.
         (
             "train/cat/1.jpg train/dog/1.jpg test/cats/2.jpg test/dog/2.jpg",
