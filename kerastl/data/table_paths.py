@@ -20,6 +20,7 @@ _ENDINGS = frozenset(
 ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 # What labeling tools put before the name of an uploaded file, and before a path.
 _UPLOAD_PREFIX = re.compile(r"[0-9a-f]{4,36}-(?=.)")
+_FRACTION = re.compile(r"(?<=\d)\.0$")
 _LOCAL_FILE = "?d="
 # Where images of the same names are that show something else, or the same smaller.
 _SIDE_FOLDERS = frozenset(
@@ -244,7 +245,7 @@ def _forms(sample: Sequence[str]) -> Iterator[_Form]:
     """Yields what may have to be undone for these values: nothing first, then more and more."""
     form: _Form = os.path.expanduser
     yield form
-    for undo in (_undo_system, urllib.parse.unquote, _undo_upload):
+    for undo in (_undo_system, urllib.parse.unquote, _undo_fraction, _undo_upload):
         before = form
 
         def form(value: str, undo: _Form = undo, before: _Form = before) -> str:
@@ -265,6 +266,11 @@ def _undo_system(value: str) -> str:
         if _LOCAL_FILE in value
         else value.replace("\\", "/")
     )
+
+
+def _undo_fraction(value: str) -> str:
+    """Undoes what data frames make of whole numbers if one is missing."""
+    return _FRACTION.sub("", value)
 
 
 def _undo_upload(value: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from kerastl.data.table_names import KNOWN, key_of
 from kerastl.data.table_paths import Folders, find_places
 from kerastl.data.table_rows import SAMPLE_ROWS, Wrong, in_lines, read_rows
-from kerastl.data.table_shape import has_header, refuse_pixels
+from kerastl.data.table_shape import has_header, refuse_blanks, refuse_pixels
 from kerastl.progress import count_of
 
 # A cell of the line that is drawn below a header, as in `|:---|---:|` and `=====`.
@@ -53,6 +53,7 @@ def read_table(path: pathlib.Path, wrong: Wrong) -> Table:
     head = list(itertools.islice(rows, SAMPLE_ROWS))
     first_rows = [cells for _, cells in head]
     refuse_pixels(first_rows, wrong)
+    refuse_blanks(first_rows, wrong)
     is_named = has_header(first_rows) and not _leads_to_file(first_rows, path.parent)
     header = _name_columns(first_rows, wrong, is_named=is_named)
     body = [*(head[1:] if is_named else head), *rows]

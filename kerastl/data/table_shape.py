@@ -1,16 +1,21 @@
 """What cells look like: a header or an image, pixels, numbers, yes or no."""
 
+import collections
 import re
 from collections.abc import Sequence
 
 from kerastl.data.table_names import KNOWN, NO, YES, key_of
 from kerastl.data.table_paths import is_image_name
 from kerastl.data.table_rows import GIVE_ARRAYS, Wrong
+from kerastl.errors import shorten
 
 # So many numbers in a row are pixels, or what a network made of them.
 _MANY_NUMBERS = 64
+# If their columns are numbered, so many suffice.
+_FEW_PIXELS = 16
 _NUMBERS = re.compile(rf"[\[(\s]*(-?\d+(\.\d*)?([\s,;]+|[\])\s]*$)){{{_MANY_NUMBERS},}}")
 _ENCODED = re.compile(r"data:image/|[A-Za-z0-9+/_-]{400}")
+_PATH_AND_MORE = re.compile(r"\S.*\.(png|jpe?g|bmp|gif|webp|tiff?)[ \t]+[^.\s]+", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -44,10 +49,33 @@ def refuse_pixels(rows: Sequence[Sequence[str]], wrong: Wrong) -> None:
         raise wrong("holds whole images as text and no paths", "Save each as a file")
     columns = list(zip(*body, strict=False))
     numbers = [column for column in columns if all(map(is_number, column))]
-    if len(numbers) >= _MANY_NUMBERS and not all(map(is_yes_or_no, numbers)):
+    is_many = len(numbers) >= _MANY_NUMBERS or _count_numbered(rows[0]) >= _FEW_PIXELS
+    if len(numbers) >= _FEW_PIXELS and is_many and not all(map(is_yes_or_no, numbers)):
         raise wrong(
             f"holds pixels or other numbers in {len(numbers)} columns and no paths", GIVE_ARRAYS
         )
+
+
+def refuse_blanks(rows: Sequence[Sequence[str]], wrong: Wrong) -> None:
+    """Refuses a table with blanks between its cells and within its paths.
+
+    Raises:
+        UsageError: If its first rows look like that.
+    """
+    body = rows[1:] or rows
+    if all(len(row) == 1 and _PATH_AND_MORE.fullmatch(row[0]) for row in body):
+        raise wrong(
+            f"has blanks between its cells and within its paths, as in {shorten(body[0][0])!r}",
+            "Put commas or tabs between the cells",
+        )
+
+
+def _count_numbered(names: Sequence[str]) -> int:
+    """Counts the names that differ by their numbers alone, as p0, p1 and 1x1, 1x2."""
+    counts = collections.Counter(
+        re.sub(r"\d+", "", name) for name in names if re.search(r"\d", name)
+    )
+    return max(counts.values(), default=0)
 
 
 def is_number(cell: str) -> bool:

@@ -14,12 +14,27 @@ from kerastl.data.table_names import NO_COLUMN, TOTALS, USUAL, is_missing, key_o
 from kerastl.data.table_paths import ADDRESS, Folders, Place, find_places
 from kerastl.data.table_reading import Table, read_table
 from kerastl.data.table_repeats import use_each_once
+from kerastl.data.table_rows import GIVE_ARRAYS
 from kerastl.data.table_values import read_labels, read_splits, splits_of_folders
 from kerastl.errors import bad_value, name_some, shorten
 from kerastl.paths import local_path
 from kerastl.progress import Progress, count_of
 from kerastl.settings import DataSettings
 
+# What cells hold in place of a path, and what to do.
+_NO_PATHS = tuple(
+    (re.compile(pattern, re.IGNORECASE), kind, advice)
+    for pattern, kind, advice in (
+        (r"b['\"]\\x|['\"]bytes['\"]\s*:", "bytes of images as text", "Save each as a file"),
+        (r"^[\[({]+\s*(['\"]|[^\[\]]+\.[a-z]+\s*[\])])", "lists", "Write one path in a cell"),
+        (r"^(array|tensor)?[\[(]+\s*-?[\d.]+[\s,]", "arrays as text", GIVE_ARRAYS),
+        (r"^<\w+[\s>/].*(src|href)\s*=", "HTML", "Write the path alone"),
+        (r"^<.* at 0x[0-9a-f]+>$", "Python objects as text", "Save each image as a file"),
+        (r"\.[a-z]{3,4}\s*[;,|]\s*\S.*\.[a-z]{3,4}$", "several paths in a cell", "Write one"),
+        (r"^(['\"]).*\1$", "quotes within the cells", "Write the path alone"),
+        (r"\.[a-z]{3,4}\?\S*=", "addresses with queries", "Write the path alone"),
+    )
+)
 _ROUNDED = re.compile(r"\d([.,]\d+)?e\+\d+", re.IGNORECASE)
 
 
@@ -143,6 +158,11 @@ def _find_places(data: Table, column: str, paths: Sequence[str], folders: Folder
                 f"has numbers that a spreadsheet has rounded as {column}, as {examples}",
                 "Write the table again with that column as text",
             )
+        for pattern, kind, advice in _NO_PATHS:
+            if all(map(pattern.search, paths[:2])):
+                raise data.wrong(
+                    f"column {column!r} holds {kind}, not paths, as {examples}", advice
+                )
         raise data.wrong(
             f"has {count_of(len(paths), 'path')} as {column}, and none leads to a file: no "
             f"{examples} from or below {data.path.parent}, nor from the working folder",

@@ -347,6 +347,55 @@ def test_first_row_that_names_a_file_is_no_header(tmp_path):
     assert len(listing.files) == 35
 
 
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("['{}.png']", "column 'image' holds lists, not paths, as \"['0.png']\" and"),
+        ('["{}"]', "holds lists, not paths"),
+        ("{{'bytes': b'\\\\x89PNG{}', 'path': None}}", "holds bytes of images as text, not paths"),
+        ("[[[{} 2 3]", "holds arrays as text, not paths"),
+        ("tensor([{}., 2., 3.])", "holds arrays as text, not paths"),
+        ("<PIL.Image.Image image mode=RGB at 0x7F{}>", "holds Python objects as text, not paths"),
+        ("<img src='{}.png'>", "holds HTML, not paths"),
+        ("{}.png;{}.png", "holds several paths in a cell, not paths"),
+        ("'{}.png'", "holds quotes within the cells, not paths"),
+        ("{}.png?raw=1", "holds addresses with queries, not paths"),
+        ("x{}.png", "has 12 paths as image, and none leads to a file: no 'x0.png' and 'x1.png'"),
+    ],
+)
+def test_column_that_holds_no_paths_is_refused_by_what_it_holds(tmp_path, cell, message):
+    rows = [f"{cell.format(*[n] * 2)}\t{'ab'[n % 2]}" for n in range(12)]
+    place = table(tmp_path, "\n".join(["image\tlabel", *rows]), name="t.tsv", files=["0.png"])
+    assert message in refusal(place)
+
+
+@pytest.mark.parametrize("names", [[f"p{n}" for n in range(49)], [f"{n}x{n}" for n in range(25)]])
+def test_few_numbered_columns_of_numbers_are_pixels(tmp_path, names):
+    rows = [["a", *(str(row * n % 255) for n in range(len(names)))] for row in range(12)]
+    place = table(tmp_path, "\n".join(map(",".join, [["label", *names], *rows])))
+    assert f"holds pixels or other numbers in {len(names)} columns" in refusal(place)
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "   "])
+def test_blanks_between_cells_and_within_paths_are_named(tmp_path, blank):
+    text = "\n".join(f"my pics/{name}{blank}{n % 3}" for n, name in enumerate(NAMES))
+    place = table(tmp_path, text, name="t.txt", files=[f"my pics/{name}" for name in NAMES])
+    if "\t" in blank:
+        assert len(read(place)[0].files) == 36
+    else:
+        assert "has blanks between its cells and within its paths, as in 'my " in refusal(place)
+
+
+def test_numbers_with_a_fraction_of_zero_are_found(tmp_path):
+    rows = [f"{n}.0,{'ab'[n % 2]}" for n in range(12)]
+    place = table(
+        tmp_path, "\n".join(["id,label", *rows]), files=[f"photos/{n}.png" for n in range(12)]
+    )
+    listing, lines = read(place)
+    assert [file.example for file in listing.files] == [f"photos/{n}.png" for n in range(12)]
+    assert "'0.0' is photos/0.png" in lines[1]
+
+
 @pytest.mark.parametrize("word", ["Total", "Summe:", "# Count"])
 def test_row_of_sums_is_refused(tmp_path, word):
     text = rows_of("image,label", lambda *row: ",".join(row)) + f"\n{word},36\n"
