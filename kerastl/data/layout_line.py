@@ -1,5 +1,6 @@
 """The line that tells a person how a folder is read."""
 
+import os
 import unicodedata
 from collections.abc import Iterator
 
@@ -8,7 +9,7 @@ from kerastl.data.labels import SPLITS, split_within
 from kerastl.data.layout_checks import name_place
 from kerastl.data.layout_reading import Reading, are_sides, count_classes, name_folders
 from kerastl.data.tree import IMAGE_FOLDERS, PLACEHOLDERS, Tree
-from kerastl.errors import name_some, printable
+from kerastl.errors import name_some, printable, shorten
 from kerastl.progress import count_of
 
 
@@ -20,7 +21,16 @@ def layout_line(reading: Reading, tree: Tree) -> str:
     if not reading.base:
         images = count_of(sum(counts.values()), "image")
     found = f"Layout: {reading.form}{below}, {count_classes(reading.class_names)}, {images}"
-    notes = (_left_out, _by_kind, _without_images, _by_name, _lacking, _only_folders, _not_here)
+    notes = (
+        _left_out,
+        _by_kind,
+        _links,
+        _without_images,
+        _by_name,
+        _lacking,
+        _only_folders,
+        _not_here,
+    )
     return "; ".join([found, *(line for note in notes for line in note(reading, tree))]) + "."
 
 
@@ -41,6 +51,21 @@ def _by_kind(_: Reading, tree: Tree) -> Iterator[str]:
         inside = (folder.relative_to(tree.top.path) for folder in folders if folder.name[0] != ".")
         if places := [f"{printable(readable(place))}/" for place in inside]:
             yield f"{kind} are left out ({name_some(places)})"
+
+
+def _links(reading: Reading, tree: Tree) -> Iterator[str]:
+    """Names links that are not followed and stand where a class or a split would."""
+    above = {parent for place in reading.places for parent in place.folder.path.parents}
+    told = [
+        (printable(readable(link.relative_to(tree.top.path))), shorten(readable(os.readlink(link))))
+        for link in tree.links
+        if link.parent in above and link.is_symlink()
+    ]
+    if told[1:]:
+        names = name_some(f"{name} to {target}" for name, target in told)
+        yield f"{len(told)} links are left out ({names})"
+    else:
+        yield from (f"{name} is a link to {target} and is left out" for name, target in told)
 
 
 def _without_images(reading: Reading, _: Tree) -> Iterator[str]:

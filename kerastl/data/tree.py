@@ -111,11 +111,13 @@ class Tree:
     Attributes:
         top: The folder itself.
         ignored: Number of other files in it, by kind.
+        links: Links to folders that are listed elsewhere, or hold this one.
         left_out: Folders that are left out though they seem to hold images, by kind.
     """
 
     top: Folder
     ignored: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    links: list[pathlib.Path] = dataclasses.field(default_factory=list)
     left_out: dict[str, list[pathlib.Path]] = dataclasses.field(default_factory=dict)
 
     def leave_out(self, folder: pathlib.Path, kind: str, count: int) -> None:
@@ -148,6 +150,7 @@ def scan(root: pathlib.Path, *, own: Iterable[pathlib.Path] = ()) -> Tree:
         parent, path = waiting.popleft()
         if (identity := _identity(path)) in seen:
             tree.ignored[_BACK] += 1
+            tree.links.append(path)
             continue
         seen.add(identity)
         folder = Folder(path) if found else top

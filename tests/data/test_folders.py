@@ -345,6 +345,29 @@ def test_deep_folders_need_no_recursion(tmp_path):
         sys.setrecursionlimit(limit)
 
 
+@pytest.mark.parametrize(
+    ("link", "target", "files", "told"),
+    [
+        (
+            "test",
+            "train",
+            "train/a/1.jpg train/b/1.jpg",
+            "; test is a link to train and is",
+        ),
+        ("c", "b", "a/1.jpg b/1.jpg", "; c is a link to b and is left out"),
+        ("train/c", "b", "train/a/1.jpg train/b/1.jpg", "; train/c is a link to b and is left out"),
+        ("test", "pool", "pool/a/1.jpg pool/b/1.jpg", "; test is a link to pool and is"),
+        ("a/again", ".", "a/1.jpg b/1.jpg", "Layout: class, 2 classes, 2 images."),
+    ],
+)
+def test_link_in_the_place_of_a_class_or_split_is_told(tmp_path, link, target, files, told):
+    touch(tmp_path, *files.split())
+    (tmp_path / link).symlink_to(target)
+    said = io.StringIO()
+    list_folder(str(tmp_path), progress=Progress(said))
+    assert told in said.getvalue()
+
+
 def test_folder_comes_before_a_link_to_it(tmp_path):
     touch(tmp_path, "b/1.jpg", "c/2.jpg", "else/d/3.jpg")
     (tmp_path / "c/a").symlink_to(tmp_path / "b")
