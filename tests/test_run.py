@@ -53,6 +53,7 @@ def head_run(common_folder):
     return fakes.finish_run_once(common_folder / "head_run", fakes.color_source())
 
 
+@pytest.mark.thorough
 def test_colors_are_learned_and_the_export_names_each(color_run):
     assert color_run.result.metrics["test"]["accuracy"] == 1.0
     assert names_of_colors(color_run.result.export_path) == list(fakes.COLORS)

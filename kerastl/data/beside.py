@@ -93,7 +93,7 @@ def find_masks(names: Collection[str]) -> set[str]:
     """Returns the files of one folder that are masks of the images beside them, by their names.
 
     Example:
-        >>> sorted(find_masks(["a.png", "a_mask.png", "a_mask_1.png", "with_mask.png"]))
+        >>> sorted(find_masks(["a.png", "a_mask.png", "a_mask_1.png"]))
         ['a_mask.png', 'a_mask_1.png']
     """
     image_of = {name: mask[1] for name in names if (mask := _MASK.fullmatch(name.lower()))}

@@ -282,8 +282,10 @@ def test_every_backbone_is_built(name):
 
 
 FAMILIES = {row.module: row.name for row in BACKBONES.values() if "Large" not in row.name}
-QUICK = ("ResNet50", "MobileNet", "MobileNetV2", "MobileNetV3Small", "VGG16")
-ONE_OF_EACH = [name for name in BACKBONES if name in {*FAMILIES.values(), *QUICK}]
+MARKS = dict.fromkeys(
+    ("ResNet50", "MobileNet", "MobileNetV3Small", "VGG16"), pytest.mark.thorough
+) | {"MobileNetV2": ()}
+ONE_OF_EACH = [name for name in BACKBONES if name in {*FAMILIES.values(), *MARKS}]
 
 
 def test_every_family_is_tried_offline():
@@ -294,7 +296,7 @@ def test_every_family_is_tried_offline():
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in ONE_OF_EACH],
+    [pytest.param(name, marks=MARKS.get(name, pytest.mark.slow)) for name in ONE_OF_EACH],
 )
 def test_no_network_is_said_for_every_family(monkeypatch, tmp_path, name):
     offline(monkeypatch, tmp_path)

@@ -58,6 +58,7 @@ def test_interval_holds_what_comes_of_more_images(half, times):
     assert expected.high - expected.low < 0.2
 
 
+@pytest.mark.thorough
 def test_larger_half_is_hidden_and_then_compared(half):
     assert half.fractions == (0.05, 0.1, 0.25, 0.5, 1.0)
     came = half.whole.measured[-1].value

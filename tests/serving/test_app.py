@@ -86,6 +86,7 @@ def test_request_of_more_images_than_the_queue_holds_is_refused(start, files):
     assert "The request has 3 images, and the queue holds 2. Send fewer" in answer.json["error"]
 
 
+@pytest.mark.thorough
 def test_full_queue_asks_to_try_again(start, files, blocker):
     client = start(queue_size=2)
     blocker.block(client.serving.batcher)

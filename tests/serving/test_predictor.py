@@ -37,6 +37,7 @@ def test_predictions_come_in_order_with_the_reason_for_unusable_files(color_run,
     assert found[3].probabilities is None
 
 
+@pytest.mark.thorough
 def test_predictions_are_computed_one_batch_at_a_time(color_run, folder, monkeypatch):
     """An endless list of paths, of which only a few are read."""
     number = itertools.count()

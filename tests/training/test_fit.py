@@ -55,6 +55,7 @@ def test_validation_loss_that_is_not_finite_is_named_by_the_step_before(tiny_net
         train(tiny_net, validated=np.nan)
 
 
+@pytest.mark.thorough
 def test_rows_have_the_rate_of_the_epochs_first_step(tiny_net):
     _, rows = train(tiny_net, epochs=2)
     assert [row.epoch for row in rows] == [1, 2]
@@ -75,6 +76,7 @@ def test_statistics_remember_ten_steps_or_a_hundredth_of_an_epoch(steps_per_epoc
     assert model.layers[0].momentum == pytest.approx(momentum)
 
 
+@pytest.mark.thorough
 def test_statistics_of_a_pretrained_network_keep_their_momentum(tiny_net):
     classifier, _ = train(tiny_net, name="finetune")
     assert classifier.get_layer("backbone").get_layer("stem_bn").momentum == 0.99

@@ -167,6 +167,7 @@ def test_all_boundaries_together_stay_within_the_limit(network, config):
     assert sum(entry.num_bytes for entry in list_entries_of(limited)) <= sum(sizes)
 
 
+@pytest.mark.thorough
 def test_what_is_there_is_used_whatever_the_limit(network, config):
     source = fakes.color_source(per_class=3)
     store(network, config, source, "pooled")

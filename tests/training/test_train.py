@@ -226,6 +226,7 @@ def test_phase_that_trains_nothing_fails_the_check(tiny_net, tmp_path, monkeypat
     assert "0 of 2 trained weights moved; wrong: logits/kernel, logits/bias" in message
 
 
+@pytest.mark.thorough
 def test_head_with_a_preference_fails_the_check_before_any_training(tiny_net, tmp_path):
     made = prepare(tiny_net, tmp_path)
     made.classifier.get_layer("logits").bias.assign([3.0, 0.0, 0.0])
@@ -268,6 +269,7 @@ def test_batch_of_one_from_scratch_is_refused(tiny_net, tmp_path):
         module.check_phases(Network.of(made.classifier, made.row), made.config)
 
 
+@pytest.mark.thorough
 def test_block_of_another_network_is_told_where_no_phase_uses_it(tiny_net, tmp_path):
     made = prepare(tiny_net, tmp_path, unfreeze_from="conv5")
     assert made.config.finetune_epochs == 0

@@ -29,6 +29,7 @@ def trials_of(searched, *drawn):
     return board
 
 
+@pytest.mark.thorough
 def test_each_trial_tells_its_epochs_of_those_asked_for(tmp_path):
     """In both phases, of choices and of numbers, and also those that failed."""
 

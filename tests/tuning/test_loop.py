@@ -82,7 +82,7 @@ def test_a_killed_search_goes_on_as_if_it_had_not_been(tuner, tmp_path):
 
 
 @pytest.mark.parametrize("tuner", TUNERS)
-@pytest.mark.parametrize("rate", [1e30, 1e-3])
+@pytest.mark.parametrize("rate", [pytest.param(1e30, marks=pytest.mark.thorough), 1e-3])
 def test_a_trial_that_is_not_a_number_fails_and_the_search_goes_on(tuner, rate, tmp_path):
     """Whether it is the first or another."""
 
