@@ -34,6 +34,9 @@ def columns_of_splits(columns: Mapping[str, Sequence[str]], *, has_label: bool) 
     named = [name for name in columns if key_of(name) in USUAL["split"][0].split()]
     by_values = [name for name, cells in columns.items() if holds_splits(cells)]
     by_words = [name for name, cells in columns.items() if _may_split(name, cells)]
+    others = [cells for name, cells in columns.items() if name not in by_words]
+    if not has_label and not any(1 < len(set(cells)) <= len(cells) / 2 for cells in others):
+        by_words = []  # These may be the classes.
     if all(len(set(columns[name])) == 1 for name in of_splits):
         of_splits = []
     for names in (named, of_splits, by_values, by_words):
@@ -118,7 +121,9 @@ def is_doubtful(name: str, cells: Sequence[str]) -> bool:
 def is_flag(cells: Sequence[str]) -> bool:
     """Whether a column says yes or no, at least in some rows."""
     values = [cell for cell in set(cells) if not is_missing(cell)]
-    return bool(values) and is_yes_or_no(values)
+    # One letter in all rows may be anything.
+    is_letter = len(set(cells)) == 1 and len(cells[0]) == 1 and cells[0].isalpha()
+    return bool(values) and is_yes_or_no(values) and not is_letter
 
 
 def is_signed(cells: Sequence[str]) -> bool:

@@ -72,7 +72,9 @@ def test_header_is_told_from_an_image(rows, is_named):
         ({"a": PATHS, "label": COLORS, "note": ["a train", "no test"] * 6}, {"split": ""}),
         ({"a": PATHS, "label": COLORS, "contest": COLORS, "scaffold": COLORS}, {"split": ""}),
         ({"a": PATHS, "label": COLORS, "test_time": IDS, "trainers": COLORS}, {"split": ""}),
+        ({"a": PATHS, "test result": ["good", "bad"] * 6}, {"label": "test result", "split": ""}),
         # Yes and no.
+        ({"a": PATHS, "tall": [*"yn" * 6], "sex": ["f"] * 12}, {"label": "tall", "one_hot": ()}),
         ({"a": PATHS, "cat": [*"01" * 6], "dog": [*"10" * 6]}, {"one_hot": ("cat", "dog")}),
         ({"a": PATHS, "cat": [*"01" * 6]}, {"label": "cat", "one_hot": ()}),
         ({"a": PATHS, "cat": [*"01" * 6], "empty": [""] * 12}, {"label": "cat", "one_hot": ()}),
