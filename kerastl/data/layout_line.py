@@ -106,10 +106,10 @@ def _lacking(reading: Reading, _: Tree) -> Iterator[str]:
 
 
 def _only_folders(reading: Reading, tree: Tree) -> Iterator[str]:
-    folders = [place.folder for place in reading.places]
-    deep = next((folder.holding[0] for folder in folders if folder.holding), None)
-    if deep and not any(folder.files for folder in folders):
-        yield f"each class folder holds only folders, as {name_place(deep, tree.top)}"
+    folders = [place.folder for place in reading.places if place.folder.count]
+    if deep := [folder for folder in folders if not folder.files]:
+        which = "each class folder" if len(deep) == len(folders) else f"class {deep[0].name!r}"
+        yield f"{which} holds only folders, as {name_place(deep[0].holding[0], tree.top)}"
 
 
 def _not_here(_: Reading, tree: Tree) -> Iterator[str]:

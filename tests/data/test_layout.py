@@ -110,6 +110,8 @@ def read(root, **options):
             "split/class, 3 classes, train 3, test 2; mask, photo are taken for classes",
         ),
         ("cat/1/1.jpg cat/2/1.jpg dog/3/1.jpg dog/4/1.jpg", "class, 2 classes, 4 images; each"),
+        ("a/1.jpg b/2.jpg runs/detect/exp/3.jpg", "class 'runs' holds only folders, as runs/det"),
+        ("train/a/1.jpg train/b/2.jpg test/a/x/3.jpg", "class 'a' holds only folders, as test/a/x"),
         ("cat/2024/01/1.jpg dog/2024/01/2.jpg", "class, 2 classes, 2 images; each class folder"),
         ("stage~(1)/1.jpg stage~(2)/2.jpg 1-1/1.jpg 11/1.jpg", "class, 4 classes, 4 images"),
         # What a split lacks.
