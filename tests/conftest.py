@@ -68,6 +68,11 @@ def in_this_process(monkeypatch):
     open_in_this_process(monkeypatch)
 
 
+def pytest_collection_modifyitems(items):
+    """Puts what needs the shared run first: one process makes it while the other goes on."""
+    items.sort(key=lambda item: "color_run" not in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def shared_dir():
     """The developers' shared data, which a user's checkout does not have."""

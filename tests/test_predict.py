@@ -175,6 +175,7 @@ def test_nobody_reading_ends_it(color_run, pictures, tmp_path):
     assert "error: stdout: was closed (Broken pipe) after " in finished.stderr
 
 
+@pytest.mark.thorough
 def test_row_of_a_table_without_a_path_is_not_lost(color_run, pictures, capsys):
     table = pictures / "list.csv"
     table.write_text("path,label\nred/0.png,x\n,y\nblue/0.png,z\n")

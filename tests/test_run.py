@@ -283,6 +283,7 @@ def test_mixed_precision_serves_float32_and_leaves_the_policy(tmp_path, in_this_
     assert names_of_colors(mixed.export_path) == list(fakes.COLORS)
 
 
+@pytest.mark.thorough
 def test_failed_run_puts_the_policy_back(tmp_path):
     config = fakes.tiny_config(
         tmp_path, precision="mixed_bfloat16", finetune_epochs=1, unfreeze_from="nothing"

@@ -530,6 +530,7 @@ def test_jpeg_is_decoded_as_small_as_it_may_be():
     assert smallest_side(224) == 336
 
 
+@pytest.mark.thorough
 def test_smaller_decoding_changes_little():
     waves = np.sin(np.arange(768) / 9)[:, None, None] * np.sin(np.arange(1024) / 7)[None, :, None]
     picture = Image.fromarray(np.uint8(127 + 100 * waves + np.array([0, 10, -20])))

@@ -305,6 +305,7 @@ def test_no_network_is_said_for_every_family(monkeypatch, tmp_path, name):
         build_backbone(BACKBONES[name], weights="imagenet", image_size=size)
 
 
+@pytest.mark.thorough
 def test_broken_download_without_a_checksum_is_named(monkeypatch, tmp_path):
     offline(monkeypatch, tmp_path)
     cached = (

@@ -71,6 +71,7 @@ def test_larger_half_is_hidden_and_then_compared(half):
     assert f"with all, {came:.3f}, outside the interval" in missed.check()
 
 
+@pytest.mark.thorough
 def test_classes_that_lie_together_gain_most(half):
     apple, plum, pear = half.classes
     assert apple.now.value > max(plum.now.value, pear.now.value) + 0.05

@@ -44,6 +44,7 @@ def test_words_do_not_meet_and_classes_are_in_order(count):
     assert svg == draw_learning_curve(curve, title=title)
 
 
+@pytest.mark.thorough
 def test_class_that_is_always_right_is_drawn():
     curve = curve_of(["$a_b$ & <c>", "\u4e2d\u6587"])
     perfect = FoldCounts(np.array([5.0, 10, 25, 50]), np.full((4, 10), 3.0), np.full(10, 3.0))

@@ -103,6 +103,7 @@ def test_full_queue_asks_to_try_again(start, files, blocker):
     assert client.post("/predict", files[0]).status == 200
 
 
+@pytest.mark.thorough
 def test_client_that_disconnects_leaves_the_queue(start, files, blocker):
     client = start(queue_size=2)
     blocker.block(client.serving.batcher)

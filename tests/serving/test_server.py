@@ -14,6 +14,7 @@ from kerastl.serving.server import serve
 from serving_client import address_client, wait_until
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_ends_serving_with_what_was_done(color_run, files, number):
     output = io.StringIO()

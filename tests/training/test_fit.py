@@ -29,6 +29,7 @@ def train(row_of_net, **changes):
     return made.classifier, rows
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("most", "calls"), [pytest.param(256, 2, marks=pytest.mark.thorough), (3, 10)]
 )

@@ -301,6 +301,7 @@ def test_rows_are_those_of_the_untrained_network_whatever_the_run_has_trained(
     assert computed(said) == 0
 
 
+@pytest.mark.thorough
 def test_store_that_another_process_holds_is_done_without(network, config, monkeypatch):
     monkeypatch.setattr(locks, "PATIENCE_SECONDS", 0.05)
     source = fakes.color_source(per_class=2)
@@ -314,6 +315,7 @@ def test_store_that_another_process_holds_is_done_without(network, config, monke
     assert said.count("\n") == 1
 
 
+@pytest.mark.thorough
 def test_disk_that_fails_while_features_are_written_stops_nothing(network, config, monkeypatch):
     def refuse(writer, hashes, rows):
         raise cannot_write("cache_dir", config.cache_dir, "No space left on device")

@@ -84,6 +84,7 @@ def test_the_budget_of_a_chief_ends_its_search(quick, tmp_path):
     assert 2 <= len(board.trials) == len(worker.runner.trained) < 10
 
 
+@pytest.mark.thorough
 def test_a_worker_leaves_the_files_to_the_chief(tmp_path):
     """It knows of others' trials only what it reads, and may write after the chief."""
     searched = search(tmp_path, RATES, lambda config: 0.9 - config.dropout, max_trials=4)

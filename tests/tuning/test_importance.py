@@ -1,6 +1,7 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
 from kerastl.config import Config
 from kerastl.tuning.importance import FEWEST, SHARE, measure_importance
@@ -54,6 +55,7 @@ def test_what_decides_comes_first_and_what_does_not_is_near_zero():
     assert all(importance.deviation > 0 for importance in found)
 
 
+@pytest.mark.thorough
 def test_what_epochs_did_is_not_taken_for_what_a_setting_did():
     """Hyperband trains the same settings again, and those with more dropout for longer here."""
     space = read_space(RANGES, Config(run_dir="x", dataset="digits", head_epochs=9))

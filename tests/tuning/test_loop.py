@@ -81,7 +81,7 @@ def test_a_killed_search_goes_on_as_if_it_had_not_been(tuner, tmp_path):
     assert search(tmp_path / "killed", RATES, by_rate, tuner=tuner, max_trials=6).run() == []
 
 
-@pytest.mark.parametrize("tuner", TUNERS)
+@pytest.mark.parametrize("tuner", EACH_TUNER)
 @pytest.mark.parametrize("rate", [pytest.param(1e30, marks=pytest.mark.thorough), 1e-3])
 def test_a_trial_that_is_not_a_number_fails_and_the_search_goes_on(tuner, rate, tmp_path):
     """Whether it is the first or another."""

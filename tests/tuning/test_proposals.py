@@ -153,7 +153,14 @@ def test_a_first_trial_outside_the_space_does_not_mislead_the_model(tmp_path):
     assert {config.optimizer for config in asked[1:]} == {"sgd"}
 
 
-@pytest.mark.parametrize("tuner", ["random", "bayesian", "hyperband"])
+@pytest.mark.parametrize(
+    "tuner",
+    [
+        "random",
+        pytest.param("bayesian", marks=pytest.mark.thorough),
+        pytest.param("hyperband", marks=pytest.mark.thorough),
+    ],
+)
 def test_what_is_to_be_tried_first_comes_after_the_flags_as_given(tuner, tmp_path):
     searched = search(tmp_path, RATES, by_rate, tuner=tuner, max_trials=3)
     by_hand = {"head_learning_rate": 0.03, "dropout": 0.125}

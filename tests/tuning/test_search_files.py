@@ -86,6 +86,7 @@ def test_a_directory_grows_by_short_paths_only(tmp_path):
     assert not set("".join(added)) & set(':*?"<>|\\')
 
 
+@pytest.mark.thorough
 def test_the_objective_decides(tmp_path):
     searched = search(tmp_path, RATES, by_rate, max_trials=6, objective="val_loss")
     searched.run()
