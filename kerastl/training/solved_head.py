@@ -98,7 +98,7 @@ class RegressionPath:
 
 @dataclasses.dataclass
 class _HeldOut:
-    """Images that judge the strengths, and how many of them each has right so far."""
+    """Regressions, and images to compare their strengths on."""
 
     path: RegressionPath
     images: StoredImages
