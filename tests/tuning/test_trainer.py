@@ -93,12 +93,12 @@ def test_features_of_trials_are_read_into_memory_once(config, monkeypatch):
 @pytest.mark.thorough
 def test_trial_after_one_that_could_not_compute_features_computes_them(config, monkeypatch):
     def fail(*_, **__):
-        raise OSError("the disk is gone")
+        raise MemoryError("none is left")
 
     trainer = trainer_of(config)
     with monkeypatch.context() as broken:
         broken.setattr(FrozenPart, "fill", fail)
-        with pytest.raises(OSError, match="the disk is gone"):
+        with pytest.raises(MemoryError, match="none is left"):
             trainer.score(config, Progress())
     assert (
         trainer.score(config, Progress()).scores
