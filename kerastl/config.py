@@ -39,8 +39,8 @@ class Config(DataSettings, ModelSettings, TrainingSettings, StoreSettings, Outpu
 
     def _check(self) -> None:
         super()._check()
-        if self.label_issues and not (self._keeps_features and not self.augment):
-            raise self._keeps_none("label_issues", "no augmentation")
+        if self.label_issues and not (self._keeps_features and self.only_mirrors):
+            raise self._keeps_none("label_issues", "no random augmentation")
         if self.head == "solved" and self.head_epochs and not self._keeps_features:
             raise self._keeps_none("head", "--augment_views=2 if it augments")
         if self.from_scratch:
@@ -105,7 +105,7 @@ class Config(DataSettings, ModelSettings, TrainingSettings, StoreSettings, Outpu
 
     @property
     def _keeps_features(self) -> bool:
-        changes_each_epoch = self.augment and not self.augment_views
+        changes_each_epoch = self.augment and not self.num_views
         return bool(self.cache_path and self.head_epochs and not changes_each_epoch)
 
     def to_flags(self, *parts: Decides) -> list[str]:

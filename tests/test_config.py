@@ -294,8 +294,9 @@ def test_augmentations_are_read_with_their_strength(text, expected):
     ("text", "message"),
     [
         ("flop", "augment='flop': is not a known augmentation. Did you mean 'flip'? Known: "),
-        ("flip,", "augment='': is not a known augmentation. Known: flip, crop, color, randaugment"),
+        ("flip,", "augment='': is not a known augmentation. Known: flip, mirror, crop, color"),
         ("flip:0.5", "augment='flip:0.5': 'flip:0.5' has a strength where none is taken."),
+        ("mirror:0.5", "augment='mirror:0.5': 'mirror:0.5' has a strength where none is taken."),
         ("color:2", "augment='color:2': 'color:2' has no strength above 0 and at most 1."),
         ("color:", "augment='color:': 'color:' has no strength above 0 and at most 1."),
         ("crop:0", "augment='crop:0': 'crop:0' has no strength above 0 and at most 1."),
@@ -311,6 +312,16 @@ def test_wrong_augmentation_is_refused(text, message):
 def test_views_of_nothing_are_refused():
     with pytest.raises(UsageError, match=r"^augment_views=2: has nothing to change, as augment"):
         Config(run_dir="x", dataset="digits", augment_views=2)
+    with pytest.raises(UsageError, match=r"^augment_views=1: is the image itself alone, as augm"):
+        Config(run_dir="x", dataset="digits", augment="mirror", augment_views=1)
+
+
+def test_mirroring_in_turn_keeps_features_without_a_number_of_views():
+    known = {"run_dir": "x", "dataset": "digits", "augment": "mirror", "label_issues": True}
+    assert Config(**known).num_views == 2
+    assert Config(**known, head="solved", augment_views=3).num_views == 3
+    with pytest.raises(UsageError, match=r"^label_issues=True: needs stored features"):
+        Config(**known | {"augment": "mirror,crop"}, augment_views=2)
 
 
 def test_tilde_is_the_home_folder_from_python_too(monkeypatch, tmp_path):

@@ -1,16 +1,17 @@
-"""Random changes of training images, decided only by the seed, the view and the image."""
+"""Changes of training images, decided only by the seed, the view and the image."""
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
+from kerastl.settings.images import MIRROR
+
 # Function from an image, its view and its hash to the changed image.
 Augmenter = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
-# Function from an image and a seed, int32 (2,), to the changed image.
-Change = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+# Function from an image, a seed, int32 (2,), and the view's number to the changed image.
+Change = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 _WHITE = 255.0
 # Operations that RandAugment applies to an image, https://arxiv.org/abs/1909.13719
@@ -46,7 +47,8 @@ def build_augmenter(
         def change() -> tf.Tensor:
             changed = image
             for number, one in enumerate(changes):
-                changed = one(changed, tf.random.experimental.stateless_fold_in(start, number))
+                own_seed = tf.random.experimental.stateless_fold_in(start, number)
+                changed = one(changed, own_seed, view)
             return tf.ensure_shape(changed, image.shape)
 
         return tf.cond(view > 0, change, lambda: image)
@@ -55,11 +57,24 @@ def build_augmenter(
 
 
 def _build_change(name: str, strength: float | None) -> Change:
+    if name == MIRROR:
+        return lambda image, _, view: tf.cond(
+            is_mirrored(view), lambda: mirror(image), lambda: image
+        )
     if strength is None:
-        flip: Change = tf.image.stateless_random_flip_left_right
-        return flip
+        return lambda image, seed, _: tf.image.stateless_random_flip_left_right(image, seed)
     change = {"crop": _crop, "color": _color, "randaugment": _rand_augment}[name]
-    return functools.partial(change, strength=strength)
+    return lambda image, seed, _: change(image, seed, strength=strength)
+
+
+def is_mirrored(view: int | tf.Tensor) -> bool | tf.Tensor:
+    """Decides whether `mirror` changes a view: every second one from 2 on."""
+    return view % 2 == 0
+
+
+def mirror(image: tf.Tensor) -> tf.Tensor:
+    """Exchanges left and right of (height, width, 3)."""
+    return tf.reverse(image, axis=[1])
 
 
 def _draw(seed: tf.Tensor, count: int, low: float, high: float) -> list[tf.Tensor]:

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from kerastl.data.augment import Augmenter, build_augmenter
+from kerastl.data.augment import Augmenter, build_augmenter, is_mirrored
 from kerastl.data.content import as_numbers, hash_all
 from kerastl.data.images import decode_and_resize
 from kerastl.data.reading import plain, read_in_graph, untuned
@@ -95,7 +95,7 @@ def evaluation_dataset(
 def views_dataset(
     source: Source, indices: np.ndarray, images: ImageSettings, *, batch_size: int
 ) -> tf.data.Dataset:
-    """Yields what `evaluation_dataset` does, of randomly changed views too: see `view_indices`."""
+    """Yields what `evaluation_dataset` does, of changed views too: see `view_indices`."""
     order = tf.data.Dataset.from_tensor_slices(indices)
     augmenter = build_augmenter(images.augmentations, seed=images.seed)
     return _prefetch(_load(order, source, images, sizes=[batch_size], augmenter=augmenter))
@@ -105,29 +105,40 @@ def view_indices(source: Source, indices: np.ndarray, images: ImageSettings) -> 
     """Lists the images that training sees again and again, with their views.
 
     View `v` of image `i` has the index `i + v * len(source)`; view 0 is the image itself. With
-    `augment` and no `augment_views` every epoch has its own views, so the list is empty.
+    random changes and no `augment_views` every epoch has its own views, so the list is empty.
     """
     if not images.augmentations:
         return indices
-    views = range(1, 1 + images.augment_views)
+    views = range(1, 1 + images.num_views)
     return np.concatenate([indices[:0], *(indices + view * len(source) for view in views)])
 
 
 def view_hashes(source: Source, images: ImageSettings) -> np.ndarray:
-    """Hashes the content of every image and view, uint8 (views * images, 16)."""
-    num_views = images.augment_views if images.augmentations else 0
-    about = f"{images.augmentations} {images.seed}"
-    hashes = [
-        hash_all(f"{about} {view} ".encode() + row.tobytes() for row in source.hashes)
-        for view in range(1, 1 + num_views)
-    ]
-    return np.concatenate([source.hashes, *hashes])
+    """Hashes the content of every image and view, uint8 (views * images, 16).
+
+    Views with the same pixels have the same hash, whatever the settings that made them.
+    """
+    views = (_describe_view(view, images).encode() for view in range(1 + images.num_views))
+    hashes = (
+        hash_all(about + row.tobytes() for row in source.hashes) if about else source.hashes
+        for about in views
+    )
+    return np.concatenate([*hashes])
+
+
+def _describe_view(view: int, images: ImageSettings) -> str:
+    """Describes how a view differs from the image itself; empty if it does not."""
+    if images.only_mirrors:
+        # Mirrored twice, an image is itself again.
+        mirrored = view and is_mirrored(view) and len(images.augmentations) % 2
+        return "mirrored " if mirrored else ""
+    return f"{images.augmentations} {images.seed} {view} " if view else ""
 
 
 def _view_of_epoch(epoch: tf.Tensor, images: ImageSettings) -> tf.Tensor:
     if not images.augmentations:
         return tf.constant(0, tf.int64)
-    return 1 + (epoch % images.augment_views if images.augment_views else epoch)
+    return 1 + (epoch % images.num_views if images.num_views else epoch)
 
 
 def _load(

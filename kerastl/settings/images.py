@@ -14,8 +14,10 @@ IMAGE_SIZE, BUNDLED_SIZE = 224, 48
 # Largest side of the network's input, in pixels.
 LARGEST_SIZE = 4096
 
-# Random changes of training images: name -> strength where none is given. Only `flip` has none.
-AUGMENTATIONS = {"flip": None, "crop": 0.2, "color": 0.3, "randaugment": 0.5}
+# Not at random: every second view of an image is its mirror image.
+MIRROR = "mirror"
+# Changes of training images: name -> strength where none is given. None takes none.
+AUGMENTATIONS = {"flip": None, MIRROR: None, "crop": 0.2, "color": 0.3, "randaugment": 0.5}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,15 +43,16 @@ class ImageSettings(Settings):
     )
     augment: str = setting(
         "",
-        help="Random changes of training images, in this order: flip, crop, color and "
-        "randaugment, the latter three with a strength up to 1 as in color:0.3; empty for none.",
+        help="Changes of training images, applied in the order given: flip, which mirrors at "
+        "random; mirror, which mirrors every second view; and at random crop, color and "
+        "randaugment, these three with a strength up to 1 as in color:0.3; empty for none.",
         decides=Decides.IMAGES,
         searchable=True,
     )
     augment_views: int = setting(
         0,
-        help="Fix this many random views of each training image, which are stored and used in "
-        "turn; 0 draws new ones in every epoch.",
+        help="Fix this many views of each training image, which are stored and used in turn; 0 "
+        "draws new ones in every epoch. mirror alone has 2: the image and its mirror image.",
         within=Within(0, 1000),
         decides=Decides.IMAGES,
         searchable=True,
@@ -62,6 +65,18 @@ class ImageSettings(Settings):
         items = [item.strip() for item in self.augment.split(",")] if self.augment else []
         return tuple(_read_augmentation(self.augment, item) for item in items)
 
+    @property
+    def only_mirrors(self) -> bool:
+        """Whether each view is the image itself or its mirror image, so that nothing is random."""
+        return all(name == MIRROR for name, _ in self.augmentations)
+
+    @property
+    def num_views(self) -> int:
+        """Changed views of each training image; 0 if there are none, or new ones in each epoch."""
+        if self.augmentations and self.only_mirrors:
+            return self.augment_views or 2
+        return self.augment_views
+
     def _check(self) -> None:
         super()._check()
         if not self.augmentations and self.augment_views:
@@ -70,6 +85,13 @@ class ImageSettings(Settings):
                 self.augment_views,
                 "has nothing to change, as augment is empty",
                 "Add --augment=flip or leave it out",
+            )
+        if self.augmentations and self.only_mirrors and self.augment_views == 1:
+            raise bad_value(
+                "augment_views",
+                1,
+                f"is the image itself alone, as augment={self.augment} mirrors every second view",
+                "Use 2",
             )
 
 
@@ -80,12 +102,12 @@ def _read_augmentation(augment: str, item: str) -> tuple[str, float | None]:
     if not has_strength:
         return name, AUGMENTATIONS[name]
     strength = float(text) if re.fullmatch(r"\d*\.?\d+", text) else math.nan
-    if name == "flip" or not 0 < strength <= 1:
+    if AUGMENTATIONS[name] is None or not 0 < strength <= 1:
         raise bad_value(
             "augment",
             augment,
             f"{item!r} has a strength where none is taken"
-            if name == "flip"
+            if AUGMENTATIONS[name] is None
             else f"{item!r} has no strength above 0 and at most 1",
             "Write it as in flip,crop,color:0.3,randaugment",
         )

@@ -16,7 +16,7 @@ from kerastl.data.pipeline import (
     views_dataset,
 )
 from kerastl.settings import ImageSettings
-from kerastl.settings.images import AUGMENTATIONS
+from kerastl.settings.images import AUGMENTATIONS, MIRROR
 
 IMAGE = np.random.default_rng(0).uniform(0, 255, (24, 24, 3)).astype(np.float32)
 SOURCE = fakes.color_source(per_class=4, noise=80.0)
@@ -52,6 +52,7 @@ def test_each_changes_pixels_and_keeps_their_range(name):
         # It has so many operations that its tracings take seconds.
         pytest.param(name, marks=pytest.mark.slow) if name == "randaugment" else name
         for name in AUGMENTATIONS
+        if name != MIRROR
     ],
 )
 def test_seed_view_and_image_decide_and_nothing_else(name, tensorflow_seed):
@@ -80,6 +81,13 @@ def test_flip_mirrors_about_half_of_the_images():
         assert is_mirrored or np.array_equal(image, IMAGE)
         mirrored += is_mirrored
     assert 10 <= mirrored <= 30
+
+
+def test_every_second_view_is_mirrored_and_nothing_else_decides():
+    for view in range(5):
+        for changes in ({}, {"seed": 3}, {"digest": 9}):
+            expected = IMAGE[:, ::-1] if view in (2, 4) else IMAGE
+            np.testing.assert_array_equal(changed("mirror", view=view, **changes), expected)
 
 
 def test_strength_scales_the_change():
@@ -231,6 +239,39 @@ def test_hashes_of_views_depend_on_what_makes_them():
         values = {"augment": "flip", "augment_views": 2} | other
         others = view_hashes(SOURCE, make_images(**values))[12:]
         assert not set(map(bytes, others)) & set(map(bytes, views))
+
+
+def test_views_with_the_same_pixels_are_the_same_whatever_made_them():
+    plain = SOURCE.hashes
+    views = view_hashes(SOURCE, make_images(augment="mirror", augment_views=4)).reshape(5, 12, 16)
+    for view in (0, 1, 3):
+        np.testing.assert_array_equal(views[view], plain)
+    np.testing.assert_array_equal(views[2], views[4])
+    assert not set(map(bytes, views[2])) & set(map(bytes, plain))
+    # Without a number, and with another seed.
+    same = view_hashes(SOURCE, make_images(augment="mirror", seed=3))
+    np.testing.assert_array_equal(same, views[:3].reshape(36, 16))
+    np.testing.assert_array_equal(
+        view_hashes(SOURCE, make_images(augment="mirror,mirror")), np.tile(plain, (3, 1))
+    )
+    # With a random change a view is its own, mirrored or not.
+    crops = view_hashes(SOURCE, make_images(augment="mirror,crop", augment_views=2))[12:]
+    others = view_hashes(SOURCE, make_images(augment="crop", augment_views=2))
+    assert not set(map(bytes, crops)) & set(map(bytes, np.concatenate([views[2], others])))
+
+
+@pytest.mark.parametrize(
+    "views", [3, *(pytest.param(n, marks=pytest.mark.thorough) for n in (0, 2))]
+)
+def test_epochs_of_mirror_take_turns(views):
+    settings = make_images(augment="mirror", augment_views=views)
+    epochs = training_dataset(SOURCE, np.arange(1), settings, batch_size=1, epochs=range(4))
+    image, mirrored = images_of(
+        views_dataset(SOURCE, np.array([0, 2 * len(SOURCE)]), settings, batch_size=2)
+    )
+    np.testing.assert_array_equal(mirrored, image[:, ::-1])
+    in_turn = [np.array_equal(one, image) for one in images_of(epochs)]
+    assert in_turn == ([True, False, True, True] if views == 3 else [True, False, True, False])
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])

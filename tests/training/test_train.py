@@ -340,6 +340,23 @@ def test_augmented_images_are_learned_from(tiny_net, tmp_path, cache, views):
 
 
 @pytest.mark.thorough
+def test_mirror_images_are_all_that_is_computed_beside_the_images(tiny_net, tmp_path):
+    mirrored = {"augment": "mirror", "noise": 80.0, **FINETUNE}
+    train(prepare(tiny_net, tmp_path, noise=80.0, **FINETUNE))
+    stored = prepare(tiny_net, tmp_path, **mirrored)
+    train(stored)
+    num_train = len(stored.splits.train)
+    assert f": {num_train} images to compute, 60 in the store" in stored.said.getvalue()
+    # Epochs take turns, over phases too, and the store changes nothing of that.
+    computed = prepare(tiny_net, tmp_path, cache_dir="", **mirrored)
+    train(computed)
+    assert same(computed.classifier.get_weights(), stored.classifier.get_weights())
+    plain = prepare(tiny_net, tmp_path, noise=80.0, cache_dir="", **FINETUNE)
+    train(plain)
+    assert not same(plain.classifier.get_weights(), stored.classifier.get_weights())
+
+
+@pytest.mark.thorough
 def test_statistics_that_a_momentum_of_one_holds_fail_the_check(tiny_net, tmp_path, monkeypatch):
     def hold(model, steps_per_epoch):
         for layer in model.layers:
