@@ -40,6 +40,8 @@ _SETTINGS = {
     "unfreeze_from": _BLOCK,
     "momentum": 0.9,
 }
+# Flags that are settings of both sides.
+_FLAGS = ("tfds_dir", "weights", "examples_per_class", "head_epochs", "finetune_epochs")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +81,11 @@ def main() -> None:
     print(f"\n{_terms(arguments)}")
 
 
-def run_recipe(arguments: argparse.Namespace, seed: int) -> Outcome:
-    """Trains as the well-known transfer-learning guide of Keras does, with SGD."""
+def run_recipe(arguments: argparse.Namespace, seed: int, *, freezes_norm: bool = False) -> Outcome:
+    """Trains as the well-known transfer-learning guide of Keras does, with SGD.
+
+    With `freezes_norm`, the layers of batch norm stay frozen too, which the guide only means to do.
+    """
     started = time.monotonic()
     config = _config(arguments, seed)
     with environment.ready("float32", seed, kerastl.Progress()):
@@ -116,8 +121,9 @@ def run_recipe(arguments: argparse.Namespace, seed: int) -> Outcome:
             for index, layer in enumerate(backbone.layers)
             if layer.name.startswith(f"{_BLOCK}_")
         )
-        for layer in backbone.layers[:first]:
-            layer.trainable = False
+        for index, layer in enumerate(backbone.layers):
+            is_norm = isinstance(layer, keras.layers.BatchNormalization)
+            layer.trainable = index >= first and not (is_norm and freezes_norm)
         _compile(model, config.finetune_learning_rate)
         model.fit(train, epochs=config.finetune_epochs, validation_data=validation, **quietly)
         finetuned = model.evaluate(test, verbose=0, return_dict=True)["accuracy"]
@@ -166,9 +172,8 @@ def _config(
     arguments: argparse.Namespace, seed: int, *, run_dir: str = "unused", cache_dir: str = ""
 ) -> kerastl.Config:
     places = {"run_dir": run_dir, "cache_dir": cache_dir}
-    given = vars(arguments) | _SETTINGS | {"seed": seed} | places
-    del given["seeds"]
-    return kerastl.Config(**given)
+    given = {name: getattr(arguments, name) for name in _FLAGS}
+    return kerastl.Config(**given | _SETTINGS | {"seed": seed} | places)
 
 
 def _compile(model: keras.Model, learning_rate: float) -> None:
