@@ -36,13 +36,18 @@ def test_store_is_listed_by_last_use(tmp_path, capsys):
 def test_what_is_named_is_removed_and_what_is_in_use_stays(tmp_path, capsys):
     gone = begin(tmp_path, "ResNet50").path
     used = begin(tmp_path, "MobileNet")
+    other = begin(tmp_path, "DenseNet121").path
     code, out, _ = command(capsys, f"--cache_dir={tmp_path}", f"--remove={gone.name[:8]}")
     assert code == 0
     assert out.startswith(f"Removed {gone.name[:8]}, ")
     assert not gone.exists()
     code, _, err = command(capsys, f"--cache_dir={tmp_path}", "--remove=all")
     assert code == 2
-    assert "is in use by a run. Try again when it has ended." in err
+    assert err == (
+        f"error: remove={used.path.name[:8]!r}: is in use by a run, and was not removed. Try again "
+        "when it has ended.\n"
+    )
+    assert not other.exists()
     path = used.path
     del used
     assert command(capsys, f"--cache_dir={tmp_path}", "--remove=all")[0] == 0

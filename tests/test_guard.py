@@ -1,5 +1,6 @@
 import errno
 import os
+import signal
 
 import pytest
 
@@ -32,6 +33,18 @@ def test_memory_that_is_too_little_is_one_line(capsys):
     assert said.startswith("error: memory: this process may use ")
     assert "(Unable to allocate 12 GiB)" in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signal_that_ends_a_program_is_one_line_unless_it_is_ignored(capsys, number, before):
+    is_ignored = before == signal.SIG_IGN
+    handler = signal.signal(number, before)
+    try:
+        assert guard(lambda _: signal.raise_signal(number)) == (0 if is_ignored else 1)
+    finally:
+        signal.signal(number, handler)
+    assert capsys.readouterr().err == ("" if is_ignored else "error: stopped.\n")
 
 
 @pytest.mark.parametrize("error", [OSError("ours"), OSError(9, "ours"), OSError(9, "ours", 3)])

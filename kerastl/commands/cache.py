@@ -54,10 +54,15 @@ def _remove(entries: list[Entry], remove: str, output: Progress) -> None:
     for key in keys:
         if key not in by_key:
             raise unknown_name("remove", key, [*by_key, _ALL], what="a key of the store")
+    in_use = []
     for key in keys:
-        if not drop(by_key[key]):
-            raise UsageError(f"remove={key!r}: is in use by a run. Try again when it has ended.")
-        output.line(f"Removed {key}, {format_bytes(by_key[key].num_bytes)}.")
+        if drop(by_key[key]):
+            output.line(f"Removed {key}, {format_bytes(by_key[key].num_bytes)}.")
+        else:
+            in_use.append(key)
+    if in_use:
+        what = f"remove={','.join(in_use)!r}: is in use by a run, and was not removed"
+        raise UsageError(f"{what}. Try again when it has ended.")
 
 
 def _key(entry: Entry) -> str:

@@ -34,8 +34,10 @@ def guard(command: Callable[[Progress], None]) -> int:
 def _guarded(command: Callable[[Progress], None]) -> int:
     output, errors = Progress(sys.stdout), Progress(sys.stderr)
     if threading.current_thread() is threading.main_thread():
-        # SIGTERM cleans up like an interrupt from the keyboard.
-        signal.signal(signal.SIGTERM, _stop)
+        # They clean up like an interrupt from the keyboard; `nohup` has one of them ignored.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, _stop)
     hook = sys.unraisablehook
     sys.unraisablehook = functools.partial(_repeat_interrupt, hook)
     try:

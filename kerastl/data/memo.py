@@ -16,6 +16,8 @@ _FILE = "audit.sqlite"
 _CHUNK = 64
 # How long another process may hold the file. A run holds it for milliseconds.
 PATIENCE_SECONDS = 5.0
+# Files as this process has found them whole: a check reads all of one, and a run opens it often.
+_WHOLE: set[tuple[str, int, int]] = set()
 # What the disk and SQLite raise.
 MEMO_ERRORS = (sqlite3.Error, OSError)
 
@@ -137,8 +139,12 @@ def _open_table(path: pathlib.Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=PATIENCE_SECONDS)
     try:
         connection.execute("CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, fact TEXT)")
-        if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("damaged")
+        status = path.stat()
+        found = str(path), status.st_mtime_ns, status.st_size
+        if found not in _WHOLE:
+            if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError("damaged")
+            _WHOLE.add(found)
     except BaseException:
         connection.close()
         raise

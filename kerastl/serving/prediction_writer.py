@@ -134,7 +134,7 @@ def _open(output: str, columns: _Columns, progress: Progress) -> Iterator[Write]
     if not output:
         yield _printer(columns, progress)
         return
-    path = pathlib.Path(output).expanduser()
+    path = pathlib.Path(output)
     writer = _WRITERS[path.suffix.lower()]
     with explained(path, field=_FIELD):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -116,6 +116,29 @@ def test_damaged_file_is_begun_anew(tmp_path):
     assert recall(tmp_path) == (1, "")
 
 
+def test_file_is_checked_once_until_it_changes(tmp_path, monkeypatch):
+    statements = []
+
+    class Traced(sqlite3.Connection):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            self.set_trace_callback(statements.append)
+
+    recall(tmp_path, ["a"])
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **b: connect(*a, **b, factory=Traced))
+    for _ in range(3):
+        memo.try_memo(tmp_path)
+        assert recall(tmp_path, ["a"])[0] == 0
+    assert statements.count("PRAGMA quick_check") == 1
+    recall(tmp_path, ["b"])
+    with (tmp_path / "audit.sqlite").open("r+b") as file:
+        file.seek(4096)
+        file.write(bytes(4096))
+    assert recall(tmp_path, ["a"])[0] == 1
+    assert statements.count("PRAGMA quick_check") > 1
+
+
 def test_trying_changes_nothing(tmp_path):
     memo.try_memo(tmp_path)
     assert os.listdir(tmp_path) == ["audit.sqlite"]
