@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from kerastl import paths
 from kerastl.errors import KerastlError
-from kerastl.native_messages import unnamed_file
+from kerastl.native_messages import open_streams, unnamed_file
 from kerastl.progress import Progress
 
 _BACKEND = "tensorflow"
@@ -115,6 +115,7 @@ def _force_backend(progress: Progress) -> None:
 
 
 def _bring_up(modules: tuple[str, ...], progress: Progress) -> None:
+    open_streams()
     # With this switch set TensorFlow imports the tf_keras package, which nothing here uses.
     os.environ.pop("TF_USE_LEGACY_KERAS", None)
     # A user cannot act on native libraries' notes; real failures raise an error too.
@@ -207,7 +208,7 @@ def ignored_warnings(category: type[Warning] = Warning, message: str = "") -> It
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Hides what libraries write to stderr in the block; shows it if the block fails."""
-    sys.stderr.flush()
+    _flush()
     stderr_copy = os.dup(2)
     with unnamed_file() as held:
         os.dup2(held.fileno(), 2)
@@ -215,10 +216,16 @@ def quiet() -> Iterator[None]:
             with ignored_warnings():
                 yield
         except Exception:
-            sys.stderr.flush()
+            _flush()
             held.seek(0)
             os.write(stderr_copy, held.read())
             raise
         finally:
             os.dup2(stderr_copy, 2)
             os.close(stderr_copy)
+
+
+def _flush() -> None:
+    # A service may have none.
+    if sys.stderr:
+        sys.stderr.flush()

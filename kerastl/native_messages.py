@@ -18,6 +18,19 @@ _KEPT = 4096
 _FAREWELL = b"\0done"
 
 
+def open_streams() -> None:
+    """Opens which of the three standard streams are closed, as a service's may be, to nowhere.
+
+    The next file that is opened would take the number of one, and what libraries write with it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # It gets the lowest number that is free.
+            os.open(os.devnull, os.O_RDWR)
+
+
 class Catcher:
     """Tells what a call makes libraries write, while other threads make calls, too.
 

@@ -1,9 +1,13 @@
 import errno
 import os
+import pathlib
 import signal
+import subprocess
+import sys
 
 import pytest
 
+import kerastl
 from kerastl.commands.guard import guard
 from kerastl.commands.table import NAMES, main
 from kerastl.version import VERSION
@@ -33,6 +37,48 @@ def test_memory_that_is_too_little_is_one_line(capsys):
     assert said.startswith("error: memory: this process may use ")
     assert "(Unable to allocate 12 GiB)" in said
     assert said.count("\n") == 1
+
+
+COMMAND = """
+import os
+from kerastl import environment
+from kerastl.commands.guard import guard
+from kerastl.errors import KerastlError
+
+def command(output):
+    with open("file", "w") as file, environment.quiet():
+        os.write(2, b"words of a library")
+        file.write(str(file.fileno()))
+    output.line("done")
+    if output.failure:
+        raise KerastlError("nobody reads this")
+
+raise SystemExit(guard(command))
+"""
+
+
+def run_in_shell(tmp_path, form):
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", form.format(f"{sys.executable} -P -c '{COMMAND}'")],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(pathlib.Path(kerastl.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("form", ["{} 2>&-", "{} <&- >&- 2>&-"])
+def test_streams_that_are_closed_are_never_files(tmp_path, form):
+    done = run_in_shell(tmp_path, form)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ("" if " >&-" in form else "done\n")
+    assert int((tmp_path / "file").read_text()) > 2
+
+
+def test_output_that_nobody_reads_adds_nothing_to_the_error(tmp_path):
+    done = run_in_shell(tmp_path, "{} > /dev/full")
+    assert (done.returncode, done.stderr) == (1, "error: nobody reads this\n")
 
 
 @pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN])

@@ -27,6 +27,7 @@ def guard(command: Callable[[Progress], None]) -> int:
     Returns:
         The exit code: 0 done, 1 failed, 2 usage.
     """
+    native_messages.open_streams()
     with native_messages.held_back():
         return _guarded(command)
 
@@ -50,6 +51,9 @@ def _guarded(command: Callable[[Progress], None]) -> int:
         return _USAGE if isinstance(error, UsageError) else _FAILED
     finally:
         sys.unraisablehook = hook
+        if output.failure is not None:
+            # Python would try once more at exit to write what is buffered.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -75,8 +79,6 @@ def _explain(error: BaseException) -> str | None:
 
 def _check_written(output: Progress) -> None:
     if output.failure is not None:
-        # Python would try once more at exit to write what is buffered.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise KerastlError(
             f"stdout: could not be written ({output.failure.strerror}). The command finished its "
             "work; only its output on the terminal is lost."

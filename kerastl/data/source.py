@@ -185,12 +185,18 @@ class Source:
         So a run trains on what the audit saw, and stored features match their key.
 
         Raises:
-            KerastlError: If the file is gone or has changed.
+            KerastlError: If the file is gone or has changed, or cannot be read any more.
         """
         try:
             content = self.load(int(index))
+        except FileNotFoundError as error:
+            raise self._changed(int(index), str(error.strerror)) from error
         except OSError as error:
-            raise self._changed(int(index), error.strerror or "cannot be read") from error
+            raise KerastlError(
+                f"dataset={self.name!r}: {self.examples[index]} cannot be read any more "
+                f"({error.strerror or 'for no known reason'}). Check that its drive can be used, "
+                "and start again."
+            ) from error
         if hash_content(content) != self.hashes[index].tobytes():
             raise self._changed(int(index), "its content is different now")
         return content

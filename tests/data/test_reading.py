@@ -30,6 +30,11 @@ def test_files_become_a_source_and_changed_ones_are_not_read(tmp_path):
             list(tf.data.Dataset.from_tensors(skipped).map(read))
         with pytest.raises(KerastlError, match=message), reading_errors():
             tf.function(read)(tf.constant(skipped))
+    paths[1].unlink()
+    paths[1].mkdir()
+    message = rf"'files': {paths[1]} cannot be read any more \(Is a directory\)\. Check that its d"
+    with pytest.raises(KerastlError, match=message), reading_errors():
+        tf.function(read)(tf.constant(1))
 
 
 def test_other_errors_of_tensorflow_are_not_taken_for_ours():
