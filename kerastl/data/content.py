@@ -9,6 +9,16 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from kerastl.errors import KerastlError
+
+# What a network drive raises once it is gone, and with it every file.
+_DRIVE_IS_GONE = (
+    errno.ENOTCONN,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+)
 # The hash of an image's content, as one value of an array. Everything that keeps, compares or
 # counts such hashes has its width from here.
 HASH = np.dtype("S16")
@@ -58,11 +68,25 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def content_or_path(path: pathlib.Path) -> tuple[bytes, bool]:
-    """Reads a file and reports whether that worked; its path stands for an unreadable one."""
+    """Reads a file and reports whether that worked; its path stands for an unreadable one.
+
+    Raises:
+        KerastlError: If its drive is gone.
+    """
     try:
         return read_file(path), True
     except OSError as error:
+        check_drive(error, path)
         return f"unreadable: {path}: {error.strerror}".encode(errors="surrogateescape"), False
+
+
+def check_drive(error: OSError, name: object) -> None:
+    """Raises KerastlError if an error is of a whole drive: no file of it is then to be left out."""
+    if error.errno in _DRIVE_IS_GONE:
+        raise KerastlError(
+            f"{readable(name)!r}: {error.strerror}. Check that its drive can be used, and start "
+            "again."
+        ) from error
 
 
 def readable(name: object) -> str:

@@ -14,7 +14,7 @@ from PIL import Image
 from kerastl import native_messages
 from kerastl.data import color_profiles, images, jpeg, other_contents, reasons
 from kerastl.data.color_profiles import find_other_colors
-from kerastl.data.content import HASH, hash_content
+from kerastl.data.content import HASH, check_drive, hash_content
 from kerastl.data.file_formats import JPEG, find_format
 from kerastl.data.memo import recall
 from kerastl.data.other_contents import find_other
@@ -103,6 +103,7 @@ def _inspect_one(source: Source, number: int) -> Inspection:
     try:
         content = source.load(number)
     except OSError as error:
+        check_drive(error, source.examples[number])
         return Inspection(_explain_unreadable(error), is_of_content=False)
     if hash_content(content) != source.hashes[number].tobytes():
         return Inspection("changed while it was being inspected", is_of_content=False)

@@ -1,9 +1,11 @@
 import errno
 import os
 
+import pytest
 from PIL import Image
 
 from kerastl.data import content, opening
+from kerastl.errors import KerastlError
 from picture_folders import config_of, open_folder, refusal, write_rgb36
 
 
@@ -84,3 +86,17 @@ def test_what_a_disk_refused_once_is_read_the_next_time(tmp_path, monkeypatch):
     source, _ = open_folder(config_of(tmp_path))
     assert len(source) == 36
     assert root.exists()
+
+
+@pytest.mark.parametrize("code", [errno.ENOTCONN, errno.ESTALE])
+@pytest.mark.parametrize("place", ["content", "files"])
+def test_no_file_is_left_out_because_its_drive_is_gone(tmp_path, monkeypatch, code, place):
+    write_rgb36(tmp_path / "data")
+
+    def refuse(path):
+        # As the end of a file does, which names no path.
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(f"kerastl.data.{place}.read_file", refuse)
+    with pytest.raises(KerastlError, match=r"0\d\.jpg': .*\. Check that its drive can be used, "):
+        open_folder(config_of(tmp_path, on_bad_image="skip"))
