@@ -193,7 +193,7 @@ class Source:
             raise self._changed(int(index), str(error.strerror)) from error
         except OSError as error:
             raise KerastlError(
-                f"dataset={self.name!r}: {self.examples[index]} cannot be read any more "
+                f"dataset={self.name!r}: {self.examples[int(index)]} cannot be read any more "
                 f"({error.strerror or 'for no known reason'}). Check that its drive can be used, "
                 "and start again."
             ) from error
