@@ -50,7 +50,7 @@ def lengths(kind):
 
 
 LIMITS = {
-    "lines": 25_736,
+    "lines": 25_991,
     "imports inside functions": 15,
     "TYPE_CHECKING blocks": 2,
     "noqa": 19,

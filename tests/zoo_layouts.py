@@ -5,7 +5,7 @@ import itertools
 import re
 
 from picture_files import HEIC
-from zoo import Specimen, readable_name
+from zoo import Specimen, picture, readable_name
 from zoo_images import (
     CLASSES,
     HONEST,
@@ -97,7 +97,8 @@ def lettered(rng):
     if len(letters) > 1:
         specimen.readings.append(letters)
     specimen.above = [TOP]  # What lies beside one class may belong to its letter.
-    specimen.told.append("only folders|folder/class|level")
+    if len(letters) > 1:
+        specimen.told.append("only folders|folder/class|level")
     specimen.causes.append(rf"{images.classes[0]}|--\w+")
     return specimen
 
@@ -388,7 +389,7 @@ def unlike_forms(rng):
     specimen = Specimen(f"folder:{TOP}", [f"{form!r} and {other!r}"])
     for name in files:
         specimen.files[f"{TOP}/{name}"] = specimen.picture()
-    specimen.must_stop("case|spaces|form|invisible|one line|differ|letters|character")
+    specimen.must_stop("case|spaces|form|invisible|one line|letters|character|cannot be seen")
     return specimen
 
 
@@ -414,13 +415,10 @@ def only_in_test(rng):
     """Classes that the splits do not share."""
     words = spell(rng)
     specimen = Specimen(f"folder:{TOP}", [f"classes of their own in splits {words['train']}"])
-    counts = collections.Counter()
     for split, name in [("train", "cat"), ("train", "dog"), ("test", "cat"), ("test", "bird")]:
         for number in range(rng.randint(1, 3)):
             specimen.files[f"{TOP}/{words[split]}/{name}/{number}.png"] = specimen.picture()
-            counts[split, name] += 1
-    specimen.readings.append(counts)
-    specimen.causes.append("bird")
+    specimen.must_stop("bird")
     return specimen
 
 
@@ -533,6 +531,123 @@ def no_pictures(rng):
     return specimen
 
 
+def named_like_copies(rng):
+    """Two folders of one class, as file managers and careless hands make them."""
+    first, second = rng.choice(
+        [
+            ("cat", "cat (1)"),
+            ("cat", "cat - Copy"),
+            ("cat", "cat copy 2"),
+            ("big-cat", "big_cat"),
+            ("big cat", "Big-Cat"),
+        ]
+    )
+    specimen = Specimen(f"folder:{TOP}", [f"{first} and {second}"])
+    for place, name in enumerate([first, first, second, "dog", "dog"]):
+        specimen.files[f"{TOP}/{name}/{place}.png"] = specimen.picture()
+    specimen.must_stop(re.escape(second))
+    return specimen
+
+
+def third_beside_splits(rng):
+    """More images of the classes in a folder that no split is called."""
+    images = draw_images(rng, ["train", "test"], CLASSES[:4])
+    aside = rng.choice(["extra", "raw", "more photos", "2023", "night"])
+    specimen = lay_out(images, lambda split, name: f"{split}/{name}", "a third beside splits")
+    for name in images.classes:
+        specimen.files[f"{TOP}/{aside}/{name}/x.png"] = specimen.picture()
+    specimen.must_stop(rf"{aside}.*--\w+")
+    return specimen
+
+
+def made_from_images(rng):
+    """Smaller or changed pictures of all, with their names, in a folder beside the classes."""
+    aside, name_of = rng.choice(
+        [
+            ("thumbs", "{}"),
+            ("small", "{}_small"),
+            ("resized_64", "{}-64x64"),
+            ("gray", "gray_{}"),
+            ("all", "{}"),
+        ]
+    )
+    specimen = Specimen(f"folder:{TOP}", [f"{aside} beside the classes"])
+    for place in range(12):
+        name, stem = rng.choice(["cat", "dog", "bird"]), f"P{place:03}"
+        specimen.files[f"{TOP}/{name}/{stem}.png"] = specimen.picture()
+        specimen.files[f"{TOP}/{aside}/{name_of.format(stem)}.png"] = specimen.picture()
+    specimen.must_stop(aside)
+    return specimen
+
+
+def named_by_files(rng):
+    """All in one folder, with classes in the names of files and a flag that says so."""
+    order = rng.choice(["{0}.{1}", "{0}_{1:04}", "{0} ({1})", "{1:03}_{0}", "{0}-{1}-2"])
+    splits = rng.choice([["train"], ["train", "test"]])
+    form = "split/file" if splits[1:] else "file"
+    specimen = Specimen(f"folder:{TOP}", [f"{order} as {form}"], flags={"layout": form})
+    counts = collections.Counter()
+    for split in splits:
+        for name in ("cat", "great_dane"):
+            for number in range(rng.randint(3, 6)):
+                counts[split, name] += 1
+                folder = f"{TOP}/{split}" if splits[1:] else TOP
+                file = f"{order.format(name, number)}.png"
+                specimen.files[f"{folder}/{file}"] = specimen.picture()
+    if rng.random() < 0.3:
+        del specimen.flags["layout"]
+        specimen.must_stop(rf"cat, great_dane.*--layout={form}")
+    specimen.readings.append(counts)
+    return specimen
+
+
+def sessions(rng):
+    """In each class folder some that are called like it and numbered."""
+    images = draw_images(rng, ["train"], CLASSES[:2])
+    mark = rng.choice(["_", "-", " ", ""])
+    specimen = Specimen(f"folder:{TOP}", ["numbered folders called like their class"])
+    for (_, name), some in images.names.items():
+        for place, file in enumerate(some):
+            specimen.files[f"{TOP}/{name}/{name}{mark}{place % 2}/{file}"] = specimen.picture()
+    specimen.readings.append(images.counts())
+    return specimen
+
+
+def masks(rng):
+    """What was drawn onto each image, in a folder beside them, under the same name or nearly."""
+    specimen = Specimen(f"folder:{TOP}", ["masks of the images"])
+    name_of = rng.choice(["{}", "{}_mask", "mask_{}"])
+    within = rng.random() < 0.5
+    for name in ("cat", "dog"):
+        for number in range(4):
+            stem = f"{name}{number}"
+            place = f"{name}/images" if within else f"images/{name}"
+            specimen.files[f"{TOP}/{place}/{stem}.png"] = specimen.picture()
+            beside = f"{name}/masks" if within else f"masks/{name}"
+            specimen.files[f"{TOP}/{beside}/{name_of.format(stem)}.png"] = specimen.picture()
+    specimen.readings.append(collections.Counter({("train", "cat"): 4, ("train", "dog"): 4}))
+    specimen.told.append("masks")
+    return specimen
+
+
+def with_a_word(rng):
+    """Honest classes, and something beside them that a person should hear of."""
+    images = draw_images(rng, ["train"], CLASSES[:2])
+    specimen = lay_out(images, lambda split, name: name, "classes and more")
+    if rng.random() < 0.5:
+        place = rng.choice(["", "meta/", "lists/"])
+        for name in ("train.txt", "test.txt"):
+            specimen.files[f"{TOP}/{place}{name}"] = b"cat/1.png\n"
+        specimen.told.append(r"train\.txt")
+    else:
+        aside = rng.choice(["RECYCLER", "unlabeled", "results", "New folder"])
+        specimen.files |= {f"{TOP}/{aside}/{place}.png": picture(90 + place) for place in (0, 1)}
+        if aside != "RECYCLER":
+            specimen.readings[0]["train", aside] = 2
+        specimen.told.append(aside)
+    return specimen
+
+
 def two_lines(rng):
     specimen = flat(rng)
     specimen.features = ["a class name of two lines"]
@@ -583,11 +698,21 @@ LAYOUTS = [
     notes_of_images,
     no_pictures,
     all_in_one,
+    named_like_copies,
+    third_beside_splits,
+    made_from_images,
+    named_by_files,
+    sessions,
+    masks,
+    with_a_word,
 ]
 # Nothing can lie about in them without changing what they are.
 ALONE = {
     no_pictures,
     all_in_one,
+    made_from_images,
+    named_by_files,
+    masks,
     loose,
     empty,
     not_a_folder,

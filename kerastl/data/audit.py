@@ -11,6 +11,7 @@ from kerastl.data.content import as_rows
 from kerastl.data.duplicates import (
     MAX_COMPARED,
     find_causes,
+    find_copied_class,
     find_duplicates,
     find_near_duplicates,
     join_groups,
@@ -63,6 +64,8 @@ def audit(
             f"Audit: near-duplicates are not searched above {MAX_COMPARED} images; exact "
             "duplicates are."
         )
+    if data.near_duplicates == "group":
+        _refuse_copied_class(usable, same + near)
     findings = (
         *source.findings,
         *files.unusable,
@@ -96,6 +99,19 @@ def _check_classes(source: Source) -> None:
             "Add some, or leave out what is no class",
         )
     refuse_alike(source.class_names, name=source.name)
+
+
+def _refuse_copied_class(source: Source, lists: Sequence[Sequence[int]]) -> None:
+    if found := find_copied_class(source.labels, lists):
+        label, others, count = found
+        images = count_of(int(np.sum(source.labels == label)), "image")
+        raise bad_value(
+            "dataset",
+            source.name,
+            f"class {source.class_names[label]!r} repeats others: {count} of {images} are the same "
+            f"as, or nearly, those of {name_some(source.class_names[one] for one in others)}",
+            "Move it away, or add --near_duplicates=report if it is a class of its own",
+        )
 
 
 def _pairs(source: Source, what: str, lists: Iterable[Sequence[int]]) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """Images that are equal or nearly so, and which images a split must therefore keep together."""
 
+import collections
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -19,6 +20,8 @@ _MAX_LEVELS_IN_A_FIELD = 45
 # pages of text, for example, are nearly the same gray everywhere and differ only in their letters.
 _MAX_SHARE_OF_SPREAD = 0.45
 _HASH_BYTES = 8
+# A class is a copy of others if this share of its images are there, and at least so many.
+_MOST_OF_A_CLASS, _FEWEST = 0.9, 4
 # Comparing each with each takes ten seconds at 100,000 images, and four times that at twice.
 MAX_COMPARED = 200_000
 
@@ -68,6 +71,36 @@ def find_near_duplicates(inspections: Sequence[Inspection]) -> Iterator[list[int
         if len(others):
             taken[others] = True
             yield [number, *numbers[others].tolist()]
+
+
+def find_copied_class(
+    labels: np.ndarray, lists: Iterable[Sequence[int]]
+) -> tuple[int, set[int], int] | None:
+    """Finds a class that most of whose images are in other classes, too, each beside its own.
+
+    A scene of many images that are alike makes few lists, and no class is a copy by that.
+
+    Returns:
+        Its label, those of the other classes, and the number of its images that are there.
+    """
+    beside: dict[int, set[int]] = {}
+    shared: collections.Counter[int] = collections.Counter()
+    for numbers in lists:
+        together = set(labels[list(numbers)].tolist())
+        for label in together if len(together) > 1 else ():
+            shared[label] += 1
+            beside.setdefault(label, set()).update(together - {label})
+    counts = np.bincount(labels)
+    copies = [
+        label
+        for label, count in shared.items()
+        if count >= max(_FEWEST, _MOST_OF_A_CLASS * counts[label])
+    ]
+    if not copies:
+        return None
+    # A copy of all has the most.
+    most = max(copies, key=lambda label: (shared[label], -label))
+    return most, beside[most], shared[most]
 
 
 def find_causes(

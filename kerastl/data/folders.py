@@ -9,7 +9,7 @@ from kerastl.data.content import readable
 from kerastl.data.files import LabeledFile, Listing, make_listing, open_listing
 from kerastl.data.layout import AUTO, read_layout
 from kerastl.data.layout_line import layout_line
-from kerastl.data.layout_masks import leave_masks_out
+from kerastl.data.layout_masks import leave_others_out
 from kerastl.data.layout_reading import Reading
 from kerastl.data.source import Finding, Source
 from kerastl.data.tree import Tree, scan
@@ -54,7 +54,7 @@ def list_folder(
     field = f"folder:{folder}"
     tree = _scan(local_path(folder, field="dataset"), field, own)
     if layout == AUTO:
-        leave_masks_out(tree)
+        leave_others_out(tree)
     reading = read_layout(tree, layout=layout, field=field)
     if progress is not None:
         progress.line(layout_line(reading, tree))

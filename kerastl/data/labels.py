@@ -1,7 +1,6 @@
 """Classes, splits and groups of images, as people write them and as arrays."""
 
 import fractions
-import functools
 import math
 import numbers
 import re
@@ -22,22 +21,6 @@ _BLANK = re.compile(
 # Categories of what begins a new line or steers a terminal, and of half characters.
 _NOT_IN_A_LINE = ("Cc", "Zl", "Zp", "Cs")
 SPLITS = ("train", "validation", "test")
-# Words for splits in folders, tables and TFDS, as `_words` writes them.
-SPLIT_NAMES = {
-    word: split
-    for split, words in {
-        "train": "train training trn learn treino entrenamiento entrainement "
-        "apprentissage addestramento eğitim обучение тренировка 训练 训练集 訓練 訓練集 学習 훈련",
-        "validation": "validation valid val validate dev devel development eval evaluation "
-        "validación validação validierung validazione doğrulama валидация 验证 验证集 検証 검증",
-        "test": "test testing tst holdout heldout teste testen prueba pruebas тест "
-        "测试 测试集 測試 測試集 テスト 테스트",
-    }.items()
-    for word in words.split()
-}
-# What is often written onto such a word without a gap, as in trainset and testImages.
-_THING = re.compile(r"((data)?(set|split|dir|folder)|data|(images?|imgs?|photos?|pics?|files?))$")
-
 _NUMBER = re.compile(r"[+-]?\d{1,99}(\.\d{0,99})?")
 
 
@@ -70,42 +53,12 @@ def read_annotations(
     }
 
 
-@functools.lru_cache(maxsize=1 << 16)
-def split_named(text: str) -> str | None:
-    """Returns the split that a name stands for, None if it is no usual name of one.
-
-    Case, accents, separators, digits and a plural make no difference, as in `Train_2` and `TESTS`.
-
-    Example:
-        >>> split_named("Val-1"), split_named("cats")
-        ('validation', None)
-    """
-    return _split_of_word("".join(_words(text)))
-
-
-@functools.lru_cache(maxsize=1 << 16)
-def split_within(text: str) -> str | None:
-    """Returns the one split that a name, or a word within it, stands for.
-
-    It is None for a name that holds the words of two splits, and for one that holds none.
-
-    Example:
-        >>> split_within("train_images"), split_within("train and test"), split_within("contest")
-        ('train', None, None)
-    """
-    if alone := split_named(text):
-        return alone
-    words = (_THING.sub("", word) for word in _words(text))
-    found = {split for word in words if (split := _split_of_word(word))}
-    return found.pop() if len(found) == 1 else None
-
-
 def plain_name(name: str) -> str:
     """Returns a name as people compare it: without case, spaces and what cannot be seen."""
     if name.isascii() and name.isprintable():
         return name.lower().replace(" ", "")
     folded = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(one for one in folded if not one.isspace() and not _is_unseen(one))
+    return "".join(one for one in folded if not one.isspace() and not is_unseen(one))
 
 
 def is_one_line(name: str) -> bool:
@@ -115,7 +68,8 @@ def is_one_line(name: str) -> bool:
     return bool(plain_name(name))
 
 
-def _is_unseen(character: str) -> bool:
+def is_unseen(character: str) -> bool:
+    """Whether a character leaves no mark, other than a space."""
     is_blank = _BLANK.fullmatch(character) is not None
     return is_blank or unicodedata.category(character) in ("Cc", "Cf")
 
@@ -167,26 +121,6 @@ def number_groups(groups: Iterable[Hashable]) -> np.ndarray:
         ],
         np.int64,
     )
-
-
-def _words(text: str) -> list[str]:
-    """Returns the words of a name in small letters, without accents, digits and what is unseen."""
-    apart = unicodedata.normalize("NFKD", text)
-    seen = "".join(
-        one for one in apart if not (unicodedata.category(one) == "Mn" or _is_unseen(one))
-    )
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", seen)
-    return re.findall(r"[^\W\d_]+", parted.casefold())
-
-
-# What is for training and validation together trains, if there is no other for it.
-_SPLIT_OF = {"".join(_words(word)): split for word, split in SPLIT_NAMES.items()} | {
-    "trainval": "train"
-}
-
-
-def _split_of_word(word: str) -> str | None:
-    return _SPLIT_OF.get(word) or _SPLIT_OF.get(word.removesuffix("s"))
 
 
 def _is_missing(group: Hashable) -> bool:

@@ -2,9 +2,9 @@
 
 import functools
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from kerastl.data.labels import SPLITS, plain_name, refuse_alike, split_within
+from kerastl.data.labels import SPLITS, plain_name, refuse_alike
 from kerastl.data.layout_checks import (
     Stop,
     check_classes,
@@ -26,8 +26,9 @@ from kerastl.data.layout_reading import (
     name_folders,
     read_as,
 )
+from kerastl.data.split_names import split_within
 from kerastl.data.tree import IMAGE_FOLDERS, Folder, Tree
-from kerastl.errors import bad_value, name_some
+from kerastl.errors import UsageError, bad_value, name_some
 from kerastl.progress import count_of
 from kerastl.settings.data import LAYOUTS
 
@@ -50,20 +51,54 @@ def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
     stop = functools.partial(bad_value, "dataset", field)
     top = _begin(tree.top)
     is_given = layout != AUTO
-    if not (top.holding if is_given else is_divided(top)):
-        these = ", or add --layout=class if these are the classes" if top.holding else ""
-        raise stop(
-            f"holds {_without_classes(top, tree)}",
-            "Give the folder above, with a folder for each class in it, or a table of files and "
-            f"classes as csv:FILE{these}",
-        )
-    reading = read_as(layout if is_given else _infer(top, stop), top, is_given=is_given)
+    if not (top.count if is_given else is_divided(top)):
+        raise _no_classes(top, tree, stop)
+    reading = read_as(layout if is_given else _infer(top, tree, stop), top, is_given=is_given)
     if not any(place.folder.count for place in reading.places):
         raise bad_value("layout", layout, f"finds no class in {field}", f"Use {AUTO}")
     refuse_alike(reading.class_names, name=field)
     check_twins(reading.class_names, stop)
     check_classes(reading, stop)
     return reading
+
+
+def _no_classes(top: Folder, tree: Tree, stop: Stop) -> UsageError:
+    """Says what there is in place of class folders, and what to do with that."""
+    inside = [folder for folder in top.holding if is_divided(folder)]
+    inside.sort(key=lambda folder: folder.name.lower() not in IMAGE_FOLDERS)
+    told, advice = _of_file_names("file", top)
+    ways = [
+        f"give one of them, as in folder:{inside[0].path}"
+        if inside
+        else advice or "give the folder above, with a folder for each class in it",
+        f"give a table of files and classes as csv:{_table(tree)}",
+        "add --layout=class if these are the classes" if top.holding else "",
+    ]
+    return stop(f"holds {_without_classes(top, tree)}{told}", _join(ways))
+
+
+def _of_file_names(form: str, top: Folder) -> tuple[str, str]:
+    """Says which classes the names of files may tell, and how to use them; nothing for none."""
+    names = sorted(read_as(form, top, is_given=True).class_names)
+    if not names:
+        return "", ""
+    return (
+        f", with names that may begin with a class ({name_some(names)})",
+        f"add --layout={form} if they do",
+    )
+
+
+def _table(tree: Tree) -> str:
+    """Names a table beside the folders, or stands for one."""
+    beside = (path for path in tree.tables if path.parent == tree.top.path)
+    tables = [path for path in beside if path.suffix.lower() in (".csv", ".tsv")]
+    likely = [path for path in tables if re.search("train|label", path.stem)]
+    return str(next(iter(likely or tables), "FILE"))
+
+
+def _join(ways: Iterable[str]) -> str:
+    first, *others = filter(None, ways)
+    return ", or ".join([first[0].upper() + first[1:], *others])
 
 
 def _without_classes(top: Folder, tree: Tree) -> str:
@@ -85,7 +120,7 @@ def _begin(top: Folder) -> Folder:
     return top
 
 
-def _infer(top: Folder, stop: Stop) -> str:
+def _infer(top: Folder, tree: Tree, stop: Stop) -> str:
     check_copies(top, stop)
     named = [folder for folder in top.holding if split_within(folder.name)]
     heads = find_splits(top)
@@ -104,10 +139,17 @@ def _infer(top: Folder, stop: Stop) -> str:
         return f"split/{_find_classes(top, below, stop, is_split=True)}"
     if len({split_within(folder.name) for folder in named}) > 1:
         deeper = "--layout=split/class or " if any(one.holding for one in named) else ""
+        told, advice = _of_file_names("split/file", top)
+        ways = [
+            advice,
+            "put a folder for each class into them",
+            f"give a table of files and classes as csv:{_table(tree)}",
+            f"add {deeper}--layout=class if these are the classes",
+        ]
         raise stop(
-            f"{name_folders(named)} are named as splits and hold images, but no class folders",
-            "Put a folder for each class into them, give a table as csv:FILE, or add "
-            f"{deeper}--layout=class if these are the classes",
+            f"{name_folders(named)} are named as splits and hold images, but no class folders"
+            f"{told}",
+            _join(ways),
         )
     return _find_classes(top, [top], stop, is_split=False)
 
@@ -138,7 +180,8 @@ def _upper_or_lower(top: Folder, inside: Sequence[Folder], stop: Stop, *, is_spl
     below = {inner.name.lower() for _, inner in pairs}
     is_repeated = all(plain_name(name) == plain_name(inner.name) for name, inner in pairs)
     repeat = len({frozenset(map(_name, folder.holding)) for folder in inside}) == 1 < len(inside)
-    are_sessions = _are_numbered(below) and not _are_numbered(above) and not repeat
+    rest = {inner.name.lower().removeprefix(name) for name, inner in pairs}
+    are_sessions = _are_numbered(rest) and not _are_numbered(above) and not repeat
     if below <= IMAGE_FOLDERS or is_repeated or are_sessions:
         return "class"
     is_index = all(len(name) == 1 and inner.name.lower()[0] == name for name, inner in pairs)
@@ -148,12 +191,14 @@ def _upper_or_lower(top: Folder, inside: Sequence[Folder], stop: Stop, *, is_spl
     upper, lower = (
         read_as(f"{prefix}{form}", top, is_given=True) for form in ("class", "folder/class")
     )
+    may_be_splits = repeat and not is_split and len(inside) <= len(SPLITS)
     if not lower.class_names[1:]:
         return "class"
     raise stop(
         f"can be read as {upper.describe()} or as {lower.describe()}, since each folder holds only "
         f"folders, as {name_place(pairs[0][1], top)}",
-        f"Choose with --layout={upper.form} or --layout={lower.form}",
+        f"Choose with --layout={upper.form} or --layout={lower.form}"
+        f"{', or name splits train, val and test' if may_be_splits else ''}",
     )
 
 

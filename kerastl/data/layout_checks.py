@@ -5,10 +5,11 @@ import hashlib
 import os
 import pathlib
 import re
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from kerastl.data.content import readable
-from kerastl.data.labels import plain_name, split_named, split_within
+from kerastl.data.labels import plain_name
+from kerastl.data.layout_masks import bare_name
 from kerastl.data.layout_reading import (
     Reading,
     find_splits,
@@ -18,6 +19,7 @@ from kerastl.data.layout_reading import (
     read_as,
     unwrap,
 )
+from kerastl.data.split_names import split_named, split_within
 from kerastl.data.tree import Folder
 from kerastl.errors import UsageError, name_some, printable
 from kerastl.progress import count_of
@@ -31,8 +33,9 @@ _COPY_MARK = re.compile(
     r"([\s_]*-[\s_]*copy|[\s_]+copy)([\s_]*\(?\d+\)?)?$|\s*\(\d+\)$", re.IGNORECASE
 )
 _GAP = re.compile(r"(?<=[^\W\d_])[-_\s]+(?=[^\W\d_])")
-# A folder with this share of the files of all others is a copy of them.
-_MOST = 0.9
+# A folder with this share of the files of all others is a copy of them, and one of a split with
+# the other share of those of another.
+_MOST, _HALF = 0.9, 0.5
 
 
 def check_others(top: Folder, stop: Stop) -> None:
@@ -61,7 +64,8 @@ def check_same_split(top: Folder, stop: Stop) -> None:
     for split, folders in of_split.items():
         for number, folder in enumerate(folders):
             for before in folders[:number]:
-                if shared := _count_copies(folder, before):
+                shared = _count_copies(folder.images(), before.images())
+                if shared >= _HALF * min(folder.count, before.count):
                     raise stop(
                         f"{name_place(before, top)} and {name_place(folder, top)} are both named "
                         f"for {split}, and {shared} of {count_of(folder.count, 'image')} in the "
@@ -78,7 +82,9 @@ def check_copies(head: Folder, stop: Stop) -> None:
         keys = ((plain_name(inner.name), inner) for inner in below)
         again = {key: inner for key, inner in keys if key in inside and key != name}
         if again:
-            copies = sum(_count_copies(inner, inside[key]) for key, inner in again.items())
+            copies = sum(
+                _count_copies(inner.images(), inside[key].images()) for key, inner in again.items()
+            )
             told = f", and {copies} of {folder.count} images are copies"
             raise stop(
                 f"{folder.name!r} holds folders named like its siblings "
@@ -88,19 +94,19 @@ def check_copies(head: Folder, stop: Stop) -> None:
 
 
 def check_whole(head: Folder, stop: Stop) -> None:
-    """Refuses a folder that has the files of all those beside it."""
+    """Refuses a folder that has the files of all those beside it, or what is made from them."""
     *others, largest = sorted(head.holding, key=lambda folder: folder.count)
     wanted = _MOST * sum(folder.count for folder in others)
     if not others[1:] or largest.count < wanted:
         return
     beside = [path for folder in others for path in folder.images()]
-    copies = 0
-    for look in (_size, _beginning):
-        copies = (_count(look, largest.images()) & _count(look, beside)).total()
-        if copies < wanted:
+    what = "are copies"
+    if (copies := _count_copies(largest.images(), beside)) < wanted:
+        copies, what = _count_names(largest.images(), beside), "have the names of theirs"
+        if copies < max(wanted, _MOST * largest.count):
             return
     raise stop(
-        f"{largest.name!r} repeats its siblings: {copies} of {largest.count} images are copies",
+        f"{largest.name!r} repeats its siblings: {copies} of {largest.count} images {what}",
         "Move it away, or add --layout=class if it is a class of its own",
     )
 
@@ -164,25 +170,28 @@ def name_place(folder: Folder, top: Folder) -> str:
     return printable(readable(folder.path.relative_to(top.path)))
 
 
-def _count_copies(folder: Folder, other: Folder) -> int:
-    """Counts the files of a folder that are in another, at the same place there."""
-    there = {path.relative_to(other.path): path for path in other.images()}
-    pairs = ((path, there.get(path.relative_to(folder.path))) for path in folder.images())
-    return sum(_is_copy(path, pair) for path, pair in pairs if pair is not None)
+def _count_copies(paths: Iterable[pathlib.Path], others: Iterable[pathlib.Path]) -> int:
+    """Counts the files that have the size of one of the others, each its own, and begin like it."""
+    mine, theirs = list(paths), list(others)
+    copies = 0
+    for look in (_size, _beginning):
+        # What cannot be looked at is like nothing.
+        found, there = (
+            [(path, seen) for path in some if (seen := look(path)) is not None]
+            for some in (mine, theirs)
+        )
+        shared = {seen for _, seen in found} & {seen for _, seen in there}
+        mine, theirs = ([path for path, seen in some if seen in shared] for some in (found, there))
+        counts = (collections.Counter(seen for _, seen in some) for some in (found, there))
+        copies = (next(counts) & next(counts)).total()
+    return copies
 
 
-def _is_copy(path: pathlib.Path, other: pathlib.Path) -> bool:
-    """Compares the sizes of two files and how they begin."""
-    return _size(path) is not None and all(
-        look(path) == look(other) for look in (_size, _beginning)
-    )
-
-
-def _count(
-    look: Callable[[pathlib.Path], Hashable], paths: Iterable[pathlib.Path]
-) -> collections.Counter[Hashable]:
-    """Counts files that look the same; those that cannot be looked at are like no other."""
-    return collections.Counter(seen for path in paths if (seen := look(path)) is not None)
+def _count_names(paths: Iterable[pathlib.Path], others: Iterable[pathlib.Path]) -> int:
+    """Counts the files that are named like one of the others, if these have a name each."""
+    names = [bare_name(path) for path in others]
+    unlike = set(names) if len(set(names)) == len(names) else set()
+    return len(unlike & set(map(bare_name, paths)))
 
 
 def _size(path: pathlib.Path) -> int | None:

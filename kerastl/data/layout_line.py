@@ -5,12 +5,24 @@ import unicodedata
 from collections.abc import Iterator
 
 from kerastl.data.content import readable
-from kerastl.data.labels import SPLITS, split_within
+from kerastl.data.labels import SPLITS
 from kerastl.data.layout_checks import name_place
 from kerastl.data.layout_reading import Reading, are_sides, count_classes, name_folders
+from kerastl.data.split_names import split_within
 from kerastl.data.tree import IMAGE_FOLDERS, PLACEHOLDERS, Tree
 from kerastl.errors import name_some, printable, shorten
 from kerastl.progress import count_of
+
+# Names of folders that are rather those of tools, or of what has no class yet.
+_RARELY_CLASSES = frozenset(
+    [
+        *("unlabeled", "unlabelled", "unclassified", "unsorted", "unassigned", "to_sort", "tosort"),
+        *("thumbnails", "thumbs", "previews", "resized", "augmented", "backup", "backups", "copy"),
+        *("plots", "logs", "results", "outputs", "output", "predictions", "runs", "checkpoints"),
+        *("deleted", "recycled", "recycler", "trashed", "rejected", "duplicates", "new folder"),
+        *("temp", "tmp", "cache", "old", "misc", "todo", "screenshots", "untitled folder"),
+    ]
+)
 
 
 def layout_line(reading: Reading, tree: Tree) -> str:
@@ -27,9 +39,11 @@ def layout_line(reading: Reading, tree: Tree) -> str:
         _links,
         _without_images,
         _by_name,
+        _odd_classes,
         _lacking,
         _only_folders,
         _not_here,
+        _lists,
     )
     return "; ".join([found, *(line for note in notes for line in note(reading, tree))]) + "."
 
@@ -78,6 +92,7 @@ def _without_images(reading: Reading, _: Tree) -> Iterator[str]:
 def _by_name(reading: Reading, _: Tree) -> Iterator[str]:
     """Says which folders are taken for another thing than their names may say, or as one."""
     inside = reading.top.holding
+    above = {parent for place in reading.places for parent in place.folder.path.parents}
     of_split = {
         split: [one for one in inside if split_within(one.name) == split] for split in SPLITS
     }
@@ -88,13 +103,24 @@ def _by_name(reading: Reading, _: Tree) -> Iterator[str]:
         yield f"{name_folders(named)} taken for a class by what is in it"
     elif reading.form.startswith("split/"):
         for split, folders in of_split.items():
-            if folders[1:]:
-                yield f"{name_some(one.name for one in folders)} are joined to {split}"
-    sides = {name for name in map(str.lower, reading.class_names) if are_sides({name})}
-    if sides - IMAGE_FOLDERS and sides & IMAGE_FOLDERS:
-        yield f"{name_some(sorted(sides))} are taken for classes"
+            if (used := [one.name for one in folders if one.path in above])[1:]:
+                yield f"{name_some(used)} are joined to {split}"
     if reading.base not in ("", "train"):
         yield f"train is split off {reading.base}"
+
+
+def _odd_classes(reading: Reading, _: Tree) -> Iterator[str]:
+    """Says which classes are named as what is rarely one, and where no folder names them."""
+    if reading.form.endswith("file"):
+        yield "the class of a file is what its name has before or behind the number"
+    names = set(map(str.lower, reading.class_names))
+    sides = {name for name in names if are_sides({name})}
+    odd = names & _RARELY_CLASSES
+    if sides - IMAGE_FOLDERS and sides & IMAGE_FOLDERS:
+        odd |= sides
+    if odd:
+        are = "are taken for classes" if len(odd) > 1 else "is taken for a class"
+        yield f"{name_some(sorted(odd))} {are}"
 
 
 def _lacking(reading: Reading, _: Tree) -> Iterator[str]:
@@ -110,6 +136,18 @@ def _only_folders(reading: Reading, tree: Tree) -> Iterator[str]:
     if deep := [folder for folder in folders if not folder.files]:
         which = "each class folder" if len(deep) == len(folders) else f"class {deep[0].name!r}"
         yield f"{which} holds only folders, as {name_place(deep[0].holding[0], tree.top)}"
+
+
+def _lists(reading: Reading, tree: Tree) -> Iterator[str]:
+    """Names what may list the images of a split, where no folder names one."""
+    chosen = {place.folder.path for place in reading.places}
+    found = [
+        printable(readable(path.relative_to(tree.top.path)))
+        for path in tree.tables
+        if not reading.base and split_within(path.stem) and chosen.isdisjoint(path.parents)
+    ]
+    if found:
+        yield f"{name_some(found)} may list splits, which a table with a column for them can give"
 
 
 def _not_here(_: Reading, tree: Tree) -> Iterator[str]:

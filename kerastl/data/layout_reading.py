@@ -3,14 +3,30 @@
 import collections
 import dataclasses
 import functools
+import pathlib
+import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from kerastl.data.content import readable
-from kerastl.data.labels import SPLITS, plain_name, split_within
+from kerastl.data.labels import SPLITS, plain_name
+from kerastl.data.split_names import split_within
 from kerastl.data.tree import IMAGE_FOLDERS, SIDE_FOLDERS, Folder
 from kerastl.errors import name_some
 from kerastl.progress import count_of
+
+# What names of files say of a class: cat.12 and great_pyrenees_12, 12_cat, and 0012_c1s1.
+_CLASSES = tuple(
+    map(
+        re.compile,
+        (
+            r"([^\W\d_].*?)[\W_]*\d[\W\d_]*$",
+            r"\d+[\W_]+([^\W\d_][^\d]*)$",
+            r"(-?\d+)[\W_]",
+        ),
+    )
+)
+_MOST = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,17 +84,19 @@ class Reading:
 
     def left_out(self, start: Folder) -> Iterator[tuple[Folder, int]]:
         """Yields folders from `start` down that are in no class, with the number of images."""
-        chosen = {place.folder.path for place in self.places}
-        above = {parent for path in chosen for parent in path.parents}
+        used: collections.Counter[pathlib.Path] = collections.Counter()
+        for place in self.places:
+            used[place.folder.path] += place.folder.count
+        above = {parent for path in used for parent in path.parents}
         waiting = [start]
         while waiting:
             folder = waiting.pop()
-            if folder.path in above:
+            is_above = folder.path in above
+            if is_above:
                 waiting.extend(reversed(folder.holding))
-                if folder.files:
-                    yield folder, len(folder.files)
-            elif folder.path not in chosen:
-                yield folder, folder.count
+            found = len(folder.files) if is_above else folder.count
+            if left := found - used[folder.path]:
+                yield folder, left
 
     def describe(self) -> str:
         """Says in a few words what it finds, to be compared with another reading."""
@@ -105,6 +123,8 @@ def read_as(form: str, top: Folder, *, is_given: bool = False) -> Reading:
         ]
         return Reading(form, top, tuple(found))
     branches = find_splits(top) if form.startswith("split/") else [(top, "")]
+    if form.endswith("file"):
+        return Reading(form, top, tuple(_by_file(branches)))
     known = known_classes(folder for folder, _ in branches)
     if "folder/" in form:
         branches = [(inner, split) for folder, split in branches for inner in folder.holding]
@@ -117,6 +137,33 @@ def read_as(form: str, top: Folder, *, is_given: bool = False) -> Reading:
         )
     ]
     return Reading(form, top, tuple(places))
+
+
+def _by_file(branches: Sequence[tuple[Folder, str]]) -> Iterator[Place]:
+    """Yields the files of each class in each folder, as if they were a folder of their own."""
+    first = min(branches, key=lambda branch: SPLITS.index(branch[1]) if branch[1] else 0)
+    pattern = _find_pattern([_bare(path.name) for path in first[0].images()])
+    for folder, split in branches:
+        for one in folder.walk():
+            files = collections.defaultdict(list)
+            for name in one.files:
+                if found := pattern.match(_bare(name)):
+                    files[found[1]].append(name)
+            for class_name, names in files.items():
+                yield Place(Folder(one.path, names, count=len(names)), class_name, split)
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"\.[^\W\d]\w*$", "", readable(name))
+
+
+def _find_pattern(names: Collection[str]) -> re.Pattern[str]:
+    """Returns a pattern that finds a class in most names, each in several; or in none."""
+    for pattern in _CLASSES:
+        found = [match[1] for name in names if (match := pattern.match(name))]
+        if len(found) > _MOST * len(names) and 1 < len(set(found)) <= len(found) / 2:
+            return pattern
+    return re.compile(r"(?!)")
 
 
 def find_splits(top: Folder) -> list[tuple[Folder, str]]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from kerastl.data.labels import split_named, split_within
+from kerastl.data.split_names import split_named, split_within
 from kerastl.data.table_names import ABBREVIATED, SPLITTING, USUAL, is_missing, key_of
 from kerastl.data.table_shape import is_yes, is_yes_or_no, say_the_same
 

@@ -5,7 +5,8 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 
-from kerastl.data.labels import SPLITS, split_named, split_within
+from kerastl.data.labels import SPLITS
+from kerastl.data.split_names import split_named, split_within
 from kerastl.data.table_columns import Roles
 from kerastl.data.table_names import NO_COLUMN, UNLABELED, is_missing
 from kerastl.data.table_reading import Table

@@ -15,9 +15,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from kerastl.data.content import hash_all
-from kerastl.data.labels import SPLIT_NAMES
 from kerastl.data.reading import plain, untuned
 from kerastl.data.source import Source
+from kerastl.data.split_names import SPLIT_NAMES
 from kerastl.errors import KerastlError, bad_value, closest, first_line
 from kerastl.progress import Progress
 from kerastl.settings import DataSettings

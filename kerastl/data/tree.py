@@ -8,12 +8,14 @@ import re
 from collections.abc import Iterable, Iterator
 
 from kerastl.data.beside import claims_picture, find_masks, other_kind
+from kerastl.data.split_names import split_within
 
 # What file managers, archives, notebooks and network drives leave behind.
 _LITTER_FOLDERS = frozenset(
     [
         *("__macosx", "@eadir", "lost+found", "lost.dir", "system volume information"),
-        *("__pycache__", "node_modules", "_gsdata_"),
+        *("__pycache__", "node_modules", "_gsdata_", "network trash folder", "temporary items"),
+        *("thevolumesettingsfolder", "@tmp", "@sharebin", "windowsimagebackup", "found.000"),
     ]
 )
 _LITTER_FILES = frozenset(["thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"])
@@ -56,7 +58,7 @@ SIDE_FOLDERS = frozenset(
     ]
 )
 _SIDE, _MASKS = "files in folders of masks or labels", "masks of images beside them"
-_HIDDEN, _BINS, _BACK = "hidden or system files", "files in bins", "links that lead back"
+_HIDDEN, BINS, _BACK = "hidden or system files", "files in bins", "links that lead back"
 PLACEHOLDERS = "cloud placeholders"
 
 
@@ -113,12 +115,14 @@ class Tree:
         ignored: Number of other files in it, by kind.
         links: Links to folders that are listed elsewhere, or hold this one.
         left_out: Folders that are left out though they seem to hold images, by kind.
+        tables: Tables, and texts that are named as lists of a split.
     """
 
     top: Folder
     ignored: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     links: list[pathlib.Path] = dataclasses.field(default_factory=list)
     left_out: dict[str, list[pathlib.Path]] = dataclasses.field(default_factory=dict)
+    tables: list[pathlib.Path] = dataclasses.field(default_factory=list)
 
     def leave_out(self, folder: pathlib.Path, kind: str, count: int) -> None:
         """Remembers a folder of a kind, with the number of files in it, to be told."""
@@ -158,7 +162,8 @@ def scan(root: pathlib.Path, *, own: Iterable[pathlib.Path] = ()) -> Tree:
         look = _look(path, is_top=folder is top)
         tree.ignored.update(look.ignored)
         for bin_ in look.bins:
-            tree.leave_out(bin_, _BINS, _count_files(bin_))
+            tree.leave_out(bin_, BINS, _count_files(bin_))
+        tree.tables.extend(look.tables)
         folder.files, folder.placeholders = look.files, look.ignored[PLACEHOLDERS]
         folder.is_empty = look.is_empty and identity not in mine
         waiting.extendleft((folder, inner) for inner in look.folders)
@@ -196,6 +201,7 @@ class _Look:
     folders: list[pathlib.Path]
     links: list[pathlib.Path]
     bins: list[pathlib.Path]
+    tables: list[pathlib.Path]
     ignored: collections.Counter[str]
     is_empty: bool
 
@@ -205,26 +211,29 @@ def _look(place: pathlib.Path, *, is_top: bool) -> _Look:
         listed = sorted(entries, key=lambda entry: entry.name)
     files: list[str] = []
     folders: dict[str, os.DirEntry[str]] = {}
+    tables: list[pathlib.Path] = []
     ignored: collections.Counter[str] = collections.Counter()
     for entry in listed:
         if _is_folder(entry):
             folders[entry.name] = entry
         elif kind := _kind_of_file(entry):
             ignored[kind] += 1
+            if kind == "tables" or (kind == "texts" and split_within(entry.name)):
+                tables.append(pathlib.Path(entry.path))
         else:
             files.append(entry.name)
     if masks := find_masks(files):
         ignored[_MASKS] += len(masks)
         files = [name for name in files if name not in masks]
     if not is_top and (kind := _known_folder({entry.name for entry in listed}, files)):
-        return _Look([], [], [], [], collections.Counter({kind: _count_files(place)}), False)
+        return _Look([], [], [], [], [], collections.Counter({kind: _count_files(place)}), False)
     bins = [folders.pop(name) for name, entry in list(folders.items()) if _is_bin(entry)]
     for name in [name for name in folders if _is_hidden(name)]:
         ignored[_HIDDEN] += _count_files(pathlib.Path(folders.pop(name).path))
     links = [pathlib.Path(entry.path) for entry in folders.values() if entry.is_symlink()]
     real = [pathlib.Path(entry.path) for entry in folders.values() if not entry.is_symlink()]
     places = [pathlib.Path(entry.path) for entry in bins]
-    return _Look(files, real, links, places, ignored, not listed)
+    return _Look(files, real, links, places, tables, ignored, not listed)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -11,7 +11,10 @@ from kerastl.settings.field import Decides, Within, setting
 # A `Source` that Python code passes in.
 FROM_PYTHON = "python"
 # Ways to read a folder: what the folders at each level below it name.
-LAYOUTS = ("auto", "class", "split/class", "class/split", "folder/class", "split/folder/class")
+LAYOUTS = (
+    *("auto", "class", "split/class", "class/split", "folder/class", "split/folder/class"),
+    *("file", "split/file"),
+)
 _ABOUT = [f"{form}, {DATA_SOURCES[kind].about}" for kind, form in forms().items()]
 _SHARE = Within(0, 1, open_low=True, open_high=True)
 
@@ -81,8 +84,8 @@ class DataSettings(Settings):
     )
     layout: str = setting(
         LAYOUTS[0],
-        help="What the folders in folder:DIR name, from the top: {choices}; auto finds the one "
-        "that fits, or stops.",
+        help="What the folders in folder:DIR name, from the top: {choices}; file takes the "
+        "class from the name of a file, as in cat.12.jpg; auto finds the one that fits, or stops.",
         choices=LAYOUTS,
         decides=Decides.IMAGES,
     )

@@ -6,7 +6,7 @@ from kerastl.data.duplicates import find_near_duplicates
 from kerastl.data.inspection import Inspection
 from kerastl.data.splits import make_splits
 from picture_files import picture
-from picture_folders import config_of, open_folder, write_rgb36
+from picture_folders import config_of, open_folder, refusal, write_rgb36
 
 
 def test_nearly_the_same_is_found_and_what_only_resembles_it_is_not(tmp_path):
@@ -86,3 +86,17 @@ def test_pictures_of_one_kind_are_not_taken_for_one(tmp_path):
     source, _ = open_folder(config_of(tmp_path))
     near = [finding for finding in source.findings if "nearly" in finding.kind]
     assert len(near) <= 6
+
+
+@pytest.mark.parametrize("near_duplicates", ["group", "report"])
+def test_class_of_smaller_copies_is_refused(tmp_path, near_duplicates):
+    for number in range(8):
+        name, image = "ab"[number % 2], picture(number)
+        for folder, copy in ((name, image), ("c", image.resize((50, 40)))):
+            (tmp_path / "data" / folder).mkdir(parents=True, exist_ok=True)
+            copy.save(tmp_path / "data" / folder / f"{folder}{number}.png")
+    config = config_of(tmp_path, near_duplicates=near_duplicates)
+    if near_duplicates == "report":
+        assert len(open_folder(config)[0]) == 16
+    else:
+        assert "class 'c' repeats others: 8 of 8 images are" in refusal(config)[0]

@@ -163,7 +163,7 @@ def test_wrong_place_is_told_apart(tmp_path):
     assert "is a file, not a folder" in refusal(tmp_path / "flat" / "1.jpg")
     message = refusal(tmp_path / "flat")
     assert "holds 2 files and no class folders" in message
-    assert "or a table of files and classes as csv:FILE" in message
+    assert "or give a table of files and classes as csv:FILE" in message
     assert "holds no class folders" in refusal(tmp_path / "empty")
     assert "mixes split folders with others (other)" in refusal(tmp_path / "split")
 

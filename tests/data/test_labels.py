@@ -3,8 +3,8 @@ import pytest
 
 from folder_trees import plant
 from kerastl.data.folders import list_folder
-from kerastl.data.labels import split_named, split_within
 from kerastl.data.source import Source
+from kerastl.data.split_names import split_named, split_within
 from kerastl.errors import UsageError
 
 IMAGES = [np.full((4, 5, 3), number, np.uint8) for number in range(4)]
@@ -42,6 +42,29 @@ def test_labels_that_cannot_be_meant_are_refused(labels, options, message):
     with pytest.raises(UsageError) as caught:
         Source.from_arrays(IMAGES, labels, **options)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "latih uji",
+        "Trainingsdaten Validierungsdaten Testbilder",
+        "opleiding toets",
+        "trénovací validační testovací",
+        "trening walidacja testowe",
+        "eğitim_verisi doğrulama s\u0131nama",
+        "treinamento validação teste",
+        "обучающая_выборка валидационная тестовые",
+        "训练数据 验证图像 测试用",
+        "訓練用データ 検証用データ テスト用",
+        "훈련데이터 검증 시험",
+        "huấn_luyện kiểm_tra",
+        "تدريب اختبار",
+    ],
+)
+def test_splits_are_known_in_many_languages(words):
+    train, *middle, test = map(split_within, words.split())
+    assert (train, middle, test) == ("train", ["validation"] * len(middle), "test")
 
 
 @pytest.mark.parametrize(

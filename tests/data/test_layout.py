@@ -113,6 +113,24 @@ def read(root, **options):
         ("a/1.jpg b/2.jpg runs/detect/exp/3.jpg", "class 'runs' holds only folders, as runs/det"),
         ("train/a/1.jpg train/b/2.jpg test/a/x/3.jpg", "class 'a' holds only folders, as test/a/x"),
         ("cat/2024/01/1.jpg dog/2024/01/2.jpg", "class, 2 classes, 2 images; each class folder"),
+        ("cat/cat_01/1.jpg cat/cat_02/2.jpg dog/dog_01/3.jpg", "class, 2 classes, 3 images; each"),
+        ("a/a1/1.jpg a/a2/2.jpg b/b1/3.jpg b/b2/4.jpg", "class, 2 classes, 4 images; each class"),
+        # What is rarely a class, and what may say more than the folders.
+        ("a/1.jpg b/1.jpg unlabeled/1.jpg", "3 images; unlabeled is taken for a class"),
+        ("a/1.jpg b/1.jpg Results/1.jpg tmp/1.jpg", "results, tmp are taken for classes"),
+        ("a/1.jpg b/1.jpg RECYCLER/1.jpg", "2 images; files in bins are left out (RECYCLER/)"),
+        (
+            "images/a/1.jpg images/b/2.jpg meta/train.txt meta/test.txt meta/words.txt",
+            "meta/test.txt, meta/train.txt may list splits, which a table with a column for them",
+        ),
+        (
+            "train/a/1.jpg train/b/2.jpg test/a/3.jpg test-many/4.jpg",
+            "train 2, test 1; 1 image in test-many/ is in no class and left out; test has no b",
+        ),
+        (
+            "train/a/1.jpg train/b/2.jpg test/a/3.jpg ground_truth/a/3_mask.png",
+            "test 1; files in folders of masks or labels are left out (ground_truth/)",
+        ),
         ("stage~(1)/1.jpg stage~(2)/2.jpg 1-1/1.jpg 11/1.jpg", "class, 4 classes, 4 images"),
         # What a split lacks.
         ("train/a/1.jpg train/b/1.jpg test/a/2.jpg", "train 2, test 1; test has no b"),
@@ -170,6 +188,28 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             "'all' repeats its siblings: 4 of 4 images are copies.",
         ),
         ("train/a/1.jpg train/b/1.jpg train(1)=train", "2 of 2 images in the latter are copies."),
+        (
+            "train/a/1.jpg train/b/1.jpg training/A/x.jpg=train/a/1.jpg training/B/y.jpg="
+            "train/b/1.jpg",
+            "train and training are both named for train, and 2 of 2 images in the latter are",
+        ),
+        # What is made from the images has their names.
+        (
+            "cat/a#.jpg*2 dog/b#.jpg*2 small/a#_thumb.png*2 small/b#_64x64.png*2",
+            "'small' repeats its siblings: 4 of 4 images have the names of theirs. Move it away,",
+        ),
+        # A class is in the names of files alone.
+        (
+            "cat.#.jpg*3 dog.#.jpg*3 great_pyrenees_#.jpg*3",
+            "holds 9 files and no class folders, with names that may begin with a class (cat, dog, "
+            "great_pyrenees). Add --layout=file if they do, or give a table of files and classes",
+        ),
+        (
+            "train/0002_c1s1_#.jpg*3 train/0007_c2s1_#.jpg*3 test/0009_c1s1_#.jpg*3",
+            "begin with a class (0002, 0007, 0009). Add --layout=split/file if they do, or put",
+        ),
+        ("x#.jpg*3 b.csv train.csv", "classes as csv:"),
+        ("Images/n1/1.jpg Images/n2/2.jpg Annotation/n1/a Annotation/n2/b", "as in folder:"),
         ("cat/1.jpg dog/1.jpg train/cat=cat train/dog=dog", "'train' holds folders named like its"),
         ("cat/1.jpg cat/dog/2.jpg dog/3.jpg", "'cat' holds folders named like its siblings (dog)."),
         ("a/1.pdf a/2.zip b/3.pdf", "holds 1 archives, 2 documents and no class folders."),
@@ -191,7 +231,7 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             "1/cat/1.jpg 1/dog/1.jpg 2/cat/2.jpg 2/dog/2.jpg",
             "can be read as class (2 classes: 1, 2; 4 images) or as folder/class (2 classes: cat, "
             "dog; 4 images), since each folder holds only folders, as 1/cat. Choose with "
-            "--layout=class or --layout=folder/class.",
+            "--layout=class or --layout=folder/class, or name splits train, val and test.",
         ),
         (
             "old/cat/1.jpg old/dog/1.jpg new/cat/2.jpg",
@@ -271,6 +311,18 @@ def test_what_may_be_meant_otherwise_is_refused(tmp_path, text, words):
         ("train/a/x/1.jpg train/b/y/1.jpg", "split/folder/class", "2 classes, train 2"),
         ("photo/1.jpg mask/1.jpg", "class", "class, 2 classes, 2 images; mask, photo are taken"),
         ("train/photo/1.jpg train/mask/1.jpg", "split/class", "split/class, 2 classes, train 2"),
+        (
+            "x/cat.#.jpg*8 x/big_dog~(#).jpg*8 note.jpg",
+            "file",
+            "file, 2 classes, 16 images; 1 image in the top folder is in no class and left out; "
+            "the class of a file is what its name has before or behind the number",
+        ),
+        (
+            "train/0#_cat.jpg*3 train/1#_dog.jpg*3 test/cat/1#_cat.jpg*2 test/9.jpg",
+            "split/file",
+            "split/file, 2 classes, train 6, test 2; 1 image in test/ is in no class",
+        ),
+        ("RECYCLER/1.jpg a/1.jpg", "class", "2 images; recycler is taken for a class"),
     ],
 )
 def test_flag_settles_it(tmp_path, text, layout, line):
