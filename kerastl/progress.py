@@ -92,6 +92,19 @@ def count_of(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
+def count_kind(number: int, kind: str) -> str:
+    """Returns a count with a noun in the plural, as in "1 file in bins" and "2 files in bins".
+
+    Example:
+        >>> count_kind(1, "backup copies"), count_kind(1, "side files of cameras")
+        ('1 backup copy', '1 side file of cameras')
+    """
+    if number == 1:
+        head, *rest = re.split(r"(?= (?:in|of) )", kind, maxsplit=1)
+        kind = "".join([re.sub(r"s\b", "", re.sub(r"ies\b", "ys", head)), *rest])
+    return f"{number} {kind}"
+
+
 def format_bytes(number: int) -> str:
     """Formats a size on disk: `512 bytes`, `0.9 MB`, `1.23 GB`."""
     if number < 10**5:

@@ -23,8 +23,8 @@ ENDINGS = {
     "texts": "md rst log ini cfg conf toml yaml yml json jsonl ndjson geojson xml xsl xsd dtd rdf"
     " srt vtt sub ass ssa properties nfo diz bib tex latex md5 sha1 sha256 sum names webmanifest",
     "tables": "csv tsv xls xlsx xlsm xlsb ods numbers parquet feather arrow orc sav dta sas7bdat",
-    "code": "py pyc pyo pyi ipynb js mjs cjs jsx tsx css scss cc cpp hpp cu java kt cs go rs rb pl"
-    " php rmd jl lua swift sh bash zsh ksh csh bat cmd ps1 vbs sql tcl wasm class jar",
+    "code files": "py pyc pyo pyi ipynb js mjs cjs jsx tsx css scss cc cpp hpp cu java kt cs go rs"
+    " rb pl php rmd jl lua swift sh bash zsh ksh csh bat cmd ps1 vbs sql tcl wasm class jar",
     "archives": "zip 7z rar tar tgz tbz tbz2 txz taz tz gz bz2 xz zst lz lz4 lzma cab iso dmg"
     " cpio ar deb rpm arj lzh cbz cbr shar ustar gtar bcpio sv4cpio sv4crc whl",
     "documents": "pdf doc docx docm dot dotx odt rtf pages ppt pptx pptm pps ppsx pot odp key oda"
@@ -54,7 +54,7 @@ ENDINGS = {
 _NAMES = {
     "texts": "readme license licence copying changelog authors notice checksums md5sums sha1sums"
     " sha256sums contents index manifest version todo",
-    "code": "makefile dockerfile jenkinsfile vagrantfile procfile",
+    "code files": "makefile dockerfile jenkinsfile vagrantfile procfile",
 }
 # Formats that files of pictures have beside those that the standard library knows.
 PICTURES = (
@@ -65,9 +65,10 @@ PICTURES = (
     " erf mrw dcr kdc gpr"
 )
 
-# What is added to an image's name for its mask, and the number of that mask if there are several.
+# What is added to an image's name for its mask or a copy of it, and a number if there are several.
 _MASK = re.compile(
-    r"(.+?)[ _.-]+(masks?|seg|segmentation|gt|ground[ _.-]?truth)([ _.-]*\d+)?\.[^.]+"
+    r"(.+?)[ _.-]+(masks?|seg|segmentation|gt|ground[ _.-]?truth|labels?|depth|overlay|heatmap"
+    r"|thumb|thumbnail|\d+x\d+)([ _.-]*\d+)?\.[^.]+"
 )
 
 
@@ -90,7 +91,7 @@ def other_kind(name: str) -> str | None:
 
 
 def find_masks(names: Collection[str]) -> set[str]:
-    """Returns the files of one folder that are masks of the images beside them, by their names.
+    """Returns the files of one folder that are masks or copies of the images beside them, by name.
 
     Example:
         >>> sorted(find_masks(["a.png", "a_mask.png", "a_mask_1.png"]))

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from kerastl.data.file_formats import UNKNOWN
+from kerastl.progress import count_of
 
 # Where a BMP describes its pixels, https://learn.microsoft.com/windows/win32/gdi/bitmap-storage
 # and .../wingdi/ns-wingdi-bitmapv4header
@@ -73,7 +74,7 @@ def unsupported_form(content: bytes) -> str:
     if header < _HEADER:
         return "with an OS/2 header"
     if bits in (1, 4, 16):
-        return f"of {bits} bits per pixel"
+        return f"of {count_of(bits, 'bit')} per pixel"
     if compression not in (_PLAIN, _MASKED):
         return "with compression"
     masks = content[_MASKS : _MASKS + len(_BGR)]

@@ -68,7 +68,7 @@ def _list(reading: Reading, tree: Tree, field: str) -> Listing:
         for place, split in ((place, reading.split_of(place)) for place in reading.places)
         for path in place.folder.images()
     ]
-    left = {"in no class": sum(number for _, number in reading.left_out(tree.top))}
+    left = {"images in no class": sum(number for _, number in reading.left_out(tree.top))}
     ignored = tree.ignored + collections.Counter(left)
     class_names = [place.class_name for place in reading.places]
     listing = make_listing(files, class_names, ignored, field=field)

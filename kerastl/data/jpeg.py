@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from kerastl.data import exif, file_formats
 from kerastl.data.file_formats import JPEG, MAX_PIXELS, TOO_LARGE
+from kerastl.progress import count_of
 
 # JPEGs with more pixels are decoded at a half, a quarter or an eighth of their size in any case.
 MAX_JPEG_PIXELS = 1 << 24
@@ -50,6 +51,7 @@ def decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tuple[tf.Tensor
     sides = tf.io.extract_jpeg_shape(image_bytes)[:2]
     side, area = tf.reduce_min(sides), tf.reduce_prod(tf.cast(sides, tf.int64))
     shrinks = [area // ratio**2 > MAX_JPEG_PIXELS for ratio in _RATIOS[:-1]]
+    largest = tf.reduce_sum(tf.cast(tf.stack(shrinks), tf.int32))
     if smallest is not None:
         enough = [side // ratio >= smallest for ratio in _RATIOS[1:]]
         shrinks = [a | b for a, b in zip(shrinks, enough, strict=True)]
@@ -58,14 +60,15 @@ def decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tuple[tf.Tensor
     with tf.control_dependencies([tf.debugging.Assert(is_allowed, [TOO_LARGE])]):
         image_bytes = tf.identity(image_bytes)
 
-    def decode(content: tf.Tensor) -> tf.Tensor:
-        return tf.switch_case(which, [functools.partial(_at, ratio, content) for ratio in _RATIOS])
+    def decode(content: tf.Tensor, size: tf.Tensor = which) -> tf.Tensor:
+        return tf.switch_case(size, [functools.partial(_at, ratio, content) for ratio in _RATIOS])
 
-    image = tf.cond(
-        _lacks_end(image_bytes),
-        lambda: _decode_without_end(image_bytes, decode),
-        lambda: decode(image_bytes),
-    )
+    def put_end_on() -> tf.Tensor:
+        # At the size that the audit sees: a smaller image shows less of what is missing.
+        with tf.control_dependencies([_check_rows(image_bytes, lambda one: decode(one, largest))]):
+            return decode(tf.strings.join([image_bytes, JPEG.tail]))
+
+    image = tf.cond(_lacks_end(image_bytes), put_end_on, lambda: decode(image_bytes))
     head, _ = exif.around(tf.strings.substr(image_bytes, 0, _SEARCHED), _NEXT_JPEG)
     return image, exif.behind(head, JPEG.exif)
 
@@ -92,10 +95,10 @@ def _lacks_end(image_bytes: tf.Tensor) -> tf.Tensor:
     return tf.cond(has_end | is_padded, lambda: False, has_open_scan)
 
 
-def _decode_without_end(
+def _check_rows(
     image_bytes: tf.Tensor, decode: Callable[[tf.Tensor], tf.Tensor]
-) -> tf.Tensor:
-    """Decodes a JPEG without an end marker; refuses it where more than the marker is missing.
+) -> tf.Operation | None:
+    """Refuses a JPEG without an end marker where more than the marker is missing.
 
     libjpeg makes gray of what is missing. So two decodings with different bytes behind the last
     are the same only if nothing is.
@@ -105,9 +108,7 @@ def _decode_without_end(
     is_marker = tf.equal(tf.strings.substr(image_bytes, -1, 1), b"\xff")
     zero = tf.where(is_marker, b"\0", b"")
     other = decode(tf.strings.join([image_bytes, zero, _OTHER_PIXELS, JPEG.tail]))
-    is_whole = tf.reduce_all(tf.equal(image, other))
-    with tf.control_dependencies([tf.debugging.Assert(is_whole, [TRUNCATED])]):
-        return tf.identity(image)
+    return tf.debugging.Assert(tf.reduce_all(tf.equal(image, other)), [TRUNCATED])
 
 
 def lacks_end(content: bytes) -> bool:
@@ -160,8 +161,8 @@ def unsupported_form(content: bytes) -> str:
             if _FORMS[marker]:
                 return _FORMS[marker]
             if bits != _BITS:
-                return f"of {bits} bits per sample"
-            return "" if channels in _CHANNELS else f"of {channels} channels"
+                return f"of {count_of(bits, 'bit')} per sample"
+            return "" if channels in _CHANNELS else f"of {count_of(channels, 'channel')}"
     return ""
 
 

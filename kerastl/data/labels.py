@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.errors import UsageError, bad_value
+from kerastl.progress import count_of
 
 # What cannot be seen beside the Unicode categories of control and format characters: fillers,
 # selectors of a variant, and the blank of Braille.
@@ -39,7 +40,8 @@ def read_annotations(
     for field, values in (("labels", labels), ("splits", splits), ("groups", groups)):
         if values is not None and len(values) != count:
             raise UsageError(
-                f"{field}: there are {len(values)} for {count} images. Give one for each image."
+                f"{field}: there are {len(values)} for {count_of(count, 'image')}. Give one for "
+                "each."
             )
     given = np.full(count, "train") if splits is None else np.array(splits, str)
     if strange := sorted(set(given.tolist()) - set(SPLITS)):

@@ -29,7 +29,7 @@ from kerastl.data.layout_reading import (
 from kerastl.data.split_names import split_within
 from kerastl.data.tree import IMAGE_FOLDERS, Folder, Tree
 from kerastl.errors import UsageError, bad_value, name_some
-from kerastl.progress import count_of
+from kerastl.progress import count_kind, count_of
 from kerastl.settings.data import LAYOUTS
 
 AUTO = LAYOUTS[0]
@@ -102,7 +102,7 @@ def _join(ways: Iterable[str]) -> str:
 
 
 def _without_classes(top: Folder, tree: Tree) -> str:
-    kinds = name_some(f"{count} {kind}" for kind, count in sorted(tree.ignored.items()))
+    kinds = name_some(count_kind(count, kind) for kind, count in sorted(tree.ignored.items()))
     if top.count:
         inside = f" in {name_folders(top.holding)}" if top.holding and not top.files else ""
         kinds = f"{count_of(top.count, 'file')}{inside}"

@@ -13,6 +13,7 @@ from kerastl.data.arrays import check_pixels, encode
 from kerastl.data.content import content_or_path, hash_all, hash_content, read_file, readable
 from kerastl.data.labels import read_annotations
 from kerastl.errors import KerastlError, bad_value
+from kerastl.progress import count_of
 
 
 class Cause(enum.IntFlag):
@@ -103,8 +104,8 @@ class Source:
             raise bad_value(
                 "dataset",
                 self.name,
-                f"has {int(outside.sum())} labels outside 0..{len(self.class_names) - 1}: "
-                f"{', '.join(map(str, values[:5]))}",
+                f"has {count_of(int(outside.sum()), 'label')} outside "
+                f"0..{len(self.class_names) - 1}: {', '.join(map(str, values[:5]))}",
                 "Number the classes from 0 without gaps",
             )
 

@@ -31,7 +31,7 @@ _OTHER_KINDS = (
     (rb"%PDF", "a PDF file", _SAVE_AS_CSV),
     (rb"\xff\xd8\xff|\x89PNG", "an image", "Give a table with its path"),
     (rb"version https://git-lfs", "a Git LFS pointer, not the table", "Run git lfs pull"),
-    (rb"(?i)\s*<(!doctype html|html)", "a web page", "Download the table itself"),
+    (rb"(?i)\s*<(!doctype html|html|head|body|table)\b", "a web page", "Download the table itself"),
     (rb"\s*<\?xml", "an XML file", _SAVE_AS_CSV),
     (rb"\s*\{\s*\".*\}\s*\r?\n\s*\{", "a JSON Lines file", _SAVE_AS_CSV),
     (rb"\s*(\{\s*\"|\[\s*[\[{])", "a JSON file", _SAVE_AS_CSV),

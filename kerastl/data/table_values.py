@@ -59,7 +59,7 @@ def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
         example = next(label for label in counts if len(_divide(label, joint)) > 1)
         said.append(
             f"Labels look like several in a cell, joined by {joint!r}, as {shorten(example)!r}: "
-            f"{count} names make {len(counts)} classes. This trains one class an image."
+            f"{count_of(count, 'name')} make {len(counts)} classes. This trains one class an image."
         )
     return labels, said
 
@@ -178,10 +178,12 @@ def read_splits(table: Table, roles: Roles) -> tuple[list[str], str]:
     base = min(split_of.values(), key=SPLITS.index)
     split_of = {value: "train" if split == base else split for value, split in split_of.items()}
     unlike = [
-        f"{shorten(value) or 'nothing'} is {split}"
+        f"{shorten(value)} is {split}"
         for value, split in split_of.items()
-        if value.lower() != split
+        if value and value.lower() != split
     ]
+    if blank := list(cells).count(""):
+        unlike.append(f"{count_of(blank, 'row')} without one: {split_of['']}")
     return [split_of[cell] for cell in cells], name_some(unlike)
 
 

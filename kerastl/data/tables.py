@@ -1,6 +1,7 @@
 """Image files that a CSV or TSV file names."""
 
 import collections
+import contextlib
 import functools
 import itertools
 import pathlib
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kerastl.data.files import LabeledFile, Listing, make_listing, open_listing
 from kerastl.data.source import Source
+from kerastl.data.split_names import split_within
 from kerastl.data.table_columns import Finder, Roles
 from kerastl.data.table_names import NO_COLUMN, TOTALS, USUAL, is_missing, key_of
 from kerastl.data.table_paths import ADDRESS, Folders, Place, find_places
@@ -70,7 +72,14 @@ def list_table(table: str, *, columns: dict[str, str], progress: Progress | None
     examples = [place.example for place in places]
     if not (roles.split or roles.split_flags) and columns.get("split") != NO_COLUMN:
         splits = splits_of_folders(examples, labels) or splits
-    told = (_describe(data, roles, places, meaning, splits), _note_unused(data, roles), notes)
+    is_split = bool(meaning) or len(set(splits)) > 1
+    beside = () if is_split else _note_beside(path)
+    told = (
+        _describe(data, roles, places, meaning, splits),
+        _note_unused(data, roles),
+        notes,
+        beside,
+    )
     for line in itertools.chain(*told):
         say(line)
     groups = data.columns.get(roles.group, [""] * len(places))
@@ -198,6 +207,19 @@ def _describe(
             shown = f"{shorten(path)!r} is {place.example}"
             yield f"Paths: {shown}, and so on; {found} of {len(places)} lead to a file."
             break
+
+
+def _note_beside(table: pathlib.Path) -> Iterator[str]:
+    """Yields a line if the table is named for a split and others beside it are for other ones."""
+    split = split_within(table.stem)
+    with contextlib.suppress(OSError):
+        beside = sorted(table.parent.glob(f"*{table.suffix}")) if split else []
+        if others := [one.name for one in beside if split_within(one.stem) not in (None, split)]:
+            yield (
+                f"{table.name} is read alone, and images for other splits are split off it; "
+                f"{name_some(others)} may list them. Join the tables, with a column split, to use "
+                "them."
+            )
 
 
 def _note_unused(data: Table, roles: Roles) -> Iterator[str]:

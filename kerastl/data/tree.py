@@ -57,8 +57,8 @@ SIDE_FOLDERS = frozenset(
         *("segmentationobject", "bboxes", "labels_json", "xml", "xmls"),
     ]
 )
-_SIDE, _MASKS = "files in folders of masks or labels", "masks of images beside them"
-_HIDDEN, BINS, _BACK = "hidden or system files", "files in bins", "links that lead back"
+_SIDE, _MASKS = "files in folders of masks or labels", "masks or copies of images beside them"
+_HIDDEN, BINS, _BACK = "hidden or system files", "files in bins", "repeated links"
 PLACEHOLDERS = "cloud placeholders"
 
 
@@ -254,7 +254,7 @@ def _kind_of_file(entry: os.DirEntry[str]) -> str | None:
         is_file = os.path.isfile(entry.path) or not os.path.exists(entry.path)
     else:
         is_file = entry.is_file()
-    return kind or (None if is_file else "pipes and devices")
+    return kind or (None if is_file else "special files")
 
 
 def _is_bin(entry: os.DirEntry[str]) -> bool:

@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from kerastl.data.beside import claims_picture, other_kind
 from kerastl.data.inspection import Inspection
 from kerastl.data.source import Finding, Source
 from kerastl.errors import ListedError
-from kerastl.progress import Progress, count_of
+from kerastl.progress import Progress, count_kind, count_of
 
 # Reasons, examples of each, and kinds of files that are shown; `audit.csv` has them all.
 _MAX_REASONS = 8
@@ -59,13 +59,14 @@ def report(source: Source, files: Sorted, *, is_stop: bool, progress: Progress) 
     thing = "file" if source.has_files else "image"
     stops = bool(files.unusable) and is_stop
     endings = (pathlib.PurePath(finding.file).suffix.lower() for finding in files.unusable)
-    skipped = _count_each(ending or "no ending" for ending in endings) if source.has_files else ""
+    by_ending = collections.Counter(ending or "no ending" for ending in endings)
+    skipped = _join(by_ending, "{} {}".format) if source.has_files else ""
     num_ignored = sum(files.ignored.values())
     num_found = len(source) - len(files.left_out) + num_ignored
     progress.line(
         f"{count_of(num_found, thing)} found: {len(files.kept)} {'usable' if stops else 'used'}, "
         f"{len(files.unusable)} {'unusable' if stops else 'skipped'}{skipped}, {num_ignored} "
-        f"ignored{_count_each(files.ignored)}."
+        f"ignored{_join(files.ignored, count_kind)}."
     )
     lines = list(_reasons(files.unusable))
     for line in lines:
@@ -111,10 +112,10 @@ def _by_reason(unusable: Iterable[Finding]) -> list[tuple[str, list[Finding]]]:
     return sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
 
 
-def _count_each(kinds: Mapping[str, int] | Iterable[str]) -> str:
-    counts = collections.Counter(kinds)
-    shown = sorted(counts.most_common(_MAX_KINDS))
-    words = [f"{count} {kind}" for kind, count in shown]
-    if rest := counts.total() - sum(count for _, count in shown):
+def _join(counts: Mapping[str, int], say: Callable[[int, str], str]) -> str:
+    """Lists counts in parentheses, the largest only; nothing for none."""
+    shown = sorted(collections.Counter(counts).most_common(_MAX_KINDS))
+    words = [say(count, kind) for kind, count in shown]
+    if rest := sum(counts.values()) - sum(count for _, count in shown):
         words.append(f"{rest} of other kinds")
     return f" ({', '.join(words)})" if words else ""

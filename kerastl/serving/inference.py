@@ -7,6 +7,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from kerastl.data.file_formats import JPEG, MAX_PIXELS, find_format
 from kerastl.data.reasons import explain
+from kerastl.progress import count_of
 from kerastl.serving.batching import BadImagesError, Batcher, Outputs, QueueFullError
 from kerastl.serving.metrics import Metrics
 from kerastl.serving.model_version import ModelVersion
@@ -60,7 +61,7 @@ class Inference:
         num_images = len(parsed.values)
         if num_images > self.batcher.queue_size:
             raise RequestError(
-                f"The request has {num_images} images, and the queue holds "
+                f"The request has {count_of(num_images, 'image')}, and the queue holds "
                 f"{self.batcher.queue_size}. Send fewer at a time, or restart the server with a "
                 "larger --queue_size.",
                 413,

@@ -13,6 +13,7 @@ from google.protobuf.json_format import MessageToDict
 from kerastl.errors import KerastlError
 from kerastl.outputs.directories import RunFile
 from kerastl.outputs.formats.savedmodel import CLASS_NAMES, DEFAULT_SIGNATURE
+from kerastl.progress import count_of
 
 # Outputs of the default signature of a classifier.
 _OUTPUTS = {"probabilities", "class_name", "confidence"}
@@ -80,7 +81,8 @@ def _load(path: pathlib.Path, name: str, version: int, batch_sizes: Sequence[int
     class_names = tuple((path / "assets" / CLASS_NAMES).read_text("utf-8").splitlines())
     num_outputs = outputs["probabilities"].shape[-1]
     if num_outputs != len(class_names):
-        raise ValueError(f"it has {num_outputs} outputs and {len(class_names)} class names")
+        names = count_of(len(class_names), "class name")
+        raise ValueError(f"it has {count_of(num_outputs, 'output')} and {names}")
     card = json.loads((path / "assets" / RunFile.CARD).read_text("utf-8"))
     return ModelVersion(
         name=name,

@@ -15,7 +15,7 @@ from kerastl.data.file_formats import find_format
 from kerastl.outputs.formats.savedmodel import DEFAULT_SIGNATURE
 from kerastl.serving.batching import Outputs
 from kerastl.serving.model_version import ModelVersion, Signature
-from kerastl.serving.wrong_forms import name_form
+from kerastl.serving.wrong_forms import has_lost_plus, name_form
 
 _BASE64 = "b64"
 _BYTES = "_bytes"
@@ -148,7 +148,9 @@ def read_base64(text: str, *, right_form: str = _RIGHT_FORM) -> bytes:
     except ValueError as error:
         content, problem = b"", f" ({error})"
     # Hexadecimal digits and text that was encoded twice are base64 too.
-    form = "" if find_format(content) else name_form(text.encode("utf-8", "surrogatepass"))
+    letters = text.encode("utf-8", "surrogatepass")
+    is_clean = find_format(content) and not has_lost_plus(letters)
+    form = "" if is_clean else name_form(letters)
     if problem or form:
         # Only the number of letters is wrong.
         is_cut = problem and form.startswith("base64 text of a ")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from kerastl.progress import count_of
 from kerastl.serving.model_version import Signature
 from kerastl.serving.rest import RequestError, read_base64
 
@@ -99,7 +100,8 @@ def read_images(tensor: Mapping[str, Any], signature: Signature, binary: bytes) 
 
 def _check_count(name: Any, count: int, shape: list[int]) -> None:
     if count != math.prod(shape):
-        raise RequestError(f"{name}: has {count} elements, which do not fill the shape {shape}")
+        elements = count_of(count, "element")
+        raise RequestError(f"{name}: has {elements}, which cannot fill the shape {shape}")
 
 
 def _elements(binary: bytes) -> Iterator[bytes]:

@@ -88,6 +88,18 @@ def _base64(letters: bytes) -> Callable[[bytes], bytes]:
     return unwrap
 
 
+def has_lost_plus(text: bytes) -> bool:
+    """Whether blanks stand where base64 had +, and not between lines of equal length."""
+    *parts, last = text.strip().split(b" ")
+    joined = len(b"".join([*parts, last]))
+    is_short = len(parts) == 1 and (joined + 1) % 4 == 0
+    return is_short or len(set(map(len, parts))) > 1
+
+
+def _with_plus(content: bytes) -> bytes:
+    return _base64(b"+/")(content.replace(b" ", b"+")) if has_lost_plus(content) else b""
+
+
 def _compressed(content: bytes) -> bytes:
     try:
         return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(content, _HEAD)
@@ -103,6 +115,7 @@ _WRAPPERS: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
     ("a multipart form", _between(rb"--.{0,99}?\r?\ncontent-disposition: .{0,999}?\r?\n\r?\n(.+)")),
     ("hexadecimal digits", _hexadecimal),
     ("a list of the bytes as numbers", _numbers),
+    ("base64 text whose + became blanks (write %2B for + in a form)", _with_plus),
     ("base64 text", _base64(rb"+/")),
     ("URL-safe base64 text (with - and _)", _base64(rb"_-")),
     (

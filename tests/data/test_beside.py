@@ -11,7 +11,7 @@ KINDS = {
     "sounds": ["voice.m4a", "song.MP3", "x.opus"],
     "texts": ["labels.txt", "README", "LICENSE", "boxes.json", "a.xml", "notes.MD"],
     "tables": ["_classes.csv", "list.xlsx"],
-    "code": ["load.py", "Makefile", "view.ipynb"],
+    "code files": ["load.py", "Makefile", "view.ipynb"],
     "archives": ["all.zip", "red.tar.gz", "part1.rar"],
     "documents": ["scan.pdf", "report.docx", "mail.eml"],
     "web pages": ["index.html", "saved.mhtml"],

@@ -70,7 +70,7 @@ def test_masks_beside_their_images_are_counted_and_no_images(tmp_path):
     touch(tmp_path, *names)
     listing = list_folder(str(tmp_path))
     assert len(listing.files) == 6
-    assert listing.ignored == {"masks of images beside them": 6}
+    assert listing.ignored == {"masks or copies of images beside them": 6}
 
 
 def test_numeric_names_are_in_the_order_of_their_numbers(tmp_path):
@@ -96,7 +96,7 @@ def test_pipe_is_counted_and_not_waited_for(tmp_path):
     (tmp_path / "b/nowhere.jpg").symlink_to("gone.jpg")
     listing = list_folder(str(tmp_path))
     assert [file.example for file in listing.files] == ["a/1.jpg", "b/2.jpg", "b/nowhere.jpg"]
-    assert listing.ignored == {"pipes and devices": 1}
+    assert listing.ignored == {"special files": 1}
 
 
 def test_link_to_the_whole_folder_is_no_class(tmp_path):
@@ -104,7 +104,7 @@ def test_link_to_the_whole_folder_is_no_class(tmp_path):
     (tmp_path / "loop").symlink_to(tmp_path)
     listing = list_folder(str(tmp_path))
     assert listing.class_names == ("a", "b")
-    assert listing.ignored == {"links that lead back": 1}
+    assert listing.ignored == {"repeated links": 1}
 
 
 def test_litter_is_counted_to_any_depth(tmp_path):
@@ -181,7 +181,7 @@ def test_link_to_a_hidden_store_is_followed(tmp_path):
     (tmp_path / "cat" / "more").symlink_to(tmp_path / ".store" / "cat")
     (tmp_path / "dog" / "again").symlink_to(tmp_path / "cat")
     assert sorted(found(tmp_path)) == ["cat/2.jpg", "cat/more/1.jpg", "dog/3.jpg"]
-    assert list_folder(str(tmp_path)).ignored["links that lead back"] == 1
+    assert list_folder(str(tmp_path)).ignored["repeated links"] == 1
 
 
 @pytest.mark.parametrize(
@@ -381,4 +381,4 @@ def test_folder_comes_before_a_link_to_it(tmp_path):
         "c/2.jpg",
         "else/d/3.jpg",
     ]
-    assert listing.ignored == {"links that lead back": 3}
+    assert listing.ignored == {"repeated links": 3}

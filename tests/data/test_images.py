@@ -314,7 +314,7 @@ def test_bmp_of_few_bits_is_named():
     content = file_bytes(Image.fromarray(noise()).convert("1"), "BMP")
     with pytest.raises(tf.errors.InvalidArgumentError):
         in_graph(tf.constant(content))
-    assert explain(content, "") == "is BMP of 1 bits per pixel (unsupported)"
+    assert explain(content, "") == "is BMP of 1 bit per pixel (unsupported)"
 
 
 @pytest.mark.parametrize(("mode", "hidden"), [("L", 7), ("RGB", (7, 8, 9))])

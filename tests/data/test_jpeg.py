@@ -57,6 +57,14 @@ def test_jpeg_without_its_last_pixels_is_refused(kind):
             assert refusal(content) == "is a damaged or truncated JPEG"
 
 
+def test_missing_pixels_are_seen_at_a_reduced_size():
+    whole = file_bytes(picture(0, size=(400, 300)), "JPEG")
+    for missing in (4, 9, 40):
+        for content in (whole[:-missing], whole[:-missing] + b"\xff" * 50):
+            with pytest.raises(tf.errors.OpError):
+                images.decode(content, smallest_side=30)
+
+
 def test_holes_of_zeros_are_told():
     whole = file_bytes(Image.fromarray(noise(60, 80)), "JPEG")
     message = refusal(whole[:2000] + bytes(len(whole) - 2000))

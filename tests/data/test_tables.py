@@ -424,17 +424,17 @@ def test_words_for_missing_values_are_classes_and_told(tmp_path):
         ("image,label,whatever", ("TRAIN", "val"), "val is validation"),
         ("fname,label,is_valid", ("False", "True"), "True is validation"),
         ("image,label,is_train", ("1", "0"), "0 is test"),
-        ("image,label,split", ("", "test"), "nothing is train"),
+        ("image,label,split", ("", "test"), "(30 rows without one: train)"),
         # Words and marks for yes and no.
         ("image,label,is_test", ("n", "y"), "n is train, y is test"),
         ("image,label,is_test", ("F", "T"), "F is train, T is test"),
         ("image,label,in_train", ("ja", "nein"), "nein is test"),
         ("image,label,isTest", ("", "x"), "x is test"),
         ("image,label,is_val", ("nan", "1.0"), "1.0 is validation"),
-        ("image,label,is_train", ("✓", ""), "nothing is test"),
+        ("image,label,is_train", ("✓", ""), "6 rows without one: test"),
         ("image,label,train", ("Y", "N"), "N is test"),
         # Few rows that say it, or shortened.
-        ("image,label,note", ("", "test"), "nothing is train"),
+        ("image,label,note", ("", "test"), "(30 rows without one: train)"),
         ("image,label,remark", ("None", "val set"), "val set is validation"),
         ("image,label,usage", ("tr", "te"), "te is test"),
     ],
@@ -527,3 +527,12 @@ def test_paths_that_fit_several_files_are_refused_once(tmp_path):
 def test_paths_to_predict_are_understood_alike(tmp_path):
     place = table(tmp_path, "id,note\n7,x\n,y\n9,z\n", files=["imgs/7.png", "imgs/9.JPG"])
     assert list(list_paths(place)) == [tmp_path / "imgs/7.png", tmp_path, tmp_path / "imgs/9.JPG"]
+
+
+def test_tables_of_other_splits_beside_it_are_named(tmp_path):
+    text = rows_of("image,label", lambda name, color: f"{name},{color}")
+    place = table(tmp_path, text, name="train.csv", files=[*NAMES, "test.csv", "notes.csv"])
+    assert read(place)[1][-1] == (
+        "train.csv is read alone, and images for other splits are split off it; test.csv may list "
+        "them. Join the tables, with a column split, to use them."
+    )

@@ -251,7 +251,7 @@ def test_folder_of_the_same_pictures_gives_the_same_run(tmp_path, monkeypatch):
 
 def test_single_missing_label_is_an_error(tmp_path):
     write_set(tmp_path, {"train": [6], "test": [3]}, secret=("train[2]",))
-    with pytest.raises(UsageError, match=r"has 1 labels outside 0\.\.1: -1"):
+    with pytest.raises(UsageError, match=r"has 1 label outside 0\.\.1: -1"):
         read(tmp_path)
 
 

@@ -148,7 +148,7 @@ def test_oddities_of_decoded_files_are_told_and_belong_to_them(tmp_path, capfd):
         ),
     }
     assert len(source) == 11
-    assert "14 files found: 11 used, 2 skipped (1 .jpg, 1 no ending), 1 ignored (1 texts)." in said
+    assert "14 files found: 11 used, 2 skipped (1 .jpg, 1 no ending), 1 ignored (1 text)." in said
     assert "Audit: odd JPEG data: 3, as " in said
     assert capfd.readouterr().err == ""
 

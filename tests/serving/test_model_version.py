@@ -16,7 +16,7 @@ from kerastl.serving.model_version import load_version
         (lambda path: (path / "assets/class_names.txt").unlink(), "No such file"),
         (
             lambda path: (path / "assets/class_names.txt").write_text("one\n"),
-            "it has 3 outputs and 1 class names",
+            "it has 3 outputs and 1 class name",
         ),
         (lambda path: (path / "assets/model_card.json").write_text("{"), ""),
         (lambda path: os.truncate(path / "variables/variables.data-00000-of-00001", 10), ""),

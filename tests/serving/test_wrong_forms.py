@@ -29,6 +29,8 @@ WAYS = {
     "base64": (BASE64, "base64 text of a"),
     "line-wrapped": (base64.encodebytes, "base64 text of a"),
     "without padding": (lambda one: BASE64(one).rstrip(b"="), "base64 text of a"),
+    "spaced": (lambda one: b" ".join(base64.encodebytes(one).split()), "base64 text of a"),
+    "+ lost": (lambda one: BASE64(one).replace(b"+", b" "), "base64 text whose + became blanks"),
     "url-safe": (base64.urlsafe_b64encode, "URL-safe base64 text (with - and _) of a"),
     "twice": (lambda one: BASE64(BASE64(one)), "base64 text of base64 text of a"),
     "data URI": (lambda one: b"data:image/png;base64," + BASE64(one), "a data URI of base64 text"),
