@@ -129,6 +129,9 @@ def loose_images(rng, specimen):
     for number in range(count):
         specimen.files[f"{place}/loose{number}.png"] = specimen.picture()
     specimen.told.append(r"outside|left out|in no class|not in a class")
+    if 2 * count >= sum(name.startswith(f"{place}/") for name in specimen.files):
+        # So few are in classes that these may be the rest.
+        specimen.causes.append("no class folders")
 
 
 def empty_folder(rng, specimen):

@@ -648,6 +648,23 @@ def with_a_word(rng):
     return specimen
 
 
+def parts(rng):
+    """Images dealt to numbered folders, with their classes in a table, or in folders below."""
+    name_of = rng.choice(["HAM_images_part_{}", "images_00{}", "batch{}", "chunk-{}", "part_{}"])
+    has_classes = rng.random() < 0.4 and not name_of.startswith("images")
+    specimen = Specimen(f"folder:{TOP}", ["parts of a whole"])
+    for number in range(1, 4):
+        for place, name in enumerate(["cat", "dog"] if has_classes else [""]):
+            folder = f"{TOP}/{name_of.format(number)}/{name}"
+            specimen.files[f"{folder.rstrip('/')}/P{number}{place}.png"] = specimen.picture()
+    if has_classes:
+        specimen.readings = [collections.Counter({("train", "cat"): 3, ("train", "dog"): 3})]
+    else:
+        specimen.files[f"{TOP}/metadata.csv"] = b"image,label\n"
+        specimen.must_stop(r"part|metadata\.csv")
+    return specimen
+
+
 def two_lines(rng):
     specimen = flat(rng)
     specimen.features = ["a class name of two lines"]
@@ -705,6 +722,7 @@ LAYOUTS = [
     sessions,
     masks,
     with_a_word,
+    parts,
 ]
 # Nothing can lie about in them without changing what they are.
 ALONE = {

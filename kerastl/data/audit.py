@@ -64,6 +64,8 @@ def audit(
             f"Audit: near-duplicates are not searched above {MAX_COMPARED} images; exact "
             "duplicates are."
         )
+    for line in _shared_splits(usable, same + near):
+        progress.line(line)
     if data.near_duplicates == "group":
         _refuse_copied_class(usable, same + near)
     findings = (
@@ -99,6 +101,23 @@ def _check_classes(source: Source) -> None:
             "Add some, or leave out what is no class",
         )
     refuse_alike(source.class_names, name=source.name)
+
+
+def _shared_splits(source: Source, lists: Sequence[Sequence[int]]) -> Iterator[str]:
+    """Yields a line for each split that has at least half of its images in train, too."""
+    splits = source.given_splits
+    for split in dict.fromkeys(splits[splits != "train"].tolist()):
+        shared = sum(
+            int(np.sum(splits[list(numbers)] == split))
+            for numbers in lists
+            if "train" in splits[list(numbers)]
+        )
+        total = int(np.sum(splits == split))
+        if 2 * shared >= total:
+            yield (
+                f"Audit: {shared} of {count_of(total, 'image')} of {split} are in train, too, or "
+                f"nearly: results on {split} will look better than they are."
+            )
 
 
 def _refuse_copied_class(source: Source, lists: Sequence[Sequence[int]]) -> None:

@@ -1,5 +1,6 @@
 """Infers from a tree of folders which level names splits and which one classes."""
 
+import collections
 import functools
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -33,8 +34,9 @@ from kerastl.progress import count_kind, count_of
 from kerastl.settings.data import LAYOUTS
 
 AUTO = LAYOUTS[0]
-# Folders that data are dealt to for other reasons than their class, as in fold_2.
-_PORTION = re.compile(r"(k[\W_]*)?(fold|cv|split|chunk|shard|batch)[\W_]*(\d+|[a-z])")
+# Folders that data are dealt to for other reasons than their class, as in fold_2 and images_002.
+_PORTION = re.compile(r"(.+[\W_])?(k?fold|cv|split|chunk|shard|batch|part)[\W_]*(\d+|[a-z])")
+_PART = re.compile(rf"{_PORTION.pattern}|(.+[\W_])?({'|'.join(IMAGE_FOLDERS)})[\W_]*\d+")
 
 
 def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
@@ -54,6 +56,8 @@ def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
     if not (top.count if is_given else is_divided(top)):
         raise _no_classes(top, tree, stop)
     reading = read_as(layout if is_given else _infer(top, tree, stop), top, is_given=is_given)
+    if not is_given:
+        _check_parts(reading, tree, stop)
     if not any(place.folder.count for place in reading.places):
         raise bad_value("layout", layout, f"finds no class in {field}", f"Use {AUTO}")
     refuse_alike(reading.class_names, name=field)
@@ -92,13 +96,25 @@ def _table(tree: Tree) -> str:
     """Names a table beside the folders, or stands for one."""
     beside = (path for path in tree.tables if path.parent == tree.top.path)
     tables = [path for path in beside if path.suffix.lower() in (".csv", ".tsv")]
-    likely = [path for path in tables if re.search("train|label", path.stem)]
+    likely = [path for path in tables if re.search("train|label|meta", path.stem)]
     return str(next(iter(likely or tables), "FILE"))
 
 
 def _join(ways: Iterable[str]) -> str:
     first, *others = filter(None, ways)
     return ", or ".join([first[0].upper() + first[1:], *others])
+
+
+def _check_parts(reading: Reading, tree: Tree, stop: Stop) -> None:
+    """Refuses classes that are all named as parts of one set of images."""
+    names = list(dict.fromkeys(one.class_name for one in reading.places if one.folder.count))
+    if names[1:] and all(_PART.fullmatch(name.lower()) for name in names):
+        ways = [
+            f"give a table of files and classes as csv:{_table(tree)}",
+            "put a folder for each class into them",
+            f"add --layout={reading.form} if these are the classes",
+        ]
+        raise stop(f"{name_some(names)} are named as parts of a whole, not as classes", _join(ways))
 
 
 def _without_classes(top: Folder, tree: Tree) -> str:
@@ -126,10 +142,11 @@ def _infer(top: Folder, tree: Tree, stop: Stop) -> str:
     heads = find_splits(top)
     known = known_classes(folder for folder, _ in heads)
     # Some images beside the classes are strays, many mean that the folders beside them are.
+    found: collections.Counter[str] = collections.Counter()
+    for folder, split in heads:
+        found[split] += folder.count - 2 * len(folder.files)
     divided = [
-        (folder, split)
-        for folder, split in heads
-        if is_divided(folder, known) and folder.count > 2 * len(folder.files)
+        (folder, split) for folder, split in heads if is_divided(folder, known) and found[split] > 0
     ]
     first = min((split for _, split in heads), key=SPLITS.index, default="")
     if first in {split for _, split in divided}:

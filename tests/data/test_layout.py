@@ -75,6 +75,7 @@ def read(root, **options):
             "a/airfield/1.jpg a/alley/1.jpg b/bar/1.jpg",
             "folder/class, 3 classes, 3 images; a, b are",
         ),
+        ("my_part1/cat/1.jpg my_part1/dog/1.jpg my_part2/dog/2.jpg", "folder/class, 2 classes, 3"),
         ("fold_1/cat/1.jpg fold_1/dog/1.jpg fold_2/cat/2.jpg", "folder/class, 2 classes, 3 images"),
         (
             "train/a/ant/1.jpg train/b/bee/1.jpg val/a/ant/2.jpg val/b/bee/2.jpg",
@@ -158,6 +159,7 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         # Splits are no classes.
         ("train/#.jpg*3 test/#.jpg*3", "test, train are named as splits and hold images, but no"),
         ("train/1.jpg valid/1.jpg bus/1.jpg", "train, valid are named as splits and hold images"),
+        ("a-train/1.jpg a-train/x/#.jpg*3 b-train/#.jpg*4 a-test/1.jpg", "but no class folders"),
         ("train_set/1.jpg test_set/1.jpg", "or add --layout=class if these are the classes."),
         ("train/images/1.jpg train/labels/1.txt valid/images/1.jpg", "train, valid are named as"),
         (
@@ -209,6 +211,12 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             "begin with a class (0002, 0007, 0009). Add --layout=split/file if they do, or put",
         ),
         ("x#.jpg*3 b.csv train.csv", "classes as csv:"),
+        (
+            "HAM_images_part_1/#.jpg*2 HAM_images_part_2/1.jpg HAM_metadata.csv",
+            "HAM_images_part_1, HAM_images_part_2 are named as parts of a whole, not as classes. "
+            "Give a table of files and classes as csv:",
+        ),
+        ("images_001/images/1.png images_002/images/2.png", "add --layout=class if these are the"),
         ("Images/n1/1.jpg Images/n2/2.jpg Annotation/n1/a Annotation/n2/b", "as in folder:"),
         ("cat/1.jpg dog/1.jpg train/cat=cat train/dog=dog", "'train' holds folders named like its"),
         ("cat/1.jpg cat/dog/2.jpg dog/3.jpg", "'cat' holds folders named like its siblings (dog)."),
