@@ -41,7 +41,7 @@ def test_fewer_than_two_classes_are_refused(class_names, found):
     ("labels", "found"),
     [
         ([1, 2, 3, 3], "2 labels outside 0..2: 3"),
-        ([-1, 0, 1], "1 labels outside 0..2: -1"),
+        ([-1, 0, 1], "1 label outside 0..2: -1"),
         ([0, 5, 9], "2 labels outside 0..2: 5, 9"),
         ([9, 8, 7, 6, 5, 4, 3], "7 labels outside 0..2: 3, 4, 5, 6, 7"),
     ],
