@@ -55,6 +55,7 @@ setup(
     },
     python_requires=">=3.11",
     install_requires=[
+        "absl-py>=2.1,<3",
         "h5py>=3.12.1,<4",
         "ImageHash>=4.3.2,<5",
         # TensorFlow Datasets 4.9.10 needs this to prepare data and does not declare it.

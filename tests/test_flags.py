@@ -113,13 +113,6 @@ def test_two_parses_do_not_share_values():
         (["--batch_size="], "batch_size='': is not a whole number. Give a whole number."),
         (["--dropout=x"], "dropout='x': is not a number. Give a number."),
         (["--overwrite=often"], "overwrite='often': is not true or false. Give true or false."),
-        (["--overwrite=", "--seed=1"], "overwrite='': is not true or false. Give true or false."),
-        (
-            ["--overwrite", "false"],
-            "argument='false': is not a flag. Flags look like --name=value.",
-        ),
-        (["---seed=1"], "---seed: is not a flag. Did you mean --seed? See --help for all."),
-        (["--noseed"], "--noseed: is not a flag. Did you mean --seed? See --help for all."),
         (["--nooverwrite=1"], "--nooverwrite: takes no value. Write --nooverwrite alone."),
         (["--seed"], "seed='': has no value. Write --seed=VALUE."),
         (["seed=1"], "argument='seed=1': is not a flag. Flags look like --name=value."),
@@ -224,15 +217,9 @@ def test_home_folder_is_found(flag_file, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("path", "reason"),
-    [
-        ("no.flags", "No such file or directory"),
-        (".", "Is a directory"),
-        ("loop", "Too many levels of symbolic links"),
-    ],
+    ("path", "reason"), [("no.flags", "No such file or directory"), (".", "Is a directory")]
 )
 def test_file_that_cannot_be_read_is_refused(tmp_path, monkeypatch, path, reason):
-    (tmp_path / "loop").symlink_to("loop")
     monkeypatch.chdir(tmp_path)
     assert refusal(f"--flagfile={path}") == (
         f"flagfile={path!r}: cannot be read ({reason}). Check its path."
@@ -250,7 +237,7 @@ def test_file_that_cannot_be_read_is_refused(tmp_path, monkeypatch, path, reason
         ("--run_dir=a\0b", "contains a NUL character; is the file saved as UTF-8?"),
     ],
 )
-def test_line_that_would_be_taken_otherwise_is_refused(flag_file, line, problem):
+def test_line_that_absl_would_take_otherwise_is_refused(flag_file, line, problem):
     text = refusal(flag_file(f"--seed=3\n{line}\n"))
     assert text.startswith(f"x.flags:2: {line!r} {problem[:40]}")
     assert text.endswith("Lines look like --name=value.")

@@ -51,6 +51,8 @@ ORDER = (
 )
 ROOT = pathlib.Path(kerastl.__file__).parent
 MODULES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
+# The only modules that may import them at all.
+ABSL = {"commands/command.py", "commands/flags.py"}
 
 
 def imports(module):
@@ -82,6 +84,12 @@ def test_imports_go_one_way(module):
     assert not set(ours) - allowed
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_flags_know_absl(module):
+    tops = {name.split(".")[0] for name in imports(module)}
+    assert ("absl" in tops) == (module in ABSL)
+
+
 @pytest.mark.parametrize(
     "module",
     [
@@ -101,6 +109,6 @@ def test_what_is_read_before_a_run_starts_needs_no_slow_import(module):
 
 
 def test_the_walk_sees_imports():
-    assert {"collections.abc", "kerastl.settings"} <= set(imports("commands/flags.py"))
+    assert {"absl", "kerastl.settings"} <= set(imports("commands/flags.py"))
     assert "kerastl.environment" in set(imports("api.py"))
     assert "kerastl.serving.prediction_writer" in set(imports("commands/predict.py"))

@@ -5,7 +5,16 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from kerastl.commands.flags import FLAG_FILE, HELP, parse, wants_help
+from absl import flags
+
+from kerastl.commands.flags import (
+    FLAG_FILE,
+    HELP,
+    define_flag,
+    parse,
+    read_values,
+    wants_help,
+)
 from kerastl.config import Config
 from kerastl.errors import bad_value
 from kerastl.progress import Progress
@@ -79,16 +88,13 @@ class Command:
         Raises:
             UsageError: If a flag is unknown or malformed, or a value is wrong.
         """
-        of_config = SETTINGS if self.has_config else {}
-        values, left = parse(
-            [*self.flags.values(), *of_config.values()],
-            arguments,
-            has_arguments=bool(self.arguments),
-        )
-        given = {name: values.pop(name) for name in of_config if name in values}
+        values = flags.FlagValues()
+        for setting in [*self.flags.values(), *(SETTINGS.values() if self.has_config else ())]:
+            define_flag(setting, values)
+        left = parse(values, arguments, has_arguments=bool(self.arguments))
         return Given(
-            config=_build_config(given) if self.has_config else None,
-            values=values,
+            config=_read_config(values) if self.has_config else None,
+            values=read_values(self.flags.values(), values),
             arguments=tuple(left),
         )
 
@@ -111,10 +117,10 @@ class Command:
         return "\n".join(lines)
 
 
-def _build_config(given: Mapping[str, Any]) -> Config:
+def _read_config(values: flags.FlagValues) -> Config:
     # A required flag that is missing is refused by the config, like one that is empty.
     required = {name: "" for name, setting in SETTINGS.items() if setting.default is None}
-    return Config(**{**required, **given})
+    return Config(**required | read_values(SETTINGS.values(), values))
 
 
 def describe(settings: Iterable[Setting], default: str = "") -> Iterator[str]:

@@ -1,13 +1,17 @@
-"""Reads a command's arguments, strictly."""
+"""Reads a command's arguments with absl, strictly."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from absl import flags
 
 from kerastl.commands.flagfile import expand_flag_files
 from kerastl.errors import UsageError, closest
 from kerastl.settings import Setting
+from kerastl.settings.field import wrong_type
 
-# Every command has these two. Flag files are expanded before the rest is parsed.
+# Every command has these two. Flag files are expanded before absl parses the rest.
 FLAG_FILE = Setting(
     name="flagfile", help="Read flags from a file, one flag per line; later flags win."
 )
@@ -15,37 +19,58 @@ HELP = Setting(name="help", help="Show this help.")
 _HELP_FORMS = frozenset({"--help", "-help", "-h", "--h"})
 
 
+def define_flag(setting: Setting, values: flags.FlagValues) -> None:
+    """Defines the flag of a setting in `values`; its value is text, or a bool."""
+    define = flags.DEFINE_boolean if setting.kind is bool else flags.DEFINE_string
+    define(setting.name, None, "", flag_values=values)
+
+
+def read_values(settings: Iterable[Setting], values: flags.FlagValues) -> dict[str, Any]:
+    """Returns the values of the settings whose flags were given, by name.
+
+    Raises:
+        UsageError: If a value is of the wrong kind.
+    """
+    return {
+        setting.name: setting.from_text(str(values[setting.name].value))
+        for setting in settings
+        if values[setting.name].present
+    }
+
+
 def parse(
-    settings: Iterable[Setting], arguments: Sequence[str], *, has_arguments: bool = False
-) -> tuple[dict[str, Any], list[str]]:
-    """Reads a command's arguments, flag files included; of a flag given twice the last one counts.
+    values: flags.FlagValues, arguments: Sequence[str], *, has_arguments: bool = False
+) -> list[str]:
+    """Sets the flags defined in `values` from a command's arguments, flag files included.
 
     Args:
-        settings: Describe the command's flags.
+        values: The defined flags.
         arguments: The command's arguments.
         has_arguments: Whether arguments that are not flags are allowed.
 
     Returns:
-        The values of the flags that were given, by name, and the arguments that are not flags.
+        The arguments that are not flags.
 
     Raises:
         UsageError: If an argument is not one of the flags or has the wrong form.
     """
-    known = {setting.name: setting for setting in settings}
-    texts: dict[str, str] = {}
-    left: list[str] = []
-    remaining = iter(expand_flag_files(arguments))
-    for argument in remaining:
-        if argument == "--":
-            left += remaining
-        elif argument == "-" or not argument.startswith("-"):
-            left.append(argument)
-        else:
-            name, text = _read_flag(argument, remaining, known)
-            texts[name] = text
-    if left and not has_arguments:
-        raise UsageError(f"argument={left[0]!r}: is not a flag. Flags look like --name=value.")
-    return {name: known[name].from_text(text) for name, text in texts.items()}, left
+    known = [*values, FLAG_FILE.name, HELP.name]
+    expanded = expand_flag_files(arguments)
+    # absl would ignore unknown flags that this one names.
+    if any(re.match(r"--?undefok(=|$)", argument) for argument in expanded):
+        raise _unknown_flag("undefok", known)
+    try:
+        left_over = values(["kerastl", *expanded])[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise _unknown_flag(error.flagname, known) from error
+    except flags.IllegalFlagValueError as error:
+        raise _not_boolean(str(error)) from error
+    # A value for --nooverwrite is a ValueError to absl.
+    except (flags.Error, ValueError) as error:
+        raise _wrong_form(str(error)) from error
+    if left_over and not has_arguments:
+        raise UsageError(f"argument={left_over[0]!r}: is not a flag. Flags look like --name=value.")
+    return list(left_over)
 
 
 def wants_help(arguments: Sequence[str]) -> bool:
@@ -59,28 +84,24 @@ def wants_help(arguments: Sequence[str]) -> bool:
     )
 
 
-def _read_flag(
-    argument: str, remaining: Iterator[str], known: Mapping[str, Setting]
-) -> tuple[str, str]:
-    """Returns a flag's name and the text of its value, which may be the next argument."""
-    name, equals, text = argument.removeprefix("-").removeprefix("-").partition("=")
-    is_switch = {setting.name: setting.kind is bool for setting in known.values()}
-    positive = name.removeprefix("no")
-    if name not in known and name != positive and is_switch.get(positive):
-        if equals:
-            raise UsageError(f"--{name}: takes no value. Write --{name} alone.")
-        return positive, "false"
-    if name not in known:
-        raise _unknown_flag(name, [*known, FLAG_FILE.name, HELP.name])
-    if not equals:
-        given = "true" if is_switch[name] else next(remaining, None)
-        if given is None:
-            raise UsageError(f"{name}='': has no value. Write --{name}=VALUE.")
-        return name, given
-    return name, text
-
-
 def _unknown_flag(name: str, known: Sequence[str]) -> UsageError:
     near = closest(name.removeprefix("no"), known) or closest(name, known)
     advice = f"Did you mean --{near[0]}? " if near else ""
     return UsageError(f"--{name}: is not a flag. {advice}See --help for all.")
+
+
+def _wrong_form(message: str) -> UsageError:
+    # absl reports "Missing value for flag --seed" and "--nooverwrite=1 does not take an argument".
+    missing = re.fullmatch(r"Missing value for flag --(\w+)", message)
+    if missing:
+        return UsageError(f"{missing[1]}='': has no value. Write --{missing[1]}=VALUE.")
+    needless = re.fullmatch(r"(--no\w+)=.* does not take an argument", message)
+    if needless:
+        return UsageError(f"{needless[1]}: takes no value. Write {needless[1]} alone.")
+    return UsageError(f"{message}. See --help.")
+
+
+def _not_boolean(message: str) -> UsageError:
+    # absl reports "flag --overwrite=maybe: Non-boolean argument to boolean flag".
+    name, _, rest = message.removeprefix("flag --").partition("=")
+    return wrong_type(name, rest.split(": ")[0], bool)
