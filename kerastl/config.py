@@ -43,6 +43,13 @@ class Config(DataSettings, ModelSettings, TrainingSettings, StoreSettings, Outpu
             raise self._keeps_none("label_issues", "no random augmentation")
         if self.head == "solved" and self.head_epochs and not self._keeps_features:
             raise self._keeps_none("head", "--augment_views=2 if it augments")
+        if self.refit and (self.head != "solved" or not self.head_epochs or self.finetune_epochs):
+            raise bad_value(
+                "refit",
+                self.refit,
+                "needs a solved head that nothing is trained after",
+                "Use --head=solved --finetune_epochs=0 or leave it out",
+            )
         if self.from_scratch:
             self._check_scratch()
 

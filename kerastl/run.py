@@ -19,8 +19,9 @@ from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress, format_duration
 from kerastl.result import Result
 from kerastl.selection.label_issues import find_label_issues
-from kerastl.training.checks import check_agreement, check_restored, require
+from kerastl.training.checks import check_agreement, require
 from kerastl.training.evaluate import Evaluation
+from kerastl.training.final import deliver
 from kerastl.training.train import Trained, check_phases, open_frozen, train
 from kerastl.writing import finally_call
 
@@ -49,8 +50,9 @@ def finish_run(config: Config, source: Source | None, progress: Progress) -> Res
         record.add_seconds(trained.seconds)
         if config.label_issues:
             _find_label_issues(trained, splits, config.seed, record, progress)
-        metrics, test = _evaluate(trained, splits, record, progress, exact=config.is_exact)
-        record.save_model(network.model, model_card(splits.source, config, metrics))
+        trained, validation = deliver(trained, record=record, progress=progress)
+        metrics, test = _evaluate(trained, validation, record, progress, exact=config.is_exact)
+        record.save_model(trained.classifier, model_card(splits.source, config, metrics))
         record.write_receipt()
         # From here on the run is finished, and `kerastl export` can do the rest.
         record.write_metrics(metrics)
@@ -60,7 +62,7 @@ def finish_run(config: Config, source: Source | None, progress: Progress) -> Res
         if exported:
             record.add_export(exported.path, exported.formats)
     progress.line(f"Done in {format_duration(record.seconds)}; all files in {run_dir}.")
-    return Result(metrics, network.model, run_dir, exported.path if exported else None)
+    return Result(metrics, trained.classifier, run_dir, exported.path if exported else None)
 
 
 def config_warnings(config: Config) -> Iterator[str]:
@@ -89,13 +91,15 @@ def _find_label_issues(
 
 
 def _evaluate(
-    trained: Trained, splits: Splits, record: RunDirectory, progress: Progress, *, exact: bool
+    trained: Trained,
+    validation: Evaluation,
+    record: RunDirectory,
+    progress: Progress,
+    *,
+    exact: bool,
 ) -> tuple[dict[str, Any], Evaluation]:
-    """Evaluates the best weights; this is the only use of the test images."""
-    validation = trained.evaluate(splits.validation)
-    best = trained.best
-    restored = check_restored(validation.accuracy, best.row.val_accuracy, len(splits.validation))
-    require(restored, record=record, progress=progress)
+    """Evaluates what is delivered; this is the only use of the test images."""
+    splits = trained.splits
     test = trained.evaluate(splits.test)
     if trained.stored:
         sample = spread(len(splits.test))
@@ -108,5 +112,12 @@ def _evaluate(
     scored = scored_splits(splits, test=test, validation=validation)
     record.write_scores(scored, splits.source.class_names)
     record.write_predictions(splits, test)
-    metrics = build_metrics(splits, scored, best=best.row, accuracies=best.accuracies)
+    metrics = build_metrics(
+        splits,
+        scored,
+        best=trained.best.row,
+        accuracies=trained.best.accuracies,
+        before_refit=trained.refit is not None,
+        average_mirrored=trained.images.sees_mirrored,
+    )
     return metrics, test

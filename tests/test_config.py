@@ -248,6 +248,8 @@ CHOICES = {
     "overwrite": False,
     "label_issues": False,
     "head": "solved",
+    "average_mirrored": "auto",
+    "refit": False,
 }
 
 
@@ -264,7 +266,7 @@ def test_flags_give_the_same_config_back(tmp_path):
     config = Config(**{name: other_value(field) for name, field in FIELDS.items()})
     same = [name for name, field in FIELDS.items() if getattr(config, name) == field.default]
     # A data set that has columns has no layout.
-    assert sorted(same) == ["label_issues", "layout", "overwrite"]
+    assert sorted(same) == ["label_issues", "layout", "overwrite", "refit"]
     assert config_from_flags(config.to_flags()) == config
     path = tmp_path / "flags.txt"
     path.write_text("\n".join(config.to_flags()), encoding="utf-8")

@@ -13,6 +13,8 @@ Augmenter = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 # Function from an image, a seed, int32 (2,), and the view's number to the changed image.
 Change = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
+# The view that is the mirror image, whatever the changes of the others are.
+MIRRORED = -1
 _WHITE = 255.0
 # Operations that RandAugment applies to an image, https://arxiv.org/abs/1909.13719
 _NUM_OPERATIONS = 2
@@ -21,10 +23,8 @@ _STRETCH_CONTRAST = keras.layers.AutoContrast((0, 255), dtype="float32")
 _EQUALIZE = keras.layers.Equalization((0, 255), dtype="float32")
 
 
-def build_augmenter(
-    augmentations: Sequence[tuple[str, float | None]], *, seed: int
-) -> Augmenter | None:
-    """Builds the function that changes an image; None if nothing is to be changed.
+def build_augmenter(augmentations: Sequence[tuple[str, float | None]], *, seed: int) -> Augmenter:
+    """Builds the function that changes an image.
 
     The change depends only on the seed, the view and the image, not on the batch or the order
     in which images come.
@@ -35,23 +35,24 @@ def build_augmenter(
 
     Returns:
         Function from pixels in 0..255, float32 (size, size, 3), the number of the view, an int64
-        scalar, and a number for the image's content, int64 too. View 0 is the image itself.
+        scalar, and a number for the image's content, int64 too. View 0 is the image itself,
+        and `MIRRORED` its mirror image.
     """
     changes = [_build_change(name, strength) for name, strength in augmentations]
-    if not changes:
-        return None
 
     def augment(image: tf.Tensor, view: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
-        start = tf.random.experimental.stateless_fold_in([seed, view], content)
-
         def change() -> tf.Tensor:
+            start = tf.random.experimental.stateless_fold_in([seed, view], content)
             changed = image
             for number, one in enumerate(changes):
                 own_seed = tf.random.experimental.stateless_fold_in(start, number)
                 changed = one(changed, own_seed, view)
             return tf.ensure_shape(changed, image.shape)
 
-        return tf.cond(view > 0, change, lambda: image)
+        def keep() -> tf.Tensor:
+            return tf.cond(view == MIRRORED, lambda: mirror(image), lambda: image)
+
+        return tf.cond(view > 0, change, keep)
 
     return augment
 

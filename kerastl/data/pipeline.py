@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from kerastl.data.augment import Augmenter, build_augmenter, is_mirrored
+from kerastl.data.augment import MIRRORED, Augmenter, build_augmenter, is_mirrored
 from kerastl.data.content import as_numbers, hash_all
 from kerastl.data.images import decode_and_resize
 from kerastl.data.reading import plain, read_in_graph, untuned
@@ -85,8 +85,11 @@ def evaluation_dataset(
     """Yields every image in the order of `indices`; the last batch of a pass may be smaller.
 
     With `repeats`, passes follow one another without end, for a reader of several passes: to
-    start a new iterator takes longer than to read some thousand features.
+    start a new iterator takes longer than to read some thousand features. With
+    `sees_mirrored` the features of a batch are followed by those of its mirror images.
     """
+    if features is not None and images.sees_mirrored:
+        features = _WithMirrored(features, len(source))
     order = tf.data.Dataset.from_tensor_slices(indices)
     batches = _load(order, source, images, sizes=[batch_size], features=features)
     return _prefetch(batches.repeat() if repeats else batches)
@@ -104,7 +107,8 @@ def views_dataset(
 def view_indices(source: Source, indices: np.ndarray, images: ImageSettings) -> np.ndarray:
     """Lists the images that training sees again and again, with their views.
 
-    View `v` of image `i` has the index `i + v * len(source)`; view 0 is the image itself. With
+    View `v` of image `i` has the index `i + v * len(source)`; view 0 is the image itself, and
+    view `MIRRORED`, which is below it, its mirror image. With
     random changes and no `augment_views` every epoch has its own views, so the list is empty.
     """
     if not images.augmentations:
@@ -113,26 +117,45 @@ def view_indices(source: Source, indices: np.ndarray, images: ImageSettings) -> 
     return np.concatenate([indices[:0], *(indices + view * len(source) for view in views)])
 
 
+def evaluated_indices(source: Source, indices: np.ndarray, images: ImageSettings) -> np.ndarray:
+    """Lists the images, with their views, that evaluating some images takes."""
+    if not images.sees_mirrored:
+        return indices
+    return np.concatenate([indices, indices + MIRRORED * len(source)])
+
+
 def view_hashes(source: Source, images: ImageSettings) -> np.ndarray:
     """Hashes the content of every image and view, uint8 (views * images, 16).
 
-    Views with the same pixels have the same hash, whatever the settings that made them.
+    Views with the same pixels have the same hash, whatever the settings that made them. Mirror
+    images for evaluation come last, where their indices, below 0, find them.
     """
-    views = (_describe_view(view, images).encode() for view in range(1 + images.num_views))
-    hashes = (
+    views = [*range(1 + images.num_views), *([MIRRORED] if images.sees_mirrored else ())]
+    hashes = [
         hash_all(about + row.tobytes() for row in source.hashes) if about else source.hashes
-        for about in views
-    )
-    return np.concatenate([*hashes])
+        for about in (_describe_view(view, images).encode() for view in views)
+    ]
+    return np.concatenate(hashes)
 
 
 def _describe_view(view: int, images: ImageSettings) -> str:
     """Describes how a view differs from the image itself; empty if it does not."""
-    if images.only_mirrors:
-        # Mirrored twice, an image is itself again.
-        mirrored = view and is_mirrored(view) and len(images.augmentations) % 2
-        return "mirrored " if mirrored else ""
-    return f"{images.augmentations} {images.seed} {view} " if view else ""
+    if view > 0 and not images.only_mirrors:
+        return f"{images.augmentations} {images.seed} {view} "
+    # Mirrored twice, an image is itself again.
+    in_turn = view > 0 and is_mirrored(view) and len(images.augmentations) % 2
+    return "mirrored " if in_turn or view == MIRRORED else ""
+
+
+class _WithMirrored:
+    """Features of images, followed by those of their mirror images."""
+
+    def __init__(self, features: Features, num_images: int) -> None:
+        self._features, self._num_images = features, num_images
+
+    def read(self, indices: tf.Tensor) -> tf.Tensor:
+        mirrored = indices + MIRRORED * self._num_images
+        return tf.concat([self._features.read(indices), self._features.read(mirrored)], axis=0)
 
 
 def _view_of_epoch(epoch: tf.Tensor, images: ImageSettings) -> tf.Tensor:

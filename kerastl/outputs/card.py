@@ -29,6 +29,13 @@ _PRETRAINED_ON = {
 }
 
 
+_ANSWER = "The mean of the probabilities for the image and for its mirror image."
+_REFIT = (
+    "The head was fitted to training and validation images together; the test scores are of the "
+    "result."
+)
+
+
 def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the content of `model_card.json`, with the scores of `metrics.json`.
 
@@ -47,6 +54,8 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
         },
         "class_names": list(source.class_names),
         "test": {name: metrics["test"][name] for name in _SCORES if name in metrics["test"]},
+        **({"answer": _ANSWER} if metrics.get("average_mirrored") else {}),
+        **({"refit": _REFIT} if metrics.get("validation", {}).get("before_refit") else {}),
         "data": {"name": source.name, "fingerprint": source.fingerprint()},
         "backbone": config.backbone,
         "pretrained_on": _PRETRAINED_ON.get(config.weights, "unknown (user-supplied weights file)"),

@@ -18,7 +18,8 @@ from kerastl.data.splits import Splits, spread
 from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError, first_line
 from kerastl.export_formats import FORMATS, list_versions
-from kerastl.model.build import LOGITS, POOLED
+from kerastl.model.build import LOGITS
+from kerastl.model.mirrored import features_of, probabilities_of
 from kerastl.outputs.card import model_card
 from kerastl.outputs.formats.interface import Exportable, format_module
 from kerastl.outputs.formats.savedmodel import write_card
@@ -83,7 +84,7 @@ def export_trained(
         # Neither rounded features nor some of the classes can serve as the reference.
         predictions = trained.evaluate_whole(splits.test[sample])
     return export_checked(
-        trained.network.model,
+        trained.classifier,
         splits,
         config,
         metrics=metrics,
@@ -177,11 +178,10 @@ def make_exportable(
     classifier: keras.Model, card: Mapping[str, Any], *, draw_images: Callable[[], np.ndarray]
 ) -> Exportable:
     """Prepares a classifier for the formats; see `Exportable`."""
-    softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
     return Exportable(
         classifier=classifier,
-        pooled=keras.Model(classifier.input, classifier.get_layer(POOLED).output),
-        probabilities=keras.Model(classifier.input, {"probabilities": softmax(classifier.output)}),
+        features=features_of(classifier),
+        probabilities=probabilities_of(classifier),
         card=card,
         draw_images=draw_images,
     )

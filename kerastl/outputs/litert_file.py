@@ -69,23 +69,30 @@ def read_needs(path: pathlib.Path) -> LitertNeeds:
     operators: dict[str, int] = {}
     for index in range(model.OperatorCodesLength()):
         one = model.OperatorCodes(index)
-        # The older field holds codes up to 127.
-        name = names[max(one.BuiltinCode(), one.DeprecatedBuiltinCode())]
+        name = names[_code(one)]
         operators[name] = max(one.Version(), operators.get(name, 0))
     graph = model.Subgraphs(0)
     kinds = {graph.Tensors(graph.Inputs(0)).Type(), graph.Tensors(graph.Outputs(0)).Type()}
     return LitertNeeds("".join(versions), operators, kinds == {schema.TensorType.FLOAT32})
 
 
-def list_outputs(content: bytes, last: int) -> list[str]:
-    """Lists the names of what the last operations of a model put out."""
-    graph = schema.Model.GetRootAs(content, 0).Subgraphs(0)
-    count = graph.OperatorsLength()
+def list_outputs(content: bytes, since: str) -> list[str]:
+    """Lists the names of what the last operation of a kind, and those after it, put out."""
+    model = schema.Model.GetRootAs(content, 0)
+    graph = model.Subgraphs(0)
+    operators = [graph.Operators(index) for index in range(graph.OperatorsLength())]
+    codes = [_code(model.OperatorCodes(one.OpcodeIndex())) for one in operators]
+    last = max(np.flatnonzero(np.array(codes) == getattr(schema.BuiltinOperator, since)))
     return [
         graph.Tensors(output).Name().decode()
-        for index in range(count - last, count)
-        for output in graph.Operators(index).OutputsAsNumpy()
+        for one in operators[last:]
+        for output in one.OutputsAsNumpy()
     ]
+
+
+def _code(operator: Any) -> int:
+    # The older field holds codes up to 127.
+    return int(max(operator.BuiltinCode(), operator.DeprecatedBuiltinCode()))
 
 
 def add_metadata(path: pathlib.Path, labels: str) -> None:

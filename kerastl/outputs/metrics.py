@@ -17,6 +17,8 @@ def build_metrics(
     *,
     best: EpochRow,
     accuracies: Mapping[str, float],
+    before_refit: bool = False,
+    average_mirrored: bool = False,
 ) -> dict[str, Any]:
     """Builds the metrics of a run.
 
@@ -25,6 +27,8 @@ def build_metrics(
         scored: The evaluations of `scored_splits`.
         best: The epoch that the weights come from.
         accuracies: Highest validation accuracy of each phase, by the phase's name.
+        before_refit: Whether validation images have been trained on after they were scored.
+        average_mirrored: Whether the answer is the mean with that for the mirror image.
 
     Returns:
         An entry for each of `scored`: `Evaluation.metrics` and what always naming the largest
@@ -38,6 +42,10 @@ def build_metrics(
             "baseline_accuracy": float(np.mean(evaluation.labels == largest)),
             **evaluation.metrics(class_names),
         }
+    if before_refit:
+        metrics["validation"]["before_refit"] = True
+    if average_mirrored:
+        metrics["average_mirrored"] = True
     metrics["best"] = {"phase": best.phase, "epoch": best.epoch}
     metrics["highest_validation_accuracy"] = dict(accuracies)
     return metrics

@@ -115,8 +115,12 @@ def compare_predictions(exported: Mapping[str, np.ndarray], reference: Reference
 
 
 def _by_head(exported: Mapping[str, np.ndarray], reference: Reference) -> np.ndarray:
-    """Applies the trained head to an export's features; NaN if the shapes differ."""
+    """Applies the trained head to an export's features; NaN if the shapes differ.
+
+    The mean over the features of an image, (images, views, channels), is the answer.
+    """
     try:
-        return reference.head(exported["features"])
+        views = np.moveaxis(exported["features"], 1, 0)
+        return np.asarray(np.mean([reference.head(features) for features in views], axis=0))
     except (ValueError, tf.errors.OpError):
         return np.full_like(exported["of_pixels"], np.nan)

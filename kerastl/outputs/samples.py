@@ -97,11 +97,12 @@ def _predict_by_signatures(
             file = content[tf.newaxis]
             outputs = signatures[DEFAULT_SIGNATURE](image_bytes=file)
             pixels = decode(content, smallest_side=side)[tf.newaxis]
+            features = signatures["features"](image_bytes=file)
             row = {
                 "named": outputs["class_name"],
                 "confidence": outputs["confidence"],
                 "of_logits": tf.nn.softmax(outputs["logits"]),
-                "features": signatures["features"](image_bytes=file)["features"],
+                "features": tf.stack([*features.values()], axis=1),
                 "of_pixels": signatures["images"](images=pixels)["probabilities"],
             }
             rows.append({name: value.numpy()[0] for name, value in row.items()})

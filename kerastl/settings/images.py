@@ -59,11 +59,26 @@ class ImageSettings(Settings):
         needs=Needs("augment", bool, "not empty"),
     )
 
+    average_mirrored: str = setting(
+        "no",
+        help="Whether to classify by the mean of the probabilities of an image and of its mirror "
+        "image, in evaluation and in every export, which takes twice the time: yes, no, or auto "
+        "for what is better on the validation images.",
+        choices=("no", "yes", "auto"),
+        decides=Decides.IMAGES,
+        searchable=True,
+    )
+
     @property
     def augmentations(self) -> tuple[tuple[str, float | None], ...]:
         """The names in `augment` with their strengths, in the order of their application."""
         items = [item.strip() for item in self.augment.split(",")] if self.augment else []
         return tuple(_read_augmentation(self.augment, item) for item in items)
+
+    @property
+    def sees_mirrored(self) -> bool:
+        """Whether evaluation takes the mirror images too."""
+        return self.average_mirrored != "no"
 
     @property
     def only_mirrors(self) -> bool:

@@ -62,6 +62,13 @@ class TrainingSettings(Settings):
         searchable=True,
         needs=_HAS_HEAD,
     )
+    refit: bool = setting(
+        False,
+        help="Fit a solved head once more in the end, to training and validation images together, "
+        "with the penalty that they have chosen. Scores on validation images are from before.",
+        decides=Decides.TRAINING,
+        needs=Needs("head", lambda head: head == "solved", "solved"),
+    )
     head_epochs: int = setting(
         10,
         help="Epochs of the first phase, which trains only the new head; 0 for none.",

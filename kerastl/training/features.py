@@ -30,7 +30,11 @@ class StoredFeatures:
     rows: np.ndarray
 
     def read(self, indices: tf.Tensor) -> tf.Tensor:
-        """Reads a batch by indices, views included, float32 (batch, *shape)."""
+        """Reads a batch by indices, views included, float32 (batch, *shape).
+
+        Indices below 0 count from the end.
+        """
+        indices %= len(self.rows)
         if self._in_memory is not None:
             places, values = self._in_memory
             return tf.gather(values, tf.gather(places, indices))

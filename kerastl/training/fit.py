@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -44,6 +44,22 @@ class StoredImages(NamedTuple):
         return StoredImages(self.inputs[chosen], self.labels[chosen], self.groups[chosen], weights)
 
 
+# The training images with their views, the validation images, or both, all with their views.
+Part = Literal["train", "validation", "both"]
+
+
+class PhaseResult(NamedTuple):
+    """What a phase has done.
+
+    Attributes:
+        steps: Steps that it took.
+        refit: Fits a solved head to both parts.
+    """
+
+    steps: int
+    refit: Callable[[], None] | None = None
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class PhaseData:
     """The images of a phase.
@@ -54,14 +70,14 @@ class PhaseData:
         lower: Function from images to features at the phase's boundary, None if `train` yields
             stored features instead of images.
         validate: Evaluates the network, as it is when it is called, on the validation images.
-        read_stored: Reads the training images with their views, and the validation images.
+        read_stored: Reads the images of `Part`.
     """
 
     train: tf.data.Dataset
     num_train: int
     lower: Callable[[tf.Tensor], tf.Tensor] | None
     validate: Callable[[], Evaluation]
-    read_stored: Callable[[], tuple[StoredImages, StoredImages]]
+    read_stored: Callable[[Part], StoredImages]
 
     def first_batch(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Takes the first batch: features at the boundary, and labels int64 (batch,)."""
@@ -76,13 +92,10 @@ def train_phase(
     *,
     progress: Progress,
     on_epoch: Callable[[EpochRow, Evaluation], None],
-) -> int:
+) -> PhaseResult:
     """Trains one phase, whose layers are trainable.
 
     `on_epoch` gets the row of each epoch and the evaluation of the validation images.
-
-    Returns:
-        The number of steps.
 
     Raises:
         KerastlError: If the loss of a step, or of a validation, is not finite.
@@ -121,7 +134,7 @@ def train_phase(
             )
             on_epoch(row, validation)
             report.show_epoch(row)
-    return phase.epochs * steps_per_epoch
+    return PhaseResult(phase.epochs * steps_per_epoch)
 
 
 def _steps_at_once(phase: Phase, data: PhaseData, steps_per_epoch: int) -> int:

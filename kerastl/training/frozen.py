@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from kerastl.data.content import as_keys
-from kerastl.data.pipeline import view_hashes, view_indices, views_dataset
+from kerastl.data.pipeline import evaluated_indices, view_hashes, view_indices, views_dataset
 from kerastl.data.reading import reading_errors
 from kerastl.data.splits import Splits
 from kerastl.device import has_gpu
@@ -56,7 +56,8 @@ class FrozenPart:
         self._found: dict[Boundary, StoredFeatures] = {}
         self._hashes = view_hashes(splits.source, images)
         trained = view_indices(splits.source, splits.train, images)
-        used = np.concatenate([trained, splits.validation, splits.test])
+        held_out = np.concatenate([splits.validation, splits.test])
+        used = np.concatenate([trained, evaluated_indices(splits.source, held_out, images)])
         # The same content may be there twice.
         contents = as_keys(self._hashes[used])
         self._used = used[np.sort(np.unique(contents, return_index=True)[1])]

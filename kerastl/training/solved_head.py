@@ -6,11 +6,13 @@ images right.
 """
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+import keras
 import numpy as np
 import scipy.special
 from sklearn.exceptions import ConvergenceWarning
@@ -24,7 +26,7 @@ from kerastl.progress import Progress, format_duration
 from kerastl.settings import TrainingSettings
 from kerastl.training.best import EpochRow
 from kerastl.training.evaluate import Evaluation
-from kerastl.training.fit import PhaseData, StoredImages
+from kerastl.training.fit import PhaseData, PhaseResult, StoredImages
 
 # Prior variance of a logit, from a strong penalty to a weak one. Divided by the number of channels
 # it is scikit-learn's C for features of unit variance.
@@ -119,20 +121,18 @@ def solve_phase(
     *,
     progress: Progress,
     on_epoch: Callable[[EpochRow, Evaluation], None],
-) -> int:
+) -> PhaseResult:
     """Does what `train_phase` does for a head on stored features, at once.
 
     The loss and the accuracy of its one row are those of the solution on the training images.
-
-    Returns:
-        The number of steps, 0.
     """
     started = time.monotonic()
-    train, validation = data.read_stored()
+    train = data.read_stored("train")
     head = plan.trainable[-1]
-    layer = solve_head(train, validation, num_classes=head.units, seed=settings.seed)
-    head.kernel.assign(layer.kernel)
-    head.bias.assign(layer.bias)
+    layer, strength = solve_head(
+        train, data.read_stored("validation"), num_classes=head.units, seed=settings.seed
+    )
+    _assign(head, layer)
     logits = layer.logits(train.inputs)
     weights = 1.0 if train.weights is None else train.weights
     evaluation = data.validate()
@@ -150,20 +150,36 @@ def solve_phase(
         f"head solved in {format_duration(row.seconds)}: loss {row.loss:.4f}  accuracy "
         f"{row.accuracy:.4f}  val_loss {row.val_loss:.4f}  val_accuracy {row.val_accuracy:.4f}"
     )
-    return 0
+    refit = functools.partial(_refit, head, data, strength) if settings.refit else None
+    return PhaseResult(0, refit)
+
+
+def _refit(head: keras.layers.Dense, data: PhaseData, strength: float) -> None:
+    images = data.read_stored("both")
+    with threadpool_limits(1):
+        _assign(head, RegressionPath(images, num_classes=head.units).fit(strength))
+
+
+def _assign(head: keras.layers.Dense, layer: LinearLayer) -> None:
+    head.kernel.assign(layer.kernel)
+    head.bias.assign(layer.bias)
 
 
 def solve_head(
     train: StoredImages, validation: StoredImages, *, num_classes: int, seed: int
-) -> LinearLayer:
+) -> tuple[LinearLayer, float]:
     """Fits a head to the training images, with the penalty that has the most others right.
 
     The others are the validation images and, with few training images, those that are held
     out by turns in cross-validation; no group is on both sides of a fold. `seed` is that of
     the folds.
+
+    Returns:
+        The head, and the strength of its penalty, see `STRENGTHS`.
     """
     pairs = [(train, validation)]
-    if len(train.labels) <= _MOST_IN_FOLDS:
+    # Views of an image are in its group.
+    if len(np.unique(train.groups)) <= _MOST_IN_FOLDS:
         folds = make_folds(train.labels, train.groups, count=_FOLDS, seed=seed)
         pairs += [(train.take(inner), train.take(outer)) for inner, outer in folds]
     held_out = [
@@ -182,7 +198,8 @@ def solve_head(
             # Weaker penalties take the longest and would be worse still.
             if rights[-1] < max(rights) and losses[-1] > min(losses):
                 break
-    return layers[max(range(len(rights)), key=lambda place: (rights[place], -losses[place]))]
+    best = max(range(len(rights)), key=lambda place: (rights[place], -losses[place]))
+    return layers[best], STRENGTHS[best]
 
 
 def _losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from kerastl.data.pipeline import evaluation_dataset, training_dataset, view_ind
 from kerastl.data.splits import Splits, count_per_class
 from kerastl.errors import KerastlError, UsageError, bad_value
 from kerastl.model.folding import fold_one
+from kerastl.model.mirrored import average_mirrored, mean_logits, with_mirrored
 from kerastl.model.network import Network
 from kerastl.model.phases import Plan
 from kerastl.progress import Progress, count_of, format_duration
@@ -23,7 +24,7 @@ from kerastl.training.best import Best, EpochRow
 from kerastl.training.checks import Check, CheckRecorder, ExpectedMoves, check_first_loss, require
 from kerastl.training.evaluate import MOST_CLASSES, Evaluation, build_evaluator, evaluate
 from kerastl.training.features import StoredFeatures
-from kerastl.training.fit import PhaseData, StoredImages, train_phase
+from kerastl.training.fit import Part, PhaseData, StoredImages, train_phase
 from kerastl.training.frozen import FrozenPart
 from kerastl.training.scores import class_weights
 from kerastl.training.solved_head import solve_phase
@@ -47,6 +48,7 @@ class Trained:
         splits: The images.
         images: Their size and resize rule.
         batch_size: Images in a batch.
+        refit: Fits the head to training and validation images, if the run is to do so.
     """
 
     network: Network
@@ -57,6 +59,7 @@ class Trained:
     splits: Splits
     images: ImageSettings
     batch_size: int
+    refit: Callable[[], None] | None = None
 
     @property
     def stored(self) -> bool:
@@ -68,10 +71,16 @@ class Trained:
         features = self.frozen.get(self.lowest.boundary)
         return self._evaluate(self._from_lowest, indices, features)
 
+    @functools.cached_property
+    def classifier(self) -> keras.Model:
+        """What is delivered: the network, or what answers with its mean over mirror images."""
+        model = self.network.model
+        return average_mirrored(model) if self.images.sees_mirrored else model
+
     def evaluate_whole(self, indices: np.ndarray) -> Evaluation:
-        """Evaluates images from themselves by the whole network; keeps all probabilities."""
+        """Evaluates images from themselves by the classifier; keeps all probabilities."""
         num_classes = len(self.splits.source.class_names)
-        return self._evaluate(self.network.model, indices, None, most_classes=num_classes)
+        return self._evaluate(self.classifier, indices, None, most_classes=num_classes)
 
     def pooled(self, indices: np.ndarray) -> np.ndarray | None:
         """Reads the head's inputs, float32 (images, channels); None if they are not stored."""
@@ -81,7 +90,7 @@ class Trained:
     @functools.cached_property
     def _from_lowest(self) -> Callable[[tf.Tensor], tf.Tensor]:
         lower = None if self.stored else fold_one(self.lowest.lower)
-        return _from_boundary(self.lowest.upper, lower)
+        return _from_boundary(self.lowest.upper, lower, self.images)
 
     def _evaluate(
         self,
@@ -183,15 +192,17 @@ def train(
         with finally_call(functools.partial(_keep_best, best, network.model, record)):
             keep = functools.partial(_keep, best, record)
             run_phase = solve_phase if plan.phase.is_solved else train_phase
-            steps = run_phase(plan, data, config, progress=progress, on_epoch=keep)
-            moves = expected.check(plan.upper, steps=steps, batch=data.first_batch)
+            done = run_phase(plan, data, config, progress=progress, on_epoch=keep)
+            moves = expected.check(plan.upper, steps=done.steps, batch=data.first_batch)
         require(moves, record=record, progress=progress)
         seconds[plan.phase.name] = time.monotonic() - started
         if features is not None and data.lower is None:
             progress.line(_describe_savings(plan.phase, features, splits, seconds))
     progress.line(_describe_best(best.row, config.best_by))
     lowest = min(plans, key=lambda plan: plan.boundary.position)
-    return Trained(network, frozen, best, seconds, lowest, splits, config, config.batch_size)
+    return Trained(
+        network, frozen, best, seconds, lowest, splits, config, config.batch_size, done.refit
+    )
 
 
 def open_frozen(network: Network, splits: Splits, config: Config, progress: Progress) -> FrozenPart:
@@ -200,6 +211,9 @@ def open_frozen(network: Network, splits: Splits, config: Config, progress: Prog
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`.
     """
+    if config.refit:
+        # In the end these are trained on too, with their views.
+        splits = dataclasses.replace(splits, train=_fitted(splits))
     boundaries = {network.plan(phase).boundary: None for phase in config.phases}
     return FrozenPart.open(
         network, list(boundaries), splits, model=config, store=config, progress=progress
@@ -285,7 +299,7 @@ def _phase_data(
         num_train=len(splits.train),
         lower=lower,
         validate=build_evaluator(
-            _from_boundary(plan.upper, lower if features is None else None),
+            _from_boundary(plan.upper, lower if features is None else None, config),
             splits.source,
             splits.validation,
             config,
@@ -296,34 +310,43 @@ def _phase_data(
     )
 
 
+def _fitted(splits: Splits) -> np.ndarray:
+    return np.concatenate([splits.train, splits.validation])
+
+
 def _read_stored(
     splits: Splits,
     images: ImageSettings,
     features: StoredFeatures | None,
     class_weights: np.ndarray | None,
-) -> tuple[StoredImages, StoredImages]:
+    part: Part,
+) -> StoredImages:
     if features is None:
         raise KerastlError(
             "head='solved': needs stored features, for which the cache has no room. Raise "
             "--cache_limit_gb, choose another --cache_dir, or use --head=sgd."
         )
 
-    def read(indices: np.ndarray) -> StoredImages:
-        places = indices % len(splits.source)
-        labels = splits.source.labels[places]
-        weights = None if class_weights is None else class_weights[labels]
-        return StoredImages(features.take(indices), labels, splits.clusters[places], weights)
-
-    return read(view_indices(splits.source, splits.train, images)), read(splits.validation)
+    indices = splits.validation
+    if part != "validation":
+        fitted = splits.train if part == "train" else _fitted(splits)
+        indices = view_indices(splits.source, fitted, images)
+    places = indices % len(splits.source)
+    labels = splits.source.labels[places]
+    weights = None if class_weights is None else class_weights[labels]
+    return StoredImages(features.take(indices), labels, splits.clusters[places], weights)
 
 
 def _from_boundary(
-    upper: keras.Model, lower: Callable[[tf.Tensor], tf.Tensor] | None
+    upper: keras.Model, lower: Callable[[tf.Tensor], tf.Tensor] | None, images: ImageSettings
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """Makes a function to logits, from images or, with no `lower`, from stored features."""
 
     def compute(inputs: tf.Tensor) -> tf.Tensor:
-        return upper(inputs if lower is None else lower(inputs), training=False)
+        if lower is not None:
+            inputs = lower(with_mirrored(inputs) if images.sees_mirrored else inputs)
+        logits = upper(inputs, training=False)
+        return mean_logits(logits) if images.sees_mirrored else logits
 
     return compute
 

@@ -160,8 +160,10 @@ def test_solarizing_inverts_from_the_threshold_on():
     assert augment.solarize(image, 0.1, 0.5).numpy().tolist() == [[[25.5, 125.5, 29.5]]]
 
 
-def test_no_name_is_no_augmenter():
-    assert build_augmenter((), seed=0) is None
+def test_no_name_changes_no_view_but_the_mirror_image():
+    np.testing.assert_array_equal(changed("", view=1), IMAGE)
+    for text in ("", "mirror", "crop"):
+        np.testing.assert_array_equal(changed(text, view=augment.MIRRORED), IMAGE[:, ::-1])
 
 
 def images_of(dataset):
@@ -254,6 +256,9 @@ def test_views_with_the_same_pixels_are_the_same_whatever_made_them():
     np.testing.assert_array_equal(
         view_hashes(SOURCE, make_images(augment="mirror,mirror")), np.tile(plain, (3, 1))
     )
+    for text in ("", "mirror", "crop"):
+        averaged = view_hashes(SOURCE, make_images(augment=text, average_mirrored="yes"))
+        np.testing.assert_array_equal(averaged[-12:], views[2])
     # With a random change a view is its own, mirrored or not.
     crops = view_hashes(SOURCE, make_images(augment="mirror,crop", augment_views=2))[12:]
     others = view_hashes(SOURCE, make_images(augment="crop", augment_views=2))

@@ -13,6 +13,7 @@ import kerastl
 from kerastl.data.images import decode_and_resize
 from kerastl.data.splits import make_splits
 from kerastl.export_formats import FORMATS
+from kerastl.model import mirrored
 from kerastl.model.backbones import SYMMETRIC
 from kerastl.model.build import build_classifier
 from kerastl.outputs import exporting
@@ -35,17 +36,17 @@ def trained(tmp_path):
         ("num_images", "accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy"), 0.5
     )
 
-    def export(**changes):
+    def export(delivered=classifier, **changes):
         config = fakes.tiny_config(tmp_path, export_dir=str(tmp_path / "exports"), **changes)
         splits = make_splits(source, config)
         chosen = splits.test[exporting.parity_sample(splits, config.parity_images)]
         images = np.stack(
             [decode_and_resize(source.read(index), image_size=16, rule="crop") for index in chosen]
         )
-        probabilities = tf.nn.softmax(classifier.predict(images, verbose=0)).numpy()
+        probabilities = tf.nn.softmax(delivered.predict(images, verbose=0)).numpy()
         predictions = Evaluation(source.labels[chosen], probabilities, np.zeros(len(chosen)))
         return exporting.export_checked(
-            classifier,
+            delivered,
             splits,
             config,
             metrics={"test": scores | {"macro_f1": 0.5}},
@@ -53,6 +54,7 @@ def trained(tmp_path):
             progress=kerastl.Progress(),
         )
 
+    export.classifier = classifier
     return export
 
 
@@ -116,8 +118,43 @@ def test_savedmodel_that_predicts_otherwise_is_caught(
 
 
 @pytest.mark.thorough
+def test_mean_with_the_mirror_image_is_in_every_format(trained, in_this_process):
+    pytest.importorskip("ai_edge_litert")
+    pytest.importorskip("onnxruntime")
+    averaged = mirrored.average_mirrored(trained.classifier)
+    results = trained(averaged, format=",".join(FORMATS)).formats
+    for name, result in results.items():
+        assert result["largest_difference"] < (FORMATS[name].tolerance or 0.05)
+    # Weights are in the file once, though they are used twice.
+    plain = trained(format=",".join(FORMATS)).formats
+    for name in ("savedmodel", "keras", "litert", "litert_int8", "onnx"):
+        assert results[name]["bytes"] < 1.5 * plain[name]["bytes"] + 20_000
+
+
+def without_mirror_image(model):
+    network = model.classifier.get_layer("backbone")
+    other = build_classifier(network, scaling=SYMMETRIC, num_classes=3, dropout=0.5)
+    other.get_layer("logits").set_weights(model.classifier.get_layer("logits").get_weights())
+    return exporting.make_exportable(other, model.card, draw_images=model.draw_images)
+
+
+def with_features_of_the_image_twice(model):
+    features = model.features(model.features.input)["features"]
+    twice = {"features": features, "mirrored_features": features}
+    return dataclasses.replace(model, features=keras.Model(model.features.input, twice))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("spoilt", [without_mirror_image, with_features_of_the_image_twice])
+def test_export_that_leaves_the_mirror_image_out_is_caught(trained, spoil, in_this_process, spoilt):
+    spoil("savedmodel", spoilt)
+    with pytest.raises(kerastl.KerastlError, match="savedmodel does not predict what the trained"):
+        trained(mirrored.average_mirrored(trained.classifier))
+
+
+@pytest.mark.thorough
 def test_other_features_are_caught(trained, monkeypatch, in_this_process):
-    monkeypatch.setattr(exporting, "POOLED", "images")
+    monkeypatch.setattr(mirrored, "POOLED", "input_scaling")
     with pytest.raises(kerastl.KerastlError, match="savedmodel does not predict what the trained"):
         trained()
 

@@ -84,7 +84,7 @@ def test_needs_are_those_of_the_file(model_path):
     assert litert_file.read_needs(model_path) == litert_file.LitertNeeds(
         "1.5.0", {"ADD": 2, "SOFTMAX": 1}, takes_floats=True
     )
-    assert litert_file.list_outputs(model_path.read_bytes(), 2) == ["sum", "out"]
+    assert litert_file.list_outputs(model_path.read_bytes(), "ADD") == ["sum", "out"]
 
 
 def test_same_model_gives_the_same_file(model_path):

@@ -16,6 +16,7 @@ def head(features):
 
 
 TRAINED = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], np.float32)
+FIRST_HIGHER = np.array([[0.25, 0, 0], [0, 0, 0]], np.float32)
 REFERENCE = Reference(
     Evaluation(np.array([0, 2]), TRAINED, np.zeros(2)), NAMES, ("x.png", "y.png"), head
 )
@@ -30,7 +31,7 @@ def exported(**changes):
         "confidence": np.array([0.7, 0.8], np.float32),
         "of_pixels": TRAINED.copy(),
         "of_logits": TRAINED.copy(),
-        "features": TRAINED.copy(),
+        "features": TRAINED[:, np.newaxis],
         "milliseconds": np.array([2.0, 1.0]),
     } | changes
 
@@ -58,7 +59,7 @@ def test_columns_are_compared_by_the_names_of_their_classes():
         {"named": np.array(["x", "y"])},
         {"of_pixels": np.full((2, 3), np.nan, np.float32)},
         {"of_logits": np.full((2, 3), np.nan, np.float32)},
-        {"features": np.zeros((2, 5), np.float32)},
+        {"features": np.zeros((2, 1, 5), np.float32)},
     ],
 )
 def test_what_is_missing_is_no_number_and_never_right(changes):
@@ -71,9 +72,11 @@ def test_what_is_missing_is_no_number_and_never_right(changes):
     [
         ({"named": np.array(["b", "c"])}, 0.5),
         ({"confidence": np.array([0.4, 0.8], np.float32)}, 0.3),
-        ({"features": TRAINED + np.array([[0.25, 0, 0], [0, 0, 0]], np.float32)}, 0.25),
-        ({"of_logits": TRAINED + np.array([[0.25, 0, 0], [0, 0, 0]], np.float32)}, 0.25),
-        ({"of_pixels": TRAINED + np.array([[0.25, 0, 0], [0, 0, 0]], np.float32)}, 0.25),
+        ({"features": TRAINED[:, np.newaxis] + FIRST_HIGHER[:, np.newaxis]}, 0.25),
+        # The answer is the mean over an image and its mirror image.
+        ({"features": np.stack([TRAINED + FIRST_HIGHER, TRAINED], axis=1)}, 0.125),
+        ({"of_logits": TRAINED + FIRST_HIGHER}, 0.25),
+        ({"of_pixels": TRAINED + FIRST_HIGHER}, 0.25),
     ],
 )
 def test_other_outputs_and_inputs_of_a_savedmodel_count_too(changes, difference):

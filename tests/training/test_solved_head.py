@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import scipy.special
@@ -21,7 +23,7 @@ def clouds(per_class, channels=12, distance=1.0, seed=0, classes=3):
 
 
 def solve(train, validation, seed=0):
-    return solve_head(train, validation, num_classes=3, seed=seed)
+    return solve_head(train, validation, num_classes=3, seed=seed)[0]
 
 
 def accuracy(layer, images):
@@ -53,7 +55,9 @@ def test_penalty_is_the_one_with_the_most_held_out_images_right():
     train, validation = clouds(400, 40, 0.25), clouds(100, 40, 0.25, seed=1)
     path = RegressionPath(train, num_classes=3)
     rights = [accuracy(path.fit(strength), validation) for strength in STRENGTHS]
-    assert accuracy(solve(train, validation), validation) == max(rights) > min(rights)
+    layer, strength = solve_head(train, validation, num_classes=3, seed=0)
+    assert accuracy(layer, validation) == max(rights) > min(rights)
+    assert accuracy(layer, validation) == rights[STRENGTHS.index(strength)]
 
 
 def test_few_images_are_held_out_by_turns_and_groups_stay_together():
@@ -95,6 +99,51 @@ def test_run_has_one_row_for_it_and_goes_on_from_there(tmp_path):
     assert "head phase: logistic regression, training from logits up" in run.printed
     assert "Check passed: head phase: 14 of 14 frozen weights bit-identical, 2 of 2" in run.printed
     assert run.result.metrics["test"]["accuracy"] == 1
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("changes", [{}, {"augment": "crop", "augment_views": 2}])
+def test_refit_learns_from_validation_images_too_and_says_so(tmp_path, in_this_process, changes):
+    source = fakes.color_source(noise=150.0)
+
+    def run(folder, **more):
+        cache = {"cache_dir": str(tmp_path / "cache"), "validation_fraction": 0.3}
+        config = fakes.tiny_config(tmp_path / folder, **SOLVED | cache | changes | more)
+        return fakes.finish_run(config, source)
+
+    plain, refitted = run("plain"), run("refitted", refit=True, export_dir=str(tmp_path / "x"))
+    # What was chosen by, and what was found of it, is the same.
+    validation = dict(refitted.result.metrics["validation"])
+    assert validation.pop("before_refit") is True
+    assert validation == plain.result.metrics["validation"]
+    assert "before_refit" not in plain.result.metrics["validation"]
+    rows = [
+        (made.result.run_dir / "history.csv").read_text().splitlines()[1].split(",")[:7]
+        for made in (plain, refitted)
+    ]
+    assert rows[0] == rows[1]
+    # The head is that of all images.
+    assert "Head fitted once more, to all 48 training and validation images" in refitted.printed
+    ours, theirs = (
+        made.result.model.get_layer("logits").get_weights() for made in (plain, refitted)
+    )
+    assert not np.allclose(ours[0], theirs[0])
+    card = json.loads((refitted.result.run_dir / "model_card.json").read_text("utf-8"))
+    assert card["refit"].startswith("The head was fitted to training and validation images")
+    again = run("again", refit=True)
+    for name in ("metrics.json", "predictions.csv"):
+        first = (refitted.result.run_dir / name).read_bytes()
+        assert (again.result.run_dir / name).read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    "changes", [{"head": "sgd"}, {"finetune_epochs": 1}, {"head_epochs": 0, "finetune_epochs": 1}]
+)
+def test_refit_of_what_is_not_solved_is_refused(changes):
+    known = {"dataset": "digits", "run_dir": "runs/x", "head": "solved", "refit": True}
+    with pytest.raises(UsageError, match=r"^refit=True: needs a solved head that nothing is tr"):
+        Config(**known | {"finetune_epochs": 0} | changes)
+    Config(**known)
 
 
 @pytest.mark.parametrize(

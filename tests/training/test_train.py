@@ -6,15 +6,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import fakes
 import kerastl
+from kerastl.data.pipeline import evaluation_dataset
 from kerastl.data.splits import make_splits
 from kerastl.model import phases
 from kerastl.model.build import build_classifier
 from kerastl.model.network import Network
 from kerastl.model.weights import build_backbone
 from kerastl.training import train as module
+from kerastl.training.fit import PhaseResult
 
 FINETUNE = {"finetune_epochs": 2, "finetune_learning_rate": 0.005, "unfreeze_from": "block2"}
 
@@ -221,7 +224,7 @@ def test_layers_that_do_not_train_as_planned_fail_the_check(tiny_net, tmp_path, 
 
 @pytest.mark.thorough
 def test_phase_that_trains_nothing_fails_the_check(tiny_net, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "train_phase", lambda *_, **__: 24)
+    monkeypatch.setattr(module, "train_phase", lambda *_, **__: PhaseResult(24))
     message = failed_check(prepare(tiny_net, tmp_path))
     assert "0 of 2 trained weights moved; wrong: logits/kernel, logits/bias" in message
 
@@ -354,6 +357,36 @@ def test_mirror_images_are_all_that_is_computed_beside_the_images(tiny_net, tmp_
     plain = prepare(tiny_net, tmp_path, noise=80.0, cache_dir="", **FINETUNE)
     train(plain)
     assert not same(plain.classifier.get_weights(), stored.classifier.get_weights())
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("changes", [{}, {"augment": "mirror"}, {"cache_dir": ""}])
+def test_answer_for_image_and_mirror_image_is_scored_everywhere(tiny_net, tmp_path, changes):
+    made = prepare(tiny_net, tmp_path, noise=120.0, average_mirrored="yes", **FINETUNE | changes)
+    trained = train(made)
+    held_out = len(made.splits.validation) + len(made.splits.test)
+    num_train = len(made.splits.train) * (2 if "augment" in changes else 1)
+    if "cache_dir" not in changes:
+        assert f": {num_train + 2 * held_out} images to compute" in made.said.getvalue()
+    validation = made.splits.validation
+    pixels = np.concatenate(
+        list(
+            evaluation_dataset(made.splits.source, validation, made.config, batch_size=8)
+            .map(lambda images, labels: images)
+            .as_numpy_iterator()
+        )
+    )
+    both = [made.classifier(images, training=False) for images in (pixels, pixels[:, :, ::-1])]
+    expected = np.mean([tf.nn.softmax(logits) for logits in both], axis=0)
+    whole = trained.evaluate_whole(validation)
+    for found in (trained.best.validation, trained.evaluate(validation), whole):
+        np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
+        labels = made.splits.source.labels[validation]
+        losses = -np.log(expected[np.arange(len(labels)), labels])
+        np.testing.assert_allclose(found.losses, losses, rtol=1e-3)
+    assert trained.best.row.val_loss == pytest.approx(whole.loss, rel=1e-4)
+    # What is trained further is the network, without its mirror image.
+    assert same(made.classifier.get_weights(), made.record.checkpoints[-1])
 
 
 @pytest.mark.thorough

@@ -17,7 +17,7 @@ class Exportable:
 
     Attributes:
         classifier: From pixels in 0..255, float32 (batch, size, size, 3), to logits.
-        pooled: From the same to the pooled features below the head.
+        features: From the same to the head's inputs, by name, see `features_of`.
         probabilities: From the same to `{"probabilities": float32 (batch, classes)}`.
         card: The content of `model_card.json`.
         draw_images: Returns pixels of training images of all classes, float32 (images, size,
@@ -25,7 +25,7 @@ class Exportable:
     """
 
     classifier: Any
-    pooled: Any
+    features: Any
     probabilities: Any
     card: Mapping[str, Any]
     draw_images: Callable[[], np.ndarray]

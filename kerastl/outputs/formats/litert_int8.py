@@ -19,8 +19,6 @@ open = litert.open
 
 # Probabilities in steps of 1/256 cannot tell more classes than this apart.
 _MOST_CLASSES = 100
-# Of the head, the last operations of a model: logits and softmax.
-_HEAD_OPERATIONS = 2
 _BATCH_SIZE = 32
 
 _Examples = Callable[[], Iterator[list[np.ndarray]]]
@@ -91,6 +89,6 @@ def _write_with_head(model: Exportable, path: pathlib.Path, examples: _Examples)
             debug_dataset=examples,
             debug_options=tools.QuantizationDebugOptions(),
         )
-    head = litert_file.list_outputs(debugger.calibrated_model, _HEAD_OPERATIONS)
+    head = litert_file.list_outputs(debugger.calibrated_model, "FULLY_CONNECTED")
     debugger.options = tools.QuantizationDebugOptions(denylisted_nodes=head)
     path.write_bytes(debugger.get_nondebug_quantized_model())

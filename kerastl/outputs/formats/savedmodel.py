@@ -38,7 +38,8 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     `images`, uint8 (batch, height, width, 3), RGB of any size. Both return `probabilities` and
     `logits`, float32 (batch, classes), `class_name`, string (batch,), and `confidence`, float32
     (batch,), the probability of that class. `features` takes `image_bytes` too and returns
-    `features`, float32 (batch, channels), the pooled features below the head. Where files cannot
+    `features`, float32 (batch, channels), the pooled features below the head; also those of the
+    mirror image, `mirrored_features`, where the answer is the mean for both. Where files cannot
     be decoded, the error is "image_bytes: no image that can be decoded at index" and the indices.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -111,8 +112,8 @@ class _Signatures(tf.Module):
 
         @tf.function(input_signature=[files], autograph=False)
         def serve_features(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-            features = model.pooled(decode(image_bytes), training=False)
-            return {"features": tf.cast(features, tf.float32)}
+            features = model.features(decode(image_bytes), training=False)
+            return {name: tf.cast(value, tf.float32) for name, value in features.items()}
 
         @tf.function(input_signature=[pixels], autograph=False)
         def serve_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -8,13 +8,14 @@ import tensorflow as tf
 import fakes
 from kerastl.export_formats import FORMATS
 from kerastl.model.build import build_classifier
+from kerastl.model.mirrored import average_mirrored
 from kerastl.outputs.artifact import count_ties
 from kerastl.outputs.exporting import make_exportable
 from kerastl.outputs.formats.interface import format_module, label_text
 from litert_reading import read_metadata
 
 
-def exportable(network=None, *, num_classes=3, spread=1.0, count=3):
+def exportable(network=None, *, num_classes=3, spread=1.0, count=3, mirrored=False):
     """A model whose head has random weights, of this spread, and pixels of noise to draw from."""
     shape = (fakes.IMAGE_SIZE, fakes.IMAGE_SIZE, 3)
     network = network or fakes.tiny_net(
@@ -27,6 +28,8 @@ def exportable(network=None, *, num_classes=3, spread=1.0, count=3):
         "input": {"image_size": fakes.IMAGE_SIZE, "resize": "crop"},
         "class_names": [f"name {number}" for number in range(num_classes)],
     }
+    if mirrored:
+        classifier = average_mirrored(classifier)
     return make_exportable(classifier, card, draw_images=lambda: pixels(count))
 
 
@@ -58,11 +61,15 @@ def test_labels_are_inside_and_change_no_result(name, tmp_path, monkeypatch):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(("num_classes", "spread"), [(300, 0.02), (5, 0.0)])
-def test_8_bits_leave_the_head_as_it_is_where_classes_would_tie(num_classes, spread, tmp_path):
+@pytest.mark.parametrize(
+    ("num_classes", "spread", "mirrored"), [(300, 0.02, False), (5, 0.0, False), (5, 0.0, True)]
+)
+def test_8_bits_leave_the_head_as_it_is_where_classes_would_tie(
+    num_classes, spread, mirrored, tmp_path
+):
     """Both with many classes, and with few that the network hardly tells apart."""
     interpreter = pytest.importorskip("ai_edge_litert.interpreter")
-    model = exportable(num_classes=num_classes, spread=spread)
+    model = exportable(num_classes=num_classes, spread=spread, mirrored=mirrored)
     # Less than a step of 1/256 apart.
     bias = np.linspace(0, 1e-3, num_classes, dtype=np.float32)
     model.classifier.get_layer("logits").bias.assign(bias)

@@ -1,0 +1,80 @@
+"""The answer of a classifier for an image: its own, or the mean with that for the mirror image.
+
+Everything that asks a classifier, in evaluation and in exports, has the mean from here.
+"""
+
+import keras
+
+from kerastl.model.build import LOGITS, POOLED
+
+# Layer of a model that answers with the mean, by which it is known.
+_BOTH = "image_and_mirror_image"
+# A probability of 0 counts as this, whose logarithm is finite.
+_LEAST = 1e-37
+_WIDTH = 2
+
+
+def with_mirrored(images: keras.KerasTensor) -> keras.KerasTensor:
+    """Puts the mirror images of a batch behind it, (2 * batch, height, width, channels)."""
+    both = keras.layers.Concatenate(axis=0, dtype="float32", name=_BOTH)
+    return both([images, keras.ops.flip(images, axis=_WIDTH)])
+
+
+def mean_logits(logits: keras.KerasTensor) -> keras.KerasTensor:
+    """Computes the logarithm of the mean probabilities from the logits of `with_mirrored`.
+
+    It is the logits of the mean, (batch, classes): their softmax are its probabilities.
+    """
+    return keras.ops.log(keras.ops.maximum(_mean_probabilities(logits), _LEAST))
+
+
+def average_mirrored(classifier: keras.Model) -> keras.Model:
+    """Builds the model that answers with the mean; it shares all layers with the classifier."""
+    images = keras.Input(classifier.input.shape[1:], name="images", dtype="float32")
+    logits = _follow(classifier, with_mirrored(images))
+    return keras.Model(images, mean_logits(logits), name=classifier.name)
+
+
+def answers_with_mean(classifier: keras.Model) -> bool:
+    """Returns whether a model is one of `average_mirrored`, perhaps read from a file."""
+    return any(layer.name == _BOTH for layer in classifier.layers)
+
+
+def probabilities_of(classifier: keras.Model) -> keras.Model:
+    """Builds the model to `{"probabilities": (batch, classes)}`."""
+    if not answers_with_mean(classifier):
+        softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
+        return keras.Model(classifier.input, {"probabilities": softmax(classifier.output)})
+    images = keras.Input(classifier.input.shape[1:], name="images", dtype="float32")
+    # Not by way of logarithms, of which 8 bits would leave little.
+    mean = _mean_probabilities(_follow(classifier, with_mirrored(images)))
+    return keras.Model(images, {"probabilities": mean})
+
+
+def features_of(classifier: keras.Model) -> keras.Model:
+    """Builds the model to the inputs of the head, `features` and perhaps `mirrored_features`."""
+    images = keras.Input(classifier.input.shape[1:], name="images", dtype="float32")
+    if not answers_with_mean(classifier):
+        return keras.Model(images, {"features": _follow(classifier, images, POOLED)})
+    both = _follow(classifier, with_mirrored(images), POOLED)
+    features, mirrored = keras.ops.split(both, 2, axis=0)
+    return keras.Model(images, {"features": features, "mirrored_features": mirrored})
+
+
+def _mean_probabilities(logits: keras.KerasTensor) -> keras.KerasTensor:
+    # An operation with two outputs, as a split, would be in 8 bits even in a head of 32.
+    halves = keras.ops.reshape(keras.ops.softmax(logits), (2, -1, logits.shape[-1]))
+    return keras.ops.mean(halves, axis=0)
+
+
+def _follow(
+    classifier: keras.Model, inputs: keras.KerasTensor, last: str = ""
+) -> keras.KerasTensor:
+    """Calls the layers of `build_classifier` once more, up to one of them if it is named."""
+    calls = classifier.operations
+    names = [call.name for call in calls]
+    first = 1 + names.index(_BOTH) if _BOTH in names else 1
+    end = names.index(last or LOGITS)
+    for call in calls[first : 1 + end]:
+        inputs = call(inputs)
+    return inputs
