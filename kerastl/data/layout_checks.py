@@ -36,6 +36,8 @@ _GAP = re.compile(r"(?<=[^\W\d_])[-_\s]+(?=[^\W\d_])")
 # A folder with this share of the files of all others is a copy of them, and one of a split with
 # the other share of those of another.
 _MOST, _HALF = 0.9, 0.5
+# Fewer have the same names by chance.
+_FEWEST = 4
 
 
 def check_others(top: Folder, stop: Stop) -> None:
@@ -103,7 +105,7 @@ def check_whole(head: Folder, stop: Stop) -> None:
     what = "are copies"
     if (copies := _count_copies(largest.images(), beside)) < wanted:
         copies, what = _count_names(largest.images(), beside), "have the names of theirs"
-        if copies < max(wanted, _MOST * largest.count):
+        if copies < max(wanted, _MOST * largest.count, _FEWEST):
             return
     raise stop(
         f"{largest.name!r} repeats its siblings: {copies} of {largest.count} images {what}",

@@ -100,3 +100,13 @@ def test_class_of_smaller_copies_is_refused(tmp_path, near_duplicates):
         assert len(open_folder(config)[0]) == 16
     else:
         assert "class 'c' repeats others: 8 of 8 images are" in refusal(config)[0]
+
+
+def test_split_that_repeats_train_is_told(tmp_path):
+    for number in range(4):
+        for split in ("train", "val"):
+            folder = tmp_path / "data" / split / "ab"[number % 2]
+            folder.mkdir(parents=True, exist_ok=True)
+            picture(number).save(folder / f"{number}.png")
+    said = open_folder(config_of(tmp_path))[1]
+    assert "Audit: 4 of 4 images of validation are in train, too, or nearly: results on" in said

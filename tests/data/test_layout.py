@@ -132,6 +132,7 @@ def read(root, **options):
             "train/a/1.jpg train/b/2.jpg test/a/3.jpg ground_truth/a/3_mask.png",
             "test 1; files in folders of masks or labels are left out (ground_truth/)",
         ),
+        ("a/1.jpg b/2.jpg c/1.jpg c/2.jpg", "class, 3 classes, 4 images"),
         ("stage~(1)/1.jpg stage~(2)/2.jpg 1-1/1.jpg 11/1.jpg", "class, 4 classes, 4 images"),
         # What a split lacks.
         ("train/a/1.jpg train/b/1.jpg test/a/2.jpg", "train 2, test 1; test has no b"),
