@@ -50,7 +50,7 @@ def lengths(kind):
 
 
 LIMITS = {
-    "lines": 26_403,
+    "lines": 26_410,
     "imports inside functions": 15,
     "TYPE_CHECKING blocks": 2,
     "noqa": 19,

@@ -146,7 +146,9 @@ def _infer(top: Folder, tree: Tree, stop: Stop) -> str:
     for folder, split in heads:
         found[split] += folder.count - 2 * len(folder.files)
     divided = [
-        (folder, split) for folder, split in heads if is_divided(folder, known) and found[split] > 0
+        (folder, split)
+        for folder, split in heads
+        if is_divided(folder, known) and found[split] > 0 and not _is_one_more(folder, known)
     ]
     first = min((split for _, split in heads), key=SPLITS.index, default="")
     if first in {split for _, split in divided}:
@@ -169,6 +171,11 @@ def _infer(top: Folder, tree: Tree, stop: Stop) -> str:
             _join(ways),
         )
     return _find_classes(top, [top], stop, is_split=False)
+
+
+def _is_one_more(folder: Folder, known: Collection[str]) -> bool:
+    """Whether the only folder that may be a class lies beside images, and holds more of them."""
+    return bool(folder.files) and len(class_folders(folder, known)) == 1
 
 
 def _find_classes(top: Folder, heads: Sequence[Folder], stop: Stop, *, is_split: bool) -> str:
