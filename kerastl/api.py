@@ -80,6 +80,7 @@ def run(
         KerastlError: If a file, download or package is missing or unusable, or the loss is not
             finite.
     """
+    deadline = time.monotonic() + config.run_seconds
     progress = progress or Progress(sys.stdout)
     check_source(config, source)
     _check_network(config)
@@ -91,7 +92,7 @@ def run(
         config = stack.enter_context(_ready(config, progress))
         from kerastl.run import finish_run  # noqa: PLC0415
 
-        return finish_run(config, source, progress)
+        return finish_run(config, source, progress, deadline=deadline)
 
 
 def rank(

@@ -3,39 +3,78 @@
 import dataclasses
 import pathlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from kerastl.errors import UsageError, bad_value
 from kerastl.settings import (
     SETTINGS,
+    TOPICS,
     DataSettings,
     Decides,
     ModelSettings,
     OutputSettings,
     Phase,
+    PhaseSettings,
+    RecipeSettings,
     StoreSettings,
     TrainingSettings,
 )
+from kerastl.settings.recipe import MANUAL
 from kerastl.settings.training import ALL_LAYERS
+
+_PHASES = TOPICS[PhaseSettings.topic]
+# What a recipe may choose.
+RECIPE_SETTINGS = frozenset(_PHASES).union(
+    name for name, setting in SETTINGS.items() if setting.searchable
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(DataSettings, ModelSettings, TrainingSettings, StoreSettings, OutputSettings):
+class Config(
+    DataSettings, RecipeSettings, ModelSettings, TrainingSettings, StoreSettings, OutputSettings
+):
     """Everything that decides a run; each field is a flag of the same name.
 
     `kerastl train --help` describes each field; `kerastl.settings` defines them. A function
     that needs only a part of a config takes that part, such as `ImageSettings`.
 
+    A `recipe` chooses the settings of `RECIPE_SETTINGS` that are not given, once the images are
+    known. It becomes "manual" where one of the phases' settings is given.
+
     Example:
         >>> config = Config(dataset="digits", run_dir="runs/digits", weights="bundled")
         >>> config.backbone, config.image_size
         ('MobileNetV2_035', 48)
-        >>> [phase.name for phase in config.phases]
-        ['head']
+        >>> config.recipe, dataclasses.replace(config, finetune_epochs=3).recipe
+        ('auto', 'manual')
+
+    Attributes:
+        given: Settings that the recipe must keep.
 
     Raises:
         UsageError: If a value is wrong for any data; the message names the field.
     """
+
+    given: tuple[str, ...] = dataclasses.field(default=(), repr=False, compare=False)
+
+    def __new__(cls, **values: Any) -> Self:
+        """Notes which values are given, among them those that are the defaults."""
+        config = super().__new__(cls)
+        object.__setattr__(config, "_named", frozenset(values))
+        return config
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        usual = {name: SETTINGS[name].default for name in RECIPE_SETTINGS} | self.usual
+        given = {name for name, value in usual.items() if getattr(self, name) != value}
+        # `dataclasses.replace` names every field, and passes on what was given before.
+        given.update(self.given if "given" in self._named else self._named)
+        if self.from_scratch or ("recipe" not in given and given & {*_PHASES}):
+            object.__setattr__(self, "recipe", MANUAL)
+        kept = () if self.recipe == MANUAL else tuple(sorted(given & {*RECIPE_SETTINGS, "recipe"}))
+        object.__setattr__(self, "given", kept)
+
+    _named: ClassVar[frozenset[str]]
 
     def _check(self) -> None:
         super()._check()
@@ -118,6 +157,8 @@ class Config(DataSettings, ModelSettings, TrainingSettings, StoreSettings, Outpu
     def to_flags(self, *parts: Decides) -> list[str]:
         """Lists the flags that give this config.
 
+        What a recipe is to choose is not among them.
+
         Args:
             *parts: Only the flags that decide one of these parts of a result; by default all but
                 `overwrite`, which is meant for one run.
@@ -126,7 +167,9 @@ class Config(DataSettings, ModelSettings, TrainingSettings, StoreSettings, Outpu
         return [
             f"--{name}={_flag_text(values[name])}"
             for name in SETTINGS
-            if name in values and (parts or name != "overwrite")
+            if name in values
+            and (parts or name != "overwrite")
+            and (self.recipe == MANUAL or name not in RECIPE_SETTINGS or name in self.given)
         ]
 
     @classmethod

@@ -1,18 +1,14 @@
 """Progress output: plain lines, and on a terminal one status line that is redrawn."""
 
-import math
 import re
 import shutil
 import time
 from typing import TextIO
 
-from kerastl.errors import bad_value
-
 _ERASE_LINE = "\r\x1b[K"
 _SECONDS_BETWEEN_REDRAWS = 0.1
 # Durations below these are shown in tenths of a second and in seconds.
 _SHOWS_TENTHS, _SHOWS_SECONDS = 99.5, 600
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 class Progress:
@@ -120,17 +116,3 @@ def format_duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
-
-
-def read_duration(text: str, *, field: str) -> float:
-    """Parses a time such as 90s, 10m or 2h, in seconds; infinite if empty.
-
-    Raises:
-        UsageError: If it is not a time; the message names the field.
-    """
-    if not text:
-        return math.inf
-    match = re.fullmatch(r"(\d+|\d*\.\d+)([smh])", text.strip())
-    if match is None or not float(match[1]):
-        raise bad_value(field, text, "is not a time", "Give one, as in 90s, 10m or 2h")
-    return float(match[1]) * _SECONDS[match[2]]

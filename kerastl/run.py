@@ -1,12 +1,13 @@
 """A run from its config to its results: read this first."""
 
+import math
 import pathlib
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from kerastl.config import Config
-from kerastl.data.opening import open_data
+from kerastl.data.opening import describe_sizes, open_data
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits, spread
 from kerastl.model.backbones import bundled_size_note
@@ -17,6 +18,7 @@ from kerastl.outputs.exporting import export_trained
 from kerastl.outputs.metrics import build_metrics, scored_splits, seen_words
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress, format_duration
+from kerastl.recipes.following import follow
 from kerastl.result import Result
 from kerastl.selection.label_issues import find_label_issues
 from kerastl.training.checks import check_agreement, require
@@ -26,21 +28,24 @@ from kerastl.training.train import Trained, check_phases, open_frozen, train
 from kerastl.writing import finally_call
 
 
-def finish_run(config: Config, source: Source | None, progress: Progress) -> Result:
-    """Trains, evaluates, records and exports a classifier; `kerastl.run` prepares for it."""
-    started = time.monotonic()
-    for warning in config_warnings(config):
-        progress.line(f"Warning: {warning}.")
-    splits = open_data(config, source, progress)
-    network = open_network(config, num_classes=len(splits.source.class_names))
-    for unused in check_phases(network, config):
-        progress.line(f"Warning: {unused}")
+def finish_run(
+    config: Config, source: Source | None, progress: Progress, *, deadline: float = math.inf
+) -> Result:
+    """Trains, evaluates, records and exports a classifier; `kerastl.run` prepares for it.
 
+    `deadline` is when it is to be over, in seconds of `time.monotonic`.
+    """
+    started = time.monotonic()
+    splits = open_data(config, source, progress)
+    config, reasons = follow(config, splits, deadline=deadline, progress=progress)
+    describe_sizes(splits, config, progress)
+    network = open_network(config, num_classes=len(splits.source.class_names))
+    for warning in (*config_warnings(config), *check_phases(network, config)):
+        progress.line(f"Warning: {warning}")
     # Only now, when nothing can be missing or misspelled, does an earlier run's result go.
-    run_dir = pathlib.Path(config.run_dir)
-    clear(run_dir)
-    record = RunDirectory(run_dir)
-    record.begin(config, splits, weights_fingerprint=network.fingerprint(), started=started)
+    record = RunDirectory(pathlib.Path(config.run_dir))
+    clear(record.path)
+    record.begin(config, splits, network.fingerprint(), started=started, notes=reasons)
     # A run that fails or is stopped records what it checked until then.
     with (
         finally_call(record.write_receipt),
@@ -61,8 +66,8 @@ def finish_run(config: Config, source: Source | None, progress: Progress) -> Res
         )
         if exported:
             record.add_export(exported.path, exported.formats)
-    progress.line(f"Done in {format_duration(record.seconds)}; all files in {run_dir}.")
-    return Result(metrics, trained.classifier, run_dir, exported.path if exported else None)
+    progress.line(f"Done in {format_duration(record.seconds)}; all files in {record.path}.")
+    return Result(metrics, trained.classifier, record.path, exported.path if exported else None)
 
 
 def config_warnings(config: Config) -> Iterator[str]:
@@ -71,10 +76,10 @@ def config_warnings(config: Config) -> Iterator[str]:
     if len(rates) > 1 and rates[1] >= rates[0]:
         yield (
             f"finetune_learning_rate={rates[1]:g} is not below head_learning_rate={rates[0]:g}; "
-            "rates this high can destroy pretrained features"
+            "rates this high can destroy pretrained features."
         )
     if note := bundled_size_note(config.weights, config.image_size):
-        yield note
+        yield f"{note}."
 
 
 def _find_label_issues(

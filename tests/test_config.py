@@ -1,6 +1,8 @@
+import copy
 import dataclasses
 import math
 import pathlib
+import pickle
 import re
 
 import pytest
@@ -250,6 +252,8 @@ CHOICES = {
     "head": "solved",
     "average_mirrored": "auto",
     "refit": False,
+    "recipe": "manual",
+    "budget": "90s",
 }
 
 
@@ -274,7 +278,10 @@ def test_flags_give_the_same_config_back(tmp_path):
 
 
 def test_flags_list_every_field_once_and_never_overwrite():
-    named = [re.match("--([a-z_]+)=", flag)[1] for flag in make(overwrite=True).to_flags()]
+    named = [
+        re.match("--([a-z_]+)=", flag)[1]
+        for flag in make(overwrite=True, recipe="manual").to_flags()
+    ]
     assert sorted(named) == sorted(name for name in FIELDS if name != "overwrite")
     assert config_from_flags(make(overwrite=True).to_flags()) == make(overwrite=False)
 
@@ -393,3 +400,51 @@ def test_layout_is_that_of_a_folder():
     for dataset in ("csv:list.csv", "digits"):
         with pytest.raises(UsageError, match=f"layout='class': .* dataset='{dataset}' is not a f"):
             make(dataset=dataset, layout="class")
+
+
+@pytest.mark.parametrize(
+    ("changes", "recipe", "given"),
+    [
+        ({}, "auto", ()),
+        # A value that is the default is given nevertheless.
+        ({"head_epochs": 10}, "manual", ()),
+        ({"refit": False}, "manual", ()),
+        ({"image_size": 224, "batch_size": 64}, "auto", ("batch_size", "image_size")),
+        ({"seed": 5, "best_by": "loss"}, "auto", ()),
+        ({"recipe": "auto", "refit": False}, "auto", ("recipe", "refit")),
+        ({"recipe": "fast", "optimizer": "sgd"}, "fast", ("optimizer", "recipe")),
+        (NONE, "manual", ()),
+    ],
+)
+def test_recipe_chooses_what_is_not_given(changes, recipe, given):
+    config = make(**changes)
+    # Copies, and what is read back from flags, leave the same to the recipe.
+    copies = (
+        dataclasses.replace(config, cache_dir=""),
+        copy.deepcopy(config),
+        pickle.loads(pickle.dumps(config)),
+    )
+    for one in (config, *copies):
+        assert (one.recipe, one.given) == (recipe, given)
+    read = Config.from_flags(config.to_flags())
+    assert (read, read.recipe) == (config, recipe)
+    assert {*read.given} - {"recipe"} == {*given} - {"recipe"}
+    assert dataclasses.replace(config, finetune_epochs=7).recipe in (recipe, "manual")
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({}, 600.0),
+        ({"recipe": "best"}, 3600.0),
+        ({"budget": "90s"}, 90.0),
+        ({"budget": "2h", "recipe": "fast"}, 7200.0),
+        ({"finetune_epochs": 1}, math.inf),
+    ],
+)
+def test_time_of_a_run_is_its_budget_or_that_of_its_recipe(changes, seconds):
+    assert make(**changes).run_seconds == seconds
+
+
+def test_budget_that_is_no_time_is_refused():
+    assert refusal(budget="soon") == "budget='soon': is not a time. Give one, as in 90s, 10m or 2h."

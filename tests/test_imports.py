@@ -33,6 +33,7 @@ ORDER = (
     "training",
     "outputs",
     "selection",
+    "recipes",
     "serving",
     "run",
     "tuning",

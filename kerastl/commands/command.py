@@ -2,7 +2,7 @@
 
 import dataclasses
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from absl import flags
@@ -34,7 +34,7 @@ class Given:
     """
 
     config: Any
-    values: Mapping[str, Any]
+    values: dict[str, Any]
     arguments: tuple[str, ...]
 
     def only_argument(self, name: str, example: str) -> str:
@@ -66,7 +66,7 @@ class Command:
     name: str
     about: str
     call: Callable[[Given, Progress], None]
-    flags: Mapping[str, Setting] = dataclasses.field(default_factory=dict)
+    flags: dict[str, Setting] = dataclasses.field(default_factory=dict)
     has_config: bool = False
     arguments: str = ""
     defaults: str = ""
@@ -89,7 +89,8 @@ class Command:
             UsageError: If a flag is unknown or malformed, or a value is wrong.
         """
         values = flags.FlagValues()
-        for setting in [*self.flags.values(), *(SETTINGS.values() if self.has_config else ())]:
+        # A setting of a run may be one of the command's own flags too.
+        for setting in ((SETTINGS if self.has_config else {}) | self.flags).values():
             define_flag(setting, values)
         left = parse(values, arguments, has_arguments=bool(self.arguments))
         return Given(

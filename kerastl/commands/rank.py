@@ -3,18 +3,16 @@
 import time
 
 from kerastl import api
-from kerastl.commands.budget import BudgetFlag, pop_budget
 from kerastl.commands.command import Command, Given
 from kerastl.progress import Progress, format_duration
 from kerastl.selection.candidates import RankOptions
-from kerastl.settings import describe
+from kerastl.settings import SETTINGS, describe
 
 
 def _rank(given: Given, output: Progress) -> None:
     started = time.monotonic()
-    values = dict(given.values)
-    budget = pop_budget(values)
-    ranking = api.rank(given.config, budget=budget, progress=output, **values)
+    values = given.values | {"budget": given.config.budget_seconds}
+    ranking = api.rank(given.config, progress=output, **values)
     output.line(ranking.sentence())
     seconds = format_duration(time.monotonic() - started)
     output.line(f"Done in {seconds}; all files in {ranking.run_dir}.")
@@ -30,6 +28,6 @@ COMMAND = Command(
     "all networks use the same part of them. All flags of kerastl train are accepted too: those of "
     "the data, the images and the model decide what is compared; the others go to best.flags.",
     call=_rank,
-    flags=describe(RankOptions) | describe(BudgetFlag),
+    flags=describe(RankOptions) | {"budget": SETTINGS["budget"]},
     has_config=True,
 )

@@ -5,13 +5,12 @@ import re
 import time
 
 from kerastl import api
-from kerastl.commands.budget import BudgetFlag, pop_budget
 from kerastl.commands.command import Command, Given
 from kerastl.commands.final_lines import test_lines
 from kerastl.commands.flagfile import expand_flag_files
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import Progress, format_duration
-from kerastl.settings import SettingGroup, describe, setting
+from kerastl.settings import SETTINGS, SettingGroup, describe, setting
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import SEARCHABLE
 
@@ -30,10 +29,9 @@ class TuneFlags(SettingGroup):
 
 def _tune(given: Given, output: Progress) -> None:
     started = time.monotonic()
-    values = dict(given.values)
-    budget = pop_budget(values)
+    values = given.values | {"budget": given.config.budget_seconds}
     flags = TuneFlags(search_space=values.pop("search_space", TuneFlags.search_space))
-    options = SearchOptions(**values, budget=budget)
+    options = SearchOptions(**values)
     space = _read_space_file(flags.search_space) if flags.search_space else None
     found = api.tune(given.config, space, options, progress=output)
     output.line(f"Done in {format_duration(time.monotonic() - started)}.")
@@ -73,6 +71,6 @@ COMMAND = Command(
     "command with a shared run_dir and keras-tuner's variables KERASTUNER_TUNER_ID, "
     "KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT on each.",
     call=_tune,
-    flags=describe(SearchOptions) | describe(TuneFlags) | describe(BudgetFlag),
+    flags=describe(SearchOptions) | describe(TuneFlags) | {"budget": SETTINGS["budget"]},
     has_config=True,
 )

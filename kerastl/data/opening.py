@@ -48,7 +48,7 @@ def open_data(config: Config, source: Source | None, progress: Progress) -> Spli
             "others are new."
         )
     splits = make_splits(source, config, earlier=earlier)
-    describe(splits, config, progress)
+    describe(splits, progress)
     return splits
 
 
@@ -76,8 +76,8 @@ def find_source(data: DataSettings, *, memory: pathlib.Path | None, progress: Pr
     return source
 
 
-def describe(splits: Splits, images: ImageSettings, progress: Progress) -> None:
-    """Reports the images of each class and split, and how far small images are enlarged."""
+def describe(splits: Splits, progress: Progress) -> None:
+    """Reports the images of each class and split."""
     source = splits.source
     counts = {
         name: count_per_class(source, indices) for name, indices in splits.items() if len(indices)
@@ -95,6 +95,11 @@ def describe(splits: Splits, images: ImageSettings, progress: Progress) -> None:
             for name, count in counts.items()
         )
         progress.line(f"  {len(others)} more, each: {ranges}")
+
+
+def describe_sizes(splits: Splits, images: ImageSettings, progress: Progress) -> None:
+    """Reports how far small images are enlarged."""
+    source = splits.source
     sample = splits.train[:: max(1, len(splits.train) // _SIZE_SAMPLE)][:_SIZE_SAMPLE]
     # An image that is not enlarged may be decoded smaller than it is.
     side = smallest_side(images.image_size)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import gc
 import math
 import re
 from typing import Any
@@ -62,7 +63,7 @@ class Network:
     @functools.cached_property
     def pooled(self) -> Boundary:
         """The boundary of the head phase: the pooled features."""
-        return self._boundary_below(self.find(None))
+        return self.boundary_below(self.find(None))
 
     def find(self, unfreeze_from: str | None) -> int:
         """Finds the position of the lowest layer call that trains, see `Phase.unfreeze_from`.
@@ -173,7 +174,7 @@ class Network:
 
     def _make_plan(self, phase: Phase) -> Plan:
         first = self.find(phase.unfreeze_from)
-        boundary = self._boundary_below(first)
+        boundary = self.boundary_below(first)
         return Plan(
             phase=phase,
             boundary=boundary,
@@ -192,8 +193,18 @@ class Network:
             ),
         )
 
-    def _boundary_below(self, first: int) -> Boundary:
+    def boundary_below(self, first: int) -> Boundary:
+        """Finds the highest boundary below a layer call, by its position."""
         return [boundary for boundary in self.boundaries if boundary.position <= first][-1]
+
+
+def forget_networks(seed: int) -> None:
+    """Makes Keras forget what it has built, but not the precision, and starts from a seed."""
+    policy = keras.config.dtype_policy()
+    keras.backend.clear_session()
+    keras.config.set_dtype_policy(policy)
+    gc.collect()
+    keras.utils.set_random_seed(seed)
 
 
 def open_network(settings: ModelSettings, *, num_classes: int) -> Network:

@@ -48,12 +48,18 @@ class RunDirectory:
         self._seconds: dict[str, float] = {}
 
     def begin(
-        self, config: Config, splits: Splits, *, weights_fingerprint: str, started: float
+        self,
+        config: Config,
+        splits: Splits,
+        weights_fingerprint: str,
+        *,
+        started: float,
+        notes: Sequence[str] = (),
     ) -> None:
         """Writes what is known before training: flags, splits and the audit's findings.
 
         `--flagfile=RUN_DIR/flags.txt` repeats the run. `started` is in seconds of
-        `time.monotonic`.
+        `time.monotonic`; `notes` become comments above the flags.
         """
         source = splits.source
         remove_leftovers(self.path)
@@ -63,7 +69,8 @@ class RunDirectory:
             "weights": {"name": config.weights, "fingerprint": weights_fingerprint},
             "seed": config.seed,
         }
-        self._write(RunFile.FLAGS, "".join(f"{line}\n" for line in config.to_flags()))
+        lines = [*(f"# {note}" for note in notes), *config.to_flags()]
+        self._write(RunFile.FLAGS, "".join(f"{line}\n" for line in lines))
         self.write_splits(splits)
         if source.findings:
             header = [field.name for field in dataclasses.fields(Finding)]

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Iterator
 
 from kerastl.config import Config
-from kerastl.data.opening import open_data
+from kerastl.data.opening import describe_sizes, open_data
 from kerastl.data.source import Source
 from kerastl.errors import KerastlError
 from kerastl.model.network import open_network
@@ -32,6 +32,7 @@ def measure_learning_curve(
         KerastlError: If the store has no room for the features.
     """
     splits = open_data(config, source, progress)
+    describe_sizes(splits, config, progress)
     network = open_network(config, num_classes=len(splits.source.class_names))
     run_dir = pathlib.Path(config.run_dir)
     remove_files(run_dir, CURVE_FILES)

@@ -6,14 +6,17 @@ from kerastl.settings.field import Decides, Setting, SettingGroup, describe, set
 from kerastl.settings.images import ImageSettings
 from kerastl.settings.model import ModelSettings
 from kerastl.settings.output import OutputSettings
+from kerastl.settings.recipe import RecipeSettings
 from kerastl.settings.store import StoreSettings
-from kerastl.settings.training import Phase, TrainingSettings
+from kerastl.settings.training import Phase, PhaseSettings, TrainingSettings
 
 # In the order of the help.
 GROUPS: tuple[type[SettingGroup], ...] = (
     DataSettings,
+    RecipeSettings,
     ImageSettings,
     ModelSettings,
+    PhaseSettings,
     TrainingSettings,
     OutputSettings,
     StoreSettings,
@@ -43,6 +46,8 @@ __all__ = [
     "ModelSettings",
     "OutputSettings",
     "Phase",
+    "PhaseSettings",
+    "RecipeSettings",
     "Setting",
     "SettingGroup",
     "Settings",

@@ -1,6 +1,7 @@
 """Settings of the network."""
 
 import dataclasses
+from typing import Any
 
 from kerastl.errors import bad_value
 from kerastl.settings.field import Decides, Within, setting
@@ -52,13 +53,18 @@ class ModelSettings(ImageSettings):
         """Whether every layer trains, from random weights."""
         return self.weights == "none"
 
-    def _check(self) -> None:
-        super()._check()
+    @property
+    def usual(self) -> dict[str, Any]:
+        """The network and its size if none are given, which depend on the weights."""
         is_bundled = self.weights == BUNDLED
         network, size = (BUNDLED_BACKBONE, BUNDLED_SIZE) if is_bundled else (_BACKBONE, IMAGE_SIZE)
-        object.__setattr__(self, "backbone", self.backbone or network)
-        object.__setattr__(self, "image_size", self.image_size or size)
-        if is_bundled and self.backbone != BUNDLED_BACKBONE:
+        return {"backbone": network, "image_size": size}
+
+    def _check(self) -> None:
+        super()._check()
+        for name, value in self.usual.items():
+            object.__setattr__(self, name, getattr(self, name) or value)
+        if self.weights == BUNDLED and self.backbone != BUNDLED_BACKBONE:
             raise bad_value(
                 "backbone",
                 self.backbone,

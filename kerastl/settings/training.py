@@ -41,18 +41,11 @@ class Phase:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainingSettings(Settings):
-    """How the network is trained."""
+class PhaseSettings(Settings):
+    """The two phases of training, which a recipe chooses where none of them is given."""
 
-    topic = "Training"
+    topic = "Phases"
 
-    batch_size: int = setting(
-        64,
-        help="Images per step.",
-        within=Within(1, 65536),
-        decides=Decides.TRAINING,
-        searchable=True,
-    )
     head: str = setting(
         "sgd",
         help="How the first phase trains the head: sgd, step by step; solved, as the logistic "
@@ -143,6 +136,31 @@ class TrainingSettings(Settings):
         searchable=True,
         needs=_FINETUNES,
     )
+
+    def _check(self) -> None:
+        super()._check()
+        if self.head_epochs + self.finetune_epochs == 0:
+            raise bad_value(
+                "head_epochs",
+                0,
+                "with finetune_epochs=0 trains nothing",
+                "Raise one of the two",
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingSettings(PhaseSettings):
+    """How the network is trained."""
+
+    topic = "Training"
+
+    batch_size: int = setting(
+        64,
+        help="Images per step.",
+        within=Within(1, 65536),
+        decides=Decides.TRAINING,
+        searchable=True,
+    )
     class_weights: str = setting(
         "none",
         help="none; balanced weighs the loss of a class by images / (classes * images of the "
@@ -162,13 +180,3 @@ class TrainingSettings(Settings):
         help="Write training images whose label is probably wrong to label_issues.csv.",
         decides=Decides.NOTHING,
     )
-
-    def _check(self) -> None:
-        super()._check()
-        if self.head_epochs + self.finetune_epochs == 0:
-            raise bad_value(
-                "head_epochs",
-                0,
-                "with finetune_epochs=0 trains nothing",
-                "Raise one of the two",
-            )

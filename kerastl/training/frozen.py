@@ -179,7 +179,7 @@ class FrozenPart:
         All of the run's stores are open, so none of them is removed for another.
         """
         root = next(iter(self._stores.values())).path.parent
-        limit, is_disk = _limit(root, settings.cache_limit_gb)
+        limit, is_disk = find_limit(root, settings.cache_limit_gb)
         needed = {
             boundary: store.bytes_for(len(self._missing(boundary)))
             for boundary, store in self._stores.items()
@@ -271,9 +271,9 @@ def count_stored(
     return 0
 
 
-def _limit(root: pathlib.Path, limit_gb: float) -> tuple[int, bool]:
+def find_limit(root: pathlib.Path, limit_gb: float) -> tuple[int, bool]:
     """Computes how many bytes the store may take, and whether the disk sets that limit."""
     taken = sum(entry.num_bytes for entry in list_entries(root))
-    free = shutil.disk_usage(root).free
+    free = shutil.disk_usage(next(filter(pathlib.Path.exists, (root, *root.parents)))).free
     wanted = int(limit_gb * _GIGABYTE) if limit_gb else taken + int(_FREE_SHARE * free)
     return min(wanted, taken + free), wanted > taken + free

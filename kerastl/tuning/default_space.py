@@ -52,10 +52,10 @@ def default_space(config: Config, blocks: Sequence[str]) -> Space:
         ranges["finetune_epochs"] = f"int({epochs},{2 * epochs})"
         return read_space(ranges, config)
     # About a third more pixels per side, rounded to a multiple of 32; unchanged for weights that
-    # work well only at one size.
+    # work well only at one size. An odd size stays odd.
     larger = config.image_size
     if config.weights != BUNDLED:
-        larger = min(32 * round(larger * 4 / 3 / 32), LARGEST_SIZE)
+        larger = min(32 * round(larger * 4 / 3 / 32) + larger % 2, LARGEST_SIZE)
     depths = dict.fromkeys(blocks[round(len(blocks) * share)] for share in (6 / 16, 3 / 16))
     ranges["image_size"] = f"choice({','.join(map(str, sorted({config.image_size, larger})))})"
     ranges["unfreeze_from"] = f"choice({','.join(depths)})"

@@ -15,6 +15,7 @@ from kerastl.locks import try_to_take
 from kerastl.outputs.directories import RunFile, writable_directory
 from kerastl.paths import local_path
 from kerastl.settings import Decides
+from kerastl.settings.recipe import MANUAL
 from kerastl.tuning.event_log import damaged
 from kerastl.tuning.roles import is_worker
 from kerastl.tuning.search_options import SearchOptions
@@ -26,7 +27,9 @@ DIRECTORY = "tuning"
 # In it, the settings that decide the results.
 ABOUT = "search.json"
 LOCK, NATIVE_LOG = "lock", "native.log"
-_IN_USE = (LOCK, NATIVE_LOG)
+# The choices of the recipe, if the flags leave any to it.
+RECIPE = "recipe.flags"
+_IN_USE = (LOCK, NATIVE_LOG, RECIPE)
 # Version of a search's files; the first kept keras-tuner's own.
 FORMAT = 2
 
@@ -92,7 +95,8 @@ def check_directory(run_dir: pathlib.Path, task: Task) -> None:
         return
     path = run_dir / DIRECTORY / ABOUT
     if path.exists():
-        if task.space is not None:
+        # What a recipe chooses is not known yet.
+        if task.space is not None and task.config.recipe == MANUAL:
             check_same(path, describe(task.space, task.options), task.config)
     elif (run_dir / RunFile.METRICS).exists():
         raise UsageError(

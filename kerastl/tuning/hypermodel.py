@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,12 +18,14 @@ from kerastl.errors import UsageError
 from kerastl.model.backbones import find_backbone
 from kerastl.model.network import Network, open_network
 from kerastl.progress import Progress
+from kerastl.recipes.following import follow
 from kerastl.training.best import EpochRow
 from kerastl.training.train import open_frozen, train
 from kerastl.tuning.default_space import open_space
 from kerastl.tuning.hyperparameters import declare
 from kerastl.tuning.search_options import OBJECTIVES
 from kerastl.tuning.space import Space
+from kerastl.tuning.space_parser import read_space
 from kerastl.tuning.trainer import NullRecorder, without_test
 
 
@@ -104,6 +107,9 @@ def open_hypermodel(
 ) -> TransferHyperModel:
     """Opens the data of a search and returns its runs; `kerastl.hypermodel` prepares for it."""
     splits = open_data(config, source, progress)
+    deadline = time.monotonic() + config.run_seconds
+    config, _ = follow(config, splits, deadline=deadline, progress=progress)
+    space = space and read_space(space.to_text(), config)
     return TransferHyperModel(open_space(config, space), splits)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -125,10 +126,10 @@ def watch_trials(board: Board, assignments: Assignments) -> bool:
     return timed_out
 
 
-def wait_for_chief(assignments: Assignments, *, run_dir: str) -> None:
-    """Waits until trials are being assigned; raises KerastlError if that takes too long."""
+def wait_for_chief(is_ready: Callable[[], bool], *, run_dir: str) -> None:
+    """Waits until the chief of a search is ready; raises KerastlError if that takes too long."""
     deadline = time.monotonic() + SECONDS_TO_WAIT_FOR_CHIEF
-    while not assignments.is_open():
+    while not is_ready():
         if time.monotonic() > deadline:
             raise KerastlError(
                 f"run_dir={run_dir!r}: no search is open here. Start the same command with "

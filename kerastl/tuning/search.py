@@ -24,6 +24,7 @@ from kerastl.outputs.directories import clear
 from kerastl.progress import Progress, count_of
 from kerastl.result import Result
 from kerastl.tuning.assignments import Assignments
+from kerastl.tuning.baseline import with_choices
 from kerastl.tuning.board import Board, best_words
 from kerastl.tuning.budget import Budget
 from kerastl.tuning.default_space import open_space
@@ -78,9 +79,10 @@ def search(
         KerastlError: If a file or download is missing or unusable, or the first trials all fail.
     """
     splits = open_data(task.config, source, progress)
+    task = with_choices(task, splits, progress)
     if process:
         # Only now, when the inspection of the images is cached.
-        process.open()
+        process.open(task.config)
     this = _Search(task, open_space(task.config, task.space), splits, progress)
     runner: Runner = process or InProcess(Trainer(without_test(splits)))
     if is_worker(task.role):
@@ -132,7 +134,7 @@ class _Search:
         config, role = self.task.config, self.task.role
         self.progress.line(f"{role} works for the chief in {self._directory}.")
         self._trials_directory.mkdir(exist_ok=True)
-        wait_for_chief(self._assignments, run_dir=config.run_dir)
+        wait_for_chief(self._assignments.is_open, run_dir=config.run_dir)
         check_same(self._directory / ABOUT, self._about(), config)
         timed_out = self._run_trials(runner)
         self.progress.line(

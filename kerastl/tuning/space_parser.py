@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import functools
 import math
 import re
@@ -12,6 +13,7 @@ from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError, bad_value, unknown_name
 from kerastl.model.backbones import BACKBONES, check_weights
 from kerastl.settings import SETTINGS
+from kerastl.settings.recipe import MANUAL
 from kerastl.tuning.space import SEARCHABLE, Choice, Range, Space
 
 _FORM = re.compile(r"(choice|uniform|log|int)\s*\((.*)\)", re.DOTALL)
@@ -43,6 +45,9 @@ def read_space(ranges: Mapping[str, str], config: Config) -> Space:
                 "compared",
                 f"Give it as a plain flag. Searchable: {', '.join(SEARCHABLE)}",
             )
+    if config.recipe != MANUAL:
+        # Once the recipe has chosen, the space is read again. It fine-tunes unless it cannot.
+        config = dataclasses.replace(config, finetune_epochs=config.finetune_epochs or 1)
     dimensions = {name: _read(name, ranges[name]) for name in SEARCHABLE if name in ranges}
     space = Space(config, dimensions)
     for name, dimension in dimensions.items():

@@ -1,7 +1,6 @@
 """Trains configs on stored features and scores them on the validation images."""
 
 import dataclasses
-import gc
 import pathlib
 import time
 import traceback
@@ -16,7 +15,7 @@ from kerastl.data.opening import open_data
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError, first_line
 from kerastl.model.build import DROPOUT
-from kerastl.model.network import Network, open_network
+from kerastl.model.network import Network, forget_networks, open_network
 from kerastl.progress import Progress
 from kerastl.settings import TOPICS, Decides, ModelSettings
 from kerastl.training.best import EpochRow
@@ -100,8 +99,7 @@ class Trainer:
             # Free the old one before building the next: two may not fit.
             self._network, self._values, self._key = None, [], {}
             self._close_frozen()
-            _forget_networks()
-            keras.utils.set_random_seed(config.seed)
+            forget_networks(config.seed)
             network = open_network(config, num_classes=len(self.splits.source.class_names))
             self._values = [tf.identity(variable.value) for variable in network.model.variables]
             self._network, self._key = network, key
@@ -123,14 +121,6 @@ def _frozen_key(config: Config) -> tuple[Any, ...]:
     """Returns the key of a frozen part of one network."""
     starts = tuple(phase.unfreeze_from for phase in config.phases)
     return (starts, *config.deciding(Decides.IMAGES, Decides.FEATURES).values())
-
-
-def _forget_networks() -> None:
-    """Makes Keras forget what it has built, but not the precision."""
-    policy = keras.config.dtype_policy()
-    keras.backend.clear_session()
-    keras.config.set_dtype_policy(policy)
-    gc.collect()
 
 
 def without_test(splits: Splits) -> Splits:

@@ -52,11 +52,12 @@ class TrainingProcess:
         self._stderr_path = stderr_path
         self._start()
 
-    def open(self) -> None:
-        """Makes it read the data and build the network, without waiting for it."""
+    def open(self, config: Config) -> None:
+        """Makes it read the data and build a config's network, without waiting for it."""
+        self._config = config
         # If it has ended, the first trial reports that.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._pipe.send(None)
+            self._pipe.send((config, None))
 
     def train(self, config: Config, log_path: pathlib.Path, status: Status) -> Any:
         """Trains a config, see `Runner`; starts a new process if the last one has ended."""

@@ -30,15 +30,15 @@ def _serve(pipe: connection.Connection, config: Config) -> None:
         try:
             # Inside, so that data that have disappeared since are reported too.
             trainer = trainer or open_trainer(config)
-            if request is None:
-                trainer.open(config)
-                continue
             one, log_path = request
+            if log_path is None:
+                trainer.open(one)
+                continue
             runner = InProcess(trainer)
             answer = runner.train(one, log_path, lambda text: pipe.send(("status", text)))
         except (TrialFailed, KerastlError) as failed:
             # Nobody waits for the data yet; the first trial fails in the same way.
-            if request is not None:
+            if request[1] is not None:
                 pipe.send(("failed", str(failed)))
         else:
             pipe.send(("done", answer))

@@ -5,7 +5,7 @@ import pytest
 
 import fakes
 from kerastl.config import Config
-from kerastl.data.opening import describe, open_source
+from kerastl.data.opening import describe, describe_sizes, open_source
 from kerastl.data.splits import Splits, make_splits
 from kerastl.progress import Progress
 from kerastl.settings import DataSettings, ImageSettings
@@ -29,7 +29,8 @@ def test_built_in_data_sets_can_be_extended(use_source):
 
 def described(splits, **changes):
     stream = io.StringIO()
-    describe(splits, ImageSettings(**({"image_size": 1} | changes)), Progress(stream))
+    describe(splits, Progress(stream))
+    describe_sizes(splits, ImageSettings(**({"image_size": 1} | changes)), Progress(stream))
     return stream.getvalue().splitlines()
 
 

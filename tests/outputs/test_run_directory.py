@@ -257,7 +257,7 @@ def test_checkpoint_is_the_model(color_run):
 def test_flags_file_has_every_field_but_overwrite(tmp_path):
     config = fakes.tiny_config(tmp_path, overwrite=True, head_learning_rate=1 / 3)
     splits = make_splits(fakes.color_source(per_class=4), config)
-    RunDirectory(tmp_path).begin(config, splits, weights_fingerprint="", started=0.0)
+    RunDirectory(tmp_path).begin(config, splits, "", started=0.0)
     lines = (tmp_path / "flags.txt").read_text(encoding="utf-8").splitlines()
     names = {field.name for field in dataclasses.fields(config) if field.metadata}
     names.remove("overwrite")

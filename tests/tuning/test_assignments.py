@@ -34,7 +34,7 @@ class Worker(threading.Thread):
         board = self.searched.board(are_kept=False)
         assignments = self.searched.assignments()
         try:
-            wait_for_chief(assignments, run_dir="x")
+            wait_for_chief(assignments.is_open, run_dir="x")
             trial_runner = self.searched.trial_runner(self.runner)
             run_trials(board, assignments, trial_runner, name=self.role)
         except Exception as error:
@@ -149,7 +149,7 @@ def test_a_worker_without_a_chief_gives_up(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "SECONDS_TO_WAIT_FOR_CHIEF", -math.inf)
     assignments = search(tmp_path, RATES, None).assignments()
     with pytest.raises(KerastlError) as refused:
-        wait_for_chief(assignments, run_dir="x")
+        wait_for_chief(assignments.is_open, run_dir="x")
     assert str(refused.value) == (
         "run_dir='x': no search is open here. Start the same command with "
         "KERASTUNER_TUNER_ID=chief; it continues the search."

@@ -1,0 +1,1 @@
+"""Recipes: what is trained, and how, where the user has not said so."""

@@ -1,0 +1,231 @@
+"""Chooses the settings of training from what is known of the images and the machine.
+
+Pure functions: the same facts give the same choices.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from kerastl.progress import count_of, format_duration
+
+# Share of the network's multiply-adds that fine-tuning trains, from its output down.
+_TRAINED_SHARE = 0.7
+# Fewer epochs gain less than they cost; more than is enough, or than so many steps, bring next to
+# nothing.
+_FEWEST_EPOCHS, _ENOUGH_EPOCHS, _MOST_EPOCHS, _ENOUGH_STEPS = 4, 8, 40, 300
+# Up to this side, in pixels, a larger image gains more than further epochs do.
+_GAINING_SIZE = 129
+# With fewer training images a class, fine-tuning is not better than a solved head.
+_FEWEST_PER_CLASS = 5
+# Images of a step, by the training images that it takes; with few, large steps are too few.
+_BATCH_SIZES = ((0, 16), (400, 32), (2000, 64))
+# Share of the time that estimates may fill, since they are uncertain.
+_SHARE = 0.9
+# By so many standard errors fewer mirror images than images are right if a mirror changes classes.
+_ERRORS = 2.0
+# Views of a training image that are stored: itself and its mirror image.
+_VIEWS = 2
+FINETUNED: dict[str, Any] = {
+    "optimizer": "adamw",
+    "finetune_learning_rate": 0.0005,
+    "warmup_epochs": 1.0,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """What a look at some training images shows.
+
+    Attributes:
+        num_images: How many.
+        seconds: Time of each: reading it, and the frozen network up to the head.
+        right: How many a head names right that is fitted to others.
+        right_mirrored: How many of their mirror images it names right.
+    """
+
+    num_images: int
+    seconds: float
+    right: int
+    right_mirrored: int
+
+    @property
+    def keeps_classes(self) -> bool:
+        """Whether a mirror image is of the class of its image."""
+        return self.right - self.right_mirrored <= _ERRORS * math.sqrt(self.right)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a recipe chooses by.
+
+    Attributes:
+        recipe: The recipe.
+        given: Settings that stay as they are, by name.
+        num_train: Training images.
+        num_evaluated: Validation and test images.
+        num_classes: Classes.
+        sizes: Sides of the input to choose from, in pixels, in ascending order.
+        block: Block of the network from which fine-tuning trains.
+        seconds: Time that is left for the run.
+        closing_seconds: Part of it that goes to building, saving and exporting.
+        look: A look at some images, at the first of `sizes`.
+        step_seconds: Time of an image in a step of fine-tuning, at that size.
+        feature_bytes: Bytes of an image's stored features below `block`, at that size.
+        room: Bytes that may be stored, 0 where nothing is.
+    """
+
+    recipe: str
+    given: Mapping[str, Any]
+    num_train: int
+    num_evaluated: int
+    num_classes: int
+    sizes: tuple[int, ...]
+    block: str
+    seconds: float
+    closing_seconds: float
+    look: Look
+    step_seconds: float
+    feature_bytes: int
+    room: int
+
+    @property
+    def usable_seconds(self) -> float:
+        """The time that estimates may fill."""
+        return _SHARE * self.seconds - self.closing_seconds
+
+    @property
+    def batch_size(self) -> int:
+        """The images of a step."""
+        fitting = [size for fewest, size in _BATCH_SIZES if self.num_train >= fewest]
+        size: int = self.given.get("batch_size", fitting[-1])
+        return size
+
+    @property
+    def most_epochs(self) -> int:
+        """The epochs after which fine-tuning brings nothing more."""
+        enough = math.ceil(_ENOUGH_STEPS * self.batch_size / self.num_train)
+        return min(max(_ENOUGH_EPOCHS, enough), _MOST_EPOCHS)
+
+    @property
+    def num_views(self) -> int:
+        """The stored views of a training image."""
+        mirrors = self.given.get("augment", self.look.keeps_classes)
+        views: int = self.given.get("augment_views", _VIEWS if mirrors else 1)
+        return views
+
+    def pass_time(self, size: int) -> float:
+        """Estimates the seconds that the frozen network takes for all images and views."""
+        return self._num_passed * self.look.seconds * self._work(size)
+
+    def epoch_time(self, size: int) -> float:
+        """Estimates the seconds of an epoch of fine-tuning, with features as far as they fit."""
+        step = self.step_seconds
+        if self._num_passed * self.feature_bytes * self._work(size) > self.room:
+            step += self.look.seconds
+        return self.num_train * step * self._work(size)
+
+    @property
+    def _num_passed(self) -> int:
+        return self.num_views * self.num_train + self.num_evaluated
+
+    def _work(self, size: int) -> float:
+        return (size / self.sizes[0]) ** 2
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """Choices of a recipe.
+
+    Attributes:
+        values: Settings by name, those that were given among them.
+        reasons: A line for each choice.
+    """
+
+    values: dict[str, Any]
+    reasons: tuple[str, ...]
+
+
+def choose_block(shares: Mapping[str, float]) -> str:
+    """Chooses the block from which fine-tuning trains.
+
+    Args:
+        shares: Blocks of the network from the input up, with the share of its multiply-adds from
+            each one's start to the output.
+    """
+    deep = [block for block, share in shares.items() if share >= _TRAINED_SHARE]
+    return deep[-1] if deep else next(iter(shares))
+
+
+def choose(facts: Facts) -> Chosen:
+    """Chooses the size and the phases that are best for the images in the time."""
+    why_not = _why_no_fine_tuning(facts)
+    size, epochs = (None, 0) if why_not else _fit_epochs(facts)
+    if size is None:
+        size = _fit_pass(facts)
+        epoch = format_duration(facts.epoch_time(size))
+        why_not = why_not or f"{_fewest(facts, size)} epochs of {epoch} do not fit"
+    values: dict[str, Any] = {"image_size": size, "finetune_epochs": epochs}
+    if facts.room:
+        values["head"] = "solved"
+    reasons = [
+        f"{size} px: one pass takes {format_duration(facts.pass_time(size))} of the "
+        f"{format_duration(max(0.0, facts.usable_seconds))} that are left"
+    ]
+    if facts.given.get("augment"):
+        values["augment_views"] = _VIEWS
+    elif "augment" not in facts.given:
+        if facts.look.keeps_classes:
+            # The validation images decide whether the answer for the mirror image counts too.
+            answer = "no" if facts.recipe == "fast" else "auto"
+            values |= {"augment": "mirror", "average_mirrored": answer}
+        reasons.append(
+            f"{'mirror images too' if facts.look.keeps_classes else 'no mirror images'}: a head "
+            f"names {facts.look.right} of {count_of(facts.look.num_images, 'image')} right, and "
+            f"{facts.look.right_mirrored} of their mirror images"
+        )
+    if epochs:
+        values |= FINETUNED | {"unfreeze_from": facts.block, "batch_size": facts.batch_size}
+        reasons.append(
+            f"{count_of(epochs, 'epoch')} of fine-tuning from {facts.block}, each "
+            f"{format_duration(facts.epoch_time(size))}"
+        )
+    else:
+        # Its penalty is chosen by then, so the validation images are free to learn from.
+        values["refit"] = (values | dict(facts.given)).get("head") == "solved"
+        reasons.append(f"a head alone: {why_not}")
+    return Chosen(values=values | dict(facts.given), reasons=tuple(reasons))
+
+
+def _why_no_fine_tuning(facts: Facts) -> str:
+    if "finetune_epochs" in facts.given:
+        return "" if facts.given["finetune_epochs"] else "finetune_epochs=0"
+    if facts.recipe == "head" or facts.given.get("refit"):
+        return "as the flags say"
+    per_class = facts.num_train / facts.num_classes
+    if per_class < _FEWEST_PER_CLASS:
+        return f"{per_class:.3g} training images a class are too few to fine-tune by"
+    return ""
+
+
+def _fewest(facts: Facts, size: int) -> int:
+    is_cheap = size <= _GAINING_SIZE or size == facts.sizes[0]
+    fewest: int = facts.given.get("finetune_epochs", _FEWEST_EPOCHS if is_cheap else _ENOUGH_EPOCHS)
+    return fewest
+
+
+def _fit_epochs(facts: Facts) -> tuple[int | None, int]:
+    """Finds the largest size with time for enough epochs, and their number."""
+    for size in reversed(facts.sizes):
+        left = facts.usable_seconds - facts.pass_time(size)
+        epochs = int(left / facts.epoch_time(size))
+        if epochs >= _fewest(facts, size):
+            return size, facts.given.get("finetune_epochs", min(epochs, facts.most_epochs))
+    return None, 0
+
+
+def _fit_pass(facts: Facts) -> int:
+    """Finds the largest size with time for the frozen network alone."""
+    fitting = [size for size in facts.sizes if facts.pass_time(size) <= facts.usable_seconds]
+    return fitting[-1] if fitting else facts.sizes[0]

@@ -1,0 +1,117 @@
+"""Follows a recipe: a config whose recipe is to choose gets every choice written into it."""
+
+import dataclasses
+import math
+import time
+
+import numpy as np
+
+from kerastl.config import Config
+from kerastl.data.splits import Splits
+from kerastl.model.backbones import BACKBONES, NAMED_WEIGHTS
+from kerastl.model.network import Network, forget_networks, open_network
+from kerastl.progress import Progress, format_duration
+from kerastl.recipes.choices import FINETUNED, Facts, choose, choose_block
+from kerastl.recipes.look import look
+from kerastl.recipes.speed import time_step
+from kerastl.settings import ModelSettings, Phase
+from kerastl.settings.images import IMAGE_SIZE
+from kerastl.settings.model import BUNDLED
+from kerastl.settings.recipe import MANUAL
+from kerastl.training.frozen import find_limit
+
+# Sides of the input to choose from, in pixels.
+_SIZES = range(96, IMAGE_SIZE + 1, 32)
+# What follows training takes about as long as building the network, this many times.
+_CLOSING = 10.0
+# Share of the time that a first look at some images may take.
+_LOOK_SHARE = 0.05
+
+
+def follow(
+    config: Config, splits: Splits, *, deadline: float, progress: Progress
+) -> tuple[Config, tuple[str, ...]]:
+    """Chooses what the recipe of a config leaves open.
+
+    Times decide here and nowhere later, so the config that is returned repeats the run.
+
+    Args:
+        config: The config.
+        splits: Its images.
+        deadline: When the run is to be over, by `time.monotonic`.
+        progress: Gets a line for each choice.
+
+    Returns:
+        The config with every choice in it, and the reason for each.
+
+    Raises:
+        KerastlError: If the network's weights are not available.
+    """
+    if config.recipe == MANUAL:
+        return config, ()
+    left = deadline - time.monotonic()
+    facts = _gather(config, splits, deadline=deadline)
+    # As if nothing had been built: layers are named and weights are drawn as in a run without it.
+    forget_networks(config.seed)
+    chosen = choose(facts)
+    progress.line(f"Recipe {config.recipe}, {format_duration(max(0.0, left))} left:")
+    for reason in chosen.reasons:
+        progress.line(f"  {reason}.")
+    done = dataclasses.replace(config, **chosen.values, recipe=MANUAL, budget="")
+    return done, chosen.reasons
+
+
+def _gather(config: Config, splits: Splits, *, deadline: float) -> Facts:
+    given = {name: getattr(config, name) for name in config.given if name != "recipe"}
+    sizes = _sizes(config, given="image_size" in given)
+    settings = dataclasses.replace(config, **FINETUNED | given | {"image_size": sizes[0]})
+    began = time.monotonic()
+    network = open_network(settings, num_classes=len(splits.source.class_names))
+    built = time.monotonic() - began
+    block = settings.unfreeze_from or choose_block(_shares(network))
+    phase = Phase(
+        name="finetune", epochs=1, learning_rate=0.0, warmup_epochs=0.0, unfreeze_from=block
+    )
+    seen = look(network, splits, settings, seconds=_LOOK_SHARE * (deadline - time.monotonic()))
+    plan = network.plan(phase)
+    step_seconds = time_step(network, plan, settings)
+    memory, width = config.memory_path, np.dtype(config.cache_dtype).itemsize
+    return Facts(
+        recipe=config.recipe,
+        given=given,
+        num_train=len(splits.train),
+        num_evaluated=len(splits.validation) + len(splits.test),
+        num_classes=len(splits.source.class_names),
+        sizes=sizes,
+        block=block,
+        seconds=deadline - time.monotonic(),
+        closing_seconds=_CLOSING * built,
+        look=seen,
+        step_seconds=step_seconds,
+        feature_bytes=width * math.prod(plan.boundary.tensor.shape[1:]),
+        room=find_limit(memory, config.cache_limit_gb)[0] if memory else 0,
+    )
+
+
+def _sizes(model: ModelSettings, given: bool) -> tuple[int, ...]:
+    """Lists the sides of the input to choose from.
+
+    Weights of other frameworks expect a convolution of stride 2 to be padded on both sides, which
+    Keras does at odd sizes: with such weights a probe had 0.711 at 97 px and 0.685 at 96.
+    """
+    if given or model.weights == BUNDLED:
+        return (model.image_size,)
+    odd = model.weights not in NAMED_WEIGHTS
+    return tuple(
+        size + odd for size in _SIZES if size + odd >= BACKBONES[model.backbone].minimum_size
+    )
+
+
+def _shares(network: Network) -> dict[str, float]:
+    """Computes the share of the multiply-adds from each block's start to the output."""
+    total = network.count_multiply_adds(network.boundaries[-1])
+    below = {block: network.boundary_below(network.find(block)) for block in network.blocks}
+    return {
+        block: 1 - network.count_multiply_adds(boundary) / total
+        for block, boundary in below.items()
+    }

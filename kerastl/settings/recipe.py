@@ -1,0 +1,63 @@
+"""Settings of the recipe, which chooses what is not given."""
+
+import dataclasses
+import math
+import re
+
+from kerastl.errors import bad_value
+from kerastl.settings.base import Settings
+from kerastl.settings.field import setting
+
+MANUAL = "manual"
+# Recipes that choose, with the seconds of a run that is given no budget.
+BUDGETS = {"auto": 600.0, "head": 600.0, "fast": 150.0, "best": 3600.0}
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecipeSettings(Settings):
+    """What chooses the settings of training that are not given."""
+
+    topic = "Recipe"
+
+    recipe: str = setting(
+        "auto",
+        help="auto chooses the size, the phases and their settings for the images and the budget; "
+        "fast does so for a model that answers twice as fast; best, for an hour; head trains no "
+        "more than a new head; manual takes the settings as they are, and so does auto if a "
+        "setting of the phases is given. A setting that is given stays.",
+        choices=(*BUDGETS, MANUAL),
+    )
+    budget: str = setting(
+        "",
+        help="Time for the whole command, such as 90s, 10m or 2h. Empty for no limit, but 10m to "
+        "choose a recipe (fast: 150s, best: 1h).",
+    )
+
+    @property
+    def run_seconds(self) -> float:
+        """The time of a run in seconds, which decides what its recipe chooses."""
+        return self.budget_seconds if self.budget else BUDGETS.get(self.recipe, math.inf)
+
+    @property
+    def budget_seconds(self) -> float:
+        """The budget in seconds, infinite if none is given."""
+        return read_duration(self.budget, field="budget")
+
+    def _check(self) -> None:
+        super()._check()
+        read_duration(self.budget, field="budget")
+
+
+def read_duration(text: str, *, field: str) -> float:
+    """Parses a time such as 90s, 10m or 2h, in seconds; infinite if empty.
+
+    Raises:
+        UsageError: If it is not a time; the message names the field.
+    """
+    if not text:
+        return math.inf
+    match = re.fullmatch(r"(\d+|\d*\.\d+)([smh])", text.strip())
+    if match is None or not float(match[1]):
+        raise bad_value(field, text, "is not a time", "Give one, as in 90s, 10m or 2h")
+    return float(match[1]) * _SECONDS[match[2]]

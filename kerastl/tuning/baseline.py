@@ -1,0 +1,45 @@
+"""The baseline of a search whose flags leave choices to a recipe: chosen once for all processes."""
+
+import dataclasses
+import pathlib
+import time
+
+from kerastl.config import RECIPE_SETTINGS, Config
+from kerastl.data.splits import Splits
+from kerastl.progress import Progress
+from kerastl.recipes.following import follow
+from kerastl.settings.recipe import BUDGETS, MANUAL
+from kerastl.tuning.directory import DIRECTORY, RECIPE
+from kerastl.tuning.loop import wait_for_chief
+from kerastl.tuning.roles import is_worker
+from kerastl.tuning.space_parser import read_space
+from kerastl.tuning.task import Task
+from kerastl.writing import replace_text
+
+# Of a search's time, at most this share is that of its first trial.
+_SHARE = 0.25
+
+
+def with_choices(task: Task, splits: Splits, progress: Progress) -> Task:
+    """Returns a task with the choices of its recipe, which a search keeps in its directory.
+
+    Raises:
+        KerastlError: If this is a worker and its chief does not choose.
+    """
+    config = task.config
+    if config.recipe == MANUAL:
+        return task
+    path = pathlib.Path(config.run_dir) / DIRECTORY / RECIPE
+    if is_worker(task.role):
+        wait_for_chief(path.exists, run_dir=config.run_dir)
+    elif config.overwrite or not path.exists():
+        seconds = min(BUDGETS[config.recipe], _SHARE * (task.deadline - time.monotonic()))
+        deadline = time.monotonic() + seconds
+        config, reasons = follow(config, splits, deadline=deadline, progress=progress)
+        lines = [*(f"# {reason}" for reason in reasons), *config.to_flags()]
+        replace_text(path, "".join(f"{line}\n" for line in lines), field="run_dir")
+    chosen = Config.from_flags(path.read_text(encoding="utf-8").splitlines())
+    values = {name: getattr(chosen, name) for name in RECIPE_SETTINGS}
+    config = dataclasses.replace(config, **values, recipe=MANUAL, budget="")
+    space = task.space and read_space(task.space.to_text(), config)
+    return dataclasses.replace(task, config=config, space=space)

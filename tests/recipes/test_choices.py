@@ -1,0 +1,139 @@
+import dataclasses
+
+import pytest
+
+from kerastl.recipes.choices import Facts, Look, choose, choose_block
+
+# 9,000 images of 10 classes; at the smallest size a pass of all views takes 200 s, an epoch 90 s.
+FACTS = Facts(
+    recipe="auto",
+    given={},
+    num_train=9000,
+    num_evaluated=2000,
+    num_classes=10,
+    sizes=(97, 129, 161, 193, 225),
+    block="block_6",
+    seconds=1000.0,
+    closing_seconds=50.0,
+    look=Look(num_images=500, seconds=0.01, right=400, right_mirrored=395),
+    step_seconds=0.01,
+    feature_bytes=20_000,
+    room=10**12,
+)
+NAMES = "a head names 400 of 500 images right, and 395 of their mirror images"
+CHANGES_CLASSES = Look(num_images=500, seconds=0.01, right=400, right_mirrored=300)
+
+
+def choices(**changes):
+    return choose(dataclasses.replace(FACTS, **changes)).values
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "epochs"),
+    [
+        ({}, 97, 7),
+        ({"seconds": 2000.0}, 129, 8),
+        # Only with time for all epochs is an even larger size worth it.
+        ({"seconds": 2900.0}, 161, 8),
+        ({"seconds": 10_000.0}, 225, 8),
+        # Not even the smallest size leaves time for enough epochs.
+        ({"seconds": 600.0}, 129, 0),
+        # No time at all: a run always has a head.
+        ({"seconds": -5.0}, 97, 0),
+        # A pass alone is short, so the images can be large.
+        ({"seconds": 2000.0, "recipe": "head"}, 225, 0),
+        ({"num_train": 40, "num_evaluated": 50}, 225, 0),
+        # Few images take more epochs.
+        ({"num_train": 100, "num_evaluated": 50}, 225, 40),
+        # Without room for features, each epoch computes them again.
+        ({"room": 10**8}, 193, 0),
+        ({"room": 10**8, "seconds": 1400.0}, 97, 5),
+        # Without mirror images a pass is half as long.
+        ({"look": CHANGES_CLASSES}, 129, 4),
+    ],
+)
+def test_size_and_epochs_follow_from_the_time(changes, size, epochs):
+    values = choices(**changes)
+    assert (values["image_size"], values["finetune_epochs"]) == (size, epochs)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"image_size": 161}, {"image_size": 161, "finetune_epochs": 7}),
+        ({"finetune_epochs": 2}, {"image_size": 129, "finetune_epochs": 2}),
+        ({"finetune_epochs": 0}, {"image_size": 193, "finetune_epochs": 0}),
+        ({"optimizer": "sgd"}, {"optimizer": "sgd", "finetune_learning_rate": 0.0005}),
+        ({"head": "sgd", "batch_size": 8}, {"head": "sgd", "batch_size": 8}),
+        ({"augment": ""}, {"augment": "", "image_size": 129}),
+        ({"augment": "crop"}, {"augment": "crop", "augment_views": 2}),
+        ({"augment": "flip,color", "augment_views": 3}, {"augment_views": 3}),
+    ],
+)
+def test_what_is_given_is_kept(given, expected):
+    sizes = (given["image_size"],) if "image_size" in given else FACTS.sizes
+    values = choices(given=given, sizes=sizes)
+    assert {name: values[name] for name in expected} == expected
+
+
+def test_images_are_mirrored_only_if_that_keeps_their_class():
+    assert choices()["augment"] == "mirror"
+    assert "augment" not in choices(look=CHANGES_CLASSES)
+    assert choices(look=CHANGES_CLASSES, given={"augment": "crop"})["augment_views"] == 2
+
+
+def test_answer_for_the_mirror_image_counts_where_it_may():
+    assert choices()["average_mirrored"] == "auto"
+    assert choices(recipe="fast")["average_mirrored"] == "no"
+    assert "average_mirrored" not in choices(look=CHANGES_CLASSES)
+
+
+def test_head_alone_learns_from_validation_images_too():
+    assert choices(recipe="head")["refit"]
+    assert not choices(recipe="head", given={"head": "sgd"})["refit"]
+    assert "refit" not in choices()
+    assert choices(given={"refit": True})["finetune_epochs"] == 0
+
+
+def test_head_is_solved_only_where_features_are_stored():
+    assert choices()["head"] == "solved"
+    assert "head" not in choices(room=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        (
+            {},
+            (
+                "97 px: one pass takes 200 s of the 14 min that are left",
+                f"mirror images too: {NAMES}",
+                "7 epochs of fine-tuning from block_6, each 90.0 s",
+            ),
+        ),
+        (
+            {"num_train": 40, "num_evaluated": 50},
+            (
+                "225 px: one pass takes 7.0 s of the 14 min that are left",
+                f"mirror images too: {NAMES}",
+                "a head alone: 4 training images a class are too few to fine-tune by",
+            ),
+        ),
+        (
+            {"seconds": 600.0},
+            (
+                "129 px: one pass takes 354 s of the 490 s that are left",
+                f"mirror images too: {NAMES}",
+                "a head alone: 4 epochs of 159 s do not fit",
+            ),
+        ),
+    ],
+)
+def test_each_choice_has_its_reason(changes, reasons):
+    assert choose(dataclasses.replace(FACTS, **changes)).reasons == reasons
+
+
+def test_training_starts_where_enough_of_the_network_lies_above():
+    shares = {"block_1": 0.9, "block_2": 0.75, "block_3": 0.5, "block_4": 0.1}
+    assert choose_block(shares) == "block_2"
+    assert choose_block({"top": 0.4}) == "top"

@@ -1,0 +1,74 @@
+import io
+import time
+
+import pytest
+
+import fakes
+import kerastl
+from kerastl.data.splits import make_splits
+from kerastl.recipes.following import follow
+from kerastl.settings import SETTINGS
+
+GIVEN = {"image_size": fakes.IMAGE_SIZE, "batch_size": 8}
+
+
+@pytest.fixture
+def given(tmp_path, monkeypatch):
+    fakes.install_tiny_net(monkeypatch)
+    tiny = fakes.tiny_config(tmp_path)
+    names = ("run_dir", "dataset", "backbone", "weights", "test_fraction")
+    return GIVEN | {name: getattr(tiny, name) for name in names}
+
+
+def followed(config, *, seconds=60.0, source=None):
+    said = io.StringIO()
+    splits = make_splits(source or fakes.color_source(), config)
+    deadline = time.monotonic() + seconds
+    return *follow(config, splits, deadline=deadline, progress=kerastl.Progress(said)), said
+
+
+@pytest.mark.thorough
+def test_choices_are_flags_and_told_with_their_reasons(given):
+    config, reasons, said = followed(kerastl.Config(**given))
+    assert config.recipe == "manual"
+    assert {f"--{name}" for name in SETTINGS if name != "overwrite"} == {
+        flag.partition("=")[0] for flag in config.to_flags()
+    }
+    assert (config.image_size, config.batch_size) == (fakes.IMAGE_SIZE, 8)
+    assert config.finetune_epochs > 0
+    assert len(reasons) == 3
+    assert all(f"  {reason}." in said.getvalue() for reason in reasons)
+
+
+@pytest.mark.thorough
+def test_without_time_the_head_remains(given):
+    config, reasons, _ = followed(kerastl.Config(**given), seconds=0.0)
+    assert (config.head, config.finetune_epochs) == ("solved", 0)
+    assert "do not fit" in reasons[-1]
+
+
+def test_manual_is_what_it_was(given):
+    config = kerastl.Config(**given, finetune_epochs=2)
+    assert config.recipe == "manual"
+    assert followed(config)[:2] == (config, ())
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("recipe", ["auto", "head"])
+def test_flags_of_a_run_repeat_it_bit_for_bit(recipe, given, tmp_path):
+    source = fakes.color_source(noise=90.0)
+    config = kerastl.Config(**given, recipe=recipe, budget="60s")
+    first = fakes.finish_run(config, source)
+    flags = (first.result.run_dir / "flags.txt").read_text("utf-8")
+    assert flags.startswith(f"# {fakes.IMAGE_SIZE} px: one pass takes ")
+    repeated = kerastl.Config.from_flags(
+        [*flags.splitlines(), f"--run_dir={tmp_path / 'again'}", f"--cache_dir={tmp_path / 'new'}"]
+    )
+    second = fakes.finish_run(repeated, source)
+    assert "Recipe" in first.printed
+    assert "Recipe" not in second.printed
+    for name in ("predictions.csv", "metrics.json", "splits.csv"):
+        assert (second.result.run_dir / name).read_bytes() == (
+            first.result.run_dir / name
+        ).read_bytes()
+    assert ("finetune phase" in first.printed) == (recipe == "auto")
