@@ -19,6 +19,10 @@ from kerastl.progress import Progress
 
 _BACKEND = "tensorflow"
 _FILTERS = threading.RLock()
+# Held by a run, a search or an export: Keras's settings and the seed are those of the process.
+_IN_USE = threading.RLock()
+# The process that has started TensorFlow; one that is split off from it lacks its threads.
+_STARTED_IN: set[int] = set()
 # With these Keras cuts training and evaluation short.
 _LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 # What Keras accepts in keras.json.
@@ -38,8 +42,8 @@ def prepare(progress: Progress) -> None:
     Call it before any module that imports Keras. A second call does nothing.
 
     Raises:
-        KerastlError: If Keras is already imported on another backend, or its
-            configuration file cannot be used.
+        KerastlError: If Keras is already imported on another backend, its configuration file
+            cannot be used, or this process was split off from one that has TensorFlow running.
     """
     _settle_home()
     _force_backend(progress)
@@ -62,16 +66,19 @@ def prepare_tensorflow(progress: Progress) -> None:
 def ready(precision: str, seed: int, progress: Progress) -> Iterator[None]:
     """Does what `prepare` does, and holds Keras's global settings to a run's for the block.
 
+    Waits for the block of another thread to end.
+
     Args:
         precision: One of the choices of the flag.
         seed: Seed for Python, NumPy and TensorFlow.
         progress: Reports what is ignored of the shell's settings.
     """
-    prepare(progress)
-    from kerastl import keras_settings  # noqa: PLC0415  Keras is only now on the right backend
+    with _IN_USE:
+        prepare(progress)
+        from kerastl import keras_settings  # noqa: PLC0415  Keras is only now on the right backend
 
-    with keras_settings.settings(precision, seed):
-        yield
+        with keras_settings.settings(precision, seed):
+            yield
 
 
 def keras_home() -> pathlib.Path:
@@ -115,6 +122,11 @@ def _force_backend(progress: Progress) -> None:
 
 
 def _bring_up(modules: tuple[str, ...], progress: Progress) -> None:
+    if _STARTED_IN - {os.getpid()}:
+        raise KerastlError(
+            "multiprocessing: TensorFlow was started before this process was split off, in which "
+            'it would wait for ever. Start processes with multiprocessing.get_context("spawn").'
+        )
     open_streams()
     # With this switch set TensorFlow imports the tf_keras package, which nothing here uses.
     os.environ.pop("TF_USE_LEGACY_KERAS", None)
@@ -128,6 +140,7 @@ def _bring_up(modules: tuple[str, ...], progress: Progress) -> None:
 
         # The first search for devices also writes to stderr, if no GPU driver is installed.
         device.has_gpu()
+    _STARTED_IN.add(os.getpid())
     device.set_up_gpus(progress)
     device.set_up_threads()
 
@@ -209,8 +222,9 @@ def ignored_warnings(category: type[Warning] = Warning, message: str = "") -> It
 def quiet() -> Iterator[None]:
     """Hides what libraries write to stderr in the block; shows it if the block fails."""
     _flush()
-    stderr_copy = os.dup(2)
-    with unnamed_file() as held:
+    # Another thread would take our file for what it is to put back.
+    with _FILTERS, unnamed_file() as held:
+        stderr_copy = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:
             with ignored_warnings():

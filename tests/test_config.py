@@ -1,6 +1,7 @@
 import copy
 import dataclasses
 import math
+import os
 import pathlib
 import pickle
 import re
@@ -448,3 +449,20 @@ def test_time_of_a_run_is_its_budget_or_that_of_its_recipe(changes, seconds):
 
 def test_budget_that_is_no_time_is_refused():
     assert refusal(budget="soon") == "budget='soon': is not a time. Give one, as in 90s, 10m or 2h."
+
+
+@pytest.mark.parametrize("field", ["run_dir", "dataset", "cache_dir", "export_dir", "splits_from"])
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("a\0b", "holds a NUL character. Remove it."),
+        (os.fsdecode(b"fotos/\xe9t\xe9"), "holds bytes that are not UTF-8 text. Rename the "),
+    ],
+)
+def test_path_that_no_file_could_hold_is_refused(field, path, problem):
+    value = f"folder:{path}" if field == "dataset" else path
+    assert refusal(**{field: value}).startswith(f"{field}={value!r}: {problem}")
+
+
+def test_path_of_any_script_is_accepted():
+    assert make(run_dir="läufe/图片 😀").run_dir == "läufe/图片 😀"

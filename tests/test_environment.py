@@ -4,6 +4,7 @@ import pathlib
 import random
 import sys
 import tempfile
+import threading
 import types
 
 import keras
@@ -280,3 +281,29 @@ def test_libraries_are_imported_where_there_is_no_temporary_folder(monkeypatch):
     environment.prepare(Progress())
     assert seen == ["/tmp", "/tmp"]
     assert tempfile.tempdir is None
+
+
+def test_settings_are_those_of_one_thread_at_a_time():
+    entered = []
+
+    def enter():
+        with environment.ready("float32", 1, Progress()):
+            entered.append(random.random())
+
+    second = threading.Thread(target=enter)
+    with environment.ready("float32", 0, Progress()):
+        second.start()
+        second.join(0.1)
+        assert not entered
+        assert random.random() == random.Random(0).random()
+    second.join()
+    assert entered == [random.Random(1).random()]
+
+
+def test_process_without_tensorflows_threads_does_not_wait_for_them(monkeypatch):
+    environment.prepare(Progress())
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(KerastlError, match=r"^multiprocessing: .*get_context\(\"spawn\"\)\.$"):
+        environment.prepare(Progress())
+    with pytest.raises(KerastlError, match=r"^multiprocessing: "):
+        environment.prepare_tensorflow(Progress())

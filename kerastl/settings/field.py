@@ -202,3 +202,7 @@ def _check_type(described: Setting, value: object) -> None:
         raise wrong_type(name, value, kind)
     if isinstance(value, str) and "\0" in value:
         raise bad_value(name, value, "holds a NUL character", "Remove it")
+    # Python puts surrogates where a name on a disk is not text; no file of a run could hold it.
+    if isinstance(value, str) and value != value.encode("utf-8", "replace").decode():
+        problem = "holds bytes that are not UTF-8 text"
+        raise bad_value(name, value, problem, "Rename the file or folder")
