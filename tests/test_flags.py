@@ -217,9 +217,15 @@ def test_home_folder_is_found(flag_file, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("path", "reason"), [("no.flags", "No such file or directory"), (".", "Is a directory")]
+    ("path", "reason"),
+    [
+        ("no.flags", "No such file or directory"),
+        (".", "Is a directory"),
+        ("loop", "Too many levels of symbolic links"),
+    ],
 )
 def test_file_that_cannot_be_read_is_refused(tmp_path, monkeypatch, path, reason):
+    (tmp_path / "loop").symlink_to("loop")
     monkeypatch.chdir(tmp_path)
     assert refusal(f"--flagfile={path}") == (
         f"flagfile={path!r}: cannot be read ({reason}). Check its path."

@@ -1,5 +1,6 @@
 """Reads flag files, strictly: what absl would ignore silently is refused or applied."""
 
+import os
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
@@ -32,7 +33,7 @@ def expand_flag_files(arguments: Sequence[str]) -> list[str]:
     return list(_expand(arguments, opened=()))
 
 
-def _expand(arguments: Sequence[str], opened: tuple[pathlib.Path, ...]) -> Iterator[str]:
+def _expand(arguments: Sequence[str], opened: tuple[str, ...]) -> Iterator[str]:
     remaining = iter(arguments)
     for argument in remaining:
         name, has_value, value = argument.lstrip("-").partition("=")
@@ -45,10 +46,10 @@ def _expand(arguments: Sequence[str], opened: tuple[pathlib.Path, ...]) -> Itera
         yield from _expand(*_read(local_path(path, field=_NAME), opened))
 
 
-def _read(
-    path: pathlib.Path, opened: tuple[pathlib.Path, ...]
-) -> tuple[list[str], tuple[pathlib.Path, ...]]:
-    if path.resolve() in opened:
+def _read(path: pathlib.Path, opened: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:
+    # Path.resolve would raise a RuntimeError for a link to itself.
+    real = os.path.realpath(path)
+    if real in opened:
         raise UsageError(f"flagfile={str(path)!r}: includes itself. Remove one of the two lines.")
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -67,4 +68,4 @@ def _read(
         if problem is not None:
             raise UsageError(f"{path}:{number}: {flag!r} {problem}. Lines look like --name=value.")
         lines.append(flag)
-    return lines, (*opened, path.resolve())
+    return lines, (*opened, real)

@@ -55,7 +55,7 @@ def find_export(export: str | os.PathLike[str], name: str = "") -> ExportPath:
             "is not a directory",
             "Give the directory of an export, such as saved_models/first",
         )
-    resolved = directory.resolve()
+    resolved = pathlib.Path(os.path.realpath(directory))
     is_version = (directory / SAVEDMODEL_FILE).is_file()
     numbered = is_version and resolved.name.isdecimal()
     version = (int(resolved.name) if numbered else 1) if is_version else None
