@@ -65,7 +65,7 @@ setup(
         "matplotlib>=3.10,<4",
         "numpy>=2.0,<3",
         "pillow>=11.0,<14",
-        # What tensorflow-metadata, which TensorFlow Datasets imports, was compiled for; it declares less.
+        # TensorFlow Datasets imports what was compiled for it, and declares less.
         "protobuf>=6.31.1,<8",
         "pyarrow>=18.0,<27",
         "scikit-learn>=1.6,<2",
