@@ -5,7 +5,8 @@ import unicodedata
 import pytest
 
 from kerastl.errors import UsageError
-from kerastl.progress import Progress, format_duration, read_duration
+from kerastl.progress import Progress, format_duration
+from kerastl.settings.recipe import read_duration
 
 
 class Terminal(io.StringIO):
