@@ -22,8 +22,9 @@ from kerastl.training.frozen import find_limit
 
 # Sides of the input to choose from, in pixels.
 _SIZES = range(96, IMAGE_SIZE + 1, 32)
-# What follows training takes about as long as building the network, this many times.
-_CLOSING = 10.0
+# Building the network and its training step takes so many times as long as for the look: they are
+# built again, with what evaluates, checks and saves. Each format of an export takes as long again.
+_BUILT, _BUILT_FOR_FORMAT = 3.0, 3.0
 # Share of the time that a first look at some images may take.
 _LOOK_SHARE = 0.05
 
@@ -74,7 +75,10 @@ def _gather(config: Config, splits: Splits, *, deadline: float) -> Facts:
     )
     seen = look(network, splits, settings, seconds=_LOOK_SHARE * (deadline - time.monotonic()))
     plan = network.plan(phase)
+    began = time.monotonic()
     step_seconds = time_step(network, plan, settings)
+    built += time.monotonic() - began
+    num_formats = len(config.formats) if config.export_dir else 0
     memory, width = config.memory_path, np.dtype(config.cache_dtype).itemsize
     return Facts(
         recipe=config.recipe,
@@ -85,7 +89,7 @@ def _gather(config: Config, splits: Splits, *, deadline: float) -> Facts:
         sizes=sizes,
         block=block,
         seconds=deadline - time.monotonic(),
-        closing_seconds=_CLOSING * built,
+        closing_seconds=built * (_BUILT + _BUILT_FOR_FORMAT * num_formats),
         look=seen,
         step_seconds=step_seconds,
         feature_bytes=width * math.prod(plan.boundary.tensor.shape[1:]),

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import tensorflow as tf
+from threadpoolctl import threadpool_limits
 
 from kerastl.data.folds import make_folds
 from kerastl.data.pipeline import evaluation_dataset
@@ -31,12 +32,14 @@ def look(network: Network, splits: Splits, images: ImageSettings, *, seconds: fl
     labels, groups = splits.source.labels[sample], splits.clusters[sample]
     sides = [StoredImages(side, labels, groups, None) for side in (plain, mirrored)]
     right = [0, 0]
-    for inner, outer in make_folds(labels, groups, count=_FOLDS, seed=0):
-        path = RegressionPath(sides[0].take(inner), num_classes=len(splits.source.class_names))
-        layer = path.fit(_STRENGTH)
-        for place, side in enumerate(sides):
-            named = layer.logits(side.inputs[outer]).argmax(axis=1)
-            right[place] += int((named == labels[outer]).sum())
+    # More threads than free cores wait for each other, up to a hundred times as long.
+    with threadpool_limits(1):
+        for inner, outer in make_folds(labels, groups, count=_FOLDS, seed=0):
+            path = RegressionPath(sides[0].take(inner), num_classes=len(splits.source.class_names))
+            layer = path.fit(_STRENGTH)
+            for place, side in enumerate(sides):
+                named = layer.logits(side.inputs[outer]).argmax(axis=1)
+                right[place] += int((named == labels[outer]).sum())
     return Look(len(sample), each, *right)
 
 
