@@ -26,6 +26,8 @@ _BATCH_SIZES = ((0, 16), (400, 32), (2000, 64))
 _SHARE = 0.9
 # By so many standard errors fewer mirror images than images are right if a mirror changes classes.
 _ERRORS = 2.0
+# Epochs of a head whose features are computed in each.
+_UNSTORED_HEAD_EPOCHS = 3
 # Views of a training image that are stored: itself and its mirror image.
 _VIEWS = 2
 FINETUNED: dict[str, Any] = {
@@ -110,6 +112,12 @@ class Facts:
         return min(max(_ENOUGH_EPOCHS, enough), _MOST_EPOCHS)
 
     @property
+    def head_passes(self) -> int:
+        """Passes over the images for the head: one, unless no features are stored."""
+        passes: int = self.given.get("head_epochs", _UNSTORED_HEAD_EPOCHS)
+        return 1 if self.room else passes
+
+    @property
     def num_views(self) -> int:
         """The stored views of a training image."""
         mirrors = self.given.get("augment", self.look.keeps_classes)
@@ -118,7 +126,7 @@ class Facts:
 
     def pass_time(self, size: int) -> float:
         """Estimates the seconds that the frozen network takes for all images and views."""
-        return self._num_passed * self.look.seconds * self._work(size)
+        return self.head_passes * self._num_passed * self.look.seconds * self._work(size)
 
     def epoch_time(self, size: int) -> float:
         """Estimates the seconds of an epoch of fine-tuning, with features as far as they fit."""
@@ -168,8 +176,7 @@ def choose(facts: Facts) -> Chosen:
         epoch = format_duration(facts.epoch_time(size))
         why_not = why_not or f"{_fewest(facts, size)} epochs of {epoch} do not fit"
     values: dict[str, Any] = {"image_size": size, "finetune_epochs": epochs}
-    if facts.room:
-        values["head"] = "solved"
+    values |= {"head": "solved"} if facts.room else {"head_epochs": facts.head_passes}
     reasons = [
         f"{size} px: one pass takes {format_duration(facts.pass_time(size))} of the "
         f"{format_duration(max(0.0, facts.usable_seconds))} that are left"

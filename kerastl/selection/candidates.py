@@ -130,4 +130,8 @@ def _candidate(config: Config, name: str, weights: str, image_size: int) -> Conf
             f"is another network than weights={BUNDLED} belong to",
             f"Give it weights of its own, as in {BUNDLED_BACKBONE}={BUNDLED},ResNet50=imagenet",
         )
-    return dataclasses.replace(config, backbone=name, weights=weights, image_size=image_size)
+    # What is ranked is not for a recipe to change, also where it is the default.
+    given = (*config.given, "backbone", "image_size")
+    return dataclasses.replace(
+        config, backbone=name, weights=weights, image_size=image_size, given=given
+    )

@@ -54,7 +54,8 @@ def write_best_flags(
 ) -> None:
     """Writes `best.flags`, which trains the network of the first row in `RUN_DIR/best`."""
     best = rows[0]
-    config = dataclasses.replace(best.config, run_dir=str(run_dir / "best"))
+    # The budget was that of the ranking.
+    config = dataclasses.replace(best.config, run_dir=str(run_dir / "best"), budget="")
     lines = (
         f"# {best.config.backbone} at {best.config.image_size} px, the most accurate of "
         f"{sum(not row.reason for row in rows)} on {source_name}:",

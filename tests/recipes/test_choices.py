@@ -98,6 +98,7 @@ def test_head_alone_learns_from_validation_images_too():
 def test_head_is_solved_only_where_features_are_stored():
     assert choices()["head"] == "solved"
     assert "head" not in choices(room=0)
+    assert choices(room=0)["head_epochs"] == 3
 
 
 @pytest.mark.parametrize(
