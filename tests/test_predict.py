@@ -116,6 +116,7 @@ def test_folders_give_accuracy_and_confusion_matrix(color_run, pictures, capsys)
     assert "blue      2      0    0\n" in err
 
 
+@pytest.mark.thorough
 def test_paths_may_come_on_standard_input(color_run, pictures, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{pictures}/red/0.png\n{pictures}/blue/0.png\n"))
     _, out, _ = command(capsys, color_run.result.export_path, "-")

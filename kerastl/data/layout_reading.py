@@ -141,8 +141,9 @@ def read_as(form: str, top: Folder, *, is_given: bool = False) -> Reading:
 
 def _by_file(branches: Sequence[tuple[Folder, str]]) -> Iterator[Place]:
     """Yields the files of each class in each folder, as if they were a folder of their own."""
-    first = min(branches, key=lambda branch: SPLITS.index(branch[1]) if branch[1] else 0)
-    pattern = _find_pattern([_bare(path.name) for path in first[0].images()])
+    ordered = sorted(branches, key=lambda branch: SPLITS.index(branch[1]) if branch[1] else 0)
+    names = [_bare(path.name) for folder, _ in ordered[:1] for path in folder.images()]
+    pattern = _find_pattern(names)
     for folder, split in branches:
         for one in folder.walk():
             files = collections.defaultdict(list)

@@ -265,6 +265,7 @@ def test_views_with_the_same_pixels_are_the_same_whatever_made_them():
     assert not set(map(bytes, crops)) & set(map(bytes, np.concatenate([views[2], others])))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "views", [3, *(pytest.param(n, marks=pytest.mark.thorough) for n in (0, 2))]
 )

@@ -259,6 +259,7 @@ def test_weights_of_a_classifier_come_after_all_others(name):
     assert len(whole.weights) > len(network.weights)
 
 
+@pytest.mark.thorough
 def test_shared_file_loads(shared_dir):
     path = shared_dir / "weights" / "mobilenetv2_imagenet_notop.weights.h5"
     network = build_backbone(BACKBONES["MobileNetV2"], weights=str(path), image_size=32)

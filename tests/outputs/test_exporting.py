@@ -197,6 +197,7 @@ def test_nothing_is_kept_beside_a_savedmodel_that_failed(trained, tmp_path, spoi
     assert os.listdir(tmp_path / "exports") == []
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_converted_is_one_line(trained, spoil, in_this_process):
     pytest.importorskip("onnxruntime")
 

@@ -33,6 +33,7 @@ def splits():
     return Splits(source, places[:6], places[6:9], places[9:], places[:0])
 
 
+@pytest.mark.thorough
 def test_features_are_stored_for_all_splits_and_not_augmented(network, config, splits):
     augmented = dataclasses.replace(config, augment="flip,color:0.5", augment_views=3)
     assert count_missing(network, splits, config) == 12

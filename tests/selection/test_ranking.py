@@ -49,6 +49,7 @@ def flags_of(config):
     return dataclasses.replace(config, run_dir=run_dir).to_flags()
 
 
+@pytest.mark.thorough
 def test_too_few_images_are_refused(config):
     source = fakes.color_source(per_class=1)
     source = dataclasses.replace(source, given_splits=np.full(len(source), "train"))

@@ -350,13 +350,18 @@ def test_mirror_images_are_all_that_is_computed_beside_the_images(tiny_net, tmp_
     train(stored)
     num_train = len(stored.splits.train)
     assert f": {num_train} images to compute, 60 in the store" in stored.said.getvalue()
-    # Epochs take turns, over phases too, and the store changes nothing of that.
+    # Epochs take turns, over phases too, and the store changes nothing of that but roundings, which
+    # on some processors depend on how many images are computed at once.
     computed = prepare(tiny_net, tmp_path, cache_dir="", **mirrored)
     train(computed)
-    assert same(computed.classifier.get_weights(), stored.classifier.get_weights())
+    for one, other in zip(
+        computed.classifier.get_weights(), stored.classifier.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
     plain = prepare(tiny_net, tmp_path, noise=80.0, cache_dir="", **FINETUNE)
     train(plain)
-    assert not same(plain.classifier.get_weights(), stored.classifier.get_weights())
+    difference = np.abs(plain.classifier.get_weights()[-1] - stored.classifier.get_weights()[-1])
+    assert difference.max() > 1e-3
 
 
 @pytest.mark.thorough

@@ -23,6 +23,7 @@ def test_a_damaged_trial_file_costs_that_trial(ending, tmp_path):
     assert again == [asked[2]]
 
 
+@pytest.mark.thorough
 def test_a_trial_tells_all_of_itself(tmp_path):
     searched = search(tmp_path, RATES, by_rate, max_trials=2)
     searched.run()
