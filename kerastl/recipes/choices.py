@@ -44,12 +44,14 @@ class Look:
     Attributes:
         num_images: How many.
         seconds: Time of each: reading it, and the frozen network up to the head.
+        fit_seconds: Time of each in the fit of a head.
         right: How many a head names right that is fitted to others.
         right_mirrored: How many of their mirror images it names right.
     """
 
     num_images: int
     seconds: float
+    fit_seconds: float
     right: int
     right_mirrored: int
 
@@ -118,6 +120,12 @@ class Facts:
         return 1 if self.room else passes
 
     @property
+    def averages_mirrored(self) -> bool:
+        """Whether the validation images are to decide if the mirror image's answer counts too."""
+        keeps = self.look.keeps_classes and "augment" not in self.given
+        return keeps and self.recipe != "fast"
+
+    @property
     def num_views(self) -> int:
         """The stored views of a training image."""
         mirrors = self.given.get("augment", self.look.keeps_classes)
@@ -125,8 +133,12 @@ class Facts:
         return views
 
     def pass_time(self, size: int) -> float:
-        """Estimates the seconds that the frozen network takes for all images and views."""
-        return self.head_passes * self._num_passed * self.look.seconds * self._work(size)
+        """Estimates the seconds of the frozen network for all images and views, and of the head.
+
+        All penalties of a solved head together take about as long as a first fit.
+        """
+        fit = self.num_views * self.num_train * self.look.fit_seconds
+        return fit + self.head_passes * self._num_passed * self.look.seconds * self._work(size)
 
     def epoch_time(self, size: int) -> float:
         """Estimates the seconds of an epoch of fine-tuning, with features as far as they fit."""
@@ -137,7 +149,8 @@ class Facts:
 
     @property
     def _num_passed(self) -> int:
-        return self.num_views * self.num_train + self.num_evaluated
+        evaluated = self.num_evaluated * (2 if self.averages_mirrored else 1)
+        return self.num_views * self.num_train + evaluated
 
     def _work(self, size: int) -> float:
         return (size / self.sizes[0]) ** 2
@@ -185,8 +198,7 @@ def choose(facts: Facts) -> Chosen:
         values["augment_views"] = _VIEWS
     elif "augment" not in facts.given:
         if facts.look.keeps_classes:
-            # The validation images decide whether the answer for the mirror image counts too.
-            answer = "no" if facts.recipe == "fast" else "auto"
+            answer = "auto" if facts.averages_mirrored else "no"
             values |= {"augment": "mirror", "average_mirrored": answer}
         reasons.append(
             f"{'mirror images too' if facts.look.keeps_classes else 'no mirror images'}: a head "

@@ -31,16 +31,18 @@ def look(network: Network, splits: Splits, images: ImageSettings, *, seconds: fl
     sample = splits.train[: len(plain)]
     labels, groups = splits.source.labels[sample], splits.clusters[sample]
     sides = [StoredImages(side, labels, groups, None) for side in (plain, mirrored)]
-    right = [0, 0]
+    right, num_fitted, began = [0, 0], 0, time.perf_counter()
     # More threads than free cores wait for each other, up to a hundred times as long.
     with threadpool_limits(1):
         for inner, outer in make_folds(labels, groups, count=_FOLDS, seed=0):
             path = RegressionPath(sides[0].take(inner), num_classes=len(splits.source.class_names))
             layer = path.fit(_STRENGTH)
+            num_fitted += len(inner)
             for place, side in enumerate(sides):
                 named = layer.logits(side.inputs[outer]).argmax(axis=1)
                 right[place] += int((named == labels[outer]).sum())
-    return Look(len(sample), each, *right)
+    fit_seconds = (time.perf_counter() - began) / max(1, num_fitted)
+    return Look(len(sample), each, fit_seconds, *right)
 
 
 def _compute(
