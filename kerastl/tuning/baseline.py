@@ -35,6 +35,9 @@ def with_choices(task: Task, splits: Splits, progress: Progress) -> Task:
     elif config.overwrite or not path.exists():
         seconds = min(BUDGETS[config.recipe], _SHARE * (task.deadline - time.monotonic()))
         deadline = time.monotonic() + seconds
+        if task.space and "augment" in task.space:
+            # Changes that are new in every epoch leave no features to solve a head on.
+            config = dataclasses.replace(config, given=(*config.given, "head"))
         config, reasons = follow(config, splits, deadline=deadline, progress=progress)
         lines = [*(f"# {reason}" for reason in reasons), *config.to_flags()]
         replace_text(path, "".join(f"{line}\n" for line in lines), field="run_dir")

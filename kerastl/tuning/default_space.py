@@ -43,8 +43,7 @@ def default_space(config: Config, blocks: Sequence[str]) -> Space:
         "finetune_epochs": "int(4,6)",
         "warmup_epochs": "choice(1.0)",
         "dropout": "choice(0.0,0.2)",
-        "augment": 'choice("",flip)',
-        "augment_views": "choice(2)",
+        "augment": 'choice("",mirror)',
     }
     if config.weights == "none":
         epochs = config.finetune_epochs
@@ -65,8 +64,7 @@ def default_space(config: Config, blocks: Sequence[str]) -> Space:
         "finetune_epochs": 6,
         "warmup_epochs": 1.0,
         "dropout": 0.0,
-        "augment": "flip",
-        "augment_views": 2,
+        "augment": "mirror",
         "image_size": larger,
         "unfreeze_from": list(depths)[-1],
     }
