@@ -172,6 +172,11 @@ class Config(
             and (self.recipe == MANUAL or name not in RECIPE_SETTINGS or name in self.given)
         ]
 
+    def to_flagfile(self, comments: Iterable[str] = ()) -> str:
+        """Returns the text of a flag file that gives this config, below some comments."""
+        lines = [*(f"# {comment}" for comment in comments), *self.to_flags()]
+        return "".join(f"{line}\n" for line in lines)
+
     @classmethod
     def from_flags(cls, lines: Iterable[str]) -> "Config":
         """Reads back what `to_flags` lists, also of an earlier version of kerastl.

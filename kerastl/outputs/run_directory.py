@@ -69,8 +69,7 @@ class RunDirectory:
             "weights": {"name": config.weights, "fingerprint": weights_fingerprint},
             "seed": config.seed,
         }
-        lines = [*(f"# {note}" for note in notes), *config.to_flags()]
-        self._write(RunFile.FLAGS, "".join(f"{line}\n" for line in lines))
+        self._write(RunFile.FLAGS, config.to_flagfile(notes))
         self.write_splits(splits)
         if source.findings:
             header = [field.name for field in dataclasses.fields(Finding)]

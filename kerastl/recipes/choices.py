@@ -76,7 +76,8 @@ class Facts:
         seconds: Time that is left for the run.
         closing_seconds: Part of it that goes to building, saving and exporting.
         look: A look at some images, at the first of `sizes`.
-        step_seconds: Time of an image in a step of fine-tuning, at that size.
+        step_seconds: Time of an image in a step of fine-tuning, at that size; 0 where nothing may
+            be fine-tuned.
         feature_bytes: Bytes of an image's stored features below `block`, at that size.
         room: Bytes that may be stored, 0 where nothing is.
     """
@@ -182,7 +183,8 @@ def choose_block(shares: Mapping[str, float]) -> str:
 
 def choose(facts: Facts) -> Chosen:
     """Chooses the size and the phases that are best for the images in the time."""
-    why_not = _why_no_fine_tuning(facts)
+    per_class = facts.num_train / facts.num_classes
+    why_not = why_no_fine_tuning(facts.recipe, facts.given, per_class=per_class)
     size, epochs = (None, 0) if why_not else _fit_epochs(facts)
     if size is None:
         size = _fit_pass(facts)
@@ -218,12 +220,18 @@ def choose(facts: Facts) -> Chosen:
     return Chosen(values=values | dict(facts.given), reasons=tuple(reasons))
 
 
-def _why_no_fine_tuning(facts: Facts) -> str:
-    if "finetune_epochs" in facts.given:
-        return "" if facts.given["finetune_epochs"] else "finetune_epochs=0"
-    if facts.recipe == "head" or facts.given.get("refit"):
+def why_no_fine_tuning(recipe: str, given: Mapping[str, Any], *, per_class: float) -> str:
+    """Says why nothing but a head is to be trained, whatever the time; empty if more may be.
+
+    Args:
+        recipe: The recipe.
+        given: Settings that stay as they are, by name.
+        per_class: Training images a class.
+    """
+    if "finetune_epochs" in given:
+        return "" if given["finetune_epochs"] else "finetune_epochs=0"
+    if recipe == "head" or given.get("refit"):
         return "as the flags say"
-    per_class = facts.num_train / facts.num_classes
     if per_class < _FEWEST_PER_CLASS:
         return f"{per_class:.3g} training images a class are too few to fine-tune by"
     return ""

@@ -11,7 +11,13 @@ from kerastl.data.splits import Splits
 from kerastl.model.backbones import BACKBONES, NAMED_WEIGHTS
 from kerastl.model.network import Network, forget_networks, open_network
 from kerastl.progress import Progress, format_duration
-from kerastl.recipes.choices import FINETUNED, Facts, choose, choose_block
+from kerastl.recipes.choices import (
+    FINETUNED,
+    Facts,
+    choose,
+    choose_block,
+    why_no_fine_tuning,
+)
 from kerastl.recipes.look import look
 from kerastl.recipes.speed import time_step
 from kerastl.settings import ModelSettings, Phase
@@ -75,17 +81,20 @@ def _gather(config: Config, splits: Splits, *, deadline: float) -> Facts:
     )
     seen = look(network, splits, settings, seconds=_LOOK_SHARE * (deadline - time.monotonic()))
     plan = network.plan(phase)
-    began = time.monotonic()
-    step_seconds = time_step(network, plan, settings)
-    built += time.monotonic() - began
+    num_train, num_classes = len(splits.train), len(splits.source.class_names)
+    step_seconds = 0.0
+    if not why_no_fine_tuning(config.recipe, given, per_class=num_train / num_classes):
+        began = time.monotonic()
+        step_seconds = time_step(network, plan, settings)
+        built += time.monotonic() - began
     num_formats = len(config.formats) if config.export_dir else 0
     memory, width = config.memory_path, np.dtype(config.cache_dtype).itemsize
     return Facts(
         recipe=config.recipe,
         given=given,
-        num_train=len(splits.train),
+        num_train=num_train,
         num_evaluated=len(splits.validation) + len(splits.test),
-        num_classes=len(splits.source.class_names),
+        num_classes=num_classes,
         sizes=sizes,
         block=block,
         seconds=deadline - time.monotonic(),

@@ -56,14 +56,13 @@ def write_best_flags(
     best = rows[0]
     # The budget was that of the ranking.
     config = dataclasses.replace(best.config, run_dir=str(run_dir / "best"), budget="")
-    lines = (
-        f"# {best.config.backbone} at {best.config.image_size} px, the most accurate of "
+    comments = (
+        f"{best.config.backbone} at {best.config.image_size} px, the most accurate of "
         f"{sum(not row.reason for row in rows)} on {source_name}:",
-        f"# {best.accuracy:.4f} ({best.low:.4f}-{best.high:.4f}), cross-validated with a linear "
+        f"{best.accuracy:.4f} ({best.low:.4f}-{best.high:.4f}), cross-validated with a linear "
         f"probe on {_images(best, num_train)}.",
-        *config.to_flags(),
     )
-    replace_text(run_dir / RANKING_FLAGS, "".join(f"{line}\n" for line in lines), field="run_dir")
+    replace_text(run_dir / RANKING_FLAGS, config.to_flagfile(comments), field="run_dir")
 
 
 def _images(row: RankingRow, num_train: int) -> str:

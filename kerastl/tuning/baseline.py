@@ -39,8 +39,7 @@ def with_choices(task: Task, splits: Splits, progress: Progress) -> Task:
             # Changes that are new in every epoch leave no features to solve a head on.
             config = dataclasses.replace(config, given=(*config.given, "head"))
         config, reasons = follow(config, splits, deadline=deadline, progress=progress)
-        lines = [*(f"# {reason}" for reason in reasons), *config.to_flags()]
-        replace_text(path, "".join(f"{line}\n" for line in lines), field="run_dir")
+        replace_text(path, config.to_flagfile(reasons), field="run_dir")
     chosen = Config.from_flags(path.read_text(encoding="utf-8").splitlines())
     values = {name: getattr(chosen, name) for name in RECIPE_SETTINGS}
     config = dataclasses.replace(config, **values, recipe=MANUAL, budget="")

@@ -115,17 +115,17 @@ class SearchFiles:
         best = ranking[0].trial
         ties = sum(ranked.is_tie for ranked in ranking) - 1
         objective = self._options.objective
-        lines = [
-            f"# Trial {best.number}, the best of {len(ranking)} on {self._source_name}:",
-            f"# {objective} {best.scores[objective]:.4f} on {len(self._labels)} validation images, "
+        comments = [
+            f"Trial {best.number}, the best of {len(ranking)} on {self._source_name}:",
+            f"{objective} {best.scores[objective]:.4f} on {len(self._labels)} validation images, "
             "which also chose it,",
-            f"# measured with {best.epochs_in_words}.",
-            f"# {ties or 'No'} other{'s are' if ties > 1 else ' is'} not clearly worse.",
+            f"measured with {best.epochs_in_words}.",
+            f"{ties or 'No'} other{'s are' if ties > 1 else ' is'} not clearly worse.",
         ]
         if words := short_words(best, self._space.config):
-            lines.append(f"# Note: {words}")
+            comments.append(f"Note: {words}")
         config = dataclasses.replace(best.config, run_dir=str(self._run_dir / "best"))
-        return "".join(f"{line}\n" for line in (*lines, *config.to_flags()))
+        return config.to_flagfile(comments)
 
 
 def _comparison(ranked: RankedTrial) -> tuple[object, ...]:
