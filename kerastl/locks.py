@@ -1,24 +1,35 @@
 """Locks of files between processes, which the system frees when a process ends.
 
 They are `flock`'s, https://man7.org/linux/man-pages/man2/flock.2.html, so two of one process keep
-each other out as those of two processes do. The files stay empty and are never removed.
+each other out as those of two processes do. The files stay empty and are never removed, but for
+those of `owned`.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import pathlib
+import socket
 import time
 import weakref
+from collections.abc import Iterator
 
 _SECONDS_BETWEEN_TRIES = 0.05
+# What drives say that have no locks.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
 class Held:
     """A lock until `release`, which may be called again, or until nobody refers to it."""
 
     def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
         self.release = weakref.finalize(self, os.close, descriptor)
+
+
+class OwnedError(Exception):
+    """Another process owns a file; the text says which, and on which machine."""
 
 
 def take(path: pathlib.Path) -> Held:
@@ -42,6 +53,44 @@ def take_shared(path: pathlib.Path, *, seconds: float) -> Held | None:
         if time.monotonic() >= deadline:
             return None
         time.sleep(_SECONDS_BETWEEN_TRIES)
+
+
+@contextlib.contextmanager
+def owned(path: pathlib.Path) -> Iterator[None]:
+    """Owns a file for the block, which names this process, and removes it again.
+
+    The file of a process that was killed belongs to nobody. On a drive that has no locks, nobody is
+    kept out.
+
+    Raises:
+        OwnedError: If another process owns it.
+        OSError: If it cannot be written.
+    """
+    try:
+        held = _take_current(path)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        yield
+        return
+    os.ftruncate(held.descriptor, 0)
+    os.write(held.descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        held.release()
+
+
+def _take_current(path: pathlib.Path) -> Held:
+    """Takes the lock of the file that is at the path now: its last owner may have removed one."""
+    while True:
+        held = try_to_take(path)
+        with contextlib.suppress(FileNotFoundError):
+            if held is None:
+                raise OwnedError(path.read_text("utf-8").strip() or "another process")
+            if os.path.samestat(os.fstat(held.descriptor), os.stat(path)):
+                return held
 
 
 def _locked(path: pathlib.Path, how: int) -> Held:

@@ -1,10 +1,14 @@
+import errno
+import os
+import re
+import socket
 import subprocess
 import sys
 import threading
 
 import pytest
 
-from kerastl.locks import take, take_shared, try_to_take
+from kerastl.locks import OwnedError, owned, take, take_shared, try_to_take
 
 
 def test_a_lock_keeps_others_out_until_it_is_released(tmp_path):
@@ -64,3 +68,41 @@ def test_a_process_that_ends_frees_its_locks_and_does_not_leave_them_to_its_chil
 def test_a_folder_that_takes_no_file_is_an_error_of_the_system(tmp_path):
     with pytest.raises(FileNotFoundError):
         take(tmp_path / "gone" / "lock")
+
+
+def test_what_is_owned_names_its_process_and_goes_with_it(tmp_path):
+    path = tmp_path / ".lock"
+    path.write_text("process 1 on an old machine, which was killed\n")
+    owner = f"process {os.getpid()} on {socket.gethostname()}"
+    with owned(path):
+        with pytest.raises(OwnedError, match=f"^{re.escape(owner)}$"), owned(path):
+            pytest.fail("two own it")
+        assert path.read_text() == f"{owner}\n"
+    assert os.listdir(tmp_path) == []
+
+
+def test_lock_on_a_file_that_its_owner_removes_is_no_lock(tmp_path, monkeypatch):
+    path = tmp_path / ".lock"
+    tries = []
+
+    def try_late(path):
+        held = try_to_take(path)
+        if not tries:
+            path.unlink()
+        tries.append(held)
+        return held
+
+    monkeypatch.setattr("kerastl.locks.try_to_take", try_late)
+    with owned(path):
+        assert len(tries) == 2
+        assert try_to_take(path) is None
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP])
+def test_drive_without_locks_can_be_used(tmp_path, monkeypatch, code):
+    def fail(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("fcntl.flock", fail)
+    with owned(tmp_path / ".lock"):
+        pass

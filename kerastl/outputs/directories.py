@@ -17,6 +17,7 @@ from kerastl.config import Config
 from kerastl.disk_errors import cannot_write, explained
 from kerastl.errors import KerastlError, ListedError, UsageError, bad_value, unknown_name
 from kerastl.export_formats import FORMATS
+from kerastl.locks import OwnedError, owned
 from kerastl.settings import Decides
 from kerastl.settings.data import FROM_PYTHON
 from kerastl.writing import csv_text, replace_text
@@ -47,6 +48,8 @@ class RunFile(enum.StrEnum):
 
 # The best model so far, while training goes on.
 CHECKPOINT = f"{RunFile.CHECKPOINTS}/best.keras"
+# Names the process that writes to the directory, as long as it does.
+_LOCK = ".lock"
 # What every run has written before it trains.
 _STARTED = (RunFile.FLAGS, RunFile.SPLITS)
 
@@ -61,9 +64,9 @@ def open_run_directory(path: pathlib.Path, *, overwrite: bool) -> Iterator[None]
     Raises:
         UsageError: If it holds a finished run and `overwrite` is off, or other
             files under names that a run writes.
-        KerastlError: If it cannot be written.
+        KerastlError: If it cannot be written, or another process writes there.
     """
-    with writable_directory(path, field="run_dir"):
+    with writable_directory(path, field="run_dir"), _alone(path):
         try:
             _check_run_directory(path, overwrite=overwrite)
             yield
@@ -71,6 +74,22 @@ def open_run_directory(path: pathlib.Path, *, overwrite: bool) -> Iterator[None]
             if not stop.args and (path / CHECKPOINT).exists():
                 stop.args = (f"The best finished epoch is in {path / CHECKPOINT}.",)
             raise
+
+
+@contextlib.contextmanager
+def _alone(path: pathlib.Path) -> Iterator[None]:
+    """Keeps other processes out of a run directory for the block."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(owned(path / _LOCK))
+        except OwnedError as error:
+            raise KerastlError(
+                f"run_dir={str(path)!r}: {error} works there. Wait for it, or choose another "
+                "directory."
+            ) from None
+        except OSError as error:
+            raise cannot_write("run_dir", path, error.strerror or str(error)) from error
+        yield
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 import os
 import pathlib
+import socket
 
 import pytest
 
@@ -22,7 +23,20 @@ def finish(run_dir):
 def test_directory_is_made_with_its_parents_and_left_empty(tmp_path):
     deep = tmp_path / "a b" / "č" / "run"
     with open_run_directory(deep, overwrite=False):
-        assert os.listdir(deep) == []
+        assert os.listdir(deep) == [".lock"]
+    assert os.listdir(deep) == []
+
+
+def test_second_run_in_a_directory_is_refused_and_told_of_the_first(tmp_path):
+    with open_run_directory(tmp_path / "run", overwrite=False):
+        (tmp_path / "run" / "flags.txt").touch()
+        with pytest.raises(kerastl.KerastlError) as caught:
+            open_it(tmp_path / "run", overwrite=True)
+    assert str(caught.value) == (
+        f"run_dir={str(tmp_path / 'run')!r}: process {os.getpid()} on {socket.gethostname()} works "
+        "there. Wait for it, or choose another directory."
+    )
+    open_it(tmp_path / "run")
 
 
 def test_new_directory_goes_again_where_nothing_came_of_it(tmp_path):
