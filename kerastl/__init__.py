@@ -52,6 +52,7 @@ from kerastl.tuning.search_options import SearchOptions
 from kerastl.version import VERSION
 
 if TYPE_CHECKING:
+    from kerastl.comparison.compare import compare
     from kerastl.data.source import Source
 
 __version__ = VERSION
@@ -66,6 +67,7 @@ __all__ = [
     "Source",
     "UsageError",
     "__version__",
+    "compare",
     "export",
     "hypermodel",
     "learning_curve",
@@ -77,10 +79,13 @@ __all__ = [
 ]
 
 
+# They need NumPy, which commands that only read flags do not wait for.
+_LATE = {"Source": "kerastl.data.source", "compare": "kerastl.comparison.compare"}
+
+
 def __getattr__(name: str) -> Any:
-    if name == "Source":
-        # It needs NumPy, which commands that only read flags do not wait for.
-        return importlib.import_module("kerastl.data.source").Source
+    if name in _LATE:
+        return getattr(importlib.import_module(_LATE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

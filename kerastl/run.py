@@ -22,7 +22,7 @@ from kerastl.recipes.following import follow
 from kerastl.result import Result
 from kerastl.selection.label_issues import find_label_issues
 from kerastl.training.checks import check_agreement, require
-from kerastl.training.evaluate import Evaluation
+from kerastl.training.evaluation import Evaluation
 from kerastl.training.final import deliver
 from kerastl.training.train import Trained, check_phases, open_frozen, train
 from kerastl.writing import finally_call

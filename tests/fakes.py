@@ -14,7 +14,7 @@ import kerastl
 from kerastl.data.builtin import BUILT_IN
 from kerastl.data.source import Source
 from kerastl.model.backbones import BACKBONES, SYMMETRIC, Backbone, Blocks
-from kerastl.training.evaluate import Evaluation
+from kerastl.training.evaluation import Evaluation
 
 COLORS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
 IMAGE_SIZE = 16

@@ -38,6 +38,7 @@ ORDER = (
     "run",
     "tuning",
     "api",
+    "comparison",
     "__init__",
     "commands",
     "main",

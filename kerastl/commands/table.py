@@ -15,7 +15,10 @@ from kerastl.version import VERSION
 _HELP_FORMS, _VERSION_FORMS = ("--help", "-help", "-h", "help"), ("--version", "-V", "version")
 _WIDTH, _INDENT = 88, 18
 # Each is a module of this package with its row, `COMMAND`; it is imported only for its command.
-NAMES = ("train", "rank", "learning_curve", "tune", "predict", "export", "serve", "cache")
+NAMES = (
+    *("train", "rank", "learning_curve", "tune", "predict", "export", "serve"),
+    *("compare", "cache"),
+)
 
 
 def find_command(name: str) -> Command:

@@ -38,6 +38,11 @@ def read_splits(path: str | os.PathLike[str], source: Source) -> Splits:
     return Splits(source, **{name: np.flatnonzero(names == name) for name in Splits.NAMES})
 
 
+def list_examples(path: str | os.PathLike[str]) -> list[str]:
+    """Lists the images of a run, of whatever split."""
+    return [example for example, _ in _read_rows(path)]
+
+
 def read_earlier(path: str) -> dict[str, str]:
     """Reads the split of each example of an earlier run; unused ones count as "train".
 

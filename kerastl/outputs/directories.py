@@ -4,8 +4,10 @@ Imports neither TensorFlow nor NumPy.
 """
 
 import contextlib
+import csv
 import dataclasses
 import enum
+import json
 import os
 import pathlib
 import shutil
@@ -15,7 +17,14 @@ from typing import Any
 
 from kerastl.config import Config
 from kerastl.disk_errors import cannot_write, explained
-from kerastl.errors import KerastlError, ListedError, UsageError, bad_value, unknown_name
+from kerastl.errors import (
+    KerastlError,
+    ListedError,
+    UsageError,
+    bad_value,
+    first_line,
+    unknown_name,
+)
 from kerastl.export_formats import FORMATS
 from kerastl.locks import OwnedError, owned
 from kerastl.settings import Decides
@@ -185,6 +194,12 @@ def make_writable(path: pathlib.Path, *, field: str) -> None:
         raise cannot_write(field, path, error.strerror or str(error)) from error
 
 
+def read_json(run_dir: pathlib.Path, name: RunFile) -> dict[str, Any]:
+    """Reads the receipt, the metrics or the card."""
+    content: dict[str, Any] = json.loads((run_dir / name).read_text("utf-8"))
+    return content
+
+
 def read_config(run_dir: pathlib.Path) -> Config:
     """Reads the settings of a run from its `flags.txt`.
 
@@ -197,15 +212,36 @@ def read_config(run_dir: pathlib.Path) -> Config:
         raise UsageError(f"run={str(run_dir)!r}: {RunFile.FLAGS}: {error}") from error
 
 
+def require_finished(run_dir: pathlib.Path) -> None:
+    """Refuses what is not the directory of a finished run.
+
+    Raises:
+        UsageError: If it is none.
+    """
+    if not (run_dir / RunFile.METRICS).exists():
+        problem = "holds no finished run" if run_dir.exists() else "does not exist"
+        raise bad_value("run", str(run_dir), problem, "Give the run_dir of a finished run")
+
+
+@contextlib.contextmanager
+def naming(run_dir: pathlib.Path, name: str) -> Iterator[None]:
+    """Turns what goes wrong with a file of a finished run into one line that names it."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, IndexError, TypeError, csv.Error) as error:
+        raise KerastlError(
+            f"run={str(run_dir)!r}: {name} is missing or damaged ({first_line(error)}). Restore "
+            "it, or run again."
+        ) from error
+
+
 def finished_config(run_dir: pathlib.Path, changes: Mapping[str, Any]) -> Config:
     """Reads the settings of a finished run, with those `changes` of `Decides.OUTPUT` applied.
 
     Raises:
         UsageError: If the run is not finished, or lacks what an export needs.
     """
-    if not (run_dir / RunFile.METRICS).exists():
-        problem = "holds no finished run" if run_dir.exists() else "does not exist"
-        raise bad_value("run", str(run_dir), problem, "Give the run_dir of a finished run")
+    require_finished(run_dir)
     config = read_config(run_dir)
     if config.dataset == FROM_PYTHON:
         raise bad_value(

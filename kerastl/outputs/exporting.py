@@ -28,7 +28,7 @@ from kerastl.outputs.parity_rules import check_parity, format_table, summarize
 from kerastl.outputs.samples import write_samples
 from kerastl.progress import Progress, count_of
 from kerastl.settings import ImageSettings, OutputSettings
-from kerastl.training.evaluate import Evaluation
+from kerastl.training.evaluation import Evaluation
 from kerastl.training.train import Trained
 from kerastl.writing import remove_leftovers, scratch_directory
 

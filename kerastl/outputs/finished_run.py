@@ -1,9 +1,7 @@
 """Exports the model of a finished run, from what its directory holds."""
 
-import contextlib
-import csv
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,14 +10,15 @@ from kerastl.config import Config
 from kerastl.data.opening import open_source
 from kerastl.data.pipeline import evaluation_dataset
 from kerastl.data.source import Source
-from kerastl.errors import KerastlError, first_line
-from kerastl.outputs.directories import RunFile
+from kerastl.errors import KerastlError
+from kerastl.outputs.directories import RunFile, naming, read_json
 from kerastl.outputs.exporting import Exported, export_checked, parity_sample
 from kerastl.outputs.receipt import device_names
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
 from kerastl.settings import ImageSettings
-from kerastl.training.evaluate import MOST_CLASSES, Evaluation, evaluate
+from kerastl.training.evaluate import evaluate
+from kerastl.training.evaluation import MOST_CLASSES, Evaluation
 
 
 def export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> Exported:
@@ -33,28 +32,28 @@ def export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> Exp
     """
     record = RunDirectory(run_dir)
     source = open_source(config, progress)
-    with _naming(run_dir, RunFile.RECEIPT):
-        receipt = record.read(RunFile.RECEIPT)
+    with naming(run_dir, RunFile.RECEIPT):
+        receipt = read_json(run_dir, RunFile.RECEIPT)
         fingerprint, devices = receipt["data"]["fingerprint"], receipt["device"]
     if source.fingerprint() != fingerprint:
         raise KerastlError(
             f"dataset={config.dataset!r}: is not what it was when {run_dir} was made, so its "
             "predictions cannot be compared. Restore the data, or run again."
         )
-    with _naming(run_dir, RunFile.METRICS):
-        metrics = record.read(RunFile.METRICS)
+    with naming(run_dir, RunFile.METRICS):
+        metrics = read_json(run_dir, RunFile.METRICS)
         num_tested = metrics["test"]["num_images"]
-    with _naming(run_dir, RunFile.SPLITS):
+    with naming(run_dir, RunFile.SPLITS):
         splits = record.read_splits(source)
         if len(splits.test) != num_tested:
             raise ValueError(f"{len(splits.test)} test images, {num_tested} in {RunFile.METRICS}")
-    with _naming(run_dir, RunFile.MODEL):
+    with naming(run_dir, RunFile.MODEL):
         classifier = record.load_model()
     sample = parity_sample(splits, config.parity_images)
     # Those of the run, unless they are rounded, incomplete or another kind of processor's.
     are_whole = len(source.class_names) <= MOST_CLASSES
     if config.is_exact and are_whole and devices == device_names():
-        with _naming(run_dir, RunFile.PREDICTIONS):
+        with naming(run_dir, RunFile.PREDICTIONS):
             predictions = record.read_predictions(splits).of(sample)
     else:
         chosen = splits.test[sample]
@@ -75,15 +74,3 @@ def _predict(
     dataset = evaluation_dataset(source, indices, images, batch_size=batch_size)
     num_classes = len(source.class_names)
     return evaluate(classifier, dataset, source.labels[indices], most_classes=num_classes)
-
-
-@contextlib.contextmanager
-def _naming(run_dir: pathlib.Path, name: str) -> Iterator[None]:
-    """Turns what goes wrong with a file of a run into one line that names it."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError, IndexError, TypeError, csv.Error) as error:
-        raise KerastlError(
-            f"run={str(run_dir)!r}: {name} is missing or damaged ({first_line(error)}). Restore "
-            "it, or run again."
-        ) from error

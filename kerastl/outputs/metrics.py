@@ -8,7 +8,7 @@ import numpy as np
 from kerastl.data.splits import Splits, largest_class
 from kerastl.progress import count_of
 from kerastl.training.best import EpochRow
-from kerastl.training.evaluate import Evaluation
+from kerastl.training.evaluation import Evaluation
 
 
 def build_metrics(

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kerastl.outputs.samples import TIMED, read_predictions
 from kerastl.processes import python_command
-from kerastl.training.evaluate import Evaluation
+from kerastl.training.evaluation import Evaluation
 
 _ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",

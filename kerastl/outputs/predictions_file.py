@@ -5,6 +5,7 @@ loss.
 """
 
 import csv
+import dataclasses
 import functools
 import itertools
 import pathlib
@@ -13,10 +14,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from kerastl.data.splits import Splits
-from kerastl.training.evaluate import MOST_CLASSES, Evaluation
+from kerastl.training.evaluation import MOST_CLASSES, Evaluation
 
 _FIXED = ("example", "class_name", "predicted")
 _PREDICTED, _FIRST_PROBABILITY = 2, 3
+# The first column behind those and the last one, with many classes.
+_OF_MANY = ("probability", "loss")
 
 
 def list_columns(class_names: Sequence[str], evaluation: Evaluation) -> list[str]:
@@ -73,6 +76,47 @@ def read_predictions(path: pathlib.Path, splits: Splits) -> Evaluation:
     with np.errstate(divide="ignore"):
         losses = -np.log(probabilities[np.arange(len(labels)), labels].astype(np.float64))
     return Evaluation(labels, probabilities, losses)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answers:
+    """What a model says of test images, in the order of the file.
+
+    Attributes:
+        examples: The images' names.
+        class_names: Their true classes.
+        predicted: The most probable class of each.
+        losses: Cross-entropy of each, in nats, float64 (images,). A probability that is written
+            as 0 counts as the smallest that is not.
+    """
+
+    examples: tuple[str, ...]
+    class_names: tuple[str, ...]
+    predicted: tuple[str, ...]
+    losses: np.ndarray
+
+
+def read_answers(path: pathlib.Path) -> Answers:
+    """Reads what the model says, without the images.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header, *rows = csv.reader(file)
+    if tuple(header[:_FIRST_PROBABILITY]) != _FIXED or not rows:
+        raise ValueError(f"{path.name} does not list test images")
+    if any(len(row) != len(header) for row in rows):
+        raise ValueError(f"{path.name} has a row with too few columns")
+    examples, class_names, predicted = zip(*(row[:_FIRST_PROBABILITY] for row in rows), strict=True)
+    if (header[_FIRST_PROBABILITY], header[-1]) == _OF_MANY:
+        losses = np.array([row[-1] for row in rows], np.float64)
+    else:
+        of_class = {name: column for column, name in enumerate(header)}
+        written = [row[of_class[name]] for row, name in zip(rows, class_names, strict=True)]
+        least = np.finfo(np.float32).smallest_subnormal
+        losses = -np.log(np.maximum(np.array(written, np.float32), least).astype(np.float64))
+    return Answers(examples, class_names, predicted, losses)
 
 
 def _read_first(

@@ -20,7 +20,7 @@ from kerastl.outputs.directories import CHECKPOINT, RunFile
 from kerastl.outputs.receipt import describe_machine
 from kerastl.training.best import EpochRow
 from kerastl.training.checks import Check
-from kerastl.training.evaluate import Evaluation
+from kerastl.training.evaluation import Evaluation
 from kerastl.training.scores import CLASS_SCORES
 from kerastl.writing import remove_leftovers, replace_csv, replace_text, replacing
 
@@ -192,11 +192,6 @@ class RunDirectory:
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Writes `metrics.json`, whose presence marks the run as finished."""
         self._write_json(RunFile.METRICS, metrics)
-
-    def read(self, name: RunFile) -> dict[str, Any]:
-        """Reads the receipt, the metrics or the card."""
-        content: dict[str, Any] = json.loads((self.path / name).read_text("utf-8"))
-        return content
 
     def _write_json(self, name: str, value: object) -> None:
         self._write(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

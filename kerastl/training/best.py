@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerastl.training.evaluate import Evaluation
+from kerastl.training.evaluation import Evaluation
 
 
 @dataclasses.dataclass(frozen=True)

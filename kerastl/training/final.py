@@ -5,7 +5,7 @@ from typing import Literal
 
 from kerastl.progress import Progress
 from kerastl.training.checks import CheckRecorder, check_restored, require
-from kerastl.training.evaluate import Evaluation
+from kerastl.training.evaluation import Evaluation
 from kerastl.training.train import Trained
 
 

@@ -15,7 +15,7 @@ from kerastl.model.phases import Plan, silent_dropout
 from kerastl.progress import Progress, format_duration
 from kerastl.settings import Phase, TrainingSettings
 from kerastl.training.best import EpochRow
-from kerastl.training.evaluate import Evaluation
+from kerastl.training.evaluation import Evaluation
 from kerastl.training.schedule import LearningRate
 from kerastl.training.steps import TrainingSteps
 

@@ -21,7 +21,7 @@ def accuracy_interval(correct: int, count: int) -> tuple[float, float]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ClassCounts:
-    """Numbers of images, int64 (classes,); nothing grows with the square of the classes.
+    """Numbers of images, (classes,); nothing grows with the square of the classes.
 
     Attributes:
         images: Images of each class.
@@ -34,16 +34,25 @@ class ClassCounts:
     right: np.ndarray
 
     @classmethod
-    def of(cls, labels: np.ndarray, predicted: np.ndarray, num_classes: int = 0) -> "ClassCounts":
+    def of(
+        cls,
+        labels: np.ndarray,
+        predicted: np.ndarray,
+        num_classes: int = 0,
+        *,
+        times: np.ndarray | None = None,
+    ) -> "ClassCounts":
         """Counts images by their true and predicted classes, both int64 (images,).
 
-        Without `num_classes` the highest class is the last.
+        Without `num_classes` the highest class is the last; each image counts once, or as often
+        as `times` says.
         """
         count = max(num_classes, int(labels.max()) + 1, int(predicted.max()) + 1)
+        right = labels == predicted
         return cls(
-            np.bincount(labels, minlength=count),
-            np.bincount(predicted, minlength=count),
-            np.bincount(labels[labels == predicted], minlength=count),
+            np.bincount(labels, times, minlength=count),
+            np.bincount(predicted, times, minlength=count),
+            np.bincount(labels[right], None if times is None else times[right], minlength=count),
         )
 
 

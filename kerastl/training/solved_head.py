@@ -25,7 +25,7 @@ from kerastl.model.phases import Plan
 from kerastl.progress import Progress, format_duration
 from kerastl.settings import TrainingSettings
 from kerastl.training.best import EpochRow
-from kerastl.training.evaluate import Evaluation
+from kerastl.training.evaluation import Evaluation
 from kerastl.training.fit import PhaseData, PhaseResult, StoredImages
 
 # Prior variance of a logit, from a strong penalty to a weak one. Divided by the number of channels

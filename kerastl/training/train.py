@@ -22,7 +22,8 @@ from kerastl.progress import Progress, count_of, format_duration
 from kerastl.settings import ImageSettings, Phase
 from kerastl.training.best import Best, EpochRow
 from kerastl.training.checks import Check, CheckRecorder, ExpectedMoves, check_first_loss, require
-from kerastl.training.evaluate import MOST_CLASSES, Evaluation, build_evaluator, evaluate
+from kerastl.training.evaluate import build_evaluator, evaluate
+from kerastl.training.evaluation import MOST_CLASSES, Evaluation
 from kerastl.training.features import StoredFeatures
 from kerastl.training.fit import Part, PhaseData, StoredImages, train_phase
 from kerastl.training.frozen import FrozenPart

@@ -19,7 +19,7 @@ from kerastl.model.build import build_classifier
 from kerastl.outputs import exporting
 from kerastl.outputs.formats import interface, savedmodel
 from kerastl.outputs.parity import Comparison
-from kerastl.training.evaluate import Evaluation
+from kerastl.training.evaluation import Evaluation
 
 
 @pytest.fixture

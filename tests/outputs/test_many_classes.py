@@ -18,7 +18,8 @@ from kerastl.outputs.metrics import build_metrics, scored_splits
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.serving.confusion import Confusion
 from kerastl.training import evaluate as evaluation_module
-from kerastl.training.evaluate import Evaluation, evaluate
+from kerastl.training.evaluate import evaluate
+from kerastl.training.evaluation import Evaluation
 
 CLASSES, IMAGES, FIRST = 10_000, 100_000, 10
 

@@ -3,7 +3,7 @@ import pytest
 
 from kerastl.outputs.parity import ExportError, Reference, compare, compare_predictions
 from kerastl.outputs.samples import write_samples
-from kerastl.training.evaluate import Evaluation
+from kerastl.training.evaluation import Evaluation
 
 NAMES = ("a", "b", "c")
 

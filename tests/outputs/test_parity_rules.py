@@ -5,7 +5,7 @@ import pytest
 
 from kerastl.outputs.parity import Comparison, ExportError, Reference
 from kerastl.outputs.parity_rules import check_parity, format_table
-from kerastl.training.evaluate import Evaluation
+from kerastl.training.evaluation import Evaluation
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from kerastl.data.splits import make_splits
 from kerastl.model.backbones import CAFFE
 from kerastl.model.build import build_classifier
 from kerastl.outputs.run_directory import RunDirectory
-from kerastl.training.evaluate import Evaluation
+from kerastl.training.evaluation import Evaluation
 
 AWKWARD_NAMES = {"čeština, ano": (255, 0, 0), 'say "no"': (0, 0, 255), "naïve": (0, 255, 0)}
 

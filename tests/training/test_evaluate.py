@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerastl.training.evaluate import Evaluation, evaluate
+from kerastl.training.evaluate import evaluate
+from kerastl.training.evaluation import Evaluation
 
 NAMES = ("a", "b", "c")
 

@@ -18,7 +18,7 @@ from kerastl.model.boundaries import models_in
 from kerastl.model.build import build_classifier
 from kerastl.model.weights import build_backbone
 from kerastl.outputs.exporting import export_checked
-from kerastl.training.evaluate import Evaluation
+from kerastl.training.evaluation import Evaluation
 
 SMALLEST = {
     "ConvNeXtTiny": 64,

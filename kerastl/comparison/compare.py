@@ -1,0 +1,82 @@
+"""Compares finished runs on the same test images."""
+
+import itertools
+import os
+
+import numpy as np
+
+from kerastl.comparison.paired import Scored, compare_recalls, compare_scores, mcnemar
+from kerastl.comparison.result import Changed, Comparison, Versus
+from kerastl.comparison.tested import Tested, read_tested
+from kerastl.config import Config
+from kerastl.errors import bad_value
+from kerastl.settings import SETTINGS, Decides
+
+# Of what is drawn for the intervals.
+_SEED = 0
+# Parts of a result that other flags may change without other predictions.
+_ASIDE = (Decides.OUTPUT, Decides.NOTHING)
+
+
+def compare(*runs: str | os.PathLike[str]) -> Comparison:
+    """Compares finished runs with the first of them, on the same test images.
+
+    Args:
+        *runs: Their directories, two or more.
+
+    Raises:
+        UsageError: If there are not two runs of the same test images.
+        KerastlError: If a file of a run is missing or damaged.
+    """
+    if not runs[1:]:
+        given = " ".join(map(str, runs))
+        raise bad_value("run", given, "is not two runs", "Give two or more, as in runs/a runs/b")
+    first, *others = map(read_tested, runs)
+    for one, other in itertools.combinations((first, *others), 2):
+        if os.path.samefile(one.path, other.path):
+            problem = "is given twice"
+            raise bad_value("run", str(other.path), problem, "Compare it with another")
+    return Comparison(
+        first=first.path,
+        num_images=len(first.answers.examples),
+        others=tuple(_compare(first, other) for other in others),
+    )
+
+
+def _compare(first: Tested, other: Tested) -> Versus:
+    order = other.order_as(first)
+    ours, theirs = first.answers, other.answers
+    said = [theirs.predicted[place] for place in order]
+    # Classes of the images first, in a stable order: some may only be named by a model.
+    names = tuple(dict.fromkeys((*sorted(set(ours.class_names)), *ours.predicted, *said)))
+    number = {name: label for label, name in enumerate(names)}
+    labels, predicted, now_predicted = (
+        np.array([number[name] for name in column])
+        for column in (ours.class_names, ours.predicted, said)
+    )
+    before, after = Scored(predicted, ours.losses), Scored(now_predicted, theirs.losses[order])
+    images = [
+        Changed(*each)
+        for each in zip(ours.examples, ours.class_names, ours.predicted, said, strict=True)
+    ]
+    lost = tuple(each for each in images if each.first == each.class_name != each.other)
+    won = tuple(each for each in images if each.first != each.class_name == each.other)
+    return Versus(
+        run=other.path,
+        flags=_changed_flags(first.config, other.config),
+        scores=compare_scores(labels, before, after, seed=_SEED),
+        recalls=compare_recalls(labels, before, after, names, seed=_SEED),
+        lost=lost,
+        won=won,
+        num_other_answers=sum(each.first != each.other for each in images),
+        p_value=mcnemar(len(lost), len(won)),
+    )
+
+
+def _changed_flags(first: Config, other: Config) -> dict[str, tuple[str, str]]:
+    values = {
+        name: (str(getattr(first, name)), str(getattr(other, name)))
+        for name, setting in SETTINGS.items()
+        if setting.decides not in _ASIDE
+    }
+    return {name: (one, two) for name, (one, two) in values.items() if one != two}
