@@ -1,9 +1,10 @@
 """All settings of a run as one frozen value. Imports neither absl nor TensorFlow."""
 
 import dataclasses
+import os
 import pathlib
-from collections.abc import Iterable
-from typing import Any, ClassVar, Self
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, NamedTuple, Self
 
 from kerastl.errors import UsageError, bad_value
 from kerastl.settings import (
@@ -27,6 +28,25 @@ _PHASES = TOPICS[PhaseSettings.topic]
 RECIPE_SETTINGS = frozenset(_PHASES).union(
     name for name, setting in SETTINGS.items() if setting.searchable
 )
+# Where a value comes from that nobody gave, that Python code gave, or that follows from others.
+DEFAULT, PYTHON, _FOLLOWS = "default", "Python", "other settings"
+
+
+def flag_file_words(path: os.PathLike[str]) -> str:
+    """Tells that a value comes from a flag file."""
+    return f"flag file {os.fspath(path)}"
+
+
+class Origin(NamedTuple):
+    """Where the value of a setting comes from.
+
+    Attributes:
+        where: In words, as "command line".
+        value: The value; a setting that has another one by now was changed by Python code.
+    """
+
+    where: str
+    value: Any = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,13 +69,15 @@ class Config(
         ('auto', 'manual')
 
     Attributes:
-        given: Settings that the recipe must keep.
+        origins: Where the value of each setting comes from that is not the default.
 
     Raises:
         UsageError: If a value is wrong for any data; the message names the field.
     """
 
-    given: tuple[str, ...] = dataclasses.field(default=(), repr=False, compare=False)
+    origins: Mapping[str, Origin] = dataclasses.field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def __new__(cls, **values: Any) -> Self:
         """Notes which values are given, among them those that are the defaults."""
@@ -65,14 +87,37 @@ class Config(
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        usual = {name: SETTINGS[name].default for name in RECIPE_SETTINGS} | self.usual
-        given = {name for name, value in usual.items() if getattr(self, name) != value}
-        # `dataclasses.replace` names every field, and passes on what was given before.
-        given.update(self.given if "given" in self._named else self._named)
-        if self.from_scratch or ("recipe" not in given and given & {*_PHASES}):
+        # `dataclasses.replace` names every field, and passes on where each came from before.
+        is_new = "origins" not in self._named
+        known = dict.fromkeys(self._named, Origin(PYTHON)) if is_new else self.origins
+        usual = {name: setting.default for name, setting in SETTINGS.items()} | self.usual
+        origins = {}
+        for name in SETTINGS:
+            value = getattr(self, name)
+            # What is read back from JSON is a list.
+            origin = Origin(*known.get(name, (PYTHON,)))
+            if name in known or value != usual[name]:
+                is_changed = origin.value not in (None, value)
+                origins[name] = Origin(PYTHON if is_changed else origin.where, value)
+        if self.from_scratch or ("recipe" not in origins and origins.keys() & _PHASES):
             object.__setattr__(self, "recipe", MANUAL)
-        kept = () if self.recipe == MANUAL else tuple(sorted(given & {*RECIPE_SETTINGS, "recipe"}))
-        object.__setattr__(self, "given", kept)
+            origins.setdefault("recipe", Origin(_FOLLOWS, MANUAL))
+        object.__setattr__(self, "origins", origins)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Settings that the recipe must keep."""
+        kept = () if self.recipe == MANUAL else self.origins.keys() & {*RECIPE_SETTINGS, "recipe"}
+        return tuple(sorted(kept))
+
+    def origin(self, name: str) -> str:
+        """Tells where the value of a setting comes from, in words."""
+        return self.origins[name].where if name in self.origins else DEFAULT
+
+    def changed(self, where: str, **values: Any) -> Self:
+        """Copies it with other values of settings, which come from `where`, in words."""
+        origins = {**self.origins, **dict.fromkeys(values, Origin(where))}
+        return dataclasses.replace(self, **values, origins=origins)
 
     _named: ClassVar[frozenset[str]]
 
@@ -178,8 +223,12 @@ class Config(
         return "".join(f"{line}\n" for line in lines)
 
     @classmethod
-    def from_flags(cls, lines: Iterable[str]) -> "Config":
+    def from_flags(cls, lines: Iterable[str], *, where: str = PYTHON) -> "Config":
         """Reads back what `to_flags` lists, also of an earlier version of kerastl.
+
+        Args:
+            lines: The flags; comments and empty lines do not count.
+            where: Where they come from, in words.
 
         Raises:
             UsageError: If a line is not a flag, or a value is wrong.
@@ -192,10 +241,11 @@ class Config(
             if not line.startswith("--") or not equals or name not in SETTINGS:
                 raise UsageError(f"{line!r} is not a flag of a run. Lines look like --name=value.")
             values[name] = SETTINGS[name].from_text(text)
+        origins = dict.fromkeys(values, Origin(where))
         for name, setting in SETTINGS.items():
             if setting.default is None:
                 values.setdefault(name, "")
-        return cls(**values)
+        return cls(**values, origins=origins)
 
 
 def _flag_text(value: object) -> str:

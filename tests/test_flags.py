@@ -1,4 +1,8 @@
 import dataclasses
+import io
+import json
+import os
+import pickle
 import re
 
 import pytest
@@ -6,10 +10,10 @@ import pytest
 from command_line import REPOSITORY, config_from_flags
 from kerastl.commands import train, tune
 from kerastl.commands.flagfile import expand_flag_files
-from kerastl.commands.flags import wants_help
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
 from kerastl.model.backbones import find_backbone
+from kerastl.progress import Progress
 from kerastl.settings import TOPICS
 
 REQUIRED = ["--run_dir=runs/x", "--dataset=digits"]
@@ -250,9 +254,44 @@ def test_line_that_absl_would_take_otherwise_is_refused(flag_file, line, problem
 
 
 def test_help_may_be_asked_for_in_a_file(flag_file):
-    assert wants_help([flag_file("--seed=3\n--help\n")])
-    assert not wants_help([flag_file("--seed=3\n")])
-    assert wants_help(["--flagfile=missing", "-h"])
+    for arguments in ([flag_file("--seed=3\n--help\n")], ["--flagfile=missing", "-h"]):
+        shown = io.StringIO()
+        train.COMMAND.run(arguments, Progress(shown))
+        assert shown.getvalue().startswith("usage: kerastl train ")
+
+
+def test_flag_file_may_be_a_pipe():
+    reader, writer = os.pipe()
+    os.write(writer, b"--run_dir=\n--dataset=digits\n")
+    os.close(writer)
+    with pytest.raises(UsageError, match=r"^run_dir='': is required\."):
+        train.COMMAND.run([f"--flagfile=/dev/fd/{reader}"], Progress())
+
+
+def test_config_knows_where_its_values_come_from(flag_file):
+    flag_file("--dropout=0.5\n--nooverwrite\n--seed=1", "inner.flags")
+    outer = flag_file("--flagfile=inner.flags\n--batch_size=8\n--precision=float32")
+    config = parse("--seed=2", outer, "--batch_size", "9")
+    origins = {
+        "run_dir": "command line",
+        "batch_size": "command line",
+        "precision": "flag file x.flags",
+        "dropout": "flag file inner.flags",
+        "overwrite": "flag file inner.flags",
+        "seed": "flag file inner.flags",
+        "momentum": "default",
+        "recipe": "default",
+    }
+    assert {name: config.origin(name) for name in origins} == origins
+    assert config.given == ("batch_size", "dropout")
+    changed = dataclasses.replace(config, seed=3, momentum=0.5, run_dir="runs/x")
+    now = origins | {"seed": "Python", "momentum": "Python", "recipe": "other settings"}
+    assert {name: changed.origin(name) for name in origins} == now
+    again = pickle.loads(pickle.dumps(changed)).changed("recipe auto", dropout=0.5)
+    assert again.origin("dropout") == "recipe auto"
+    assert again.origin("seed") == "Python"
+    known = Config(**json.loads(json.dumps(dataclasses.asdict(config))))
+    assert {name: known.origin(name) for name in origins} == origins
 
 
 def test_file_in_another_encoding_is_refused(flag_file):

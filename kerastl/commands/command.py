@@ -7,10 +7,12 @@ from typing import Any
 
 from absl import flags
 
+from kerastl.commands.flagfile import Argument, expand_flag_files
 from kerastl.commands.flags import (
     FLAG_FILE,
     HELP,
     define_flag,
+    find_origins,
     parse,
     read_values,
     wants_help,
@@ -77,10 +79,12 @@ class Command:
         Raises:
             UsageError: If a flag is unknown or malformed, or a value is wrong.
         """
-        if wants_help(arguments):
+        # A flag file is read once: it may be a pipe. Help is shown even if it cannot be read.
+        expanded = arguments if wants_help(arguments) else expand_flag_files(arguments)
+        if wants_help(expanded):
             output.line(self.help())
         else:
-            self.call(self.read(arguments), output)
+            self.call(self.read(expanded), output)
 
     def read(self, arguments: Sequence[str]) -> Given:
         """Reads a command's arguments, flag files included.
@@ -89,12 +93,13 @@ class Command:
             UsageError: If a flag is unknown or malformed, or a value is wrong.
         """
         values = flags.FlagValues()
+        expanded = expand_flag_files(arguments)
         # A setting of a run may be one of the command's own flags too.
         for setting in ((SETTINGS if self.has_config else {}) | self.flags).values():
             define_flag(setting, values)
-        left = parse(values, arguments, has_arguments=bool(self.arguments))
+        left = parse(values, expanded, has_arguments=bool(self.arguments))
         return Given(
-            config=_read_config(values) if self.has_config else None,
+            config=_read_config(expanded, values) if self.has_config else None,
             values=read_values(self.flags.values(), values),
             arguments=tuple(left),
         )
@@ -118,10 +123,11 @@ class Command:
         return "\n".join(lines)
 
 
-def _read_config(values: flags.FlagValues) -> Config:
+def _read_config(arguments: Sequence[Argument], values: flags.FlagValues) -> Config:
     # A required flag that is missing is refused by the config, like one that is empty.
     required = {name: "" for name, setting in SETTINGS.items() if setting.default is None}
-    return Config(**required | read_values(SETTINGS.values(), values))
+    given = read_values(SETTINGS.values(), values)
+    return Config(**required | given, origins=find_origins(arguments, values))
 
 
 def describe(settings: Iterable[Setting], default: str = "") -> Iterator[str]:

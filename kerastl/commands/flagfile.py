@@ -4,11 +4,14 @@ import os
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
+from typing import Self
 
+from kerastl.config import flag_file_words
 from kerastl.errors import UsageError
 from kerastl.paths import local_path
 
 _NAME = "flagfile"
+_COMMAND_LINE = "command line"
 # Pattern of a line -> what is wrong with it.
 _PROBLEMS = (
     ("\0", "contains a NUL character; is the file saved as UTF-8?"),
@@ -20,7 +23,23 @@ _PROBLEMS = (
 )
 
 
-def expand_flag_files(arguments: Sequence[str]) -> list[str]:
+class Argument(str):
+    """An argument that knows where it was written.
+
+    Attributes:
+        where: In words, as "flag file x.flags".
+    """
+
+    where: str
+
+    def __new__(cls, text: str, where: str) -> Self:
+        """Makes it of its text."""
+        argument = super().__new__(cls, text)
+        argument.where = where
+        return argument
+
+
+def expand_flag_files(arguments: Sequence[str]) -> list[Argument]:
     """Replaces each `--flagfile=PATH` by the flags of that file, in its place.
 
     A file has one flag a line; empty lines and lines that start with `#` or `//` are
@@ -33,12 +52,13 @@ def expand_flag_files(arguments: Sequence[str]) -> list[str]:
     return list(_expand(arguments, opened=()))
 
 
-def _expand(arguments: Sequence[str], opened: tuple[str, ...]) -> Iterator[str]:
+def _expand(arguments: Sequence[str], opened: tuple[str, ...]) -> Iterator[Argument]:
     remaining = iter(arguments)
     for argument in remaining:
         name, has_value, value = argument.lstrip("-").partition("=")
         if not argument.startswith("-") or name != _NAME:
-            yield argument
+            # One that was expanded already is left as it is.
+            yield argument if isinstance(argument, Argument) else Argument(argument, _COMMAND_LINE)
             continue
         path = value if has_value else next(remaining, "")
         if not path:
@@ -46,7 +66,7 @@ def _expand(arguments: Sequence[str], opened: tuple[str, ...]) -> Iterator[str]:
         yield from _expand(*_read(local_path(path, field=_NAME), opened))
 
 
-def _read(path: pathlib.Path, opened: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:
+def _read(path: pathlib.Path, opened: tuple[str, ...]) -> tuple[list[Argument], tuple[str, ...]]:
     # Path.resolve would raise a RuntimeError for a link to itself.
     real = os.path.realpath(path)
     if real in opened:
@@ -67,5 +87,5 @@ def _read(path: pathlib.Path, opened: tuple[str, ...]) -> tuple[list[str], tuple
         problem = next((why for pattern, why in _PROBLEMS if re.search(pattern, flag)), None)
         if problem is not None:
             raise UsageError(f"{path}:{number}: {flag!r} {problem}. Lines look like --name=value.")
-        lines.append(flag)
+        lines.append(Argument(flag, flag_file_words(path)))
     return lines, (*opened, real)

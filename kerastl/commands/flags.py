@@ -6,7 +6,8 @@ from typing import Any
 
 from absl import flags
 
-from kerastl.commands.flagfile import expand_flag_files
+from kerastl.commands.flagfile import Argument, expand_flag_files
+from kerastl.config import Origin
 from kerastl.errors import UsageError, closest
 from kerastl.settings import Setting
 from kerastl.settings.field import wrong_type
@@ -36,6 +37,22 @@ def read_values(settings: Iterable[Setting], values: flags.FlagValues) -> dict[s
         for setting in settings
         if values[setting.name].present
     }
+
+
+def find_origins(arguments: Sequence[Argument], values: flags.FlagValues) -> dict[str, Origin]:
+    """Tells where each flag was given that is present in `values`; of several times the last.
+
+    Args:
+        arguments: The arguments that `parse` has read, expanded.
+        values: The flags that it has set.
+    """
+    origins = {}
+    for argument in arguments:
+        name = argument.lstrip("-").partition("=")[0]
+        for each in (name, name.removeprefix("no")):
+            if argument.startswith("-") and each in values and values[each].present:
+                origins[each] = Origin(argument.where)
+    return origins
 
 
 def parse(
@@ -74,14 +91,8 @@ def parse(
 
 
 def wants_help(arguments: Sequence[str]) -> bool:
-    """Reports whether `--help` is given, on the command line or in a flag file.
-
-    Raises:
-        UsageError: If a flag file cannot be read and the command line has no `--help`.
-    """
-    return bool(_HELP_FORMS.intersection(arguments)) or bool(
-        _HELP_FORMS.intersection(expand_flag_files(arguments))
-    )
+    """Reports whether `--help` is among the arguments."""
+    return not _HELP_FORMS.isdisjoint(arguments)
 
 
 def _unknown_flag(name: str, known: Sequence[str]) -> UsageError:

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from kerastl.config import Config
+from kerastl.config import Config, flag_file_words
 from kerastl.disk_errors import cannot_write, explained
 from kerastl.errors import (
     KerastlError,
@@ -207,7 +207,9 @@ def read_config(run_dir: pathlib.Path) -> Config:
         UsageError: If there is no such file or it is damaged.
     """
     try:
-        return Config.from_flags((run_dir / RunFile.FLAGS).read_text("utf-8").splitlines())
+        path = run_dir / RunFile.FLAGS
+        lines = path.read_text("utf-8").splitlines()
+        return Config.from_flags(lines, where=flag_file_words(path))
     except (OSError, ValueError, UsageError) as error:
         raise UsageError(f"run={str(run_dir)!r}: {RunFile.FLAGS}: {error}") from error
 

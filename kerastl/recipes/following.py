@@ -64,7 +64,9 @@ def follow(
     progress.line(f"Recipe {config.recipe}, {format_duration(max(0.0, left))} left:")
     for reason in chosen.reasons:
         progress.line(f"  {reason}.")
-    done = dataclasses.replace(config, **chosen.values, recipe=MANUAL, budget="")
+    where = f"recipe {config.recipe}{config.budget and f' in {config.budget}'}"
+    values = {name: value for name, value in chosen.values.items() if name not in config.given}
+    done = config.changed(where, **values, recipe=MANUAL, budget="")
     return done, chosen.reasons
 
 

@@ -131,7 +131,4 @@ def _candidate(config: Config, name: str, weights: str, image_size: int) -> Conf
             f"Give it weights of its own, as in {BUNDLED_BACKBONE}={BUNDLED},ResNet50=imagenet",
         )
     # What is ranked is not for a recipe to change, also where it is the default.
-    given = (*config.given, "backbone", "image_size")
-    return dataclasses.replace(
-        config, backbone=name, weights=weights, image_size=image_size, given=given
-    )
+    return config.changed("ranking", backbone=name, weights=weights, image_size=image_size)

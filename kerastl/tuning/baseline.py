@@ -37,11 +37,12 @@ def with_choices(task: Task, splits: Splits, progress: Progress) -> Task:
         deadline = time.monotonic() + seconds
         if task.space and "augment" in task.space:
             # Changes that are new in every epoch leave no features to solve a head on.
-            config = dataclasses.replace(config, given=(*config.given, "head"))
+            config = config.changed("search space", head=config.head)
         config, reasons = follow(config, splits, deadline=deadline, progress=progress)
         replace_text(path, config.to_flagfile(reasons), field="run_dir")
     chosen = Config.from_flags(path.read_text(encoding="utf-8").splitlines())
-    values = {name: getattr(chosen, name) for name in RECIPE_SETTINGS}
-    config = dataclasses.replace(config, **values, recipe=MANUAL, budget="")
+    given, where = task.config.given, f"recipe {task.config.recipe}"
+    values = {name: getattr(chosen, name) for name in RECIPE_SETTINGS.difference(given)}
+    config = task.config.changed(where, **values, recipe=MANUAL, budget="")
     space = task.space and read_space(task.space.to_text(), config)
     return dataclasses.replace(task, config=config, space=space)

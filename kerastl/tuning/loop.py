@@ -47,7 +47,7 @@ class TrialRunner:
             about["values"] = self.space.values_of(config)
             about["epochs_asked"] = sum(asked.values())
             epochs: dict[str, Any] = given_epochs(asked, assigned.values, self.space)
-            about["config"] = config = dataclasses.replace(config, **epochs)
+            about["config"] = config = config.changed("search", **epochs)
             scored = [
                 self._train(number, dataclasses.replace(config, seed=config.seed + index))
                 for index in range(self.options.executions_per_trial)
@@ -71,7 +71,7 @@ class TrialRunner:
         config = self.space.config
         if assigned.number > 0:
             config = self.space.config_for(assigned.values)
-        return dataclasses.replace(config, best_by=self.options.best_by)
+        return config.changed("search", best_by=self.options.best_by)
 
     def _train(self, number: int, config: Config) -> Scored:
         scored: Scored = self.runner.train(

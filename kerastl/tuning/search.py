@@ -152,11 +152,13 @@ class _Search:
                 + (f" Trial 0: {first.reason}" if first else "")
             )
         run_dir = self._directory.parent / "best"
-        best = dataclasses.replace(ranking[0].trial.config, run_dir=str(run_dir), overwrite=False)
+        best = ranking[0].trial.config
+        best = best.changed("search", run_dir=str(run_dir), overwrite=False)
         if not options.final_run:
             return Found(self.board.trials, best, None, None)
-        final = dataclasses.replace(
-            best, run_dir=str(self._directory.parent), export_dir=config.export_dir, overwrite=True
+        run_dir = self._directory.parent
+        final = best.changed(
+            "search", run_dir=str(run_dir), export_dir=config.export_dir, overwrite=True
         )
         baseline = dataclasses.replace(config, best_by=options.best_by)
         can_compare = first is None or first.status == COMPLETED

@@ -129,7 +129,7 @@ class Space:
         for name in SEARCHABLE:
             if not self.matters(name, changes):
                 changes[name] = SETTINGS[name].default
-        return dataclasses.replace(self.config, **changes)
+        return self.config.changed("search", **changes)
 
     def matters(self, name: str, values: Mapping[str, Any]) -> bool:
         """Returns whether a flag has an effect with some values of others."""
