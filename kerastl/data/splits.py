@@ -55,6 +55,16 @@ class Splits:
         clusters = self.clusters
         return np.isin(clusters[self.test], clusters[np.concatenate([self.train, self.validation])])
 
+    def fingerprints(self) -> dict[str, str]:
+        """Hashes the images of each split with their classes, whatever their order and names."""
+        classes = np.array(self.source.class_names)[self.source.labels]
+        found = {}
+        for name, indices in self.items():
+            rows = zip(self.source.hashes[indices], classes[indices].tolist(), strict=True)
+            lines = sorted(content.tobytes() + label.encode() for content, label in rows)
+            found[name] = hashlib.sha256(b"\0".join(lines)).hexdigest()
+        return found
+
     def items(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yields each split's name and indices."""
         for name in self.NAMES:

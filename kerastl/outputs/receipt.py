@@ -1,28 +1,102 @@
-"""Describes what computed a result: versions of packages, and the device."""
+"""Describes what a result came from: settings, images, code, versions and the machine."""
 
+import contextlib
+import functools
+import hashlib
 import importlib.metadata
+import os
 import pathlib
 import platform
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from kerastl.config import Config
+from kerastl.data.splits import Splits
 from kerastl.resources import usable_cores, usable_memory
+from kerastl.settings import SETTINGS
 from kerastl.version import VERSION
 
-_PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn", "scipy")
+# What setup.py requires.
+_PACKAGES = (
+    *("tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn", "scipy", "h5py"),
+    *("pillow", "ImageHash", "pyarrow", "protobuf", "absl-py", "keras-tuner", "tensorboard"),
+    *("matplotlib", "importlib_resources", "threadpoolctl"),
+)
+# Environment variables by which TensorFlow and its libraries compute otherwise.
+_VARIABLES = ("TF_", "KERAS_", "XLA_", "ONEDNN_", "DNNL_", "OMP_", "MKL_", "OPENBLAS_", "CUDA_")
+# Instructions of a processor by which sums are made in another order.
+_INSTRUCTIONS = re.compile(r"\b(?:avx|fma|amx|sse4|asimd|sve|bf16|i8mm)\w*")
+_HASH_SEED = "PYTHONHASHSEED"
+_GPU_DRIVER = pathlib.Path("/proc/driver/nvidia/version")
+_CPUS = pathlib.Path("/proc/cpuinfo")
+# What differs between two runs that are otherwise equal.
+_TIMES = (
+    "times, in history.csv, receipt.json, tensorboard/ and inside .keras files",
+    "speed, which exports are told with",
+)
+
+
+def describe_run(config: Config, splits: Splits, reasons: Sequence[str]) -> dict[str, Any]:
+    """Returns the part of `receipt.json` about the settings and images of a run.
+
+    `reasons` are those of a recipe for its choices.
+    """
+    chosen = ["what the recipe chose, by measured times; flags.txt repeats it"] if reasons else []
+    return {
+        "flags": {
+            name: {"value": getattr(config, name), "from": config.origin(name)} for name in SETTINGS
+        },
+        "splits": splits.fingerprints(),
+        "not_deterministic": [*chosen, *_TIMES],
+    }
 
 
 def describe_machine() -> dict[str, Any]:
     """Returns the part of `receipt.json` that is the same for every run in this process."""
     ours = {"kerastl": VERSION, "python": platform.python_version()}
+    threading = tf.config.threading
     return {
-        "versions": ours | {name: version_of(name) for name in _PACKAGES},
+        "versions": ours | dict(_versions()),
+        "code": code_fingerprint(),
+        "system": platform.platform(),
         "device": device_names(),
+        "drivers": _drivers(),
+        "instructions": _INSTRUCTIONS.findall(_of_processor("flags", "Features")),
         "cpu_cores": usable_cores(),
         "memory_bytes": usable_memory(),
+        # 0 leaves it to TensorFlow, which takes all cores.
+        "threads": {
+            "intra_op": threading.get_intra_op_parallelism_threads(),
+            "inter_op": threading.get_inter_op_parallelism_threads(),
+        },
+        "variables": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(_VARIABLES) or name == _HASH_SEED
+        },
     }
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in _PACKAGES:
+        # A distribution of another name may bring what is imported.
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            yield name, version_of(name)
+
+
+@functools.cache
+def code_fingerprint() -> str:
+    """Hashes the files of this package, as they are installed, with their names."""
+    package, digest = pathlib.Path(__file__).parents[1], hashlib.sha256()
+    for path in sorted(package.rglob("*")):
+        if path.is_file() and path.parent.name != "__pycache__":
+            name = path.relative_to(package).as_posix()
+            digest.update(f"{name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def version_of(package: str) -> str:
@@ -41,10 +115,28 @@ def device_names() -> list[str]:
     return gpus or [_cpu_name()]
 
 
+def _drivers() -> dict[str, str]:
+    """Names the driver of the GPUs, and the libraries that TensorFlow was built with for them."""
+    if not tf.config.list_physical_devices("GPU"):
+        return {}
+    built: dict[str, Any] = tf.sysconfig.get_build_info()
+    known: dict[str, str] = {
+        name: str(built[name]) for name in ("cuda_version", "cudnn_version") if name in built
+    }
+    with contextlib.suppress(OSError):
+        known["nvidia"] = _GPU_DRIVER.read_text("utf-8").splitlines()[0]
+    return known
+
+
 def _cpu_name() -> str:
+    return _of_processor("model name") or platform.processor() or platform.machine()
+
+
+def _of_processor(*names: str) -> str:
+    """Returns what the system says of the first processor; empty where it says nothing."""
     try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        lines = _CPUS.read_text("utf-8").splitlines()
     except OSError:
         lines = []  # Only Linux has it.
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    values = (line.partition(":")[2].strip() for line in lines if line.startswith(names))
+    return next(values, "")

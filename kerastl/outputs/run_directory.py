@@ -17,7 +17,8 @@ from kerastl.data.splits import Splits
 from kerastl.disk_errors import explained
 from kerastl.outputs import predictions_file
 from kerastl.outputs.directories import CHECKPOINT, RunFile
-from kerastl.outputs.receipt import describe_machine
+from kerastl.outputs.receipt import describe_machine, describe_run
+from kerastl.outputs.stages import Stages
 from kerastl.training.best import EpochRow
 from kerastl.training.checks import Check
 from kerastl.training.evaluation import Evaluation
@@ -40,7 +41,7 @@ class RunDirectory:
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
-        self._started = time.monotonic()
+        self._stages = Stages(time.monotonic())
         self._tensorboard: tf.summary.SummaryWriter | None = None
         self._history: list[EpochRow] = []
         self._checks: list[Check] = []
@@ -63,12 +64,14 @@ class RunDirectory:
         """
         source = splits.source
         remove_leftovers(self.path)
-        self._started = started
+        self._stages = Stages(started)
         self._receipt = {
             "data": {"name": source.name, "fingerprint": source.fingerprint()},
             "weights": {"name": config.weights, "fingerprint": weights_fingerprint},
             "seed": config.seed,
         }
+        self._receipt |= describe_run(config, splits, notes)
+        self._stages.end("preparation")
         self._write(RunFile.FLAGS, config.to_flagfile(notes))
         self.write_splits(splits)
         if source.findings:
@@ -111,6 +114,7 @@ class RunDirectory:
     def add_epoch(self, row: EpochRow) -> None:
         """Adds an epoch to `history.csv` and to the curves in `tensorboard/`."""
         self._history.append(row)
+        self._stages.end(row.phase)
         names = [field.name for field in dataclasses.fields(EpochRow)]
         self._write_csv(RunFile.HISTORY, names, map(dataclasses.astuple, self._history))
         with explained(self.path, field=_FIELD):
@@ -146,6 +150,7 @@ class RunDirectory:
 
     def write_predictions(self, splits: Splits, evaluation: Evaluation) -> None:
         """Writes each test image with its probabilities, see `predictions_file`."""
+        self._stages.end("evaluation")
         header = predictions_file.list_columns(splits.source.class_names, evaluation)
         rows = predictions_file.list_rows(splits, evaluation)
         self._write_csv(RunFile.PREDICTIONS, header, rows)
@@ -168,6 +173,9 @@ class RunDirectory:
 
     def add_check(self, check: Check) -> None:
         """Adds a check to the receipt."""
+        if not self._history and not self._checks:
+            # That of the first loss, for which all stored features are there.
+            self._stages.end("features")
         self._checks.append(check)
 
     def add_seconds(self, seconds: Mapping[str, float]) -> None:
@@ -176,18 +184,19 @@ class RunDirectory:
 
     def add_export(self, path: pathlib.Path, formats: Mapping[str, Any]) -> None:
         """Adds an exported version, and how its formats compare, to the receipt."""
+        self._stages.end("export")
         self._receipt["export"] = {"path": str(path), "formats": formats}
 
     @property
     def seconds(self) -> float:
         """Seconds since the run started."""
-        return time.monotonic() - self._started
+        return self._stages.seconds
 
     def write_receipt(self) -> None:
         """Writes `receipt.json`: what the results came from, and the time until now."""
-        seconds = {"seconds": self._seconds | {"all": self.seconds}}
+        stages = self._stages.describe(self._seconds)
         checks = {"checks": [dataclasses.asdict(check) for check in self._checks]}
-        self._write_json(RunFile.RECEIPT, describe_machine() | self._receipt | seconds | checks)
+        self._write_json(RunFile.RECEIPT, describe_machine() | self._receipt | stages | checks)
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Writes `metrics.json`, whose presence marks the run as finished."""

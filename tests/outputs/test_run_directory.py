@@ -3,7 +3,9 @@ import csv
 import dataclasses
 import importlib.metadata
 import json
+import pathlib
 import platform
+import re
 import subprocess
 import sys
 
@@ -15,12 +17,15 @@ from tensorflow.core.util import event_pb2
 
 import fakes
 import kerastl
-from kerastl.data.splits import make_splits
+from kerastl.data.splits import Splits, make_splits
 from kerastl.model.backbones import CAFFE
 from kerastl.model.build import build_classifier
+from kerastl.outputs.receipt import code_fingerprint
 from kerastl.outputs.run_directory import RunDirectory
+from kerastl.settings import SETTINGS
 from kerastl.training.evaluation import Evaluation
 
+SETUP = pathlib.Path(__file__).parents[2] / "setup.py"
 AWKWARD_NAMES = {"čeština, ano": (255, 0, 0), 'say "no"': (0, 0, 255), "naïve": (0, 255, 0)}
 
 
@@ -172,7 +177,8 @@ def test_receipt_says_what_the_results_came_from(color_run):
     receipt = json.loads((color_run.result.run_dir / "receipt.json").read_text())
     assert receipt["versions"]["kerastl"] == kerastl.__version__
     assert receipt["versions"]["python"] == platform.python_version()
-    for name in ("tensorflow", "keras", "numpy", "scikit-learn"):
+    required = re.search(r"install_requires=\[(.*?)\]", SETUP.read_text("utf-8"), re.DOTALL)[1]
+    for name in re.findall(r'"([\w.-]+)>', required):
         assert receipt["versions"][name] == importlib.metadata.version(name)
     assert receipt["seed"] == color_run.config.seed
     assert receipt["data"] == {"name": "colors", "fingerprint": color_run.source.fingerprint()}
@@ -180,8 +186,42 @@ def test_receipt_says_what_the_results_came_from(color_run):
     assert len(receipt["weights"]["fingerprint"]) == 64
     assert receipt["device"]
     assert all(receipt["device"])
-    seconds = receipt["seconds"]
-    assert 0 < seconds["head"] + seconds["finetune"] < seconds["all"]
+    seconds = dict(receipt["seconds"])
+    assert 0 < seconds["head"] + seconds["finetune"] < seconds.pop("all")
+    stages = ["preparation", "features", "head", "finetune", "evaluation", "export"]
+    assert list(seconds) == list(receipt["peak_memory_bytes"]) == stages
+    peaks = [peak["process"] for peak in receipt["peak_memory_bytes"].values()]
+    assert peaks == sorted(peaks)
+    assert 10**8 < peaks[0] <= peaks[-1] < 10**11
+
+
+def test_receipt_says_where_each_setting_came_from(color_run):
+    receipt = json.loads((color_run.result.run_dir / "receipt.json").read_text())
+    flags = receipt["flags"]
+    assert list(flags) == list(SETTINGS)
+    assert flags["dropout"] == {"value": 0.2, "from": "Python"}
+    assert flags["momentum"] == {"value": 0.9, "from": "default"}
+    assert len(receipt["not_deterministic"]) == 2
+
+
+def test_receipt_knows_code_splits_and_machine(color_run):
+    receipt = json.loads((color_run.result.run_dir / "receipt.json").read_text())
+    assert receipt["code"] == code_fingerprint()
+    assert len(receipt["code"]) == 64
+    assert set(receipt["threads"]) == {"intra_op", "inter_op"}
+    assert receipt["variables"]["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert receipt["system"] == platform.platform()
+    source = color_run.source
+    splits = RunDirectory(color_run.result.run_dir).read_splits(source)
+    assert receipt["splits"] == splits.fingerprints()
+    # Neither order nor names matter, and the classes do.
+    turned = source.subset(np.arange(len(source))[::-1])
+    turned = dataclasses.replace(turned, examples=list(map(str, range(len(source)))))
+    places = {name: len(source) - 1 - indices for name, indices in splits.items()}
+    assert Splits(turned, **places).fingerprints() == splits.fingerprints()
+    renamed = dataclasses.replace(source, class_names=("blue", "green", "pink"))
+    other = dataclasses.replace(splits, source=renamed).fingerprints()
+    assert all(other[name] != receipt["splits"][name] for name in ("train", "validation", "test"))
 
 
 @pytest.mark.thorough
