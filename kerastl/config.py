@@ -114,6 +114,12 @@ class Config(
         """Tells where the value of a setting comes from, in words."""
         return self.origins[name].where if name in self.origins else DEFAULT
 
+    def explain(self) -> dict[str, dict[str, Any]]:
+        """Lists the value of each setting, and where it comes from."""
+        return {
+            name: {"value": getattr(self, name), "from": self.origin(name)} for name in SETTINGS
+        }
+
     def changed(self, where: str, **values: Any) -> Self:
         """Copies it with other values of settings, which come from `where`, in words."""
         origins = {**self.origins, **dict.fromkeys(values, Origin(where))}

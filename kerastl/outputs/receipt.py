@@ -8,16 +8,14 @@ import os
 import pathlib
 import platform
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from kerastl.config import Config
 from kerastl.data.splits import Splits
 from kerastl.resources import usable_cores, usable_memory
-from kerastl.settings import SETTINGS
 from kerastl.version import VERSION
 
 # What setup.py requires.
@@ -26,8 +24,12 @@ _PACKAGES = (
     *("pillow", "ImageHash", "pyarrow", "protobuf", "absl-py", "keras-tuner", "tensorboard"),
     *("matplotlib", "importlib_resources", "threadpoolctl"),
 )
-# Environment variables by which TensorFlow and its libraries compute otherwise.
-_VARIABLES = ("TF_", "KERAS_", "XLA_", "ONEDNN_", "DNNL_", "OMP_", "MKL_", "OPENBLAS_", "CUDA_")
+# Environment variables by which TensorFlow and its libraries compute otherwise. Terraform's begin
+# with TF_ too, and may hold passwords.
+_VARIABLES = (
+    *("TF_ENABLE_", "TF_NUM_", "TF_CUDNN_", "TF_DETERMINISTIC_", "TF_XLA_", "TF_GPU_", "TF_FORCE_"),
+    *("KERAS_", "XLA_", "ONEDNN_", "DNNL_", "OMP_", "MKL_", "OPENBLAS_", "CUDA_", "NVIDIA_TF32_"),
+)
 # Instructions of a processor by which sums are made in another order.
 _INSTRUCTIONS = re.compile(r"\b(?:avx|fma|amx|sse4|asimd|sve|bf16|i8mm)\w*")
 _HASH_SEED = "PYTHONHASHSEED"
@@ -40,16 +42,19 @@ _TIMES = (
 )
 
 
-def describe_run(config: Config, splits: Splits, reasons: Sequence[str]) -> dict[str, Any]:
+def describe_run(
+    settings: Mapping[str, Any], splits: Splits, reasons: Sequence[str]
+) -> dict[str, Any]:
     """Returns the part of `receipt.json` about the settings and images of a run.
 
-    `reasons` are those of a recipe for its choices.
+    Args:
+        settings: Result of `Config.explain`.
+        splits: The images.
+        reasons: Those of a recipe for its choices.
     """
     chosen = ["what the recipe chose, by measured times; flags.txt repeats it"] if reasons else []
     return {
-        "flags": {
-            name: {"value": getattr(config, name), "from": config.origin(name)} for name in SETTINGS
-        },
+        "flags": settings,
         "splits": splits.fingerprints(),
         "not_deterministic": [*chosen, *_TIMES],
     }

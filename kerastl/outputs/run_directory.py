@@ -70,7 +70,7 @@ class RunDirectory:
             "weights": {"name": config.weights, "fingerprint": weights_fingerprint},
             "seed": config.seed,
         }
-        self._receipt |= describe_run(config, splits, notes)
+        self._receipt |= describe_run(config.explain(), splits, notes)
         self._stages.end("preparation")
         self._write(RunFile.FLAGS, config.to_flagfile(notes))
         self.write_splits(splits)
