@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -9,7 +10,6 @@ import numpy as np
 
 from kerastl.data.content import as_rows
 from kerastl.data.duplicates import (
-    MAX_COMPARED,
     find_causes,
     find_copied_class,
     find_duplicates,
@@ -59,11 +59,6 @@ def audit(
     usable, good = source.subset(files.kept), [inspections[number] for number in files.kept]
     _check_classes(usable)
     same, near = list(find_duplicates(good)), list(find_near_duplicates(good))
-    if len(usable) > MAX_COMPARED:
-        progress.line(
-            f"Audit: near-duplicates are not searched above {MAX_COMPARED} images; exact "
-            "duplicates are."
-        )
     for line in _shared_splits(usable, same + near):
         progress.line(line)
     if data.near_duplicates == "group":
@@ -178,7 +173,7 @@ def _unusual_files(source: Source, inspections: Sequence[Inspection]) -> Iterato
     far_shapes = _far_away(widths / heights, _FAR_SHAPE)
     for number, (example, one) in enumerate(zip(source.examples, inspections, strict=True)):
         size = f"{one.width} x {one.height} pixels"
-        ending = pathlib.PurePath(example).suffix.lower()
+        ending = os.path.splitext(example)[1].lower()
         if source.has_files and ending not in _ENDINGS[one.kind]:
             kind = "wrong ending" if ending else "no ending"
             yield Finding(example, kind, f"is {one.kind} by its content")

@@ -6,24 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from scipy.sparse import coo_array, csgraph
 
-from kerastl.data.inspection import FIELDS, Inspection
+from kerastl.data.inspection import DESCRIPTOR_BYTES, Inspection
+from kerastl.data.near import find_near
 from kerastl.data.source import Cause
 
-# Two pictures are nearly equal if at most this many bits of their perceptual hashes differ, and the
-# colors of their fields by at most these levels of 255, on average and in any single field. All
-# of the 20 pairs that this finds among 12,000 images of CIFAR-10 show one picture twice to the
-# eye; of the next ten, at 10 to 12 levels, three do not.
-_MAX_BITS = 12
-_MAX_LEVELS = 10
-_MAX_LEVELS_IN_A_FIELD = 45
-# They must also differ by at most this share of how much their fields differ among themselves:
-# pages of text, for example, are nearly the same gray everywhere and differ only in their letters.
-_MAX_SHARE_OF_SPREAD = 0.45
-_HASH_BYTES = 8
 # A class is a copy of others if this share of its images are there, and at least so many.
 _MOST_OF_A_CLASS, _FEWEST = 0.9, 4
-# Comparing each with each takes ten seconds at 100,000 images, and four times that at twice.
-MAX_COMPARED = 200_000
 
 
 def find_duplicates(inspections: Sequence[Inspection]) -> Iterator[list[int]]:
@@ -44,33 +32,11 @@ def find_near_duplicates(inspections: Sequence[Inspection]) -> Iterator[list[int
     varied = (number for number, one in enumerate(inspections) if not one.is_flat)
     # The lists depend on which file is first, which must not be the order of the files.
     numbers = np.array(sorted(varied, key=lambda number: inspections[number].pixels), int)
-    if len(numbers) > MAX_COMPARED:
-        return
-    descriptors = np.frombuffer(
-        b"".join(bytes.fromhex(inspections[number].descriptor) for number in numbers), np.uint8
-    ).reshape(len(numbers), _HASH_BYTES + FIELDS**2 * 3)
-    hashes = np.ascontiguousarray(descriptors[:, :_HASH_BYTES]).view(np.uint64).reshape(-1)
-    fields = descriptors[:, _HASH_BYTES:].reshape(len(numbers), FIELDS**2, 3).astype(np.float32)
-    spreads = np.abs(fields - fields.mean(axis=1, keepdims=True)).mean(axis=(1, 2))
-    taken = np.zeros(len(numbers), bool)
-    for place, number in enumerate(numbers.tolist()):
-        if taken[place]:
-            continue
-        distances = np.bitwise_count(hashes[place + 1 :] ^ hashes[place])
-        others = place + 1 + np.flatnonzero(distances <= _MAX_BITS)
-        others = others[~taken[others]]
-        differences = np.abs(fields[others] - fields[place]).mean(axis=2)
-        means = differences.mean(axis=1)
-        others = others[
-            (means <= _MAX_LEVELS)
-            & (differences.max(axis=1, initial=0) <= _MAX_LEVELS_IN_A_FIELD)
-            & (means <= _MAX_SHARE_OF_SPREAD * np.minimum(spreads[others], spreads[place]))
-        ]
-        pixels = inspections[number].pixels
-        others = others[[inspections[other].pixels != pixels for other in numbers[others]]]
-        if len(others):
-            taken[others] = True
-            yield [number, *numbers[others].tolist()]
+    found = b"".join(bytes.fromhex(inspections[number].descriptor) for number in numbers)
+    _, pixels = np.unique([inspections[number].pixels for number in numbers], return_inverse=True)
+    descriptors = np.frombuffer(found, np.uint8).reshape(len(numbers), DESCRIPTOR_BYTES)
+    for group in find_near(descriptors, pixels):
+        yield numbers[group].tolist()
 
 
 def find_copied_class(

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import os
 import pathlib
+import stat
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -124,20 +125,28 @@ def _hash_files(
         content, is_there = content_or_path(paths[place])
         return hash_content(content).hex(), is_there
 
-    keys = [_key(path) for path in paths]
+    real: dict[str, str] = {}
+    keys = [_key(path, real) for path in paths]
     recalled = recall(memory, keys, find_out, what="reading files", progress=progress)
     return as_rows(map(bytes.fromhex, recalled.values))
 
 
-def _key(path: pathlib.Path) -> str:
-    """Names a file in its present state.
+def _key(path: pathlib.Path, real: dict[str, str]) -> str:
+    """Names a file in its present state; `real` keeps the real paths of folders.
 
     Uses ctime, which, unlike mtime, programs cannot set back.
     """
     try:
-        status = path.stat()
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            status, place = path.stat(), os.path.realpath(path)
+        else:
+            folder, name = os.path.split(path)
+            if folder not in real:
+                real[folder] = os.path.realpath(folder)
+            place = os.path.join(real[folder], name)
     except OSError:
         return ""
     # In digits, since a path may hold bytes that are not text.
-    place = f"{os.fsencode(os.path.realpath(path)).hex()} {status.st_dev} {status.st_ino}"
-    return f"{place} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+    about = f"{os.fsencode(place).hex()} {status.st_dev} {status.st_ino}"
+    return f"{about} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import os
 import pathlib
 from collections.abc import Iterable, Iterator
 
@@ -62,9 +63,10 @@ def list_folder(
 
 
 def _list(reading: Reading, tree: Tree, field: str) -> Listing:
-    root = tree.top.path
+    # As text, since to take paths apart takes longer than to find their files.
+    root = os.path.join(tree.top.path, "")
     files = [
-        LabeledFile(path, readable(path.relative_to(root)), place.class_name, split)
+        LabeledFile(path, readable(str(path).removeprefix(root)), place.class_name, split)
         for place, split in ((place, reading.split_of(place)) for place in reading.places)
         for path in place.folder.images()
     ]

@@ -24,6 +24,8 @@ from kerastl.progress import Progress, count_of
 
 # A descriptor has the mean colors of this many fields along each side.
 FIELDS = 8
+# A descriptor is a perceptual hash of 64 bits, then those colors.
+DESCRIPTOR_BYTES = 8 + FIELDS**2 * 3
 # In the target of a link to a file that is elsewhere.
 _ANNEX = "annex/objects"
 _NO_END = "lacks its end marker; all rows are there"

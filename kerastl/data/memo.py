@@ -14,6 +14,8 @@ from kerastl.resources import usable_cores
 _FILE = "audit.sqlite"
 # Values that are computed between two writes to the disk.
 _CHUNK = 64
+# Values that are looked up at once; more in one query are not allowed everywhere.
+_ASKED = 500
 # How long another process may hold the file. A run holds it for milliseconds.
 PATIENCE_SECONDS = 5.0
 # Files as this process has found them whole: a check reads all of one, and a run opens it often.
@@ -49,7 +51,8 @@ def recall(
         progress: Where to report.
     """
     with contextlib.closing(_Memo(directory, progress)) as memo:
-        values = [memo.find(key) for key in keys]
+        known = memo.find(keys)
+        values = [known.get(key) for key in keys]
         todo = [place for place, value in enumerate(values) if value is None]
         meter = Meter(what, len(todo), progress)
         with concurrent.futures.ThreadPoolExecutor(usable_cores()) as pool:
@@ -86,15 +89,18 @@ class _Memo:
             with self._as_help():
                 self._connection = _open_file(directory)
 
-    def find(self, key: str) -> Any:
-        """Returns the value under a key, None if there is none."""
-        row = None
-        if self._connection is not None and key:
-            with self._as_help():
-                row = self._connection.execute(
-                    "SELECT fact FROM facts WHERE key = ?", [key]
-                ).fetchone()
-        return json.loads(row[0]) if row else None
+    def find(self, keys: Sequence[str]) -> dict[str, Any]:
+        """Returns the values under those of some keys that have one."""
+        found: dict[str, Any] = {}
+        for start in range(0, len(keys), _ASKED):
+            wanted = [key for key in keys[start : start + _ASKED] if key]
+            if self._connection is not None and wanted:
+                marks = ", ".join("?" * len(wanted))
+                query = f"SELECT key, fact FROM facts WHERE key IN ({marks})"
+                with self._as_help():
+                    rows = self._connection.execute(query, wanted)
+                    found.update((key, json.loads(fact)) for key, fact in rows)
+        return found
 
     def add(self, values: Mapping[str, Any]) -> None:
         """Keeps values under their keys, except the empty key."""

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from kerastl.data import near
 from kerastl.data.duplicates import find_near_duplicates
 from kerastl.data.inspection import Inspection
 from kerastl.data.splits import make_splits
@@ -110,3 +111,33 @@ def test_split_that_repeats_train_is_told(tmp_path):
             picture(number).save(folder / f"{number}.png")
     said = open_folder(config_of(tmp_path))[1]
     assert "Audit: 4 of 4 images of validation are in train, too, or nearly: results on" in said
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+def test_index_finds_what_comparing_each_with_each_does(monkeypatch, few):
+    monkeypatch.setattr(near, "FEW", few)
+    rng = np.random.default_rng(0)
+    # Scenes whose pictures differ about as much as is allowed.
+    scenes = rng.integers(0, 256, (30, 200), np.uint8)[rng.integers(0, 30, 120)]
+    flips = np.packbits(rng.random((120, 64)) < 4 / 64, axis=1)
+    noise = rng.integers(-16, 17, (120, 192))
+    descriptors = np.concatenate(
+        [scenes[:, :8] ^ flips, np.clip(scenes[:, 8:] + noise, 0, 255).astype(np.uint8)], axis=1
+    )
+    bits = np.unpackbits(descriptors[:, :8], axis=1).astype(int)
+    colors = descriptors[:, 8:].reshape(120, 64, 3).astype(float)
+    expected, left = [], list(range(120))
+    while left:
+        first, *others = left
+        levels = {one: np.abs(colors[one] - colors[first]).mean(axis=1) for one in others}
+        group = [
+            one
+            for one in others
+            if np.abs(bits[one] - bits[first]).sum() <= 12
+            and levels[one].mean() <= 10
+            and levels[one].max() <= 45
+        ]
+        expected += [[first, *group]] if group else []
+        left = [one for one in others if one not in group]
+    assert len(expected) > 15
+    assert list(near.find_near(descriptors, np.arange(120))) == expected
