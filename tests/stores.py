@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerastl.training.store import FeatureStore
+from kerastl.data.store import FeatureStore
 
 SHAPE = (3, 5)
 

@@ -3,7 +3,7 @@ import pytest
 
 import command_line
 from kerastl.commands.table import run_command
-from kerastl.training.store import FeatureStore
+from kerastl.data.store import FeatureStore
 
 
 def begin(root, name, *, rows=10):

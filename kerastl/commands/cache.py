@@ -5,11 +5,11 @@ import datetime
 from collections.abc import Sequence
 
 from kerastl.commands.command import Command, Given
+from kerastl.data.entries import Entry, drop, list_entries
 from kerastl.errors import UsageError, bad_value, unknown_name
 from kerastl.progress import Progress, count_of, format_bytes
 from kerastl.settings import SETTINGS, SettingGroup, describe, setting
 from kerastl.settings.store import find_cache
-from kerastl.training.entries import Entry, drop, list_entries
 
 _ALL = "all"
 # Combinations and data sets of one that are listed, and the letters of a data set's name.

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from kerastl.data.memo import MEMO_ERRORS, try_memo
+from kerastl.data.store_locks import FIELD, try_lock
 from kerastl.disk_errors import CannotWriteError
 from kerastl.outputs.directories import make_writable
 from kerastl.progress import Progress
 from kerastl.settings import StoreSettings
 from kerastl.settings.store import AUTO
-from kerastl.training.locks import FIELD, try_lock
 from kerastl.writing import remove_leftovers, scratch_directory, temporary_place
 
 Stored = TypeVar("Stored", bound=StoreSettings)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from kerastl.training.store import FeatureStore
+from kerastl.data.store import FeatureStore
 
 # Features of a run that are kept in memory, where an epoch takes no call to the system for each
 # image: a head's, of up to 25,000 images with 1,280 channels.

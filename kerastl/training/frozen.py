@@ -14,9 +14,11 @@ import keras
 import numpy as np
 
 from kerastl.data.content import as_keys
+from kerastl.data.entries import list_entries, make_room
 from kerastl.data.pipeline import evaluated_indices, view_hashes, view_indices, views_dataset
 from kerastl.data.reading import reading_errors
 from kerastl.data.splits import Splits
+from kerastl.data.store import FeatureStore
 from kerastl.device import has_gpu
 from kerastl.disk_errors import CannotWriteError
 from kerastl.model.boundaries import Boundary
@@ -25,9 +27,7 @@ from kerastl.model.network import Network
 from kerastl.progress import Meter, Progress, format_bytes
 from kerastl.settings import ImageSettings, ModelSettings, StoreSettings
 from kerastl.training.cost import seconds_per_image, seconds_to_read
-from kerastl.training.entries import list_entries, make_room
 from kerastl.training.features import StoredFeatures
-from kerastl.training.store import FeatureStore
 from kerastl.training.store_key import open_store
 
 # On a processor the outputs of a layer should stay in its cache: with AVX2, MobileNetV2 at 97 px

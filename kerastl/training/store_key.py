@@ -13,13 +13,13 @@ import keras
 import tensorflow as tf
 
 from kerastl.data import augment, images
+from kerastl.data.store import FeatureStore
 from kerastl.model import build, folding
 from kerastl.model.boundaries import Boundary, LayerCall
 from kerastl.model.network import Network
 from kerastl.model.weights import fingerprint
 from kerastl.settings import Decides, ModelSettings, StoreSettings
 from kerastl.training import features
-from kerastl.training.store import FeatureStore
 
 
 def open_store(

@@ -7,9 +7,9 @@ import pytest
 
 import kerastl
 from kerastl.data import memo
+from kerastl.data import store_locks as locks
 from kerastl.outputs.places import is_usable, usable_places
 from kerastl.progress import Progress
-from kerastl.training import locks
 from kerastl.writing import temporary_place
 
 

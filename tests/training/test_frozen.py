@@ -10,16 +10,17 @@ import tensorflow as tf
 
 import fakes
 import kerastl
+from kerastl.data import store_locks as locks
+from kerastl.data.entries import list_entries
 from kerastl.data.images import decode_and_resize
+from kerastl.data.segments import SegmentWriter
 from kerastl.data.splits import Splits
 from kerastl.disk_errors import cannot_write
 from kerastl.model.folding import fold
-from kerastl.training import cost, locks
+from kerastl.training import cost
 from kerastl.training import features as module
 from kerastl.training import frozen as frozen_module
-from kerastl.training.entries import list_entries
 from kerastl.training.frozen import FrozenPart
-from kerastl.training.segments import SegmentWriter
 from tiny_networks import open_tiny, place
 
 

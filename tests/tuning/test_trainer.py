@@ -74,9 +74,9 @@ def test_trial_gives_the_same_whatever_was_trained_before(config):
 @pytest.mark.thorough
 def test_features_of_trials_are_read_into_memory_once(config, monkeypatch):
     reads = []
-    read = kerastl.training.store.FeatureStore.read
+    read = kerastl.data.store.FeatureStore.read
     monkeypatch.setattr(
-        kerastl.training.store.FeatureStore,
+        kerastl.data.store.FeatureStore,
         "read",
         lambda store, rows: reads.append(len(rows)) or read(store, rows),
     )

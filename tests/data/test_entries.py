@@ -3,7 +3,7 @@ import multiprocessing
 import numpy as np
 import pytest
 
-from kerastl.training.entries import drop, list_entries, make_room
+from kerastl.data.entries import drop, list_entries, make_room
 from stores import fill, hashes_of, open_store, read, rows_of
 
 # A fork would have TensorFlow's objects of earlier tests without their threads, and wait for those.

@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from kerastl.training import store as module
-from kerastl.training.segments import read_into
+from kerastl.data import store as module
+from kerastl.data.segments import read_into
 from stores import SHAPE, fill, hashes_of, open_store, read, rows_of
 
 # A fork would have TensorFlow's objects of earlier tests without their threads, and wait for those.

@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from kerastl.training.segments import read_into
+from kerastl.data.segments import read_into
 from stores import fill, hashes_of, open_store, read, rows_of
 
 

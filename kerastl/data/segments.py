@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from kerastl.data.content import HASH
+from kerastl.data.store_locks import FIELD
 from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError
-from kerastl.training.locks import FIELD
 from kerastl.writing import replacing
 
 # Rows that share a checksum and are recomputed together if it is wrong.

@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 
 from kerastl.data.content import HASH, as_keys
-from kerastl.training.entries import ABOUT, files_of, hold, read_about
-from kerastl.training.locks import FIELD
-from kerastl.training.segments import (
+from kerastl.data.entries import ABOUT, files_of, hold, read_about
+from kerastl.data.segments import (
     Segment,
     SegmentWriter,
     count_bytes,
     open_segment,
     read_into,
 )
+from kerastl.data.store_locks import FIELD
 from kerastl.writing import STALE_SECONDS, remove_leftovers, replace_text
 
 

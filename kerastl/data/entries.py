@@ -9,9 +9,9 @@ import re
 import shutil
 from typing import Any
 
+from kerastl.data.store_locks import FIELD, held_alone, lock_shared
 from kerastl.disk_errors import explained
 from kerastl.locks import Held
-from kerastl.training.locks import FIELD, held_alone, lock_shared
 from kerastl.writing import hidden_beside, remove_leftovers
 
 ABOUT = "about.json"
