@@ -5,10 +5,12 @@ Pure functions: the same facts give the same choices.
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from kerastl.progress import count_of, format_duration
+from kerastl.settings import SETTINGS
+from kerastl.settings.images import MIRROR
 
 # Share of the network's multiply-adds that fine-tuning trains at least, from its output down: in
 # MobileNetV2 from block_6.
@@ -30,11 +32,15 @@ _ERRORS = 2.0
 _UNSTORED_HEAD_EPOCHS = 3
 # Views of a training image that are stored: itself and its mirror image.
 _VIEWS = 2
+# Settings of a head that is trained step by step.
+_STEPPED = {"head_epochs", "head_learning_rate"}
 FINETUNED: dict[str, Any] = {
     "optimizer": "adamw",
     "finetune_learning_rate": 0.0005,
     "warmup_epochs": 1.0,
 }
+# With this rate sgd was as good as it gets on CIFAR-10 with MobileNetV2; 0.004 destroyed it.
+_SGD_RATE = 0.002
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +74,7 @@ class Facts:
     Attributes:
         recipe: The recipe.
         given: Settings that stay as they are, by name.
+        searched: Settings that a search varies from there.
         num_train: Training images.
         num_evaluated: Validation and test images.
         num_classes: Classes.
@@ -84,6 +91,7 @@ class Facts:
 
     recipe: str
     given: Mapping[str, Any]
+    searched: Collection[str] = ()
     num_train: int
     num_evaluated: int
     num_classes: int
@@ -113,6 +121,11 @@ class Facts:
         """The epochs after which fine-tuning brings nothing more."""
         enough = math.ceil(_ENOUGH_STEPS * self.batch_size / self.num_train)
         return min(max(_ENOUGH_EPOCHS, enough), _MOST_EPOCHS)
+
+    @property
+    def solves_head(self) -> bool:
+        """Whether the head is solved: features are stored, and no setting of its steps counts."""
+        return bool(self.room) and not _STEPPED.intersection((*self.given, *self.searched))
 
     @property
     def head_passes(self) -> int:
@@ -184,57 +197,113 @@ def choose_block(shares: Mapping[str, float]) -> str:
 def choose(facts: Facts) -> Chosen:
     """Chooses the size and the phases that are best for the images in the time."""
     per_class = facts.num_train / facts.num_classes
-    why_not = why_no_fine_tuning(facts.recipe, facts.given, per_class=per_class)
+    why_not = why_no_fine_tuning(
+        facts.recipe, facts.given, searched=facts.searched, per_class=per_class
+    )
     size, epochs = (None, 0) if why_not else _fit_epochs(facts)
     if size is None:
         size = _fit_pass(facts)
         epoch = format_duration(facts.epoch_time(size))
         why_not = why_not or f"{_fewest(facts, size)} epochs of {epoch} do not fit"
-    values: dict[str, Any] = {"image_size": size, "finetune_epochs": epochs}
-    values |= {"head": "solved"} if facts.room else {"head_epochs": facts.head_passes}
-    reasons = [
+    pass_reason = (
         f"{size} px: one pass takes {format_duration(facts.pass_time(size))} of the "
         f"{format_duration(max(0.0, facts.usable_seconds))} that are left"
-    ]
-    if facts.given.get("augment"):
-        values["augment_views"] = _VIEWS
-    elif "augment" not in facts.given:
-        if facts.look.keeps_classes:
-            answer = "auto" if facts.averages_mirrored else "no"
-            values |= {"augment": "mirror", "average_mirrored": answer}
-        reasons.append(
-            f"{'mirror images too' if facts.look.keeps_classes else 'no mirror images'}: a head "
-            f"names {facts.look.right} of {count_of(facts.look.num_images, 'image')} right, and "
-            f"{facts.look.right_mirrored} of their mirror images"
-        )
+    )
+    views, view_reasons = _choose_views(facts)
+    head = _choose_head(facts, is_alone=not epochs)
+    values = {"image_size": size, "finetune_epochs": epochs} | head | views
     if epochs:
-        values |= FINETUNED | {"unfreeze_from": facts.block, "batch_size": facts.batch_size}
-        reasons.append(
+        values |= _choose_fine_tuning(facts)
+        phase_reason = (
             f"{count_of(epochs, 'epoch')} of fine-tuning from {facts.block}, each "
             f"{format_duration(facts.epoch_time(size))}"
         )
     else:
-        # Its penalty is chosen by then, so the validation images are free to learn from.
-        values["refit"] = (values | dict(facts.given)).get("head") == "solved"
-        reasons.append(f"a head alone: {why_not}")
-    return Chosen(values=values | dict(facts.given), reasons=tuple(reasons))
+        phase_reason = f"a head alone: {why_not}"
+    reasons = (pass_reason, *view_reasons, phase_reason)
+    return Chosen(values=values | dict(facts.given), reasons=reasons)
 
 
-def why_no_fine_tuning(recipe: str, given: Mapping[str, Any], *, per_class: float) -> str:
+def _choose_views(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Chooses what is seen beside each image, and says why."""
+    if "augment" in facts.given:
+        return ({"augment_views": _VIEWS} if facts.given["augment"] else {}), ()
+    look, values = facts.look, {}
+    if look.keeps_classes:
+        answer = "auto" if facts.averages_mirrored else "no"
+        values = {"augment": MIRROR, "average_mirrored": answer}
+    reason = (
+        f"{'mirror images too' if values else 'no mirror images'}: a head names {look.right} of "
+        f"{count_of(look.num_images, 'image')} right, and {look.right_mirrored} of their mirror "
+        "images"
+    )
+    return values, (reason,)
+
+
+def _choose_head(facts: Facts, *, is_alone: bool) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if facts.solves_head:
+        values["head"] = "solved"
+    elif not facts.room:
+        values["head_epochs"] = facts.head_passes
+    if is_alone:
+        # The penalty is chosen by then, so the validation images are free to learn from.
+        is_solved = (values | dict(facts.given)).get("head") == "solved"
+        values["refit"] = is_solved and "finetune_epochs" not in facts.searched
+    return values
+
+
+def _choose_fine_tuning(facts: Facts) -> dict[str, Any]:
+    values = FINETUNED | {"unfreeze_from": facts.block, "batch_size": facts.batch_size}
+    if facts.given.get("optimizer") == "sgd":
+        values["finetune_learning_rate"] = _SGD_RATE
+    return values
+
+
+def keep_effective(names: Collection[str]) -> dict[str, Any]:
+    """Returns the values that others must keep for some settings to have an effect.
+
+    The momentum, for example, keeps the optimizer that has one.
+
+    Args:
+        names: Settings that are given or searched.
+    """
+    needs = filter(None, (SETTINGS[name].needs for name in names))
+    return {
+        need.parent: SETTINGS[need.parent].default
+        for need in needs
+        if need.parent in FINETUNED and not need.holds(FINETUNED[need.parent])
+    }
+
+
+def why_no_fine_tuning(
+    recipe: str, given: Mapping[str, Any], *, searched: Collection[str], per_class: float
+) -> str:
     """Says why nothing but a head is to be trained, whatever the time; empty if more may be.
 
     Args:
         recipe: The recipe.
         given: Settings that stay as they are, by name.
+        searched: Settings that a search varies.
         per_class: Training images a class.
     """
     if "finetune_epochs" in given:
         return "" if given["finetune_epochs"] else "finetune_epochs=0"
+    if _must_fine_tune(searched):
+        return ""
     if recipe == "head" or given.get("refit"):
         return "as the flags say"
     if per_class < _FEWEST_PER_CLASS:
         return f"{per_class:.3g} training images a class are too few to fine-tune by"
     return ""
+
+
+def _must_fine_tune(searched: Collection[str]) -> bool:
+    """Returns whether a search varies what matters only in fine-tuning, and not if there is any."""
+    needs = filter(None, (SETTINGS[name].needs for name in searched))
+    return "finetune_epochs" not in searched and any(
+        need.parent == "finetune_epochs" for need in needs
+    )
 
 
 def _fewest(facts: Facts, size: int) -> int:
@@ -250,6 +319,8 @@ def _fit_epochs(facts: Facts) -> tuple[int | None, int]:
         epochs = int(left / facts.epoch_time(size))
         if epochs >= _fewest(facts, size):
             return size, facts.given.get("finetune_epochs", min(epochs, facts.most_epochs))
+    if _must_fine_tune(facts.searched):
+        return facts.sizes[0], _fewest(facts, facts.sizes[0])
     return None, 0
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import time
+from collections.abc import Collection
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from kerastl.recipes.choices import (
     Facts,
     choose,
     choose_block,
+    keep_effective,
     why_no_fine_tuning,
 )
 from kerastl.recipes.look import look
@@ -36,7 +38,12 @@ _LOOK_SHARE = 0.05
 
 
 def follow(
-    config: Config, splits: Splits, *, deadline: float, progress: Progress
+    config: Config,
+    splits: Splits,
+    *,
+    deadline: float,
+    progress: Progress,
+    searched: Collection[str] = (),
 ) -> tuple[Config, tuple[str, ...]]:
     """Chooses what the recipe of a config leaves open.
 
@@ -47,6 +54,7 @@ def follow(
         splits: Its images.
         deadline: When the run is to be over, by `time.monotonic`.
         progress: Gets a line for each choice.
+        searched: Settings that a search varies from there.
 
     Returns:
         The config with every choice in it, and the reason for each.
@@ -57,7 +65,7 @@ def follow(
     if config.recipe == MANUAL:
         return config, ()
     left = deadline - time.monotonic()
-    facts = _gather(config, splits, deadline=deadline)
+    facts = _gather(config, splits, searched, deadline=deadline)
     # As if nothing had been built: layers are named and weights are drawn as in a run without it.
     forget_networks(config.seed)
     chosen = choose(facts)
@@ -70,8 +78,9 @@ def follow(
     return done, chosen.reasons
 
 
-def _gather(config: Config, splits: Splits, *, deadline: float) -> Facts:
+def _gather(config: Config, splits: Splits, searched: Collection[str], *, deadline: float) -> Facts:
     given = {name: getattr(config, name) for name in config.given if name != "recipe"}
+    given = keep_effective((*given, *searched)) | given
     sizes = _sizes(config, given="image_size" in given)
     settings = dataclasses.replace(config, **FINETUNED | given | {"image_size": sizes[0]})
     began = time.monotonic()
@@ -85,7 +94,8 @@ def _gather(config: Config, splits: Splits, *, deadline: float) -> Facts:
     plan = network.plan(phase)
     num_train, num_classes = len(splits.train), len(splits.source.class_names)
     step_seconds = 0.0
-    if not why_no_fine_tuning(config.recipe, given, per_class=num_train / num_classes):
+    per_class = num_train / num_classes
+    if not why_no_fine_tuning(config.recipe, given, searched=searched, per_class=per_class):
         began = time.monotonic()
         step_seconds = time_step(network, plan, settings)
         built += time.monotonic() - began
@@ -94,6 +104,7 @@ def _gather(config: Config, splits: Splits, *, deadline: float) -> Facts:
     return Facts(
         recipe=config.recipe,
         given=given,
+        searched=searched,
         num_train=num_train,
         num_evaluated=len(splits.validation) + len(splits.test),
         num_classes=num_classes,

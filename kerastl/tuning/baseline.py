@@ -12,12 +12,15 @@ from kerastl.settings.recipe import BUDGETS, MANUAL
 from kerastl.tuning.directory import DIRECTORY, RECIPE
 from kerastl.tuning.loop import wait_for_chief
 from kerastl.tuning.roles import is_worker
+from kerastl.tuning.space import Space
 from kerastl.tuning.space_parser import read_space
 from kerastl.tuning.task import Task
 from kerastl.writing import replace_text
 
 # Of a search's time, at most this share is that of its first trial.
 _SHARE = 0.25
+# What the default space, which is for the chosen settings, always varies.
+_ALWAYS_SEARCHED = ("finetune_epochs",)
 
 
 def with_choices(task: Task, splits: Splits, progress: Progress) -> Task:
@@ -35,10 +38,13 @@ def with_choices(task: Task, splits: Splits, progress: Progress) -> Task:
     elif config.overwrite or not path.exists():
         seconds = min(BUDGETS[config.recipe], _SHARE * (task.deadline - time.monotonic()))
         deadline = time.monotonic() + seconds
-        if task.space and "augment" in task.space:
-            # Changes that are new in every epoch leave no features to solve a head on.
-            config = config.changed("search space", head=config.head)
-        config, reasons = follow(config, splits, deadline=deadline, progress=progress)
+        searched = [*task.space.dimensions] if task.space else _ALWAYS_SEARCHED
+        if task.space and _changes_each_epoch(task.space):
+            # That leaves no features to solve a head on.
+            config = config.changed("search space", head=config.head, recipe=config.recipe)
+        config, reasons = follow(
+            config, splits, deadline=deadline, progress=progress, searched=searched
+        )
         replace_text(path, config.to_flagfile(reasons), field="run_dir")
     chosen = Config.from_flags(path.read_text(encoding="utf-8").splitlines())
     given, where = task.config.given, f"recipe {task.config.recipe}"
@@ -46,3 +52,11 @@ def with_choices(task: Task, splits: Splits, progress: Progress) -> Task:
     config = task.config.changed(where, **values, recipe=MANUAL, budget="")
     space = task.space and read_space(task.space.to_text(), config)
     return dataclasses.replace(task, config=config, space=space)
+
+
+def _changes_each_epoch(space: Space) -> bool:
+    """Returns whether some augmentation of a space is new in every epoch."""
+    dimension = space.dimensions.get("augment")
+    values = dimension.to_check if dimension else ()
+    configs = [space.config_for({"augment": value}) for value in values]
+    return any(config.augment and not config.num_views for config in configs)

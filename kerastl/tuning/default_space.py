@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from kerastl.config import Config
 from kerastl.errors import UsageError
 from kerastl.model.network import Network, open_network
+from kerastl.recipes.choices import FINETUNED
 from kerastl.settings import ModelSettings
 from kerastl.settings.images import LARGEST_SIZE
 from kerastl.settings.model import BUNDLED
@@ -58,11 +59,8 @@ def default_space(config: Config, blocks: Sequence[str]) -> Space:
     depths = dict.fromkeys(blocks[round(len(blocks) * share)] for share in (6 / 16, 3 / 16))
     ranges["image_size"] = f"choice({','.join(map(str, sorted({config.image_size, larger})))})"
     ranges["unfreeze_from"] = f"choice({','.join(depths)})"
-    by_hand = {
-        "optimizer": "adamw",
-        "finetune_learning_rate": 0.0005,
+    by_hand = FINETUNED | {
         "finetune_epochs": 6,
-        "warmup_epochs": 1.0,
         "dropout": 0.0,
         "augment": "mirror",
         "image_size": larger,

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from kerastl.recipes.choices import Facts, Look, choose, choose_block
+from kerastl.recipes.choices import Facts, Look, choose, choose_block, keep_effective
 
 # 9,000 images of 10 classes; at the smallest size a pass of all views takes 200 s, an epoch 90 s.
 FACTS = Facts(
@@ -66,8 +66,9 @@ def test_size_and_epochs_follow_from_the_time(changes, size, epochs):
         ({"image_size": 161}, {"image_size": 161, "finetune_epochs": 7}),
         ({"finetune_epochs": 2}, {"image_size": 129, "finetune_epochs": 2}),
         ({"finetune_epochs": 0}, {"image_size": 193, "finetune_epochs": 0}),
-        ({"optimizer": "sgd"}, {"optimizer": "sgd", "finetune_learning_rate": 0.0005}),
+        ({"optimizer": "sgd"}, {"optimizer": "sgd", "finetune_learning_rate": 0.002}),
         ({"head": "sgd", "batch_size": 8}, {"head": "sgd", "batch_size": 8}),
+        ({"head_epochs": 4}, {"head_epochs": 4, "finetune_epochs": 7}),
         ({"augment": ""}, {"augment": "", "image_size": 129}),
         ({"augment": "crop"}, {"augment": "crop", "augment_views": 2}),
         ({"augment": "flip,color", "augment_views": 3}, {"augment_views": 3}),
@@ -77,6 +78,24 @@ def test_what_is_given_is_kept(given, expected):
     sizes = (given["image_size"],) if "image_size" in given else FACTS.sizes
     values = choices(given=given, sizes=sizes)
     assert {name: values[name] for name in expected} == expected
+
+
+def test_settings_that_a_search_varies_keep_an_effect():
+    assert "head" not in choices(searched=["head_learning_rate"])
+    assert choices(recipe="head", searched=["dropout"])["refit"]
+    # Some trials fine-tune.
+    assert not choices(recipe="head", searched=["finetune_epochs"])["refit"]
+    # All of them do, even without time, and with few images.
+    assert choices(seconds=0.0, searched=["unfreeze_from"])["finetune_epochs"] == 4
+    few = choices(num_train=40, num_evaluated=25, searched=["warmup_epochs"])
+    assert few["finetune_epochs"] > 0
+    both = ["unfreeze_from", "finetune_epochs"]
+    assert choices(seconds=0.0, searched=both)["finetune_epochs"] == 0
+
+
+def test_what_is_given_keeps_what_it_needs():
+    assert keep_effective(["momentum", "dropout"]) == {"optimizer": "sgd"}
+    assert keep_effective(["warmup_epochs", "head_learning_rate", "optimizer"]) == {}
 
 
 def test_images_are_mirrored_only_if_that_keeps_their_class():
