@@ -22,6 +22,8 @@ _LOSS_TOLERANCE = 1e-3
 # another image or network differ by far more.
 _FEATURES_TOLERANCE = 1e-4
 _COARSE_TOLERANCE = 0.1
+# In so few steps rates and gradients may have been far smaller than they are at the end.
+_FEW_STEPS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +109,6 @@ class ExpectedMoves:
         """Takes a snapshot before a phase; `first` is the lowest layer call that trains."""
         self.phase = phase
         self._head = network.calls[-1].layer
-        self._head_is_zero = not np.any(keras.ops.convert_to_numpy(self._head.kernel))
         layers = [call.layer for call in network.calls[first:] if _learns(call.layer, phase)]
         moving = [weight for layer in layers for weight in layer.weights]
         self.moving = Snapshot(moving)
@@ -125,9 +126,8 @@ class ExpectedMoves:
         A weight that trains may keep every bit where its gradient is too small to change a
         float32, as in a network whose random weights let no signal through. So it counts as
         wrong only if its gradient at the phase's rate would change it, or, of a statistic, if
-        a batch would. A head that starts at zero gives the layers below it a gradient of zero
-        in its first step, whatever theirs is afterwards: a phase of a single step then need not
-        move them.
+        a batch would. In a few steps only the head must have moved: one that starts at zero gives
+        the layers below it no gradient at first, and a warm-up makes the first steps tiny.
 
         Args:
             upper: The part of the network above the phase's boundary.
@@ -136,7 +136,7 @@ class ExpectedMoves:
         """
         wrongly_moved, still = self.frozen.moved(), self.moving.unmoved()
         movable = _movable(still, upper, self.phase, *batch()) if still else []
-        if steps == 1 and self._head_is_zero:
+        if steps < _FEW_STEPS:
             head = {id(weight) for weight in self._head.weights}
             movable = [weight for weight in movable if id(weight) in head]
         excused = _without(still, movable)
