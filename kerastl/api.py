@@ -121,7 +121,7 @@ def rank(
             evaluated.
     """
     options = RankOptions(backbones=backbones, image_sizes=image_sizes, budget=budget)
-    deadline = time.monotonic() + options.budget
+    deadline = time.monotonic() + min(options.budget, config.budget_seconds)
     progress = progress or Progress(sys.stdout)
     check_source(config, source)
     candidates = read_candidates(
@@ -201,7 +201,7 @@ def tune(
         space=_check_search(config, space, source),
         options=options,
         role=find_role(),
-        deadline=time.monotonic() + options.budget,
+        deadline=time.monotonic() + min(options.budget, config.budget_seconds),
     )
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(open_search(task))
