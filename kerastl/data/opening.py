@@ -97,15 +97,23 @@ def describe(splits: Splits, progress: Progress) -> None:
         progress.line(f"  {len(others)} more, each: {ranges}")
 
 
+def sample_sides(splits: Splits, images: ImageSettings) -> np.ndarray:
+    """Measures a sample of the training images.
+
+    Returns:
+        The side of each, in pixels, that is resized to `images.image_size`, int64; of an image
+        that is not enlarged perhaps of a smaller version.
+    """
+    sample = splits.train[:: max(1, len(splits.train) // _SIZE_SAMPLE)][:_SIZE_SAMPLE]
+    side = smallest_side(images.image_size)
+    decoded = (decode(splits.source.read(index), smallest_side=side) for index in sample)
+    side_of = max if images.resize == "pad" else min
+    return np.array([side_of(image.shape[:2]) for image in decoded])
+
+
 def describe_sizes(splits: Splits, images: ImageSettings, progress: Progress) -> None:
     """Reports how far small images are enlarged."""
-    source = splits.source
-    sample = splits.train[:: max(1, len(splits.train) // _SIZE_SAMPLE)][:_SIZE_SAMPLE]
-    # An image that is not enlarged may be decoded smaller than it is.
-    side = smallest_side(images.image_size)
-    decoded = (decode(source.read(index), smallest_side=side) for index in sample)
-    side_of = max if images.resize == "pad" else min
-    sides = np.array([side_of(image.shape[:2]) for image in decoded])
+    sides = sample_sides(splits, images)
     small = sides[sides < images.image_size]
     if len(small):
         median = float(np.median(small))

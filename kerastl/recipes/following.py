@@ -8,6 +8,7 @@ from collections.abc import Collection
 import numpy as np
 
 from kerastl.config import Config
+from kerastl.data.opening import sample_sides
 from kerastl.data.splits import Splits
 from kerastl.model.backbones import BACKBONES, NAMED_WEIGHTS
 from kerastl.model.network import Network, forget_networks, open_network
@@ -30,6 +31,9 @@ from kerastl.training.frozen import find_limit
 
 # Sides of the input to choose from, in pixels.
 _SIZES = range(96, IMAGE_SIZE + 1, 32)
+# Images enlarged further than so many times gain nothing: CIFAR-10's, of 32 px, gained at 129 px
+# and not at 161.
+_MOST_ENLARGED = 4.1
 # Building the network and its training step takes so many times as long as for the look: they are
 # built again, with what evaluates, checks and saves. Each format of an export takes as long again.
 _BUILT, _BUILT_FOR_FORMAT = 3.0, 3.0
@@ -81,7 +85,7 @@ def follow(
 def _gather(config: Config, splits: Splits, searched: Collection[str], *, deadline: float) -> Facts:
     given = {name: getattr(config, name) for name in config.given if name != "recipe"}
     given = keep_effective((*given, *searched)) | given
-    sizes = _sizes(config, given="image_size" in given)
+    sizes = _sizes(config, splits, is_given="image_size" in given)
     settings = dataclasses.replace(config, **FINETUNED | given | {"image_size": sizes[0]})
     began = time.monotonic()
     network = open_network(settings, num_classes=len(splits.source.class_names))
@@ -119,18 +123,19 @@ def _gather(config: Config, splits: Splits, searched: Collection[str], *, deadli
     )
 
 
-def _sizes(model: ModelSettings, given: bool) -> tuple[int, ...]:
-    """Lists the sides of the input to choose from.
+def _sizes(model: ModelSettings, splits: Splits, *, is_given: bool) -> tuple[int, ...]:
+    """Lists the sides of the input to choose from, in ascending order.
 
     Weights of other frameworks expect a convolution of stride 2 to be padded on both sides, which
     Keras does at odd sizes: with such weights a probe had 0.711 at 97 px and 0.685 at 96.
     """
-    if given or model.weights == BUNDLED:
+    if is_given or model.weights == BUNDLED:
         return (model.image_size,)
     odd = model.weights not in NAMED_WEIGHTS
-    return tuple(
-        size + odd for size in _SIZES if size + odd >= BACKBONES[model.backbone].minimum_size
-    )
+    smallest = BACKBONES[model.backbone].minimum_size
+    first, *others = (size + odd for size in _SIZES if size + odd >= smallest)
+    largest = _MOST_ENLARGED * float(np.median(sample_sides(splits, model)))
+    return (first, *(size for size in others if size <= largest))
 
 
 def _shares(network: Network) -> dict[str, float]:

@@ -47,6 +47,15 @@ def test_without_time_the_head_remains(given):
     assert "do not fit" in reasons[-1]
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize(("side", "size"), [(24, 97), (60, 225)])
+def test_images_are_not_enlarged_further_than_helps(side, size, given):
+    del given["image_size"]
+    config = kerastl.Config(**given, recipe="head")
+    source = fakes.color_source(width=side, height=side)
+    assert followed(config, source=source)[0].image_size == size
+
+
 def test_manual_is_what_it_was(given):
     config = kerastl.Config(**given, finetune_epochs=2)
     assert config.recipe == "manual"
