@@ -103,6 +103,8 @@ class Config(
             object.__setattr__(self, "recipe", MANUAL)
             origins.setdefault("recipe", Origin(_FOLLOWS, MANUAL))
         object.__setattr__(self, "origins", origins)
+        if self.recipe == MANUAL:
+            self._check_phases()
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -133,6 +135,18 @@ class Config(
             raise self._keeps_none("label_issues", "no random augmentation")
         if self.head == "solved" and self.head_epochs and not self._keeps_features:
             raise self._keeps_none("head", "--augment_views=2 if it augments")
+        if self.from_scratch:
+            self._check_scratch()
+
+    def _check_phases(self) -> None:
+        """Refuses phases that do not go together; a recipe makes those that do."""
+        if self.head_epochs + self.finetune_epochs == 0:
+            raise bad_value(
+                "head_epochs",
+                0,
+                "with finetune_epochs=0 trains nothing",
+                "Raise one of the two",
+            )
         if self.refit and (self.head != "solved" or not self.head_epochs or self.finetune_epochs):
             raise bad_value(
                 "refit",
@@ -140,8 +154,6 @@ class Config(
                 "needs a solved head that nothing is trained after",
                 "Use --head=solved --finetune_epochs=0 or leave it out",
             )
-        if self.from_scratch:
-            self._check_scratch()
 
     def _keeps_none(self, name: str, condition: str) -> UsageError:
         return bad_value(

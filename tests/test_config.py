@@ -414,6 +414,9 @@ def test_layout_is_that_of_a_folder():
         ({"seed": 5, "best_by": "loss"}, "auto", ()),
         ({"recipe": "auto", "refit": False}, "auto", ("recipe", "refit")),
         ({"recipe": "fast", "optimizer": "sgd"}, "fast", ("optimizer", "recipe")),
+        # The recipe makes phases that go together with these.
+        ({"recipe": "auto", "refit": True}, "auto", ("recipe", "refit")),
+        ({"recipe": "auto", "head_epochs": 0}, "auto", ("head_epochs", "recipe")),
         (NONE, "manual", ()),
     ],
 )

@@ -289,17 +289,19 @@ def why_no_fine_tuning(
     """
     if "finetune_epochs" in given:
         return "" if given["finetune_epochs"] else "finetune_epochs=0"
-    if _must_fine_tune(searched):
-        return ""
     if recipe == "head" or given.get("refit"):
         return "as the flags say"
+    if _must_fine_tune(given, searched):
+        return ""
     if per_class < _FEWEST_PER_CLASS:
         return f"{per_class:.3g} training images a class are too few to fine-tune by"
     return ""
 
 
-def _must_fine_tune(searched: Collection[str]) -> bool:
-    """Returns whether a search varies what matters only in fine-tuning, and not if there is any."""
+def _must_fine_tune(given: Mapping[str, Any], searched: Collection[str]) -> bool:
+    """Returns whether no head is wanted, or what is searched matters only in fine-tuning."""
+    if given.get("head_epochs") == 0:
+        return True
     needs = filter(None, (SETTINGS[name].needs for name in searched))
     return "finetune_epochs" not in searched and any(
         need.parent == "finetune_epochs" for need in needs
@@ -319,7 +321,7 @@ def _fit_epochs(facts: Facts) -> tuple[int | None, int]:
         epochs = int(left / facts.epoch_time(size))
         if epochs >= _fewest(facts, size):
             return size, facts.given.get("finetune_epochs", min(epochs, facts.most_epochs))
-    if _must_fine_tune(facts.searched):
+    if _must_fine_tune(facts.given, facts.searched):
         return facts.sizes[0], _fewest(facts, facts.sizes[0])
     return None, 0
 

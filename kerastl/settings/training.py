@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Literal
 
-from kerastl.errors import bad_value
 from kerastl.settings.base import Settings
 from kerastl.settings.field import Decides, Needs, Within, setting
 
@@ -136,16 +135,6 @@ class PhaseSettings(Settings):
         searchable=True,
         needs=_FINETUNES,
     )
-
-    def _check(self) -> None:
-        super()._check()
-        if self.head_epochs + self.finetune_epochs == 0:
-            raise bad_value(
-                "head_epochs",
-                0,
-                "with finetune_epochs=0 trains nothing",
-                "Raise one of the two",
-            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -45,8 +45,8 @@ def read_space(ranges: Mapping[str, str], config: Config) -> Space:
                 "compared",
                 f"Give it as a plain flag. Searchable: {', '.join(SEARCHABLE)}",
             )
-    if config.recipe != MANUAL:
-        # Once the recipe has chosen, the space is read again. It fine-tunes unless it cannot.
+    if config.recipe not in (MANUAL, "head"):
+        # Once the recipe has chosen, the space is read again. It fine-tunes where that matters.
         config = dataclasses.replace(config, finetune_epochs=config.finetune_epochs or 1)
     dimensions = {name: _read(name, ranges[name]) for name in SEARCHABLE if name in ranges}
     space = Space(config, dimensions)

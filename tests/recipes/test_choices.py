@@ -117,6 +117,10 @@ def test_head_alone_learns_from_validation_images_too():
     assert choices(given={"refit": True})["finetune_epochs"] == 0
 
 
+def test_without_a_head_phase_there_is_fine_tuning():
+    assert choices(given={"head_epochs": 0}, seconds=0.0)["finetune_epochs"] > 0
+
+
 def test_head_is_solved_only_where_features_are_stored():
     assert choices()["head"] == "solved"
     assert "head" not in choices(room=0)
