@@ -53,6 +53,7 @@ from kerastl.version import VERSION
 
 if TYPE_CHECKING:
     from kerastl.comparison.compare import compare
+    from kerastl.comparison.reproduce import reproduce
     from kerastl.data.source import Source
 
 __version__ = VERSION
@@ -73,6 +74,7 @@ __all__ = [
     "learning_curve",
     "predict",
     "rank",
+    "reproduce",
     "run",
     "serve",
     "tune",
@@ -80,7 +82,11 @@ __all__ = [
 
 
 # They need NumPy, which commands that only read flags do not wait for.
-_LATE = {"Source": "kerastl.data.source", "compare": "kerastl.comparison.compare"}
+_LATE = {
+    "Source": "kerastl.data.source",
+    "compare": "kerastl.comparison.compare",
+    "reproduce": "kerastl.comparison.reproduce",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 
+from kerastl.comparison.environments import compare_environments
 from kerastl.comparison.paired import Scored, compare_recalls, compare_scores, mcnemar
 from kerastl.comparison.result import Changed, Comparison, Versus
 from kerastl.comparison.tested import Tested, read_tested
@@ -64,6 +65,7 @@ def _compare(first: Tested, other: Tested) -> Versus:
     return Versus(
         run=other.path,
         flags=_changed_flags(first.config, other.config),
+        environment=compare_environments(first.receipt, other.receipt),
         scores=compare_scores(labels, before, after, seed=_SEED),
         recalls=compare_recalls(labels, before, after, names, seed=_SEED),
         lost=lost,

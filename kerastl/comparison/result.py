@@ -11,7 +11,7 @@ from kerastl.progress import count_of
 # A difference counts as clear where it is met by chance once in so many comparisons of equals.
 _ONE_IN = 20
 # Classes and images that are shown; the result has all.
-_MOST_CLASSES, _MOST_EXAMPLES = 10, 5
+_MOST_CLASSES, _MOST_EXAMPLES, _MOST_PLACES = 10, 5, 4
 _LOST, _WON = "right, now wrong", "wrong, now right"
 
 
@@ -46,6 +46,7 @@ class Versus:
         run: Its directory.
         flags: Settings that may change predictions and have other values, by name: the value in
             the first run, and in this one.
+        environment: What else differs between the receipts, see `compare_environments`.
         scores: accuracy, balanced_accuracy, macro_f1 and loss.
         recalls: The recall of each class in the test images.
         lost: Images that only the first run has right.
@@ -57,6 +58,7 @@ class Versus:
 
     run: pathlib.Path
     flags: Mapping[str, tuple[str, str]]
+    environment: Mapping[str, tuple[str, str]]
     scores: tuple[Difference, ...]
     recalls: tuple[Difference, ...]
     lost: tuple[Changed, ...]
@@ -68,6 +70,12 @@ class Versus:
         """Yields what differs."""
         changed = [f"--{name}={now}, was {was}" for name, (was, now) in self.flags.items()]
         yield f"flags: {'; '.join(changed)}" if changed else "flags: the same"
+        if self.environment:
+            changed = [
+                f"{place} {now}, was {was}" for place, (was, now) in self.environment.items()
+            ]
+            more = f"; and {len(changed) - _MOST_PLACES} more" if changed[_MOST_PLACES:] else ""
+            yield f"environment: {'; '.join(changed[:_MOST_PLACES])}{more}"
         yield from _table(self.scores)
         yield self._verdict()
         yield from self._class_lines()

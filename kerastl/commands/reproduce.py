@@ -1,0 +1,42 @@
+"""`kerastl reproduce`: a finished run once more, compared file by file."""
+
+import dataclasses
+
+import kerastl
+from kerastl.commands.command import Command, Given
+from kerastl.progress import Progress
+from kerastl.settings import SETTINGS, SettingGroup, describe, setting
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReproduceFlags(SettingGroup):
+    """The command's own flags."""
+
+    run_dir: str = setting(
+        "", help="New directory for the run; empty for RUN with -again behind it.", is_path=True
+    )
+    overwrite: bool = setting(False, help=SETTINGS["overwrite"].help)
+
+
+def _reproduce(given: Given, output: Progress) -> None:
+    run = given.only_argument("run", "kerastl reproduce runs/first")
+    flags = ReproduceFlags(**given.values)
+    found = kerastl.reproduce(
+        run, run_dir=flags.run_dir, overwrite=flags.overwrite, progress=output
+    )
+    for line in found.lines():
+        output.line(line)
+    found.check()
+
+
+COMMAND = Command(
+    name="reproduce",
+    about="Runs the finished run in the directory RUN once more, from its own flags and splits, in "
+    "a new directory, and compares every file. For each it prints that it is identical, or the "
+    "first difference; then what differs in versions, code, data and machine. The exit code is 1 "
+    "if a file differs.\n\n"
+    "Nothing that is stored is used, no export is written, and times do not count.",
+    call=_reproduce,
+    flags=describe(ReproduceFlags),
+    arguments="RUN",
+)

@@ -1,0 +1,130 @@
+"""Runs a finished run again, and compares every file."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+from collections.abc import Iterator, Mapping
+
+from kerastl import api
+from kerastl.comparison.environments import compare_environments
+from kerastl.comparison.files import Compared, compare_files
+from kerastl.config import Config
+from kerastl.data.source import Source
+from kerastl.errors import KerastlError, bad_value
+from kerastl.outputs.directories import (
+    RunFile,
+    naming,
+    read_config,
+    read_json,
+    require_finished,
+    writable_directory,
+)
+from kerastl.paths import local_path
+from kerastl.progress import Progress
+from kerastl.writing import scratch_directory
+
+
+@dataclasses.dataclass(frozen=True)
+class Reproduction:
+    """A run that was run again.
+
+    Attributes:
+        first: Directory of the run.
+        run_dir: Where it was run again.
+        files: Each file of the run, compared with that of the new one.
+        environment: What differs between the receipts, see `compare_environments`.
+    """
+
+    first: pathlib.Path
+    run_dir: pathlib.Path
+    files: tuple[Compared, ...]
+    environment: Mapping[str, tuple[str, str]]
+
+    @property
+    def different(self) -> tuple[Compared, ...]:
+        """The files that differ."""
+        return tuple(each for each in self.files if each.difference)
+
+    def lines(self) -> Iterator[str]:
+        """Yields the lines that `kerastl reproduce` prints."""
+        yield f"{self.first}, run again in {self.run_dir}:"
+        width = max(len(each.name) for each in self.files)
+        for each in self.files:
+            yield f"  {each.name.ljust(width)}  {each}"
+        yield "  receipt.json and tensorboard/ are left out: they hold times."
+        changes = [f"{place}: {now}, was {was}" for place, (was, now) in self.environment.items()]
+        yield "Environment: the same." if not changes else "Environment:"
+        for change in changes:
+            yield f"  {change}"
+        if not self.different:
+            yield f"Reproduced: all {len(self.files)} files are identical."
+
+    def check(self) -> None:
+        """Stops where it was not reproduced.
+
+        Raises:
+            KerastlError: If a file differs.
+        """
+        if self.different:
+            raise KerastlError(
+                f"run={str(self.first)!r}: was not reproduced: {len(self.different)} of "
+                f"{len(self.files)} files differ. Look at the environment, and at what is "
+                f"not_deterministic in its {RunFile.RECEIPT}."
+            )
+
+
+def reproduce(
+    run: str | os.PathLike[str],
+    *,
+    run_dir: str | os.PathLike[str] = "",
+    overwrite: bool = False,
+    source: Source | None = None,
+    progress: Progress | None = None,
+) -> Reproduction:
+    """Runs a finished run again from its own flags and splits, and compares the results.
+
+    Nothing that is stored is used: every image is inspected and computed again. No export is
+    written.
+
+    Args:
+        run: Directory of the run.
+        run_dir: New directory; by default that of the run with "-again" behind it.
+        overwrite: Replace a finished run in `run_dir`.
+        source: Images from Python, if those of the run were.
+        progress: Where to report; standard output by default, `Progress()` for silence.
+
+    Raises:
+        UsageError: If there is no such run, or the new directory is not free.
+        KerastlError: If the run fails, or a file of it is missing.
+    """
+    path = local_path(run, field="run")
+    require_finished(path)
+    with naming(path, RunFile.RECEIPT):
+        before = read_json(path, RunFile.RECEIPT)
+    again = local_path(run_dir or f"{os.path.normpath(path)}-again", field="run_dir")
+    with _repeated(path, again, overwrite=overwrite) as config:
+        api.run(config, source=source, progress=progress)
+    files = tuple(compare_files(path, again))
+    after = read_json(again, RunFile.RECEIPT)
+    return Reproduction(path, again, files, compare_environments(before, after))
+
+
+@contextlib.contextmanager
+def _repeated(path: pathlib.Path, again: pathlib.Path, *, overwrite: bool) -> Iterator[Config]:
+    """Yields the settings that repeat a run in another directory, with an empty cache there."""
+    if again.exists() and again.samefile(path):
+        raise bad_value("run_dir", str(again), "is the run itself", "Choose another directory")
+    config = read_config(path).changed(
+        "kerastl reproduce",
+        run_dir=str(again),
+        export_dir="",
+        splits_from=str(path / RunFile.SPLITS),
+        overwrite=overwrite,
+    )
+    with (
+        writable_directory(again, field="run_dir"),
+        scratch_directory(again, field="run_dir") as cache,
+    ):
+        # A run without a store has none here either.
+        yield dataclasses.replace(config, stand_in=cache if config.cache_dir else None)
