@@ -205,9 +205,10 @@ def choose(facts: Facts) -> Chosen:
         size = _fit_pass(facts)
         epoch = format_duration(facts.epoch_time(size))
         why_not = why_not or f"{_fewest(facts, size)} epochs of {epoch} do not fit"
-    pass_reason = (
-        f"{size} px: one pass takes {format_duration(facts.pass_time(size))} of the "
-        f"{format_duration(max(0.0, facts.usable_seconds))} that are left"
+    time_of_pass = facts.pass_time(size)
+    words = " of the {} for training" if time_of_pass <= facts.usable_seconds else ", {} are left"
+    pass_reason = f"{size} px: one pass takes {format_duration(time_of_pass)}" + words.format(
+        format_duration(max(0.0, facts.usable_seconds))
     )
     views, view_reasons = _choose_views(facts)
     head = _choose_head(facts, is_alone=not epochs)

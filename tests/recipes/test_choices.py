@@ -133,7 +133,7 @@ def test_head_is_solved_only_where_features_are_stored():
         (
             {},
             (
-                "97 px: one pass takes 200 s of the 14 min that are left",
+                "97 px: one pass takes 200 s of the 14 min for training",
                 f"mirror images too: {NAMES}",
                 "7 epochs of fine-tuning from block_6, each 90.0 s",
             ),
@@ -141,7 +141,7 @@ def test_head_is_solved_only_where_features_are_stored():
         (
             {"num_train": 40, "num_evaluated": 25},
             (
-                "225 px: one pass takes 7.0 s of the 14 min that are left",
+                "225 px: one pass takes 7.0 s of the 14 min for training",
                 f"mirror images too: {NAMES}",
                 "a head alone: 4 training images a class are too few to fine-tune by",
             ),
@@ -149,7 +149,7 @@ def test_head_is_solved_only_where_features_are_stored():
         (
             {"seconds": 600.0},
             (
-                "129 px: one pass takes 354 s of the 490 s that are left",
+                "129 px: one pass takes 354 s of the 490 s for training",
                 f"mirror images too: {NAMES}",
                 "a head alone: 4 epochs of 159 s do not fit",
             ),
