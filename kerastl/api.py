@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 def run(
     config: Config, *, source: "Source | None" = None, progress: Progress | None = None
 ) -> "Result":
-    """Trains, evaluates, records and exports a classifier.
+    """Trains, evaluates, records and exports a classifier; goes on with a run that was cut off.
 
     Keras's global settings and random seed are set for the run; the settings are restored after
     it. TensorFlow's deterministic kernels stay on in the process, which has no public way back,
@@ -85,14 +85,14 @@ def run(
     check_source(config, source)
     _check_network(config)
     with contextlib.ExitStack() as stack:
-        run_dir = pathlib.Path(config.run_dir)
-        stack.enter_context(open_run_directory(run_dir, overwrite=config.overwrite))
+        opened = stack.enter_context(open_run_directory(config))
         if config.export_dir:
             stack.enter_context(_export_directory(config))
-        config = stack.enter_context(_ready(config, progress))
+        config = stack.enter_context(_ready(opened.config, progress))
         from kerastl.run import finish_run  # noqa: PLC0415
 
-        return finish_run(config, source, progress, deadline=deadline)
+        opened = dataclasses.replace(opened, config=config)
+        return finish_run(opened, source, progress, deadline=deadline)
 
 
 def rank(

@@ -13,10 +13,10 @@ from kerastl.data.splits import Splits, spread
 from kerastl.model.backbones import bundled_size_note
 from kerastl.model.network import open_network
 from kerastl.outputs.card import model_card
-from kerastl.outputs.directories import clear
 from kerastl.outputs.exporting import export_trained
 from kerastl.outputs.metrics import build_metrics, scored_splits, seen_words
 from kerastl.outputs.run_directory import RunDirectory
+from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress, format_duration
 from kerastl.recipes.following import follow
 from kerastl.result import Result
@@ -29,23 +29,23 @@ from kerastl.writing import finally_call
 
 
 def finish_run(
-    config: Config, source: Source | None, progress: Progress, *, deadline: float = math.inf
+    opened: Opened, source: Source | None, progress: Progress, *, deadline: float = math.inf
 ) -> Result:
     """Trains, evaluates, records and exports a classifier; `kerastl.run` prepares for it.
 
     `deadline` is when it is to be over, in seconds of `time.monotonic`.
     """
     started = time.monotonic()
-    splits = open_data(config, source, progress)
-    config, reasons = follow(config, splits, deadline=deadline, progress=progress)
+    splits = open_data(opened.config, source, progress)
+    choices = follow(opened.config, splits, deadline=deadline, progress=progress)
+    config = (opened := opened.choose(*choices)).config
     describe_sizes(splits, config, progress)
     network = open_network(config, num_classes=len(splits.source.class_names))
     for warning in (*config_warnings(config), *check_phases(network, config)):
         progress.line(f"Warning: {warning}")
     # Only now, when nothing can be missing or misspelled, does an earlier run's result go.
     record = RunDirectory(pathlib.Path(config.run_dir))
-    clear(record.path)
-    record.begin(config, splits, network.fingerprint(), started=started, notes=reasons)
+    record.begin(opened, splits, network.fingerprint(), started=started, progress=progress)
     # A run that fails or is stopped records what it checked until then.
     with (
         finally_call(record.write_receipt),
@@ -61,11 +61,11 @@ def finish_run(
         record.write_receipt()
         # From here on the run is finished, and `kerastl export` can do the rest.
         record.write_metrics(metrics)
-        exported = export_trained(
+        if exported := export_trained(
             trained, splits, config, metrics=metrics, test=test, progress=progress
-        )
-        if exported:
+        ):
             record.add_export(exported.path, exported.formats)
+    record.finish()
     progress.line(f"Done in {format_duration(record.seconds)}; all files in {record.path}.")
     return Result(metrics, trained.classifier, record.path, exported.path if exported else None)
 

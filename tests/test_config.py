@@ -247,6 +247,7 @@ CHOICES = {
     "near_duplicates": "report",
     "class_weights": "sqrt",
     "best_by": "macro_f1",
+    "on_nan": "stop",
     "augment": "flip,color:0.25",
     "overwrite": False,
     "label_issues": False,

@@ -26,6 +26,7 @@ ORDER = (
     "disk_errors",
     "locks",
     "writing",
+    "checked_files",
     "processes",
     "charts",
     "data",

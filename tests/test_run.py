@@ -170,10 +170,13 @@ def test_finished_run_is_refused_then_replaced(tmp_path, color_run):
 
 
 @pytest.mark.thorough
-def test_unfinished_run_is_simply_run_again(tmp_path, color_run):
+def test_unfinished_run_of_other_flags_is_refused_then_replaced(tmp_path, color_run):
     shutil.copytree(color_run.result.run_dir, tmp_path / "run")
     (tmp_path / "run" / "metrics.json").unlink()
     config = fakes.tiny_config(tmp_path, head_epochs=1)
+    with pytest.raises(kerastl.UsageError, match=r"head_epochs was 4 and is 1; .*--overwrite"):
+        fakes.finish_run(config, color_run.source)
+    config = dataclasses.replace(config, overwrite=True)
     result = fakes.finish_run(config, color_run.source).result
     assert read(result, "history.csv").count(b"\n") == 2
     assert len(os.listdir(result.run_dir / "tensorboard")) == 1
@@ -197,9 +200,10 @@ def test_loss_that_is_not_finite_stops_the_run(tmp_path, tiny_net, use_source, c
     printed, errors = capsys.readouterr()
     assert re.fullmatch(
         r"error: loss: is not finite in the head phase, epoch 1, (?:validation after )?step \d "
-        r"of 6, at learning rate 1e\+38\. Use a lower rate or more --warmup_epochs\.\n",
+        r"of 6, at learning rate 3\.333e\+37\. Use a lower rate or more --warmup_epochs\.\n",
         errors,
     )
+    assert printed.count("goes on from the start of the phase at a third of the rate.") == 1
     assert "Test accuracy" not in printed
     assert set(os.listdir(tmp_path / "run")) == {"flags.txt", "splits.csv", "receipt.json"}
 

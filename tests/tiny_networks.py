@@ -69,7 +69,7 @@ def make_phase(
     shown = np.full_like(images[:BATCH_SIZE], validated)
     validation = fakes.batches(shown, labels[:BATCH_SIZE], BATCH_SIZE)
     data = PhaseData(
-        train=batches,
+        train=batches.skip,
         num_train=STEPS * BATCH_SIZE,
         lower=None if stored else plan.lower,
         validate=lambda: evaluate(network.model, validation, labels[:BATCH_SIZE]),

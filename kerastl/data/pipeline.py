@@ -32,15 +32,17 @@ def training_dataset(  # noqa: PLR0913  batches in an order, of images or what s
     *,
     batch_size: int,
     epochs: range,
+    first_step: int = 0,
     features: Features | None = None,
     class_weights: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Yields the batches of all epochs in a row, each epoch in another order over all images.
 
     Order and random changes depend only on the seed and the number of the epoch, so `epochs`
-    continues from phase to phase. The last batch of an epoch may be smaller, but one of a single
-    image is merged into the one before, because batch norm cannot use a single image. Memory
-    holds the images' indices, and the pixels of a few batches.
+    continues from phase to phase. Images of the first epoch before `first_step` are not read. The
+    last batch of an epoch may be smaller, but one of a single image is merged into the one before,
+    because batch norm cannot use a single image. Memory holds the images' indices, and the pixels
+    of a few batches.
 
     Returns:
         Dataset of (images, labels): float32 (batch, size, size, 3) in 0..255 and int64
@@ -58,7 +60,9 @@ def training_dataset(  # noqa: PLR0913  batches in an order, of images or what s
 
     # Only the order is made epoch by epoch: TensorFlow takes a while to prepare a decoder.
     orders = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
+    orders = orders.skip(first_step * batch_size)
     sizes = [batch_size] * (steps - 1) + [len(indices) - batch_size * (steps - 1)]
+    sizes = sizes[first_step:] + sizes[:first_step]
     augmenter = build_augmenter(images.augmentations, seed=images.seed)
     dataset = _load(orders, source, images, sizes=sizes, features=features, augmenter=augmenter)
     if class_weights is not None:

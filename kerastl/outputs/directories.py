@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from kerastl.checked_files import list_versions
 from kerastl.config import Config, flag_file_words
 from kerastl.disk_errors import cannot_write, explained
 from kerastl.errors import (
@@ -27,6 +28,7 @@ from kerastl.errors import (
 )
 from kerastl.export_formats import FORMATS
 from kerastl.locks import OwnedError, owned
+from kerastl.outputs.unfinished import Opened, find_unfinished
 from kerastl.settings import Decides
 from kerastl.settings.data import FROM_PYTHON
 from kerastl.writing import csv_text, replace_text
@@ -37,9 +39,8 @@ class RunFile(enum.StrEnum):
 
     # The last to be written: its presence marks a run as finished.
     METRICS = "metrics.json"
-    FLAGS = "flags.txt"
+    CHECKPOINTS = "checkpoints"
     RECEIPT = "receipt.json"
-    SPLITS = "splits.csv"
     AUDIT = "audit.csv"
     # That of a run which stopped at its data, beside the files of an earlier one.
     STOPPED_AUDIT = "audit_stopped.csv"
@@ -51,8 +52,10 @@ class RunFile(enum.StrEnum):
     MODEL = FORMATS["keras"].file
     # Also beside every exported model.
     CARD = "model_card.json"
-    CHECKPOINTS = "checkpoints"
     TENSORBOARD = "tensorboard"
+    # These tell that the others are of a run, so they are the last to go.
+    SPLITS = "splits.csv"
+    FLAGS = "flags.txt"
 
 
 # The best model so far, while training goes on.
@@ -64,24 +67,27 @@ _STARTED = (RunFile.FLAGS, RunFile.SPLITS)
 
 
 @contextlib.contextmanager
-def open_run_directory(path: pathlib.Path, *, overwrite: bool) -> Iterator[None]:
-    """Makes a run directory; what an earlier run left there stays until `clear`.
+def open_run_directory(config: Config) -> Iterator[Opened]:
+    """Makes a run directory; what an earlier run left there stays for now.
 
-    A directory that is still empty after a block that failed is removed again. Where the
-    block is stopped from the keyboard, the interrupt names the file of the best weights.
+    A directory that is still empty after a block that failed is removed again. An interrupt of the
+    block says how to go on.
 
     Raises:
-        UsageError: If it holds a finished run and `overwrite` is off, or other
-            files under names that a run writes.
+        UsageError: If it holds a finished run, or an unfinished one of other flags, and `overwrite`
+            is off, or other files under names that a run writes.
         KerastlError: If it cannot be written, or another process writes there.
     """
+    path = pathlib.Path(config.run_dir)
     with writable_directory(path, field="run_dir"), _alone(path):
         try:
-            _check_run_directory(path, overwrite=overwrite)
-            yield
+            yield _open(path, config)
         except KeyboardInterrupt as stop:
-            if not stop.args and (path / CHECKPOINT).exists():
-                stop.args = (f"The best finished epoch is in {path / CHECKPOINT}.",)
+            if not stop.args:
+                words = "Repeat the command to go on."
+                if (path / CHECKPOINT).exists():
+                    words += f" The best finished epoch is in {path / CHECKPOINT}."
+                stop.args = (words,)
             raise
 
 
@@ -131,8 +137,10 @@ def _keep_table(error: ListedError, run_dir: pathlib.Path) -> None:
         error.args = (f"{error} {path} lists all.",)
 
 
-def _check_run_directory(path: pathlib.Path, *, overwrite: bool) -> None:
-    if (path / RunFile.METRICS).exists() and not overwrite:
+def _open(path: pathlib.Path, given: Config) -> Opened:
+    # The checkpoints go when all is done, the export too.
+    is_over = (path / RunFile.METRICS).exists() and not list_versions(path / RunFile.CHECKPOINTS)
+    if is_over and not given.overwrite:
         raise UsageError(
             f"run_dir={str(path)!r}: holds a finished run. Choose another or add --overwrite."
         )
@@ -144,6 +152,10 @@ def _check_run_directory(path: pathlib.Path, *, overwrite: bool) -> None:
             f"run_dir={str(path)!r}: holds {foreign[0]}, which no run of kerastl has written. "
             "Choose another directory."
         )
+    if is_over or not (path / RunFile.FLAGS).exists():
+        return Opened(given)
+    is_trained = (path / RunFile.METRICS).exists()
+    return find_unfinished(path / RunFile.FLAGS, given, is_trained=is_trained) or Opened(given)
 
 
 def check_free(path: pathlib.Path, finished: str, *, what: str, overwrite: bool) -> None:

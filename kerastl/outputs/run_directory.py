@@ -1,8 +1,10 @@
 """The files of a run: each is written whole or not at all, and read back here."""
 
 import dataclasses
+import hashlib
 import json
 import pathlib
+import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,16 +12,20 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kerastl.config import Config
+from kerastl.checked_files import remove_versions, write_version
 from kerastl.data import splits_file
 from kerastl.data.source import Finding, Source
 from kerastl.data.splits import Splits
 from kerastl.disk_errors import explained
+from kerastl.errors import bad_value
 from kerastl.outputs import predictions_file
-from kerastl.outputs.directories import CHECKPOINT, RunFile
+from kerastl.outputs.directories import CHECKPOINT, RunFile, clear
 from kerastl.outputs.receipt import describe_machine, describe_run
 from kerastl.outputs.stages import Stages
+from kerastl.outputs.unfinished import Opened
+from kerastl.progress import Progress
 from kerastl.training.best import EpochRow
+from kerastl.training.checkpoint import Checkpoint, read_checkpoint
 from kerastl.training.checks import Check
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.scores import CLASS_SCORES
@@ -27,6 +33,8 @@ from kerastl.writing import remove_leftovers, replace_csv, replace_text, replaci
 
 # Flag that sets this directory.
 _FIELD = "run_dir"
+# What a run is made of, with the flag that names it.
+_MADE_OF = {"data": "dataset", "weights": "weights", "splits": "splits_from"}
 
 
 class RunDirectory:
@@ -39,8 +47,12 @@ class RunDirectory:
         path: The directory, which exists.
     """
 
+    keeps_checkpoints = True
+
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
+        self._checkpoint: Checkpoint | None = None
+        self._about: dict[str, str] = {}
         self._stages = Stages(time.monotonic())
         self._tensorboard: tf.summary.SummaryWriter | None = None
         self._history: list[EpochRow] = []
@@ -50,34 +62,66 @@ class RunDirectory:
 
     def begin(
         self,
-        config: Config,
+        opened: Opened,
         splits: Splits,
         weights_fingerprint: str,
         *,
         started: float,
-        notes: Sequence[str] = (),
+        progress: Progress,
     ) -> None:
         """Writes what is known before training: flags, splits and the audit's findings.
 
+        What an earlier run left goes, unless this one goes on with it.
         `--flagfile=RUN_DIR/flags.txt` repeats the run. `started` is in seconds of
-        `time.monotonic`; `notes` become comments above the flags.
+        `time.monotonic`.
+
+        Raises:
+            UsageError: If a run is to go on whose images or weights are not what they were.
         """
-        source = splits.source
+        config, source = opened.config, splits.source
+        self._about = _describe(splits, weights_fingerprint)
+        if opened.goes_on:
+            self._go_on(opened, progress)
+        if self._checkpoint is None:
+            clear(self.path)
         remove_leftovers(self.path)
         self._stages = Stages(started)
         self._receipt = {
-            "data": {"name": source.name, "fingerprint": source.fingerprint()},
+            "data": {"name": source.name, "fingerprint": self._about["data"]},
             "weights": {"name": config.weights, "fingerprint": weights_fingerprint},
             "seed": config.seed,
         }
-        self._receipt |= describe_run(config.explain(), splits, notes)
+        self._receipt |= describe_run(config.explain(), splits, opened.notes)
         self._stages.end("preparation")
-        self._write(RunFile.FLAGS, config.to_flagfile(notes))
+        self._write(RunFile.FLAGS, config.to_flagfile(opened.notes))
         self.write_splits(splits)
         if source.findings:
             header = [field.name for field in dataclasses.fields(Finding)]
             rows = map(dataclasses.astuple, source.findings)
             self._write_csv(RunFile.AUDIT, header, rows)
+
+    def _go_on(self, opened: Opened, progress: Progress) -> None:
+        """Takes the last checkpoint of the same run, if there is one."""
+        checkpoint = read_checkpoint(self.path / RunFile.CHECKPOINTS, progress)
+        if checkpoint is None:
+            return
+        known: Mapping[str, str] = checkpoint.state["about"]
+        for name, fingerprint in self._about.items():
+            if known.get(name) == fingerprint:
+                continue
+            if opened.config.overwrite:
+                return
+            raise bad_value(
+                _MADE_OF[name],
+                getattr(opened.config, _MADE_OF[name]),
+                f"is not what it was when the unfinished run in {self.path} began",
+                "Restore it, choose another run_dir, or start over with --overwrite",
+            )
+        self._checkpoint = checkpoint
+        self._checks = [Check(**check) for check in checkpoint.state["checks"]]
+        shutil.rmtree(self.path / RunFile.TENSORBOARD, ignore_errors=True)
+        for row in checkpoint.state["history"]:
+            self.add_epoch(EpochRow(**row))
 
     def write_splits(self, splits: Splits) -> None:
         """Writes which split each image is in, in the source's order."""
@@ -126,7 +170,26 @@ class RunDirectory:
                     tf.summary.scalar(name, getattr(row, name))
             self._tensorboard.flush()
 
-    def save_checkpoint(self, classifier: keras.Model) -> None:
+    def find_checkpoint(self) -> Checkpoint | None:
+        """Returns what `begin` has found."""
+        return self._checkpoint
+
+    def save_checkpoint(self, checkpoint: Checkpoint, *, num_epochs: int) -> None:
+        """Writes what a run that is cut off goes on from, with the first rows of its history."""
+        state = {
+            "about": self._about,
+            "history": [dataclasses.asdict(row) for row in self._history[:num_epochs]],
+            "checks": [dataclasses.asdict(check) for check in self._checks],
+            **checkpoint.state,
+        }
+        whole = dataclasses.replace(checkpoint, state=state)
+        write_version(self.path / RunFile.CHECKPOINTS, whole.to_bytes())
+
+    def finish(self) -> None:
+        """Removes what only a run that is cut off needs."""
+        remove_versions(self.path / RunFile.CHECKPOINTS)
+
+    def save_best(self, classifier: keras.Model) -> None:
         """Writes the best model so far to `checkpoints/best.keras`.
 
         A whole model can be loaded and trained further without its run, and Keras serializes it
@@ -210,3 +273,15 @@ class RunDirectory:
 
     def _write(self, name: str, text: str) -> None:
         replace_text(self.path / name, text, field=_FIELD)
+
+
+def _describe(splits: Splits, weights_fingerprint: str) -> dict[str, str]:
+    """Fingerprints what a run is made of, see `_MADE_OF`."""
+    digest = hashlib.sha256()
+    for _, indices in splits.items():
+        digest.update(indices.tobytes() + b"/")
+    return {
+        "data": splits.source.fingerprint(),
+        "weights": weights_fingerprint,
+        "splits": digest.hexdigest(),
+    }

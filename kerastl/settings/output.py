@@ -43,7 +43,15 @@ class OutputSettings(Settings):
         within=Within(0, 1),
         decides=Decides.OUTPUT,
     )
-    overwrite: bool = setting(False, help="Replace a finished run in run_dir.")
+    overwrite: bool = setting(
+        False, help="Replace a finished run in run_dir, or an unfinished one of other flags."
+    )
+    checkpoint_minutes: float = setting(
+        10.0,
+        help="Minutes between checkpoints inside a long epoch; 0 for none. There is one after each "
+        "epoch, unless they would take more than a twentieth of the time.",
+        within=Within(0),
+    )
 
     @property
     def formats(self) -> tuple[str, ...]:

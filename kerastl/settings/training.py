@@ -164,6 +164,13 @@ class TrainingSettings(PhaseSettings):
         choices=("accuracy", "balanced_accuracy", "macro_f1", "loss"),
         decides=Decides.TRAINING,
     )
+    on_nan: str = setting(
+        "back",
+        help="Where the loss is not finite: back goes on from the last good epoch, at a third of "
+        "the rate, once in each phase; stop ends the run.",
+        choices=("back", "stop"),
+        decides=Decides.TRAINING,
+    )
     label_issues: bool = setting(
         False,
         help="Write training images whose label is probably wrong to label_issues.csv.",

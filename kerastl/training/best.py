@@ -4,7 +4,7 @@ There is no early stopping: every phase runs all its epochs.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -52,7 +52,8 @@ class Best:
 
     Attributes:
         row: The epoch that they come from; set by the first `offer`.
-        validation: Their evaluation on the validation images when that epoch ended; set with `row`.
+        validation: Their evaluation on the validation images when that epoch ended; set with `row`,
+            and not by `load`.
         accuracies: Highest validation accuracy of each phase so far, by the phase's name.
     """
 
@@ -74,15 +75,37 @@ class Best:
     def offer(self, row: EpochRow, validation: Evaluation) -> None:
         """Keeps the present weights if their epoch is the best so far."""
         self.accuracies[row.phase] = max(self.accuracies.get(row.phase, 0.0), row.val_accuracy)
-        rank = (row.score(self._best_by), -row.val_loss)
+        rank = self._rank_of(row)
         if rank > self._rank:
-            self.row, self.validation, self._rank = row, validation, rank
+            # First, so that the same epoch is offered again in vain if this is interrupted.
             self._remember()
+            self.row, self.validation, self._rank = row, validation, rank
+
+    @property
+    def values(self) -> list[np.ndarray]:
+        """The best weights of those that the phase changes."""
+        return self._values
+
+    def state(self) -> dict[str, Any] | None:
+        """Describes the best epoch for `load`, beside `values`; None if there is none yet."""
+        if not self.accuracies:
+            return None
+        return {"row": dataclasses.asdict(self.row), "accuracies": self.accuracies}
+
+    def load(self, state: Mapping[str, Any] | None, values: Sequence[np.ndarray]) -> None:
+        """Goes back to an earlier `state` of the same phase, with its values if it had begun."""
+        if state:
+            self.row, self.accuracies = EpochRow(**state["row"]), dict(state["accuracies"])
+            self._rank = self._rank_of(self.row)
+        self._values = list(values) or self._values
 
     def restore(self) -> None:
         """Puts the best weights back into the model."""
         for weight, value in zip(self._weights, self._values, strict=True):
             weight.assign(value)
+
+    def _rank_of(self, row: EpochRow) -> tuple[float, float]:
+        return row.score(self._best_by), -row.val_loss
 
     def _remember(self) -> None:
         self._values = [np.array(keras.ops.convert_to_numpy(weight)) for weight in self._weights]

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import keras
@@ -58,17 +58,22 @@ def require(check: Check, *, record: CheckRecorder, progress: Progress) -> None:
 
 
 class Snapshot:
-    """Remembers the values of weights as hashes, which take no memory to speak of."""
+    """Remembers the values of weights as hashes, which take no memory to speak of.
 
-    def __init__(self, weights: Sequence[Any]) -> None:
+    Attributes:
+        hashes: The hash of each.
+    """
+
+    def __init__(self, weights: Sequence[Any], hashes: Sequence[str] = ()) -> None:
+        """Takes the hashes of the weights as they are now, unless earlier ones are given."""
         self._weights = list(weights)
-        self._hashes = [_hash(weight) for weight in self._weights]
+        self.hashes = list(hashes) or [_hash(weight) for weight in self._weights]
 
     def moved(self) -> list[Any]:
         """Lists the weights that differ by any bit from when the snapshot was taken."""
         return [
             weight
-            for weight, before in zip(self._weights, self._hashes, strict=True)
+            for weight, before in zip(self._weights, self.hashes, strict=True)
             if _hash(weight) != before
         ]
 
@@ -105,14 +110,28 @@ class ExpectedMoves:
     is seen: a layer counts as a normalization by the name of its class.
     """
 
-    def __init__(self, network: Network, phase: Phase, first: int) -> None:
-        """Takes a snapshot before a phase; `first` is the lowest layer call that trains."""
+    def __init__(
+        self, network: Network, phase: Phase, first: int, *, known: Mapping[str, Any] | None = None
+    ) -> None:
+        """Takes a snapshot before a phase; `first` is the lowest layer call that trains.
+
+        In the middle of a phase that goes on, `known` is the `state` of its start.
+        """
+        known = known or {}
         self.phase = phase
         self._head = network.calls[-1].layer
         layers = [call.layer for call in network.calls[first:] if _learns(call.layer, phase)]
         moving = [weight for layer in layers for weight in layer.weights]
-        self.moving = Snapshot(moving)
-        self.frozen = Snapshot(_without(network.model.weights, moving))
+        self.moving = Snapshot(moving, known.get("moving", ()))
+        still = _without(network.model.weights, moving)
+        self.frozen = Snapshot(still, known.get("frozen", ()))
+
+    def state(self) -> dict[str, Any]:
+        """Describes the weights at the start of the phase."""
+        return {
+            "moving": self.moving.hashes,
+            "frozen": self.frozen.hashes,
+        }
 
     def check(
         self,
@@ -230,6 +249,6 @@ def _without(weights: Sequence[Any], others: Sequence[Any]) -> list[Any]:
     return [weight for weight in weights if id(weight) not in ids]
 
 
-def _hash(weight: Any) -> bytes:
+def _hash(weight: Any) -> str:
     # TensorFlow's variable is read in half the time of Keras's.
-    return hashlib.blake2b(weight.value.numpy().tobytes(), digest_size=16).digest()
+    return hashlib.blake2b(weight.value.numpy().tobytes(), digest_size=16).hexdigest()

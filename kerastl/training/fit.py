@@ -1,7 +1,6 @@
 """Trains one phase: epochs of steps, each followed by a validation."""
 
 import dataclasses
-import time
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -12,13 +11,16 @@ import tensorflow as tf
 from kerastl.data.pipeline import count_steps
 from kerastl.data.reading import reading_errors
 from kerastl.model.phases import Plan, silent_dropout
-from kerastl.progress import Progress, format_duration
+from kerastl.progress import Progress
 from kerastl.settings import Phase, TrainingSettings
 from kerastl.training.best import EpochRow
 from kerastl.training.evaluation import Evaluation
+from kerastl.training.report import Report
 from kerastl.training.schedule import LearningRate
-from kerastl.training.steps import TrainingSteps
+from kerastl.training.steps import NotFiniteError, TrainingSteps
 
+# A loss that is not finite makes a phase go on at its rate divided by this.
+_RATE_DIVISOR = 3
 # Steps of a head on stored features take no longer than a call from Python, so one call runs many.
 MOST_STEPS_AT_ONCE = 256
 
@@ -53,11 +55,11 @@ class PhaseResult(NamedTuple):
 
     Attributes:
         steps: Steps that it took.
-        refit: Fits a solved head to both parts.
+        strength: Of the penalty of a solved head, see `solved_head.STRENGTHS`.
     """
 
     steps: int
-    refit: Callable[[], None] | None = None
+    strength: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,7 +67,8 @@ class PhaseData:
     """The images of a phase.
 
     Attributes:
-        train: Batches of (images, labels) for all epochs in a row.
+        train: Function from a step of the phase to the batches of (images, labels) from there on,
+            of all its epochs in a row.
         num_train: Training images in an epoch.
         lower: Function from images to features at the phase's boundary, None if `train` yields
             stored features instead of images.
@@ -73,7 +76,7 @@ class PhaseData:
         read_stored: Reads the images of `Part`.
     """
 
-    train: tf.data.Dataset
+    train: Callable[[int], tf.data.Dataset]
     num_train: int
     lower: Callable[[tf.Tensor], tf.Tensor] | None
     validate: Callable[[], Evaluation]
@@ -81,8 +84,46 @@ class PhaseData:
 
     def first_batch(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Takes the first batch: features at the boundary, and labels int64 (batch,)."""
-        inputs, labels, *_ = next(iter(self.train))
+        inputs, labels, *_ = next(iter(self.train(0)))
         return inputs if self.lower is None else self.lower(inputs), labels
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Place:
+    """A place in a phase: all that its training goes on from.
+
+    Attributes:
+        epochs: Epochs that have ended.
+        rate: Share of the phase's learning rate that it goes on at.
+        seconds: Time of the epoch that has begun.
+        values: Those of `TrainingSteps.values`.
+        good: Where to go back to if the loss is not finite; None for this place itself.
+    """
+
+    epochs: int
+    rate: float
+    seconds: float
+    values: list[np.ndarray]
+    good: "Place | None" = None
+
+
+class Places:
+    """Where a phase begins and what is kept of its places; this one keeps nothing.
+
+    Attributes:
+        first: Where a phase that was cut off goes on.
+        goes_back: Whether a loss that is not finite makes it go back, once.
+    """
+
+    first: Place | None = None
+    goes_back: bool = False
+
+    def is_due(self, *, in_epoch: bool) -> bool:
+        """Whether a place is to be kept now, at the end of an epoch or in one."""
+        return False
+
+    def keep(self, place: Place) -> None:
+        """Keeps a place in case that the training is cut off."""
 
 
 def train_phase(
@@ -92,49 +133,140 @@ def train_phase(
     *,
     progress: Progress,
     on_epoch: Callable[[EpochRow, Evaluation], None],
+    places: Places | None = None,
 ) -> PhaseResult:
-    """Trains one phase, whose layers are trainable.
+    """Trains one phase, whose layers are trainable, from its first place on.
 
     `on_epoch` gets the row of each epoch and the evaluation of the validation images.
 
     Raises:
-        KerastlError: If the loss of a step, or of a validation, is not finite.
+        NotFiniteError: If the loss of a step, or of a validation, is not finite.
     """
-    phase = plan.phase
-    steps_per_epoch = count_steps(data.num_train, settings.batch_size)
-    schedule = LearningRate(
-        peak=phase.learning_rate,
-        warmup_steps=round(phase.warmup_epochs * steps_per_epoch),
-        total_steps=phase.epochs * steps_per_epoch,
-        falls=settings.schedule == "cosine",
-    )
-    if phase.name == "scratch":
+    epochs, steps_per_epoch = plan.phase.epochs, count_steps(data.num_train, settings.batch_size)
+    if plan.phase.name == "scratch":
         settle_statistics(plan.upper, steps_per_epoch)
-    at_once = _steps_at_once(phase, data, steps_per_epoch)
-    steps = TrainingSteps(plan, data.lower, settings, schedule, at_once=at_once)
-    report = _Report(phase, data.num_train, settings.batch_size, progress)
-    batches = iter(data.train)
+    training = _Training(plan, data, settings, places or Places(), progress)
     with silent_dropout(plan), reading_errors():
-        for epoch in range(phase.epochs):
-            report.begin(epoch)
-            steps.begin_epoch()
-            for done in range(at_once, steps_per_epoch + 1, at_once):
-                loss, accuracy = steps.run(batches)
-                report.show_step(done, loss, accuracy)
-            validation = data.validate()
-            steps.check_validation(validation.losses)
-            row = EpochRow(
-                phase=phase.name,
-                epoch=epoch + 1,
-                learning_rate=schedule.at(epoch * steps_per_epoch),
-                seconds=report.seconds(),
-                loss=float(loss),
-                accuracy=float(accuracy),
-                **{f"val_{name}": value for name, value in validation.scores().items()},
-            )
-            on_epoch(row, validation)
-            report.show_epoch(row)
-    return PhaseResult(phase.epochs * steps_per_epoch)
+        while training.epochs < epochs:
+            try:
+                row, validation = training.run_epoch()
+                on_epoch(row, validation)
+                training.end_epoch(row)
+            except NotFiniteError as error:
+                training.go_back(error)
+            except KeyboardInterrupt:
+                training.stop()
+                raise
+    return PhaseResult(epochs * steps_per_epoch)
+
+
+class _Training:
+    """The steps of a phase from a place on.
+
+    Attributes:
+        epochs: Epochs that have ended.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        data: PhaseData,
+        settings: TrainingSettings,
+        places: Places,
+        progress: Progress,
+    ) -> None:
+        self._plan, self._data, self._settings = plan, data, settings
+        self._places, self._progress = places, progress
+        self._steps_per_epoch = count_steps(data.num_train, settings.batch_size)
+        self._at_once = _steps_at_once(plan.phase, data, self._steps_per_epoch)
+        self._report = Report(plan.phase, data.num_train, settings.batch_size, progress)
+        self._begin(places.first)
+
+    def _begin(self, place: Place | None) -> None:
+        phase = self._plan.phase
+        self.epochs, self._rate, self._seconds = 0, 1.0, 0.0
+        if place:
+            self.epochs, self._rate, self._seconds = place.epochs, place.rate, place.seconds
+        self._schedule = LearningRate(
+            peak=phase.learning_rate * self._rate,
+            warmup_steps=round(phase.warmup_epochs * self._steps_per_epoch),
+            total_steps=phase.epochs * self._steps_per_epoch,
+            falls=self._settings.schedule == "cosine",
+        )
+        self._steps = TrainingSteps(
+            self._plan, self._data.lower, self._settings, self._schedule, at_once=self._at_once
+        )
+        if place:
+            self._steps.load(place.values)
+        self._batches = iter(self._data.train(self._steps.count))
+        self._good = (place and place.good) or place
+        if self._good is None and self._places.goes_back:
+            self._good = self._here()
+
+    def run_epoch(self) -> tuple[EpochRow, Evaluation]:
+        """Takes the steps of an epoch that are left, and evaluates the validation images."""
+        self._report.begin(self.epochs, seconds=self._seconds)
+        first = self.epochs * self._steps_per_epoch
+        begun = self._steps.count - first
+        if not begun:
+            self._steps.begin_epoch()
+        for done in range(begun + self._at_once, self._steps_per_epoch + 1, self._at_once):
+            loss, accuracy = self._steps.run(self._batches)
+            self._report.show_step(done, loss, accuracy)
+            if self._places.is_due(in_epoch=True):
+                self._places.keep(self._in_epoch())
+        loss, accuracy = self._steps.results()
+        validation = self._data.validate()
+        self._steps.check_validation(validation.losses)
+        row = EpochRow(
+            phase=self._plan.phase.name,
+            epoch=self.epochs + 1,
+            learning_rate=self._schedule.at(first),
+            seconds=self._report.seconds(),
+            loss=float(loss),
+            accuracy=float(accuracy),
+            **{f"val_{name}": value for name, value in validation.scores().items()},
+        )
+        return row, validation
+
+    def end_epoch(self, row: EpochRow) -> None:
+        """Counts an epoch whose row is kept, reports it, and keeps the place if it is time to."""
+        self.epochs, self._seconds = self.epochs + 1, 0.0
+        is_due = self._places.is_due(in_epoch=False)
+        if is_due or self._places.goes_back:
+            self._good = self._here()
+            if is_due:
+                self._places.keep(self._good)
+        self._report.show_epoch(row)
+
+    def go_back(self, error: NotFiniteError) -> None:
+        """Goes back to the end of the last good epoch, at a third of the rate.
+
+        Raises:
+            NotFiniteError: If it has done so before, or is not to.
+        """
+        if not self._places.goes_back or self._rate < 1 or self._good is None:
+            raise error
+        epoch = self._good.epochs
+        where = f"the end of epoch {epoch}" if epoch else "the start of the phase"
+        self._progress.line(
+            f"Loss: is not finite in {error.where}. Training goes on from {where} at a third of "
+            "the rate."
+        )
+        self._begin(dataclasses.replace(self._good, rate=self._rate / _RATE_DIVISOR))
+
+    def stop(self) -> None:
+        """Keeps the place at which the training is interrupted."""
+        self._places.keep(self._in_epoch())
+
+    def _here(self) -> Place:
+        return Place(self.epochs, self._rate, self._seconds, self._steps.values())
+
+    def _in_epoch(self) -> Place:
+        if self._steps.count == self.epochs * self._steps_per_epoch:
+            return self._here()
+        self._seconds = self._report.seconds()
+        return dataclasses.replace(self._here(), good=self._good)
 
 
 def _steps_at_once(phase: Phase, data: PhaseData, steps_per_epoch: int) -> int:
@@ -155,62 +287,3 @@ def settle_statistics(model: keras.Model, steps_per_epoch: int) -> None:
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = momentum
-
-
-class _Report:
-    """Reports steps and epochs, with the speed and the time that is left."""
-
-    def __init__(self, phase: Phase, num_train: int, batch_size: int, progress: Progress) -> None:
-        self._phase = phase
-        self._num_train = num_train
-        self._steps_per_epoch = count_steps(num_train, batch_size)
-        self._batch_size = batch_size
-        self._progress = progress
-        self._steps_done = 0
-        self._first_steps = 0
-        self._epoch = 0
-
-    def begin(self, epoch: int) -> None:
-        """Starts an epoch, counted from 0."""
-        self._epoch = epoch
-        self._epoch_start = time.monotonic()
-
-    def seconds(self) -> float:
-        """Returns the time since the epoch began."""
-        return time.monotonic() - self._epoch_start
-
-    def show_step(self, steps: int, loss: tf.Tensor, accuracy: tf.Tensor) -> None:
-        """Shows how far the epoch is, on a terminal."""
-        self._steps_done = self._epoch * self._steps_per_epoch + steps
-        if not self._first_steps:
-            # Building the training step takes longer than many steps and comes only once.
-            self._first_steps = self._steps_done
-            self._first_end = time.monotonic()
-        if not self._progress.on_terminal:
-            return
-        images = min(steps * self._batch_size, self._num_train)
-        self._progress.status(
-            f"{self._name()} step {steps}/{self._steps_per_epoch}  "
-            f"{images / self.seconds():.0f} images/s  loss {float(loss):.4f}  "
-            f"accuracy {float(accuracy):.4f}{self._left()}"
-        )
-
-    def show_epoch(self, row: EpochRow) -> None:
-        """Writes the line of an epoch."""
-        self._progress.line(
-            f"{self._name()}: loss {row.loss:.4f}  accuracy {row.accuracy:.4f}  "
-            f"val_loss {row.val_loss:.4f}  val_accuracy {row.val_accuracy:.4f}  "
-            f"learning rate {row.learning_rate:.4g}  "
-            f"{self._num_train / row.seconds:.0f} images/s{self._left()}"
-        )
-
-    def _name(self) -> str:
-        return f"{self._phase.name} {self._epoch + 1}/{self._phase.epochs}"
-
-    def _left(self) -> str:
-        steps_left = self._phase.epochs * self._steps_per_epoch - self._steps_done
-        steps_timed = self._steps_done - self._first_steps
-        if not steps_timed or not steps_left:
-            return ""
-        seconds = (time.monotonic() - self._first_end) / steps_timed
-        return f"  {format_duration(seconds * steps_left)} left"

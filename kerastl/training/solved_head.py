@@ -6,7 +6,6 @@ images right.
 """
 
 import dataclasses
-import functools
 import math
 import time
 from collections.abc import Callable
@@ -26,7 +25,7 @@ from kerastl.progress import Progress, format_duration
 from kerastl.settings import TrainingSettings
 from kerastl.training.best import EpochRow
 from kerastl.training.evaluation import Evaluation
-from kerastl.training.fit import PhaseData, PhaseResult, StoredImages
+from kerastl.training.fit import PhaseData, PhaseResult, Places, StoredImages
 
 # Prior variance of a logit, from a strong penalty to a weak one. Divided by the number of channels
 # it is scikit-learn's C for features of unit variance.
@@ -121,8 +120,9 @@ def solve_phase(
     *,
     progress: Progress,
     on_epoch: Callable[[EpochRow, Evaluation], None],
+    places: Places | None = None,
 ) -> PhaseResult:
-    """Does what `train_phase` does for a head on stored features, at once.
+    """Does what `train_phase` does for a head on stored features, at once, and from its start.
 
     The loss and the accuracy of its one row are those of the solution on the training images.
     """
@@ -150,12 +150,12 @@ def solve_phase(
         f"head solved in {format_duration(row.seconds)}: loss {row.loss:.4f}  accuracy "
         f"{row.accuracy:.4f}  val_loss {row.val_loss:.4f}  val_accuracy {row.val_accuracy:.4f}"
     )
-    refit = functools.partial(_refit, head, data, strength) if settings.refit else None
-    return PhaseResult(0, refit)
+    return PhaseResult(0, strength)
 
 
-def _refit(head: keras.layers.Dense, data: PhaseData, strength: float) -> None:
-    images = data.read_stored("both")
+def refit_head(plan: Plan, read: Callable[[], StoredImages], strength: float) -> None:
+    """Fits a solved head once more, to the images that `read` gives, with a known penalty."""
+    head, images = plan.trainable[-1], read()
     with threadpool_limits(1):
         _assign(head, RegressionPath(images, num_classes=head.units).fit(strength))
 

@@ -1,7 +1,7 @@
 """The training step: forward pass, loss, gradients, and update, many of them in one graph."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -20,6 +20,20 @@ _NOT_FINITE = "the loss is not finite"
 _NOT_DECAYED = re.compile("bias|gamma|beta")
 
 
+class NotFiniteError(KerastlError):
+    """The loss is not finite, in a step or in a validation.
+
+    Attributes:
+        where: The phase, the epoch, the step and the rate, in words.
+    """
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"loss: is not finite in {where}. Use a lower rate or more --warmup_epochs."
+        )
+        self.where = where
+
+
 class TrainingSteps:
     """The steps of a phase, on features at its boundary or on images.
 
@@ -30,6 +44,8 @@ class TrainingSteps:
     whether there is another batch, and adds gradients up over devices even if there is only one;
     for that sum TensorFlow keeps the graph of every training for good, 3 MB a trial of a search.
 
+    A call is over before Python looks for a signal, and counts its steps itself: wherever the code
+    around it is interrupted, `values` are those after a whole number of calls.
     """
 
     def __init__(
@@ -63,6 +79,29 @@ class TrainingSteps:
         # kernels have to be deterministic.
         self._function = tf.function(self._run_steps, autograph=False, reduce_retracing=True)
 
+    @property
+    def count(self) -> int:
+        """Steps taken so far."""
+        return int(self._done)
+
+    def values(self) -> list[np.ndarray]:
+        """Copies all that the steps change: weights, states of dropout and optimizer, counts."""
+        return [_copy(variable) for variable in self._variables_changed()]
+
+    def load(self, values: Sequence[np.ndarray]) -> None:
+        """Goes back to what `values` has returned for the same plan."""
+        for variable, value in zip(self._variables_changed(), values, strict=True):
+            variable.assign(value)
+
+    def results(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what `run` has returned last."""
+        return self._loss.result(), self._accuracy.result()
+
+    def _variables_changed(self) -> list[Any]:
+        metrics = (*self._loss.variables, *self._accuracy.variables)
+        # Those of the model include the states of its random generators.
+        return [*self._upper.variables, *self._optimizer.variables, *metrics, self._done]
+
     def begin_epoch(self) -> None:
         """Forgets the loss and accuracy of the steps so far."""
         self._loss.reset_state()
@@ -75,7 +114,7 @@ class TrainingSteps:
             Loss and accuracy, each the mean over the images of the epoch so far.
 
         Raises:
-            KerastlError: If the loss of a step is not finite.
+            NotFiniteError: If the loss of a step is not finite.
         """
         try:
             loss, accuracy = self._function(batches)
@@ -89,18 +128,17 @@ class TrainingSteps:
         """Checks the losses of the validation images after the steps so far.
 
         Raises:
-            KerastlError: If one is not finite.
+            NotFiniteError: If one is not finite.
         """
         if not (losses <= LARGEST_LOSS).all():
             raise self._not_finite("validation after step", int(self._done) - 1)
 
-    def _not_finite(self, where: str, step: int) -> KerastlError:
+    def _not_finite(self, where: str, step: int) -> NotFiniteError:
         steps_per_epoch = self._schedule.total_steps // self._phase.epochs
         epoch, step_in_epoch = divmod(step, steps_per_epoch)
-        return KerastlError(
-            f"loss: is not finite in the {self._phase.name} phase, epoch {epoch + 1}, {where} "
-            f"{step_in_epoch + 1} of {steps_per_epoch}, at learning rate "
-            f"{self._schedule.at(step):.4g}. Use a lower rate or more --warmup_epochs."
+        return NotFiniteError(
+            f"the {self._phase.name} phase, epoch {epoch + 1}, {where} {step_in_epoch + 1} of "
+            f"{steps_per_epoch}, at learning rate {self._schedule.at(step):.4g}"
         )
 
     def _run_steps(self, batches: Any) -> tuple[tf.Tensor, tf.Tensor]:
@@ -109,7 +147,7 @@ class TrainingSteps:
             return step + 1
 
         tf.while_loop(lambda step: step < self._at_once, run_one, [0], parallel_iterations=1)
-        return self._loss.result(), self._accuracy.result()
+        return self.results()
 
     def _take_step(
         self, inputs: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None
@@ -153,6 +191,11 @@ def finite_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     loss = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
     loss = tf.where(loss > LARGEST_LOSS, tf.constant(float("inf")), loss)
     return tf.debugging.check_numerics(loss, _NOT_FINITE)
+
+
+def _copy(variable: Any) -> np.ndarray:
+    # What TensorFlow gives may be the memory of the variable itself.
+    return np.array(tf.convert_to_tensor(variable).numpy())
 
 
 def _build_optimizer(

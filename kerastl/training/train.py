@@ -2,16 +2,19 @@
 
 import dataclasses
 import functools
-import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from kerastl.config import Config
-from kerastl.data.pipeline import evaluation_dataset, training_dataset, view_indices
+from kerastl.data.pipeline import (
+    count_steps,
+    evaluation_dataset,
+    training_dataset,
+    view_indices,
+)
 from kerastl.data.splits import Splits, count_per_class
 from kerastl.errors import KerastlError, UsageError, bad_value
 from kerastl.model.folding import fold_one
@@ -19,16 +22,17 @@ from kerastl.model.mirrored import average_mirrored, mean_logits, with_mirrored
 from kerastl.model.network import Network
 from kerastl.model.phases import Plan
 from kerastl.progress import Progress, count_of, format_duration
-from kerastl.settings import ImageSettings, Phase
+from kerastl.settings import ImageSettings, Phase, TrainingSettings
 from kerastl.training.best import Best, EpochRow
-from kerastl.training.checks import Check, CheckRecorder, ExpectedMoves, check_first_loss, require
+from kerastl.training.checks import Check, check_first_loss, require
+from kerastl.training.course import Course, Recorder
 from kerastl.training.evaluate import build_evaluator, evaluate
 from kerastl.training.evaluation import MOST_CLASSES, Evaluation
 from kerastl.training.features import StoredFeatures
 from kerastl.training.fit import Part, PhaseData, StoredImages, train_phase
 from kerastl.training.frozen import FrozenPart
 from kerastl.training.scores import class_weights
-from kerastl.training.solved_head import solve_phase
+from kerastl.training.solved_head import refit_head, solve_phase
 from kerastl.writing import finally_call
 
 # Up to this many classes the weight of each is printed.
@@ -109,16 +113,6 @@ class Trained:
         return evaluate(classifier, dataset, labels, most_classes=most_classes)
 
 
-class Recorder(CheckRecorder, Protocol):
-    """Where epochs, checks and the best weights are kept while training goes on."""
-
-    def add_epoch(self, row: EpochRow) -> None:
-        """Keeps an epoch's row."""
-
-    def save_checkpoint(self, classifier: keras.Model) -> None:
-        """Keeps the classifier's weights, the best so far."""
-
-
 def check_phases(network: Network, config: Config) -> list[str]:
     """Plans each phase, before anything is written; `train` uses the same plans.
 
@@ -175,35 +169,60 @@ def train(
     plans = [network.plan(phase) for phase in config.phases]
     # Before any training, since the upper boundaries' features would not be the same after it.
     frozen.compute(progress)
-    seconds: dict[str, float] = {"features": frozen.seconds}
-    best = Best(config.best_by)
+    course = Course(network, plans, record, config, minutes=config.checkpoint_minutes)
+    if words := str(course):
+        progress.line(words)
+    course.seconds.setdefault("features", frozen.seconds)
     weights = _class_weights(splits, config.class_weights, progress)
-    epochs_done = 0
-    for plan in plans:
-        started = time.monotonic()
+    for plan, first_epoch in course.phases():
         network.set_trainable(plan)
         features = frozen.get(plan.boundary)
-        data = _phase_data(plan, splits, config, features, weights, first_epoch=epochs_done)
-        epochs_done += plan.phase.epochs
-        if not best.accuracies:
-            require(_first_loss(plan, data), record=record, progress=progress)
-        progress.line(_describe_phase(plan, network))
-        expected = ExpectedMoves(network, plan.phase, plan.first)
-        best.begin(plan.upper.weights)
-        with finally_call(functools.partial(_keep_best, best, network.model, record)):
-            keep = functools.partial(_keep, best, record)
-            run_phase = solve_phase if plan.phase.is_solved else train_phase
-            done = run_phase(plan, data, config, progress=progress, on_epoch=keep)
-            moves = expected.check(plan.upper, steps=done.steps, batch=data.first_batch)
-        require(moves, record=record, progress=progress)
-        seconds[plan.phase.name] = time.monotonic() - started
+        data = _phase_data(plan, splits, config, features, weights, first_epoch=first_epoch)
+        _run_phase(course, plan, data, config, record=record, progress=progress)
         if features is not None and data.lower is None:
-            progress.line(_describe_savings(plan.phase, features, splits, seconds))
-    progress.line(_describe_best(best.row, config.best_by))
+            progress.line(_describe_savings(plan.phase, features, splits, course.seconds))
+    progress.line(_describe_best(course.best.row, config.best_by))
     lowest = min(plans, key=lambda plan: plan.boundary.position)
+    refit = None
+    if config.refit and course.strength is not None:
+        features = frozen.get(plans[-1].boundary)
+        read = functools.partial(_read_stored, splits, config, features, weights, "both")
+        refit = functools.partial(refit_head, plans[-1], read, course.strength)
     return Trained(
-        network, frozen, best, seconds, lowest, splits, config, config.batch_size, done.refit
+        network=network,
+        frozen=frozen,
+        best=course.best,
+        seconds=course.seconds,
+        lowest=lowest,
+        splits=splits,
+        images=config,
+        batch_size=config.batch_size,
+        refit=refit,
     )
+
+
+def _run_phase(
+    course: Course,
+    plan: Plan,
+    data: PhaseData,
+    settings: TrainingSettings,
+    *,
+    record: Recorder,
+    progress: Progress,
+) -> None:
+    """Trains a phase, or what is left of it; its layers are trainable."""
+    best, model = course.best, course.network.model
+    if not best.accuracies and course.first is None:
+        require(_first_loss(plan, data), record=record, progress=progress)
+    progress.line(_describe_phase(plan, course.network))
+    expected = course.begin_phase(plan)
+    with finally_call(functools.partial(_keep_best, best, model, record)):
+        keep = functools.partial(_keep, best, record)
+        run_phase = solve_phase if plan.phase.is_solved else train_phase
+        done = run_phase(plan, data, settings, progress=progress, on_epoch=keep, places=course)
+        moves = expected.check(plan.upper, steps=done.steps, batch=data.first_batch)
+    require(moves, record=record, progress=progress)
+    course.end_phase(done.strength)
 
 
 def open_frozen(network: Network, splits: Splits, config: Config, progress: Progress) -> FrozenPart:
@@ -271,7 +290,7 @@ def _has_batch_norm(network: Network) -> bool:
 def _keep_best(best: Best, classifier: keras.Model, record: Recorder) -> None:
     best.restore()
     if best.accuracies:
-        record.save_checkpoint(classifier)
+        record.save_best(classifier)
 
 
 def _phase_data(
@@ -284,16 +303,18 @@ def _phase_data(
     first_epoch: int,
 ) -> PhaseData:
     # With new changes in every epoch no features of the training images are stored.
-    repeats = len(view_indices(splits.source, splits.train, config)) > 0
+    repeats = len(view_indices(splits.source, splits.train, config))
     train_features = features if repeats else None
     lower = fold_one(plan.lower) if train_features is None else None
+    steps, end = count_steps(len(splits.train), config.batch_size), first_epoch + plan.phase.epochs
     return PhaseData(
-        train=training_dataset(
+        train=lambda step: training_dataset(
             splits.source,
             splits.train,
             config,
             batch_size=config.batch_size,
-            epochs=range(first_epoch, first_epoch + plan.phase.epochs),
+            epochs=range(first_epoch + step // steps, end),
+            first_step=step % steps,
             features=train_features,
             class_weights=class_weights,
         ),

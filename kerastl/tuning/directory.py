@@ -14,7 +14,7 @@ from kerastl.errors import KerastlError, UsageError
 from kerastl.locks import try_to_take
 from kerastl.outputs.directories import RunFile, writable_directory
 from kerastl.paths import local_path
-from kerastl.settings import Decides
+from kerastl.settings import SETTINGS, Decides
 from kerastl.settings.recipe import MANUAL
 from kerastl.tuning.event_log import damaged
 from kerastl.tuning.roles import is_worker
@@ -64,9 +64,11 @@ def check_same(path: pathlib.Path, about: Mapping[str, Any], config: Config) -> 
         KerastlError: If its settings cannot be read.
     """
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        # A setting that an earlier version did not have was its default.
+        defaults = {name: SETTINGS[name].default for name in about if name in SETTINGS}
+        known = defaults | json.loads(path.read_text(encoding="utf-8"))
         changed = [name for name in about if known.get(name) != about[name]]
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise damaged(path, error) from error
     if known.get("format") != FORMAT:
         raise UsageError(

@@ -66,9 +66,9 @@ def run_best(
     # Prepared again, so that the random numbers are those of a separate run.
     with (
         environment.ready(final.precision, final.seed, progress),
-        open_run_directory(run_dir, overwrite=True),
+        open_run_directory(final) as opened,
     ):
-        result = finish_run(final, source, progress)
+        result = finish_run(opened, source, progress)
     comparison = None
     if given is not None:
         comparison = _measure(final, given, splits, run_dir, progress=progress)

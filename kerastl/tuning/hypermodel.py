@@ -86,7 +86,7 @@ class TransferHyperModel(keras_tuner.HyperModel):
                 "tuner='Hyperband': trains in installments, which a run of several phases does "
                 "not. Use kerastl.tune with tuner='hyperband', or another tuner."
             )
-        config = self._space.config_for(hp.values)
+        config = dataclasses.replace(self._space.config_for(hp.values), on_nan="stop")
         record = _CallbackRecorder(keras.callbacks.CallbackList(callbacks, model=model), model)
         record.callbacks.on_train_begin()
         row = find_backbone(config.backbone, image_size=config.image_size)

@@ -19,6 +19,7 @@ from kerastl.model.network import Network, forget_networks, open_network
 from kerastl.progress import Progress
 from kerastl.settings import TOPICS, Decides, ModelSettings
 from kerastl.training.best import EpochRow
+from kerastl.training.checkpoint import Checkpoint
 from kerastl.training.checks import Check
 from kerastl.training.frozen import FrozenPart
 from kerastl.training.train import Trained, check_phases, open_frozen, train
@@ -30,7 +31,9 @@ _SECONDS_BETWEEN_STATUS = 0.2
 
 
 class NullRecorder:
-    """Records nothing of a training."""
+    """Records nothing of a training; one that is cut off begins again."""
+
+    keeps_checkpoints = False
 
     def add_check(self, check: Check) -> None:
         """Drops a check; a failed one is raised anyway."""
@@ -38,8 +41,14 @@ class NullRecorder:
     def add_epoch(self, row: EpochRow) -> None:
         """Drops an epoch."""
 
-    def save_checkpoint(self, classifier: keras.Model) -> None:
+    def save_best(self, classifier: keras.Model) -> None:
         """Drops the best weights, which the classifier holds."""
+
+    def save_checkpoint(self, checkpoint: Checkpoint, *, num_epochs: int) -> None:
+        """Drops a checkpoint."""
+
+    def find_checkpoint(self) -> None:
+        """Finds none."""
 
 
 class Trainer:
@@ -60,7 +69,11 @@ class Trainer:
         self._frozen: FrozenPart | None = None
 
     def train(self, config: Config, progress: Progress) -> Trained:
-        """Trains a config; raises KerastlError if it does not fit the network or fails."""
+        """Trains a config; raises KerastlError if it does not fit the network or fails.
+
+        At a loss that is not finite it fails: at another rate it would be another config.
+        """
+        config = dataclasses.replace(config, on_nan="stop")
         network = self.open(config)
         check_phases(network, config)
         key = _frozen_key(config)

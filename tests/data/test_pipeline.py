@@ -105,6 +105,22 @@ def test_order_does_not_depend_on_what_ran_before(tensorflow_seed):
     assert epochs_of() == first
 
 
+@pytest.mark.parametrize(("count", "steps"), [(20, 3), (17, 2), (8, 1)])
+def test_epochs_that_begin_at_a_step_have_the_batches_of_the_whole_from_there(count, steps):
+    whole = numbers(train_on(np.arange(count), epochs=3, batch_size=8))
+    assert len(whole) == 3 * steps
+    for step in range(steps):
+        rest = training_dataset(
+            SOURCE,
+            np.arange(count),
+            make_images(),
+            batch_size=8,
+            epochs=range(1, 3),
+            first_step=step,
+        )
+        assert numbers(rest) == whole[steps + step :]
+
+
 def test_one_dataset_read_twice_gives_the_same():
     dataset = train_on(ALL, epochs=2)
     assert numbers(dataset) == numbers(dataset)

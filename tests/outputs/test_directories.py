@@ -1,5 +1,4 @@
 import os
-import pathlib
 import socket
 
 import pytest
@@ -8,9 +7,13 @@ import kerastl
 from kerastl.outputs.directories import clear, make_writable, open_run_directory
 
 
-def open_it(path, *, overwrite=False):
-    with open_run_directory(path, overwrite=overwrite):
-        pass
+def config_of(path, **changes):
+    return kerastl.Config(dataset="digits", run_dir=str(path), recipe="manual", **changes)
+
+
+def open_it(path, **changes):
+    with open_run_directory(config_of(path, **changes)) as opened:
+        return opened
 
 
 def finish(run_dir):
@@ -22,16 +25,17 @@ def finish(run_dir):
 
 def test_directory_is_made_with_its_parents_and_left_empty(tmp_path):
     deep = tmp_path / "a b" / "č" / "run"
-    with open_run_directory(deep, overwrite=False):
+    with open_run_directory(config_of(deep)):
         assert os.listdir(deep) == [".lock"]
     assert os.listdir(deep) == []
 
 
 def test_second_run_in_a_directory_is_refused_and_told_of_the_first(tmp_path):
-    with open_run_directory(tmp_path / "run", overwrite=False):
-        (tmp_path / "run" / "flags.txt").touch()
-        with pytest.raises(kerastl.KerastlError) as caught:
-            open_it(tmp_path / "run", overwrite=True)
+    with (
+        open_run_directory(config_of(tmp_path / "run")),
+        pytest.raises(kerastl.KerastlError) as caught,
+    ):
+        open_it(tmp_path / "run", overwrite=True)
     assert str(caught.value) == (
         f"run_dir={str(tmp_path / 'run')!r}: process {os.getpid()} on {socket.gethostname()} works "
         "there. Wait for it, or choose another directory."
@@ -41,7 +45,7 @@ def test_second_run_in_a_directory_is_refused_and_told_of_the_first(tmp_path):
 
 def test_new_directory_goes_again_where_nothing_came_of_it(tmp_path):
     def fail(write):
-        with open_run_directory(tmp_path / "run", overwrite=False):
+        with open_run_directory(config_of(tmp_path / "run")):
             if write:
                 (tmp_path / "run" / "flags.txt").touch()
             raise kerastl.KerastlError("no weights")
@@ -60,19 +64,21 @@ def test_new_directory_goes_again_where_nothing_came_of_it(tmp_path):
 
 def test_interrupt_says_where_the_best_epoch_is_once_there_is_one(tmp_path):
     def stop():
-        with open_run_directory(tmp_path / "run", overwrite=False):
+        with open_run_directory(config_of(tmp_path / "run")):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt) as caught:
         stop()
-    assert caught.value.args == ()
+    assert caught.value.args == ("Repeat the command to go on.",)
     checkpoint = tmp_path / "run" / "checkpoints" / "best.keras"
     checkpoint.parent.mkdir(parents=True)
     checkpoint.touch()
-    (tmp_path / "run" / "flags.txt").touch()
+    (tmp_path / "run" / "flags.txt").write_text(config_of(tmp_path / "run").to_flagfile())
     with pytest.raises(KeyboardInterrupt) as caught:
         stop()
-    assert caught.value.args == (f"The best finished epoch is in {checkpoint}.",)
+    assert caught.value.args == (
+        f"Repeat the command to go on. The best finished epoch is in {checkpoint}.",
+    )
 
 
 def test_finished_run_is_refused_and_left(tmp_path):
@@ -135,7 +141,7 @@ def test_what_cannot_be_a_directory_is_one_line(tmp_path, below, reason):
     (tmp_path / "file").write_text("mine")
     path = str(tmp_path / below)
     with pytest.raises(kerastl.KerastlError) as caught:
-        open_it(pathlib.Path(path))
+        open_it(path)
     assert str(caught.value) == (
         f"run_dir={path!r}: cannot be written ({reason}). Choose another directory with --run_dir."
     )

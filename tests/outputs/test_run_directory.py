@@ -2,6 +2,7 @@ import collections
 import csv
 import dataclasses
 import importlib.metadata
+import io
 import json
 import pathlib
 import platform
@@ -22,11 +23,21 @@ from kerastl.model.backbones import CAFFE
 from kerastl.model.build import build_classifier
 from kerastl.outputs.receipt import code_fingerprint
 from kerastl.outputs.run_directory import RunDirectory
+from kerastl.outputs.unfinished import Opened
 from kerastl.settings import SETTINGS
+from kerastl.training.best import EpochRow
+from kerastl.training.checkpoint import Checkpoint
+from kerastl.training.checks import Check
 from kerastl.training.evaluation import Evaluation
 
 SETUP = pathlib.Path(__file__).parents[2] / "setup.py"
 AWKWARD_NAMES = {"čeština, ano": (255, 0, 0), 'say "no"': (0, 0, 255), "naïve": (0, 255, 0)}
+
+
+def begin(folder, opened, splits, *, weights=""):
+    record, said = RunDirectory(folder), io.StringIO()
+    record.begin(opened, splits, weights, started=0.0, progress=kerastl.Progress(said))
+    return record, said.getvalue()
 
 
 def rows_of(run, name):
@@ -297,10 +308,49 @@ def test_checkpoint_is_the_model(color_run):
 def test_flags_file_has_every_field_but_overwrite(tmp_path):
     config = fakes.tiny_config(tmp_path, overwrite=True, head_learning_rate=1 / 3)
     splits = make_splits(fakes.color_source(per_class=4), config)
-    RunDirectory(tmp_path).begin(config, splits, "", started=0.0)
+    begin(tmp_path, Opened(config), splits)
     lines = (tmp_path / "flags.txt").read_text(encoding="utf-8").splitlines()
     names = {field.name for field in dataclasses.fields(config) if field.metadata}
     names.remove("overwrite")
     assert {line.removeprefix("--").partition("=")[0] for line in lines} == names
     assert len(lines) == len(names)
     assert f"--head_learning_rate={1 / 3!r}" in lines
+
+
+def test_run_goes_on_only_with_what_it_was_made_of(tmp_path):
+    config = fakes.tiny_config(tmp_path)
+    source, other = (fakes.color_source(per_class=4, seed=seed) for seed in (0, 1))
+    splits = make_splits(source, config)
+    record, _ = begin(tmp_path, Opened(config), splits)
+    record.add_check(Check("sound", True))
+    rows = [EpochRow("head", epoch, 0.1, 1.0, 0.5, 1.0, 0.5, 1.0, 0.5, 0.4) for epoch in (1, 2)]
+    for row in rows:
+        record.add_epoch(row)
+    record.save_checkpoint(Checkpoint({"best": 3}, {}), num_epochs=1)
+    opened = Opened(config, goes_on=True, notes=("as given",))
+
+    again, _ = begin(tmp_path, opened, splits)
+    assert again.find_checkpoint().state["best"] == 3
+    # The second row is one of an epoch that comes again.
+    assert len((tmp_path / "history.csv").read_text().splitlines()) == 2
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+    assert (tmp_path / "flags.txt").read_text().startswith("# as given\n--dataset")
+    again.write_receipt()
+    receipt = json.loads((tmp_path / "receipt.json").read_text())
+    assert receipt["checks"] == [{"text": "sound", "passed": True}]
+
+    for changed, words in (
+        ({"splits": make_splits(other, config)}, "^dataset='digits': is not what it was"),
+        ({"splits": splits, "weights": "others"}, "^weights=.*: is not what it was"),
+        (
+            {"splits": dataclasses.replace(splits, train=splits.train[::-1])},
+            "^splits_from='': is not what it was when the unfinished run",
+        ),
+    ):
+        with pytest.raises(kerastl.UsageError, match=words):
+            begin(tmp_path, opened, **changed)
+    assert (tmp_path / "history.csv").exists()
+    replacing = dataclasses.replace(opened, config=dataclasses.replace(config, overwrite=True))
+    new, _ = begin(tmp_path, replacing, splits, weights="others")
+    assert new.find_checkpoint() is None
+    assert not (tmp_path / "history.csv").exists()

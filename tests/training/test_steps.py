@@ -19,7 +19,7 @@ def take_steps(made, *, at_once=1, **settings):
     steps = TrainingSteps(
         made.plan, made.data.lower, TrainingSettings(**settings), schedule, at_once=at_once
     )
-    batches = iter(made.data.train)
+    batches = iter(made.data.train(0))
     results = []
     for _ in range(phase.epochs):
         steps.begin_epoch()
@@ -51,7 +51,7 @@ def test_losses_of_a_validation_are_finite(tiny_net, losses):
     made = make_phase(tiny_net, epochs=1)
     schedule = LearningRate(peak=0.01, warmup_steps=0, total_steps=STEPS, falls=False)
     steps = TrainingSteps(made.plan, made.data.lower, TrainingSettings(), schedule, at_once=STEPS)
-    steps.run(iter(made.data.train))
+    steps.run(iter(made.data.train(0)))
     steps.check_validation(np.array([0.1, 5.0]))
     with pytest.raises(KerastlError, match=r"validation after step 5 of 5, at learning rate 0\.01"):
         steps.check_validation(np.array(losses))
@@ -98,7 +98,7 @@ def test_steps_are_those_of_keras_and_decay_kernels_only(tiny_net, optimizer, we
     model = keras.Sequential([keras.layers.Lambda(theirs.plan.lower), theirs.plan.upper])
     model.compile(plain, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     keras.utils.set_random_seed(0)
-    model.fit(theirs.data.train, epochs=1, shuffle=False, verbose=0)
+    model.fit(theirs.data.train(0), epochs=1, shuffle=False, verbose=0)
 
     for one, other in zip(ours.classifier.weights, theirs.classifier.weights, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6, err_msg=one.path)

@@ -25,6 +25,8 @@ FINETUNE = {"finetune_epochs": 2, "finetune_learning_rate": 0.005, "unfreeze_fro
 class Record:
     """Keeps what a run directory would, and the weights after each epoch."""
 
+    keeps_checkpoints = False
+
     def __init__(self, classifier):
         self.rows = []
         self.weights = []
@@ -39,8 +41,14 @@ class Record:
     def add_check(self, check):
         self.checks.append(check)
 
-    def save_checkpoint(self, classifier):
+    def save_best(self, classifier):
         self.checkpoints.append(classifier.get_weights())
+
+    def save_checkpoint(self, checkpoint, *, num_epochs):
+        pass
+
+    def find_checkpoint(self):
+        return None
 
 
 def prepare(row, tmp_path, *, noise=20.0, per_class=20, **changes):

@@ -1,0 +1,130 @@
+"""An unfinished run in a directory: whether the same flags are given again, and what they became.
+
+Imports neither TensorFlow nor NumPy.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Collection, Iterator, Sequence
+
+from kerastl.config import Config
+from kerastl.errors import UsageError, bad_value, first_line
+from kerastl.settings import SETTINGS, Decides, OutputSettings, StoreSettings
+
+# Begins a comment of flags.txt that keeps a flag as it was given, where a recipe chose others.
+_ASKED = "asked: "
+# Changed flags that an error lists.
+_SHOWN = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """A run directory that is open for a run.
+
+    Attributes:
+        config: What to run; that of an unfinished run, with every choice of its recipe, if there is
+            one to go on with.
+        goes_on: Whether there is.
+        notes: The comments in its flags.
+    """
+
+    config: Config
+    goes_on: bool = False
+    notes: tuple[str, ...] = ()
+
+    def choose(self, chosen: Config, reasons: Sequence[str]) -> "Opened":
+        """Takes what a recipe has chosen, and its reasons; the flags as given become notes."""
+        return dataclasses.replace(
+            self,
+            config=chosen,
+            notes=(*_asked_notes(self.config), *reasons) if reasons else self.notes,
+        )
+
+
+def _asked_notes(given: Config) -> Iterator[str]:
+    for name, text in _flags(given).items():
+        setting = SETTINGS[name]
+        is_default = setting.default is not None and setting.from_text(text) == setting.default
+        if name in given.given or not is_default:
+            yield f"{_ASKED}--{name}={text}"
+
+
+def find_unfinished(flags: pathlib.Path, config: Config, *, is_trained: bool) -> Opened | None:
+    """Finds the unfinished run that a config goes on with.
+
+    Args:
+        flags: Its `flags.txt`.
+        config: The flags that are given now.
+        is_trained: Whether only its export is left, which may be another.
+
+    Returns:
+        The run; None where it may be overwritten and differs.
+
+    Raises:
+        UsageError: If it may not be, and differs or cannot be read.
+    """
+    try:
+        known, asked, notes = _read(flags)
+    except (OSError, ValueError, UsageError) as error:
+        if config.overwrite:
+            return None
+        problem = f"whose {flags.name} cannot be used ({first_line(error)})"
+        raise _refused(config.run_dir, problem) from error
+    free = [
+        *config.deciding(Decides.NOTHING, of=OutputSettings),
+        *config.deciding(Decides.NOTHING, of=StoreSettings),
+        *(config.deciding(Decides.OUTPUT) if is_trained else ()),
+    ]
+    changed = _changes(asked, config, free)
+    # Its flags.txt says the same.
+    if not changed or not _changes(known, config, free):
+        return Opened(_complete(config, known, free), goes_on=True, notes=notes)
+    if config.overwrite:
+        return None
+    more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+    problem = f"of other flags: {'; '.join(changed[:_SHOWN])}{more}"
+    raise _refused(config.run_dir, problem, "Repeat its flags to go on, choose")
+
+
+def _refused(run_dir: str, problem: str, advice: str = "Choose") -> UsageError:
+    return bad_value(
+        "run_dir",
+        run_dir,
+        f"holds an unfinished run {problem}",
+        f"{advice} another directory, or start over with --overwrite",
+    )
+
+
+def _read(flags: pathlib.Path) -> tuple[Config, Config, tuple[str, ...]]:
+    """Reads the config of a run, that which was given for it, and the comments."""
+    lines = flags.read_text("utf-8").splitlines()
+    known = Config.from_flags(lines)
+    notes = tuple(line.removeprefix("# ") for line in lines if line.startswith("#"))
+    given = [note.removeprefix(_ASKED) for note in notes if note.startswith(_ASKED)]
+    return known, Config.from_flags(given) if given else known, notes
+
+
+def _complete(given: Config, known: Config, free: Collection[str]) -> Config:
+    """Puts what the recipe of a config has chosen into it."""
+    values = {name: getattr(known, name) for name in SETTINGS if name not in free}
+    chosen = {name: value for name, value in values.items() if value != getattr(given, name)}
+    return given.changed(f"recipe {given.recipe}", **chosen) if chosen else given
+
+
+def _changes(was: Config, now: Config, free: Collection[str]) -> list[str]:
+    """Lists the settings that differ, with the old and the new value."""
+    old, new = _flags(was), _flags(now)
+    return [
+        f"{name} was {_word(old, name)} and is {_word(new, name)}"
+        for name in SETTINGS
+        if name not in free and old.get(name) != new.get(name)
+    ]
+
+
+def _word(values: dict[str, str], name: str) -> str:
+    return (values[name] or "empty") if name in values else "not given"
+
+
+def _flags(one: Config) -> dict[str, str]:
+    parts = (flag.removeprefix("--").partition("=") for flag in one.to_flags())
+    return {name: text for name, _, text in parts}

@@ -1,0 +1,189 @@
+"""How far a training has come, over all phases; one that was cut off goes on from there."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from kerastl.model.network import Network
+from kerastl.model.phases import Plan
+from kerastl.settings import TrainingSettings
+from kerastl.training.best import Best, EpochRow
+from kerastl.training.checkpoint import Checkpoint
+from kerastl.training.checks import CheckRecorder, ExpectedMoves
+from kerastl.training.fit import Place, Places
+
+# Share of the time that writing checkpoints may take: those of short epochs wait.
+SHARE_OF_TIME = 0.05
+# Seconds that the first one is taken for.
+_COST = 0.05
+
+
+class Recorder(CheckRecorder, Protocol):
+    """Where epochs, checks and the best weights are kept while training goes on.
+
+    Attributes:
+        keeps_checkpoints: Whether a training that is cut off can go on.
+    """
+
+    keeps_checkpoints: bool
+
+    def add_epoch(self, row: EpochRow) -> None:
+        """Keeps an epoch's row."""
+
+    def save_best(self, classifier: keras.Model) -> None:
+        """Keeps the classifier's weights, the best so far."""
+
+    def save_checkpoint(self, checkpoint: Checkpoint, *, num_epochs: int) -> None:
+        """Keeps what the training goes on from, after so many epochs of all phases."""
+
+    def find_checkpoint(self) -> Checkpoint | None:
+        """Returns what was kept last before the training was cut off; None if it is a new one."""
+
+
+class Course(Places):
+    """The course of a training: its phase, the place in it, and the best so far.
+
+    Attributes:
+        network: What is trained.
+        best: The best weights so far.
+        seconds: Time of each phase, and of what came before.
+        strength: Of the penalty of a head that was solved; None if none was.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        plans: Sequence[Plan],
+        record: Recorder,
+        settings: TrainingSettings,
+        *,
+        minutes: float,
+    ) -> None:
+        """Begins, or puts into the model and into `best` what the record has kept.
+
+        `minutes` is the time between checkpoints inside an epoch, 0 for none.
+        """
+        self.network = network
+        self._plans, self._record, self._minutes = plans, record, minutes
+        self.best = Best(settings.best_by)
+        self.goes_back = settings.on_nan == "back"
+        self._number = 0
+        self._cost = _COST
+        self._moves: Mapping[str, Any] | None = None
+        self.seconds: dict[str, float] = {}
+        self.strength: float | None = None
+        self._saved = record.find_checkpoint()
+        if self._saved:
+            self._load(self._saved)
+        self._started = self._kept = time.monotonic()
+
+    def _load(self, saved: Checkpoint) -> None:
+        state = saved.state
+        self._number, self.strength = state["phase"], state["strength"]
+        self.seconds, self._moves = dict(state["seconds"]), state["moves"]
+        self.first = _read_place(saved, state["place"])
+        self.best.load(state["best"], ())
+        if self.first is None:
+            for variable, value in zip(self._changed(), saved.get("weights"), strict=True):
+                variable.assign(value)
+
+    def __str__(self) -> str:
+        """Says where it goes on; empty if it begins."""
+        if not self._saved:
+            return ""
+        if self._number == len(self._plans):
+            return "Going on after the training, which is over."
+        phase, first = self._plans[self._number].phase, self.first
+        epoch = min(phase.epochs, 1 + (first.epochs if first else 0))
+        where = "in" if first and first.good else "with"
+        return f"Going on {where} epoch {epoch} of {phase.epochs} of the {phase.name} phase."
+
+    def phases(self) -> Iterator[tuple[Plan, int]]:
+        """Yields the plans that are left, with the epochs of all phases before each."""
+        for number in range(self._number, len(self._plans)):
+            yield self._plans[number], self._epochs_before(number)
+
+    def begin_phase(self, plan: Plan) -> ExpectedMoves:
+        """Begins a phase, or goes on in it; returns what it has to change."""
+        expected = ExpectedMoves(self.network, plan.phase, plan.first, known=self._moves)
+        self._moves = expected.state()
+        self.best.begin(plan.upper.weights)
+        if self._saved and self.first:
+            self.best.load(self._saved.state["best"], self._saved.get("best"))
+        self._started = time.monotonic() - self.seconds.get(plan.phase.name, 0.0)
+        return expected
+
+    def end_phase(self, strength: float | None) -> None:
+        """Ends a phase, with the best weights in the model."""
+        self._note_seconds()
+        self.strength = self.strength if strength is None else strength
+        self._number += 1
+        self.first = self._moves = self._saved = None
+        values = [np.array(keras.ops.convert_to_numpy(one)) for one in self._changed()]
+        self._write({"place": None}, {"weights": values}, self._epochs_before(self._number))
+
+    def is_due(self, *, in_epoch: bool) -> bool:
+        """Whether a checkpoint is worth its time now, see `Places`."""
+        if not self._record.keeps_checkpoints or (in_epoch and not self._minutes):
+            return False
+        least = max(self._cost / SHARE_OF_TIME, 60 * self._minutes if in_epoch else 0.0)
+        return time.monotonic() - self._kept >= least
+
+    def keep(self, place: Place) -> None:
+        """Writes a checkpoint of a place, see `Places`."""
+        if self._record.keeps_checkpoints:
+            self._note_seconds()
+            arrays = {"place": place.values, "best": self.best.values}
+            if place.good:
+                arrays["good"] = place.good.values
+            num_epochs = self._epochs_before(self._number) + place.epochs
+            self._write({"place": _describe(place)}, arrays, num_epochs)
+
+    def _write(
+        self,
+        state: Mapping[str, Any],
+        arrays: Mapping[str, Sequence[np.ndarray]],
+        num_epochs: int,
+    ) -> None:
+        began = time.monotonic()
+        state = {
+            "phase": self._number,
+            "moves": self._moves,
+            "strength": self.strength,
+            "seconds": self.seconds,
+            "best": self.best.state(),
+            **state,
+        }
+        self._record.save_checkpoint(Checkpoint(state, arrays), num_epochs=num_epochs)
+        self._kept = time.monotonic()
+        self._cost = self._kept - began
+
+    def _note_seconds(self) -> None:
+        name = self._plans[self._number].phase.name
+        self.seconds[name] = time.monotonic() - self._started
+
+    def _epochs_before(self, number: int) -> int:
+        return sum(plan.phase.epochs for plan in self._plans[:number])
+
+    def _changed(self) -> list[Any]:
+        """All variables that the phases before have changed: those of the one that trains most."""
+        done = self._plans[: self._number]
+        if not done:
+            return []
+        lowest: Plan = min(done, key=lambda plan: plan.boundary.position)
+        return list(lowest.upper.variables)
+
+
+def _describe(place: Place) -> dict[str, Any]:
+    good = place.good and _describe(place.good)
+    return {"epochs": place.epochs, "rate": place.rate, "seconds": place.seconds, "good": good}
+
+
+def _read_place(saved: Checkpoint, state: Mapping[str, Any] | None) -> Place | None:
+    if state is None:
+        return None
+    good = state["good"] and Place(**state["good"] | {"values": list(saved.get("good"))})
+    return Place(**{**state, "values": list(saved.get("place")), "good": good})
