@@ -20,7 +20,7 @@ import tensorflow as tf
 
 import fakes
 from kerastl.data.builtin import BUILT_IN
-from kerastl.outputs import parity, samples
+from kerastl.outputs import exporting, parity, samples
 
 _SET_SEED = tf.random.set_seed
 SHARED = pathlib.Path(__file__).parents[2] / "shared"
@@ -58,8 +58,19 @@ def use_source(monkeypatch):
     return use
 
 
+class ThisProcess(parity.FreshProcess):
+    def predict(self, model):
+        samples.predict_samples(model, self.samples)
+
+    def _start(self):
+        pass
+
+    def _end(self):
+        pass
+
+
 def open_in_this_process(monkeypatch):
-    monkeypatch.setattr(parity, "run_worker", samples.predict_samples)
+    monkeypatch.setattr(exporting, "FreshProcess", ThisProcess)
 
 
 @pytest.fixture

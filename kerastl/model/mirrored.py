@@ -31,7 +31,7 @@ def mean_logits(logits: keras.KerasTensor) -> keras.KerasTensor:
 def average_mirrored(classifier: keras.Model) -> keras.Model:
     """Builds the model that answers with the mean; it shares all layers with the classifier."""
     images = keras.Input(classifier.input.shape[1:], name="images", dtype="float32")
-    logits = _follow(classifier, with_mirrored(images))
+    logits = _follow(classifier, with_mirrored(images))[LOGITS]
     return keras.Model(images, mean_logits(logits), name=classifier.name)
 
 
@@ -47,18 +47,25 @@ def probabilities_of(classifier: keras.Model) -> keras.Model:
         return keras.Model(classifier.input, {"probabilities": softmax(classifier.output)})
     images = keras.Input(classifier.input.shape[1:], name="images", dtype="float32")
     # Not by way of logarithms, of which 8 bits would leave little.
-    mean = _mean_probabilities(_follow(classifier, with_mirrored(images)))
+    mean = _mean_probabilities(_follow(classifier, with_mirrored(images))[LOGITS])
     return keras.Model(images, {"probabilities": mean})
 
 
-def features_of(classifier: keras.Model) -> keras.Model:
-    """Builds the model to the inputs of the head, `features` and perhaps `mirrored_features`."""
+def outputs_of(classifier: keras.Model) -> keras.Model:
+    """Builds the model to `logits`, and to the head's inputs, `features` and `mirrored_features`.
+
+    The latter only where the answer is the mean.
+    """
     images = keras.Input(classifier.input.shape[1:], name="images", dtype="float32")
     if not answers_with_mean(classifier):
-        return keras.Model(images, {"features": _follow(classifier, images, POOLED)})
-    both = _follow(classifier, with_mirrored(images), POOLED)
-    features, mirrored = keras.ops.split(both, 2, axis=0)
-    return keras.Model(images, {"features": features, "mirrored_features": mirrored})
+        found = _follow(classifier, images)
+        return keras.Model(images, {"logits": found[LOGITS], "features": found[POOLED]})
+    found = _follow(classifier, with_mirrored(images))
+    features, mirrored = keras.ops.split(found[POOLED], 2, axis=0)
+    logits = mean_logits(found[LOGITS])
+    return keras.Model(
+        images, {"logits": logits, "features": features, "mirrored_features": mirrored}
+    )
 
 
 def _mean_probabilities(logits: keras.KerasTensor) -> keras.KerasTensor:
@@ -67,14 +74,12 @@ def _mean_probabilities(logits: keras.KerasTensor) -> keras.KerasTensor:
     return keras.ops.mean(halves, axis=0)
 
 
-def _follow(
-    classifier: keras.Model, inputs: keras.KerasTensor, last: str = ""
-) -> keras.KerasTensor:
-    """Calls the layers of `build_classifier` once more, up to one of them if it is named."""
+def _follow(classifier: keras.Model, inputs: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
+    """Calls the layers of `build_classifier` once more; returns the output of each by its name."""
     calls = classifier.operations
     names = [call.name for call in calls]
     first = 1 + names.index(_BOTH) if _BOTH in names else 1
-    end = names.index(last or LOGITS)
-    for call in calls[first : 1 + end]:
-        inputs = call(inputs)
-    return inputs
+    outputs = {}
+    for call in calls[first : 1 + names.index(LOGITS)]:
+        inputs = outputs[call.name] = call(inputs)
+    return outputs

@@ -1,6 +1,7 @@
 """A version of a model for serving: each format is written, compared, and kept if it agrees."""
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -19,11 +20,12 @@ from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError, first_line
 from kerastl.export_formats import FORMATS, list_versions
 from kerastl.model.build import LOGITS
-from kerastl.model.mirrored import features_of, probabilities_of
+from kerastl.model.constants import without_weights
+from kerastl.model.mirrored import outputs_of, probabilities_of
 from kerastl.outputs.card import model_card
 from kerastl.outputs.formats.interface import Exportable, format_module
 from kerastl.outputs.formats.savedmodel import write_card
-from kerastl.outputs.parity import ExportError, Reference, compare
+from kerastl.outputs.parity import ExportError, FreshProcess, Reference, compare
 from kerastl.outputs.parity_rules import check_parity, format_table, summarize
 from kerastl.outputs.samples import write_samples
 from kerastl.progress import Progress, count_of
@@ -136,9 +138,12 @@ def export_checked(
     )
     version = None
     remove_leftovers(export_dir)
-    with scratch_directory(export_dir, field=_FIELD) as scratch:
-        write_samples(scratch / _SAMPLES, map(source.read, chosen), field=_FIELD)
-        results, failures = _try_formats(model, reference, config, scratch, progress)
+    with (
+        scratch_directory(export_dir, field=_FIELD) as scratch,
+        FreshProcess(scratch / _SAMPLES) as gate,
+    ):
+        write_samples(gate.samples, map(source.read, chosen), field=_FIELD)
+        results, failures = _try_formats(model, reference, config, gate, progress)
         if results:
             written = _join(scratch, dict(model.card) | {"exports": results})
             version = _move_into_place(written, export_dir)
@@ -153,17 +158,18 @@ def _try_formats(
     model: Exportable,
     reference: Reference,
     output: OutputSettings,
-    scratch: pathlib.Path,
+    gate: FreshProcess,
     progress: Progress,
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Returns the entries of the formats that passed, and why others did not."""
     results: dict[str, dict[str, Any]] = {}
     failures: dict[str, str] = {}
-    for name in output.formats:
+    # Keras's own comes last: the others have to be opened where it is not imported.
+    for name in sorted(output.formats, key=lambda name: FORMATS[name].runtime == "keras"):
         progress.status(f"Export: {name}, on {count_of(len(reference.examples), 'test image')}")
         try:
-            path = _write(name, scratch / name, model)
-            found = compare(path, scratch / _SAMPLES, reference)
+            path = _write(name, gate.samples.with_name(name), model)
+            found = compare(path, gate, reference)
             check_parity(name, found, reference, max_accuracy_drop=output.max_accuracy_drop)
             results[name] = summarize(name, found, reference, path)
         except ExportError as error:
@@ -171,7 +177,7 @@ def _try_formats(
     if "savedmodel" in failures:
         # A fault in savedmodel may affect the others, and a server could not load them.
         results.clear()
-    return results, failures
+    return {name: results[name] for name in output.formats if name in results}, failures
 
 
 def make_exportable(
@@ -180,8 +186,9 @@ def make_exportable(
     """Prepares a classifier for the formats; see `Exportable`."""
     return Exportable(
         classifier=classifier,
-        features=features_of(classifier),
-        probabilities=probabilities_of(classifier),
+        outputs=lambda: outputs_of(classifier),
+        # Three formats convert it.
+        probabilities=functools.cache(lambda: without_weights(probabilities_of(classifier))),
         card=card,
         draw_images=draw_images,
     )

@@ -1,6 +1,8 @@
 """Compares what an export predicts in a fresh process with what the trained model predicts."""
 
+import contextlib
 import dataclasses
+import json
 import pathlib
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -8,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from kerastl.native_messages import unnamed_file
+from kerastl.outputs.parity_worker import DONE
 from kerastl.outputs.samples import TIMED, read_predictions
 from kerastl.processes import python_command
 from kerastl.training.evaluation import Evaluation
@@ -57,29 +61,71 @@ class Comparison:
     milliseconds: dict[int, float]
 
 
-def compare(model: pathlib.Path, samples: pathlib.Path, reference: Reference) -> Comparison:
-    """Runs an export on the folder of `write_samples` in its own process, and compares.
+class FreshProcess:
+    """A process that opens one export after another, each with the runtime that will serve it.
+
+    It shares nothing with this one but files. It starts with the block, so that TensorFlow comes up
+    in it while the first export is written; one that fails is followed by another.
+
+    Attributes:
+        samples: A folder of `write_samples`.
+    """
+
+    def __init__(self, samples: pathlib.Path) -> None:
+        self.samples = samples
+
+    def __enter__(self) -> "FreshProcess":
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def predict(self, model: pathlib.Path) -> None:
+        """Runs `predict_samples` on a model.
+
+        Raises:
+            ExportError: If the process fails, with the last line that it wrote.
+        """
+        assert self._process.stdin
+        assert self._process.stdout
+        # One that has died answers nothing.
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps(str(model)), file=self._process.stdin, flush=True)
+        if DONE in map(str.rstrip, self._process.stdout):
+            return
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        self._end()
+        self._start()
+        raise ExportError(f"cannot be used in a fresh process ({(lines or ['no message'])[-1]})")
+
+    def _start(self) -> None:
+        command, environment = python_command("kerastl.outputs.parity_worker", self.samples)
+        self._errors = unnamed_file()
+        self._process = subprocess.Popen(
+            command,
+            env=environment | _ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+
+    def _end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._errors.close()
+
+
+def compare(model: pathlib.Path, gate: FreshProcess, reference: Reference) -> Comparison:
+    """Runs an export on the samples in a process of its own, and compares.
 
     Raises:
         ExportError: If the export cannot be opened or fails.
     """
-    run_worker(model, samples)
-    return compare_predictions(read_predictions(samples), reference)
-
-
-def run_worker(model: pathlib.Path, samples: pathlib.Path) -> None:
-    """Runs `predict_samples` in a fresh process.
-
-    Raises:
-        ExportError: If the process fails, with the last line that it wrote.
-    """
-    command, environment = python_command("kerastl.outputs.parity_worker", model, samples)
-    finished = subprocess.run(
-        command, env=environment | _ENVIRONMENT, capture_output=True, text=True, check=False
-    )
-    if finished.returncode:
-        last_line = (finished.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ExportError(f"cannot be used in a fresh process ({last_line})")
+    gate.predict(model)
+    return compare_predictions(read_predictions(gate.samples), reference)
 
 
 def compare_predictions(exported: Mapping[str, np.ndarray], reference: Reference) -> Comparison:

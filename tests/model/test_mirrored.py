@@ -9,7 +9,7 @@ from kerastl.model.build import build_classifier
 from kerastl.model.mirrored import (
     answers_with_mean,
     average_mirrored,
-    features_of,
+    outputs_of,
     probabilities_of,
 )
 
@@ -46,8 +46,8 @@ def test_answer_is_the_mean_of_the_probabilities_also_when_read_from_a_file(scal
         np.testing.assert_allclose(tf.nn.softmax(model(IMAGES)), mean_of(classifier), atol=1e-6)
         found = probabilities_of(model)(IMAGES)["probabilities"]
         np.testing.assert_allclose(found, mean_of(classifier), atol=1e-6)
-        features = features_of(model)(IMAGES)
-        plain = features_of(classifier)
+        features = outputs_of(model)(IMAGES)
+        plain = outputs_of(classifier)
         np.testing.assert_allclose(features["features"], plain(IMAGES)["features"], atol=1e-6)
         mirrored = plain(IMAGES[:, :, ::-1])["features"]
         np.testing.assert_allclose(features["mirrored_features"], mirrored, atol=1e-6)

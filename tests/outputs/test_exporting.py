@@ -139,9 +139,10 @@ def without_mirror_image(model):
 
 
 def with_features_of_the_image_twice(model):
-    features = model.features(model.features.input)["features"]
-    twice = {"features": features, "mirrored_features": features}
-    return dataclasses.replace(model, features=keras.Model(model.features.input, twice))
+    right = model.outputs()
+    outputs = right(right.input)
+    twice = outputs | {"mirrored_features": outputs["features"]}
+    return dataclasses.replace(model, outputs=lambda: keras.Model(right.input, twice))
 
 
 @pytest.mark.thorough
@@ -231,7 +232,7 @@ def test_ranges_of_eight_bits_come_from_training_images_of_all_classes(tmp_path,
 
 
 @pytest.fixture
-def export(trained, monkeypatch):
+def export(trained, monkeypatch, in_this_process):
     """Exports a file, taking for granted that it predicts right."""
 
     def compare(model, samples, reference):

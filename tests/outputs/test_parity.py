@@ -1,7 +1,19 @@
+import contextlib
+import os
+import sys
+import time
+
 import numpy as np
 import pytest
 
-from kerastl.outputs.parity import ExportError, Reference, compare, compare_predictions
+from kerastl.outputs import parity
+from kerastl.outputs.parity import (
+    ExportError,
+    FreshProcess,
+    Reference,
+    compare,
+    compare_predictions,
+)
 from kerastl.outputs.samples import write_samples
 from kerastl.training.evaluation import Evaluation
 
@@ -87,7 +99,48 @@ def test_other_outputs_and_inputs_of_a_savedmodel_count_too(changes, difference)
 @pytest.mark.thorough
 def test_what_cannot_be_opened_is_one_line(tmp_path):
     write_samples(tmp_path / "samples", [b"x"], field="export_dir")
-    with pytest.raises(
-        ExportError, match=r"^cannot be used in a fresh process \([^\n]*holds no finished run"
+    with (
+        FreshProcess(tmp_path / "samples") as gate,
+        pytest.raises(
+            ExportError, match=r"^cannot be used in a fresh process \([^\n]*holds no finished run"
+        ),
     ):
-        compare(tmp_path, tmp_path / "samples", REFERENCE)
+        compare(tmp_path, gate, REFERENCE)
+
+
+WORKER = """
+import sys
+for line in sys.stdin:
+    if "bad" in line:
+        sys.exit("what is wrong:" + line.rstrip())
+    print("a library's greeting")
+    print("predicted", flush=True)
+"""
+
+
+def test_process_that_dies_is_followed_by_another(tmp_path, monkeypatch):
+    started = []
+
+    def command(*_):
+        started.append(1)
+        return [sys.executable, "-c", WORKER], dict(os.environ)
+
+    monkeypatch.setattr(parity, "python_command", command)
+    with FreshProcess(tmp_path) as gate:
+        gate.predict(tmp_path / "first")
+        gate.predict(tmp_path / "second\n\udcff")
+        assert len(started) == 1
+        for name in ("bad", "also bad"):
+            with pytest.raises(ExportError, match=rf'fresh process \(what is wrong:".*/{name}"\)$'):
+                gate.predict(tmp_path / name)
+        gate.predict(tmp_path / "third")
+    assert len(started) == 3
+
+
+def test_process_ends_with_its_block(tmp_path, monkeypatch):
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    monkeypatch.setattr(parity, "python_command", lambda *_: (command, dict(os.environ)))
+    started = time.monotonic()
+    with FreshProcess(tmp_path), contextlib.suppress(KeyboardInterrupt):
+        raise KeyboardInterrupt
+    assert time.monotonic() - started < 30

@@ -13,20 +13,21 @@ from kerastl.outputs.artifact import Artifact
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Exportable:
-    """A trained model in the shapes that formats need; the first three are Keras models.
+    """A trained model in the shapes that formats need: Keras models, and functions that build one.
 
     Attributes:
         classifier: From pixels in 0..255, float32 (batch, size, size, 3), to logits.
-        features: From the same to the head's inputs, by name, see `features_of`.
-        probabilities: From the same to `{"probabilities": float32 (batch, classes)}`.
+        outputs: From the same to logits and the head's inputs, by name, see `outputs_of`.
+        probabilities: From the same to `{"probabilities": float32 (batch, classes)}`, without
+            weights.
         card: The content of `model_card.json`.
         draw_images: Returns pixels of training images of all classes, float32 (images, size,
             size, 3), from which the ranges of 8-bit numbers are taken.
     """
 
     classifier: Any
-    features: Any
-    probabilities: Any
+    outputs: Callable[[], Any]
+    probabilities: Callable[[], Any]
     card: Mapping[str, Any]
     draw_images: Callable[[], np.ndarray]
 

@@ -15,7 +15,7 @@ from kerastl.outputs.formats.interface import Exportable, label_text
 def write(model: Exportable, path: pathlib.Path) -> None:
     """Writes a model of one image, unless its input is resized, in float32."""
     with environment.quiet():
-        model.probabilities.export(path, format="litert", verbose=False)
+        model.probabilities().export(path, format="litert", verbose=False)
     litert_file.add_metadata(path, label_text(model.card["class_names"]))
 
 

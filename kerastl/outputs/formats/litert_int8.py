@@ -61,7 +61,7 @@ def _has_ties(path: pathlib.Path, images: np.ndarray) -> bool:
 
 
 def _write_in_8_bits(model: Exportable, path: pathlib.Path, examples: _Examples) -> None:
-    model.probabilities.export(
+    model.probabilities().export(
         path,
         format="litert",
         verbose=False,
@@ -80,7 +80,7 @@ def _write_with_head(model: Exportable, path: pathlib.Path, examples: _Examples)
     """
     tools = tf.lite.experimental
     with tempfile.TemporaryDirectory() as folder:
-        model.probabilities.export(folder, format="tf_saved_model", verbose=False)
+        model.probabilities().export(folder, format="tf_saved_model", verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = examples

@@ -23,26 +23,11 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     Raises:
         onnx.checker.ValidationError: If an operation of the network has no counterpart.
     """
-    # Not needed where files are only opened.
-    import keras  # noqa: PLC0415
-
-    def with_constants(layer: Any, *inputs: Any, **named: Any) -> Any:
-        """Divides by NumPy arrays: a layer's tensors would become inputs of the file."""
-        if not isinstance(layer, keras.layers.Normalization):
-            return layer(*inputs, **named)
-        deviation = np.maximum(np.sqrt(np.asarray(layer.variance)), keras.backend.epsilon())
-        return (inputs[0] - np.asarray(layer.mean)) / deviation
-
-    constant = keras.models.clone_model(
-        model.probabilities,
-        clone_function=lambda layer: layer,  # The same layers, so the same weights.
-        call_function=with_constants,
-        recursive=True,
-    )
+    network = model.probabilities()
     # Keras takes the input from a call.
-    constant(np.zeros([1, *constant.input.shape[1:]], np.float32))
+    network(np.zeros([1, *network.input.shape[1:]], np.float32))
     with environment.quiet():
-        constant.export(path, format="onnx", verbose=False, opset_version=_OPSET)
+        network.export(path, format="onnx", verbose=False, opset_version=_OPSET)
     # The converter leaves in what it does not know.
     _onnx().checker.check_model(str(path))
 

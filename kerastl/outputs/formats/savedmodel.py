@@ -4,7 +4,7 @@ import json
 import pathlib
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,16 +51,13 @@ def write(model: Exportable, path: pathlib.Path) -> None:
         paths = [pathlib.Path(folder) / name for name in assets]
         for asset, text in zip(paths, assets.values(), strict=True):
             asset.write_text(text, encoding="utf-8")
-        module = _Signatures(model, paths)
-        tf.saved_model.save(
-            module,
-            str(path),
-            signatures={
-                DEFAULT_SIGNATURE: module.serve_files,
-                "images": module.serve_pixels,
-                "features": module.serve_features,
-            },
-        )
+        network = model.outputs()
+        module = tf.Module()
+        # Only the variables: a Keras model as attribute would save all its Python objects.
+        module.weights = [weight.value for weight in network.weights]
+        module.assets = [tf.saved_model.Asset(str(path)) for path in paths]
+        signatures = _trace_signatures(network, model.card)
+        tf.saved_model.save(module, str(path), signatures=signatures)
 
 
 def write_card(directory: pathlib.Path, card: Mapping[str, Any]) -> None:
@@ -75,52 +72,55 @@ def card_text(card: Mapping[str, Any]) -> str:
     return json.dumps(card, indent=2, ensure_ascii=False) + "\n"
 
 
-class _Signatures(tf.Module):
-    """Holds the weights and the functions of a SavedModel."""
+def _trace_signatures(network: Any, card: Mapping[str, Any]) -> dict[str, Any]:
+    """Traces the functions of a SavedModel.
 
-    serve_files: Callable[..., dict[str, tf.Tensor]]
-    serve_pixels: Callable[..., dict[str, tf.Tensor]]
-    serve_features: Callable[..., dict[str, tf.Tensor]]
+    What they share is a function of its own: it is traced, written and read once. All are traced
+    before they are saved, as while it saves TensorFlow traces again what it has traced before.
+    """
+    class_names, rule = tuple(card["class_names"]), card["input"]["resize"]
+    image_size = network.input.shape[1]
+    files = tf.TensorSpec([None], tf.string, name="image_bytes")
+    pixels = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
 
-    def __init__(self, model: Exportable, assets: Sequence[pathlib.Path]) -> None:
-        super().__init__()
-        class_names, rule = tuple(model.card["class_names"]), model.card["input"]["resize"]
-        image_size = model.classifier.input.shape[1]
-        # Only the variables: a Keras model as attribute would save all its Python objects.
-        self.weights = [weight.value for weight in model.classifier.weights]
-        self.assets = [tf.saved_model.Asset(str(path)) for path in assets]
-        files = tf.TensorSpec([None], tf.string, name="image_bytes")
-        pixels = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
+    @tf.function(input_signature=[tf.TensorSpec(network.input.shape)], autograph=False)
+    def compute(images: tf.Tensor) -> Any:
+        return network(images, training=False)
 
-        def decode(image_bytes: tf.Tensor) -> tf.Tensor:
-            return _decode_all(image_bytes, image_size=image_size, resize_rule=rule)
+    @tf.function(input_signature=[files], autograph=False)
+    def decode(image_bytes: tf.Tensor) -> tf.Tensor:
+        return _decode_all(image_bytes, image_size=image_size, resize_rule=rule)
 
-        def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            logits = model.classifier(images, training=False)
-            probabilities = tf.nn.softmax(logits)
-            names = tf.constant(class_names)
-            return {
-                "logits": logits,
-                "probabilities": probabilities,
-                "class_name": tf.gather(names, tf.argmax(probabilities, axis=-1)),
-                "confidence": tf.reduce_max(probabilities, axis=-1),
-            }
+    @tf.function(input_signature=[files], autograph=False)
+    def serve_files(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        return _classify(compute(decode(image_bytes))["logits"], class_names)
 
-        @tf.function(input_signature=[files], autograph=False)
-        def serve_files(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-            return classify(decode(image_bytes))
+    @tf.function(input_signature=[files], autograph=False)
+    def serve_features(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = compute(decode(image_bytes))
+        del outputs["logits"]
+        return {name: tf.cast(value, tf.float32) for name, value in outputs.items()}
 
-        @tf.function(input_signature=[files], autograph=False)
-        def serve_features(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-            features = model.features(decode(image_bytes), training=False)
-            return {name: tf.cast(value, tf.float32) for name, value in features.items()}
+    @tf.function(input_signature=[pixels], autograph=False)
+    def serve_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        images = resize(images, image_size=image_size, rule=rule)
+        return _classify(compute(images)["logits"], class_names)
 
-        @tf.function(input_signature=[pixels], autograph=False)
-        def serve_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            return classify(resize(images, image_size=image_size, rule=rule))
+    return {
+        DEFAULT_SIGNATURE: serve_files.get_concrete_function(),
+        "images": serve_pixels.get_concrete_function(),
+        "features": serve_features.get_concrete_function(),
+    }
 
-        self.serve_files, self.serve_pixels = serve_files, serve_pixels
-        self.serve_features = serve_features
+
+def _classify(logits: tf.Tensor, class_names: Sequence[str]) -> dict[str, tf.Tensor]:
+    probabilities = tf.nn.softmax(logits)
+    return {
+        "logits": logits,
+        "probabilities": probabilities,
+        "class_name": tf.gather(tf.constant(class_names), tf.argmax(probabilities, axis=-1)),
+        "confidence": tf.reduce_max(probabilities, axis=-1),
+    }
 
 
 def _decode_all(image_bytes: tf.Tensor, *, image_size: int, resize_rule: str) -> tf.Tensor:

@@ -78,7 +78,7 @@ def test_8_bits_leave_the_head_as_it_is_where_classes_would_tie(
     artifact = module.open(tmp_path / "int8.tflite", dict(model.card))
     probabilities = artifact.classify(noise(200))
     assert count_ties(probabilities) < 2
-    expected = model.probabilities.predict(noise(200), verbose=0)["probabilities"]
+    expected = model.probabilities().predict(noise(200), verbose=0)["probabilities"]
     assert np.mean(probabilities.argmax(1) == expected.argmax(1)) > 0.9
     needs = module.read_needs(tmp_path / "int8.tflite")
     assert needs["input"].startswith("images, float32")
@@ -168,7 +168,7 @@ def test_onnx_holds_the_constants_of_normalization_layers(tmp_path):
     assert [tensor.name for tensor in session.get_inputs()] == ["images"]
     assert [tensor.name for tensor in session.get_outputs()] == ["probabilities"]
     opened = format_module("onnx").open(tmp_path / "model.onnx", dict(model.card))
-    expected = model.probabilities.predict(pixels(3), verbose=0)["probabilities"]
+    expected = model.probabilities().predict(pixels(3), verbose=0)["probabilities"]
     np.testing.assert_allclose(opened.classify(pixels(3)), expected, atol=1e-5)
     # The model itself is as it was.
     assert [weight.path for weight in model.classifier.weights] == before
