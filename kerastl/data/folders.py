@@ -12,12 +12,16 @@ from kerastl.data.layout import AUTO, read_layout
 from kerastl.data.layout_line import layout_line
 from kerastl.data.layout_masks import leave_others_out
 from kerastl.data.layout_reading import Reading
+from kerastl.data.other_contents import find_other
 from kerastl.data.source import Finding, Source
 from kerastl.data.tree import Tree, scan
 from kerastl.errors import bad_value
 from kerastl.paths import local_path
 from kerastl.progress import Progress
 from kerastl.settings import DataSettings, OutputSettings
+
+# Bytes of a file that tell what it is.
+_HEAD = 512
 
 
 def open_source(
@@ -81,8 +85,7 @@ def _list(reading: Reading, tree: Tree, field: str) -> Listing:
 def _scan(root: pathlib.Path, field: str, own: Iterable[pathlib.Path]) -> Tree:
     try:
         if not root.is_dir():
-            problem = "is a file, not a folder" if root.exists() else "does not exist"
-            raise bad_value("dataset", field, problem, "Check its path")
+            raise bad_value("dataset", field, *_say_no_folder(root))
         return scan(root, own=own)
     except OSError as error:
         closed = isinstance(error, PermissionError)
@@ -92,6 +95,21 @@ def _scan(root: pathlib.Path, field: str, own: Iterable[pathlib.Path]) -> Tree:
             f"holds {readable(error.filename)}, which cannot be read ({error.strerror})",
             "Make it readable or move it away" if closed else "Check the drive that it is on",
         ) from error
+
+
+def _say_no_folder(root: pathlib.Path) -> tuple[str, str]:
+    """Says what a path is that is no folder, and what to give instead."""
+    if not root.exists():
+        return "does not exist", "Check its path"
+    with open(root, "rb") as file:
+        other = find_other(file.read(_HEAD))
+    if other is not None and other.kind == "archives":
+        problem = other.reason.replace("not an image", "not a folder")
+        return problem, "Unpack it and give the folder"
+    return (
+        "is a file, not a folder",
+        "Give the folder that holds the class folders, or a table as csv:FILE",
+    )
 
 
 def _instead_of_train(reading: Reading) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import pathlib
 import re
 from collections.abc import Collection, Iterable, Sequence
 
@@ -93,11 +94,15 @@ def _of_file_names(form: str, top: Folder) -> tuple[str, str]:
 
 
 def _table(tree: Tree) -> str:
-    """Names a table beside the folders, or stands for one."""
-    beside = (path for path in tree.tables if path.parent == tree.top.path)
-    tables = [path for path in beside if path.suffix.lower() in (".csv", ".tsv")]
-    likely = [path for path in tables if re.search("train|label|meta", path.stem)]
-    return str(next(iter(likely or tables), "FILE"))
+    """Names a table among the files, or stands for one."""
+
+    def order(path: pathlib.Path) -> tuple[bool, int, int, str]:
+        place = str(path.relative_to(tree.top.path)).lower()
+        likely = [word in place for word in ("train", "label", "meta", "")].index(True)
+        is_text = path.suffix.lower() not in (".csv", ".tsv")
+        return is_text, len(path.parts), likely, place
+
+    return str(min(tree.tables, key=order, default="FILE"))
 
 
 def _join(ways: Iterable[str]) -> str:

@@ -24,6 +24,11 @@ _LIST = re.compile(
     r"\s*(?:\{\s*(['\"])[^'\"]*\1\s*:\s*)?(?:\[(.*?)\]|\{(.*?)\})\s*\}?\s*", re.DOTALL
 )
 _QUOTED = re.compile(r"(['\"])(.*?)\1")
+# As programs write them with their type: bytes of Python, whole numbers of a column of numbers.
+_TYPED = {
+    "bytes of Python": re.compile(r"b(['\"])(?P<name>.+)\1"),
+    "whole numbers with a point": re.compile(r"(?P<name>-?\d+)\.0+"),
+}
 # So many different measurements are no classes.
 _MANY_CLASSES = 20
 
@@ -40,7 +45,9 @@ def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
     table.refuse_rows(
         [not label for label in labels], f"has no {roles.label}", "Fill it in or remove the line"
     )
-    labels, said = _undo_lists(labels)
+    labels, said = _undo_types(labels)
+    labels, said_of_lists = _undo_lists(labels)
+    said += said_of_lists
     table.refuse_rows(
         [len(label.splitlines()) > 1 for label in labels],
         f"has a line break in {roles.label}, as between several labels,",
@@ -62,6 +69,16 @@ def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
             f"{count_of(count, 'name')} make {len(counts)} classes. This trains one class an image."
         )
     return labels, said
+
+
+def _undo_types(labels: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Makes names of labels that programs wrote with their type, if all are written so."""
+    for what, pattern in _TYPED.items():
+        names = [match["name"] for match in map(pattern.fullmatch, labels) if match]
+        if labels and len(names) == len(labels):
+            example, name = shorten(labels[0]), shorten(names[0])
+            return names, [f"Labels are {what}, as {example!r}: that class is {name!r}."]
+    return list(labels), []
 
 
 def _undo_lists(labels: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -2,6 +2,7 @@ import errno
 import io
 import os
 import pathlib
+import shutil
 import sys
 
 import pytest
@@ -156,6 +157,15 @@ def test_folder_elsewhere_may_be_linked(tmp_path):
     assert sorted(found(tmp_path / "data")) == ["a/1.jpg", "b/2.jpg"]
 
 
+@pytest.mark.parametrize("pack", ["zip", "tar", "gztar"])
+def test_archive_is_to_be_unpacked(pack, tmp_path):
+    touch(tmp_path / "photos", "a/1.jpg", "b/1.jpg")
+    path = shutil.make_archive(str(tmp_path / "photos"), pack, tmp_path / "photos")
+    message = refusal(pathlib.Path(path))
+    assert "archive" in message
+    assert message.endswith("not a folder. Unpack it and give the folder.")
+
+
 def test_wrong_place_is_told_apart(tmp_path):
     touch(tmp_path, "flat/1.jpg", "flat/2.jpg", "split/train/a/1.jpg", "split/other/a/1.jpg")
     (tmp_path / "empty").mkdir()
@@ -164,6 +174,10 @@ def test_wrong_place_is_told_apart(tmp_path):
     message = refusal(tmp_path / "flat")
     assert "holds 2 files and no class folders" in message
     assert "or give a table of files and classes as csv:FILE" in message
+    touch(tmp_path, "flat/notes.csv", "flat/val/meta.csv", "flat/train/meta.csv")
+    assert f"as csv:{tmp_path}/flat/notes.csv" in refusal(tmp_path / "flat")
+    (tmp_path / "flat/notes.csv").unlink()
+    assert f"as csv:{tmp_path}/flat/train/meta.csv" in refusal(tmp_path / "flat")
     assert "holds no class folders" in refusal(tmp_path / "empty")
     assert "mixes split folders with others (other)" in refusal(tmp_path / "split")
 

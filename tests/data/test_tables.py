@@ -288,6 +288,30 @@ def test_names_of_several_words_are_single_labels(tmp_path, labels):
     assert len(read(place)[1]) == 1
 
 
+@pytest.mark.parametrize(
+    ("form", "names", "line"),
+    [
+        (
+            "b'{}'",
+            ("cat", "dog"),
+            "Labels are bytes of Python, as \"b'cat'\": that class is 'cat'.",
+        ),
+        ("{}.0", ("0", "1"), "Labels are whole numbers with a point, as '0.0': that class is '0'."),
+        ("{}.00", ("-1", "1"), "Labels are whole numbers with a point, as '-1.00': that class is "),
+        # One of another form: they may differ by more than that.
+        ("{}.5", ("0", "1"), ""),
+        ("version {}.0", ("0", "1"), ""),
+    ],
+)
+def test_labels_lose_the_mark_of_their_type(tmp_path, form, names, line):
+    cells = [form.format(names[number % 2]) for number in range(8)]
+    text = "".join(f"{number}.png,{cell}\n" for number, cell in enumerate(cells))
+    place = table(tmp_path, f"image,label\n{text}", files=[f"{number}.png" for number in range(8)])
+    listing, lines = read(place)
+    assert listing.class_names == (names if line else tuple(sorted({*cells})))
+    assert line == "" or lines[1].startswith(line)
+
+
 @pytest.mark.parametrize("form", ["['{}']", '[""{}""]', "[{}]"])
 def test_lists_of_one_label_are_told_and_hold_its_name(tmp_path, form):
     text = rows_of("image,label", lambda name, color: f'{name},"{form.format(color)}"')
