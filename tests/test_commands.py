@@ -116,9 +116,12 @@ def test_stopped_run_leaves_its_best_epoch_and_nothing_half_written(tmp_path):
                 break
         out, err = process.communicate(timeout=60)
     checkpoint = tmp_path / "run" / "checkpoints" / "best.keras"
-    assert err == f"error: stopped. The best finished epoch is in {checkpoint}.\n", out
-    assert process.returncode == 1
-    assert checkpoint.exists()
+    assert err == (
+        "error: stopped. Repeat the command to go on. The best finished epoch is in "
+        f"{checkpoint}.\n"
+    ), out
+    assert process.returncode == 128 + signal.SIGTERM
+    assert {path.suffix for path in checkpoint.parent.iterdir()} == {".keras", ".npz"}
     receipt = json.loads((tmp_path / "run" / "receipt.json").read_text())
     assert [check["passed"] for check in receipt["checks"]] == [True]
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]

@@ -87,7 +87,8 @@ def test_signal_that_ends_a_program_is_one_line_unless_it_is_ignored(capsys, num
     is_ignored = before == signal.SIG_IGN
     handler = signal.signal(number, before)
     try:
-        assert guard(lambda _: signal.raise_signal(number)) == (0 if is_ignored else 1)
+        code = 0 if is_ignored else 128 + number
+        assert guard(lambda _: signal.raise_signal(number)) == code
     finally:
         signal.signal(number, handler)
     assert capsys.readouterr().err == ("" if is_ignored else "error: stopped.\n")
@@ -116,3 +117,42 @@ def test_version_is_told(monkeypatch, capsys, form):
     monkeypatch.setattr("sys.argv", ["kerastl", form])
     assert main() == 0
     assert capsys.readouterr().out == f"kerastl {VERSION}\n"
+
+
+STOPPED = """
+import signal, sys, time
+from kerastl.commands.guard import guard
+
+def command(output):
+    try:
+        signal.raise_signal(int(sys.argv[1]))
+    finally:
+        # A launcher has sent it twice.
+        signal.raise_signal(int(sys.argv[1]))
+        if len(sys.argv) > 2:
+            time.sleep(1.1)
+            signal.raise_signal(int(sys.argv[2]))
+            time.sleep(60)
+        output.line("saved")
+
+raise SystemExit(guard(command))
+"""
+
+
+@pytest.mark.parametrize(
+    ("numbers", "code", "out", "err"),
+    [
+        ([signal.SIGTERM], 143, "saved\n", "error: stopped.\n"),
+        ([signal.SIGTERM, signal.SIGINT], 130, "", "error: stopped at once.\n"),
+    ],
+)
+def test_first_signal_lets_a_command_save_and_a_later_one_does_not(numbers, code, out, err):
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", STOPPED, *map(str, map(int, numbers))],
+        env=os.environ | {"PYTHONPATH": str(pathlib.Path(kerastl.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, out, err)

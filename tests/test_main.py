@@ -130,8 +130,8 @@ def test_the_end_tells_what_transfer_gave(phases, lines, fake_run, capsys):
     [
         (KerastlError("run_dir='x': is full. Free it."), 1, "run_dir='x': is full. Free it."),
         (UsageError("seed=1: is bad. Take 2."), 2, "seed=1: is bad. Take 2."),
-        (KeyboardInterrupt(), 1, "stopped."),
-        (KeyboardInterrupt("The best is in x."), 1, "stopped. The best is in x."),
+        (KeyboardInterrupt(), 130, "stopped."),
+        (KeyboardInterrupt("The best is in x."), 130, "stopped. The best is in x."),
     ],
 )
 def test_what_a_user_can_mend_is_one_line_and_a_code(fake_run, capsys, error, code, line):
@@ -195,7 +195,7 @@ def test_interrupt_that_python_drops_is_repeated(monkeypatch, capsys):
     handler = real_signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     try:
-        assert guard(command) == 1
+        assert guard(command) == 130
     finally:
         real_signal(signal.SIGINT, handler)
     assert time.monotonic() - started < 4

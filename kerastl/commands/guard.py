@@ -1,21 +1,19 @@
 """Exit codes, interrupts and errors of every command."""
 
-import functools
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable
-from typing import Any, NoReturn
 
 from kerastl import native_messages
+from kerastl.commands.signals import Signals
 from kerastl.errors import KerastlError, UsageError, first_line
 from kerastl.progress import Progress, format_bytes
 from kerastl.resources import usable_memory
 
 _FAILED = 1
 _USAGE = 2
-_SECONDS_UNTIL_REPEATED = 0.1
+# Added to the number of a signal that stops a command, as a shell does.
+_STOPPED = 128
 
 
 def guard(command: Callable[[Progress], None]) -> int:
@@ -25,7 +23,7 @@ def guard(command: Callable[[Progress], None]) -> int:
         command: Receives standard output as a `Progress`.
 
     Returns:
-        The exit code: 0 done, 1 failed, 2 usage.
+        The exit code: 0 done, 1 failed, 2 usage, 130 stopped from the keyboard, 143 by SIGTERM.
     """
     native_messages.open_streams()
     with native_messages.held_back():
@@ -34,23 +32,19 @@ def guard(command: Callable[[Progress], None]) -> int:
 
 def _guarded(command: Callable[[Progress], None]) -> int:
     output, errors = Progress(sys.stdout), Progress(sys.stderr)
-    if threading.current_thread() is threading.main_thread():
-        # They clean up like an interrupt from the keyboard; `nohup` has one of them ignored.
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) == signal.SIG_DFL:
-                signal.signal(number, _stop)
-    hook = sys.unraisablehook
-    sys.unraisablehook = functools.partial(_repeat_interrupt, hook)
+    signals = Signals(errors)
     try:
-        command(output)
-        _check_written(output)
+        with signals.handled():
+            command(output)
+            _check_written(output)
     except (KerastlError, KeyboardInterrupt, OSError, MemoryError) as error:
         if (told := _explain(error)) is None:
             raise
         errors.line(f"error: {told}")
+        if isinstance(error, KeyboardInterrupt):
+            return _STOPPED + signals.number
         return _USAGE if isinstance(error, UsageError) else _FAILED
     finally:
-        sys.unraisablehook = hook
         if output.failure is not None:
             # Python would try once more at exit to write what is buffered.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -83,17 +77,3 @@ def _check_written(output: Progress) -> None:
             f"stdout: could not be written ({output.failure.strerror}). The command finished its "
             "work; only its output on the terminal is lost."
         )
-
-
-def _repeat_interrupt(hook: Callable[[Any], object], unraisable: Any) -> None:
-    """Repeats an interrupt that arrived where Python cannot raise an exception."""
-    if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        # Delayed: raised at once, it would hit the same spot again.
-        interrupt = functools.partial(signal.raise_signal, signal.SIGINT)
-        threading.Timer(_SECONDS_UNTIL_REPEATED, interrupt).start()
-    else:
-        hook(unraisable)
-
-
-def _stop(*_: object) -> NoReturn:
-    raise KeyboardInterrupt

@@ -1,0 +1,96 @@
+"""What signals do to a command: the first interrupts it, a later one ends it at once."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kerastl.progress import Progress
+
+# Those that ask a program to end. `nohup` has one of them ignored, and a shell that of a job in the
+# background.
+_NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_USUAL = (signal.SIG_DFL, signal.default_int_handler)
+# `timeout` and some launchers send a signal to a process and to its group, which holds it too.
+_SECONDS_OF_ONE = 1.0
+_SECONDS_UNTIL_REPEATED = 0.1
+
+
+class Signals:
+    """The signals that a command gets.
+
+    Attributes:
+        number: That which interrupted it; by default that of the keyboard.
+    """
+
+    def __init__(self, errors: Progress) -> None:
+        """Takes where an end at once is told."""
+        self.number: int = signal.SIGINT
+        self._errors = errors
+        self._is_interrupted = self._is_lost = False
+        self._pipe: tuple[int, int] | None = None
+
+    @contextlib.contextmanager
+    def handled(self) -> Iterator[None]:
+        """Turns the first signal of the block into a KeyboardInterrupt, in the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in _NUMBERS}
+        for number, handler in before.items():
+            if handler in _USUAL:
+                signal.signal(number, self._interrupt)
+        hook = sys.unraisablehook
+        sys.unraisablehook = lambda unraisable: self._repeat(hook, unraisable)
+        try:
+            yield
+        finally:
+            sys.unraisablehook = hook
+            for number, handler in before.items():
+                if handler in _USUAL:
+                    signal.signal(number, handler)
+            if self._pipe:
+                signal.set_wakeup_fd(-1)
+                os.close(self._pipe[1])  # The thread ends.
+
+    def _interrupt(self, number: int, _: object) -> None:
+        if self._is_interrupted and not self._is_lost:
+            return
+        if not self._is_interrupted:
+            self.number, self._is_interrupted = number, True
+            self._wait_for_another()
+        self._is_lost = False
+        raise KeyboardInterrupt
+
+    def _wait_for_another(self) -> None:
+        """Watches for signals in a thread: a call into a library keeps Python from seeing them."""
+        self._pipe = os.pipe()
+        os.set_blocking(self._pipe[1], False)
+        signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+        threading.Thread(target=self._end_at, args=(self._pipe[0],), daemon=True).start()
+
+    def _end_at(self, reader: int) -> None:
+        began = time.monotonic()
+        while numbers := os.read(reader, 1):
+            is_another = time.monotonic() - began >= _SECONDS_OF_ONE
+            if numbers[0] in _NUMBERS and is_another and not self._is_lost:
+                self._errors.line("error: stopped at once.")
+                # As if it were killed: every file is whole or not there.
+                os._exit(128 + numbers[0])
+        os.close(reader)
+
+    def _repeat(self, hook: Callable[[Any], object], unraisable: Any) -> None:
+        """Repeats an interrupt that arrived where Python cannot raise an exception."""
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            self._is_lost = True
+            # Delayed: raised at once, it would hit the same spot again.
+            timer = threading.Timer(
+                _SECONDS_UNTIL_REPEATED, signal.raise_signal, args=(signal.SIGINT,)
+            )
+            timer.start()
+        else:
+            hook(unraisable)
