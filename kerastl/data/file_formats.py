@@ -149,6 +149,11 @@ _REFUSED = (
     (0, rb"BPG\xfb", "BPG"),
     (0, rb"DDS ", "DDS"),
     (0, rb"SIMPLE  =", "FITS"),
+    (0, rb"\x0a[\x00\x02-\x05]\x01[\x01\x02\x04\x08]", "PCX"),
+    (0, rb"\x01\xda[\x00\x01][\x01\x02]", "SGI"),
+    (0, rb"\x59\xa6\x6a\x95", "Sun Raster"),
+    (0, rb"AT&TFORM", "DjVu"),
+    (0, rb"/\* XPM", "XPM"),
     (128, rb"DICM", "DICOM"),
     (344, rb"n[+i]1\x00", "NIfTI"),
 )

@@ -125,6 +125,11 @@ _CONTENTS = (
         "begins with a hole of zeros, not copied or downloaded in full",
         rb"\x00{1,512}\Z",
     ),
+    OtherContent(
+        "damaged images",
+        "has other bytes before its image, as a script or a server writes them",
+        rb".{1,256}?(\xff\xd8\xff[\xdb\xe0-\xef]|\x89PNG\r\n\x1a\n)",
+    ),
     _file("texts", "text", rb"(\xff\xfe(.\x00)+|\xfe\xff(\x00.)+)"),
     _file("texts", "text", rb"(%b|%b)+[\xc2-\xf4]?[\x80-\xbf]{0,2}\Z" % (_ASCII, _UTF_8)),
     # In an older encoding, one or two letters at a time are not of ASCII.

@@ -66,12 +66,20 @@ WORDS = {
     "hole of zeros": bytes(3000),
     "SVG": b'<?xml version="1.0"?>\n<!-- a -->\n<svg xmlns="http://www.w3.org/2000/svg">',
     "SQLite": b"SQLite format 3\0",
+    "other bytes before": b"\n\n\xff\xd8\xff\xe0\0\x10JFIF\0",
+    "bytes before its image": b"\xef\xbb\xbf\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+    "a script or a server": b"Content-Type: image/jpeg\r\n\r\n\xff\xd8\xff\xdb\0\x43",
 }
 PICTURES = {
     "DICOM": bytes(128) + b"DICM" + bytes(200),
     "NIfTI": b"\x5c\1\0\0" + bytes(340) + b"n+1\0",
     "TGA": bytes([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 16, 0, 24, 0]) + bytes(100),
     "icon": b"\0\0\1\0\1\0\x10\x10",
+    "PCX": b"\x0a\5\1\x08" + bytes(100),
+    "SGI": b"\x01\xda\1\1" + bytes(100),
+    "Sun": b"\x59\xa6\x6a\x95" + bytes(100),
+    "DjVu": b"AT&TFORM\0\0\1\0DJVU",
+    "XPM": b"/* XPM */\nstatic char *x[] = {",
     "PNM": b"P6\n2 2\n255\n",
 }
 
@@ -90,7 +98,7 @@ def test_picture_that_is_not_decoded_is_named(word):
 
 def test_kinds_have_the_words_of_kinds_by_name():
     kinds = {find_other(content).kind for content in WORDS.values()}
-    own = {"placeholders", "empty files", "files of zeros"}
+    own = {"placeholders", "empty files", "files of zeros", "damaged images"}
     assert kinds - own <= set(beside.ENDINGS)
 
 
