@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from kerastl.config import Config
 from kerastl.data.color_profiles import find_other_colors
 from kerastl.data.inspection import Inspection
 from kerastl.data.source import Finding, Source
@@ -90,7 +91,8 @@ def test_table_of_a_stopped_run_is_in_its_directory(tmp_path, has_run):
         for name in ("splits.csv", "audit.csv", "metrics.json"):
             (run_dir / name).write_text("earlier")
     row = Finding('a "b".jpg', "unusable", "is empty")
-    with pytest.raises(ListedError) as caught, open_run_directory(run_dir, overwrite=True):
+    config = Config(run_dir=str(run_dir), dataset="digits", overwrite=True)
+    with pytest.raises(ListedError) as caught, open_run_directory(config):
         raise ListedError(
             "dataset='x': is bad.", ["file", "kind", "detail", "other"], [row_of(row)]
         )
@@ -101,7 +103,7 @@ def test_table_of_a_stopped_run_is_in_its_directory(tmp_path, has_run):
     if has_run:
         assert (run_dir / "audit.csv").read_text() == "earlier"
     # The next run there is not refused.
-    with open_run_directory(run_dir, overwrite=True):
+    with open_run_directory(config):
         pass
 
 
