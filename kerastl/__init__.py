@@ -52,6 +52,7 @@ from kerastl.tuning.search_options import SearchOptions
 from kerastl.version import VERSION
 
 if TYPE_CHECKING:
+    from kerastl.checkup.doctor import doctor
     from kerastl.comparison.compare import compare
     from kerastl.comparison.reproduce import reproduce
     from kerastl.data.source import Source
@@ -69,6 +70,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "compare",
+    "doctor",
     "export",
     "hypermodel",
     "learning_curve",
@@ -85,6 +87,7 @@ __all__ = [
 _LATE = {
     "Source": "kerastl.data.source",
     "compare": "kerastl.comparison.compare",
+    "doctor": "kerastl.checkup.doctor",
     "reproduce": "kerastl.comparison.reproduce",
 }
 

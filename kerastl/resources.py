@@ -10,6 +10,9 @@ from collections.abc import Iterator
 _GROUPS, _OWN_GROUPS = pathlib.Path("/sys/fs/cgroup"), pathlib.Path("/proc/self/cgroup")
 # Version 1 has a folder for each kind of limit, version 2 one for all of them.
 _CPU, _MEMORY = "cpu", "memory"
+_MEMORY_INFO = pathlib.Path("/proc/meminfo")
+# The file with the limit of a group's memory -> that with what the group has taken.
+_USED = {"memory.max": "memory.current", "memory.limit_in_bytes": "memory.usage_in_bytes"}
 
 
 def usable_cores(groups: pathlib.Path = _GROUPS, own: pathlib.Path = _OWN_GROUPS) -> int:
@@ -33,9 +36,23 @@ def usable_memory(groups: pathlib.Path = _GROUPS, own: pathlib.Path = _OWN_GROUP
     """Returns the bytes of memory that this process may use, what is in use now included."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for folder in _folders(_MEMORY, groups, own):
-        for name in ("memory.max", "memory.limit_in_bytes"):
+        for name in _USED:
             limits += _numbers(folder / name)
     return min(limits)
+
+
+def free_memory(groups: pathlib.Path = _GROUPS, own: pathlib.Path = _OWN_GROUPS) -> int:
+    """Returns the bytes of memory that this process can still take."""
+    free = [usable_memory(groups, own)]
+    with contextlib.suppress(OSError):  # Only Linux has it.
+        lines = _MEMORY_INFO.read_text("utf-8").splitlines()
+        free += [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
+    for folder in _folders(_MEMORY, groups, own):
+        for limit, used in _USED.items():
+            match _numbers(folder / limit) + _numbers(folder / used):
+                case [most, taken]:
+                    free.append(max(0, most - taken))
+    return min(free)
 
 
 def _shares(groups: pathlib.Path, own: pathlib.Path) -> Iterator[float]:

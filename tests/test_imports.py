@@ -40,6 +40,7 @@ ORDER = (
     "tuning",
     "api",
     "comparison",
+    "checkup",
     "__init__",
     "commands",
     "main",

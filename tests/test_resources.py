@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from kerastl import device
-from kerastl.resources import usable_cores, usable_memory
+from kerastl.resources import free_memory, usable_cores, usable_memory
 
 MOST = 1 << 62
 
@@ -74,6 +74,26 @@ def test_cores_are_those_that_the_process_may_run_on(tmp_path, monkeypatch):
 def test_memory_is_that_of_the_container(tmp_path, listed, files, limit):
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     assert usable_memory(*groups(tmp_path, listed, files)) == (limit or whole)
+
+
+@pytest.mark.parametrize(
+    ("listed", "files"),
+    [
+        ("0::/a\n", {"a/memory.max": "1000\n", "a/memory.current": "400\n"}),
+        ("0::/a/b\n", {"a/memory.max": "700\n", "a/memory.current": "100\n"}),
+        (
+            "3:memory:/\n",
+            {"memory/memory.limit_in_bytes": "900", "memory/memory.usage_in_bytes": "300"},
+        ),
+    ],
+)
+def test_free_memory_is_what_a_group_has_not_taken(tmp_path, listed, files):
+    assert free_memory(*groups(tmp_path, listed, files)) == 600
+
+
+def test_free_memory_is_part_of_the_machines(tmp_path):
+    free = free_memory(*groups(tmp_path, "", {}))
+    assert 0 < free < usable_memory(*groups(tmp_path, "", {}))
 
 
 def test_tensorflow_starts_threads_for_the_cores_it_gets_time_on(monkeypatch):

@@ -52,13 +52,13 @@ def is_usable(settings: StoreSettings, progress: Progress, *, must_be: bool = Fa
         KerastlError: If the folder must be there, and is not and cannot be made.
     """
     path = settings.memory_path
-    problem = path and _problem(path, must_be=must_be)
+    problem = path and why_not_usable(path, must_be=must_be)
     if problem:
         progress.line(f"Cache: nothing is kept between runs: {path} cannot be written ({problem}).")
     return not problem
 
 
-def _problem(path: pathlib.Path, *, must_be: bool) -> str:
+def why_not_usable(path: pathlib.Path, *, must_be: bool = False) -> str:
     """Returns why a folder cannot be the cache; empty if it can.
 
     Raises:

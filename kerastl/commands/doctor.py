@@ -1,0 +1,36 @@
+"""`kerastl doctor`: whether kerastl works here."""
+
+import dataclasses
+
+import kerastl
+from kerastl.commands.command import Command, Given
+from kerastl.progress import Progress
+from kerastl.settings import SETTINGS, SettingGroup, describe, setting
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DoctorFlags(SettingGroup):
+    """The command's own flags."""
+
+    cache_dir: str = setting(
+        SETTINGS["cache_dir"].default,
+        help="Feature store to look at; auto for the user's.",
+        is_path=True,
+    )
+
+
+def _doctor(given: Given, output: Progress) -> None:
+    flags = DoctorFlags(**given.values)
+    kerastl.doctor(cache_dir=flags.cache_dir, progress=output).check()
+
+
+COMMAND = Command(
+    name="doctor",
+    about="Looks whether kerastl works here: versions, devices, extras, the cache, free disk and "
+    "memory; then trains, exports and trains again on pictures that are included, for about "
+    "a minute, to try that frozen weights stay as they are, exports answer as the trained model, "
+    "splits share no picture, and a run repeats bit for bit. Each gets ok, or the cause and what "
+    "to do. It needs no network. The exit code is 1 if one of these fails.",
+    call=_doctor,
+    flags=describe(DoctorFlags),
+)
