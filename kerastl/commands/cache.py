@@ -71,13 +71,14 @@ def _key(entry: Entry) -> str:
 
 def _describe(entry: Entry) -> str:
     identity = entry.about.get("identity", {})
+    at = f"at {identity.get('image_size', '?')} px"
+    what = f"{identity.get('backbone', '?')} {at}  up to {entry.about.get('boundary', '?')}"
     last_use = datetime.datetime.fromtimestamp(entry.last_use).isoformat(" ", "minutes")
     return "  ".join(
         (
             _key(entry),
             _name_data(entry.about.get("datasets", ["unknown data"])),
-            f"{identity.get('backbone', '?')} at {identity.get('image_size', '?')} px",
-            f"up to {entry.about.get('boundary', '?')}",
+            f"pixels {at}" if "pixels" in identity else what,
             f"{format_bytes(entry.num_bytes)}",
             f"last used {last_use}",
         )

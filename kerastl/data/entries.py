@@ -10,11 +10,16 @@ import shutil
 from typing import Any
 
 from kerastl.data.store_locks import FIELD, held_alone, lock_shared
-from kerastl.disk_errors import explained
+from kerastl.disk_errors import CannotWriteError, explained
 from kerastl.locks import Held
 from kerastl.writing import hidden_beside, remove_leftovers
 
 ABOUT = "about.json"
+# What a store raises that cannot be read or written.
+STORE_ERRORS = (CannotWriteError, OSError)
+# Share of the disk's free space that the store may fill, unless --cache_limit_gb is set.
+_FREE_SHARE = 0.5
+_GIGABYTE = 10**9
 # Other directories may lie beside the store's own.
 _NAME = re.compile(r"[0-9a-f]{32}")
 # What is noted of a combination, and the type that it must have to be believed.
@@ -113,6 +118,14 @@ def make_room(root: pathlib.Path, *, needed: int, limit: int) -> bool:
         for entry in victims:
             _remove(entry.path)
     return True
+
+
+def find_limit(root: pathlib.Path, limit_gb: float) -> tuple[int, bool]:
+    """Computes how many bytes the store may take, and whether the disk sets that limit."""
+    taken = sum(entry.num_bytes for entry in list_entries(root))
+    free = shutil.disk_usage(next(filter(pathlib.Path.exists, (root, *root.parents)))).free
+    wanted = int(limit_gb * _GIGABYTE) if limit_gb else taken + int(_FREE_SHARE * free)
+    return min(wanted, taken + free), wanted > taken + free
 
 
 def files_of(path: pathlib.Path, pattern: str) -> list[pathlib.Path]:

@@ -84,6 +84,10 @@ def resize(images: tf.Tensor, *, image_size: int, rule: str) -> tf.Tensor:
     """
     if rule == "crop":
         images = _center_square(images)
+    return _resize_whole(images, image_size, rule)
+
+
+def _resize_whole(images: tf.Tensor, image_size: int, rule: str) -> tf.Tensor:
     square = tf.constant([image_size, image_size])
     sides = tf.shape(images)[-3:-1]
     inner = square
@@ -109,16 +113,88 @@ def decode_and_resize(image_bytes: tf.Tensor, *, image_size: int, rule: str) -> 
     return _traced(image_size, rule)(image_bytes)
 
 
+def decode_to_keep(
+    image_bytes: tf.Tensor, *, image_size: int, rule: str
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Does what `decode_and_resize` does, and returns what it can be made of again by `resize`.
+
+    Returns:
+        The network's input; the pixels to keep as bytes, uint8 (bytes,); and their height and
+        width, int32 (2,). They are float32 where the image shrinks, and else uint8.
+    """
+    return _traced_to_keep(image_size, rule)(image_bytes)
+
+
+def read_kept(pixels: tf.Tensor, about: tf.Tensor, *, image_size: int, rule: str) -> tf.Tensor:
+    """Makes the network's input of what `decode_to_keep` has returned to keep.
+
+    Args:
+        pixels: The bytes.
+        about: Height, width, and bytes of a value, int32 (3,).
+        image_size: As it was.
+        rule: As it was.
+    """
+    shape = tf.concat([about[:2], [3]], axis=0)
+    return tf.cond(
+        tf.equal(about[2], 1),
+        lambda: resize(
+            tf.ensure_shape(tf.reshape(pixels, shape), [None, None, 3]),
+            image_size=image_size,
+            rule=rule,
+        ),
+        lambda: tf.reshape(
+            tf.bitcast(tf.reshape(pixels, [-1, 4]), tf.float32), [image_size, image_size, 3]
+        ),
+    )
+
+
+@functools.cache
+def _traced_to_keep(image_size: int, rule: str) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
+    def decode_one(image_bytes: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        image = _decoder(image_size, rule)(image_bytes)
+        resized = _resize_whole(image, image_size, rule)
+        shrinks = tf.reduce_any(tf.shape(image)[:2] > image_size)
+        kept, sides = tf.cond(
+            shrinks,
+            lambda: (tf.reshape(tf.bitcast(resized, tf.uint8), [-1]), tf.shape(resized)[:2]),
+            lambda: (tf.reshape(image, [-1]), tf.shape(image)[:2]),
+        )
+        return resized, kept, sides
+
+    signature = [tf.TensorSpec([], tf.string)]
+    # As one node where it is called: a branch that is not taken passes over all of its own.
+    return tf.function(  # type: ignore[no-any-return]
+        decode_one,
+        input_signature=signature,
+        autograph=False,
+        experimental_attributes={"_noinline": True},
+    )
+
+
 @functools.cache
 def _traced(image_size: int, rule: str) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Traces the decoder once for all datasets and exports, as each tracing takes a while."""
-
     def decode_and_resize_one(image_bytes: tf.Tensor) -> tf.Tensor:
-        image = decode(image_bytes, smallest_side=smallest_side(image_size))
-        return resize(image, image_size=image_size, rule=rule)
+        return _resize_whole(_decoder(image_size, rule)(image_bytes), image_size, rule)
 
     signature = [tf.TensorSpec([], tf.string)]
     return tf.function(decode_and_resize_one, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
+
+
+@functools.cache
+def _decoder(image_size: int, rule: str) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Traces the decoder once for all datasets and exports, as each tracing takes a while.
+
+    It decodes as much as `rule` leaves of an image.
+    """
+
+    def decode_one(image_bytes: tf.Tensor) -> tf.Tensor:
+        image = decode(image_bytes, smallest_side=smallest_side(image_size))
+        if rule == "crop":
+            image = tf.ensure_shape(_center_square(image), [None, None, 3])
+        return image
+
+    signature = [tf.TensorSpec([], tf.string)]
+    return tf.function(decode_one, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
 
 
 def smallest_side(image_size: int) -> int:

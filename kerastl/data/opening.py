@@ -1,5 +1,6 @@
 """From the name of a data set to its splits: read, audited, split and described."""
 
+import dataclasses
 import importlib
 import pathlib
 
@@ -8,6 +9,7 @@ import numpy as np
 from kerastl.config import Config
 from kerastl.data.audit import audit
 from kerastl.data.images import decode, smallest_side
+from kerastl.data.kept import PixelCache
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits, count_per_class, make_splits
 from kerastl.data.splits_file import read_earlier
@@ -57,7 +59,11 @@ def open_source(config: Config, progress: Progress, *, source: Source | None = N
     memory = config.memory_path
     if source is None:
         source = find_source(config, memory=memory, progress=progress)
-    return audit(source, config, memory=memory, progress=progress)
+    source = audit(source, config, memory=memory, progress=progress)
+    if memory is None:
+        return source
+    kept = PixelCache(memory, config.cache_limit_gb, dataset=source.name)
+    return dataclasses.replace(source, kept=kept)
 
 
 def find_source(data: DataSettings, *, memory: pathlib.Path | None, progress: Progress) -> Source:

@@ -1,6 +1,6 @@
 """Images of a split as `tf.data`: read and decoded in parallel, resized, batched, prefetched."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from kerastl.data.augment import MIRRORED, Augmenter, build_augmenter, is_mirrored
 from kerastl.data.content import as_numbers, hash_all
-from kerastl.data.images import decode_and_resize
-from kerastl.data.reading import plain, read_in_graph, untuned
+from kerastl.data.pixels import pixel_reader
+from kerastl.data.reading import plain, untuned
 from kerastl.data.source import Source
 from kerastl.resources import usable_cores
 from kerastl.settings import ImageSettings
@@ -41,14 +41,12 @@ def training_dataset(  # noqa: PLR0913  batches in an order, of images or what s
     Order and random changes depend only on the seed and the number of the epoch, so `epochs`
     continues from phase to phase. Images of the first epoch before `first_step` are not read. The
     last batch of an epoch may be smaller, but one of a single image is merged into the one before,
-    because batch norm cannot use a single image. Memory holds the images' indices, and the pixels
-    of a few batches.
+    because batch norm cannot use a single image.
 
     Returns:
-        Dataset of (images, labels): float32 (batch, size, size, 3) in 0..255 and int64
-        (batch,). With `features` those replace the images, in the same order. With
-        `class_weights`, float32 (classes,), the weight of each image comes third, float32
-        (batch,).
+        Dataset of (images, labels): float32 (batch, size, size, 3) in 0..255 and int64 (batch,).
+        With `features` those replace the images, in the same order. With `class_weights`, float32
+        (classes,), the weight of each image comes third, float32 (batch,).
     """
     steps = count_steps(len(indices), batch_size)
 
@@ -63,11 +61,13 @@ def training_dataset(  # noqa: PLR0913  batches in an order, of images or what s
     orders = orders.skip(first_step * batch_size)
     sizes = [batch_size] * (steps - 1) + [len(indices) - batch_size * (steps - 1)]
     sizes = sizes[first_step:] + sizes[:first_step]
-    augmenter = build_augmenter(images.augmentations, seed=images.seed)
-    dataset = _load(orders, source, images, sizes=sizes, features=features, augmenter=augmenter)
+    if features is not None:
+        dataset = _load_features(orders, source, features, sizes=sizes)
+    else:
+        pixels = pixel_reader(source, indices, images, keeps=True)
+        dataset = _load_images(orders, source, pixels, sizes=sizes, changed_by=images)
     if class_weights is not None:
-        weigh = plain(lambda batch, labels: (batch, labels, tf.gather(class_weights, labels)))
-        dataset = dataset.map(weigh)
+        dataset = dataset.map(plain(lambda *both: (*both, tf.gather(class_weights, both[1]))))
     return _prefetch(dataset)
 
 
@@ -92,10 +92,14 @@ def evaluation_dataset(
     start a new iterator takes longer than to read some thousand features. With
     `sees_mirrored` the features of a batch are followed by those of its mirror images.
     """
-    if features is not None and images.sees_mirrored:
-        features = _WithMirrored(features, len(source))
     order = tf.data.Dataset.from_tensor_slices(indices)
-    batches = _load(order, source, images, sizes=[batch_size], features=features)
+    if features is None:
+        pixels = pixel_reader(source, indices, images, keeps=repeats)
+        batches = _load_images(order, source, pixels, sizes=[batch_size])
+    else:
+        if images.sees_mirrored:
+            features = _WithMirrored(features, len(source))
+        batches = _load_features(order, source, features, sizes=[batch_size])
     return _prefetch(batches.repeat() if repeats else batches)
 
 
@@ -104,8 +108,9 @@ def views_dataset(
 ) -> tf.data.Dataset:
     """Yields what `evaluation_dataset` does, of changed views too: see `view_indices`."""
     order = tf.data.Dataset.from_tensor_slices(indices)
-    augmenter = build_augmenter(images.augmentations, seed=images.seed)
-    return _prefetch(_load(order, source, images, sizes=[batch_size], augmenter=augmenter))
+    # The other views are made of the same pixels.
+    pixels = pixel_reader(source, indices, images, keeps=images.num_views > 0)
+    return _prefetch(_load_images(order, source, pixels, sizes=[batch_size], changed_by=images))
 
 
 def view_indices(source: Source, indices: np.ndarray, images: ImageSettings) -> np.ndarray:
@@ -168,36 +173,41 @@ def _view_of_epoch(epoch: tf.Tensor, images: ImageSettings) -> tf.Tensor:
     return 1 + (epoch % images.num_views if images.num_views else epoch)
 
 
-def _load(
+def _load_images(
     indices: tf.data.Dataset,
     source: Source,
-    images: ImageSettings,
+    pixels: Callable[[tf.Tensor], tf.Tensor],
     *,
     sizes: Sequence[int],
-    features: Features | None = None,
-    augmenter: Augmenter | None = None,
+    changed_by: ImageSettings | None = None,
 ) -> tf.data.Dataset:
-    """Turns indices, views included, into batches of sizes that come in turn."""
+    """Turns indices, views included, into batches of images, of sizes that come in turn."""
+    augmenter: Augmenter | None = None
+    if changed_by:
+        augmenter = build_augmenter(changed_by.augmentations, seed=changed_by.seed)
     labels = tf.constant(source.labels)
     contents = tf.constant(as_numbers(source.contents))
-    parallel = {"num_parallel_calls": usable_cores(), "deterministic": True}
 
     @plain
     def load(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         place = index % len(source)
-        image = decode_and_resize(
-            read_in_graph(source, place), image_size=images.image_size, rule=images.resize
-        )
+        image = pixels(place)
         if augmenter is not None:
             image = augmenter(image, index // len(source), contents[place])
         return image, labels[place]
 
-    if features is None:
-        return _batch(indices.map(load, **parallel), sizes)
-    read = features.read
-    return _batch(indices, sizes).map(
-        plain(lambda batch: (read(batch), tf.gather(labels, batch % len(source)))), **parallel
-    )
+    loaded = indices.map(load, num_parallel_calls=usable_cores(), deterministic=True)
+    return _batch(loaded, sizes)
+
+
+def _load_features(
+    indices: tf.data.Dataset, source: Source, features: Features, *, sizes: Sequence[int]
+) -> tf.data.Dataset:
+    """Turns indices, views included, into batches of features, of sizes that come in turn."""
+    labels = tf.constant(source.labels)
+    read = plain(lambda batch: (features.read(batch), tf.gather(labels, batch % len(source))))
+    batches = _batch(indices, sizes)
+    return batches.map(read, num_parallel_calls=usable_cores(), deterministic=True)
 
 
 def _batch(dataset: tf.data.Dataset, sizes: Sequence[int]) -> tf.data.Dataset:

@@ -1,13 +1,17 @@
-"""Files of a feature store: rows of features, each file written once and checked when read.
+"""Files of a store: rows of features or pixels, each file written once and checked when read.
 
 `NAME.rows` holds rows one after the other. `NAME.index`, which appears last and whole, holds the
-hash of each row's image, the checksums of the rows, and a checksum of itself. A segment without
-an index was cut off and is not read.
+hash of each row's image, the lengths of rows that differ in it, the checksums of the rows, and a
+checksum of itself. A segment without an index was cut off and is not read.
+
+Rows of one length share checksums and are checked when the segment is opened. Others have each its
+own, and are checked by who reads them.
 """
 
 import contextlib
 import dataclasses
 import errno
+import functools
 import io
 import math
 import os
@@ -28,8 +32,11 @@ from kerastl.writing import replacing
 
 # Rows that share a checksum and are recomputed together if it is wrong.
 ROWS_PER_CHECKSUM = 64
-# A pass that is interrupted keeps all but the last of these.
+# A pass that is interrupted keeps all but the last of these, which ends at one of both.
 _ROWS_PER_SEGMENT = 2048
+_BYTES_PER_SEGMENT = 1 << 28
+# In place of the length of a row where each has its own.
+ANY_LENGTH = 0
 # An index is its number of rows, their hashes, their checksums, and a checksum of all that.
 _COUNT = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
@@ -42,12 +49,22 @@ class Segment:
     Attributes:
         path: The file.
         hashes: Hash of each row's image, uint8 (rows, 16).
-        valid: Whether each row passed its checksum, bool (rows,).
+        valid: Whether each row passed its checksum, or its own is still to be checked, bool
+            (rows,).
+        lengths: Bytes of each row where they differ, int64 (rows,).
+        checksums: Of each such row, uint32 (rows,).
     """
 
     path: pathlib.Path
     hashes: np.ndarray
     valid: np.ndarray
+    lengths: np.ndarray
+    checksums: np.ndarray
+
+    @functools.cached_property
+    def ends(self) -> np.ndarray:
+        """Where each row of its own length ends in the file, int64 (rows,)."""
+        return np.cumsum(self.lengths)
 
 
 def count_bytes(rows: int, row_bytes: int) -> int:
@@ -61,18 +78,22 @@ def open_segment(index: pathlib.Path, row_bytes: int) -> Segment | None:
     """Checks every row of a segment; None if it is damaged as a whole or was removed."""
     path = index.with_suffix(".rows")
     try:
-        known = _read_index(index)
-        found = _checksums(path, row_bytes) if known else None
+        known = _read_index(index, row_bytes)
+        if known is None:
+            return None
+        hashes, lengths, checksums = known
+        if row_bytes == ANY_LENGTH:
+            valid = np.cumsum(lengths) <= path.stat().st_size
+            return Segment(path, hashes, valid, lengths, checksums)
+        found = _checksums(path, row_bytes)
     except OSError:
         # Removed by another process, or unreadable: computed again.
         return None
-    if known is None or found is None:
-        return None
-    hashes, checksums = known
     valid = np.zeros(len(checksums), bool)
     shared = min(len(found), len(checksums))
     valid[:shared] = found[:shared] == checksums[:shared]
-    return Segment(path, hashes, np.repeat(valid, ROWS_PER_CHECKSUM)[: len(hashes)])
+    valid = np.repeat(valid, ROWS_PER_CHECKSUM)[: len(hashes)]
+    return Segment(path, hashes, valid, lengths, checksums)
 
 
 def read_into(target: memoryview, file: io.RawIOBase, offset: int) -> None:
@@ -100,6 +121,8 @@ class SegmentWriter:
         self._block_bytes = row_bytes * ROWS_PER_CHECKSUM
         self._file: Any = None
         self._hashes: list[np.ndarray] = []
+        self._lengths: list[int] = []
+        self._num_bytes = 0
         # Checksums of the full blocks, and of the one that is being filled.
         self._checksums: list[int] = []
         self._checksum = self._bytes_in_block = 0
@@ -112,14 +135,34 @@ class SegmentWriter:
         """
         if not len(hashes):
             return
+        content = np.ascontiguousarray(rows, self._dtype).reshape(-1).view(np.uint8).data
+        self._write(content)
+        self._add_checksums(content)
+        self._end_row(hashes)
+
+    def add_one(self, hash_: np.ndarray, row: np.ndarray) -> None:
+        """Adds a row of its own length, uint8 (bytes,), for an image that the store lacks.
+
+        Raises:
+            KerastlError: If it cannot be written; complete segments stay.
+        """
+        content = np.ascontiguousarray(row).data
+        self._write(content)
+        self._checksums.append(zlib.crc32(content))
+        self._lengths.append(len(row))
+        self._end_row(hash_[np.newaxis])
+
+    def _write(self, content: memoryview) -> None:
         with self._discarding():
             if self._file is None:
                 self._file = (self._directory / f"{uuid.uuid4().hex}.rows").open("wb")
-            content = np.ascontiguousarray(rows, self._dtype).reshape(-1).view(np.uint8).data
             self._file.write(content)
-        self._add_checksums(content)
+        self._num_bytes += len(content)
+
+    def _end_row(self, hashes: np.ndarray) -> None:
         self._hashes.append(hashes)
-        if sum(map(len, self._hashes)) >= _ROWS_PER_SEGMENT:
+        is_long = self._num_bytes >= _BYTES_PER_SEGMENT
+        if is_long or sum(map(len, self._hashes)) >= _ROWS_PER_SEGMENT:
             self.commit()
 
     def commit(self) -> None:
@@ -136,8 +179,14 @@ class SegmentWriter:
             os.fsync(self._file.fileno())
             self._file.close()
             with replacing(index, field=FIELD) as temporary:
-                temporary.write_bytes(_index_of(hashes, self._checksums))
-        self.written[index] = Segment(path, hashes, np.ones(len(hashes), bool))
+                temporary.write_bytes(_index_of(hashes, self._lengths, self._checksums))
+        self.written[index] = Segment(
+            path,
+            hashes,
+            np.ones(len(hashes), bool),
+            np.array(self._lengths, np.int64),
+            np.array(self._checksums, np.uint32),
+        )
         self._reset()
 
     def _add_checksums(self, content: memoryview) -> None:
@@ -152,8 +201,8 @@ class SegmentWriter:
 
     def _reset(self) -> None:
         self._file = None
-        self._hashes, self._checksums = [], []
-        self._checksum = self._bytes_in_block = 0
+        self._hashes, self._lengths, self._checksums = [], [], []
+        self._checksum = self._bytes_in_block = self._num_bytes = 0
 
     @contextlib.contextmanager
     def _discarding(self) -> Iterator[None]:
@@ -171,13 +220,16 @@ class SegmentWriter:
             raise
 
 
-def _index_of(hashes: np.ndarray, checksums: list[int]) -> bytes:
-    body = _COUNT.pack(len(hashes)) + hashes.tobytes() + np.array(checksums, "<u4").tobytes()
+def _index_of(hashes: np.ndarray, lengths: list[int], checksums: list[int]) -> bytes:
+    numbers = np.array(lengths, "<u4").tobytes() + np.array(checksums, "<u4").tobytes()
+    body = _COUNT.pack(len(hashes)) + hashes.tobytes() + numbers
     return body + _CHECKSUM.pack(zlib.crc32(body))
 
 
-def _read_index(index: pathlib.Path) -> tuple[np.ndarray, np.ndarray] | None:
-    """Reads the hashes of a segment's rows and their checksums, None if it is damaged."""
+def _read_index(
+    index: pathlib.Path, row_bytes: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Reads the hashes, lengths and checksums of a segment's rows, None if it is damaged."""
     content = index.read_bytes()
     body, end = content[: -_CHECKSUM.size], content[-_CHECKSUM.size :]
     if len(body) < _COUNT.size or _CHECKSUM.pack(zlib.crc32(body)) != end:
@@ -185,7 +237,9 @@ def _read_index(index: pathlib.Path) -> tuple[np.ndarray, np.ndarray] | None:
     (count,) = _COUNT.unpack_from(body)
     middle = _COUNT.size + count * HASH.itemsize
     hashes = np.frombuffer(body[_COUNT.size : middle], np.uint8).reshape(count, HASH.itemsize)
-    return hashes, np.frombuffer(body[middle:], "<u4")
+    numbers = np.frombuffer(body[middle:], "<u4")
+    num_lengths = count if row_bytes == ANY_LENGTH else 0
+    return hashes, numbers[:num_lengths].astype(np.int64), numbers[num_lengths:]
 
 
 def _checksums(path: pathlib.Path, row_bytes: int) -> np.ndarray:

@@ -76,6 +76,7 @@ class Source:
         pixels: A hash of the pixels of each file, uint8 (images, 16), after the audit: the
             same for a copy in another lossless format.
         findings: The rows of `audit.csv`.
+        kept: Where pixels are kept by the hash of their file, a `kept.PixelCache`; None keeps none.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Source:
     is_searched: bool = False
     pixels: np.ndarray | None = None
     findings: tuple[Finding, ...] = ()
+    kept: Any = None
 
     def __post_init__(self) -> None:
         """Refuses labels that the loss would misread, before any training."""

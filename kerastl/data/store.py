@@ -1,4 +1,4 @@
-"""Features of images on disk, found by the hash of each image's content.
+"""Rows of images on disk, as of features, found by the hash of each image's content.
 
 A combination of everything that decides the values (network, weights, boundary, size, ...) has
 a directory of segments. Processes that write at the same time write different segments.
@@ -28,34 +28,26 @@ from kerastl.data.store_locks import FIELD
 from kerastl.writing import STALE_SECONDS, remove_leftovers, replace_text
 
 
-class FeatureStore:
+class RowStore:
     """The rows of one combination, open for reading and adding, and never removed while it is open.
 
     Attributes:
         path: Its directory.
-        shape: Shape of one row.
-        dtype: Type that the rows are stored in; they are read as float32.
         damaged: Number of rows that failed their checksum and are in no other segment.
     """
 
-    def __init__(
-        self, root: pathlib.Path, identity: Mapping[str, Any], *, shape: tuple[int, ...], dtype: str
-    ) -> None:
+    def __init__(self, root: pathlib.Path, identity: Mapping[str, Any], *, row_bytes: int) -> None:
         """Opens the combination that `identity` describes, or creates it in `root`.
 
         Args:
             root: Directory of all combinations.
-            identity: Everything else that decides the values, as JSON can hold it.
-            shape: Shape of one row.
-            dtype: "float32" or "float16".
+            identity: Everything that decides the values, as JSON can hold it.
+            row_bytes: Length of a row, or `ANY_LENGTH`.
         """
-        full = {**identity, "shape": list(shape), "dtype": dtype}
-        text = json.dumps(full, sort_keys=True)
+        text = json.dumps(identity, sort_keys=True)
         self.path = root / hashlib.sha256(text.encode()).hexdigest()[:32]
-        self.shape = shape
-        self.dtype = np.dtype(dtype)
-        self._identity = full
-        self._row_bytes = math.prod(shape) * self.dtype.itemsize
+        self._identity = dict(identity)
+        self._row_bytes = row_bytes
         self._lock = hold(self.path)
         self._segments: dict[pathlib.Path, Segment | None] = {}
         self.damaged = 0
@@ -68,7 +60,7 @@ class FeatureStore:
             self._segments[index] = open_segment(index, self._row_bytes)
         found = (self._segments[index] for index in sorted(self._segments))
         segments = [segment for segment in found if segment is not None]
-        self._paths = [segment.path for segment in segments]
+        self._opened = segments
         self._starts = np.cumsum([0, *(len(segment.hashes) for segment in segments)])
         keys = np.concatenate(
             [np.zeros(0, HASH), *(as_keys(segment.hashes) for segment in segments)]
@@ -91,6 +83,60 @@ class FeatureStore:
         place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         return np.where(self._keys[place] == keys, self._rows[place], -1)
 
+    def locate(self, image: np.ndarray) -> tuple[Segment, int] | None:
+        """Finds the segment and the place in it of one image's row, by its hash; None without."""
+        row = int(self.find(image[np.newaxis])[0])
+        if row < 0:
+            return None
+        number = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return self._opened[number], row - int(self._starts[number])
+
+    def take_in(self, writer: SegmentWriter) -> None:
+        """Finishes what a writer has added, which can then be read."""
+        writer.commit()
+        # What this process has just written needs no reading to be known.
+        self._segments |= writer.written
+        self.refresh()
+
+    def describe(self, **notes: Any) -> None:
+        """Notes what a person wants to know of the combination, and that it is in use."""
+        about = read_about(self.path) | {"identity": self._identity} | notes
+        text = json.dumps(about | {"last_use": time.time()})
+        replace_text(self.path / ABOUT, text, field=FIELD)
+
+    def about(self) -> dict[str, Any]:
+        """Reads what `describe` has noted."""
+        return read_about(self.path)
+
+    def close(self) -> None:
+        """Unlocks the combination, which other runs may then remove; ends reading and adding."""
+        self._lock.release()
+
+
+class FeatureStore(RowStore):
+    """Rows of features, all of one shape.
+
+    Attributes:
+        shape: Shape of one row.
+        dtype: Type that the rows are stored in; they are read as float32.
+    """
+
+    def __init__(
+        self, root: pathlib.Path, identity: Mapping[str, Any], *, shape: tuple[int, ...], dtype: str
+    ) -> None:
+        """Opens the combination that `identity`, shape and type describe, or creates it in `root`.
+
+        Args:
+            root: Directory of all combinations.
+            identity: Everything else that decides the values, as JSON can hold it.
+            shape: Shape of one row.
+            dtype: "float32" or "float16".
+        """
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        full = {**identity, "shape": list(shape), "dtype": dtype}
+        super().__init__(root, full, row_bytes=math.prod(shape) * self.dtype.itemsize)
+
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Reads rows by number, float32 (rows, *shape).
 
@@ -109,7 +155,7 @@ class FeatureStore:
         offsets = (rows - self._starts[segments])[firsts] * self._row_bytes
         for segment in np.unique(segments).tolist():
             runs = np.flatnonzero(segments[firsts] == segment)
-            with open(self._paths[segment], "rb", buffering=0) as file:
+            with open(self._opened[segment].path, "rb", buffering=0) as file:
                 for first, end, offset in zip(
                     firsts[runs].tolist(), ends[runs].tolist(), offsets[runs].tolist(), strict=True
                 ):
@@ -123,28 +169,11 @@ class FeatureStore:
         try:
             yield writer
         finally:
-            writer.commit()
-            # What this process has just written needs no reading to be known.
-            self._segments |= writer.written
-            self.refresh()
-
-    def describe(self, **notes: Any) -> None:
-        """Notes what a person wants to know of the combination, and that it is in use."""
-        about = read_about(self.path) | {"identity": self._identity} | notes
-        text = json.dumps(about | {"last_use": time.time()})
-        replace_text(self.path / ABOUT, text, field=FIELD)
-
-    def about(self) -> dict[str, Any]:
-        """Reads what `describe` has noted."""
-        return read_about(self.path)
+            self.take_in(writer)
 
     def bytes_for(self, rows: int) -> int:
         """Counts the bytes that `rows` rows take on disk."""
         return count_bytes(rows, self._row_bytes)
-
-    def close(self) -> None:
-        """Unlocks the combination, which other runs may then remove; ends reading and adding."""
-        self._lock.release()
 
 
 def _remove_stale(path: pathlib.Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 import numpy as np
 
 from kerastl.config import Config
+from kerastl.data.entries import find_limit
 from kerastl.data.opening import sample_sides
 from kerastl.data.splits import Splits
 from kerastl.model.backbones import BACKBONES, NAMED_WEIGHTS
@@ -27,7 +28,6 @@ from kerastl.settings import ModelSettings, Phase
 from kerastl.settings.images import IMAGE_SIZE
 from kerastl.settings.model import BUNDLED
 from kerastl.settings.recipe import MANUAL
-from kerastl.training.frozen import find_limit
 
 # Sides of the input to choose from, in pixels.
 _SIZES = range(96, IMAGE_SIZE + 1, 32)

@@ -91,6 +91,9 @@ def rank(
     """
     splits = open_data(candidates[0], source, progress)
     check_enough(splits)
+    if splits.source.kept:
+        # Each network of the same size takes the same pixels.
+        splits.source.kept.needed_again = len(candidates) > 1
     run_dir = pathlib.Path(candidates[0].run_dir)
     about: dict[str, Any] = {"source_name": splits.source.name, "num_train": len(splits.train)}
     remove_files(run_dir, RANKING_FILES)

@@ -5,8 +5,6 @@ One pass over the images that are not stored yet computes all boundaries of a ru
 """
 
 import contextlib
-import pathlib
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 
@@ -14,13 +12,12 @@ import keras
 import numpy as np
 
 from kerastl.data.content import as_keys
-from kerastl.data.entries import list_entries, make_room
+from kerastl.data.entries import STORE_ERRORS, find_limit, make_room
 from kerastl.data.pipeline import evaluated_indices, view_hashes, view_indices, views_dataset
 from kerastl.data.reading import reading_errors
 from kerastl.data.splits import Splits
 from kerastl.data.store import FeatureStore
 from kerastl.device import has_gpu
-from kerastl.disk_errors import CannotWriteError
 from kerastl.model.boundaries import Boundary
 from kerastl.model.folding import fold
 from kerastl.model.network import Network
@@ -35,11 +32,6 @@ from kerastl.training.store_key import open_store
 # more than in batches of 32. A GPU wants larger ones.
 _BATCH_SIZE = 16
 _BATCH_SIZE_ON_GPU = 64
-# Share of the disk's free space that the store may fill, unless --cache_limit_gb is set.
-_FREE_SHARE = 0.5
-_GIGABYTE = 10**9
-# What a store raises that cannot be read or written.
-STORE_ERRORS = (CannotWriteError, OSError)
 
 
 class FrozenPart:
@@ -184,6 +176,10 @@ class FrozenPart:
             boundary: store.bytes_for(len(self._missing(boundary)))
             for boundary, store in self._stores.items()
         }
+        kept = self._source.kept
+        if kept and not make_room(root, needed=sum(needed.values()), limit=limit):
+            # Features save more time than pixels, which may then be removed for them.
+            kept.close()
         while not make_room(root, needed=sum(needed.values()), limit=limit) and any(
             needed.values()
         ):
@@ -269,11 +265,3 @@ def count_stored(
             with contextlib.closing(opened):
                 return int((opened.find(hashes) >= 0).sum())
     return 0
-
-
-def find_limit(root: pathlib.Path, limit_gb: float) -> tuple[int, bool]:
-    """Computes how many bytes the store may take, and whether the disk sets that limit."""
-    taken = sum(entry.num_bytes for entry in list_entries(root))
-    free = shutil.disk_usage(next(filter(pathlib.Path.exists, (root, *root.parents)))).free
-    wanted = int(limit_gb * _GIGABYTE) if limit_gb else taken + int(_FREE_SHARE * free)
-    return min(wanted, taken + free), wanted > taken + free
