@@ -15,9 +15,13 @@ from kerastl.settings.images import MIRROR
 # Share of the network's multiply-adds that fine-tuning trains at least, from its output down: in
 # MobileNetV2 from block_6.
 _TRAINED_SHARE = 0.69
-# Fewer epochs gain less than they cost; more than is enough, or than so many steps, bring next to
-# nothing.
-_FEWEST_EPOCHS, _ENOUGH_EPOCHS, _MOST_EPOCHS, _ENOUGH_STEPS = 4, 8, 40, 300
+# More epochs than enough, or than so many steps, bring next to nothing. Only with so many are
+# mirror images, which cost another pass, worth their time; without them, and of few images, so many
+# steps gain more than they cost.
+_ENOUGH_EPOCHS, _MOST_EPOCHS, _ENOUGH_STEPS = 8, 40, 300
+_MIRRORED_EPOCHS, _FEWEST_STEPS = 4, 100
+# Of short fine-tuning, the warm-up takes at most this share.
+_WARMUP_SHARE = 0.25
 # Up to this side, in pixels, a larger image gains more than further epochs do.
 _GAINING_SIZE = 129
 # With fewer training images a class, fine-tuning is not better than a solved head.
@@ -140,31 +144,32 @@ class Facts:
         return keeps and self.recipe != "fast"
 
     @property
-    def num_views(self) -> int:
-        """The stored views of a training image."""
-        mirrors = self.given.get("augment", self.look.keeps_classes)
-        views: int = self.given.get("augment_views", _VIEWS if mirrors else 1)
-        return views
+    def views(self) -> tuple[int, ...]:
+        """The numbers of stored views of a training image to choose from, the best first."""
+        if "augment_views" in self.given or self.given.get("augment"):
+            return (self.given.get("augment_views", _VIEWS),)
+        may_mirror = self.look.keeps_classes and "augment" not in self.given
+        return (_VIEWS, 1) if may_mirror else (1,)
 
-    def pass_time(self, size: int) -> float:
+    def pass_time(self, size: int, views: int) -> float:
         """Estimates the seconds of the frozen network for all images and views, and of the head.
 
         All penalties of a solved head together take about as long as a first fit.
         """
-        fit = self.num_views * self.num_train * self.look.fit_seconds
-        return fit + self.head_passes * self._num_passed * self.look.seconds * self._work(size)
+        fit = views * self.num_train * self.look.fit_seconds
+        images = self.head_passes * self._num_passed(views)
+        return fit + images * self.look.seconds * self._work(size)
 
-    def epoch_time(self, size: int) -> float:
+    def epoch_time(self, size: int, views: int) -> float:
         """Estimates the seconds of an epoch of fine-tuning, with features as far as they fit."""
         step = self.step_seconds
-        if self._num_passed * self.feature_bytes * self._work(size) > self.room:
+        if self._num_passed(views) * self.feature_bytes * self._work(size) > self.room:
             step += self.look.seconds
         return self.num_train * step * self._work(size)
 
-    @property
-    def _num_passed(self) -> int:
+    def _num_passed(self, views: int) -> int:
         evaluated = self.num_evaluated * (2 if self.averages_mirrored else 1)
-        return self.num_views * self.num_train + evaluated
+        return views * self.num_train + evaluated
 
     def _work(self, size: int) -> float:
         return (size / self.sizes[0]) ** 2
@@ -200,24 +205,25 @@ def choose(facts: Facts) -> Chosen:
     why_not = why_no_fine_tuning(
         facts.recipe, facts.given, searched=facts.searched, per_class=per_class
     )
-    size, epochs = (None, 0) if why_not else _fit_epochs(facts)
-    if size is None:
-        size = _fit_pass(facts)
-        epoch = format_duration(facts.epoch_time(size))
-        why_not = why_not or f"{_fewest(facts, size)} epochs of {epoch} do not fit"
-    time_of_pass = facts.pass_time(size)
+    way = None if why_not else _fit_epochs(facts)
+    if way is None:
+        way = _fit_pass(facts)
+        if not why_not:
+            epoch = format_duration(facts.epoch_time(way.size, way.views))
+            why_not = f"no time for {count_of(_fewest(facts), 'epoch')} of {epoch}"
+    time_of_pass = facts.pass_time(way.size, way.views)
     words = " of the {} for training" if time_of_pass <= facts.usable_seconds else ", {} are left"
-    pass_reason = f"{size} px: one pass takes {format_duration(time_of_pass)}" + words.format(
+    pass_reason = f"{way.size} px: one pass takes {format_duration(time_of_pass)}" + words.format(
         format_duration(max(0.0, facts.usable_seconds))
     )
-    views, view_reasons = _choose_views(facts)
-    head = _choose_head(facts, is_alone=not epochs)
-    values = {"image_size": size, "finetune_epochs": epochs} | head | views
-    if epochs:
-        values |= _choose_fine_tuning(facts)
+    views, view_reasons = _choose_views(facts, way)
+    head = _choose_head(facts, is_alone=not way.epochs)
+    values = {"image_size": way.size, "finetune_epochs": way.epochs} | head | views
+    if way.epochs:
+        values |= _choose_fine_tuning(facts, way.epochs)
         phase_reason = (
-            f"{count_of(epochs, 'epoch')} of fine-tuning from {facts.block}, each "
-            f"{format_duration(facts.epoch_time(size))}"
+            f"{count_of(way.epochs, 'epoch')} of fine-tuning from {facts.block}, each "
+            f"{format_duration(facts.epoch_time(way.size, way.views))}"
         )
     else:
         phase_reason = f"a head alone: {why_not}"
@@ -225,18 +231,22 @@ def choose(facts: Facts) -> Chosen:
     return Chosen(values=values | dict(facts.given), reasons=reasons)
 
 
-def _choose_views(facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _choose_views(facts: Facts, way: "_Way") -> tuple[dict[str, Any], tuple[str, ...]]:
     """Chooses what is seen beside each image, and says why."""
     if "augment" in facts.given:
-        return ({"augment_views": _VIEWS} if facts.given["augment"] else {}), ()
+        return ({"augment_views": way.views} if facts.given["augment"] else {}), ()
     look, values = facts.look, {}
     if look.keeps_classes:
-        answer = "auto" if facts.averages_mirrored else "no"
-        values = {"augment": MIRROR, "average_mirrored": answer}
+        values["average_mirrored"] = "auto" if facts.averages_mirrored else "no"
+        if way.views > 1:
+            values["augment"] = MIRROR
+    if "augment" in values:
+        words = "mirror images too"
+    else:
+        words = f"no mirror images{', for lack of time' if values else ''}"
     reason = (
-        f"{'mirror images too' if values else 'no mirror images'}: a head names {look.right} of "
-        f"{count_of(look.num_images, 'image')} right, and {look.right_mirrored} of their mirror "
-        "images"
+        f"{words}: a head names {look.right} of {count_of(look.num_images, 'image')} right, and "
+        f"{look.right_mirrored} of their mirror images"
     )
     return values, (reason,)
 
@@ -254,8 +264,9 @@ def _choose_head(facts: Facts, *, is_alone: bool) -> dict[str, Any]:
     return values
 
 
-def _choose_fine_tuning(facts: Facts) -> dict[str, Any]:
+def _choose_fine_tuning(facts: Facts, epochs: int) -> dict[str, Any]:
     values = FINETUNED | {"unfreeze_from": facts.block, "batch_size": facts.batch_size}
+    values["warmup_epochs"] = min(FINETUNED["warmup_epochs"], _WARMUP_SHARE * epochs)
     if facts.given.get("optimizer") == "sgd":
         values["finetune_learning_rate"] = _SGD_RATE
     return values
@@ -300,8 +311,8 @@ def why_no_fine_tuning(
 
 
 def _must_fine_tune(given: Mapping[str, Any], searched: Collection[str]) -> bool:
-    """Returns whether no head is wanted, or what is searched matters only in fine-tuning."""
-    if given.get("head_epochs") == 0:
+    """Returns whether that is given, or what is searched matters only in fine-tuning."""
+    if given.get("finetune_epochs") or given.get("head_epochs") == 0:
         return True
     needs = filter(None, (SETTINGS[name].needs for name in searched))
     return "finetune_epochs" not in searched and any(
@@ -309,25 +320,53 @@ def _must_fine_tune(given: Mapping[str, Any], searched: Collection[str]) -> bool
     )
 
 
-def _fewest(facts: Facts, size: int) -> int:
-    is_cheap = size <= _GAINING_SIZE or size == facts.sizes[0]
-    fewest: int = facts.given.get("finetune_epochs", _FEWEST_EPOCHS if is_cheap else _ENOUGH_EPOCHS)
+@dataclasses.dataclass(frozen=True)
+class _Way:
+    """A way to train.
+
+    Attributes:
+        size: Side of the input in pixels.
+        views: Stored views of a training image.
+        epochs: Of fine-tuning.
+    """
+
+    size: int
+    views: int
+    epochs: int = 0
+
+
+def _fewest(facts: Facts) -> int:
+    """Returns the fewest epochs of fine-tuning that are worth their time."""
+    steps = math.ceil(_FEWEST_STEPS * facts.batch_size / facts.num_train)
+    fewest: int = facts.given.get("finetune_epochs", min(steps, _MIRRORED_EPOCHS))
     return fewest
 
 
-def _fit_epochs(facts: Facts) -> tuple[int | None, int]:
-    """Finds the largest size with time for enough epochs, and their number."""
+def _fit_epochs(facts: Facts) -> _Way | None:
+    """Finds the largest size, and the best views, with time for enough epochs."""
+    smallest = facts.sizes[0]
     for size in reversed(facts.sizes):
-        left = facts.usable_seconds - facts.pass_time(size)
-        epochs = int(left / facts.epoch_time(size))
-        if epochs >= _fewest(facts, size):
-            return size, facts.given.get("finetune_epochs", min(epochs, facts.most_epochs))
-    if _must_fine_tune(facts.given, facts.searched):
-        return facts.sizes[0], _fewest(facts, facts.sizes[0])
-    return None, 0
+        is_cheap = size <= _GAINING_SIZE or size == smallest
+        fewest = _MIRRORED_EPOCHS if is_cheap else _ENOUGH_EPOCHS
+        fewest = facts.given.get("finetune_epochs", fewest)
+        if way := _fit(facts, size, facts.views[0], fewest):
+            return way
+    fewest = 0 if _must_fine_tune(facts.given, facts.searched) else _fewest(facts)
+    return _fit(facts, smallest, facts.views[-1], fewest)
 
 
-def _fit_pass(facts: Facts) -> int:
-    """Finds the largest size with time for the frozen network alone."""
-    fitting = [size for size in facts.sizes if facts.pass_time(size) <= facts.usable_seconds]
-    return fitting[-1] if fitting else facts.sizes[0]
+def _fit(facts: Facts, size: int, views: int, fewest: int) -> _Way | None:
+    """Fits epochs into the time that a pass leaves; None if they are too few."""
+    left = facts.usable_seconds - facts.pass_time(size, views)
+    epochs = max(0, int(left / facts.epoch_time(size, views)))
+    if epochs < fewest:
+        return None
+    best = min(max(epochs, _fewest(facts)), facts.most_epochs)
+    return _Way(size, views, facts.given.get("finetune_epochs", best))
+
+
+def _fit_pass(facts: Facts) -> _Way:
+    """Finds the largest size, and the best views, with time for the frozen network alone."""
+    ways = [_Way(size, views) for views in facts.views for size in reversed(facts.sizes)]
+    fitting = (way for way in ways if facts.pass_time(way.size, way.views) <= facts.usable_seconds)
+    return next(fitting, ways[-1])

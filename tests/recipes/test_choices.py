@@ -37,8 +37,14 @@ def choices(**changes):
         # Only with time for all epochs is an even larger size worth it.
         ({"seconds": 2900.0}, 161, 8),
         ({"seconds": 10_000.0}, 225, 8),
-        # Not even the smallest size leaves time for enough epochs.
-        ({"seconds": 600.0}, 129, 0),
+        # Few epochs of many images are worth more than mirror images, and than a head alone.
+        ({"seconds": 600.0}, 97, 4),
+        ({"seconds": 300.0}, 97, 1),
+        # Not even the smallest size leaves time for one.
+        ({"seconds": 270.0}, 97, 0),
+        # Of fewer images, one brings too little.
+        ({"seconds": 130.0, "num_train": 1000, "num_evaluated": 200}, 97, 4),
+        ({"seconds": 110.0, "num_train": 1000, "num_evaluated": 200}, 129, 0),
         # No time at all: a run always has a head.
         ({"seconds": -5.0}, 97, 0),
         # A pass alone is short, so the images can be large.
@@ -47,7 +53,7 @@ def choices(**changes):
         # Few images take more epochs.
         ({"num_train": 100, "num_evaluated": 25}, 225, 40),
         # Without room for features, each epoch computes them again.
-        ({"room": 10**8}, 193, 0),
+        ({"room": 10**8}, 97, 4),
         ({"room": 10**8, "seconds": 1400.0}, 97, 5),
         # The head takes its time, too.
         ({"look": SLOW_FIT}, 97, 5),
@@ -86,7 +92,7 @@ def test_settings_that_a_search_varies_keep_an_effect():
     # Some trials fine-tune.
     assert not choices(recipe="head", searched=["finetune_epochs"])["refit"]
     # All of them do, even without time, and with few images.
-    assert choices(seconds=0.0, searched=["unfreeze_from"])["finetune_epochs"] == 4
+    assert choices(seconds=0.0, searched=["unfreeze_from"])["finetune_epochs"] == 1
     few = choices(num_train=40, num_evaluated=25, searched=["warmup_epochs"])
     assert few["finetune_epochs"] > 0
     both = ["unfreeze_from", "finetune_epochs"]
@@ -115,6 +121,16 @@ def test_head_alone_learns_from_validation_images_too():
     assert not choices(recipe="head", given={"head": "sgd"})["refit"]
     assert "refit" not in choices()
     assert choices(given={"refit": True})["finetune_epochs"] == 0
+
+
+def test_epochs_that_are_given_are_trained_without_time_too():
+    values = choices(given={"finetune_epochs": 20}, seconds=0.0)
+    assert (values["finetune_epochs"], values["optimizer"]) == (20, "adamw")
+
+
+def test_warmup_is_short_where_fine_tuning_is():
+    assert choices(seconds=300.0)["warmup_epochs"] == 0.25
+    assert choices()["warmup_epochs"] == 1.0
 
 
 def test_without_a_head_phase_there_is_fine_tuning():
@@ -147,11 +163,19 @@ def test_head_is_solved_only_where_features_are_stored():
             ),
         ),
         (
-            {"seconds": 600.0},
+            {"seconds": 300.0},
             (
-                "129 px: one pass takes 354 s of the 490 s for training",
-                f"mirror images too: {NAMES}",
-                "a head alone: 4 epochs of 159 s do not fit",
+                "97 px: one pass takes 110 s of the 220 s for training",
+                f"no mirror images, for lack of time: {NAMES}",
+                "1 epoch of fine-tuning from block_6, each 90.0 s",
+            ),
+        ),
+        (
+            {"seconds": 190.0},
+            (
+                "97 px: one pass takes 110 s of the 121 s for training",
+                f"no mirror images, for lack of time: {NAMES}",
+                "a head alone: no time for 1 epoch of 90.0 s",
             ),
         ),
     ],

@@ -44,7 +44,7 @@ def test_choices_are_flags_and_told_with_their_reasons(given):
 def test_without_time_the_head_remains(given):
     config, reasons, _ = followed(kerastl.Config(**given), seconds=0.0)
     assert (config.head, config.finetune_epochs) == ("solved", 0)
-    assert "do not fit" in reasons[-1]
+    assert "no time for" in reasons[-1]
 
 
 @pytest.mark.thorough
