@@ -36,7 +36,7 @@ SOURCES = tuple(
 # What shows through transparent pixels. White is what browsers and printed pages show.
 BACKGROUND = 255
 # The last chunk of a PNG. It may be missing where all rows are there; a second one changes nothing.
-_PNG_END = b"\0\0\0\0IEND\xaeB\x60\x82"
+PNG_END = b"\0\0\0\0IEND\xaeB\x60\x82"
 # With more pixels, transparency is blended row by row, which takes a third of the memory.
 _MANY_PIXELS = 1 << 22
 
@@ -241,7 +241,7 @@ def _no_exif(_: tf.Tensor) -> tf.Tensor:
 
 def _decode_png(image_bytes: tf.Tensor) -> tf.Tensor:
     # A single color may be declared transparent, which TensorFlow honors if alpha is requested.
-    image_bytes = tf.strings.join([image_bytes, _PNG_END])
+    image_bytes = tf.strings.join([image_bytes, PNG_END])
     header, _ = exif.around(image_bytes, b"IDAT")
     is_cut_out = tf.strings.length(exif.behind(header, b"tRNS")) > 0
     return tf.cond(

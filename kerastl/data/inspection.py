@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kerastl import native_messages
-from kerastl.data import color_profiles, images, jpeg, other_contents, reasons
+from kerastl.data import color_profiles, common_files, images, jpeg, other_contents, reasons
 from kerastl.data.color_profiles import find_other_colors
 from kerastl.data.content import HASH, check_drive, hash_content
 from kerastl.data.file_formats import JPEG, find_format
@@ -70,7 +70,8 @@ class Inspection:
 
 
 # An inspection holds for one decoder, and for the code that looks at what it refuses.
-_CODE = (*(module.__file__ for module in (color_profiles, other_contents, reasons)), __file__)
+_MODULES = (color_profiles, common_files, other_contents, reasons)
+_CODE = (*(module.__file__ for module in _MODULES), __file__)
 _DECODER = hashlib.sha256(
     tf.__version__.encode()
     + b"".join(path.read_bytes() for path in (*images.SOURCES, *map(pathlib.Path, map(str, _CODE))))
@@ -112,7 +113,7 @@ def _inspect_one(source: Source, number: int) -> Inspection:
     found = find_format(content)
     kind = found.name if found else ""
     try:
-        pixels = _decode(tf.constant(content)).numpy()
+        pixels = _decode(content)
     except tf.errors.OpError as error:
         return Inspection(explain(content, str(error)), kind, other=_other_kind(content))
     if found is JPEG and jpeg.has_hole(content):
@@ -160,6 +161,18 @@ def _describe(pixels: np.ndarray) -> tuple[str, bool]:
     return str(imagehash.phash(small)) + fields.tobytes().hex(), is_flat
 
 
+def _decode(content: bytes) -> np.ndarray:
+    """Does what `images.decode` does, uint8 (height, width, 3)."""
+    decoder = common_files.decoder_of(content)
+    if decoder is not None:
+        # What is damaged is for the decoder itself to tell.
+        with contextlib.suppress(tf.errors.OpError):
+            image = decoder(content).numpy()
+            return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
+    pixels: np.ndarray = _decode_any(tf.constant(content)).numpy()
+    return pixels
+
+
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
-def _decode(content: tf.Tensor) -> tf.Tensor:
+def _decode_any(content: tf.Tensor) -> tf.Tensor:
     return images.decode(content)

@@ -61,7 +61,9 @@ def decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tuple[tf.Tensor
         image_bytes = tf.identity(image_bytes)
 
     def decode(content: tf.Tensor, size: tf.Tensor = which) -> tf.Tensor:
-        return tf.switch_case(size, [functools.partial(_at, ratio, content) for ratio in _RATIOS])
+        return tf.switch_case(
+            size, [functools.partial(decode_at, ratio, content) for ratio in _RATIOS]
+        )
 
     def put_end_on() -> tf.Tensor:
         # At the size that the audit sees: a smaller image shows less of what is missing.
@@ -78,7 +80,8 @@ def _is_progressive(image_bytes: tf.Tensor) -> tf.Tensor:
     return tf.reduce_any(tf.stack(found))
 
 
-def _at(ratio: int, content: tf.Tensor) -> tf.Tensor:
+def decode_at(ratio: int, content: tf.Tensor) -> tf.Tensor:
+    """Decodes a JPEG at a share of its size, uint8 (height, width, channels)."""
     # The accurate transform gives the same as other libraries, the default does not.
     return tf.io.decode_jpeg(content, channels=0, ratio=ratio, dct_method="INTEGER_ACCURATE")
 
@@ -118,7 +121,7 @@ def lacks_end(content: bytes) -> bool:
 
 def coded_pixels(content: bytes) -> bytes:
     """Returns the bytes of the pixels, up to the end marker."""
-    *_, place = 0, *(end for _, _, end in _segments(content))
+    *_, place = 0, *(end for _, _, end in segments(content))
     return content[place:].partition(JPEG.tail)[0]
 
 
@@ -130,14 +133,12 @@ def has_hole(content: bytes) -> bool:
     """
     if not file_formats.has_hole(coded_pixels(content)):
         return False
-    segments = [(marker, segment) for marker, segment, _ in _segments(content)]
-    channels = {
-        segment[_FRAME : _FRAME + 1] for marker, segment in segments if marker in _SEQUENTIAL
-    }
-    in_first_scan = {segment[:1] for marker, segment in segments if marker == _SCAN[1]}
+    found = [(marker, segment) for marker, segment, _ in segments(content)]
+    channels = {segment[_FRAME : _FRAME + 1] for marker, segment in found if marker in _SEQUENTIAL}
+    in_first_scan = {segment[:1] for marker, segment in found if marker == _SCAN[1]}
     # Else there are more scans, each with tables of its own.
     is_alone = bool(channels) and channels == in_first_scan
-    tables = [table for marker, one in segments if marker == _TABLES for table in _tables(one)]
+    tables = [table for marker, one in found if marker == _TABLES for table in _tables(one)]
     first_symbols = [symbols[0] for is_detail, symbols in tables if is_detail and symbols]
     return is_alone and any(first & 0x0F for first in first_symbols)
 
@@ -155,7 +156,7 @@ def _tables(segment: bytes) -> Iterator[tuple[bool, bytes]]:
 
 def unsupported_form(content: bytes) -> str:
     """Names the form of a JPEG that TensorFlow does not read; empty for one that it does."""
-    for marker, segment, _ in _segments(content):
+    for marker, segment, _ in segments(content):
         if marker in _FORMS and len(segment) > _FRAME:
             bits, channels = segment[0], segment[_FRAME]
             if _FORMS[marker]:
@@ -166,7 +167,7 @@ def unsupported_form(content: bytes) -> str:
     return ""
 
 
-def _segments(content: bytes) -> Iterator[tuple[int, bytes, int]]:
+def segments(content: bytes) -> Iterator[tuple[int, bytes, int]]:
     """Yields the marker, the content and the end of each segment before the first pixels."""
     place = 2
     while match := _SEGMENT.match(content, place):

@@ -1,0 +1,90 @@
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from kerastl.data import images
+from kerastl.data.common_files import decoder_of
+from picture_files import picture
+
+
+def encode(image, form, **options):
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+COLORS = picture(1).resize((19, 23))
+GRAY = COLORS.convert("L")
+PALETTE = COLORS.convert("P")
+COMMON = {
+    "RGB.png": encode(COLORS, "PNG"),
+    "gray.png": encode(GRAY, "PNG"),
+    "palette.png": encode(PALETTE, "PNG"),
+    "one_bit.png": encode(GRAY.convert("1"), "PNG"),
+    "16_bits.png": encode(
+        Image.fromarray(np.arange(400, dtype=np.uint16).reshape(20, 20) * 160), "PNG"
+    ),
+    "RGB.jpg": encode(COLORS, "JPEG"),
+    "gray.jpg": encode(GRAY, "JPEG"),
+    "CMYK.jpg": encode(COLORS.convert("CMYK"), "JPEG"),
+    "progressive.jpg": encode(COLORS, "JPEG", progressive=True),
+    "no_subsampling.jpg": encode(COLORS, "JPEG", subsampling=0),
+}
+OTHERS = {
+    "alpha.png": encode(COLORS.convert("RGBA"), "PNG"),
+    "gray_alpha.png": encode(GRAY.convert("LA"), "PNG"),
+    "cut_out.png": encode(PALETTE, "PNG", transparency=3),
+    "turned.png": encode(COLORS, "PNG", exif=turned()),
+    "turned.jpg": encode(COLORS, "JPEG", exif=turned()),
+    "no_end.jpg": encode(COLORS, "JPEG")[:-2],
+    "behind.jpg": encode(COLORS, "JPEG") + b"more",
+    "picture.gif": encode(PALETTE, "GIF"),
+    "picture.bmp": encode(COLORS, "BMP"),
+    "picture.webp": encode(COLORS, "WEBP"),
+    "large.png": encode(Image.new("L", (2100, 2100)), "PNG"),
+    "text": b"text",
+    "empty": b"",
+    "start.png": encode(COLORS, "PNG")[:20],
+    "start.jpg": encode(COLORS, "JPEG")[:30] + b"\xff\xd9",
+}
+
+
+def decode_common(content):
+    decoder = decoder_of(content)
+    if decoder is None:
+        return None
+    try:
+        pixels = decoder(content).numpy()
+    except tf.errors.OpError:
+        return None
+    return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_needs_more_than_one_operation_is_not_common(name):
+    assert decode_common(OTHERS[name]) is None
+
+
+@pytest.mark.parametrize("name", COMMON)
+def test_common_file_has_the_pixels_of_the_decoder_however_it_is_damaged(name):
+    content, rng, decoded = COMMON[name], np.random.default_rng(0), 0
+    np.testing.assert_array_equal(decode_common(content), images.decode(tf.constant(content)))
+    for _ in range(20):
+        damaged = bytearray(content)
+        damaged[rng.integers(2, len(content))] = rng.integers(256)
+        found = decode_common(bytes(damaged))
+        if found is not None:
+            decoded += 1
+            expected = images.decode(tf.constant(bytes(damaged)))
+            np.testing.assert_array_equal(found, expected)
+    # Every byte of a PNG is checked.
+    assert decoded or name.endswith(".png")
