@@ -1,6 +1,8 @@
 """Starts TensorFlow and Keras in a known state, regardless of the shell and home folder."""
 
+import atexit
 import contextlib
+import gc
 import importlib
 import json
 import logging
@@ -23,6 +25,10 @@ _FILTERS = threading.RLock()
 _IN_USE = threading.RLock()
 # The process that has started TensorFlow; one that is split off from it lacks its threads.
 _STARTED_IN: set[int] = set()
+# Keras imports them where they are installed, for galleries of pictures and for its wrappers.
+_UNUSED = ("matplotlib", "sklearn")
+# Set where the process belongs to kerastl alone.
+OWN_PROCESS = threading.Event()
 # With these Keras cuts training and evaluation short.
 _LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 # What Keras accepts in keras.json.
@@ -48,7 +54,8 @@ def prepare(progress: Progress) -> None:
     _settle_home()
     _force_backend(progress)
     _check_keras_json()
-    _bring_up(("tensorflow", "keras"), progress)
+    with _hidden(*(_UNUSED if OWN_PROCESS.is_set() else ())):
+        _bring_up(("tensorflow", "keras"), progress)
 
 
 def prepare_tensorflow(progress: Progress) -> None:
@@ -58,8 +65,18 @@ def prepare_tensorflow(progress: Progress) -> None:
     of the time and a seventh of the memory of an import.
     """
     _settle_home()
-    with _without_keras():
+    with _hidden("keras"):
         _bring_up(("tensorflow",), progress)
+
+
+def own_process() -> None:
+    """Leaves out what only other programs could miss; call it where kerastl is the program.
+
+    Keras comes up without packages that nothing here needs of it, which is a quarter of the time,
+    and at the end Python does not search TensorFlow's objects for circles, which takes a second.
+    """
+    OWN_PROCESS.set()
+    atexit.register(gc.freeze)
 
 
 @contextlib.contextmanager
@@ -164,16 +181,15 @@ def _named_temporary_folder() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _without_keras() -> Iterator[None]:
-    """Makes Keras impossible to import in the block, unless it is already imported."""
-    is_there = "keras" in sys.modules
-    if not is_there:
-        sys.modules["keras"] = None  # type: ignore[assignment]
+def _hidden(*names: str) -> Iterator[None]:
+    """Makes modules impossible to import in the block, unless they are already imported."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     try:
         yield
     finally:
-        if not is_there:
-            del sys.modules["keras"]
+        for name in hidden:
+            del sys.modules[name]
 
 
 def _check_keras_json() -> None:

@@ -307,3 +307,25 @@ def test_process_without_tensorflows_threads_does_not_wait_for_them(monkeypatch)
         environment.prepare(Progress())
     with pytest.raises(KerastlError, match=r"^multiprocessing: "):
         environment.prepare_tensorflow(Progress())
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_only_a_process_of_its_own_goes_without_what_keras_need_not_import(monkeypatch, is_own):
+    """A program that calls kerastl may want Keras's galleries and wrappers for scikit-learn."""
+    for name in ("matplotlib", "sklearn"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    own = threading.Event()
+    monkeypatch.setattr(environment, "OWN_PROCESS", own)
+    monkeypatch.setattr(environment.atexit, "register", lambda _: None)
+    if is_own:
+        environment.own_process()
+    hidden = set()
+    monkeypatch.setattr(
+        environment.importlib,
+        "import_module",
+        lambda _: hidden.update(name for name, module in sys.modules.items() if module is None),
+    )
+    environment.prepare(Progress())
+    unused = {"matplotlib", "sklearn"}
+    assert unused & hidden == (unused if is_own else set())
+    assert not unused & set(sys.modules)

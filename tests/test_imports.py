@@ -11,6 +11,7 @@ ORDER = (
     "errors",
     "paths",
     "resources",
+    "lazy",
     "version",
     "result",
     "internals",

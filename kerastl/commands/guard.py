@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from kerastl import native_messages
+from kerastl import environment, native_messages
 from kerastl.commands.signals import Signals
 from kerastl.errors import KerastlError, UsageError, first_line
 from kerastl.progress import Progress, format_bytes
@@ -25,6 +25,7 @@ def guard(command: Callable[[Progress], None]) -> int:
     Returns:
         The exit code: 0 done, 1 failed, 2 usage, 130 stopped from the keyboard, 143 by SIGTERM.
     """
+    environment.own_process()
     native_messages.open_streams()
     with native_messages.held_back():
         return _guarded(command)

@@ -1,11 +1,13 @@
 """Folds and subsamples of the training images: stratified by class, with groups kept together."""
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from kerastl.data.splits import Splits
 from kerastl.environment import ignored_warnings
 from kerastl.errors import bad_value
+from kerastl.lazy import LazyModule
+
+_model_selection = LazyModule("sklearn.model_selection")
 
 # Positions of the training images and of the held-out images.
 Fold = tuple[np.ndarray, np.ndarray]
@@ -29,7 +31,7 @@ def make_folds(labels: np.ndarray, groups: np.ndarray, *, count: int, seed: int)
     shuffled = np.argsort(np.random.RandomState(seed).permutation(len(numbers)))[group]
     # scikit-learn warns of classes with fewer images than folds, which is fine here.
     with ignored_warnings(UserWarning):
-        return list(StratifiedGroupKFold(count).split(labels, labels, shuffled))
+        return list(_model_selection.StratifiedGroupKFold(count).split(labels, labels, shuffled))
 
 
 def subsample(

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,11 +10,19 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kerastl.data.images import decode_and_resize
+from kerastl.data.file_formats import JPEG, PNG
+from kerastl.data.images import decode, decode_and_resize, resize, smallest_side
 from kerastl.data.reasons import explain
 from kerastl.resources import usable_cores
 
 CORES = usable_cores()
+# How many files of a process are decoded without a graph, and how many have been.
+WITHOUT_GRAPH = 16
+DECODED = itertools.count()
+# Where a PNG says which channels it has, and what it says of gray and of color without alpha,
+# https://www.w3.org/TR/png-3/#11IHDR
+_COLORS = slice(25, 26)
+_OPAQUE = (b"\0", b"\2")
 
 
 class UndecodableError(Exception):
@@ -94,15 +103,30 @@ def decode_all(files: Sequence[bytes], card: Mapping[str, Any]) -> np.ndarray:
     """
     size, rule = card["input"]["image_size"], card["input"]["resize"]
 
-    def decode(content: bytes) -> np.ndarray | str:
+    def decode_one(content: bytes) -> np.ndarray | str:
         try:
-            pixels = decode_and_resize(tf.constant(content), image_size=size, rule=rule)
+            pixels = _decoder_for(content)(tf.constant(content), image_size=size, rule=rule)
         except tf.errors.OpError as error:
             return explain(content, str(error))
         return np.asarray(pixels.numpy())
 
     with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
-        decoded = list(pool.map(decode, files))
+        decoded = list(pool.map(decode_one, files))
     if reasons := {index: why for index, why in enumerate(decoded) if isinstance(why, str)}:
         raise UndecodableError(reasons)
     return np.stack(decoded)
+
+
+def _decoder_for(content: bytes) -> Callable[..., tf.Tensor]:
+    """Chooses the operations one by one for the first plain images, or their graph.
+
+    To trace the graph takes as long as to decode some dozens of them without. Files of other kinds
+    may take much longer so.
+    """
+    is_plain = JPEG.matches(content) or (PNG.matches(content) and content[_COLORS] in _OPAQUE)
+    return _decode_at_once if is_plain and next(DECODED) < WITHOUT_GRAPH else decode_and_resize
+
+
+def _decode_at_once(image_bytes: tf.Tensor, *, image_size: int, rule: str) -> tf.Tensor:
+    image = decode(image_bytes, smallest_side=smallest_side(image_size))
+    return resize(image, image_size=image_size, rule=rule)

@@ -16,6 +16,7 @@ from kerastl.progress import Progress
 DONE = "predicted"
 
 if __name__ == "__main__":
+    environment.own_process()
     environment.prepare_tensorflow(Progress())
 
     # Only now, since it imports TensorFlow.

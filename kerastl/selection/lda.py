@@ -3,10 +3,11 @@
 import dataclasses
 
 import numpy as np
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from kerastl.data.folds import make_folds
+from kerastl.lazy import LazyModule
 
+_discriminant_analysis = LazyModule("sklearn.discriminant_analysis")
 _FOLDS = 5
 
 
@@ -55,7 +56,7 @@ def predict_out_of_fold(
         held_out = fold_held_out[np.isin(labels[fold_held_out], labels[train])]
         if len(np.unique(labels[train])) <= 1 or not len(held_out):
             continue
-        probe = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+        probe = _discriminant_analysis.LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
         probe.fit(features[train], labels[train])
         most = max(1, _AT_ONCE // len(probe.classes_))
         for start in range(0, len(held_out), most):

@@ -5,18 +5,26 @@ on stored features takes milliseconds, and scikit-learn takes 50 to 80 times as 
 """
 
 import dataclasses
+import math
 
 import numpy as np
-from scipy import stats
+import scipy.special
 
 _CONFIDENCE = 0.95
 CLASS_SCORES = ("precision", "recall", "f1", "num_images")
 
 
 def accuracy_interval(correct: int, count: int) -> tuple[float, float]:
-    """Computes Wilson's interval at 95 %, https://doi.org/10.1080/01621459.1927.10502953."""
-    interval = stats.binomtest(correct, count).proportion_ci(_CONFIDENCE, method="wilson")
-    return float(interval.low), float(interval.high)
+    """Computes Wilson's interval at 95 %, https://doi.org/10.1080/01621459.1927.10502953.
+
+    It equals `scipy.stats`'s bit for bit, whose import takes a second.
+    """
+    z = float(scipy.special.ndtri(0.5 + 0.5 * _CONFIDENCE))
+    share, width = correct / count, 2 * (count + z**2)
+    center = (2 * count * share + z**2) / width
+    distance = z / width * math.sqrt(4 * count * share * (1 - share) + z**2)
+    low = 0.0 if correct == 0 else center - distance
+    return low, 1.0 if correct == count else center + distance
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -14,18 +14,19 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import scipy.special
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from kerastl.data.folds import make_folds
 from kerastl.environment import ignored_warnings
+from kerastl.lazy import LazyModule
 from kerastl.model.phases import Plan
 from kerastl.progress import Progress, format_duration
 from kerastl.settings import TrainingSettings
 from kerastl.training.best import EpochRow
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.fit import PhaseData, PhaseResult, Places, StoredImages
+
+_linear_model, _exceptions = LazyModule("sklearn.linear_model"), LazyModule("sklearn.exceptions")
 
 # Prior variance of a logit, from a strong penalty to a weak one. Divided by the number of channels
 # it is scikit-learn's C for features of unit variance.
@@ -72,7 +73,7 @@ class RegressionPath:
         self._center = images.inputs.mean(axis=0, dtype=np.float64)
         self._scale = math.sqrt(images.inputs.var(axis=0, dtype=np.float64).mean()) or 1.0
         self._inputs = ((images.inputs - self._center) / self._scale).astype(np.float32)
-        self._regression = LogisticRegression(
+        self._regression = _linear_model.LogisticRegression(
             tol=_TOLERANCE, max_iter=_MOST_ITERATIONS, warm_start=True
         )
 
@@ -84,7 +85,7 @@ class RegressionPath:
         if len(self._classes) > 1:
             self._regression.set_params(C=strength / self._inputs.shape[1])
             # The weights after its last step are good enough.
-            with ignored_warnings(ConvergenceWarning):
+            with ignored_warnings(_exceptions.ConvergenceWarning):
                 self._regression.fit(self._inputs, self._labels, sample_weight=self._weights)
             fitted = self._regression.coef_.T.astype(np.float64) / self._scale
             offset = self._regression.intercept_ - self._center @ fitted

@@ -53,6 +53,7 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
+    environment.own_process()
     # The keyboard's interrupt goes to both; the search closes the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
