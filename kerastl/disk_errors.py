@@ -29,7 +29,7 @@ class CannotWriteError(KerastlError):
 
 def cannot_write(field: str, path: object, reason: str) -> CannotWriteError:
     """Builds the error for a directory or file that cannot be written."""
-    is_full = reason in map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+    is_full = reason.startswith((*map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)),))
     advice = "Free some space or choose" if is_full else "Choose"
     error = CannotWriteError(
         f"{field}={str(path)!r}: cannot be written ({reason}). {advice} another directory with "

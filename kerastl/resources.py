@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import pathlib
+import resource
 from collections.abc import Iterator
 
 # Where Linux shows the limits of groups of processes, and the groups of this one.
@@ -13,6 +14,8 @@ _CPU, _MEMORY = "cpu", "memory"
 _MEMORY_INFO = pathlib.Path("/proc/meminfo")
 # The file with the limit of a group's memory -> that with what the group has taken.
 _USED = {"memory.max": "memory.current", "memory.limit_in_bytes": "memory.usage_in_bytes"}
+# Of files that are open at a time; no run needs more.
+_MANY_FILES = 65536
 
 
 def usable_cores(groups: pathlib.Path = _GROUPS, own: pathlib.Path = _OWN_GROUPS) -> int:
@@ -53,6 +56,19 @@ def free_memory(groups: pathlib.Path = _GROUPS, own: pathlib.Path = _OWN_GROUPS)
                 case [most, taken]:
                     free.append(max(0, most - taken))
     return min(free)
+
+
+def open_more_files() -> int:
+    """Raises the number of files that this process may have open as far as it may; returns it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return _MANY_FILES
+    wanted = _MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, _MANY_FILES)
+    if wanted > soft:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            return wanted
+    return soft
 
 
 def _shares(groups: pathlib.Path, own: pathlib.Path) -> Iterator[float]:

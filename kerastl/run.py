@@ -13,6 +13,7 @@ from kerastl.data.splits import Splits, spread
 from kerastl.model.backbones import bundled_size_note
 from kerastl.model.network import open_network
 from kerastl.outputs.card import model_card
+from kerastl.outputs.directories import check_room
 from kerastl.outputs.exporting import export_trained
 from kerastl.outputs.metrics import build_metrics, scored_splits, seen_words
 from kerastl.outputs.run_directory import RunDirectory
@@ -22,6 +23,7 @@ from kerastl.recipes.following import follow
 from kerastl.result import Result
 from kerastl.selection.label_issues import find_label_issues
 from kerastl.training.checks import check_agreement, require
+from kerastl.training.course import bytes_to_write
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.final import deliver
 from kerastl.training.train import Trained, check_phases, open_frozen, train
@@ -43,8 +45,8 @@ def finish_run(
     network = open_network(config, num_classes=len(splits.source.class_names))
     for warning in (*config_warnings(config), *check_phases(network, config)):
         progress.line(f"Warning: {warning}")
-    # Only now, when nothing can be missing or misspelled, does an earlier run's result go.
     record = RunDirectory(pathlib.Path(config.run_dir))
+    check_room(record.path, bytes_to_write(network, config.phases, config.optimizer))
     record.begin(opened, splits, network.fingerprint(), started=started, progress=progress)
     # A run that fails or is stopped records what it checked until then.
     with (

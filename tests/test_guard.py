@@ -156,3 +156,12 @@ def test_first_signal_lets_a_command_save_and_a_later_one_does_not(numbers, code
         timeout=30,
     )
     assert (done.returncode, done.stdout, done.stderr) == (code, out, err)
+
+
+def test_limit_of_open_files_is_raised_or_told_before_anything_is_done(tmp_path):
+    few = run_in_shell(tmp_path, "ulimit -n 20; {}")
+    assert (few.returncode, few.stdout) == (1, "")
+    assert few.stderr.startswith("error: open files: this process may have 20 at a time and needs")
+    assert few.stderr.count("\n") == 1
+    raised = run_in_shell(tmp_path, "ulimit -Sn 20; {}")
+    assert (raised.returncode, raised.stdout) == (0, "done\n")

@@ -8,8 +8,10 @@ from kerastl import environment, native_messages
 from kerastl.commands.signals import Signals
 from kerastl.errors import KerastlError, UsageError, first_line
 from kerastl.progress import Progress, format_bytes
-from kerastl.resources import usable_memory
+from kerastl.resources import open_more_files, usable_cores, usable_memory
 
+# Files that a command has open, beside those that it reads at the same time.
+_FILES = 32
 _FAILED = 1
 _USAGE = 2
 # Added to the number of a signal that stops a command, as a shell does.
@@ -36,6 +38,7 @@ def _guarded(command: Callable[[Progress], None]) -> int:
     signals = Signals(errors)
     try:
         with signals.handled():
+            _check_files()
             command(output)
             _check_written(output)
     except (KerastlError, KeyboardInterrupt, OSError, MemoryError) as error:
@@ -50,6 +53,16 @@ def _guarded(command: Callable[[Progress], None]) -> int:
             # Python would try once more at exit to write what is buffered.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _check_files() -> None:
+    """Refuses a limit of open files at which a command would stop in its middle."""
+    needed, allowed = _FILES + usable_cores(), open_more_files()
+    if allowed < needed:
+        raise KerastlError(
+            f"open files: this process may have {allowed} at a time and needs up to {needed}. "
+            "Raise the limit, as with ulimit -n 1024."
+        )
 
 
 def _explain(error: BaseException) -> str | None:

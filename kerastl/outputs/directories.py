@@ -7,6 +7,7 @@ import contextlib
 import csv
 import dataclasses
 import enum
+import errno
 import json
 import os
 import pathlib
@@ -29,6 +30,7 @@ from kerastl.errors import (
 from kerastl.export_formats import FORMATS
 from kerastl.locks import OwnedError, owned
 from kerastl.outputs.unfinished import Opened, find_unfinished
+from kerastl.progress import format_bytes
 from kerastl.settings import Decides
 from kerastl.settings.data import FROM_PYTHON
 from kerastl.writing import csv_text, replace_text
@@ -189,6 +191,19 @@ def remove_files(run_dir: pathlib.Path, names: Iterable[str]) -> None:
     for name in names:
         with explained(run_dir / name, field="run_dir"):
             (run_dir / name).unlink(missing_ok=True)
+
+
+def check_room(run_dir: pathlib.Path, num_bytes: int) -> None:
+    """Refuses a run directory whose disk has no room for what is going to be written.
+
+    Raises:
+        KerastlError: If it has none.
+    """
+    with explained(run_dir, field="run_dir"):
+        free = shutil.disk_usage(run_dir).free
+    if free < num_bytes:
+        problem = f"{format_bytes(free)} are free, and up to {format_bytes(num_bytes)} needed"
+        raise cannot_write("run_dir", run_dir, f"{os.strerror(errno.ENOSPC)}: {problem}")
 
 
 def make_writable(path: pathlib.Path, *, field: str) -> None:

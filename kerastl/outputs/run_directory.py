@@ -71,7 +71,8 @@ class RunDirectory:
     ) -> None:
         """Writes what is known before training: flags, splits and the audit's findings.
 
-        What an earlier run left goes, unless this one goes on with it.
+        What an earlier run left goes only now, when nothing can be missing or misspelled, and not
+        if this one goes on with it.
         `--flagfile=RUN_DIR/flags.txt` repeats the run. `started` is in seconds of
         `time.monotonic`.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from kerastl.model.network import Network
 from kerastl.model.phases import Plan
-from kerastl.settings import TrainingSettings
+from kerastl.settings import Phase, TrainingSettings
 from kerastl.training.best import Best, EpochRow
 from kerastl.training.checkpoint import Checkpoint
 from kerastl.training.checks import CheckRecorder, ExpectedMoves
@@ -175,6 +175,19 @@ class Course(Places):
             return []
         lowest: Plan = min(done, key=lambda plan: plan.boundary.position)
         return list(lowest.upper.variables)
+
+
+def bytes_to_write(network: Network, phases: Sequence[Phase], optimizer: str) -> int:
+    """Estimates how much the files of a run take at most at a time, exports aside.
+
+    They are the model, the best one so far, and three checkpoints of the phase that trains the
+    most: two that are kept, and the next. Each has the weights, the best weights, and what the
+    optimizer keeps for each.
+    """
+    copies = 2 + (2 if optimizer == "adamw" else 1)
+    trained = max(network.plan(phase).upper.count_params() for phase in phases)
+    numbers: int = 2 * network.model.count_params() + 3 * copies * trained
+    return numbers * np.dtype(np.float32).itemsize
 
 
 def _describe(place: Place) -> dict[str, Any]:

@@ -1,10 +1,16 @@
 import os
+import re
 import socket
 
 import pytest
 
 import kerastl
-from kerastl.outputs.directories import clear, make_writable, open_run_directory
+from kerastl.outputs.directories import (
+    check_room,
+    clear,
+    make_writable,
+    open_run_directory,
+)
 
 
 def config_of(path, **changes):
@@ -154,3 +160,14 @@ def test_read_only_directory_is_one_line(tmp_path):
         kerastl.KerastlError, match=r"^export_dir=.*cannot be written \(Permission denied\)"
     ):
         make_writable(tmp_path, field="export_dir")
+
+
+def test_disk_without_room_for_a_run_is_refused(tmp_path):
+    check_room(tmp_path, 1000)
+    with pytest.raises(kerastl.KerastlError) as caught:
+        check_room(tmp_path, 10**18)
+    assert re.fullmatch(
+        r"run_dir='.*': cannot be written \(No space left on device: .* are free, and up to "
+        r"1000000000\.00 GB needed\)\. Free some space or choose another directory with .*",
+        str(caught.value),
+    )
