@@ -20,6 +20,7 @@ from kerastl.native_messages import open_streams, unnamed_file
 from kerastl.progress import Progress
 
 _BACKEND = "tensorflow"
+_KERAS_JSON = "keras.json"
 _FILTERS = threading.RLock()
 # Held by a run, a search or an export: Keras's settings and the seed are those of the process.
 _IN_USE = threading.RLock()
@@ -150,7 +151,7 @@ def _bring_up(modules: tuple[str, ...], progress: Progress) -> None:
     # A user cannot act on native libraries' notes; real failures raise an error too.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.nullcontext() if "tensorflow" in sys.modules else quiet():
-        with _named_temporary_folder():
+        with _named_temporary_folder(), _unchanged_keras_home():
             for module in modules:
                 importlib.import_module(module)
         from kerastl import device  # noqa: PLC0415  it imports TensorFlow
@@ -181,6 +182,19 @@ def _named_temporary_folder() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _unchanged_keras_home() -> Iterator[None]:
+    """Removes what Keras writes to its directory when it is imported, where it was not there."""
+    home = keras_home()
+    made = [path for path in (home / _KERAS_JSON, home) if not os.path.lexists(path)]
+    try:
+        yield
+    finally:
+        for path in made:
+            with contextlib.suppress(OSError):  # It was not made, or holds something else.
+                path.rmdir() if path.is_dir() else path.unlink()
+
+
+@contextlib.contextmanager
 def _hidden(*names: str) -> Iterator[None]:
     """Makes modules impossible to import in the block, unless they are already imported."""
     hidden = [name for name in names if name not in sys.modules]
@@ -195,7 +209,7 @@ def _hidden(*names: str) -> Iterator[None]:
 def _check_keras_json() -> None:
     if "keras" in sys.modules:
         return
-    path = keras_home() / "keras.json"
+    path = keras_home() / _KERAS_JSON
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError:

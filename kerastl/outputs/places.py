@@ -16,6 +16,10 @@ from kerastl.settings import StoreSettings
 from kerastl.settings.store import AUTO
 from kerastl.writing import remove_leftovers, scratch_directory, temporary_place
 
+# The variable that names a folder for matplotlib, and where it looks for one without it,
+# https://matplotlib.org/stable/api/matplotlib_configuration_api.html
+_MATPLOTLIB = "MPLCONFIGDIR"
+_MATPLOTLIB_HOMES = ("~/.config/matplotlib", "~/.cache/matplotlib", "~/.matplotlib")
 Stored = TypeVar("Stored", bound=StoreSettings)
 
 
@@ -38,11 +42,30 @@ def usable_places(
     """
     with temporary_place(around, field=field):
         if is_usable(settings, progress, must_be=settings.cache_dir != AUTO):
-            yield settings
+            with _fonts_in(settings.memory_path):
+                yield settings
             return
         remove_leftovers(around)
-        with scratch_directory(around, field=field) as folder:
+        with scratch_directory(around, field=field) as folder, _fonts_in(folder):
             yield dataclasses.replace(settings, stand_in=folder)
+
+
+@contextlib.contextmanager
+def _fonts_in(cache: pathlib.Path | None) -> Iterator[None]:
+    """Lets matplotlib, which draws charts, keep its list of fonts in the cache for the block.
+
+    It would make folders in the home folder. Where it has made them before, they are used, for
+    the settings of a person that may be there; without a cache the list is not kept.
+    """
+    homes = map(os.path.expanduser, _MATPLOTLIB_HOMES)
+    if _MATPLOTLIB in os.environ or any(map(os.path.isdir, homes)):
+        yield
+        return
+    os.environ[_MATPLOTLIB] = str(cache / "matplotlib") if cache else os.devnull
+    try:
+        yield
+    finally:
+        os.environ.pop(_MATPLOTLIB, None)
 
 
 def is_usable(settings: StoreSettings, progress: Progress, *, must_be: bool = False) -> bool:
