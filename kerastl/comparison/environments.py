@@ -25,10 +25,12 @@ def compare_environments(
     """
     parts = [name for name in _PARTS if name in first and name in other]
     ours, theirs = (dict(flatten({name: one[name] for name in parts})) for one in (first, other))
+    # Earlier versions of kerastl list fewer packages.
+    untold = {place for place in ours.keys() ^ theirs.keys() if place.startswith("versions.")}
     return {
         place: (_show(ours.get(place)), _show(theirs.get(place)))
         for place in {**ours, **theirs}
-        if ours.get(place) != theirs.get(place)
+        if place not in untold and ours.get(place) != theirs.get(place)
     }
 
 

@@ -96,11 +96,15 @@ def test_models_differ_by_their_weights_alone(two, color_run):
 
 def test_environments_are_compared_as_far_as_both_tell():
     first = {"versions": {"keras": "3.14", "numpy": "2"}, "code": "a" * 64, "device": ["CPU"]}
+    first |= {"variables": {"TF_NUM_A": "1"}}
     other = {"versions": {"keras": "3.15", "numpy": "2"}, "code": "b" * 64, "threads": {"a": 1}}
-    other |= {"seconds": {"all": 1}}
+    # Another package is only told by one; a variable is only set in one.
+    other["versions"] |= {"h5py": "3"}
+    other |= {"seconds": {"all": 1}, "variables": {}}
     assert compare_environments(first, other) == {
         "versions.keras": ("3.14", "3.15"),
         "code": ("aaaaaaaaaaaa...", "bbbbbbbbbbbb..."),
+        "variables.TF_NUM_A": ("1", "nothing"),
     }
 
 
