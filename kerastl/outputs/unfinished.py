@@ -37,7 +37,7 @@ class Opened:
         return dataclasses.replace(
             self,
             config=chosen,
-            notes=(*_asked_notes(self.config), *reasons) if reasons else self.notes,
+            notes=(*reasons, *_asked_notes(self.config)) if reasons else self.notes,
         )
 
 
