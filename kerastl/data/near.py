@@ -38,8 +38,8 @@ def find_near(descriptors: np.ndarray, pixels: np.ndarray) -> Iterator[list[int]
     """Yields groups (two or more) of positions of images that look nearly the same.
 
     Earlier images take later ones: each of a group is near its first, and in no other group.
-    A million images with random hashes take some minutes of one core's time, where comparing each
-    with each would take 25, and 300 bytes each beside `descriptors`.
+    A hundred thousand images with random hashes took 14 s of one core's time, by comparing all. Of
+    a million, the parts leave one hash in 18 to compare; that was not measured to its end.
 
     Args:
         descriptors: `Inspection.descriptor`, uint8 (images, 200), in an order that is random in
