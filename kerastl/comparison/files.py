@@ -146,7 +146,7 @@ def _by(read: Callable[[pathlib.Path], Content]) -> Compare:
     return functools.partial(_compare_contents, read=read)
 
 
-# Every file of a run but those of times alone: receipt.json and tensorboard/.
+# Every file of a run but those of times: receipt.json, report.html and tensorboard/.
 _FILES: dict[str, tuple[Compare, str]] = {
     RunFile.FLAGS: (_by(_read_flags), _ONLY_OF_FLAGS),
     RunFile.SPLITS: (_compare_tables, ""),
@@ -159,5 +159,6 @@ _FILES: dict[str, tuple[Compare, str]] = {
     RunFile.PREDICTIONS: (_compare_tables, ""),
     RunFile.CLASS_SCORES: (_compare_tables, ""),
     RunFile.CONFUSION: (_compare_tables, ""),
+    RunFile.CALIBRATION: (_compare_tables, ""),
     RunFile.CARD: (_by(functools.partial(_read_json, aside=_CARD)), "flags and versions"),
 }

@@ -52,7 +52,7 @@ class Reproduction:
         width = max(len(each.name) for each in self.files)
         for each in self.files:
             yield f"  {each.name.ljust(width)}  {each}"
-        yield "  receipt.json and tensorboard/ are left out: they hold times."
+        yield "  receipt.json, report.html and tensorboard/ are left out: they hold times."
         changes = [f"{place}: {now}, was {was}" for place, (was, now) in self.environment.items()]
         yield "Environment: the same." if not changes else "Environment:"
         for change in changes:

@@ -51,6 +51,8 @@ class RunFile(enum.StrEnum):
     PREDICTIONS = "predictions.csv"
     CLASS_SCORES = "class_scores.csv"
     CONFUSION = "confusion.csv"
+    CALIBRATION = "calibration.csv"
+    REPORT = "report.html"
     MODEL = FORMATS["keras"].file
     # Also beside every exported model.
     CARD = "model_card.json"

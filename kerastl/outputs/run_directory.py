@@ -25,6 +25,7 @@ from kerastl.outputs.stages import Stages
 from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress
 from kerastl.training.best import EpochRow
+from kerastl.training.calibration import CALIBRATION
 from kerastl.training.checkpoint import Checkpoint, read_checkpoint
 from kerastl.training.checks import Check
 from kerastl.training.evaluation import Evaluation
@@ -226,14 +227,16 @@ class RunDirectory:
     def write_scores(
         self, scored: Iterable[tuple[str, Evaluation]], class_names: tuple[str, ...]
     ) -> None:
-        """Writes the scores of each class, and how often which was taken for which."""
+        """Writes the scores of each class, how often which was taken for which, and calibration."""
+        pair = ("class_name", "predicted", "num_images")
         tables = (
-            (RunFile.CLASS_SCORES, CLASS_SCORES, Evaluation.class_rows),
-            (RunFile.CONFUSION, ("predicted", "num_images"), Evaluation.confusion_rows),
+            (RunFile.CLASS_SCORES, ("class_name", *CLASS_SCORES), Evaluation.class_rows),
+            (RunFile.CONFUSION, pair, Evaluation.confusion_rows),
+            (RunFile.CALIBRATION, CALIBRATION, lambda one, _: one.calibration().rows),
         )
         for name, columns, rows_of in tables:
             rows = ((split, *row) for split, one in scored for row in rows_of(one, class_names))
-            self._write_csv(name, ("split", "class_name", *columns), rows)
+            self._write_csv(name, ("split", *columns), rows)
 
     def add_check(self, check: Check) -> None:
         """Adds a check to the receipt."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kerastl.training.calibration import Calibration, brier_scores, measure_calibration
 from kerastl.training.scores import (
     CLASS_SCORES,
     ClassCounts,
@@ -81,29 +82,43 @@ class Evaluation:
             "macro_f1": macro_f1(counts),
         }
 
+    def calibration(self) -> Calibration:
+        """Compares the confidence of the predictions with how often they are right."""
+        every = self.classes is None
+        return measure_calibration(
+            self.probabilities.max(axis=1),
+            self.predicted == self.labels,
+            brier_scores(self.probabilities, self.labels) if every else None,
+        )
+
     def metrics(self, class_names: tuple[str, ...]) -> dict[str, Any]:
         """Computes the entry of a split in `metrics.json`.
 
-        `accuracy_low` to `accuracy_high` is `accuracy_interval`; `most_confused` are the most
-        frequent mistakes. Up to MOST_CLASSES classes it has the `class_scores` of each, and up to
-        MOST_IN_MATRIX a `confusion_matrix` with a row for each true class and a column for each
-        predicted one. All of them are in `class_rows` and `confusion_rows`.
+        `accuracy_low` to `accuracy_high` is `accuracy_interval`; `calibration_error` and
+        `brier_score` are those of `calibration`; `most_confused` are the most frequent mistakes.
+        Up to MOST_CLASSES classes it has the `class_scores` of each, and up to MOST_IN_MATRIX a
+        `confusion_matrix` with a row for each true class and a column for each predicted one. All
+        of them are in `class_rows` and `confusion_rows`.
         """
         num_classes = len(class_names)
         low, high = accuracy_interval(int(np.sum(self.predicted == self.labels)), len(self.labels))
         pairs = list(self.confusion_rows(class_names))
         mistakes = [pair for pair in pairs if pair[0] != pair[1]]
         mistakes.sort(key=lambda pair: -pair[2])
-        metrics = {
+        calibration = self.calibration()
+        metrics: dict[str, Any] = {
             "num_images": len(self.labels),
             **self.scores(),
             "accuracy_low": low,
             "accuracy_high": high,
+            "calibration_error": calibration.expected_error,
             "most_confused": [
                 dict(zip(("class_name", "predicted", "num_images"), pair, strict=True))
                 for pair in mistakes[:_MOST_CONFUSED]
             ],
         }
+        if calibration.brier_score is not None:
+            metrics["brier_score"] = calibration.brier_score
         if num_classes <= MOST_CLASSES:
             metrics["classes"] = {
                 name: dict(zip(CLASS_SCORES, values, strict=True))

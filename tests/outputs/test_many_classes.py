@@ -152,8 +152,9 @@ def test_few_classes_keep_their_matrix_and_tables_say_the_same(tmp_path):
         "test,b,b,1",
         "test,c,b,1",
     ]
+    scores = metrics["classes"]["a"]
     assert (tmp_path / "class_scores.csv").read_text().splitlines()[1] == (
-        f"test,a,{2 / 3},1.0,0.8,2"
+        f"test,a,{2 / 3},1.0,0.8,2,{scores['recall_low']},1.0"
     )
 
 

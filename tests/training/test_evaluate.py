@@ -24,8 +24,10 @@ def test_numbers_by_hand():
     assert metrics["num_images"] == 5
     assert metrics["accuracy"] == pytest.approx(3 / 5)
     assert metrics["confusion_matrix"] == [[2, 0, 0], [1, 1, 0], [0, 1, 0]]
+    low = 2 / (2 + 1.959964**2)
     assert metrics["classes"]["a"] == pytest.approx(
         {"precision": 2 / 3, "recall": 1.0, "f1": 0.8, "num_images": 2}
+        | {"recall_low": low, "recall_high": 1.0},
     )
     assert metrics["balanced_accuracy"] == pytest.approx((1 + 0.5 + 0) / 3)
     assert metrics["macro_f1"] == pytest.approx((0.8 + 0.5 + 0) / 3)
@@ -38,12 +40,9 @@ def test_class_without_images_that_is_never_predicted_counts_in_no_mean():
 
 
 def test_class_that_is_never_predicted_has_zeros():
-    assert evaluation().metrics(NAMES)["classes"]["c"] == {
-        "precision": 0.0,
-        "recall": 0.0,
-        "f1": 0.0,
-        "num_images": 1,
-    }
+    scores = evaluation().metrics(NAMES)["classes"]["c"]
+    assert scores["num_images"] == 1
+    assert scores["precision"] == scores["recall"] == scores["f1"] == scores["recall_low"] == 0.0
 
 
 def test_class_without_images_counts_in_no_average_of_recalls():

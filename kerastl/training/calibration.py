@@ -1,0 +1,74 @@
+"""Whether a model is right as often as its confidence says."""
+
+import dataclasses
+
+import numpy as np
+
+# Bins of equal width, as many as in https://arxiv.org/abs/1706.04599, are more than hundreds of
+# images fill; ten can be read at a glance.
+NUM_BINS = 10
+CALIBRATION = (
+    *("confidence_from", "confidence_to", "num_images", "confidence", "accuracy"),
+    *("calibration_error", "brier_score"),
+)
+_ERROR, _BRIER = (CALIBRATION.index(name) for name in ("calibration_error", "brier_score"))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Calibration:
+    """Images by their confidence, the probability of the class that the model names.
+
+    Attributes:
+        rows: Values of CALIBRATION for each bin with images, and last for all images: there
+            `calibration_error` is the expected one, the mean distance of confidence and accuracy
+            over the bins, weighted by their images, https://arxiv.org/abs/1706.04599.
+            `brier_score` is the mean squared distance of the probabilities from 1 for the true
+            class and 0 for others, 0 to 2, https://doi.org/10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2;
+            None where not every class has its probability.
+    """
+
+    rows: tuple[tuple[float | None, ...], ...]
+
+    @property
+    def expected_error(self) -> float:
+        """The expected calibration error, 0 to 1."""
+        return float(self.rows[-1][_ERROR] or 0.0)
+
+    @property
+    def brier_score(self) -> float | None:
+        """The Brier score, None where not every class has its probability."""
+        return self.rows[-1][_BRIER]
+
+
+def measure_calibration(
+    confidence: np.ndarray, correct: np.ndarray, squares: np.ndarray | None
+) -> Calibration:
+    """Measures the calibration.
+
+    Args:
+        confidence: Probability of the class that is named for each image, (images,), at least 1.
+        correct: Whether it is the true one, bool (images,).
+        squares: The Brier score of each image, (images,), if it is known.
+    """
+    confidence = confidence.astype(np.float64)
+    # A value on an edge is in the bin below it.
+    bins = np.clip(np.ceil(confidence * NUM_BINS).astype(int) - 1, 0, NUM_BINS - 1)
+    rows: list[tuple[float | None, ...]] = []
+    for number in np.unique(bins).tolist():
+        own = bins == number
+        mean, accuracy = float(confidence[own].mean()), float(correct[own].mean())
+        brier = None if squares is None else float(squares[own].mean())
+        edges = (number / NUM_BINS, (number + 1) / NUM_BINS)
+        rows.append((*edges, int(own.sum()), mean, accuracy, abs(mean - accuracy), brier))
+    error = sum(float(row[2] or 0) * float(row[_ERROR] or 0) for row in rows) / len(confidence)
+    whole = (float(confidence.mean()), float(correct.mean()))
+    brier = None if squares is None else float(squares.mean())
+    return Calibration((*rows, (0.0, 1.0, len(confidence), *whole, error, brier)))
+
+
+def brier_scores(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Computes the Brier score of each image, float64 (images,), from all (images, classes)."""
+    values = probabilities.astype(np.float64)
+    true = values[np.arange(len(labels)), labels]
+    squares: np.ndarray = (values**2).sum(axis=1) - 2 * true + 1
+    return squares
