@@ -51,6 +51,7 @@ setup(
     package_data={
         "kerastl": ["py.typed"],
         "kerastl.model": ["bundled.weights.h5"],
+        "kerastl.report": ["page.html"],
         "kerastl.serving": ["page.html"],
     },
     python_requires=">=3.11",
@@ -60,6 +61,7 @@ setup(
         "ImageHash>=4.3.2,<5",
         # TensorFlow Datasets 4.9.10 needs this to prepare data and does not declare it.
         "importlib_resources>=6.4.1,<8",
+        "jinja2>=3.1,<4",
         "keras>=3.10,<4",
         "keras-tuner>=1.4.7,<2",
         "matplotlib>=3.10,<4",

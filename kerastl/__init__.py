@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from kerastl.comparison.compare import compare
     from kerastl.comparison.reproduce import reproduce
     from kerastl.data.source import Source
+    from kerastl.report.page import report
 
 __version__ = VERSION
 
@@ -76,6 +77,7 @@ __all__ = [
     "learning_curve",
     "predict",
     "rank",
+    "report",
     "reproduce",
     "run",
     "serve",
@@ -88,6 +90,7 @@ _LATE = {
     "Source": "kerastl.data.source",
     "compare": "kerastl.comparison.compare",
     "doctor": "kerastl.checkup.doctor",
+    "report": "kerastl.report.page",
     "reproduce": "kerastl.comparison.reproduce",
 }
 

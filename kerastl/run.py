@@ -20,6 +20,7 @@ from kerastl.outputs.run_directory import RunDirectory
 from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress, format_duration
 from kerastl.recipes.following import follow
+from kerastl.report.page import report_finished
 from kerastl.result import Result
 from kerastl.selection.label_issues import find_label_issues
 from kerastl.training.checks import check_agreement, require
@@ -48,9 +49,8 @@ def finish_run(
     record = RunDirectory(pathlib.Path(config.run_dir))
     check_room(record.path, bytes_to_write(network, config.phases, config.optimizer))
     record.begin(opened, splits, network.fingerprint(), started=started, progress=progress)
-    # A run that fails or is stopped records what it checked until then.
     with (
-        finally_call(record.write_receipt),
+        finally_call(record.write_receipt),  # A run that is stopped records what it checked.
         open_frozen(network, splits, config, progress) as frozen,
     ):
         trained = train(network, splits, config, frozen, record=record, progress=progress)
@@ -68,6 +68,7 @@ def finish_run(
         ):
             record.add_export(exported.path, exported.formats)
     record.finish()
+    report_finished(record.path, splits.source, progress)
     progress.line(f"Done in {format_duration(record.seconds)}; all files in {record.path}.")
     return Result(metrics, trained.classifier, record.path, exported.path if exported else None)
 
@@ -109,8 +110,7 @@ def _evaluate(
     splits = trained.splits
     test = trained.evaluate(splits.test)
     if trained.stored:
-        sample = spread(len(splits.test))
-        stored = test.of(sample)
+        stored = test.of(sample := spread(len(splits.test)))
         whole = trained.evaluate_whole(splits.test[sample]).look_up(stored)
         agreement = check_agreement(stored.probabilities, whole, exact=exact)
         require(agreement, record=record, progress=progress)

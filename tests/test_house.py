@@ -50,7 +50,7 @@ def lengths(kind):
 
 
 LIMITS = {
-    "lines": 30_970,
+    "lines": 32_151,
     "imports inside functions": 15,
     "TYPE_CHECKING blocks": 2,
     "noqa": 19,

@@ -36,6 +36,7 @@ ORDER = (
     "outputs",
     "selection",
     "recipes",
+    "report",
     "serving",
     "run",
     "tuning",

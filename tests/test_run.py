@@ -26,6 +26,8 @@ RUN_FILES = {
     "predictions.csv",
     "class_scores.csv",
     "confusion.csv",
+    "calibration.csv",
+    "report.html",
     "model.keras",
     "model_card.json",
     "checkpoints",

@@ -96,6 +96,20 @@ class Answers:
     losses: np.ndarray
 
 
+def class_columns(header: Sequence[str]) -> dict[str, int] | None:
+    """Returns the column of each class; None where only the first ones of an image are there.
+
+    Raises:
+        ValueError: If the file is not such a one.
+    """
+    if tuple(header[:_FIRST_PROBABILITY]) != _FIXED or len(header) <= _FIRST_PROBABILITY:
+        raise ValueError("does not list test images")
+    if (header[_FIRST_PROBABILITY], header[-1]) == _OF_MANY:
+        return None
+    names = enumerate(header[_FIRST_PROBABILITY:], start=_FIRST_PROBABILITY)
+    return {name: column for column, name in names}
+
+
 def read_answers(path: pathlib.Path) -> Answers:
     """Reads what the model says, without the images.
 
@@ -104,15 +118,15 @@ def read_answers(path: pathlib.Path) -> Answers:
     """
     with path.open(encoding="utf-8-sig", newline="") as file:
         header, *rows = csv.reader(file)
-    if tuple(header[:_FIRST_PROBABILITY]) != _FIXED or not rows:
-        raise ValueError(f"{path.name} does not list test images")
+    of_class = class_columns(header)
+    if not rows:
+        raise ValueError(f"{path.name} lists no image")
     if any(len(row) != len(header) for row in rows):
         raise ValueError(f"{path.name} has a row with too few columns")
     examples, class_names, predicted = zip(*(row[:_FIRST_PROBABILITY] for row in rows), strict=True)
-    if (header[_FIRST_PROBABILITY], header[-1]) == _OF_MANY:
+    if of_class is None:
         losses = np.array([row[-1] for row in rows], np.float64)
     else:
-        of_class = {name: column for column, name in enumerate(header)}
         written = [row[of_class[name]] for row, name in zip(rows, class_names, strict=True)]
         least = np.finfo(np.float32).smallest_subnormal
         losses = -np.log(np.maximum(np.array(written, np.float32), least).astype(np.float64))

@@ -22,7 +22,7 @@ from kerastl.version import VERSION
 _PACKAGES = (
     *("tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn", "scipy", "h5py"),
     *("pillow", "ImageHash", "pyarrow", "protobuf", "absl-py", "keras-tuner", "tensorboard"),
-    *("matplotlib", "importlib_resources", "threadpoolctl"),
+    *("matplotlib", "importlib_resources", "threadpoolctl", "jinja2"),
 )
 # Environment variables by which TensorFlow and its libraries compute otherwise. Terraform's begin
 # with TF_ too, and may hold passwords.

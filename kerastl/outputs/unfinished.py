@@ -12,7 +12,7 @@ from kerastl.errors import UsageError, bad_value, first_line
 from kerastl.settings import SETTINGS, Decides, OutputSettings, StoreSettings
 
 # Begins a comment of flags.txt that keeps a flag as it was given, where a recipe chose others.
-_ASKED = "asked: "
+ASKED = "asked: "
 # Changed flags that an error lists.
 _SHOWN = 4
 
@@ -46,7 +46,7 @@ def _asked_notes(given: Config) -> Iterator[str]:
         setting = SETTINGS[name]
         is_default = setting.default is not None and setting.from_text(text) == setting.default
         if name in given.given or not is_default:
-            yield f"{_ASKED}--{name}={text}"
+            yield f"{ASKED}--{name}={text}"
 
 
 def find_unfinished(flags: pathlib.Path, config: Config, *, is_trained: bool) -> Opened | None:
@@ -100,7 +100,7 @@ def _read(flags: pathlib.Path) -> tuple[Config, Config, tuple[str, ...]]:
     lines = flags.read_text("utf-8").splitlines()
     known = Config.from_flags(lines)
     notes = tuple(line.removeprefix("# ") for line in lines if line.startswith("#"))
-    given = [note.removeprefix(_ASKED) for note in notes if note.startswith(_ASKED)]
+    given = [note.removeprefix(ASKED) for note in notes if note.startswith(ASKED)]
     return known, Config.from_flags(given) if given else known, notes
 
 

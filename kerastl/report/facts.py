@@ -1,0 +1,134 @@
+"""What a run's files say beside its scores: the data, the time, the settings."""
+
+import collections
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from kerastl.config import DEFAULT
+from kerastl.report.contents import Contents, Row
+from kerastl.report.thumbnails import Picture, Thumbnails
+from kerastl.settings import SETTINGS
+
+# What is shown of more: findings of a kind, suspects, and classes in the table of splits.
+_MOST_FINDINGS, _MOST_SUSPECTS, _MOST_CLASSES = 8, 24, 50
+_SPLITS = ("train", "validation", "test", "unused")
+
+
+class Found(NamedTuple):
+    """A finding of the audit, with the pictures of its one or two images."""
+
+    row: Row
+    picture: Picture | None
+    other: Picture | None
+
+
+class Kind(NamedTuple):
+    """The findings of a kind: their number, and the first of them."""
+
+    name: str
+    number: int
+    findings: list[Found]
+
+
+class Suspect(NamedTuple):
+    """A training image whose label looks wrong."""
+
+    row: Row
+    picture: Picture | None
+
+
+class Splits(NamedTuple):
+    """The images of each class by split.
+
+    Attributes:
+        names: Splits that have images.
+        rows: Class, and its images in each; the first classes of many.
+        totals: Images of all classes in each.
+        num_classes: Classes that there are.
+    """
+
+    names: tuple[str, ...]
+    rows: list[tuple[str, list[int]]]
+    totals: list[int]
+    num_classes: int
+
+
+class Chosen(NamedTuple):
+    """A setting that has not its default value."""
+
+    name: str
+    value: str
+    default: str
+    origin: str
+
+
+def group_findings(audit: Sequence[Row], thumbnails: Thumbnails) -> list[Kind]:
+    """Groups the findings of the audit by their kind, in their order."""
+    by_kind: dict[str, list[Row]] = collections.defaultdict(list)
+    for row in audit:
+        by_kind[row["kind"]].append(row)
+    return [
+        Kind(
+            kind,
+            len(rows),
+            [
+                Found(
+                    row,
+                    thumbnails.of(row["file"]),
+                    thumbnails.of(row["other"]) if row["other"] else None,
+                )
+                for row in rows[:_MOST_FINDINGS]
+            ],
+        )
+        for kind, rows in by_kind.items()
+    ]
+
+
+def list_suspects(issues: Sequence[Row], thumbnails: Thumbnails) -> list[Suspect]:
+    """Lists the first training images whose label looks wrong; the file has the worst first."""
+    return [Suspect(row, thumbnails.of(row["example"])) for row in issues[:_MOST_SUSPECTS]]
+
+
+def sum_splits(counts: Mapping[str, Mapping[str, int]]) -> Splits:
+    """Counts the images of each class and split."""
+    names = tuple(name for name in _SPLITS if any(row.get(name) for row in counts.values()))
+    rows = [(name, [row.get(split, 0) for split in names]) for name, row in counts.items()]
+    totals = [sum(row.get(split, 0) for row in counts.values()) for split in names]
+    return Splits(names, rows[:_MOST_CLASSES], totals, len(rows))
+
+
+def list_chosen(contents: Contents) -> list[Chosen]:
+    """Lists the settings that differ from their defaults, and where they came from."""
+    config, told = contents.config, contents.receipt.get("flags", {})
+    return [
+        Chosen(
+            name,
+            _text(getattr(config, name)),
+            _text(setting.default) if setting.default is not None else "required",
+            # Receipts of earlier versions do not tell.
+            str(told.get(name, {}).get("from", "not recorded")),
+        )
+        for name, setting in SETTINGS.items()
+        if getattr(config, name) != setting.default
+        or told.get(name, {}).get("from", DEFAULT) != DEFAULT
+    ]
+
+
+def list_stages(receipt: Mapping[str, Any]) -> list[tuple[str, float, int]]:
+    """Lists each stage of the run with its seconds and the highest memory until its end."""
+    memory = receipt.get("peak_memory_bytes", {})
+    return [
+        (name, seconds, memory.get(name, {}).get("process", 0))
+        for name, seconds in receipt.get("seconds", {}).items()
+    ]
+
+
+def receipt_text(contents: Contents) -> str:
+    """Returns what the receipt says beside the settings, which have their own table."""
+    rest = {name: value for name, value in contents.receipt.items() if name != "flags"}
+    return json.dumps(rest, indent=1, ensure_ascii=False) if rest else ""
+
+
+def _text(value: object) -> str:
+    return str(value) or "empty"

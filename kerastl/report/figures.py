@@ -1,0 +1,115 @@
+"""The figures of the page: SVG in the colors of its style sheet, light or dark."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import ticker
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from kerastl import charts
+from kerastl.charts import BLUE, GRAY, INK, LIGHT, PALE, RED
+from kerastl.report.contents import Row
+from kerastl.training.calibration import CALIBRATION, Calibration
+
+_WIDTH, _HEIGHT = 400, 260
+_MARGINS = {"left": 44, "right": 12, "bottom": 40, "top": 26}
+# Variables of page.html.
+_COLORS = {
+    INK: "var(--ink)",
+    GRAY: "var(--quiet)",
+    LIGHT: "var(--quiet)",
+    PALE: "var(--line)",
+    BLUE: "var(--accent)",
+    RED: "var(--second)",
+    "#ffffff": "none",
+}
+_ID = re.compile(r'(\bid="|url\(#|href="#)')
+
+
+@charts.style()
+def draw_curves(history: Sequence[Row], score: str, best: int | None) -> list[tuple[str, str]]:
+    """Draws the learning curves over all phases, one epoch after the other.
+
+    Args:
+        history: Rows of `history.csv`.
+        score: Name of an accuracy, as in "accuracy".
+        best: Number of the chosen epoch among all, from 0; None if none was.
+
+    Returns:
+        A title and an SVG for the score and the loss.
+    """
+    ends = [place for place in range(1, len(history)) if _phase(history, place - 1, place)]
+    return [
+        (title, _draw_curve(history, column, ends, best))
+        for title, column in (("Accuracy", score), ("Loss", "loss"))
+    ]
+
+
+def _phase(history: Sequence[Row], before: int, place: int) -> bool:
+    return history[before]["phase"] != history[place]["phase"]
+
+
+def _draw_curve(history: Sequence[Row], column: str, ends: list[int], best: int | None) -> str:
+    figure, axes = _new(column)
+    epochs = np.arange(1, len(history) + 1)
+    lines = ((f"val_{column}", "validation", BLUE, "-"), (column, "training", RED, "--"))
+    for name, label, color, line in lines:
+        # Of the scores, training has the accuracy alone.
+        if name in history[0]:
+            values = [float(row[name]) for row in history]
+            axes.plot(epochs, values, line, color=color, linewidth=2, label=label)
+    axes.set_xlim(0.5, len(history) + 0.5)
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(6, integer=True))
+    axes.set_xlabel("epoch", loc="right")
+    for end in ends:
+        axes.axvline(end + 0.5, color=LIGHT, linestyle=":")
+        axes.annotate(
+            history[end]["phase"],
+            (end + 0.5, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, -10),
+            textcoords="offset points",
+            color=GRAY,
+        )
+    if best is not None and best < len(history):
+        value = float(history[best][f"val_{column}"])
+        axes.plot(best + 1, value, "o", color=INK, markersize=8, label="chosen epoch")
+    axes.legend(loc="best", fontsize=10)
+    words = f"{column} of validation and training over {len(history)} epochs"
+    return _inline(figure, f"{words}; history.csv has the numbers.", column)
+
+
+@charts.style()
+def draw_reliability(calibration: Calibration) -> str:
+    """Draws how often the model is right at each confidence."""
+    figure, axes = _new("accuracy")
+    column = {name: place for place, name in enumerate(CALIBRATION)}
+    rows = np.array(calibration.rows[:-1], np.float64)
+    low, high = (rows[:, column[f"confidence_{end}"]] for end in ("from", "to"))
+    accuracy = rows[:, column["accuracy"]]
+    axes.plot([0, 1], [0, 1], "--", color=LIGHT, label="calibrated")
+    axes.bar(low, accuracy, high - low, align="edge", color=BLUE, alpha=0.35, edgecolor=BLUE)
+    axes.plot(rows[:, column["confidence"]], accuracy, "o", color=BLUE, label="this model")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02))
+    axes.set_xlabel("confidence", loc="right")
+    axes.legend(loc="upper left", fontsize=10)
+    return _inline(figure, "Accuracy at each confidence; the table below has it.", "reliability")
+
+
+def _new(title: str) -> tuple[Figure, Axes]:
+    figure = Figure((_WIDTH / 72, _HEIGHT / 72), dpi=72)
+    axes = charts.add_axes(figure, **_MARGINS)
+    axes.set_title(title.replace("_", " "))
+    return figure, axes
+
+
+def _inline(figure: Figure, title: str, name: str) -> str:
+    """Returns an SVG to be put into a page, where names must be unique."""
+    svg = charts.to_svg(figure, title=title)
+    svg = svg[svg.index("<svg") :]
+    for color, variable in _COLORS.items():
+        svg = svg.replace(color, variable)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    return _ID.sub(rf"\g<1>{name}-", svg).strip()

@@ -1,0 +1,156 @@
+"""Makes the page of a run, and writes it beside what it is made from."""
+
+import os
+import pathlib
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jinja2
+
+from kerastl.data.source import Source
+from kerastl.errors import KerastlError, first_line
+from kerastl.outputs.directories import RunFile
+from kerastl.paths import local_path
+from kerastl.progress import Progress, count_of, format_bytes, format_duration
+from kerastl.report import facts, figures
+from kerastl.report.classes import Confusion
+from kerastl.report.contents import Contents, read_contents
+from kerastl.report.thumbnails import Read, Thumbnails, read_from_disk, read_from_source
+from kerastl.settings.data import FROM_PYTHON
+from kerastl.training.calibration import CALIBRATION
+from kerastl.version import VERSION
+from kerastl.writing import replace_text
+
+# What reading, drawing and filling in may raise over files that are not as a run writes them.
+_BROKEN = (
+    *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
+    jinja2.TemplateError,
+)
+_TEMPLATE = "page.html"
+
+
+def report(
+    run: str | os.PathLike[str], *, source: Source | None = None, progress: Progress | None = None
+) -> pathlib.Path:
+    """Writes `report.html` of a run, finished or not, into its directory.
+
+    The page needs neither network nor other files. What the run lacks, the page leaves out.
+
+    Args:
+        run: Directory of the run.
+        source: Images from Python, if those of the run were: for their pictures.
+        progress: Where to report; silent by default.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        UsageError: If it is the directory of no run.
+        KerastlError: If the page cannot be written.
+    """
+    path = local_path(run, field="run")
+    contents = read_contents(path)
+    read = read_from_source(source) if source else read_from_disk(contents.config)
+    page = path / RunFile.REPORT
+    try:
+        text = make_page(contents, read)
+    except _BROKEN as error:
+        raise KerastlError(
+            f"run={str(path)!r}: no page can be made of it ({first_line(error)}). Restore its "
+            "files, or run again."
+        ) from error
+    replace_text(page, text, field="run")
+    (progress or Progress()).line(f"Report: {page}")
+    return page
+
+
+def report_finished(run_dir: pathlib.Path, source: Source, progress: Progress) -> None:
+    """Does so at the end of a run, which a page that cannot be made must not fail."""
+    try:
+        report(run_dir, source=source, progress=progress)
+    except (KerastlError, OSError, MemoryError, RuntimeError) as error:
+        progress.line(f"Report: not written ({first_line(error)}).")
+
+
+def make_page(contents: Contents, read: Read | None) -> str:
+    """Returns the page; `read` reads the images, as far as they are there."""
+    problems = list(contents.problems)
+    parts: dict[str, Any] = {}
+    # In the order in which pictures are worth the page's room.
+    for name, make in _makers(contents, Thumbnails(read)).items():
+        try:
+            parts[name] = make()
+        except _BROKEN as error:
+            problems.append(f"The part about {name} is left out: {first_line(error)}.")
+            parts[name] = None
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=lambda share: f"{100 * share:.1f}%",
+        decimals=lambda value: f"{value:.4f}",
+        duration=format_duration,
+        size=format_bytes,
+        counted=count_of,
+    )
+    return environment.get_template(_TEMPLATE).render(
+        run=contents, problems=problems, version=VERSION, **parts
+    )
+
+
+def _makers(contents: Contents, thumbnails: Thumbnails) -> Mapping[str, Callable[[], Any]]:
+    """Returns how each part is made; None or empty stands for one that the run lacks."""
+    predictions = contents.predictions
+    confusion = Confusion(predictions) if predictions else None
+    calibration = predictions.calibration() if predictions else None
+    trained = {name: row.get("train", 0) for name, row in contents.counts.items()}
+    made: dict[str, Callable[[], Any]] = {
+        "title": lambda: contents.path.resolve().name,
+        "commands": lambda: _commands(contents),
+        "mistakes": lambda: confusion and confusion.mistakes(thumbnails),
+        "findings": lambda: facts.group_findings(contents.audit, thumbnails),
+        "suspects": lambda: facts.list_suspects(contents.label_issues or (), thumbnails),
+        "cells": lambda: confusion and confusion.cells(thumbnails),
+        "classes": lambda: confusion and confusion.classes(trained),
+        "matrix": lambda: confusion and confusion.matrix(),
+        "pairs": lambda: confusion and confusion.pairs(),
+        "num_mistakes": lambda: confusion and confusion.num_mistakes,
+        "calibration": lambda: (
+            calibration and [dict(zip(CALIBRATION, row, strict=True)) for row in calibration.rows]
+        ),
+        "reliability": lambda: calibration and figures.draw_reliability(calibration),
+        "curves": lambda: contents.history and _curves(contents),
+        "splits": lambda: contents.counts and facts.sum_splits(contents.counts),
+        "stages": lambda: facts.list_stages(contents.receipt),
+        "chosen": lambda: contents.config and facts.list_chosen(contents),
+        "receipt": lambda: facts.receipt_text(contents),
+    }
+    return made
+
+
+def _commands(contents: Contents) -> list[tuple[str, str]]:
+    """Returns what each command does, and the command."""
+    if contents.config is None or contents.config.dataset == FROM_PYTHON:
+        return []
+    run = shlex.quote(str(contents.path))
+    if contents.metrics:
+        return [("Run it again and compare every file", f"kerastl reproduce {run}")]
+    flags = shlex.quote(str(contents.path / RunFile.FLAGS))
+    return [("Run it again", f"kerastl train --flagfile={flags}")]
+
+
+def _curves(contents: Contents) -> list[tuple[str, str]]:
+    score = contents.config.best_by if contents.config else "accuracy"
+    best = contents.metrics.get("best")
+    chosen = [
+        place
+        for place, row in enumerate(contents.history)
+        if best and (row["phase"], row["epoch"]) == (best["phase"], str(best["epoch"]))
+    ]
+    column = "accuracy" if score == "loss" else score
+    return figures.draw_curves(contents.history, column, chosen[-1] if chosen else None)

@@ -1,0 +1,117 @@
+"""Small pictures of images, as far as they can still be read and the page has room."""
+
+import base64
+import contextlib
+import io
+from collections.abc import Callable
+from typing import NamedTuple
+
+from PIL import Image, ImageOps
+
+from kerastl.config import Config
+from kerastl.data import builtin
+from kerastl.data.content import read_file
+from kerastl.data.source import Source
+from kerastl.data_sources import DATA_SOURCES
+from kerastl.errors import KerastlError
+from kerastl.paths import local_path
+
+# Returns the bytes of an image file by the name of the image.
+Read = Callable[[str], bytes]
+# What the package's readers raise for an image that is gone, and Pillow for one that it cannot
+# decode: some of its plugins raise SyntaxError, and a huge image is an error of its own.
+_UNREADABLE = (
+    *(OSError, ValueError, KeyError, SyntaxError, KerastlError, MemoryError),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
+_SIDE, _TINY_SIDE, _QUALITY = 112, 64, 78
+# Most pictures of a page, and characters of them: a page has less than 5 MB in any case.
+_MOST, _MOST_CHARACTERS = 160, 2_500_000
+
+
+class Picture(NamedTuple):
+    """A picture in the text of a page.
+
+    Attributes:
+        address: Its `data:` address.
+        width: In pixels.
+        height: In pixels.
+    """
+
+    address: str
+    width: int
+    height: int
+
+
+class Thumbnails:
+    """Makes the pictures of a page; those asked for first have the room."""
+
+    def __init__(self, read: Read | None) -> None:
+        """Takes a function that reads an image, None where none can be read."""
+        self._read = read
+        self._known: dict[str, Picture | None] = {}
+        self._characters = 0
+
+    def of(self, example: str) -> Picture | None:
+        """Returns the picture of an image; None if it is gone, or the page is full."""
+        if example not in self._known and self._read and len(self._known) < _MOST:
+            self._known[example] = self._make(self._read, example)
+        found = self._known.get(example)
+        # One that is shown twice is there twice.
+        self._characters += len(found.address) if found else 0
+        return found if self._characters <= _MOST_CHARACTERS else None
+
+    def _make(self, read: Read, example: str) -> Picture | None:
+        try:
+            return _shrink(read(example))
+        except _UNREADABLE:
+            return None
+
+
+def _shrink(content: bytes) -> Picture:
+    with Image.open(io.BytesIO(content)) as opened:
+        opened.draft("RGB", (2 * _SIDE, 2 * _SIDE))
+        image = _as_rgb(ImageOps.exif_transpose(opened))
+    image.thumbnail((_SIDE, _SIDE), Image.Resampling.BILINEAR)
+    # Pixels of tiny images stay squares.
+    times = max(1, _TINY_SIDE // max(image.size))
+    image = image.resize((times * image.width, times * image.height), Image.Resampling.NEAREST)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=_QUALITY, optimize=True)
+    text = base64.b64encode(file.getvalue()).decode("ascii")
+    return Picture(f"data:image/jpeg;base64,{text}", *image.size)
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        # 16 bits, which Pillow would clip.
+        return image.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
+    if image.has_transparency_data:
+        layers = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers).convert("RGB")
+    return image.convert("RGB")
+
+
+def read_from_source(source: Source) -> Read:
+    """Reads images from an open source."""
+    place = {example: index for index, example in reversed(list(enumerate(source.examples)))}
+    return lambda example: source.read(place[example])
+
+
+def read_from_disk(config: Config | None) -> Read | None:
+    """Reads images where the run found them; None for data that only a run can open."""
+    kind, _, place = config.dataset.partition(":") if config else ("", "", "")
+    if kind in builtin.BUILT_IN:
+        return read_from_source(builtin.BUILT_IN[kind]())
+    if kind not in DATA_SOURCES or not DATA_SOURCES[kind].is_path:
+        return None
+    path = local_path(place, field="dataset")
+    # What a table names is relative to it, or to the working folder.
+    folder = path if path.is_dir() else path.parent
+
+    def read(example: str) -> bytes:
+        with contextlib.suppress(OSError):
+            return read_file(folder / example)
+        return read_file(local_path(example, field="dataset"))
+
+    return read

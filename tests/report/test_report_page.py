@@ -1,0 +1,379 @@
+import csv
+import dataclasses
+import html.parser
+import io
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import browser
+import kerastl
+from command_line import run_python
+from kerastl.commands.table import run_command
+from kerastl.data.source import Finding, Source
+from kerastl.data.splits import make_splits
+from kerastl.errors import UsageError
+from kerastl.outputs.metrics import build_metrics, scored_splits
+from kerastl.outputs.run_directory import RunDirectory
+from kerastl.outputs.unfinished import Opened
+from kerastl.report.contents import read_contents
+from kerastl.report.page import report_finished
+from kerastl.report.thumbnails import Thumbnails
+from kerastl.training.best import EpochRow
+from kerastl.training.checks import Check
+from kerastl.training.evaluation import Evaluation
+
+SCRIPT = "<script>alert(1)</script>"
+NAMES = (SCRIPT, "cat & dog", "a name " * 20)
+SPLITS = np.repeat(["train", "validation", "test"], 60)
+
+
+def pictures(folder):
+    """Writes noise as image files, sixty for each split."""
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    paths = [folder / f"{number:03}.png" for number in range(len(SPLITS))]
+    for path in paths:
+        Image.fromarray(rng.integers(0, 255, (12, 16, 3), np.uint8)).save(path)
+    return paths
+
+
+def made_up(labels):
+    rng = np.random.default_rng(1)
+    shares = rng.dirichlet(np.ones(len(NAMES)), len(labels))
+    shares[np.arange(len(labels)), labels] += 1
+    shares = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares[:13] = np.roll(shares[:13], 1, axis=1)
+    return Evaluation(labels, shares, -np.log(shares[np.arange(len(labels)), labels]))
+
+
+def epoch_rows():
+    for phase, count in (("head", 2), ("finetune", 3)):
+        for epoch in range(1, count + 1):
+            yield EpochRow(phase, epoch, 0.01, 1 / epoch, 0.5, 0.9 / epoch, 0.6, 1.0, 0.6, 0.6)
+
+
+def write_run(folder):
+    """Writes the files of a run as a run does, without training."""
+    paths = pictures(folder / "photos")
+    source = Source.from_files(
+        paths, np.arange(len(SPLITS)) % 3, class_names=NAMES, splits=SPLITS, name="photos"
+    )
+    twice = Finding(source.examples[0], "same image twice", "train and test", source.examples[1])
+    source = dataclasses.replace(source, findings=(twice,))
+    run_dir = folder / "run"
+    run_dir.mkdir()
+    # Where the page finds the files again.
+    config = kerastl.Config(dataset=f"folder:{folder / 'photos'}", run_dir=str(run_dir))
+    splits, record = make_splits(source, config), RunDirectory(run_dir)
+    opened = Opened(config, notes=("asked: --seed=3", "64 px: as the images are small"))
+    record.begin(opened, splits, "", started=0.0, progress=kerastl.Progress())
+    for row in epoch_rows():
+        record.add_epoch(row)
+    record.write_label_issues(splits, [(0, 0.01, 1, 0.97)])
+    test = made_up(source.labels[splits.test])
+    scored = scored_splits(splits, test=test, validation=made_up(source.labels[splits.validation]))
+    record.write_scores(scored, NAMES)
+    record.write_predictions(splits, test)
+    record.add_check(Check("first loss 1.0986, ln(3) is 1.0986", passed=True))
+    record.write_metrics(build_metrics(splits, scored, best=row, accuracies={"head": 0.6}))
+    record.write_receipt()
+    return run_dir
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def page(original):
+    return kerastl.report(original).read_text("utf-8")
+
+
+@pytest.fixture
+def run(original, tmp_path):
+    """A copy to damage."""
+    return shutil.copytree(original, tmp_path / "copy")
+
+
+class Reader(html.parser.HTMLParser):
+    """Reads the text of a page and the cells of its tables, by the headings above them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tables, self.words, self.headings = {}, [], []
+        self._section = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "h2":
+            self._section = dict(attributes)["id"]
+            self.headings.append(self._section)
+        elif tag == "tr":
+            self.tables.setdefault(self._section, []).append([])
+        elif tag in ("th", "td"):
+            self.tables[self._section][-1].append("")
+
+    def handle_data(self, data):
+        self.words.append(data)
+        rows = self.tables.get(self._section)
+        if rows and rows[-1] and data.strip():
+            rows[-1][-1] = f"{rows[-1][-1]} {data.strip()}".strip()
+
+
+def rows_of(run, name, split="test"):
+    with (run / name).open(encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if row["split"] == split]
+
+
+def percent(value):
+    return f"{100 * float(value):.1f}%"
+
+
+def test_every_number_of_the_page_is_in_the_files(page, original):
+    read = Reader(page)
+    text = " ".join(" ".join(read.words).split())
+    values = json.loads((original / "metrics.json").read_text("utf-8"))["test"]
+    for shown in (
+        f"{percent(values['accuracy'])} test accuracy",
+        f"95% interval {percent(values['accuracy_low'])} to {percent(values['accuracy_high'])}",
+        f"gets {percent(values['baseline_accuracy'])}",
+        f"Balanced accuracy {percent(values['balanced_accuracy'])}",
+        f"macro F1 {percent(values['macro_f1'])}, loss {values['loss']:.4f}",
+        f"Expected calibration error {percent(values['calibration_error'])}",
+        f"Brier score {values['brier_score']:.4f}",
+    ):
+        assert shown in text
+    scores = {row["class_name"].strip(): row for row in rows_of(original, "class_scores.csv")}
+    _, *shown = read.tables["classes"]
+    assert len(shown) == len(scores) == 3
+    for name, recall, interval, precision, f1, tested, trained, _ in shown:
+        row = scores[name]
+        low, high = percent(row["recall_low"]), percent(row["recall_high"])
+        assert (recall, interval) == (percent(row["recall"]), f"{low} to {high}")
+        assert (precision, f1) == (percent(row["precision"]), percent(row["f1"]))
+        assert (tested, trained) == (row["num_images"], "20")
+    *bins, whole = rows_of(original, "calibration.csv")
+    assert read.tables["calibration"][1:] == [
+        [
+            f"{row['confidence_from']} to {row['confidence_to']}",
+            row["num_images"],
+            percent(row["confidence"]),
+            percent(row["accuracy"]),
+        ]
+        for row in bins
+    ]
+    assert float(whole["calibration_error"]) == values["calibration_error"]
+    pairs = {
+        (row["class_name"].strip(), row["predicted"].strip()): row["num_images"]
+        for row in rows_of(original, "confusion.csv")
+    }
+    names = [name.strip() for name in NAMES]
+    assert read.tables["matrix"] == [
+        ["True class", *names],
+        *([one, *(pairs.get((one, other), "") for other in names)] for one in names),
+    ]
+    assert {(one, other): number for one, other, number, _ in read.tables["pairs"][1:]} == {
+        pair: number for pair, number in pairs.items() if pair[0] != pair[1]
+    }
+
+
+def test_parts_are_in_order_and_say_what_the_run_says(page):
+    read = Reader(page)
+    expected = "again verified reasons curves classes matrix pairs mistakes calibration audit "
+    expected += "labels splits stages settings receipt cells"
+    assert read.headings == expected.split()
+    text = " ".join(" ".join(read.words).split())
+    assert "64 px: as the images are small" in text
+    assert "asked:" not in text
+    assert "Passed: first loss 1.0986" in text
+    assert "The model is that of finetune epoch 3" in text
+    assert ["All classes", "60", "60", "60"] in read.tables["splits"]
+    assert "kerastl reproduce" in text
+
+
+def test_names_stay_text_and_links_lead_to_their_place(page):
+    assert page.count("<script>") == page.count("</script>") == 1
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    ids = re.findall(r'\bid="([^"]*)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'<a href="#([^"]*)"', page)) <= set(ids)
+    assert "http:" not in re.sub(r'xmlns(:xlink)?="[^"]*"', "", page)
+
+
+@pytest.mark.thorough
+def test_page_is_the_same_again(page, original):
+    assert kerastl.report(original).read_text("utf-8") == page
+
+
+@pytest.mark.thorough
+def test_images_that_are_gone_leave_their_names(original, page, run):
+    assert page.count("<img ") > 20
+    assert "no picture" not in page
+    photos = original.parent / "photos"
+    photos.rename(photos.with_name("away"))
+    try:
+        gone = kerastl.report(run).read_text("utf-8")
+    finally:
+        photos.with_name("away").rename(photos)
+    assert gone.count("no picture") == page.count("<img ")
+    assert gone.count(".png") == page.count(".png")
+
+
+@pytest.mark.thorough
+def test_run_that_was_stopped_has_a_page_of_what_there_is(run):
+    for name in ("metrics.json", "predictions.csv", "class_scores.csv", "label_issues.csv"):
+        (run / name).unlink()
+    read = Reader(kerastl.report(run).read_text("utf-8"))
+    text = " ".join(" ".join(read.words).split())
+    assert "This run is not finished" in text
+    assert "After 5 epochs, validation accuracy was 60.0%." in text
+    assert "kerastl train --flagfile=" in text
+    assert "missing" not in text
+    expected = "again verified reasons curves audit splits stages settings receipt"
+    assert read.headings == expected.split()
+
+
+def test_run_that_stopped_at_its_data_has_a_page(tmp_path):
+    (tmp_path / "audit.csv").write_text("file,kind,detail,other\na.jpg,unusable,is empty,\n")
+    read = Reader(kerastl.report(tmp_path).read_text("utf-8"))
+    assert read.headings == ["audit"]
+
+
+DAMAGED = ["receipt.json", "splits.csv", "history.csv", "predictions.csv", "metrics.json"]
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff\xfe\x00", b'a,"b\n1,2,3\n', None])
+def test_damaged_file_is_named(run, name, content):
+    if content is None:
+        (run / name).unlink()
+    else:
+        (run / name).write_bytes(content)
+    problems = read_contents(run).problems
+    # Without metrics.json a run is not finished; a receipt that says nothing is one.
+    if (name, content) in (("metrics.json", None), ("receipt.json", b"{}")):
+        assert problems == ()
+    else:
+        (problem,) = problems
+        assert re.match(rf"{name} (is missing|cannot be read: .+)\.$", problem)
+
+
+@pytest.mark.thorough
+def test_page_says_what_it_lacks_and_shows_the_rest(run):
+    for name in DAMAGED[:-1]:
+        (run / name).write_text("[]")
+    read = Reader(kerastl.report(run).read_text("utf-8"))
+    assert read.headings == ["again", "reasons", "audit", "labels", "settings"]
+    text = " ".join(read.words)
+    assert all(f"{name} cannot be read" in text for name in DAMAGED[:-1])
+
+
+@pytest.mark.parametrize("folder", [".", "nowhere"])
+def test_directory_of_no_run_is_refused(tmp_path, folder):
+    with pytest.raises(
+        UsageError, match=r"run='.*: (holds no run|does not exist)\. Give the run_dir"
+    ):
+        kerastl.report(tmp_path / folder)
+
+
+def test_page_that_cannot_be_written_is_a_line(run):
+    (run / "report.html").unlink(missing_ok=True)
+    (run / "report.html").mkdir()
+    lines = io.StringIO()
+    source = Source.from_arrays(np.zeros((2, 4, 4, 3), np.uint8), [0, 1])
+    report_finished(run, source, kerastl.Progress(lines))
+    assert lines.getvalue().startswith("Report: not written (run=")
+    assert lines.getvalue().count("\n") == 1
+    assert not list(run.glob(".writing*"))
+
+
+@pytest.mark.thorough
+def test_page_has_room_for_so_many_pictures():
+    noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "PNG")
+    thumbnails = Thumbnails(lambda _: file.getvalue())
+    made = [thumbnails.of(str(number)) for number in range(400)]
+    made = [picture for picture in made if picture]
+    assert 50 < len(made) < 400
+    assert sum(len(picture.address) for picture in made) < 3_000_000
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16", "CMYK"])
+def test_every_kind_of_image_has_a_picture(mode):
+    file = io.BytesIO()
+    Image.new(mode, (40, 8)).save(file, "JPEG" if mode == "CMYK" else "PNG")
+    picture = Thumbnails(lambda _: file.getvalue()).of("a")
+    assert picture.address.startswith("data:image/jpeg;base64,")
+    assert (picture.width, picture.height) == (40, 8)
+
+
+def test_an_image_that_is_none_has_no_picture():
+    assert Thumbnails(lambda _: b"GIF89a and no more").of("a") is None
+    assert Thumbnails(None).of("a") is None
+
+
+@pytest.mark.thorough
+def test_page_needs_no_tensorflow(run):
+    (run / "report.html").unlink()
+    code = f"import sys, kerastl; print(kerastl.report({str(run)!r}), *sys.modules)"
+    finished = run_python("-c", code)
+    assert (finished.code, finished.stderr) == (0, "")
+    path, *modules = finished.stdout.split()
+    assert path == str(run / "report.html")
+    assert "jinja2" in modules
+    assert not {"tensorflow", "keras"} & set(modules)
+
+
+@pytest.mark.thorough
+def test_command_prints_one_line(run, capsys):
+    assert run_command("report", [str(run)]) == 0
+    assert capsys.readouterr().out == f"Report: {run / 'report.html'}\n"
+
+
+# What an accessibility checker looks for: names of what can be reached, headings in steps, headers
+# with their scope, and no text that is as dark as its ground.
+UNNAMED = """
+[...document.querySelectorAll("a, button, img, svg, [role=region], nav")].filter((element) =>
+  !(element.textContent.trim() || element.getAttribute("aria-label") || element.alt)).length
+"""
+SKIPPED = """
+[...document.querySelectorAll("h1, h2, h3")].map((one) => +one.tagName[1])
+  .filter((level, place, all) => place && level > all[place - 1] + 1).length
+"""
+SCOPES = "[...document.querySelectorAll('th')].filter((one) => !one.scope).length"
+FIRST = "document.querySelector('table.sortable tbody th').textContent"
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_browser_shows_the_page(page, original, scheme, width):
+    with browser.open_tab() as tab:
+        tab.call(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": scheme}],
+        )
+        tab.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=800, deviceScaleFactor=1, mobile=False,
+        )  # fmt: skip
+        url = (original / "report.html").as_uri()
+        tab.open(url)
+        assert tab.value("document.documentElement.scrollWidth") <= width
+        assert [tab.value(each) for each in (UNNAMED, SKIPPED, SCOPES)] == [0, 0, 0]
+        assert tab.value("getComputedStyle(document.body).color") == (
+            "rgb(31, 41, 51)" if scheme == "light" else "rgb(236, 238, 242)"
+        )
+        first = tab.value(FIRST)
+        tab.value("document.querySelector('table.sortable th[aria-sort] button').click()")
+        assert tab.value(FIRST) != first
+        assert tab.value("document.querySelector('[aria-sort]').ariaSort") == "descending"
+        assert tab.complaints() == []
+        assert {each.split(":")[0] for each in tab.requested()} <= {"file", "data"}
