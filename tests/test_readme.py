@@ -3,10 +3,24 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from kerastl.settings import SETTINGS
 
 ROOT = pathlib.Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text("utf-8")
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def text_of(page):
+    return page.read_text("utf-8")
+
+
+def anchors(page):
+    """Lists the anchors of a page's headings, as GitHub makes them."""
+    plain = re.sub(r"^```.*?^```", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", plain, re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
 
 
 def test_flag_table_is_that_of_the_flags():
@@ -16,10 +30,30 @@ def test_flag_table_is_that_of_the_flags():
         text=True,
         check=True,
     ).stdout
-    assert table in README
+    assert table in text_of(ROOT / "docs/training.md")
     assert all(f"| `--{name}` | " in table for name in SETTINGS)
 
 
-def test_named_files_exist():
-    for path in re.findall(r"\b(?:configs|benchmarks|scripts|docs|kerastl)/[\w./]+\w", README):
+def test_readme_is_read_to_the_end():
+    assert text_of(README).count("\n") <= 200
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_named_files_exist(page):
+    pattern = r"\b(?:configs|benchmarks|scripts|docs|kerastl|tests|tools)/[\w./]+\w"
+    for path in re.findall(pattern, text_of(page)):
         assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text_of(page)):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_is_named_in_the_readme():
+    for page in PAGES[1:]:
+        assert f"](docs/{page.name})" in text_of(README), page.name

@@ -20,16 +20,16 @@ from kerastl.serving.options import Limits, ServeOptions
 from kerastl.settings import describe
 from serving_client import read
 
-README = (REPOSITORY / "README.md").read_text("utf-8")
+SERVING = (REPOSITORY / "docs/serving.md").read_text("utf-8")
 CLIENTS = re.findall(
-    r"<!-- tests/test_serve.py: clients -->\n```(\w+)\n(.*?)```", README, re.DOTALL
+    r"<!-- tests/test_serve.py: clients -->\n```(\w+)\n(.*?)```", SERVING, re.DOTALL
 )
 SECONDS = 60
 
 
 @pytest.fixture(scope="module")
 def folder(color_run, tmp_path_factory):
-    """What the README's commands find: the quickstart's export and an image."""
+    """What the commands of the docs find: the quickstart's export and an image."""
     folder = tmp_path_factory.mktemp("serve")
     shutil.copytree(color_run.config.export_dir, folder / "saved_models/quickstart")
     (folder / "digit.png").write_bytes(color_run.source.load(43))

@@ -69,7 +69,7 @@ class Setting:
         name: Name of the field and of the flag.
         kind: str, int, float or bool.
         default: Value if none is given; None if one is required.
-        help: Meaning, for `--help` and the README.
+        help: Meaning, for `--help` and the docs.
         decides: What it changes of a run's result.
         choices: Every allowed value, if they can be listed.
         within: Limits of a number.

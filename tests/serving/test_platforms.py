@@ -146,8 +146,8 @@ def test_model_is_found_where_the_platform_puts_it(monkeypatch, listened, capsys
     assert len(listened) == 1
 
 
-def test_readme_names_every_variable_and_route():
-    readme = (REPOSITORY / "README.md").read_text("utf-8")
+def test_docs_name_every_variable_and_route():
+    page = (REPOSITORY / "docs/serving.md").read_text("utf-8")
     routes = (
         *platforms.MODEL_FOLDERS,
         "/ping",
@@ -156,7 +156,7 @@ def test_readme_names_every_variable_and_route():
         "--host=0.0.0.0",
     )
     for name in (*platforms.PORT_VARIABLES, *routes, "AIP_HEALTH_ROUTE", "AIP_PREDICT_ROUTE"):
-        assert name in readme
+        assert name in page
 
 
 @pytest.mark.thorough
