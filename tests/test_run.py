@@ -70,7 +70,7 @@ def test_noise_is_not_learned(tmp_path):
 
 
 def test_run_directory_holds_what_the_design_lists(color_run):
-    found = set(os.listdir(color_run.result.run_dir)) - {"report.html"}
+    found = set(os.listdir(color_run.result.run_dir))
     assert found == RUN_FILES
     assert os.listdir(color_run.result.run_dir / "checkpoints") == ["best.keras"]
 

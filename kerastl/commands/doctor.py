@@ -26,10 +26,10 @@ def _doctor(given: Given, output: Progress) -> None:
 
 COMMAND = Command(
     name="doctor",
-    about="Looks whether kerastl works here: versions, devices, extras, the cache, free disk and "
-    "memory; then trains, exports and trains again on pictures that are included, for about "
-    "a minute, to try that frozen weights stay as they are, exports answer as the trained model, "
-    "splits share no picture, and a run repeats bit for bit. Each gets ok, or the cause and what "
+    about="Checks whether kerastl works here: versions, devices, extras, cache, disk and memory. "
+    "Then it trains, exports and trains again on pictures that are included, for about a minute, "
+    "to show that frozen weights stay as they are, exports answer as the trained model, splits "
+    "share no picture, and a run repeats bit for bit. Each gets ok, or the cause and what "
     "to do. It needs no network. The exit code is 1 if one of these fails.",
     call=_doctor,
     flags=describe(DoctorFlags),

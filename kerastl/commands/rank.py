@@ -20,7 +20,7 @@ def _rank(given: Given, output: Progress) -> None:
 
 COMMAND = Command(
     name="rank",
-    about="Compares pretrained networks on the training images: each computes their features "
+    about="Compares pretrained networks on the training images. Each computes their features "
     "once, and a linear probe on the features is tested on images that it was not fitted to. A "
     "later run with the same flags reads the same features. Writes ranking.csv, ranking.svg and "
     "best.flags to run_dir; kerastl train runs best.flags as it is.\n\n"
