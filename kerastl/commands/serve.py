@@ -24,10 +24,10 @@ COMMAND = Command(
     name="serve",
     about="Serves EXPORT, a directory of versions or a single version, over HTTP. It has "
     "TensorFlow Serving's REST interface, POST /v1/models/NAME:predict, and the Open Inference "
-    "Protocol, POST /v2/models/NAME/infer. There are also POST /predict for image files as they are, /healthz, "
-    "/metrics, SageMaker's /ping and /invocations, and a page at / on which to drop images. The "
-    "highest version is served, and a new one as soon as it exists. On a cloud platform EXPORT may "
-    "be left out: the folder where it puts the model is served.",
+    "Protocol, POST /v2/models/NAME/infer. There are also POST /predict for image files as they "
+    "are, /healthz, /metrics, SageMaker's /ping and /invocations, and a page at / on which to drop "
+    "images. The highest version is served, and a new one as soon as it exists. On a cloud "
+    "platform EXPORT may be left out: the folder where it puts the model is served.",
     call=_serve,
     flags=describe(ServeOptions) | describe(Limits),
     arguments="EXPORT",

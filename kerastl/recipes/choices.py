@@ -71,6 +71,28 @@ class Look:
         return self.right - self.right_mirrored <= _ERRORS * math.sqrt(self.right)
 
 
+@dataclasses.dataclass(frozen=True)
+class Extra:
+    """What is seen beside each image.
+
+    Attributes:
+        views: Stored views of a training image, itself among them.
+        averages: Whether the validation images are to decide if the mirror image's answer counts.
+    """
+
+    views: int = 1
+    averages: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """A way to train: side of the input in pixels, what is seen, and epochs of fine-tuning."""
+
+    size: int
+    extra: Extra
+    epochs: int = 0
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Facts:
     """What a recipe chooses by.
@@ -138,38 +160,36 @@ class Facts:
         return 1 if self.room else passes
 
     @property
-    def averages_mirrored(self) -> bool:
-        """Whether the validation images are to decide if the mirror image's answer counts too."""
-        keeps = self.look.keeps_classes and "augment" not in self.given
-        return keeps and self.recipe != "fast"
-
-    @property
-    def views(self) -> tuple[int, ...]:
-        """The numbers of stored views of a training image to choose from, the best first."""
+    def extras(self) -> tuple[Extra, ...]:
+        """What may be seen beside each image, the best first."""
         if "augment_views" in self.given or self.given.get("augment"):
-            return (self.given.get("augment_views", _VIEWS),)
-        may_mirror = self.look.keeps_classes and "augment" not in self.given
-        return (_VIEWS, 1) if may_mirror else (1,)
+            return (Extra(self.given.get("augment_views", _VIEWS)),)
+        if "augment" in self.given or not self.look.keeps_classes:
+            return (Extra(),)
+        if self.recipe == "fast":
+            return (Extra(_VIEWS), Extra())
+        return (Extra(_VIEWS, averages=True), Extra(averages=True), Extra())
 
-    def pass_time(self, size: int, views: int) -> float:
+    def pass_time(self, way: Way) -> float:
         """Estimates the seconds of the frozen network for all images and views, and of the head.
 
         All penalties of a solved head together take about as long as a first fit.
         """
-        fit = views * self.num_train * self.look.fit_seconds
-        images = self.head_passes * self._num_passed(views)
-        return fit + images * self.look.seconds * self._work(size)
+        fit = way.extra.views * self.num_train * self.look.fit_seconds
+        images = self.head_passes * self._num_passed(way.extra)
+        return fit + images * self.look.seconds * self._work(way.size)
 
-    def epoch_time(self, size: int, views: int) -> float:
+    def epoch_time(self, way: Way) -> float:
         """Estimates the seconds of an epoch of fine-tuning, with features as far as they fit."""
         step = self.step_seconds
-        if self._num_passed(views) * self.feature_bytes * self._work(size) > self.room:
+        work = self._work(way.size)
+        if self._num_passed(way.extra) * self.feature_bytes * work > self.room:
             step += self.look.seconds
-        return self.num_train * step * self._work(size)
+        return self.num_train * step * work
 
-    def _num_passed(self, views: int) -> int:
-        evaluated = self.num_evaluated * (2 if self.averages_mirrored else 1)
-        return views * self.num_train + evaluated
+    def _num_passed(self, extra: Extra) -> int:
+        evaluated = self.num_evaluated * (2 if extra.averages else 1)
+        return extra.views * self.num_train + evaluated
 
     def _work(self, size: int) -> float:
         return (size / self.sizes[0]) ** 2
@@ -209,9 +229,9 @@ def choose(facts: Facts) -> Chosen:
     if way is None:
         way = _fit_pass(facts)
         if not why_not:
-            epoch = format_duration(facts.epoch_time(way.size, way.views))
+            epoch = format_duration(facts.epoch_time(way))
             why_not = f"no time for {count_of(_fewest(facts), 'epoch')} of {epoch}"
-    time_of_pass = facts.pass_time(way.size, way.views)
+    time_of_pass = facts.pass_time(way)
     words = " of the {} for training" if time_of_pass <= facts.usable_seconds else ", {} are left"
     pass_reason = f"{way.size} px: one pass takes {format_duration(time_of_pass)}" + words.format(
         format_duration(max(0.0, facts.usable_seconds))
@@ -223,7 +243,7 @@ def choose(facts: Facts) -> Chosen:
         values |= _choose_fine_tuning(facts, way.epochs)
         phase_reason = (
             f"{count_of(way.epochs, 'epoch')} of fine-tuning from {facts.block}, each "
-            f"{format_duration(facts.epoch_time(way.size, way.views))}"
+            f"{format_duration(facts.epoch_time(way))}"
         )
     else:
         phase_reason = f"a head alone: {why_not}"
@@ -231,14 +251,14 @@ def choose(facts: Facts) -> Chosen:
     return Chosen(values=values | dict(facts.given), reasons=reasons)
 
 
-def _choose_views(facts: Facts, way: "_Way") -> tuple[dict[str, Any], tuple[str, ...]]:
+def _choose_views(facts: Facts, way: Way) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Chooses what is seen beside each image, and says why."""
     if "augment" in facts.given:
-        return ({"augment_views": way.views} if facts.given["augment"] else {}), ()
+        return ({"augment_views": way.extra.views} if facts.given["augment"] else {}), ()
     look, values = facts.look, {}
     if look.keeps_classes:
-        values["average_mirrored"] = "auto" if facts.averages_mirrored else "no"
-        if way.views > 1:
+        values["average_mirrored"] = "auto" if way.extra.averages else "no"
+        if way.extra.views > 1:
             values["augment"] = MIRROR
     if "augment" in values:
         words = "mirror images too"
@@ -320,21 +340,6 @@ def _must_fine_tune(given: Mapping[str, Any], searched: Collection[str]) -> bool
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Way:
-    """A way to train.
-
-    Attributes:
-        size: Side of the input in pixels.
-        views: Stored views of a training image.
-        epochs: Of fine-tuning.
-    """
-
-    size: int
-    views: int
-    epochs: int = 0
-
-
 def _fewest(facts: Facts) -> int:
     """Returns the fewest epochs of fine-tuning that are worth their time."""
     steps = math.ceil(_FEWEST_STEPS * facts.batch_size / facts.num_train)
@@ -342,31 +347,33 @@ def _fewest(facts: Facts) -> int:
     return fewest
 
 
-def _fit_epochs(facts: Facts) -> _Way | None:
-    """Finds the largest size, and the best views, with time for enough epochs."""
-    smallest = facts.sizes[0]
+def _fit_epochs(facts: Facts) -> Way | None:
+    """Finds the largest size, and the best that is seen, with time for enough epochs."""
+    smallest, (best, *others) = facts.sizes[0], facts.extras
     for size in reversed(facts.sizes):
         is_cheap = size <= _GAINING_SIZE or size == smallest
         fewest = _MIRRORED_EPOCHS if is_cheap else _ENOUGH_EPOCHS
         fewest = facts.given.get("finetune_epochs", fewest)
-        if way := _fit(facts, size, facts.views[0], fewest):
+        if way := _fit(facts, Way(size, best), fewest):
             return way
-    fewest = 0 if _must_fine_tune(facts.given, facts.searched) else _fewest(facts)
-    return _fit(facts, smallest, facts.views[-1], fewest)
+    ways = [Way(smallest, extra) for extra in others or [best]]
+    fitted = filter(None, (_fit(facts, way, _fewest(facts)) for way in ways))
+    must = _must_fine_tune(facts.given, facts.searched)
+    return next(fitted, _fit(facts, ways[-1], 0) if must else None)
 
 
-def _fit(facts: Facts, size: int, views: int, fewest: int) -> _Way | None:
+def _fit(facts: Facts, way: Way, fewest: int) -> Way | None:
     """Fits epochs into the time that a pass leaves; None if they are too few."""
-    left = facts.usable_seconds - facts.pass_time(size, views)
-    epochs = max(0, int(left / facts.epoch_time(size, views)))
+    left = facts.usable_seconds - facts.pass_time(way)
+    epochs = max(0, int(left / facts.epoch_time(way)))
     if epochs < fewest:
         return None
     best = min(max(epochs, _fewest(facts)), facts.most_epochs)
-    return _Way(size, views, facts.given.get("finetune_epochs", best))
+    return dataclasses.replace(way, epochs=facts.given.get("finetune_epochs", best))
 
 
-def _fit_pass(facts: Facts) -> _Way:
-    """Finds the largest size, and the best views, with time for the frozen network alone."""
-    ways = [_Way(size, views) for views in facts.views for size in reversed(facts.sizes)]
-    fitting = (way for way in ways if facts.pass_time(way.size, way.views) <= facts.usable_seconds)
+def _fit_pass(facts: Facts) -> Way:
+    """Finds the largest size, and the best that is seen, with time for the frozen network alone."""
+    ways = [Way(size, extra) for extra in facts.extras for size in reversed(facts.sizes)]
+    fitting = (way for way in ways if facts.pass_time(way) <= facts.usable_seconds)
     return next(fitting, ways[-1])
