@@ -22,7 +22,7 @@ _LOSS_TOLERANCE = 1e-3
 # another image or network differ by far more.
 _FEATURES_TOLERANCE = 1e-4
 _COARSE_TOLERANCE = 0.1
-# In so few steps rates and gradients may have been far smaller than they are at the end.
+# In so few steps above a head at zero, gradients may have been far smaller than at the end.
 _FEW_STEPS = 10
 
 
@@ -120,6 +120,8 @@ class ExpectedMoves:
         known = known or {}
         self.phase = phase
         self._head = network.calls[-1].layer
+        is_zero = not np.any(keras.ops.convert_to_numpy(self._head.kernel))
+        self._head_is_zero: bool = known.get("head_is_zero", is_zero)
         layers = [call.layer for call in network.calls[first:] if _learns(call.layer, phase)]
         moving = [weight for layer in layers for weight in layer.weights]
         self.moving = Snapshot(moving, known.get("moving", ()))
@@ -131,6 +133,7 @@ class ExpectedMoves:
         return {
             "moving": self.moving.hashes,
             "frozen": self.frozen.hashes,
+            "head_is_zero": self._head_is_zero,
         }
 
     def check(
@@ -145,8 +148,9 @@ class ExpectedMoves:
         A weight that trains may keep every bit where its gradient is too small to change a
         float32, as in a network whose random weights let no signal through. So it counts as
         wrong only if its gradient at the phase's rate would change it, or, of a statistic, if
-        a batch would. In a few steps only the head must have moved: one that starts at zero gives
-        the layers below it no gradient at first, and a warm-up makes the first steps tiny.
+        a batch would. A head that starts at zero gives the layers below it no gradient at first,
+        and little in the next steps, whatever theirs is at the end: a phase of a few steps then
+        need not move what they train.
 
         Args:
             upper: The part of the network above the phase's boundary.
@@ -155,9 +159,9 @@ class ExpectedMoves:
         """
         wrongly_moved, still = self.frozen.moved(), self.moving.unmoved()
         movable = _movable(still, upper, self.phase, *batch()) if still else []
-        if steps < _FEW_STEPS:
+        if steps < _FEW_STEPS and self._head_is_zero:
             head = {id(weight) for weight in self._head.weights}
-            movable = [weight for weight in movable if id(weight) in head]
+            movable = [one for one in movable if id(one) in head or not one.trainable]
         excused = _without(still, movable)
         wrong = wrongly_moved + _without(still, excused)
         parts = [f"{len(self.moving) - len(still)} of {len(self.moving)} trained weights moved"]
