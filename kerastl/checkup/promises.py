@@ -1,7 +1,6 @@
 """Tries the promises on pictures that come with scikit-learn and weights that come with kerastl."""
 
 import collections
-import csv
 import dataclasses
 import pathlib
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from kerastl.checkup.diagnosis import Finding, promise
 from kerastl.comparison.files import compare_files
 from kerastl.config import Config
 from kerastl.data.builtin import read_digits
+from kerastl.data.splits_file import read_earlier
 from kerastl.errors import KerastlError
 from kerastl.outputs.directories import RunFile, read_json
 from kerastl.outputs.receipt import describe_machine
@@ -94,9 +94,8 @@ def _tell_parity(formats: Mapping[str, Any]) -> str:
 
 def _find_copies(pictures: pathlib.Path, run_dir: pathlib.Path) -> str:
     splits = collections.defaultdict(set)
-    with (run_dir / RunFile.SPLITS).open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            splits[(pictures / row["example"]).read_bytes()].add(row["split"])
+    for example, split in read_earlier(str(run_dir / RunFile.SPLITS)).items():
+        splits[(pictures / example).read_bytes()].add(split)
     divided = sum(len(found) > 1 for found in splits.values())
     if divided:
         raise KerastlError(f"{divided} pictures are in several splits. Report it: this is a bug.")

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 
 from kerastl import environment, native_messages
-from kerastl.commands.signals import Signals
+from kerastl.commands.signals import STOPPED, Signals
 from kerastl.errors import KerastlError, UsageError, first_line
 from kerastl.progress import Progress, format_bytes
 from kerastl.resources import open_more_files, usable_cores, usable_memory
@@ -14,8 +14,6 @@ from kerastl.resources import open_more_files, usable_cores, usable_memory
 _FILES = 32
 _FAILED = 1
 _USAGE = 2
-# Added to the number of a signal that stops a command, as a shell does.
-_STOPPED = 128
 
 
 def guard(command: Callable[[Progress], None]) -> int:
@@ -46,7 +44,7 @@ def _guarded(command: Callable[[Progress], None]) -> int:
             raise
         errors.line(f"error: {told}")
         if isinstance(error, KeyboardInterrupt):
-            return _STOPPED + signals.number
+            return STOPPED + signals.number
         return _USAGE if isinstance(error, UsageError) else _FAILED
     finally:
         if output.failure is not None:

@@ -11,6 +11,8 @@ from typing import Any
 
 from kerastl.progress import Progress
 
+# Added to the number of a signal that stops a command, as a shell does.
+STOPPED = 128
 # Those that ask a program to end. `nohup` has one of them ignored, and a shell that of a job in the
 # background.
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -80,7 +82,7 @@ class Signals:
             if numbers[0] in _NUMBERS and is_another and not self._is_lost:
                 self._errors.line("error: stopped at once.")
                 # As if it were killed: every file is whole or not there.
-                os._exit(128 + numbers[0])
+                os._exit(STOPPED + numbers[0])
         os.close(reader)
 
     def _repeat(self, hook: Callable[[Any], object], unraisable: Any) -> None:

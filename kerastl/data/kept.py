@@ -6,7 +6,6 @@ which is smaller and is resized when it is read.
 """
 
 import contextlib
-import hashlib
 import pathlib
 import struct
 import threading
@@ -17,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.data import images as decoder
+from kerastl.data.content import hash_files
 from kerastl.data.entries import STORE_ERRORS, find_limit, list_entries
 from kerastl.data.segments import ANY_LENGTH, SegmentWriter, read_into
 from kerastl.data.store import RowStore
@@ -38,11 +38,10 @@ class KeptPixels(RowStore):
         self, root: pathlib.Path, images: ImageSettings, *, dataset: str, room: int
     ) -> None:
         """Opens the pixels for a size and resize rule, to which `room` bytes may be added."""
-        code = b"".join(path.read_bytes() for path in (*decoder.SOURCES, pathlib.Path(__file__)))
         identity = {
             "image_size": images.image_size,
             "resize": images.resize,
-            "pixels": hashlib.sha256(code).hexdigest()[:16],
+            "pixels": hash_files(*decoder.SOURCES, __file__),
             "tensorflow": tf.__version__,
         }
         super().__init__(root, identity, row_bytes=ANY_LENGTH)

@@ -111,10 +111,9 @@ class _Reader:
         self, place: np.ndarray | np.integer, content: np.ndarray, sides: np.ndarray
     ) -> np.bool_:
         """Keeps pixels if that is worth their space."""
-        is_small = len(content) < self.most_bytes
         if self.kept is None:
             return np.bool_(False)
-        wanted = content if is_small or self._keeps else content[:0]
+        wanted = content if self._keeps or len(content) < self.most_bytes else content[:0]
         return np.bool_(self.kept.add(self._source.hashes[place], wanted, sides))
 
 

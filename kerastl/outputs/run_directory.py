@@ -73,9 +73,8 @@ class RunDirectory:
         """Writes what is known before training: flags, splits and the audit's findings.
 
         What an earlier run left goes only now, when nothing can be missing or misspelled, and not
-        if this one goes on with it.
-        `--flagfile=RUN_DIR/flags.txt` repeats the run. `started` is in seconds of
-        `time.monotonic`.
+        if this one goes on with it. `--flagfile=RUN_DIR/flags.txt` repeats the run. `started` is
+        in seconds of `time.monotonic`.
 
         Raises:
             UsageError: If a run is to go on whose images or weights are not what they were.

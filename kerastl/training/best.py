@@ -7,9 +7,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
+from kerastl.training.checkpoint import copy_values
 from kerastl.training.evaluation import Evaluation
 
 
@@ -108,4 +108,4 @@ class Best:
         return row.score(self._best_by), -row.val_loss
 
     def _remember(self) -> None:
-        self._values = [np.array(keras.ops.convert_to_numpy(weight)) for weight in self._weights]
+        self._values = copy_values(self._weights)

@@ -8,10 +8,11 @@ import dataclasses
 import io
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from kerastl.checked_files import read_versions
 from kerastl.progress import Progress
@@ -58,6 +59,12 @@ class Checkpoint:
                 if name != _STATE:
                     groups.setdefault(name.rpartition(".")[0], []).append(values[name])
         return cls(state, groups)
+
+
+def copy_values(variables: Iterable[Any]) -> list[np.ndarray]:
+    """Copies the values of variables, TensorFlow's or Keras's."""
+    # What TensorFlow gives may be the memory of the variable itself.
+    return [np.array(tf.convert_to_tensor(variable).numpy()) for variable in variables]
 
 
 def read_checkpoint(directory: pathlib.Path, progress: Progress) -> Checkpoint | None:

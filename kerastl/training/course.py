@@ -11,7 +11,7 @@ from kerastl.model.network import Network
 from kerastl.model.phases import Plan
 from kerastl.settings import Phase, TrainingSettings
 from kerastl.training.best import Best, EpochRow
-from kerastl.training.checkpoint import Checkpoint
+from kerastl.training.checkpoint import Checkpoint, copy_values
 from kerastl.training.checks import CheckRecorder, ExpectedMoves
 from kerastl.training.fit import Place, Places
 
@@ -122,7 +122,7 @@ class Course(Places):
         self.strength = self.strength if strength is None else strength
         self._number += 1
         self.first = self._moves = self._saved = None
-        values = [np.array(keras.ops.convert_to_numpy(one)) for one in self._changed()]
+        values = copy_values(self._changed())
         self._write({"place": None}, {"weights": values}, self._epochs_before(self._number))
 
     def is_due(self, *, in_epoch: bool) -> bool:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from kerastl.errors import KerastlError
 from kerastl.model.phases import Plan
 from kerastl.settings import TrainingSettings
+from kerastl.training.checkpoint import copy_values
 from kerastl.training.schedule import LearningRate
 
 # No weights that give a larger loss are worth keeping, so it counts as infinite.
@@ -86,7 +87,7 @@ class TrainingSteps:
 
     def values(self) -> list[np.ndarray]:
         """Copies all that the steps change: weights, states of dropout and optimizer, counts."""
-        return [_copy(variable) for variable in self._variables_changed()]
+        return copy_values(self._variables_changed())
 
     def load(self, values: Sequence[np.ndarray]) -> None:
         """Goes back to what `values` has returned for the same plan."""
@@ -191,11 +192,6 @@ def finite_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     loss = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
     loss = tf.where(loss > LARGEST_LOSS, tf.constant(float("inf")), loss)
     return tf.debugging.check_numerics(loss, _NOT_FINITE)
-
-
-def _copy(variable: Any) -> np.ndarray:
-    # What TensorFlow gives may be the memory of the variable itself.
-    return np.array(tf.convert_to_tensor(variable).numpy())
 
 
 def _build_optimizer(

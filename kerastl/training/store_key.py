@@ -5,7 +5,6 @@ An image's own key is the hash of its content (`data.content`).
 
 import hashlib
 import json
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from kerastl.data import augment, images
+from kerastl.data.content import hash_files
 from kerastl.data.store import FeatureStore
 from kerastl.model import build, folding
 from kerastl.model.boundaries import Boundary, LayerCall
@@ -48,7 +48,7 @@ def _key(network: Network, boundary: Boundary, model: ModelSettings) -> dict[str
         "layers": _hash_layers(network.calls[: boundary.position]),
         "boundary": boundary.position,
         "format": 4,
-        "kerastl": _hash_files(*images.SOURCES, *modules),
+        "kerastl": hash_files(*images.SOURCES, *modules),
         "tensorflow": tf.__version__,
         "keras": keras.version(),
         "device": [
@@ -65,8 +65,3 @@ def _hash_layers(calls: Sequence[LayerCall]) -> str:
     apart = {"name": "", "trainable": False}
     configs = [[type(call.layer).__name__, call.layer.get_config() | apart] for call in calls]
     return hashlib.sha256(json.dumps(configs, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _hash_files(*paths: str | pathlib.Path) -> str:
-    content = b"".join(pathlib.Path(path).read_bytes() for path in paths)
-    return hashlib.sha256(content).hexdigest()[:16]
