@@ -100,7 +100,6 @@ def rank(
     *,
     backbones: str = RankOptions.backbones,
     image_sizes: str = RankOptions.image_sizes,
-    budget: float = RankOptions.budget,
     source: "Source | None" = None,
     progress: Progress | None = None,
 ) -> "Ranking":
@@ -111,7 +110,6 @@ def rank(
         backbones: Names with commas, each with `=WEIGHTS` if it has its own; `small` and `all`
             stand for lists of networks.
         image_sizes: Sides in pixels, with commas; empty for that of `config`.
-        budget: Seconds for the whole comparison.
         source: Images from Python, if `config.dataset` is "python".
         progress: Where to report; standard output by default, `Progress()` for silence.
 
@@ -120,8 +118,8 @@ def rank(
         KerastlError: If a file, download or package is missing or unusable, or no network could be
             evaluated.
     """
-    options = RankOptions(backbones=backbones, image_sizes=image_sizes, budget=budget)
-    deadline = time.monotonic() + min(options.budget, config.budget_seconds)
+    options = RankOptions(backbones=backbones, image_sizes=image_sizes)
+    deadline = time.monotonic() + config.budget_seconds
     progress = progress or Progress(sys.stdout)
     check_source(config, source)
     candidates = read_candidates(
@@ -201,7 +199,7 @@ def tune(
         space=_check_search(config, space, source),
         options=options,
         role=find_role(),
-        deadline=time.monotonic() + min(options.budget, config.budget_seconds),
+        deadline=time.monotonic() + config.budget_seconds,
     )
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(open_search(task))

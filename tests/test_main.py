@@ -216,7 +216,6 @@ def test_interrupt_during_an_import_holds_back_what_libraries_wrote(capfd):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda config: kerastl.rank(config, budget="10m"), "budget='10m': is not a number."),
         (lambda config: kerastl.rank(config, backbones=["a"]), "backbones=['a']: is not text."),
         (lambda _: kerastl.predict("x", ["y"], batch_size=0), "batch_size=0: must be at least 1"),
         (lambda _: kerastl.serve("x", port=-1), "port=-1: must be at least 0 and at most 65535."),

@@ -31,7 +31,7 @@ class Given:
 
     Attributes:
         config: The run's settings, None for a command without them.
-        values: The command's own flags that were given.
+        values: The command's own flags that were given, apart from those in `config`.
         arguments: Arguments that are not flags.
     """
 
@@ -59,7 +59,7 @@ class Command:
         name: The word after `kerastl`.
         about: What it does, for `--help`.
         call: Does it: one call of the package, and what is printed.
-        flags: Its own flags.
+        flags: The flags that its help lists, settings of a run among them.
         has_config: Whether it takes every setting of a run too.
         arguments: Usage text for the positional arguments; empty if there are none.
         defaults: The defaults of its flags in words; empty where they are those of the settings.
@@ -94,13 +94,14 @@ class Command:
         """
         values = flags.FlagValues()
         expanded = expand_flag_files(arguments)
-        # A setting of a run may be one of the command's own flags too.
-        for setting in ((SETTINGS if self.has_config else {}) | self.flags).values():
+        of_config = SETTINGS if self.has_config else {}
+        own = {name: flag for name, flag in self.flags.items() if name not in of_config}
+        for setting in (of_config | own).values():
             define_flag(setting, values)
         left = parse(values, expanded, has_arguments=bool(self.arguments))
         return Given(
             config=_read_config(expanded, values) if self.has_config else None,
-            values=read_values(self.flags.values(), values),
+            values=read_values(own.values(), values),
             arguments=tuple(left),
         )
 

@@ -11,8 +11,7 @@ from kerastl.settings import SETTINGS, describe
 
 def _rank(given: Given, output: Progress) -> None:
     started = time.monotonic()
-    values = given.values | {"budget": given.config.budget_seconds}
-    ranking = api.rank(given.config, progress=output, **values)
+    ranking = api.rank(given.config, progress=output, **given.values)
     output.line(ranking.sentence())
     seconds = format_duration(time.monotonic() - started)
     output.line(f"Done in {seconds}; all files in {ranking.run_dir}.")

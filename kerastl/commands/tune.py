@@ -29,7 +29,7 @@ class TuneFlags(SettingGroup):
 
 def _tune(given: Given, output: Progress) -> None:
     started = time.monotonic()
-    values = given.values | {"budget": given.config.budget_seconds}
+    values = dict(given.values)
     flags = TuneFlags(search_space=values.pop("search_space", TuneFlags.search_space))
     options = SearchOptions(**values)
     space = _read_space_file(flags.search_space) if flags.search_space else None

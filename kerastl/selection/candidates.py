@@ -1,7 +1,6 @@
 """The networks and image sizes to compare; imports no Keras."""
 
 import dataclasses
-import math
 import pathlib
 import re
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ SMALL = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RankOptions(SettingGroup):
-    """Options of a ranking: the networks to compare, and the time for it."""
+    """Options of a ranking: the networks to compare."""
 
     backbones: str = setting(
         "small",
@@ -39,7 +38,6 @@ class RankOptions(SettingGroup):
         help="Sides of the input in pixels, with commas; every network is evaluated at each. "
         "Empty for that of --image_size.",
     )
-    budget: float = setting(math.inf, help="Seconds for the whole comparison.")
 
 
 _LISTS = {"small": SMALL, "all": tuple(BACKBONES)}

@@ -1,9 +1,7 @@
 """How a search proceeds, as a frozen value; imports neither absl nor Keras."""
 
 import dataclasses
-import math
 
-from kerastl.errors import bad_value
 from kerastl.settings.field import Decides, SettingGroup, Within, setting
 
 TUNERS = ("random", "bayesian", "hyperband", "grid")
@@ -22,7 +20,7 @@ class SearchOptions(SettingGroup):
     """How a search proceeds, apart from its space and the flags of its runs.
 
     Example:
-        >>> SearchOptions(tuner="grid", budget=3600).max_trials
+        >>> SearchOptions(tuner="grid").max_trials
         20
 
     Raises:
@@ -53,17 +51,7 @@ class SearchOptions(SettingGroup):
         within=_MOST,
         decides=Decides.TRAINING,
     )
-    budget: float = setting(
-        math.inf,
-        help="Seconds for the whole search, the final run included; no trial starts that is not "
-        "expected to end in time.",
-    )
     final_run: bool = setting(True, help="Train and test the best settings at the end, in run_dir.")
-
-    def _check(self) -> None:
-        super()._check()
-        if not self.budget > 0:
-            raise bad_value("budget", self.budget, "must be above 0", "Give seconds")
 
     @property
     def best_by(self) -> str:

@@ -16,7 +16,6 @@ from kerastl.tuning.search_options import SearchOptions
         ({"max_trials": 0}, "max_trials=0: must be at least 1 and at most 10000."),
         ({"max_trials": 2.0}, "max_trials=2.0: is not a whole number."),
         ({"executions_per_trial": 0}, "executions_per_trial=0: must be at least 1"),
-        ({"budget": 0}, "budget=0: must be above 0."),
     ],
 )
 def test_options_that_cannot_be_are_refused(values, message):
