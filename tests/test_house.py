@@ -166,6 +166,22 @@ def test_the_search_for_lists_finds_them(code, found):
     assert is_list_of_settings(ast.parse(code).body[0].value) == found
 
 
+def test_a_setting_of_a_run_is_described_once():
+    described = collections.Counter(
+        (node.target.id, name)
+        for name, node in nodes(ast.AnnAssign)
+        if isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "setting"
+    )
+    again = [
+        (name, path)
+        for name, path in described
+        if name in SETTINGS and not path.startswith("settings/")
+    ]
+    assert described["cache_dir", "settings/store.py"] == 1
+    # Images that are predicted at a time are no step of training.
+    assert again == [("batch_size", "serving/options.py")]
+
+
 def own_names():
     """Every name that the package itself defines."""
     for _, node in nodes((*FUNCTIONS, ast.ClassDef)):

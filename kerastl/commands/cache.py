@@ -8,7 +8,7 @@ from kerastl.commands.command import Command, Given
 from kerastl.data.entries import Entry, drop, list_entries
 from kerastl.errors import UsageError, bad_value, unknown_name
 from kerastl.progress import Progress, count_of, format_bytes
-from kerastl.settings import SETTINGS, SettingGroup, describe, setting
+from kerastl.settings import SETTINGS, SettingGroup, describe, repeated, setting
 from kerastl.settings.store import find_cache
 
 _ALL = "all"
@@ -20,9 +20,7 @@ _MAX_LINES, _MAX_NAMES, _MAX_LETTERS = 15, 3, 40
 class CacheFlags(SettingGroup):
     """The command's own flags."""
 
-    cache_dir: str = setting(
-        SETTINGS["cache_dir"].default, help=SETTINGS["cache_dir"].help, is_path=True
-    )
+    cache_dir: str = repeated(SETTINGS["cache_dir"])
     remove: str = setting("", help="Keys to remove, with commas, or all.")
     all: bool = setting(False, help=f"List every combination, not only the last {_MAX_LINES}.")
 

@@ -5,17 +5,15 @@ import dataclasses
 import kerastl
 from kerastl.commands.command import Command, Given
 from kerastl.progress import Progress
-from kerastl.settings import SETTINGS, SettingGroup, describe, setting
+from kerastl.settings import SETTINGS, SettingGroup, describe, repeated
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DoctorFlags(SettingGroup):
     """The command's own flags."""
 
-    cache_dir: str = setting(
-        SETTINGS["cache_dir"].default,
-        help="Feature store to look at; auto for the user's.",
-        is_path=True,
+    cache_dir: str = repeated(
+        SETTINGS["cache_dir"], help="Feature store to look at; auto for the user's."
     )
 
 

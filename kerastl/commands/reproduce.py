@@ -5,17 +5,19 @@ import dataclasses
 import kerastl
 from kerastl.commands.command import Command, Given
 from kerastl.progress import Progress
-from kerastl.settings import SETTINGS, SettingGroup, describe, setting
+from kerastl.settings import SETTINGS, SettingGroup, describe, repeated
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReproduceFlags(SettingGroup):
     """The command's own flags."""
 
-    run_dir: str = setting(
-        "", help="New directory for the run; empty for RUN with -again behind it.", is_path=True
+    run_dir: str = repeated(
+        SETTINGS["run_dir"],
+        default="",
+        help="New directory for the run; empty for RUN with -again behind it.",
     )
-    overwrite: bool = setting(False, help=SETTINGS["overwrite"].help)
+    overwrite: bool = repeated(SETTINGS["overwrite"])
 
 
 def _reproduce(given: Given, output: Progress) -> None:

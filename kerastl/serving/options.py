@@ -5,7 +5,8 @@ import pathlib
 import re
 
 from kerastl.errors import bad_value
-from kerastl.settings.field import SettingGroup, Within, setting
+from kerastl.settings import SETTINGS, SettingGroup, repeated, setting
+from kerastl.settings.field import Within
 
 # Endings of the files that predictions can be written to.
 OUTPUT_ENDINGS = (".csv", ".jsonl", ".parquet")
@@ -32,8 +33,9 @@ class PredictOptions(SettingGroup):
         "and the confusion matrix.",
         choices=("", "folder"),
     )
-    image_column: str = setting(
-        "", help="Column of paths in CSV files; by default one of the usual names is found."
+    image_column: str = repeated(
+        SETTINGS["image_column"],
+        help="Column of paths in CSV files; by default one of the usual names is found.",
     )
     batch_size: int = setting(32, help="Largest number of images in a batch.", within=Within(1))
 

@@ -2,7 +2,7 @@
 
 from kerastl.settings.base import Settings
 from kerastl.settings.data import DataSettings
-from kerastl.settings.field import Decides, Setting, SettingGroup, describe, setting
+from kerastl.settings.field import Decides, Setting, SettingGroup, describe, repeated, setting
 from kerastl.settings.images import ImageSettings
 from kerastl.settings.model import ModelSettings
 from kerastl.settings.output import OutputSettings
@@ -54,5 +54,6 @@ __all__ = [
     "StoreSettings",
     "TrainingSettings",
     "describe",
+    "repeated",
     "setting",
 ]

@@ -135,11 +135,19 @@ def setting(default: Any = _REQUIRED, *, help: str, **known: Any) -> Any:
     """
     *others, last = known.get("choices", ("",))
     listed = f"{', '.join(others)} or {last}" if others else last
-    described = Setting(default=default, help=help.replace("{choices}", listed), **known)
+    return _declare(Setting(default=default, help=help.replace("{choices}", listed), **known))
+
+
+def repeated(described: Setting, **changes: Any) -> Any:
+    """Declares a field that is a setting of another group too, apart from some attributes."""
+    return _declare(dataclasses.replace(described, **changes))
+
+
+def _declare(described: Setting) -> Any:
     metadata = {_KEY: described}
-    if default is _REQUIRED:
+    if described.default is _REQUIRED:
         return dataclasses.field(metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
+    return dataclasses.field(default=described.default, metadata=metadata)
 
 
 def describe(group: type["SettingGroup"]) -> dict[str, Setting]:
