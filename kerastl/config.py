@@ -33,7 +33,7 @@ DEFAULT, PYTHON, _FOLLOWS = "default", "Python", "other settings"
 
 
 def flag_file_words(path: os.PathLike[str]) -> str:
-    """Tells that a value comes from a flag file."""
+    """Marks values that come from a flag file."""
     return f"flag file {os.fspath(path)}"
 
 
@@ -113,7 +113,7 @@ class Config(
         return tuple(sorted(kept))
 
     def origin(self, name: str) -> str:
-        """Tells where the value of a setting comes from, in words."""
+        """Describes where the value of a setting comes from."""
         return self.origins[name].where if name in self.origins else DEFAULT
 
     def explain(self) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What happens when a disk is full or read-only, or a directory has gone: one line that says so.
+"""What happens when a disk is full or read-only, or a directory has gone: one line about it.
 
 A write leaves what was there before (`writing`), and the command ends with the line. The feature
 store makes room first and goes without what does not fit (`training.frozen`), and output to a

@@ -110,7 +110,7 @@ def keras_home() -> pathlib.Path:
 
 
 def _settle_home() -> None:
-    """Gives libraries an absolute home folder where the shell has none.
+    """Sets an absolute home folder for libraries where the shell has none.
 
     Most make a folder named `~` in the working directory otherwise, and some end with an error.
     """
@@ -167,7 +167,7 @@ def _bring_up(modules: tuple[str, ...], progress: Progress) -> None:
 def _named_temporary_folder() -> Iterator[None]:
     """Names a temporary folder for the block where there is none.
 
-    TensorFlow asks for it when it is imported, and uses it only in tests of its own.
+    TensorFlow imports it at its start, and uses it only in tests of its own.
     """
     try:
         tempfile.gettempdir()

@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Iterator
 
 _SECONDS_BETWEEN_TRIES = 0.05
-# What drives say that have no locks.
+# The errors of drives that have no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
@@ -29,7 +29,7 @@ class Held:
 
 
 class OwnedError(Exception):
-    """Another process owns a file; the text says which, and on which machine."""
+    """Another process owns a file; the text names it and its machine."""
 
 
 def take(path: pathlib.Path) -> Held:

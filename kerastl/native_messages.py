@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, NoReturn, TypeVar
 
 _Result = TypeVar("_Result")
-# TensorFlow's own switch, and the value that asks for no messages, which is set where it is not.
+# TensorFlow's own switch, and its value for no messages, the default here.
 LEVEL, QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
 # Of what is held back, so much is kept to be shown after a crash.
 _KEPT = 4096
@@ -32,7 +32,7 @@ def open_streams() -> None:
 
 
 class Catcher:
-    """Tells what a call makes libraries write, while other threads make calls, too.
+    """Catches what libraries write during a call, while other threads make calls, too.
 
     The system knows only that the process has written. So where anything was written during a
     call, the call is repeated while no other runs: most calls are made once and side by side.
@@ -117,7 +117,7 @@ def held_back() -> Iterator[None]:
 
     The end of it is shown if the process dies in the block, or leaves it by an error. Only another
     process can do that, which is split off before there are threads. Nothing is held back where
-    TensorFlow's messages are asked for, or TensorFlow is there already.
+    TensorFlow's messages are wanted, or TensorFlow is there already.
     """
     is_wanted = os.environ.get(LEVEL, QUIET) != QUIET
     if is_wanted or "tensorflow" in sys.modules or not hasattr(os, "fork") or not sys.stderr:

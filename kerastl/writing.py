@@ -86,7 +86,7 @@ def scratch_directory(parent: pathlib.Path, *, field: str) -> Iterator[pathlib.P
 
 @contextlib.contextmanager
 def temporary_place(around: pathlib.Path, *, field: str) -> Iterator[None]:
-    """Lets libraries make temporary files in `around` for the block if they can do so nowhere else.
+    """Has libraries make temporary files in `around` for the block if they can do so nowhere else.
 
     Raises:
         KerastlError: If `around` cannot be written either.

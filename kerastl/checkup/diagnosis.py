@@ -25,7 +25,7 @@ class Finding:
     is_promise: bool = False
 
     def __str__(self) -> str:
-        """Tells it in one line."""
+        """Formats it as one line."""
         return f"{self.name}: {_MARKS[self.is_well]}{self.text}"
 
 
@@ -71,8 +71,8 @@ def promise(name: str, find_out: Callable[[], str]) -> Finding:
     return dataclasses.replace(look(name, find_out), is_promise=True)
 
 
-def told(findings: Iterable[Finding], tell: Callable[[str], None]) -> Iterator[Finding]:
-    """Yields findings as they come, each told first."""
+def reported(findings: Iterable[Finding], report: Callable[[str], None]) -> Iterator[Finding]:
+    """Yields findings as they come, each reported first."""
     for finding in findings:
-        tell(str(finding))
+        report(str(finding))
         yield finding

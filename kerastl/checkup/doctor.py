@@ -1,4 +1,4 @@
-"""Looks whether kerastl works here."""
+"""Checks whether kerastl works on this machine."""
 
 import os
 import pathlib
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 
 from kerastl import environment
-from kerastl.checkup.diagnosis import Diagnosis, Finding, look, told
+from kerastl.checkup.diagnosis import Diagnosis, Finding, look, reported
 from kerastl.checkup.installation import look_at_installation
 from kerastl.paths import local_path
 from kerastl.progress import Progress
@@ -18,7 +18,7 @@ from kerastl.writing import temporary_place
 def doctor(
     *, cache_dir: str | os.PathLike[str] = AUTO, progress: Progress | None = None
 ) -> Diagnosis:
-    """Tells what is installed and what there is room for, and tries the promises for a minute.
+    """Checks what is installed and what there is room for, and tries the promises for a minute.
 
     It needs no network. All that it writes is in a temporary folder, which is removed.
 
@@ -29,7 +29,7 @@ def doctor(
     """
     progress = progress or Progress(sys.stdout)
     path = local_path(find_cache(os.fspath(cache_dir)), field="cache_dir")
-    return Diagnosis(tuple(told(_look(path), progress.line)))
+    return Diagnosis(tuple(reported(_look(path), progress.line)))
 
 
 def _look(cache: pathlib.Path) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ _LEAST_FREE = 10**9
 
 
 def look_at_installation(cache: pathlib.Path) -> Iterator[Finding]:
-    """Yields what can be told before TensorFlow is imported.
+    """Yields the findings that need no TensorFlow.
 
     Args:
         cache: Directory of the feature store.

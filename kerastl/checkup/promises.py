@@ -58,7 +58,7 @@ def try_promises(folder: pathlib.Path) -> Iterator[Finding]:
         lambda: _tell_checks(api.run(config, progress=_QUIET).run_dir),
     )
     yield promise(
-        "exports answer as the trained model",
+        "exports predict as the trained model does",
         lambda: _tell_parity(
             api.export(run_dir, export_dir=str(folder / "exports"), progress=_QUIET).formats
         ),

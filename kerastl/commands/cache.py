@@ -85,7 +85,7 @@ def _describe(entry: Entry) -> str:
 
 def _name_data(names: Sequence[object]) -> str:
     texts = [str(name) for name in names[:_MAX_NAMES]]
-    # The end of a path tells more than its beginning.
+    # The end of a path is more distinctive than its beginning.
     short = [text if len(text) <= _MAX_LETTERS else f"...{text[-_MAX_LETTERS:]}" for text in texts]
     num_left = len(names) - len(short)
     return ", ".join(short) + (f" and {num_left} more" if num_left else "")

@@ -26,8 +26,8 @@ COMMAND = Command(
     name="doctor",
     about="Checks whether kerastl works here: versions, devices, extras, cache, disk and memory. "
     "Then it trains, exports and trains again on pictures that are included, for about a minute, "
-    "to show that frozen weights stay as they are, exports answer as the trained model, splits "
-    "share no picture, and a run repeats bit for bit. Each gets ok, or the cause and what "
+    "to show that frozen weights stay as they are, exports predict as the trained model does, "
+    "splits share no picture, and a run repeats bit for bit. Each gets ok, or the cause and what "
     "to do. It needs no network. The exit code is 1 if one of these fails.",
     call=_doctor,
     flags=describe(DoctorFlags),

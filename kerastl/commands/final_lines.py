@@ -27,7 +27,7 @@ def test_lines(metrics: Mapping[str, Any]) -> Iterator[str]:
 def baseline_lines(test: Mapping[str, Any]) -> Iterator[str]:
     """Yields what always naming the largest class gets, and whether the model is no better.
 
-    Runs of earlier versions do not say.
+    Runs of earlier versions did not record it.
     """
     if "baseline_accuracy" not in test:
         return

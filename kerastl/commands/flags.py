@@ -40,7 +40,7 @@ def read_values(settings: Iterable[Setting], values: flags.FlagValues) -> dict[s
 
 
 def find_origins(arguments: Sequence[Argument], values: flags.FlagValues) -> dict[str, Origin]:
-    """Tells where each flag was given that is present in `values`; of several times the last.
+    """Finds where each flag in `values` was given; of several places the last.
 
     Args:
         arguments: The arguments that `parse` has read, expanded.

@@ -40,9 +40,9 @@ def _guarded(command: Callable[[Progress], None]) -> int:
             command(output)
             _check_written(output)
     except (KerastlError, KeyboardInterrupt, OSError, MemoryError) as error:
-        if (told := _explain(error)) is None:
+        if (explained := _explain(error)) is None:
             raise
-        errors.line(f"error: {told}")
+        errors.line(f"error: {explained}")
         if isinstance(error, KeyboardInterrupt):
             return STOPPED + signals.number
         return _USAGE if isinstance(error, UsageError) else _FAILED

@@ -13,7 +13,7 @@ from kerastl.progress import Progress
 
 # Added to the number of a signal that stops a command, as a shell does.
 STOPPED = 128
-# Those that ask a program to end. `nohup` has one of them ignored, and a shell that of a job in the
+# Those that end a program. `nohup` has one of them ignored, and a shell that of a job in the
 # background.
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _USUAL = (signal.SIG_DFL, signal.default_int_handler)
@@ -30,7 +30,7 @@ class Signals:
     """
 
     def __init__(self, errors: Progress) -> None:
-        """Takes where an end at once is told."""
+        """Takes where a message about an end at once goes."""
         self.number: int = signal.SIGINT
         self._errors = errors
         self._is_interrupted = self._is_lost = False

@@ -39,26 +39,26 @@ def compare(*runs: str | os.PathLike[str]) -> Comparison:
             raise bad_value("run", str(other.path), problem, "Compare it with another")
     return Comparison(
         first=first.path,
-        num_images=len(first.answers.examples),
+        num_images=len(first.predictions.examples),
         others=tuple(_compare(first, other) for other in others),
     )
 
 
 def _compare(first: Tested, other: Tested) -> Versus:
     order = other.order_as(first)
-    ours, theirs = first.answers, other.answers
-    said = [theirs.predicted[place] for place in order]
+    ours, theirs = first.predictions, other.predictions
+    others = [theirs.predicted[place] for place in order]
     # Classes of the images first, in a stable order: some may only be named by a model.
-    names = tuple(dict.fromkeys((*sorted(set(ours.class_names)), *ours.predicted, *said)))
+    names = tuple(dict.fromkeys((*sorted(set(ours.class_names)), *ours.predicted, *others)))
     number = {name: label for label, name in enumerate(names)}
     labels, predicted, now_predicted = (
         np.array([number[name] for name in column])
-        for column in (ours.class_names, ours.predicted, said)
+        for column in (ours.class_names, ours.predicted, others)
     )
     before, after = Scored(predicted, ours.losses), Scored(now_predicted, theirs.losses[order])
     images = [
         Changed(*each)
-        for each in zip(ours.examples, ours.class_names, ours.predicted, said, strict=True)
+        for each in zip(ours.examples, ours.class_names, ours.predicted, others, strict=True)
     ]
     lost = tuple(each for each in images if each.first == each.class_name != each.other)
     won = tuple(each for each in images if each.first != each.class_name == each.other)
@@ -70,7 +70,7 @@ def _compare(first: Tested, other: Tested) -> Versus:
         recalls=compare_recalls(labels, before, after, names, seed=_SEED),
         lost=lost,
         won=won,
-        num_other_answers=sum(each.first != each.other for each in images),
+        num_changed=sum(each.first != each.other for each in images),
         p_value=mcnemar(len(lost), len(won)),
     )
 

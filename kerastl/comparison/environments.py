@@ -18,7 +18,7 @@ _FINGERPRINT = 64
 def compare_environments(
     first: Mapping[str, Any], other: Mapping[str, Any]
 ) -> dict[str, tuple[str, str]]:
-    """Finds what differs between two receipts, as far as both tell it.
+    """Finds what differs between two receipts, as far as both have it.
 
     Returns:
         Its place in the receipt, as in `versions.keras`, with the value in each.

@@ -50,7 +50,7 @@ class Compared:
     left_out: str
 
     def __str__(self) -> str:
-        """Tells the result."""
+        """Formats the result."""
         aside = f", {self.left_out} aside" if self.left_out else ""
         return f"differs: {self.difference}" if self.difference else f"identical{aside}"
 

@@ -53,7 +53,7 @@ class Difference:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scored:
-    """A model's answers as numbers: predicted classes, int64, and losses, float64 (images,)."""
+    """A model's predictions as numbers: predicted classes, int64, and losses, float64 (images,)."""
 
     predicted: np.ndarray
     losses: np.ndarray

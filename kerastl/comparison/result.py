@@ -1,4 +1,4 @@
-"""The result of a comparison, and the lines that tell it."""
+"""The result of a comparison, and its lines."""
 
 import dataclasses
 import pathlib
@@ -22,8 +22,8 @@ class Changed:
     Attributes:
         example: Its name.
         class_name: Its true class.
-        first: What the first model says.
-        other: What the other says.
+        first: The first model's class.
+        other: The other model's class.
     """
 
     example: str
@@ -32,7 +32,7 @@ class Changed:
     other: str
 
     def __str__(self) -> str:
-        """Names it, its class and the wrong answer for the terminal."""
+        """Names it, its class and the wrong class for the terminal."""
         is_lost = self.first == self.class_name
         wrong = f"now {shorten(self.other)}" if is_lost else f"was {shorten(self.first)}"
         return f"{printable(self.example)} ({shorten(self.class_name)}, {wrong})"
@@ -51,7 +51,7 @@ class Versus:
         recalls: The recall of each class in the test images.
         lost: Images that only the first run has right.
         won: Images that only this one has right.
-        num_other_answers: Images that have another answer than in the first run, right or wrong.
+        num_changed: Images that have another predicted class than in the first run, right or wrong.
         p_value: Of McNemar's exact test, by which equally good models would have `lost` and `won`
             so unlike each other.
     """
@@ -63,7 +63,7 @@ class Versus:
     recalls: tuple[Difference, ...]
     lost: tuple[Changed, ...]
     won: tuple[Changed, ...]
-    num_other_answers: int
+    num_changed: int
     p_value: float
 
     def lines(self) -> Iterator[str]:
@@ -88,8 +88,8 @@ class Versus:
                 yield f"{words}: {some}{more}"
 
     def _verdict(self) -> str:
-        if not self.num_other_answers:
-            return "Every image has the same answer in both."
+        if not self.num_changed:
+            return "Both models predict the same class for every image."
         clear = "" if self.p_value < 1 / _ONE_IN else " no"
         return (
             f"Right in only one: {len(self.won)} in this, {len(self.lost)} in the first; "

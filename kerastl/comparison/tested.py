@@ -1,4 +1,4 @@
-"""A finished run as it was tested: its flags, and what its model says of each test image."""
+"""A finished run as it was tested: its flags, and its model's prediction for each test image."""
 
 import collections
 import dataclasses
@@ -20,7 +20,7 @@ from kerastl.outputs.directories import (
     read_json,
     require_finished,
 )
-from kerastl.outputs.predictions_file import Answers, read_answers
+from kerastl.outputs.predictions_file import Predictions, read_predicted_classes
 from kerastl.paths import local_path
 
 
@@ -32,13 +32,13 @@ class Tested:
         path: Its directory.
         config: Its settings.
         receipt: What its results came from.
-        answers: What its model says of the test images.
+        predictions: Its model's predictions for the test images.
     """
 
     path: pathlib.Path
     config: Config
     receipt: Mapping[str, Any]
-    answers: Answers
+    predictions: Predictions
 
     def order_as(self, first: "Tested") -> np.ndarray:
         """Finds the places of another run's test images among those of this one, int64 (images,).
@@ -46,8 +46,8 @@ class Tested:
         Raises:
             UsageError: If the two were not tested on the same images.
         """
-        places = {key: place for place, key in enumerate(_keys(self.answers.examples))}
-        keys = list(_keys(first.answers.examples))
+        places = {key: place for place, key in enumerate(_keys(self.predictions.examples))}
+        keys = list(_keys(first.predictions.examples))
         if places.keys() != set(keys):
             common = len(places.keys() & set(keys))
             raise self._differs(
@@ -57,12 +57,12 @@ class Tested:
                 self._make_comparable(first),
             )
         order = np.array([places[key] for key in keys])
-        for place, name in zip(order, first.answers.class_names, strict=True):
-            if self.answers.class_names[place] != name:
+        for place, name in zip(order, first.predictions.class_names, strict=True):
+            if self.predictions.class_names[place] != name:
                 raise self._differs(
                     first,
-                    f"has {self.answers.examples[place]} in class "
-                    f"{self.answers.class_names[place]!r}, and {str(first.path)!r} in {name!r}",
+                    f"has {self.predictions.examples[place]} in class "
+                    f"{self.predictions.class_names[place]!r}, and {str(first.path)!r} in {name!r}",
                     "Test both on the same labels",
                 )
         ours, theirs = (_fingerprints(one.receipt) for one in (self, first))
@@ -81,7 +81,7 @@ class Tested:
     def _make_comparable(self, first: "Tested") -> str:
         with naming(self.path, RunFile.SPLITS):
             known = set(list_examples(self.path / RunFile.SPLITS))
-        if known.isdisjoint(first.answers.examples):
+        if known.isdisjoint(first.predictions.examples):
             return "Compare runs on the same data set"
         flags = (
             f"--flagfile={self.path / RunFile.FLAGS}",
@@ -108,10 +108,11 @@ def read_tested(given: str | os.PathLike[str]) -> Tested:
     with naming(path, RunFile.RECEIPT):
         receipt = read_json(path, RunFile.RECEIPT)
     with naming(path, RunFile.PREDICTIONS):
-        answers = read_answers(path / RunFile.PREDICTIONS)
-        if len(answers.examples) != num_images:
-            raise ValueError(f"{len(answers.examples)} images, {num_images} in {RunFile.METRICS}")
-    return Tested(path, read_config(path), receipt, answers)
+        predictions = read_predicted_classes(path / RunFile.PREDICTIONS)
+        if len(predictions.examples) != num_images:
+            found = len(predictions.examples)
+            raise ValueError(f"{found} images, {num_images} in {RunFile.METRICS}")
+    return Tested(path, read_config(path), receipt, predictions)
 
 
 def _keys(examples: tuple[str, ...]) -> Iterator[tuple[str, int]]:

@@ -226,9 +226,9 @@ def _unusual_colors(source: Source, inspections: Sequence[Inspection]) -> Iterat
 
 
 def _summarize(findings: Sequence[Finding], progress: Progress) -> None:
-    # Those that are not used are told already.
-    told = ("unusable", "left out")
-    by_kind = collections.Counter(one.kind for one in findings if one.kind not in told)
+    # Those that are not used are reported already.
+    reported = ("unusable", "left out")
+    by_kind = collections.Counter(one.kind for one in findings if one.kind not in reported)
     for kind, count in by_kind.items():
         first = next(finding for finding in findings if finding.kind == kind)
         other = f" and {first.other}" if first.other else ""

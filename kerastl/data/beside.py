@@ -15,7 +15,7 @@ _KINDS_OF_MEDIA = {
     "text": "texts",
     "video": "videos",
 }
-# What that table lacks, or says in other words than a person would; these win.
+# What that table lacks, or calls by other words than a person would; these win.
 ENDINGS = {
     "videos": "mp4 m4v mkv flv wmv asf mts m2ts m2t ts vob ogv ogm 3gp 3g2 divx dv mxf rm rmvb f4v"
     " insv lrv 360 mp",
@@ -73,9 +73,9 @@ _MASK = re.compile(
 
 
 def other_kind(name: str) -> str | None:
-    """Returns what the name of a file says that it is, if that is no picture.
+    """Returns the kind of a file by its name, if that is no picture.
 
-    Placeholders of cloud drives may be hidden files: ask before those are left out.
+    Placeholders of cloud drives may be hidden files: call this before those are left out.
 
     Args:
         name: The last part of a path.
@@ -121,7 +121,7 @@ def _read_kinds() -> dict[str, str]:
         for ending, media_type in _media_types().items()
         if (media := media_type.partition("/")[0]) in _KINDS_OF_MEDIA
     }
-    # One letter tells too little: a picture may be called "figure 2.c".
+    # One letter is too little: a picture may be called "figure 2.c".
     kinds = {ending: kind for ending, kind in kinds.items() if len(ending) > len(".c")}
     for kind, endings in ENDINGS.items():
         kinds |= {f".{ending}": kind for ending in endings.split()}

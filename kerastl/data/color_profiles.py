@@ -1,4 +1,4 @@
-"""Color profiles, which no decoder here applies: found, so that the audit can tell of them."""
+"""Color profiles, which no decoder here applies: found, so that the audit can report them."""
 
 import struct
 import zlib
@@ -21,7 +21,7 @@ _ADOBE_RGB = (b"\1\0\2\0\4\0\0\0R03\0", b"\0\1\0\2\0\0\0\4R03\0")
 
 
 def find_other_colors(content: bytes) -> bool:
-    """Whether an image file says that its colors are not those of sRGB."""
+    """Whether an image file declares other colors than sRGB."""
     head = content[:_SEARCHED]
     return _has_other_primaries(_find_profile(head)) or any(mark in head for mark in _ADOBE_RGB)
 

@@ -1,7 +1,7 @@
 """The common kinds of image files, which need none of the decoder's exceptions.
 
-Most of the decoder's graph asks for what few files have: transparency, an orientation, a missing
-end. For a small file that takes several times as long as to decode it. Here bytes tell that a file
+Most of the decoder's graph checks for what few files have: transparency, an orientation, a missing
+end. For a small file that takes several times as long as to decode it. Here bytes show that a file
 has nothing of it, and one operation of the graph gives the same pixels.
 """
 

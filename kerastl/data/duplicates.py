@@ -72,7 +72,7 @@ def find_copied_class(
 def find_causes(
     groups: np.ndarray | None, lists: Mapping[Cause, Sequence[Sequence[int]]], *, count: int
 ) -> np.ndarray:
-    """Tells for each image why others are kept beside it, as `Cause` in int8 (images,)."""
+    """Returns for each image why others are kept beside it, as `Cause` in int8 (images,)."""
     causes = np.zeros(count, np.int8)
     if groups is not None:
         _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)

@@ -95,7 +95,7 @@ def open_listing(
 ) -> Source:
     """Makes a source of the files of a listing; those not known from `memory` are read for that.
 
-    `is_searched` tells that they were met in a search, see `Source`.
+    `is_searched` is whether they were met in a search, see `Source`.
     """
     paths = [file.path for file in listing.files]
     label_of = {class_name: label for label, class_name in enumerate(listing.class_names)}

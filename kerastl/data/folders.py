@@ -1,4 +1,4 @@
-"""Image files in folders whose names say their class and split."""
+"""Image files in folders that are named by class and split."""
 
 import collections
 import dataclasses
@@ -20,7 +20,7 @@ from kerastl.paths import local_path
 from kerastl.progress import Progress
 from kerastl.settings import DataSettings, OutputSettings
 
-# Bytes of a file that tell what it is.
+# Bytes of a file that its kind is found by.
 _HEAD = 512
 
 
@@ -51,7 +51,7 @@ def list_folder(
         folder: Its path.
         layout: One of `LAYOUTS`.
         own: Folders that the command itself is about to fill.
-        progress: Where a line says how the folder is read.
+        progress: Where a line describes how the folder is read.
 
     Raises:
         UsageError: If the folder cannot be read, has no classes, or may be read in several ways.
@@ -98,7 +98,7 @@ def _scan(root: pathlib.Path, field: str, own: Iterable[pathlib.Path]) -> Tree:
 
 
 def _say_no_folder(root: pathlib.Path) -> tuple[str, str]:
-    """Says what a path is that is no folder, and what to give instead."""
+    """Explains what a path is that is no folder, and what to give instead."""
     if not root.exists():
         return "does not exist", "Check its path"
     with open(root, "rb") as file:

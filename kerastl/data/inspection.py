@@ -48,7 +48,7 @@ class Inspection:
         width: In pixels.
         is_flat: Whether all pixels are the same.
         has_other_colors: Whether it has a color profile other than that of sRGB.
-        other: What its content is, in the plural and as `beside` says it, if it is no picture;
+        other: What its content is, in the plural and as `beside` names it, if it is no picture;
             empty for a picture, decoded or not.
         remark: What is odd about its data, though it is decoded; empty if nothing is.
         descriptor: Finds near-duplicates, in hexadecimal digits: a perceptual hash of 64
@@ -165,7 +165,7 @@ def _decode(content: bytes) -> np.ndarray:
     """Does what `images.decode` does, uint8 (height, width, 3)."""
     decoder = common_files.decoder_of(content)
     if decoder is not None:
-        # What is damaged is for the decoder itself to tell.
+        # Damage is for the decoder itself to find.
         with contextlib.suppress(tf.errors.OpError):
             image = decoder(content).numpy()
             return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))

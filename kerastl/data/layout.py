@@ -68,10 +68,10 @@ def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
 
 
 def _no_classes(top: Folder, tree: Tree, stop: Stop) -> UsageError:
-    """Says what there is in place of class folders, and what to do with that."""
+    """Explains what there is in place of class folders, and what to do with that."""
     inside = [folder for folder in top.holding if is_divided(folder)]
     inside.sort(key=lambda folder: folder.name.lower() not in IMAGE_FOLDERS)
-    told, advice = _of_file_names("file", top)
+    found, advice = _of_file_names("file", top)
     ways = [
         f"give one of them, as in folder:{inside[0].path}"
         if inside
@@ -79,11 +79,11 @@ def _no_classes(top: Folder, tree: Tree, stop: Stop) -> UsageError:
         f"give a table of files and classes as csv:{_table(tree)}",
         "add --layout=class if these are the classes" if top.holding else "",
     ]
-    return stop(f"holds {_without_classes(top, tree)}{told}", _join(ways))
+    return stop(f"holds {_without_classes(top, tree)}{found}", _join(ways))
 
 
 def _of_file_names(form: str, top: Folder) -> tuple[str, str]:
-    """Says which classes the names of files may tell, and how to use them; nothing for none."""
+    """Names the classes that file names may hold, and how to use them; empty for none."""
     names = sorted(read_as(form, top, is_given=True).class_names)
     if not names:
         return "", ""
@@ -133,7 +133,7 @@ def _without_classes(top: Folder, tree: Tree) -> str:
 
 
 def _begin(top: Folder) -> Folder:
-    """Goes down through folders that hold everything else, to that of classes or splits."""
+    """Descends through folders that hold everything else, to that of classes or splits."""
     while len(inside := top.holding) == 1 and inside[0].holding:
         if split_within(inside[0].name) and not is_parted(inside[0]):
             break
@@ -163,7 +163,7 @@ def _infer(top: Folder, tree: Tree, stop: Stop) -> str:
         return f"split/{_find_classes(top, below, stop, is_split=True)}"
     if len({split_within(folder.name) for folder in named}) > 1:
         deeper = "--layout=split/class or " if any(one.holding for one in named) else ""
-        told, advice = _of_file_names("split/file", top)
+        found, advice = _of_file_names("split/file", top)
         ways = [
             advice,
             "put a folder for each class into them",
@@ -172,7 +172,7 @@ def _infer(top: Folder, tree: Tree, stop: Stop) -> str:
         ]
         raise stop(
             f"{name_folders(named)} are named as splits and hold images, but no class folders"
-            f"{told}",
+            f"{found}",
             _join(ways),
         )
     return _find_classes(top, [top], stop, is_split=False)

@@ -87,10 +87,10 @@ def check_copies(head: Folder, stop: Stop) -> None:
             copies = sum(
                 _count_copies(inner.images(), inside[key].images()) for key, inner in again.items()
             )
-            told = f", and {copies} of {folder.count} images are copies"
+            copied = f", and {copies} of {folder.count} images are copies"
             raise stop(
                 f"{folder.name!r} holds folders named like its siblings "
-                f"({name_some(sorted(again))}){told if copies else ''}",
+                f"({name_some(sorted(again))}){copied if copies else ''}",
                 "Move it away, or add --layout=class if it is a class of its own",
             )
 

@@ -1,4 +1,4 @@
-"""The line that tells a person how a folder is read."""
+"""The line that describes how a folder is read."""
 
 import os
 import unicodedata
@@ -26,7 +26,7 @@ _RARELY_CLASSES = frozenset(
 
 
 def layout_line(reading: Reading, tree: Tree) -> str:
-    """Says what the folders name, what was found, and what is left out or joined."""
+    """Describes what the folders name, what was found, and what is left out or joined."""
     below = "" if reading.top is tree.top else f" in {name_place(reading.top, tree.top)}/"
     counts = reading.counts
     images = ", ".join(f"{split} {count}" for split, count in counts.items())
@@ -70,16 +70,16 @@ def _by_kind(_: Reading, tree: Tree) -> Iterator[str]:
 def _links(reading: Reading, tree: Tree) -> Iterator[str]:
     """Names links that are not followed and stand where a class or a split would."""
     above = {parent for place in reading.places for parent in place.folder.path.parents}
-    told = [
+    links = [
         (printable(readable(link.relative_to(tree.top.path))), shorten(readable(os.readlink(link))))
         for link in tree.links
         if link.parent in above and link.is_symlink()
     ]
-    if told[1:]:
-        names = name_some(f"{name} to {target}" for name, target in told)
-        yield f"{len(told)} links are left out ({names})"
+    if links[1:]:
+        names = name_some(f"{name} to {target}" for name, target in links)
+        yield f"{len(links)} links are left out ({names})"
     else:
-        yield from (f"{name} is a link to {target} and is left out" for name, target in told)
+        yield from (f"{name} is a link to {target} and is left out" for name, target in links)
 
 
 def _without_images(reading: Reading, _: Tree) -> Iterator[str]:
@@ -90,7 +90,7 @@ def _without_images(reading: Reading, _: Tree) -> Iterator[str]:
 
 
 def _by_name(reading: Reading, _: Tree) -> Iterator[str]:
-    """Says which folders are taken for another thing than their names may say, or as one."""
+    """Names the folders that are read differently from what their names suggest, or as one."""
     inside = reading.top.holding
     above = {parent for place in reading.places for parent in place.folder.path.parents}
     of_split = {
@@ -110,7 +110,7 @@ def _by_name(reading: Reading, _: Tree) -> Iterator[str]:
 
 
 def _odd_classes(reading: Reading, _: Tree) -> Iterator[str]:
-    """Says which classes are named as what is rarely one, and where no folder names them."""
+    """Names the classes that look like something else, and those that no folder names."""
     if reading.form.endswith("file"):
         yield "the class of a file is what its name has before or behind the number"
     names = set(map(str.lower, reading.class_names))

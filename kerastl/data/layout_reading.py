@@ -15,7 +15,7 @@ from kerastl.data.tree import IMAGE_FOLDERS, SIDE_FOLDERS, Folder
 from kerastl.errors import name_some
 from kerastl.progress import count_of
 
-# What names of files say of a class: cat.12 and great_pyrenees_12, 12_cat, and 0012_c1s1.
+# How names of files hold a class: cat.12 and great_pyrenees_12, 12_cat, and 0012_c1s1.
 _CLASSES = tuple(
     map(
         re.compile,
@@ -99,7 +99,7 @@ class Reading:
                 yield folder, left
 
     def describe(self) -> str:
-        """Says in a few words what it finds, to be compared with another reading."""
+        """Summarizes what it finds, to be compared with another reading."""
         images, names = count_of(sum(self.counts.values()), "image"), self.class_names
         left = sum(number for _, number in self.left_out(self.top))
         unused = f", {left} left out" if left else ""
@@ -107,7 +107,7 @@ class Reading:
 
 
 def read_as(form: str, top: Folder, *, is_given: bool = False) -> Reading:
-    """Reads the folders below `top` in one of `LAYOUTS`, without asking whether it fits.
+    """Reads the folders below `top` in one of `LAYOUTS`, whether it fits or not.
 
     Args:
         form: One of `LAYOUTS`.
@@ -181,7 +181,7 @@ def known_classes(folders: Iterable[Folder]) -> set[str]:
 
 
 def unwrap(folder: Folder, known: Collection[str] = ()) -> Folder:
-    """Goes down where a folder only holds another one with folders in it, unless it is a class."""
+    """Descends where a folder only holds another one with folders in it, unless it is a class."""
     while (
         len(inner := folder.holding) == 1
         and inner[0].holding

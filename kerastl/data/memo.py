@@ -15,7 +15,7 @@ _FILE = "audit.sqlite"
 # Values that are computed between two writes to the disk.
 _CHUNK = 64
 # Values that are looked up at once; more in one query are not allowed everywhere.
-_ASKED = 500
+_AT_ONCE = 500
 # How long another process may hold the file. A run holds it for milliseconds.
 PATIENCE_SECONDS = 5.0
 # Files as this process has found them whole: a check reads all of one, and a run opens it often.
@@ -92,8 +92,8 @@ class _Memo:
     def find(self, keys: Sequence[str]) -> dict[str, Any]:
         """Returns the values under those of some keys that have one."""
         found: dict[str, Any] = {}
-        for start in range(0, len(keys), _ASKED):
-            wanted = [key for key in keys[start : start + _ASKED] if key]
+        for start in range(0, len(keys), _AT_ONCE):
+            wanted = [key for key in keys[start : start + _AT_ONCE] if key]
             if self._connection is not None and wanted:
                 marks = ", ".join("?" * len(wanted))
                 query = f"SELECT key, fact FROM facts WHERE key IN ({marks})"
@@ -117,7 +117,7 @@ class _Memo:
 
     @contextlib.contextmanager
     def _as_help(self) -> Iterator[None]:
-        """Goes on without the file, with one line, once it fails in the block."""
+        """Continues without the file, with one line, once it fails in the block."""
         try:
             yield
         except MEMO_ERRORS as error:

@@ -129,7 +129,7 @@ class _Look:
                 of_rows = hashes[row : row + _ROWS]
                 np.bitwise_xor(of_rows, block, out=differ[: len(of_rows)])
                 np.bitwise_count(differ[: len(of_rows)], out=bits[: len(of_rows)])
-                # Mostly none is, which the smallest tells soonest.
+                # Mostly none is, which the smallest shows soonest.
                 if bits[: len(of_rows)].min() <= _MAX_BITS:
                     near = np.nonzero(bits[: len(of_rows)] <= _MAX_BITS)
                     yield self._check(firsts[row + near[0]], others[column + near[1]])

@@ -234,7 +234,7 @@ def _too_small(
 
 
 def _explain_groups(source: Source, label: int, clusters: int) -> tuple[str, str]:
-    """Says why images of a class stay together, and what would let them be apart."""
+    """Explains why images of a class stay together, and what would let them be apart."""
     causes = np.zeros(len(source), np.int8) if source.causes is None else source.causes
     cause = Cause(int(np.bitwise_or.reduce(causes[source.labels == label])))
     together = f" in {count_of(clusters, 'group')}"

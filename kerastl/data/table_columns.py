@@ -1,4 +1,4 @@
-"""What each column of a table is for, told by its values and its name."""
+"""What each column of a table is for, inferred from its values and its name."""
 
 import dataclasses
 import re
@@ -31,7 +31,7 @@ from kerastl.errors import UsageError, bad_value, closest, name_some
 
 # Groups repeat: they are at most this share of the rows.
 _MOST_GROUPS = 0.8
-# Rows by which a column is told to hold paths.
+# Rows from which a column is found to hold paths.
 _SAMPLE_ROWS = 500
 # Paths of what shows the same as the images, but is none of them.
 _BESIDE = re.compile("mask|thumb|segment|preview|heatmap")
@@ -170,7 +170,7 @@ class Finder:
         for names in (both, strong, ending, weak, [] if addresses else others):
             if name := self._leading(names):
                 return name
-        # None leads to files; why not, is said of the one that should.
+        # None leads to files; the reason names the one that should.
         likely = both or ending or strong or weak or addresses
         if len(likely) != 1:
             raise self._several("image", likely) if likely else self._none("image")

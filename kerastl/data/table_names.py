@@ -44,7 +44,7 @@ BOXES = _names(
     "roix1 roiy1 roix2 roiy2 polygon points segmentation mask masks encodedpixels rle"
 )
 SIZES = _names("width height depth size channels imagewidth imageheight filesize")
-# What tells images, people or places apart; their images are alike.
+# What identifies images, people or places; their images are alike.
 GROUPS = _names(
     "camera session person user animal individual participant case study lesion video clip scene "
     "sequence track site location station plot specimen plant house household"
@@ -58,7 +58,7 @@ NO = _names(
     "✗ ✘ ☐ ❌ 否 いいえ 아니요 "
     "0 0.0 false f no n nein non não nao nie hay\u0131r hayir нет falsch faux falso"
 )
-# Words in the names of columns that say how images are split.
+# Words in the names of columns of splits.
 SPLITTING = _names("split splits fold folds kfold cvfold partition subset traintest")
 # What people shorten splits to, if a column holds nothing else.
 ABBREVIATED = {
@@ -68,7 +68,7 @@ ABBREVIATED = {
 }
 # How programs write that a value is missing, in lower case.
 MISSING = frozenset(("nan", "none", "null", "na", "n/a", "<na>", "#n/a", "#na", "nat", "nil"))
-# What the first cell of a row below the images says.
+# The first cell of a row below the images.
 TOTALS = _names(
     "total totals sum count gesamt summe anzahl somme suma totale totaal всего итого 合计 总计 合計"
 )

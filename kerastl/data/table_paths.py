@@ -28,7 +28,7 @@ _SIDE_FOLDERS = frozenset(
 )
 # How far below the table images are looked for.
 _MAX_DEPTH, _MAX_FOLDERS = 4, 2000
-# Rows from which the rule is told.
+# Rows from which the rule is found.
 _SAMPLE_ROWS = 500
 
 # Makes a path of this system from a path as a table has it, and finds what it leads to.
@@ -227,7 +227,7 @@ def _place(value: str, text: str, path: str, examples: Sequence[str]) -> Place:
 
 
 def _one_value_each(places: Iterator[Place]) -> list[Place]:
-    """Takes a file back from values that say different things, and that no one spells like it."""
+    """Takes a file back from values that differ, none of which spells its name."""
     listed = list(places)
     texts = collections.defaultdict(set)
     for place in listed:

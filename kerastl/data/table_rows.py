@@ -49,7 +49,7 @@ _MARKS = (
 _DELIMITERS = "\t,;|"
 # Others are part of a name, which may differ from another by that alone.
 _BLANKS = " \t\r\n"
-# The characters and rows from which the delimiter is told.
+# The characters and rows that the delimiter is found in.
 _SAMPLE_SIZE, SAMPLE_ROWS = 1 << 20, 50
 # What remains of a list that people separate by blanks, as in `cats/1.png 0`.
 _BLANK_SEPARATED = re.compile(r"\S+\.(png|jpe?g|bmp|gif|webp|tiff?)\s+\S+$", re.IGNORECASE)
@@ -129,7 +129,7 @@ def _refuse_other_kinds(head: bytes, wrong: Wrong) -> None:
 
 
 def _utf16_without_mark(head: bytes) -> str:
-    """Tells UTF-16 by its zeros: of Latin letters every second byte is one."""
+    """Recognizes UTF-16 by its zeros: of Latin letters every second byte is one."""
     even, odd = head[::2].count(0), head[1::2].count(0)
     if max(even, odd) < len(head) / 4 or min(even, odd):
         return ""

@@ -84,12 +84,12 @@ def is_number(cell: str) -> bool:
 
 
 def is_yes_or_no(cells: Sequence[str]) -> bool:
-    """Whether all cells say yes or no, in one of the usual ways."""
+    """Whether all cells are yes or no, in one of the usual ways."""
     return {cell.lower() for cell in set(cells)} <= YES | NO
 
 
 def is_yes(cell: str) -> bool:
-    """Whether a cell says yes."""
+    """Whether a cell means yes."""
     return cell.lower() in YES
 
 

@@ -1,4 +1,4 @@
-"""The columns that say which split an image belongs to, and what their cells mean."""
+"""The columns that name an image's split, and what their cells mean."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ _WORD = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+")
 
 
 def columns_of_splits(columns: Mapping[str, Sequence[str]], *, has_label: bool) -> Sequence[str]:
-    """Finds the columns that say the split.
+    """Finds the columns of splits.
 
     Several are flags of different splits, or none of them is it more clearly.
 
@@ -52,8 +52,8 @@ def columns_of_splits(columns: Mapping[str, Sequence[str]], *, has_label: bool) 
 
 def holds_splits(cells: Sequence[str]) -> bool:
     """Whether most cells that are filled are words for splits, among few different ones."""
-    told = [cell for cell in cells if not is_missing(cell)]
-    values = set(told)
+    filled = [cell for cell in cells if not is_missing(cell)]
+    values = set(filled)
     if not 1 <= len(values) <= _MOST_VALUES:
         return False
     # A value with words for two splits looks like one, too, and is refused later.
@@ -64,8 +64,8 @@ def holds_splits(cells: Sequence[str]) -> bool:
     are_alone = [len(_THING.sub("", value).split()) == 1 for value in values if splits[value]]
     if len(set(splits.values()) - {""}) <= 1:
         # One word may mark what belongs to a split.
-        return len(told) < len(cells) and all(splits.values()) and all(are_alone)
-    return 2 * sum(bool(splits[cell]) for cell in told) > len(told) and any(are_alone)
+        return len(filled) < len(cells) and all(splits.values()) and all(are_alone)
+    return 2 * sum(bool(splits[cell]) for cell in filled) > len(filled) and any(are_alone)
 
 
 def splits_of_words(values: Iterable[str]) -> dict[str, str]:
@@ -79,22 +79,22 @@ def splits_of_words(values: Iterable[str]) -> dict[str, str]:
 def splits_of_cells(column: str, cells: Sequence[str]) -> dict[str, str]:
     """Returns the split that each different cell of a column stands for, empty for none."""
     values = list(dict.fromkeys(cells))
-    told = [value for value in values if not is_missing(value)]
+    filled = [value for value in values if not is_missing(value)]
     flag = split_of_flag(column)
-    if not flag or not is_yes_or_no(told):
-        split_of, missing = splits_of_words(told), "train"
-        if set(split_of.values()) == {"train"} and len(told) < len(values):
+    if not flag or not is_yes_or_no(filled):
+        split_of, missing = splits_of_words(filled), "train"
+        if set(split_of.values()) == {"train"} and len(filled) < len(values):
             missing = ""
     else:
         other = "test" if flag == "train" else "train"
-        split_of = {value: flag if is_yes(value) else other for value in told}
+        split_of = {value: flag if is_yes(value) else other for value in filled}
         # Where yes alone is written, what is not marked is the opposite.
-        missing = other if all(map(is_yes, told)) else "train"
+        missing = other if all(map(is_yes, filled)) else "train"
     return {value: split_of.get(value, missing) for value in values}
 
 
 def split_of_flag(name: str) -> str | None:
-    """Returns the split that a column of yes and no tells, as in `is_test` and `train`."""
+    """Returns the split that a column of yes and no marks, as in `is_test` and `train`."""
     if len(_split_words(name).split()) > 1:
         return None
     key = key_of(name)
@@ -104,7 +104,7 @@ def split_of_flag(name: str) -> str | None:
 
 
 def are_of_different_splits(flags: Sequence[str]) -> bool:
-    """Whether columns of yes and no tell a split each."""
+    """Whether columns of yes and no mark a split each."""
     splits = set(map(split_of_flag, flags)) - {None}
     return len(splits) == len(flags) > 1
 
@@ -119,7 +119,7 @@ def is_doubtful(name: str, cells: Sequence[str]) -> bool:
 
 
 def is_flag(cells: Sequence[str]) -> bool:
-    """Whether a column says yes or no, at least in some rows."""
+    """Whether a column has yes or no, at least in some rows."""
     values = [cell for cell in set(cells) if not is_missing(cell)]
     # One letter in all rows may be anything.
     is_letter = len(set(cells)) == 1 and len(cells[0]) == 1 and cells[0].isalpha()
@@ -127,14 +127,14 @@ def is_flag(cells: Sequence[str]) -> bool:
 
 
 def is_signed(cells: Sequence[str]) -> bool:
-    """Whether a column says yes, no and -1, for no or for what is not sure."""
+    """Whether a column has yes, no and -1, for no or for what is not sure."""
     values = {cell for cell in cells if not is_missing(cell)}
     signs = values & {"-1", "-1.0"}
     return bool(signs) and is_yes_or_no([*(values - signs)])
 
 
 def count_single(columns: Mapping[str, Sequence[str]], flags: Sequence[str]) -> int:
-    """Counts the rows in which just one of these columns says yes."""
+    """Counts the rows in which just one of these columns is yes."""
     rows = zip(*(columns[name] for name in flags), strict=True)
     return sum(sum(map(is_yes, row)) == 1 for row in rows)
 

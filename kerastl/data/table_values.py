@@ -45,9 +45,9 @@ def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
     table.refuse_rows(
         [not label for label in labels], f"has no {roles.label}", "Fill it in or remove the line"
     )
-    labels, said = _undo_types(labels)
-    labels, said_of_lists = _undo_lists(labels)
-    said += said_of_lists
+    labels, notes = _undo_types(labels)
+    labels, more = _undo_lists(labels)
+    notes += more
     table.refuse_rows(
         [len(label.splitlines()) > 1 for label in labels],
         f"has a line break in {roles.label}, as between several labels,",
@@ -57,18 +57,18 @@ def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
     _check_numbers(roles.label, counts, table.wrong)
     if words := _words_for_none(counts):
         named = ", ".join(f"{word} ({count_of(counts[word], 'row')})" for word in words)
-        said.append(
+        notes.append(
             f"Classes that may mean a missing value: {named}. Each is a class of its own; remove "
             "those rows if it should be none."
         )
     if joint := _find_joint(counts):
         count = len({part for label in counts for part in _divide(label, joint)})
         example = next(label for label in counts if len(_divide(label, joint)) > 1)
-        said.append(
+        notes.append(
             f"Labels look like several in a cell, joined by {joint!r}, as {shorten(example)!r}: "
             f"{count_of(count, 'name')} make {len(counts)} classes. This trains one class an image."
         )
-    return labels, said
+    return labels, notes
 
 
 def _undo_types(labels: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -89,8 +89,8 @@ def _undo_lists(labels: Sequence[str]) -> tuple[list[str], list[str]]:
         example = next(
             (label for label, name in zip(labels, plain, strict=True) if label != name), ""
         )
-        said = f"Labels have a separator at an end, as {shorten(example)!r}: it is left out."
-        return plain, [said] if example else []
+        notes = f"Labels have a separator at an end, as {shorten(example)!r}: it is left out."
+        return plain, [notes] if example else []
     several = [label for label, parts in zip(labels, lists, strict=True) if len(parts) > 1]
     kind, meaning = (
         ("several", "each list is a class of its own")

@@ -53,7 +53,7 @@ def list_table(table: str, *, columns: dict[str, str], progress: Progress | None
     """Lists the images of a CSV or TSV file, each once.
 
     Args:
-        table: Its path. What the paths in it mean, `table_paths.find_places` says.
+        table: Its path. `table_paths.find_places` defines what the paths in it mean.
         columns: Names of the columns "image", "label", "split" and "group" as the user gave
             them; an empty one is found by its values and its usual names.
         progress: Gets lines on what was found and on what a person should know.
@@ -62,7 +62,7 @@ def list_table(table: str, *, columns: dict[str, str], progress: Progress | None
         UsageError: If the file cannot be read, lacks something, or contradicts itself.
     """
     path, field = local_path(table, field="dataset"), f"csv:{table}"
-    say = (progress or Progress()).line
+    report = (progress or Progress()).line
     data = read_table(path, functools.partial(bad_value, "dataset", field))
     folders = Folders()
     roles = _finder(data, columns, folders, table).find_roles()
@@ -74,20 +74,20 @@ def list_table(table: str, *, columns: dict[str, str], progress: Progress | None
         splits = splits_of_folders(examples, labels) or splits
     is_split = bool(meaning) or len(set(splits)) > 1
     beside = () if is_split else _note_beside(path)
-    told = (
+    lines = (
         _describe(data, roles, places, meaning, splits),
         _note_unused(data, roles),
         notes,
         beside,
     )
-    for line in itertools.chain(*told):
-        say(line)
+    for line in itertools.chain(*lines):
+        report(line)
     groups = data.columns.get(roles.group, [""] * len(places))
     files = list(map(_label_file, places, labels, splits, groups))
     whole = [folders.real(place.path) for place in places]
     files, note = use_each_once(files, whole, data)
     if note:
-        say(note)
+        report(note)
     return make_listing(files, labels, collections.Counter(), field=field)
 
 

@@ -125,13 +125,13 @@ class Tree:
     tables: list[pathlib.Path] = dataclasses.field(default_factory=list)
 
     def leave_out(self, folder: pathlib.Path, kind: str, count: int) -> None:
-        """Remembers a folder of a kind, with the number of files in it, to be told."""
+        """Remembers a folder of a kind, with the number of files in it, for the report."""
         self.ignored[kind] += count
         self.left_out.setdefault(kind, []).append(folder)
 
 
 def scan(root: pathlib.Path, *, own: Iterable[pathlib.Path] = ()) -> Tree:
-    """Looks at every folder below `root` once; links are followed, but none twice.
+    """Visits every folder below `root` once; links are followed, but none twice.
 
     Where a link and a folder are the same one, it is listed as the folder.
 
@@ -176,7 +176,7 @@ def list_images(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     """Lists the files below a folder, to any depth, that may be images, in the order of names.
 
     Links are followed, but none twice. Hidden files, what file managers leave behind, folders
-    that kerastl wrote and files whose names say that they are no images are left out.
+    that kerastl wrote and files that are no images by their names are left out.
 
     Raises:
         OSError: If a folder cannot be read.

@@ -1,4 +1,4 @@
-"""Files that cannot be used: which stop a run, which are only left out, and how they are told."""
+"""Files that cannot be used: which stop a run, which are left out, and their report."""
 
 import collections
 import dataclasses
@@ -51,7 +51,7 @@ def sort_out(source: Source, inspections: Sequence[Inspection]) -> Sorted:
 
 
 def report(source: Source, files: Sorted, *, is_stop: bool, progress: Progress) -> None:
-    """Tells how many files are used, and the reasons for the others, in a few lines.
+    """Summarizes how many files are used, and the reasons for the others, in a few lines.
 
     Raises:
         ListedError: If some cannot be used and `is_stop` is on.
@@ -112,10 +112,10 @@ def _by_reason(unusable: Iterable[Finding]) -> list[tuple[str, list[Finding]]]:
     return sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
 
 
-def _join(counts: Mapping[str, int], say: Callable[[int, str], str]) -> str:
+def _join(counts: Mapping[str, int], describe: Callable[[int, str], str]) -> str:
     """Lists counts in parentheses, the largest only; nothing for none."""
     shown = sorted(collections.Counter(counts).most_common(_MAX_KINDS))
-    words = [say(count, kind) for kind, count in shown]
+    words = [describe(count, kind) for kind, count in shown]
     if rest := sum(counts.values()) - sum(count for _, count in shown):
         words.append(f"{rest} of other kinds")
     return f" ({', '.join(words)})" if words else ""

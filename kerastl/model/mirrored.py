@@ -1,13 +1,13 @@
-"""The answer of a classifier for an image: its own, or the mean with that for the mirror image.
+"""The prediction for an image: a classifier's own, or the mean with that for the mirror image.
 
-Everything that asks a classifier, in evaluation and in exports, has the mean from here.
+Every prediction, in evaluation and in exports, takes the mean from here.
 """
 
 import keras
 
 from kerastl.model.build import LOGITS, POOLED
 
-# Layer of a model that answers with the mean, by which it is known.
+# Layer that marks a model whose output is the mean.
 _BOTH = "image_and_mirror_image"
 # A probability of 0 counts as this, whose logarithm is finite.
 _LEAST = 1e-37
@@ -29,20 +29,20 @@ def mean_logits(logits: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def average_mirrored(classifier: keras.Model) -> keras.Model:
-    """Builds the model that answers with the mean; it shares all layers with the classifier."""
+    """Builds the model whose output is the mean; it shares all layers with the classifier."""
     images = keras.Input(classifier.input.shape[1:], name="images", dtype="float32")
     logits = _follow(classifier, with_mirrored(images))[LOGITS]
     return keras.Model(images, mean_logits(logits), name=classifier.name)
 
 
-def answers_with_mean(classifier: keras.Model) -> bool:
+def averages_mirrored(classifier: keras.Model) -> bool:
     """Returns whether a model is one of `average_mirrored`, perhaps read from a file."""
     return any(layer.name == _BOTH for layer in classifier.layers)
 
 
 def probabilities_of(classifier: keras.Model) -> keras.Model:
     """Builds the model to `{"probabilities": (batch, classes)}`."""
-    if not answers_with_mean(classifier):
+    if not averages_mirrored(classifier):
         softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
         return keras.Model(classifier.input, {"probabilities": softmax(classifier.output)})
     images = keras.Input(classifier.input.shape[1:], name="images", dtype="float32")
@@ -54,10 +54,10 @@ def probabilities_of(classifier: keras.Model) -> keras.Model:
 def outputs_of(classifier: keras.Model) -> keras.Model:
     """Builds the model to `logits`, and to the head's inputs, `features` and `mirrored_features`.
 
-    The latter only where the answer is the mean.
+    The latter only where the output is the mean.
     """
     images = keras.Input(classifier.input.shape[1:], name="images", dtype="float32")
-    if not answers_with_mean(classifier):
+    if not averages_mirrored(classifier):
         found = _follow(classifier, images)
         return keras.Model(images, {"logits": found[LOGITS], "features": found[POOLED]})
     found = _follow(classifier, with_mirrored(images))

@@ -29,7 +29,7 @@ _PRETRAINED_ON = {
 }
 
 
-_ANSWER = "The mean of the probabilities for the image and for its mirror image."
+_PREDICTION = "The mean of the probabilities for the image and for its mirror image."
 _REFIT = (
     "The head was fitted to training and validation images together; the test scores are of the "
     "result."
@@ -54,7 +54,7 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
         },
         "class_names": list(source.class_names),
         "test": {name: metrics["test"][name] for name in _SCORES if name in metrics["test"]},
-        **({"answer": _ANSWER} if metrics.get("average_mirrored") else {}),
+        **({"prediction": _PREDICTION} if metrics.get("average_mirrored") else {}),
         **({"refit": _REFIT} if metrics.get("validation", {}).get("before_refit") else {}),
         "data": {"name": source.name, "fingerprint": source.fingerprint()},
         "backbone": config.backbone,

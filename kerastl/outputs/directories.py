@@ -57,7 +57,7 @@ class RunFile(enum.StrEnum):
     # Also beside every exported model.
     CARD = "model_card.json"
     TENSORBOARD = "tensorboard"
-    # These tell that the others are of a run, so they are the last to go.
+    # These mark the others as files of a run, so they are the last to go.
     SPLITS = "splits.csv"
     FLAGS = "flags.txt"
 

@@ -61,7 +61,7 @@ class Exported:
 def parity_sample(splits: Splits, parity_images: int) -> np.ndarray:
     """Chooses the positions in the test split on which an export is compared; all for 0.
 
-    Whatever is asked for, their probabilities fit in memory several times.
+    However many are wanted, their probabilities fit in memory several times.
     """
     count = len(splits.test)
     most = max(1, MOST_PROBABILITIES // len(splits.source.class_names))

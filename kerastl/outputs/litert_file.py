@@ -43,10 +43,10 @@ _RGB, _IMAGE_PROPERTIES, _NORMALIZATION_OPTIONS, _AXIS_LABELS = 1, 2, 1, 2
 
 @dataclasses.dataclass(frozen=True)
 class LitertNeeds:
-    """What a file says of the runtime that reads it.
+    """The runtime that a file names.
 
     Attributes:
-        min_runtime_version: The oldest TensorFlow Lite; empty if it does not say.
+        min_runtime_version: The oldest TensorFlow Lite; empty if not named.
         operator_versions: Name of an operation -> the highest version of it.
         takes_floats: Whether input and output are numbers of 32 bits.
     """

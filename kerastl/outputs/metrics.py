@@ -28,7 +28,7 @@ def build_metrics(
         best: The epoch that the weights come from.
         accuracies: Highest validation accuracy of each phase, by the phase's name.
         before_refit: Whether validation images have been trained on after they were scored.
-        average_mirrored: Whether the answer is the mean with that for the mirror image.
+        average_mirrored: Whether predictions are the mean with those for the mirror image.
 
     Returns:
         An entry for each of `scored`: `Evaluation.metrics` and what always naming the largest

@@ -163,7 +163,7 @@ def compare_predictions(exported: Mapping[str, np.ndarray], reference: Reference
 def _by_head(exported: Mapping[str, np.ndarray], reference: Reference) -> np.ndarray:
     """Applies the trained head to an export's features; NaN if the shapes differ.
 
-    The mean over the features of an image, (images, views, channels), is the answer.
+    The mean over the features of an image, (images, views, channels), is the prediction.
     """
     try:
         views = np.moveaxis(exported["features"], 1, 0)

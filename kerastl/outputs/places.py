@@ -52,7 +52,7 @@ def usable_places(
 
 @contextlib.contextmanager
 def _fonts_in(cache: pathlib.Path | None) -> Iterator[None]:
-    """Lets matplotlib, which draws charts, keep its list of fonts in the cache for the block.
+    """Has matplotlib, which draws charts, keep its list of fonts in the cache for the block.
 
     It would make folders in the home folder. Where it has made them before, they are used, for
     the settings of a person that may be there; without a cache the list is not kept.

@@ -79,8 +79,8 @@ def read_predictions(path: pathlib.Path, splits: Splits) -> Evaluation:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Answers:
-    """What a model says of test images, in the order of the file.
+class Predictions:
+    """A model's predictions for test images, in the order of the file.
 
     Attributes:
         examples: The images' names.
@@ -110,8 +110,8 @@ def class_columns(header: Sequence[str]) -> dict[str, int] | None:
     return {name: column for column, name in names}
 
 
-def read_answers(path: pathlib.Path) -> Answers:
-    """Reads what the model says, without the images.
+def read_predicted_classes(path: pathlib.Path) -> Predictions:
+    """Reads the predictions, without the images.
 
     Raises:
         ValueError: If the file is damaged.
@@ -130,7 +130,7 @@ def read_answers(path: pathlib.Path) -> Answers:
         written = [row[of_class[name]] for row, name in zip(rows, class_names, strict=True)]
         least = np.finfo(np.float32).smallest_subnormal
         losses = -np.log(np.maximum(np.array(written, np.float32), least).astype(np.float64))
-    return Answers(examples, class_names, predicted, losses)
+    return Predictions(examples, class_names, predicted, losses)
 
 
 def _read_first(

@@ -38,7 +38,7 @@ _CPUS = pathlib.Path("/proc/cpuinfo")
 # What differs between two runs that are otherwise equal.
 _TIMES = (
     "times, in history.csv, receipt.json, tensorboard/ and inside .keras files",
-    "speed, which exports are told with",
+    "the speed that is recorded for each export",
 )
 
 
@@ -138,7 +138,7 @@ def _cpu_name() -> str:
 
 
 def _of_processor(*names: str) -> str:
-    """Returns what the system says of the first processor; empty where it says nothing."""
+    """Returns the name of the first processor; empty where the system does not give it."""
     try:
         lines = _CPUS.read_text("utf-8").splitlines()
     except OSError:

@@ -12,7 +12,7 @@ from kerastl.errors import UsageError, bad_value, first_line
 from kerastl.settings import SETTINGS, Decides, OutputSettings, StoreSettings
 
 # Begins a comment of flags.txt that keeps a flag as it was given, where a recipe chose others.
-ASKED = "asked: "
+GIVEN = "given: "
 # Changed flags that an error lists.
 _SHOWN = 4
 
@@ -37,16 +37,16 @@ class Opened:
         return dataclasses.replace(
             self,
             config=chosen,
-            notes=(*reasons, *_asked_notes(self.config)) if reasons else self.notes,
+            notes=(*reasons, *_given_notes(self.config)) if reasons else self.notes,
         )
 
 
-def _asked_notes(given: Config) -> Iterator[str]:
+def _given_notes(given: Config) -> Iterator[str]:
     for name, text in _flags(given).items():
         setting = SETTINGS[name]
         is_default = setting.default is not None and setting.from_text(text) == setting.default
         if name in given.given or not is_default:
-            yield f"{ASKED}--{name}={text}"
+            yield f"{GIVEN}--{name}={text}"
 
 
 def find_unfinished(flags: pathlib.Path, config: Config, *, is_trained: bool) -> Opened | None:
@@ -64,7 +64,7 @@ def find_unfinished(flags: pathlib.Path, config: Config, *, is_trained: bool) ->
         UsageError: If it may not be, and differs or cannot be read.
     """
     try:
-        known, asked, notes = _read(flags)
+        known, given, notes = _read(flags)
     except (OSError, ValueError, UsageError) as error:
         if config.overwrite:
             return None
@@ -75,7 +75,7 @@ def find_unfinished(flags: pathlib.Path, config: Config, *, is_trained: bool) ->
         *config.deciding(Decides.NOTHING, of=StoreSettings),
         *(config.deciding(Decides.OUTPUT) if is_trained else ()),
     ]
-    changed = _changes(asked, config, free)
+    changed = _changes(given, config, free)
     # Its flags.txt says the same.
     if not changed or not _changes(known, config, free):
         return Opened(_complete(config, known, free), goes_on=True, notes=notes)
@@ -100,7 +100,7 @@ def _read(flags: pathlib.Path) -> tuple[Config, Config, tuple[str, ...]]:
     lines = flags.read_text("utf-8").splitlines()
     known = Config.from_flags(lines)
     notes = tuple(line.removeprefix("# ") for line in lines if line.startswith("#"))
-    given = [note.removeprefix(ASKED) for note in notes if note.startswith(ASKED)]
+    given = [note.removeprefix(GIVEN) for note in notes if note.startswith(GIVEN)]
     return known, Config.from_flags(given) if given else known, notes
 
 

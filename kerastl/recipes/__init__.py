@@ -1,1 +1,1 @@
-"""Recipes: what is trained, and how, where the user has not said so."""
+"""Recipes: choose what is trained, and how, where no setting does."""

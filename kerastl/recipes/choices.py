@@ -77,7 +77,7 @@ class Extra:
 
     Attributes:
         views: Stored views of a training image, itself among them.
-        averages: Whether the validation images are to decide if the mirror image's answer counts.
+        averages: Whether validation decides if predictions are averaged with the mirror image.
     """
 
     views: int = 1
@@ -252,7 +252,7 @@ def choose(facts: Facts) -> Chosen:
 
 
 def _choose_views(facts: Facts, way: Way) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Chooses what is seen beside each image, and says why."""
+    """Chooses the random changes of images, with the reason."""
     if "augment" in facts.given:
         return ({"augment_views": way.extra.views} if facts.given["augment"] else {}), ()
     look, values = facts.look, {}
@@ -311,7 +311,7 @@ def keep_effective(names: Collection[str]) -> dict[str, Any]:
 def why_no_fine_tuning(
     recipe: str, given: Mapping[str, Any], *, searched: Collection[str], per_class: float
 ) -> str:
-    """Says why nothing but a head is to be trained, whatever the time; empty if more may be.
+    """Explains why only a head is trained, whatever the time; empty if more may be.
 
     Args:
         recipe: The recipe.
@@ -322,7 +322,7 @@ def why_no_fine_tuning(
     if "finetune_epochs" in given:
         return "" if given["finetune_epochs"] else "finetune_epochs=0"
     if recipe == "head" or given.get("refit"):
-        return "as the flags say"
+        return "set by flags"
     if _must_fine_tune(given, searched):
         return ""
     if per_class < _FEWEST_PER_CLASS:

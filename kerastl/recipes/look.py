@@ -26,7 +26,7 @@ _FOLDS, _STRENGTH = 5, 10.0
 
 
 def look(network: Network, splits: Splits, images: ImageSettings, *, seconds: float) -> Look:
-    """Looks at as many training images as fit in some seconds."""
+    """Times and inspects as many training images as fit in some seconds."""
     plain, mirrored, each = _compute(network, splits, images, seconds=seconds)
     sample = splits.train[: len(plain)]
     labels, groups = splits.source.labels[sample], splits.clusters[sample]

@@ -17,7 +17,7 @@ _MOST_MISTAKES, _MOST_OF_CELL = 12, 12
 
 @dataclasses.dataclass(frozen=True)
 class Tested:
-    """A test image with what the model says of it.
+    """A test image with the model's prediction.
 
     Attributes:
         example: Its name.

@@ -13,7 +13,7 @@ from kerastl.data.labels import order_classes
 from kerastl.data.source import Finding
 from kerastl.errors import UsageError, bad_value, first_line
 from kerastl.outputs.directories import RunFile, read_config, read_json
-from kerastl.outputs.unfinished import ASKED
+from kerastl.outputs.unfinished import GIVEN
 from kerastl.report.predictions import Predictions, read_predictions
 
 Part = TypeVar("Part")
@@ -30,7 +30,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     RunFile.STOPPED_AUDIT: _FINDINGS,
     RunFile.LABEL_ISSUES: ("example", "class_name", "probability", "likelier", "its_probability"),
 }
-# What the page says first.
+# The first lines of the page.
 _HEADLINE = ("accuracy", "accuracy_low", "accuracy_high", "num_images", "loss")
 # Files that every finished run has.
 _FINISHED = (RunFile.FLAGS, RunFile.RECEIPT, RunFile.SPLITS, RunFile.HISTORY, RunFile.PREDICTIONS)
@@ -50,7 +50,7 @@ class Contents:
         counts: Images of each class by split, from `splits.csv`.
         audit: Rows of `audit.csv`.
         label_issues: Rows of `label_issues.csv`; None where labels were not checked.
-        predictions: What the model says of the test images.
+        predictions: The model's predictions for the test images.
         problems: What could not be read, in words.
     """
 
@@ -153,7 +153,7 @@ def _read_rows(path: pathlib.Path) -> tuple[Row, ...]:
 def _read_reasons(path: pathlib.Path) -> tuple[str, ...]:
     lines = path.read_text("utf-8").splitlines()
     comments = (line.lstrip("# ") for line in lines if line.startswith("#"))
-    return tuple(text for text in comments if text and not text.startswith(ASKED))
+    return tuple(text for text in comments if text and not text.startswith(GIVEN))
 
 
 def _count(path: pathlib.Path) -> Mapping[str, Mapping[str, int]]:

@@ -1,4 +1,4 @@
-"""What a run's files say beside its scores: the data, the time, the settings."""
+"""What a run's files hold besides its scores: the data, the time, the settings."""
 
 import collections
 import json
@@ -100,18 +100,18 @@ def sum_splits(counts: Mapping[str, Mapping[str, int]]) -> Splits:
 
 def list_chosen(contents: Contents) -> list[Chosen]:
     """Lists the settings that differ from their defaults, and where they came from."""
-    config, told = contents.config, contents.receipt.get("flags", {})
+    config, recorded = contents.config, contents.receipt.get("flags", {})
     return [
         Chosen(
             name,
             _text(getattr(config, name)),
             _text(setting.default) if setting.default is not None else "required",
-            # Receipts of earlier versions do not tell.
-            str(told.get(name, {}).get("from", "not recorded")),
+            # Receipts of earlier versions lack it.
+            str(recorded.get(name, {}).get("from", "not recorded")),
         )
         for name, setting in SETTINGS.items()
         if getattr(config, name) != setting.default
-        or told.get(name, {}).get("from", DEFAULT) != DEFAULT
+        or recorded.get(name, {}).get("from", DEFAULT) != DEFAULT
     ]
 
 
@@ -125,7 +125,7 @@ def list_stages(receipt: Mapping[str, Any]) -> list[tuple[str, float, int]]:
 
 
 def receipt_text(contents: Contents) -> str:
-    """Returns what the receipt says beside the settings, which have their own table."""
+    """Returns the receipt without the settings, which have their own table."""
     rest = {name: value for name, value in contents.receipt.items() if name != "flags"}
     return json.dumps(rest, indent=1, ensure_ascii=False) if rest else ""
 

@@ -1,4 +1,4 @@
-"""What a model says of each test image, read from `predictions.csv` in pieces.
+"""A model's prediction for each test image, read from `predictions.csv` in pieces.
 
 With a thousand classes and a hundred thousand images the file has more than a gigabyte.
 """
@@ -23,7 +23,7 @@ NUM_FIRST = 3
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model says of the test images.
+    """A model's predictions for the test images.
 
     Attributes:
         class_names: Every class that an image has or the model names.

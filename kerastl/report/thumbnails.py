@@ -44,10 +44,10 @@ class Picture(NamedTuple):
 
 
 class Thumbnails:
-    """Makes the pictures of a page; those asked for first have the room."""
+    """Makes the pictures of a page, first come, first served, while there is room."""
 
     def __init__(self, read: Read | None) -> None:
-        """Takes a function that reads an image, None where none can be read."""
+        """Wraps a function that reads an image, None where none can be read."""
         self._read = read
         self._known: dict[str, Picture | None] = {}
         self._characters = 0

@@ -16,7 +16,7 @@ class LabelIssues:
 
     Attributes:
         positions: Positions among the training images, the least probable label first, int64.
-        judged: What the probe says of all training images.
+        judged: The probe's predictions for all training images.
     """
 
     positions: np.ndarray

@@ -17,7 +17,7 @@ _AT_ONCE = 10_000_000
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """What classifiers say of images that they have not seen; nothing grows with the classes.
+    """Predictions for images that a classifier has not seen; nothing grows with the classes.
 
     Attributes:
         of_label: Probability of each image's own label, float64 (images,); NaN for images whose

@@ -66,7 +66,7 @@ def write_best_flags(
 
 
 def _images(row: RankingRow, num_train: int) -> str:
-    """Says on what a network was evaluated: with a budget, perhaps on a part."""
+    """Describes what a network was evaluated on: with a budget, perhaps on a part."""
     part = f"{row.images} of " if row.images < num_train else ""
     return f"{part}{num_train} training images"
 

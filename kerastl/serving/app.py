@@ -141,9 +141,9 @@ class _Endpoints:
         model = self._inference.find(request)
         header = request.headers.get(open_inference.LENGTH_HEADER)
         async with self._bodies.read(request) as body:
-            asked = await _parse(body, lambda: open_inference.parse_infer(body, header, model))
-            results = await self._inference.compute(request, model, asked.images)
-        return json_response(open_inference.render_infer(model, asked, results))
+            parsed = await _parse(body, lambda: open_inference.parse_infer(body, header, model))
+            results = await self._inference.compute(request, model, parsed.images)
+        return json_response(open_inference.render_infer(model, parsed, results))
 
     async def _predict_json(self, request: Request, model: ModelVersion, body: bytes) -> Response:
         parsed = await _parse(body, lambda: rest.parse_predict(body, model))

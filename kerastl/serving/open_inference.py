@@ -49,7 +49,7 @@ def parse_infer(body: bytes, json_length: str | None, model: ModelVersion) -> In
     Args:
         body: The body.
         json_length: Length of the JSON at its beginning, None for all of it.
-        model: The model that is asked.
+        model: The model that predicts.
 
     Raises:
         RequestError: If it does not follow the protocol, or does not fit the model.

@@ -1,4 +1,4 @@
-"""What cloud platforms tell a server through environment variables: port, routes, model.
+"""What cloud platforms set by environment variables: port, routes, model.
 
 https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
@@ -42,7 +42,7 @@ class Platform:
     predict_route: str | None = None
 
     def __str__(self) -> str:
-        """Says what a user did not give; empty if there is nothing."""
+        """Names the settings that a platform made; empty if there are none."""
         parts = [
             f"{what} {value} ({origin})"
             for what, value, origin in (

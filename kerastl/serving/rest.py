@@ -51,7 +51,7 @@ class PredictRequest:
     by_row: bool
     # What to send instead of a file in a wrong form.
     right_form: str
-    # Whether that is said about any file that cannot be decoded.
+    # Whether this is the answer to any file that cannot be decoded.
     is_suspect: bool = False
 
 
@@ -93,7 +93,7 @@ def looks_like_json(content_type: str, body: bytes) -> bool:
 
 
 def describe_body(body: bytes) -> str:
-    """Says what a body is that is no JSON, and where it belongs; empty if unknown."""
+    """Names a body that is no JSON, and where it belongs; empty if unknown."""
     found = find_format(body)
     is_json = looks_like_json("", body)
     form = f"a {found.name} file" if found else "" if is_json else name_form(body)

@@ -160,7 +160,7 @@ def _build_server(
 
 
 def _with_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
-    """Lets the pages of some sites read every answer of `app`, errors too."""
+    """Allows the pages of some sites to read every answer of `app`, errors too."""
     if not origins:
         return app
     return CORSMiddleware(app, allow_origins=origins, allow_methods=_METHODS, allow_headers=["*"])

@@ -70,7 +70,7 @@ def read_uploads(content_type: str, body: bytes) -> list[Upload]:
 
 
 def to_request(uploads: Sequence[Upload], content_type: str, model: ModelVersion) -> PredictRequest:
-    """Asks for the classes of files."""
+    """Predicts the classes of files."""
     return PredictRequest(
         DEFAULT_SIGNATURE,
         [upload.content for upload in uploads],

@@ -48,7 +48,7 @@ def _layers(content: bytes, depth: int) -> list[str]:
 
 
 def _between(pattern: bytes) -> Callable[[bytes], bytes]:
-    """Takes what a pattern has in its group, if it fits."""
+    """Returns what a pattern matches in its group; None if it does not fit."""
 
     def unwrap(content: bytes) -> bytes:
         match = _match(pattern, content)

@@ -23,7 +23,7 @@ class RecipeSettings(Settings):
     recipe: str = setting(
         "auto",
         help="auto chooses the size, the phases and their settings for the images and the budget; "
-        "fast does so for a model that answers twice as fast; best, for an hour; head trains no "
+        "fast does so for a model that predicts twice as fast; best, for an hour; head trains no "
         "more than a new head; manual takes the settings as they are, and so does auto if a "
         "setting of the phases is given. A setting that is given stays.",
         choices=(*BUDGETS, MANUAL),

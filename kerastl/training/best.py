@@ -93,7 +93,7 @@ class Best:
         return {"row": dataclasses.asdict(self.row), "accuracies": self.accuracies}
 
     def load(self, state: Mapping[str, Any] | None, values: Sequence[np.ndarray]) -> None:
-        """Goes back to an earlier `state` of the same phase, with its values if it had begun."""
+        """Restores an earlier `state` of the same phase, with its values if it had begun."""
         if state:
             self.row, self.accuracies = EpochRow(**state["row"]), dict(state["accuracies"])
             self._rank = self._rank_of(self.row)

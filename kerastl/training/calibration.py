@@ -1,4 +1,4 @@
-"""Whether a model is right as often as its confidence says."""
+"""Whether a model is right as often as it is confident."""
 
 import dataclasses
 

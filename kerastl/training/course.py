@@ -91,7 +91,7 @@ class Course(Places):
                 variable.assign(value)
 
     def __str__(self) -> str:
-        """Says where it goes on; empty if it begins."""
+        """Describes where it continues; empty at the beginning."""
         if not self._saved:
             return ""
         if self._number == len(self._plans):

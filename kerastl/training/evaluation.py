@@ -1,4 +1,4 @@
-"""What a model says of the images of a split, and its scores. Imports no TensorFlow."""
+"""What a model predicts for the images of a split, and its scores. Imports no TensorFlow."""
 
 import dataclasses
 from collections.abc import Iterator

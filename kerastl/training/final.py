@@ -24,7 +24,7 @@ def deliver(
     restored = check_restored(validation.accuracy, best, len(validation.labels))
     require(restored, record=record, progress=progress)
     if trained.images.average_mirrored == "auto":
-        trained, validation = _choose_answer(trained, validation, progress)
+        trained, validation = _choose_mirrored(trained, validation, progress)
     if trained.refit is not None:
         trained.refit()
         fitted = len(trained.splits.train) + len(trained.splits.validation)
@@ -35,20 +35,20 @@ def deliver(
     return trained, validation
 
 
-def _choose_answer(
+def _choose_mirrored(
     trained: Trained, averaged: Evaluation, progress: Progress
 ) -> tuple[Trained, Evaluation]:
     """Keeps the mean with the mirror image if the validation images gain from it."""
-    alone = _answering(trained, "no")
+    alone = _predicting(trained, "no")
     plain = alone.evaluate(trained.splits.validation)
     gains = (averaged.accuracy, -averaged.loss) > (plain.accuracy, -plain.loss)
     progress.line(
-        f"Mirror images {'are averaged with' if gains else 'are left out of'} the answer: "
+        f"Mirror images {'are averaged with' if gains else 'are left out of'} the prediction: "
         f"validation accuracy {averaged.accuracy:.4f} with them, {plain.accuracy:.4f} without."
     )
-    return (_answering(trained, "yes"), averaged) if gains else (alone, plain)
+    return (_predicting(trained, "yes"), averaged) if gains else (alone, plain)
 
 
-def _answering(trained: Trained, average_mirrored: Literal["yes", "no"]) -> Trained:
+def _predicting(trained: Trained, average_mirrored: Literal["yes", "no"]) -> Trained:
     images = dataclasses.replace(trained.images, average_mirrored=average_mirrored)
     return dataclasses.replace(trained, images=images)

@@ -240,7 +240,7 @@ class _Training:
         self._report.show_epoch(row)
 
     def go_back(self, error: NotFiniteError) -> None:
-        """Goes back to the end of the last good epoch, at a third of the rate.
+        """Restores the end of the last good epoch, at a third of the rate.
 
         Raises:
             NotFiniteError: If it has done so before, or is not to.

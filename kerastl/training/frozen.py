@@ -92,7 +92,7 @@ class FrozenPart:
             store.close()
 
     def _do_without(self, error: Exception, progress: Progress) -> None:
-        """Goes on without a store that failed: it only saves time."""
+        """Continues without a store that failed: it only saves time."""
         self.close()
         self._stores, self._found = {}, {}
         progress.line(f"{str(error).removesuffix('.')}. Features are computed in each epoch.")

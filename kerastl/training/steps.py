@@ -90,7 +90,7 @@ class TrainingSteps:
         return copy_values(self._variables_changed())
 
     def load(self, values: Sequence[np.ndarray]) -> None:
-        """Goes back to what `values` has returned for the same plan."""
+        """Restores what `values` has returned for the same plan."""
         for variable, value in zip(self._variables_changed(), values, strict=True):
             variable.assign(value)
 

@@ -78,7 +78,7 @@ class Trained:
 
     @functools.cached_property
     def classifier(self) -> keras.Model:
-        """What is delivered: the network, or what answers with its mean over mirror images."""
+        """The model to deliver: the network, or the mean of its predictions over mirror images."""
         model = self.network.model
         return average_mirrored(model) if self.images.sees_mirrored else model
 

@@ -52,17 +52,17 @@ def _drawn(space: Space, name: str, value: Any) -> Any:
 
 
 def given_epochs(
-    asked: Mapping[str, int], values: Mapping[str, Any], space: Space
+    requested: Mapping[str, int], values: Mapping[str, Any], space: Space
 ) -> dict[str, int]:
     """Returns the epochs of each phase that a trial has, a share of them by hyperband.
 
     Args:
-        asked: The epochs of each phase that its settings ask for.
+        requested: The epochs of each phase in its settings.
         values: What keras-tuner has drawn for it, and hyperband added.
         space: The ranges that are searched.
     """
     share = share_of_epochs(values, space)
-    return {phase: math.ceil(epochs * share) for phase, epochs in asked.items()}
+    return {phase: math.ceil(epochs * share) for phase, epochs in requested.items()}
 
 
 def share_of_epochs(values: Mapping[str, Any], space: Space) -> float:

@@ -43,10 +43,10 @@ class TrialRunner:
         self.files.log_path(number).unlink(missing_ok=True)
         try:
             config = self._settings_of(assigned)
-            asked = epochs_of(config)
+            requested = epochs_of(config)
             about["values"] = self.space.values_of(config)
-            about["epochs_asked"] = sum(asked.values())
-            epochs: dict[str, Any] = given_epochs(asked, assigned.values, self.space)
+            about["epochs_requested"] = sum(requested.values())
+            epochs: dict[str, Any] = given_epochs(requested, assigned.values, self.space)
             about["config"] = config = config.changed("search", **epochs)
             scored = [
                 self._train(number, dataclasses.replace(config, seed=config.seed + index))

@@ -37,7 +37,7 @@ def draw_search(
     if ranking:
         notes = "Blue: the best, and those not clearly worse. Line: the best so far. Red: failed."
     if shows_epochs:
-        notes += " Hollow: fewer epochs than asked for."
+        notes += " Hollow: fewer epochs than requested."
     figure = charts.new_figure(width, _HEIGHT, title=title, notes=notes)
     if ranking:
         history = charts.add_axes(figure, left=66, right=60, bottom=510, top=96)

@@ -87,7 +87,8 @@ class SearchFiles:
         objectives = list(dict.fromkeys([self._options.objective, *OBJECTIVES]))
         header = (
             *("trial", "status", "reason", *objectives),
-            *("behind", "behind_low", "behind_high", "tie", "epochs", "epochs_asked", "seconds"),
+            *("behind", "behind_low", "behind_high", "tie"),
+            *("epochs", "epochs_requested", "seconds"),
             *self._space.dimensions,
         )
         compared: list[tuple[Trial, tuple[object, ...]]] = [
@@ -129,9 +130,9 @@ class SearchFiles:
 
 
 def _comparison(ranked: RankedTrial) -> tuple[object, ...]:
-    """Returns the cells from "behind" to "epochs_asked" of a completed trial."""
+    """Returns the cells from "behind" to "epochs_requested" of a completed trial."""
     distances = map(_number, (ranked.behind, ranked.low, ranked.high))
-    return (*distances, int(ranked.is_tie), ranked.trial.epochs, ranked.trial.epochs_asked)
+    return (*distances, int(ranked.is_tie), ranked.trial.epochs, ranked.trial.epochs_requested)
 
 
 def _importance_table(importances: Sequence[Importance], space: Space) -> str:

@@ -85,7 +85,7 @@ def difference_interval(
     interval within -1..1.
 
     Returns:
-        The ends, both 0 for a model and itself; one image says nothing.
+        The ends, both 0 for a model and itself, and for a single image.
     """
     if better is worse:
         return 0.0, 0.0

@@ -16,7 +16,7 @@ from kerastl.settings import TrainingSettings
 from kerastl.writing import remove_leftovers, replace_text, replacing
 
 COMPLETED, FAILED = "completed", "failed"
-# The flags that say how many epochs each phase has.
+# The flags for the number of epochs of each phase.
 PHASES = ("head_epochs", "finetune_epochs")
 _FIELD = "run_dir"
 
@@ -46,7 +46,7 @@ class Trial:
         reason: Why it failed; empty if it did not.
         values: Its values of the flags that are searched and have an effect.
         config: What was trained.
-        epochs_asked: Epochs that its settings ask for, in all phases; hyperband gives many trials
+        epochs_requested: Epochs in its settings, of all phases; hyperband gives many trials
             only a share of them. 0 if it is not known.
         scores: Objective -> its mean over the executions; empty if it failed.
         seconds: Time of all executions.
@@ -59,7 +59,7 @@ class Trial:
     reason: str = ""
     values: dict[str, Any]
     config: Config
-    epochs_asked: int = 0
+    epochs_requested: int = 0
     scores: dict[str, float] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
     predicted: np.ndarray = dataclasses.field(default_factory=lambda: np.empty((0, 0), np.int64))
@@ -72,24 +72,24 @@ class Trial:
 
     @property
     def is_short(self) -> bool:
-        """Whether it had fewer epochs than asked for."""
-        return self.epochs < self.epochs_asked
+        """Whether it had fewer epochs than requested."""
+        return self.epochs < self.epochs_requested
 
     @property
     def share_of_epochs(self) -> float:
-        """What it had of the epochs asked for, from 0 to 1."""
-        return self.epochs / self.epochs_asked if self.is_short else 1.0
+        """Its share of the requested epochs, from 0 to 1."""
+        return self.epochs / self.epochs_requested if self.is_short else 1.0
 
     @property
     def epochs_in_words(self) -> str:
-        """The epochs as in "9 epochs", or "3 of 9 epochs" where it had fewer than asked for."""
+        """The epochs as in "9 epochs", or "3 of 9 epochs" where it had fewer than requested."""
         if self.is_short:
-            return f"{self.epochs} of {count_of(self.epochs_asked, 'epoch')}"
+            return f"{self.epochs} of {count_of(self.epochs_requested, 'epoch')}"
         return count_of(self.epochs, "epoch")
 
 
 def short_words(trial: Trial, baseline: TrainingSettings) -> str:
-    """Says of the best trial that it had fewer epochs than asked for; empty if it had all.
+    """Warns that the best trial had fewer epochs than requested; empty if it had all.
 
     Args:
         trial: The trial, whose epochs best.flags and the final run have.
@@ -97,8 +97,8 @@ def short_words(trial: Trial, baseline: TrainingSettings) -> str:
     """
     if not trial.is_short:
         return ""
-    asked = {name: trial.values.get(name, given) for name, given in epochs_of(baseline).items()}
-    flags = " ".join(f"--{name}={epochs}" for name, epochs in asked.items() if epochs)
+    requested = {name: trial.values.get(name, given) for name, given in epochs_of(baseline).items()}
+    flags = " ".join(f"--{name}={epochs}" for name, epochs in requested.items() if epochs)
     return (
         f"trial {trial.number} had {trial.epochs_in_words}, and so have best.flags and the final "
         f"run. To train for all of them, add {flags}."

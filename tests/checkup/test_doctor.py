@@ -118,7 +118,7 @@ def test_a_promise_that_is_not_kept_fails_alone(tmp_path, monkeypatch):
     kept = {each.name: each.is_well for each in found.findings if each.is_promise}
     assert kept == {
         "frozen weights stay as they are": True,
-        "exports answer as the trained model": False,
+        "exports predict as the trained model does": False,
         "splits share no picture": True,
         "a run repeats bit for bit": False,
     }

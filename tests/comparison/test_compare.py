@@ -16,7 +16,7 @@ NAMES = [f"{number:02}.png" for number in range(40)]
 LABELS = ["cat"] * 20 + ["dog"] * 20
 
 
-def answers(wrong):
+def predictions(wrong):
     flipped = {"cat": "dog", "dog": "cat"}
     return {
         name: sure(label, flipped[label] if name in wrong else label)
@@ -24,8 +24,8 @@ def answers(wrong):
     }
 
 
-FIRST = answers({"00.png", "01.png", "02.png", "03.png"})
-OTHER = answers({"00.png", "20.png", "21.png"})
+FIRST = predictions({"00.png", "01.png", "02.png", "03.png"})
+OTHER = predictions({"00.png", "20.png", "21.png"})
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_equal_runs_do_not_differ_and_the_same_comparison_is_repeated(tmp_path, 
     assert (same.p_value, same.lost, same.flags) == (1.0, (), {})
     lines = list(comparison.lines())
     assert "  flags: the same" in lines
-    assert "  Every image has the same answer in both." in lines
+    assert "  Both models predict the same class for every image." in lines
     assert lines[-1].startswith("Of 2 comparisons one in 20 shows a difference by chance: trust p")
 
 

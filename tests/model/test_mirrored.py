@@ -7,8 +7,8 @@ import fakes
 from kerastl.model.backbones import SYMMETRIC, find_backbone
 from kerastl.model.build import build_classifier
 from kerastl.model.mirrored import (
-    answers_with_mean,
     average_mirrored,
+    averages_mirrored,
     outputs_of,
     probabilities_of,
 )
@@ -40,7 +40,7 @@ def test_answer_is_the_mean_of_the_probabilities_also_when_read_from_a_file(scal
     classifier, averaged = make(scaling)
     averaged.save(tmp_path / "model.keras")
     read = keras.saving.load_model(tmp_path / "model.keras")
-    assert [answers_with_mean(one) for one in (classifier, averaged, read)] == [False, True, True]
+    assert [averages_mirrored(one) for one in (classifier, averaged, read)] == [False, True, True]
     assert len(averaged.weights) == len(read.weights) == len(classifier.weights)
     for model in (averaged, read):
         np.testing.assert_allclose(tf.nn.softmax(model(IMAGES)), mean_of(classifier), atol=1e-6)

@@ -83,10 +83,10 @@ def test_what_a_recipe_has_chosen_is_taken(tmp_path):
     notes = Opened(config).choose(chosen, ["48 px: one pass takes 1 s"]).notes
     assert notes == (
         "48 px: one pass takes 1 s",
-        "asked: --dataset=digits",
-        "asked: --budget=5m",
-        "asked: --batch_size=64",
-        f"asked: --run_dir={tmp_path}",
+        "given: --dataset=digits",
+        "given: --budget=5m",
+        "given: --batch_size=64",
+        f"given: --run_dir={tmp_path}",
     )
     opened = find(tmp_path, chosen, kerastl.Config(**given), notes=notes)
     assert opened.config == chosen

@@ -70,7 +70,7 @@ def write_run(folder):
     # Where the page finds the files again.
     config = kerastl.Config(dataset=f"folder:{folder / 'photos'}", run_dir=str(run_dir))
     splits, record = make_splits(source, config), RunDirectory(run_dir)
-    opened = Opened(config, notes=("asked: --seed=3", "64 px: as the images are small"))
+    opened = Opened(config, notes=("given: --seed=3", "64 px: as the images are small"))
     record.begin(opened, splits, "", started=0.0, progress=kerastl.Progress())
     for row in epoch_rows():
         record.add_epoch(row)
@@ -190,7 +190,7 @@ def test_parts_are_in_order_and_say_what_the_run_says(page):
     assert read.headings == expected.split()
     text = " ".join(" ".join(read.words).split())
     assert "64 px: as the images are small" in text
-    assert "asked:" not in text
+    assert "given:" not in text
     assert "Passed: first loss 1.0986" in text
     assert "The model is that of finetune epoch 3" in text
     assert ["All classes", "60", "60", "60"] in read.tables["splits"]

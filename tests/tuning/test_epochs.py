@@ -47,7 +47,7 @@ def test_each_trial_tells_its_epochs_of_those_asked_for(tmp_path):
         {"head_learning_rate": 1.0, "finetune_epochs": "4", "tuner/epochs": 2},
     )
     rows = {row["trial"]: row for row in rows_of(tmp_path)}
-    told = {number: (row["epochs"], row["epochs_asked"]) for number, row in rows.items()}
+    told = {number: (row["epochs"], row["epochs_requested"]) for number, row in rows.items()}
     # Hyperband's 10 are the most that any settings ask for.
     assert told == {
         "0": ("6", "6"),
@@ -92,7 +92,7 @@ def test_hyperband_tells_what_it_gave(tmp_path):
     trained = searched.run()
     epochs = {row["trial"]: row["epochs"] for row in rows_of(tmp_path)}
     assert epochs == {str(number): str(one.head_epochs) for number, one in enumerate(trained)}
-    assert {row["epochs_asked"] for row in rows_of(tmp_path)} == {"9"}
+    assert {row["epochs_requested"] for row in rows_of(tmp_path)} == {"9"}
     assert {"1", "3", "9"} <= set(epochs.values())
     mattered = {row["setting"]: row["importance"] for row in rows_of(tmp_path, "importance.csv")}
     assert set(mattered) == {*RATES, "share_of_epochs"}

@@ -65,7 +65,7 @@ def test_what_epochs_did_is_not_taken_for_what_a_setting_did():
             config = dataclasses.replace(trial.config, head_epochs=epochs)
             scores = {"val_accuracy": trial.scores["val_accuracy"] + epochs / 30}
             changes = {"number": len(given), "config": config, "scores": scores}
-            given.append(dataclasses.replace(trial, epochs_asked=9, **changes))
+            given.append(dataclasses.replace(trial, epochs_requested=9, **changes))
     found = measure_importance(given, space, SearchOptions())
     values = {importance.name: importance.value for importance in found}
     assert found[0].name == SHARE

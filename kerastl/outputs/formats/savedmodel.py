@@ -39,7 +39,7 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     `logits`, float32 (batch, classes), `class_name`, string (batch,), and `confidence`, float32
     (batch,), the probability of that class. `features` takes `image_bytes` too and returns
     `features`, float32 (batch, channels), the pooled features below the head; also those of the
-    mirror image, `mirrored_features`, where the answer is the mean for both. Where files cannot
+    mirror image, `mirrored_features`, where the prediction is the mean for both. Where files cannot
     be decoded, the error is "image_bytes: no image that can be decoded at index" and the indices.
     """
     with tempfile.TemporaryDirectory() as folder:
