@@ -90,8 +90,8 @@ def check_drive(error: OSError, name: object) -> None:
     """Raises KerastlError if an error is of a whole drive: no file of it is then to be left out."""
     if error.errno in _DRIVE_IS_GONE:
         raise KerastlError(
-            f"{readable(name)!r}: {error.strerror}. Check that its drive can be used, and start "
-            "again."
+            f"file={readable(name)!r}: {error.strerror}. Check that its drive can be used, and "
+            "start again."
         ) from error
 
 

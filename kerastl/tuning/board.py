@@ -75,7 +75,7 @@ class Board:
         failed = [trial for _, trial in sorted(self.trials.items()) if trial.status == FAILED]
         if len(failed) == len(self.trials) >= _FAILURES_AT_START:
             raise KerastlError(
-                f"The first {len(failed)} trials have all failed. Trial {failed[0].number}: "
+                f"trials: the first {len(failed)} have all failed. Trial {failed[0].number}: "
                 f"{failed[0].reason}"
             )
 

@@ -148,8 +148,8 @@ class _Search:
         ranking, first = self.board.ranking, self.board.trials.get(0)
         if not ranking:
             raise KerastlError(
-                "No trial has completed, so there are no best settings."
-                + (f" Trial 0: {first.reason}" if first else "")
+                "trials: none has completed, so there are no best settings. "
+                + (f"Trial 0: {first.reason}" if first else "Give more --budget.")
             )
         run_dir = self._directory.parent / "best"
         best = ranking[0].trial.config

@@ -31,6 +31,6 @@ def test_failures_are_told_and_only_a_start_of_nothing_else_ends_the_search(tmp_
     with pytest.raises(KerastlError) as stopped:
         searched.run()
     assert str(stopped.value) == (
-        "The first 3 trials have all failed. Trial 0: image_size=18: is below 32"
+        "trials: the first 3 have all failed. Trial 0: image_size=18: is below 32"
     )
     assert len(searched.board().trials) == 3
