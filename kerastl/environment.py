@@ -13,9 +13,10 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
+from importlib import metadata
 
 from kerastl import paths
-from kerastl.errors import KerastlError
+from kerastl.errors import KerastlError, first_line
 from kerastl.native_messages import open_streams, unnamed_file
 from kerastl.progress import Progress
 
@@ -153,7 +154,11 @@ def _bring_up(modules: tuple[str, ...], progress: Progress) -> None:
     with contextlib.nullcontext() if "tensorflow" in sys.modules else quiet():
         with _named_temporary_folder(), _unchanged_keras_home():
             for module in modules:
-                importlib.import_module(module)
+                try:
+                    importlib.import_module(module)
+                except Exception as error:
+                    # Libraries whose versions do not fit raise errors of every kind.
+                    raise cannot_import(module, error) from error
         from kerastl import device  # noqa: PLC0415  it imports TensorFlow
 
         # The first search for devices also writes to stderr, if no GPU driver is installed.
@@ -161,6 +166,25 @@ def _bring_up(modules: tuple[str, ...], progress: Progress) -> None:
     _STARTED_IN.add(os.getpid())
     device.set_up_gpus(progress)
     device.set_up_threads()
+
+
+def cannot_import(module: str, error: Exception) -> KerastlError:
+    """Builds the error for a library that cannot be imported, with the likely remedy.
+
+    Args:
+        module: Its name, as it is imported.
+        error: What the import raised.
+    """
+    path = getattr(error, "path", None)
+    package = module.partition(".")[0]
+    if path and pathlib.Path(path).parent == pathlib.Path.cwd():
+        advice = f"Rename {path}: Python takes it for the library of that name"
+    else:
+        names = metadata.packages_distributions().get(package, [package])
+        advice = f"Install it again: pip install --force-reinstall {names[0]}"
+    return KerastlError(
+        f"{package}: cannot be imported ({type(error).__name__}: {first_line(error)}). {advice}."
+    )
 
 
 @contextlib.contextmanager

@@ -39,6 +39,54 @@ def test_memory_that_is_too_little_is_one_line(capsys):
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            ModuleNotFoundError("No module named 'sklearn.svm'", name="sklearn.svm"),
+            "sklearn: cannot be imported (ModuleNotFoundError: No module named 'sklearn.svm'). "
+            "Install it again: pip install --force-reinstall scikit-learn.",
+        ),
+        (
+            ImportError("cannot import name 'x'", name="h5py", path="{here}/h5py.py"),
+            "h5py: cannot be imported (ImportError: cannot import name 'x'). Rename "
+            "{here}/h5py.py: Python takes it for the library of that name.",
+        ),
+    ],
+)
+def test_library_that_cannot_be_imported_is_one_line(capsys, monkeypatch, tmp_path, error, words):
+    monkeypatch.chdir(tmp_path)
+    if error.path:
+        error.path = error.path.format(here=tmp_path)
+    assert guard(fail_with(error)) == 1
+    assert capsys.readouterr().err == f"error: {words.format(here=tmp_path)}\n"
+
+
+def test_import_of_our_own_that_fails_is_a_fault(capsys):
+    with pytest.raises(ImportError):
+        guard(fail_with(ImportError("cannot import name 'x'", name="kerastl.run")))
+
+
+def test_libraries_that_do_not_fit_each_other_are_one_line(tmp_path):
+    """Their versions differ, or an installation was interrupted."""
+    package = tmp_path / "tensorflow"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise TypeError('Descriptors cannot be created.')")
+    done = subprocess.run(
+        [sys.executable, "-m", "kerastl", "train", "--dataset=digits", "--run_dir=run"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{pathlib.Path(kerastl.__file__).parents[1]}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: tensorflow: cannot be imported (TypeError: Descriptors cannot be created.). "
+        "Install it again: pip install --force-reinstall tensorflow.\n",
+    )
+
+
 COMMAND = """
 import os
 from kerastl import environment

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from kerastl import environment, native_messages
 from kerastl.commands.signals import STOPPED, Signals
+from kerastl.environment import cannot_import
 from kerastl.errors import KerastlError, UsageError, first_line
 from kerastl.progress import Progress, format_bytes
 from kerastl.resources import open_more_files, usable_cores, usable_memory
@@ -39,7 +40,7 @@ def _guarded(command: Callable[[Progress], None]) -> int:
             _check_files()
             command(output)
             _check_written(output)
-    except (KerastlError, KeyboardInterrupt, OSError, MemoryError) as error:
+    except (KerastlError, KeyboardInterrupt, OSError, MemoryError, ImportError) as error:
         if (explained := _explain(error)) is None:
             raise
         errors.line(f"error: {explained}")
@@ -74,6 +75,9 @@ def _explain(error: BaseException) -> str | None:
             f"memory: this process may use {format_bytes(usable_memory())}, which is too little "
             f"({first_line(error)}). Lower --batch_size or --image_size, or give it more."
         )
+    if isinstance(error, ImportError):
+        module = error.name or getattr(error.__cause__, "name", None) or "kerastl"
+        return None if module.startswith("kerastl") else str(cannot_import(module, error))
     path = getattr(error, "filename", None)
     if not isinstance(path, (str, bytes)):
         return None  # Not of a disk.
