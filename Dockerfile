@@ -1,4 +1,4 @@
-# Serves an export on port 8080; see docs/serving.md.
+# Serves an export on port 8080; see docs/how_to/serving.md.
 #
 #     docker build -t kerastl .
 #     docker run --rm --read-only -p 8080:8080 -v "$PWD/saved_models/quickstart:/mnt/models:ro" kerastl

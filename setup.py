@@ -19,6 +19,8 @@ _SERVE = [
     "starlette>=0.41.3,<2",
     "uvicorn>=0.32,<1",
 ]
+# mkdocs 2 is another program, which knows none of these plugins.
+_DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=0.30,<2"]
 _TEST = ["pytest>=8.3", "pytest-xdist>=3.6.1", *_LITERT, *_ONNX, *_SERVE]
 
 setup(
@@ -83,8 +85,9 @@ setup(
         "litert": _LITERT,
         "onnx": _ONNX,
         "serve": _SERVE,
+        "docs": _DOCS,
         "test": _TEST,
-        "dev": [*_TEST, "mypy==2.4.1", "pytest==9.2.0", "ruff==0.17.6"],
+        "dev": [*_DOCS, *_TEST, "mypy==2.4.1", "pytest==9.2.0", "ruff==0.17.6"],
     },
     entry_points={"console_scripts": ["kerastl=kerastl.commands.table:main"]},
 )

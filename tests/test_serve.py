@@ -20,7 +20,7 @@ from kerastl.serving.options import Limits, ServeOptions
 from kerastl.settings import describe
 from serving_client import read
 
-SERVING = (REPOSITORY / "docs/serving.md").read_text("utf-8")
+SERVING = (REPOSITORY / "docs/how_to/serving.md").read_text("utf-8")
 CLIENTS = re.findall(
     r"<!-- tests/test_serve.py: clients -->\n```(\w+)\n(.*?)```", SERVING, re.DOTALL
 )

@@ -9,7 +9,7 @@ classes alone give features that know little of color and place, which photograp
 photograph, data set or digit takes part. One process draws while another trains; every batch
 depends on the seed and its number alone.
 
-What was seen, on two cores, is in docs/networks.md.
+What was seen, on two cores, is in docs/how_to/networks.md.
 """
 
 import argparse

@@ -32,7 +32,7 @@ def default_space(config: Config, blocks: Sequence[str]) -> Space:
     It covers what improves fine-tuning on small sets of photographs: AdamW at 2e-4 to 1e-3 with a
     warm-up, from the middle or below, with and without mirrored copies, and a third more pixels.
     The best values found by hand are tried first (measured on CIFAR-10 with MobileNetV2;
-    docs/search.md has the numbers).
+    docs/how_to/search.md has the numbers).
 
     Args:
         config: The baseline flags.

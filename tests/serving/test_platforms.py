@@ -147,7 +147,7 @@ def test_model_is_found_where_the_platform_puts_it(monkeypatch, listened, capsys
 
 
 def test_docs_name_every_variable_and_route():
-    page = (REPOSITORY / "docs/serving.md").read_text("utf-8")
+    page = (REPOSITORY / "docs/how_to/serving.md").read_text("utf-8")
     routes = (
         *platforms.MODEL_FOLDERS,
         "/ping",

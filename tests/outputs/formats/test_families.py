@@ -37,7 +37,7 @@ SMALLEST = {
     "VGG19": 64,
     "Xception": 71,
 }
-# What has no counterpart for some of its operations, as docs/export.md says.
+# What has no counterpart for some of its operations, as docs/how_to/export.md says.
 NOT_WRITTEN = {"ConvNeXtTiny": "onnx"}
 
 
