@@ -1,4 +1,5 @@
 import h5py
+import keras
 
 import fakes
 from kerastl import internals
@@ -15,3 +16,18 @@ def test_keras_names_the_groups_of_a_weights_file(tmp_path):
         layers = file[internals.KERAS_LAYERS]
         assert internals.KERAS_NESTED_MODEL in layers
         assert internals.KERAS_DENSE in layers
+
+
+def test_keras_lists_what_a_layer_holds_and_its_own_weights():
+    outer = keras.layers.MultiHeadAttention(1, 2)
+    outer.build((None, 3, 2), (None, 3, 2))
+    norm = keras.layers.BatchNormalization()
+    norm.build((None, 2))
+    norm.trainable = False
+    held = internals.sublayers(outer)
+    assert {type(layer) for layer in held} >= {keras.layers.EinsumDense, keras.layers.Softmax}
+    assert sum(len(internals.own_weights(layer)) for layer in held) == len(outer.weights)
+    assert internals.own_weights(outer) == []
+    assert len(internals.own_weights(norm)) == 4
+    learned = internals.own_weights(norm, only_learned=True)
+    assert [weight.name for weight in learned] == ["gamma", "beta"]

@@ -5,10 +5,13 @@ needs nothing else.
 """
 
 import dataclasses
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
+
+from kerastl.internals import sublayers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,13 +49,20 @@ def trace_calls(
 ) -> tuple[keras.KerasTensor, keras.KerasTensor, tuple[LayerCall, ...]]:
     """Calls each layer of a functional model once more, with nested models opened.
 
+    A layer that holds a stack of blocks, as the encoder of a transformer does, is opened too.
+
     Returns:
         A new input and output, and the calls between them; the layers are the model's own.
     """
-    calls: list[LayerCall] = []
-    inputs = keras.Input(batch_shape=model.input.shape, dtype=model.input.dtype, name="images")
-    outputs = _call_layers(model, inputs, calls, path=())
-    return inputs, outputs, tuple(calls)
+    paths: dict[int, tuple[str, ...]] = {}
+    while True:
+        tracer = _Tracer(paths)
+        inputs = keras.Input(batch_shape=model.input.shape, dtype=model.input.dtype, name="images")
+        outputs = tracer.follow(model, inputs, path=())
+        if not tracer.has_opened:
+            return inputs, outputs, tuple(tracer.calls)
+        # What is inside of an opened layer is called for itself in the next round.
+        model = keras.Model(inputs, outputs)
 
 
 def find_boundaries(
@@ -84,27 +94,80 @@ def models_in(model: keras.Model) -> Iterator[keras.Model]:
             yield from models_in(layer)
 
 
-def _call_layers(
-    model: keras.Model, inputs: keras.KerasTensor, calls: list[LayerCall], *, path: tuple[str, ...]
-) -> keras.KerasTensor:
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+def holds_blocks(layer: Any) -> bool:
+    """Returns whether a layer holds several of one kind that consist of layers themselves."""
+    if isinstance(layer, keras.Model) or not isinstance(layer, keras.Layer):
+        return False
+    kinds = [type(inner) for inner in sublayers(layer) if sublayers(inner)]
+    return len(kinds) > len(set(kinds))
+
+
+class _Tracer:
+    """Calls the layers of a model one by one."""
+
+    def __init__(self, paths: dict[int, tuple[str, ...]]) -> None:
+        """Takes the path of each layer, by its identity, as far as earlier rounds have found it."""
+        self.calls: list[LayerCall] = []
+        self.has_opened = False
+        self._paths = paths
+
+    def follow(self, model: keras.Model, inputs: Any, *, path: tuple[str, ...]) -> Any:
+        """Calls the layers of a model on tensors; returns its output."""
+        outputs: Any = None
+
+        def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+            nonlocal outputs
+            outputs = self._call(layer, path, args, kwargs)
+            return outputs
+
+        if isinstance(model, keras.Sequential):
+            # Keras's cloning takes no `call_function` for these.
+            for layer in model.layers:
+                inputs = call(layer, inputs)
+            return inputs
+        with warnings.catch_warnings():
+            # Of names of inputs, which a clone's need not have.
+            warnings.simplefilter("ignore", UserWarning)
+            keras.models.clone_model(
+                # A subclass may have another constructor, which cloning would call.
+                keras.Model(model.input, model.output),
+                input_tensors=inputs,
+                clone_function=lambda layer: layer,
+                call_function=call,
+            )
+        # Not the clone's own output: from tensors inside a graph Keras makes copies first. The
+        # last call of a model with one output computes that output.
+        return keras.tree.flatten(outputs)[0]
+
+    def _call(
+        self, layer: Any, path: tuple[str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         if isinstance(layer, keras.Model):
-            return _call_layers(layer, args[0], calls, path=(*path, layer.name))
+            return self.follow(layer, args[0], path=(*path, layer.name))
+        path = self._paths.setdefault(id(layer), path)
+        if holds_blocks(layer) and (opened := _open(layer, args, kwargs)):
+            self.has_opened = True
+            for inner in sublayers(layer, deep=True):
+                self._paths.setdefault(id(inner), (*path, layer.name))
+            return opened[0]
         outputs = layer(*args, **kwargs)
-        calls.append(LayerCall(layer, _tensors((args, kwargs)), _tensors(outputs), path))
+        self.calls.append(LayerCall(layer, _tensors((args, kwargs)), _tensors(outputs), path))
         return outputs
 
-    if isinstance(model, keras.Sequential):
-        # Keras's cloning takes no `call_function` for these.
-        for layer in model.layers:
-            inputs = call(layer, inputs)
-        return inputs
-    keras.models.clone_model(
-        model, input_tensors=inputs, clone_function=lambda layer: layer, call_function=call
-    )
-    # Not the clone's own output: from tensors inside a graph Keras makes copies first. The
-    # last call of a model with one output computes that output.
-    return calls[-1].outputs[0]
+
+def _open(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any] | None:
+    """Returns a layer's output with each inner layer in the graph; None where that cannot be."""
+    for inner in sublayers(layer):
+        # In one graph names must differ, and stages of one kind name their blocks alike. Files do
+        # not hold the names of what is inside a layer.
+        if not inner.name.startswith(f"{layer.name}_"):
+            inner.name = f"{layer.name}_{inner.name}"
+    try:
+        # On symbolic tensors this is the same computation.
+        return (layer.call(*args, **kwargs),)
+    except (TypeError, ValueError):
+        # Keras raises these where an inner layer takes or returns what no graph holds, as None.
+        return None
 
 
 def _tensors(structure: Any) -> tuple[keras.KerasTensor, ...]:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import gc
+import itertools
 import math
 import re
 from typing import Any
@@ -19,7 +20,7 @@ from kerastl.model.boundaries import (
     trace_calls,
 )
 from kerastl.model.build import POOLED, build_classifier
-from kerastl.model.phases import Plan, can_train, drop_rate
+from kerastl.model.phases import Plan, can_train, drop_rate, parts
 from kerastl.model.weights import BACKBONE, build_backbone, fingerprint
 from kerastl.settings import ModelSettings, Phase
 from kerastl.settings.training import ALL_LAYERS
@@ -108,6 +109,10 @@ class Network:
         for call in self.calls:
             if isinstance(call.layer, keras.Layer):
                 call.layer.trainable = id(call.layer) in ids
+        held = itertools.chain.from_iterable(map(parts, plan.trainable))
+        for part in held:
+            if not can_train(part, from_scratch=plan.phase.name == "scratch"):
+                part.trainable = False
         for model in reversed(models):
             if not model.trainable_weights:
                 model.trainable = False
@@ -187,9 +192,10 @@ class Network:
                 if can_train(call.layer, from_scratch=phase.name == "scratch")
             ),
             silenced=tuple(
-                call.layer
+                part
                 for call in self.calls[boundary.position : first]
-                if drop_rate(call.layer)
+                for part in parts(call.layer)
+                if drop_rate(part)
             ),
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from kerastl.internals import sublayers
 from kerastl.model.boundaries import Boundary
 from kerastl.settings import Phase
 
@@ -18,8 +19,8 @@ NORMALIZATIONS = (
     keras.layers.RMSNormalization,
     keras.layers.UnitNormalization,
 )
-# Keras's Dropout and ConvNeXt's StochasticDepth.
-_DROP_RATES = ("rate", "drop_path_rate")
+# Keras's Dropout, and the stochastic depth of ConvNeXt and of Swin.
+_DROP_RATES = ("rate", "drop_path_rate", "drop_prob")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,8 +33,9 @@ class Plan:
         first: Position of the lowest layer call that trains.
         lower: Frozen part, from images to the boundary.
         upper: Part above the boundary, to logits; shares its layers with the classifier.
-        trainable: Layers that train, from the input up.
-        silenced: Dropout layers above the boundary that are frozen anyway.
+        trainable: Layers that train, from the input up. What they hold trains too, apart from
+            the normalizations of a pretrained network.
+        silenced: Dropout layers above the boundary that are frozen anyway, also inside others.
     """
 
     phase: Phase
@@ -77,6 +79,13 @@ def can_train(layer: Any, *, from_scratch: bool = False) -> bool:
     if not getattr(layer, "weights", None) or isinstance(layer, keras.layers.Normalization):
         return False  # The latter holds the constants of an input scaling.
     return from_scratch or not isinstance(layer, NORMALIZATIONS)
+
+
+def parts(layer: Any) -> Iterator[Any]:
+    """Yields a layer and all that it holds; only an operation of Keras holds nothing."""
+    yield layer
+    if isinstance(layer, keras.Layer):
+        yield from sublayers(layer, deep=True)
 
 
 def drop_rate(layer: Any) -> str:

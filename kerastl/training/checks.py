@@ -12,7 +12,9 @@ import scipy.special
 import tensorflow as tf
 
 from kerastl.errors import KerastlError
+from kerastl.internals import own_weights
 from kerastl.model.network import Network
+from kerastl.model.phases import parts
 from kerastl.progress import Progress
 from kerastl.settings import Phase
 
@@ -61,29 +63,30 @@ class Snapshot:
     """Remembers the values of weights as hashes, which take no memory to speak of.
 
     Attributes:
+        weights: The weights.
         hashes: The hash of each.
     """
 
     def __init__(self, weights: Sequence[Any], hashes: Sequence[str] = ()) -> None:
         """Takes the hashes of the weights as they are now, unless earlier ones are given."""
-        self._weights = list(weights)
-        self.hashes = list(hashes) or [_hash(weight) for weight in self._weights]
+        self.weights = list(weights)
+        self.hashes = list(hashes) or [_hash(weight) for weight in self.weights]
 
     def moved(self) -> list[Any]:
         """Lists the weights that differ by any bit from when the snapshot was taken."""
         return [
             weight
-            for weight, before in zip(self._weights, self.hashes, strict=True)
+            for weight, before in zip(self.weights, self.hashes, strict=True)
             if _hash(weight) != before
         ]
 
     def unmoved(self) -> list[Any]:
         """Lists the weights that have kept every bit."""
-        return _without(self._weights, self.moved())
+        return _without(self.weights, self.moved())
 
     def __len__(self) -> int:
         """Counts the weights."""
-        return len(self._weights)
+        return len(self.weights)
 
 
 def check_first_loss(logits: np.ndarray, labels: np.ndarray, num_classes: int) -> Check:
@@ -123,7 +126,9 @@ class ExpectedMoves:
         is_zero = not np.any(keras.ops.convert_to_numpy(self._head.kernel))
         self._head_is_zero: bool = known.get("head_is_zero", is_zero)
         layers = [call.layer for call in network.calls[first:] if _learns(call.layer, phase)]
-        moving = [weight for layer in layers for weight in layer.weights]
+        learned = {id(layer): _learned_weights(layer, phase) for layer in layers}
+        moving = [weight for weights in learned.values() for weight in weights]
+        self._layer_of = {id(one): layer for layer, weights in learned.items() for one in weights}
         self.moving = Snapshot(moving, known.get("moving", ()))
         still = _without(network.model.weights, moving)
         self.frozen = Snapshot(still, known.get("frozen", ()))
@@ -158,7 +163,8 @@ class ExpectedMoves:
             batch: Function that returns inputs at the boundary and their labels, int64 (batch,).
         """
         wrongly_moved, still = self.frozen.moved(), self.moving.unmoved()
-        movable = _movable(still, upper, self.phase, *batch()) if still else []
+        movable, loose = _movable(still, upper, self.phase, *batch()) if still else ([], [])
+        movable += self._missed(loose)
         if steps < _FEW_STEPS and self._head_is_zero:
             head = {id(weight) for weight in self._head.weights}
             movable = [one for one in movable if id(one) in head or not one.trainable]
@@ -175,6 +181,15 @@ class ExpectedMoves:
             text += f"; wrong: {', '.join(weight.path for weight in wrong[:3])}"
         return Check(text, not wrong)
 
+    def _missed(self, loose: Sequence[Any]) -> list[Any]:
+        """Lists which of the weights without a gradient should have one.
+
+        A layer that learns by its other weights just does not use them, as that of a transformer
+        that can hide patches. A layer without any gradient is not part of what is trained.
+        """
+        used = {id(self._layer_of[id(one)]) for one in _without(self.moving.weights, loose)}
+        return [one for one in loose if id(self._layer_of[id(one)]) not in used]
+
 
 def _learns(layer: Any, phase: Phase) -> bool:
     kind = type(layer).__name__
@@ -183,13 +198,24 @@ def _learns(layer: Any, phase: Phase) -> bool:
     return phase.name == "scratch" or "Normalization" not in kind
 
 
+def _learned_weights(layer: Any, phase: Phase) -> list[Any]:
+    """Lists the weights of a layer, and of those that it holds, that a phase has to change."""
+    learned = [part for part in parts(layer) if _learns(part, phase)]
+    only_learned = phase.name != "scratch"
+    return [one for part in learned for one in own_weights(part, only_learned=only_learned)]
+
+
 def _movable(
     still: Sequence[Any], upper: keras.Model, phase: Phase, inputs: tf.Tensor, labels: tf.Tensor
-) -> list[Any]:
-    """Finds which of the weights a step would change; the step is not kept."""
+) -> tuple[list[Any], list[Any]]:
+    """Finds which of the weights a step would change; the step is not kept.
+
+    Returns:
+        These, and those that the loss does not depend on.
+    """
     before = upper.get_weights()
     snapshot = Snapshot(still)
-    norms = [layer for layer in upper.layers if hasattr(layer, "momentum")]
+    norms = [part for layer in upper.layers for part in parts(layer) if hasattr(part, "momentum")]
     momenta = [layer.momentum for layer in norms]
     for layer in norms:
         # Whatever a phase has made of it: a statistic that differs from the batch's moves.
@@ -203,18 +229,19 @@ def _movable(
     upper.set_weights(before)
     for layer, momentum in zip(norms, momenta, strict=True):
         layer.momentum = momentum
+    loose: list[Any] = []
     for weight, gradient in zip(
         still, tape.gradient(loss, [weight.value for weight in still]), strict=True
     ):
         if gradient is None:
             # Not connected to the loss, or not trained: a statistic that does not change.
             if weight.trainable or phase.name != "scratch":
-                movable.append(weight)
+                loose.append(weight)
             continue
         change = phase.learning_rate * np.abs(tf.convert_to_tensor(gradient).numpy())
         if (change > np.spacing(np.abs(np.array(weight)))).any():
             movable.append(weight)
-    return movable
+    return movable, loose
 
 
 def check_restored(accuracy: float, best: float, num_images: int) -> Check:

@@ -1,6 +1,7 @@
 """Trains one phase: epochs of steps, each followed by a validation."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -10,7 +11,7 @@ import tensorflow as tf
 
 from kerastl.data.pipeline import count_steps
 from kerastl.data.reading import reading_errors
-from kerastl.model.phases import Plan, silent_dropout
+from kerastl.model.phases import Plan, parts, silent_dropout
 from kerastl.progress import Progress
 from kerastl.settings import Phase, TrainingSettings
 from kerastl.training.best import EpochRow
@@ -284,6 +285,6 @@ def settle_statistics(model: keras.Model, steps_per_epoch: int) -> None:
     the whole of a short run, whose statistics then still hold the random start.
     """
     momentum = max(0.9, 1 - 10 / steps_per_epoch)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = momentum
+    for part in itertools.chain.from_iterable(map(parts, model.layers)):
+        if isinstance(part, keras.layers.BatchNormalization):
+            part.momentum = momentum
