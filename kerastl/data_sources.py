@@ -19,6 +19,7 @@ class DataSource:
         has_columns: Whether the flags that name columns apply to it.
         has_layout: Whether folders name its classes.
         is_path: Whether `place` is a path.
+        is_bundled: Whether its images come with an installed package.
     """
 
     place: str
@@ -27,6 +28,7 @@ class DataSource:
     has_columns: bool = False
     has_layout: bool = False
     is_path: bool = False
+    is_bundled: bool = False
 
 
 DATA_SOURCES = {
@@ -50,7 +52,10 @@ DATA_SOURCES = {
         module="kerastl.data.tfds_source",
     ),
     "digits": DataSource(
-        place="", about="which scikit-learn includes", module="kerastl.data.builtin"
+        place="",
+        about="which scikit-learn includes",
+        module="kerastl.data.builtin",
+        is_bundled=True,
     ),
 }
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from kerastl import api
+import kerastl
 from kerastl.commands.command import Command, Given
 from kerastl.errors import bad_value
 from kerastl.progress import Progress
@@ -16,17 +16,11 @@ def _predict(given: Given, output: Progress) -> None:
     if not paths:
         problem = "are required after the model" if model else "are required, and a model first"
         raise bad_value("paths", "", problem, "Give both, as in kerastl predict runs/first photos")
-    predictions = api.predict(
+    predictions = kerastl.predict(
         model, paths, batch_size=options.batch_size, image_column=options.image_column
     )
-    from kerastl.serving.prediction_writer import write_predictions  # noqa: PLC0415  NumPy
-
-    written = write_predictions(
-        predictions,
-        options.output,
-        top_k=options.top_k,
-        labels_from=options.labels_from,
-        progress=output,
+    written = predictions.write(
+        options.output, top_k=options.top_k, labels_from=options.labels_from, progress=output
     )
     # Not among the rows, which another program may read.
     report = output if output.on_terminal or options.output else Progress(sys.stderr)

@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Callable
 
 import numpy as np
+from sklearn import datasets
 
 from kerastl.data.source import Source
 from kerastl.progress import Progress
@@ -15,8 +16,6 @@ def read_digits() -> Source:
 
     See https://scikit-learn.org/stable/modules/generated/sklearn.datasets.load_digits.html
     """
-    from sklearn import datasets  # noqa: PLC0415  slow to import, and only digits need it
-
     digits = datasets.load_digits()
     # Their values go from 0 to 16.
     grays = np.round(digits.images * (255 / 16)).astype(np.uint8)

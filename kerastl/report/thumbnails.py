@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 from PIL import Image, ImageOps
 
-from kerastl.config import Config
-from kerastl.data import builtin
 from kerastl.data.content import read_file
+from kerastl.data.opening import find_source
 from kerastl.data.source import Source
 from kerastl.data_sources import DATA_SOURCES
 from kerastl.errors import KerastlError
 from kerastl.paths import local_path
+from kerastl.progress import Progress
+from kerastl.settings import DataSettings
 
 # Returns the bytes of an image file by the name of the image.
 Read = Callable[[str], bytes]
@@ -98,12 +99,13 @@ def read_from_source(source: Source) -> Read:
     return lambda example: source.read(place[example])
 
 
-def read_from_disk(config: Config | None) -> Read | None:
+def read_from_disk(data: DataSettings) -> Read | None:
     """Reads images where the run found them; None for data that only a run can open."""
-    kind, _, place = config.dataset.partition(":") if config else ("", "", "")
-    if kind in builtin.BUILT_IN:
-        return read_from_source(builtin.BUILT_IN[kind]())
-    if kind not in DATA_SOURCES or not DATA_SOURCES[kind].is_path:
+    kind, _, place = data.dataset.partition(":")
+    row = DATA_SOURCES.get(kind)
+    if row and row.is_bundled:
+        return read_from_source(find_source(data, memory=None, progress=Progress()))
+    if not row or not row.is_path:
         return None
     path = local_path(place, field="dataset")
     # What a table names is relative to it, or to the working folder.

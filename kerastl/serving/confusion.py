@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from kerastl.progress import count_of
-from kerastl.serving.predictor import Prediction
+from kerastl.serving.prediction import Prediction
 from kerastl.training.scores import accuracy_interval
 
 # Up to this many classes the whole matrix is shown; above, the most frequent mistakes.

@@ -5,7 +5,7 @@ import csv
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,8 @@ from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError, bad_value
 from kerastl.progress import Progress, count_of
 from kerastl.serving.confusion import Confusion
-from kerastl.serving.options import OUTPUT_ENDINGS
-from kerastl.serving.predictor import Prediction, Predictions
+from kerastl.serving.options import OUTPUT_ENDINGS, PredictOptions
+from kerastl.serving.prediction import Prediction
 from kerastl.writing import csv_text, replacing
 
 Write = Callable[[Prediction], None]
@@ -53,11 +53,10 @@ class Written:
 
 
 def write_predictions(
-    predictions: Predictions,
-    output: str = "",
+    predictions: Iterable[Prediction],
+    class_names: Sequence[str],
+    options: PredictOptions,
     *,
-    top_k: int = 1,
-    labels_from: str = "",
     progress: Progress,
 ) -> Written:
     """Writes predictions as they are computed.
@@ -68,23 +67,21 @@ def write_predictions(
 
     Args:
         predictions: The predictions.
-        output: File that is replaced when everything is written; its ending is its format. If
-            empty, rows are printed as they come: as a table on a terminal, otherwise as CSV.
-        top_k: Number of most likely classes to write for each image.
-        labels_from: "folder" compares the predictions with the names of the files' folders.
+        class_names: Names of the classes, in the order of the probabilities.
+        options: Where they are written, see `Predictions.write`.
         progress: Standard output.
 
     Raises:
         UsageError: If there are fewer than `top_k` classes.
         KerastlError: If the predictions cannot be written.
     """
-    num_classes = len(predictions.class_names)
-    if top_k > num_classes:
+    num_classes = len(class_names)
+    if options.top_k > num_classes:
         problem = f"is more than the model's {num_classes} classes"
-        raise bad_value("top_k", top_k, problem, f"Use {num_classes} or fewer")
-    confusion = Confusion(predictions.class_names)
+        raise bad_value("top_k", options.top_k, problem, f"Use {num_classes} or fewer")
+    confusion = Confusion(class_names)
     num_files = num_failed = 0
-    with _open(output, _Columns(predictions.class_names, top_k), progress) as write:
+    with _open(options.output, _Columns(class_names, options.top_k), progress) as write:
         for prediction in predictions:
             write(prediction)
             confusion.add(prediction)
@@ -95,9 +92,9 @@ def write_predictions(
                     f"stdout: was closed ({progress.failure.strerror}) after "
                     f"{count_of(num_files, 'file')}. The remaining files were not classified."
                 )
-            if output:
+            if options.output:
                 progress.status(f"{count_of(num_files, 'file')} done")
-    return Written(num_files, num_failed, tuple(confusion.lines()) if labels_from else ())
+    return Written(num_files, num_failed, tuple(confusion.lines()) if options.labels_from else ())
 
 
 class _Columns:

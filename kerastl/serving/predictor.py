@@ -4,31 +4,19 @@ import dataclasses
 import itertools
 import os
 import pathlib
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from kerastl.outputs.artifact import Artifact
 from kerastl.outputs.opening import open_artifact
+from kerastl.progress import Progress
 from kerastl.serving.image_paths import check_names, find_images
+from kerastl.serving.options import PredictOptions
+from kerastl.serving.prediction import Prediction
+from kerastl.serving.prediction_writer import Written, write_predictions
 from kerastl.serving.read_ahead import read_batches
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Prediction:
-    """The prediction for an image file.
-
-    Attributes:
-        path: The file.
-        class_name: The most likely class; empty if the file cannot be used.
-        probabilities: One per class, float32 (classes,); None if the file cannot be used.
-        problem: Why it cannot be used; empty if it can.
-    """
-
-    path: pathlib.Path
-    class_name: str = ""
-    probabilities: np.ndarray | None = None
-    problem: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,6 +34,33 @@ class Predictions:
     def __iter__(self) -> Iterator[Prediction]:
         """Returns the only iterator."""
         return self.iterator
+
+    def write(
+        self,
+        output: str = PredictOptions.output,
+        *,
+        top_k: int = PredictOptions.top_k,
+        labels_from: str = PredictOptions.labels_from,
+        progress: Progress | None = None,
+    ) -> Written:
+        """Writes the predictions as they are computed.
+
+        Args:
+            output: File that is replaced when everything is written: `.csv`, `.jsonl` or
+                `.parquet`. If empty, rows are printed as they come: as a table on a terminal,
+                otherwise as CSV.
+            top_k: Number of most likely classes to write for each image.
+            labels_from: "folder" compares the predictions with the names of the files' folders.
+            progress: Where rows are printed, and progress; standard output by default.
+
+        Raises:
+            UsageError: If a value is wrong, or there are fewer than `top_k` classes.
+            KerastlError: If the predictions cannot be written.
+        """
+        options = PredictOptions(output=output, top_k=top_k, labels_from=labels_from)
+        return write_predictions(
+            self, self.class_names, options, progress=progress or Progress(sys.stdout)
+        )
 
 
 def predict(

@@ -3,7 +3,7 @@ import pathlib
 import pytest
 
 from kerastl.serving.confusion import Confusion
-from kerastl.serving.predictor import Prediction
+from kerastl.serving.prediction import Prediction
 
 
 def lines(class_names, *predictions):

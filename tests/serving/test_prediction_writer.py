@@ -8,8 +8,8 @@ import pytest
 
 from kerastl.errors import KerastlError, UsageError
 from kerastl.progress import Progress
-from kerastl.serving.prediction_writer import write_predictions
-from kerastl.serving.predictor import Prediction, Predictions
+from kerastl.serving.prediction import Prediction
+from kerastl.serving.predictor import Predictions
 
 NAMES = ("cat", "dog", "bird")
 
@@ -29,7 +29,7 @@ class Terminal(io.StringIO):
 
 def test_pipe_gets_csv():
     output = io.StringIO()
-    written = write_predictions(predictions(), top_k=2, progress=Progress(output))
+    written = predictions().write(top_k=2, progress=Progress(output))
     assert output.getvalue() == (
         "image,class_name,confidence,class_name_2,confidence_2,error\n"
         "cat/1.jpg,dog,0.7,cat,0.25,\n"
@@ -40,7 +40,7 @@ def test_pipe_gets_csv():
 
 def test_terminal_gets_a_table():
     output = Terminal()
-    write_predictions(predictions(), top_k=2, progress=Progress(output))
+    predictions().write(top_k=2, progress=Progress(output))
     assert output.getvalue().replace("\r\x1b[K", "") == (
         "confidence  class and image\n"
         "    0.7000  dog  cat/1.jpg  cat 0.2500\n"
@@ -51,7 +51,7 @@ def test_terminal_gets_a_table():
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
 def test_file_has_every_row(tmp_path, ending):
     path = tmp_path / "deep" / f"rows{ending}"
-    write_predictions(predictions(7000), str(path), progress=Progress())
+    predictions(7000).write(str(path), progress=Progress())
     if ending == ".csv":
         rows = list(csv.DictReader(io.StringIO(path.read_text("utf-8"))))
     elif ending == ".jsonl":
@@ -71,19 +71,19 @@ def test_file_has_every_row(tmp_path, ending):
 
 
 def test_folders_give_the_score():
-    written = write_predictions(predictions(), labels_from="folder", progress=Progress())
+    written = predictions().write(labels_from="folder", progress=Progress())
     assert written.score[0] == "Accuracy 0.0000 (0.0000-0.7935) on 1 image"
 
 
 def test_failed_files_are_an_error_after_everything_is_written():
-    written = write_predictions(predictions(2), progress=Progress())
+    written = predictions(2).write(progress=Progress())
     with pytest.raises(KerastlError, match=r"paths: 2 of 4 files could not be used\. See"):
         written.check()
 
 
 def test_more_classes_than_the_model_has_are_refused():
     with pytest.raises(UsageError, match=r"top_k=4: is more than the model's 3 classes\. Use 3"):
-        write_predictions(predictions(), top_k=4, progress=Progress())
+        predictions().write(top_k=4, progress=Progress())
 
 
 def test_error_leaves_no_half_written_file(tmp_path):
@@ -94,7 +94,7 @@ def test_error_leaves_no_half_written_file(tmp_path):
     found = Predictions(NAMES, broken())
     for ending in (".csv", ".jsonl", ".parquet"):
         with pytest.raises(KerastlError, match="in between"):
-            write_predictions(found, str(tmp_path / f"rows{ending}"), progress=Progress())
+            found.write(str(tmp_path / f"rows{ending}"), progress=Progress())
         found = Predictions(NAMES, broken())
     assert list(tmp_path.iterdir()) == []
 
@@ -107,4 +107,4 @@ def test_closed_output_ends_it():
             return len(text)
 
     with pytest.raises(KerastlError, match=r"stdout: was closed \(Broken pipe\) after 1 file\."):
-        write_predictions(predictions(100), progress=Progress(Closed()))
+        predictions(100).write(progress=Progress(Closed()))
