@@ -42,7 +42,17 @@ import importlib
 import types
 from typing import TYPE_CHECKING, Any
 
-from kerastl.api import export, hypermodel, learning_curve, predict, rank, run, serve, tune
+from kerastl.api.compare import compare
+from kerastl.api.doctor import doctor
+from kerastl.api.export import export
+from kerastl.api.learning_curve import learning_curve
+from kerastl.api.predict import predict
+from kerastl.api.rank import rank
+from kerastl.api.report import report
+from kerastl.api.reproduce import reproduce
+from kerastl.api.run import run
+from kerastl.api.serve import serve
+from kerastl.api.tune import hypermodel, tune
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
 from kerastl.progress import Progress
@@ -52,11 +62,7 @@ from kerastl.tuning.search_options import SearchOptions
 from kerastl.version import VERSION
 
 if TYPE_CHECKING:
-    from kerastl.checkup.doctor import doctor
-    from kerastl.comparison.compare import compare
-    from kerastl.comparison.reproduce import reproduce
     from kerastl.data.source import Source
-    from kerastl.report.page import report
 
 __version__ = VERSION
 
@@ -85,19 +91,10 @@ __all__ = [
 ]
 
 
-# They need NumPy, which commands that only read flags do not wait for.
-_LATE = {
-    "Source": "kerastl.data.source",
-    "compare": "kerastl.comparison.compare",
-    "doctor": "kerastl.checkup.doctor",
-    "report": "kerastl.report.page",
-    "reproduce": "kerastl.comparison.reproduce",
-}
-
-
 def __getattr__(name: str) -> Any:
-    if name in _LATE:
-        return getattr(importlib.import_module(_LATE[name]), name)
+    if name == "Source":
+        # It needs NumPy, which commands that only read flags do not wait for.
+        return importlib.import_module("kerastl.data.source").Source
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -119,7 +119,7 @@ def imported_by(tree):
 
 def test_no_module_imports_itself_by_way_of_others():
     graph = {name: set(imported_by(TREES[path])) - {name} for name, path in MODULES.items()}
-    assert "kerastl.config" in graph["kerastl.api"]
+    assert "kerastl.config" in graph["kerastl.api.run"]
     order = list(graphlib.TopologicalSorter(graph).static_order())
     assert set(order) == set(MODULES)
 

@@ -7,7 +7,7 @@ import pytest
 
 import kerastl
 from command_line import run_python
-from kerastl import api, environment, main
+from kerastl import environment, main
 from kerastl.commands import table
 from kerastl.commands.guard import guard
 from kerastl.errors import KerastlError, UsageError
@@ -90,7 +90,7 @@ def fake_run(monkeypatch):
                 metrics={"test": outcome, "highest_validation_accuracy": phases}
             )
 
-        monkeypatch.setattr(api, "run", run)
+        monkeypatch.setattr(kerastl, "run", run)
         return calls
 
     return use

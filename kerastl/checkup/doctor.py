@@ -1,38 +1,29 @@
 """Checks whether kerastl works on this machine."""
 
-import os
 import pathlib
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from kerastl import environment
-from kerastl.checkup.diagnosis import Diagnosis, Finding, look, reported
+from kerastl.checkup.diagnosis import Finding, look
 from kerastl.checkup.installation import look_at_installation
-from kerastl.paths import local_path
+from kerastl.config import Config
 from kerastl.progress import Progress
-from kerastl.settings.store import AUTO, find_cache
+from kerastl.result import Result
 from kerastl.writing import temporary_place
 
 
-def doctor(
-    *, cache_dir: str | os.PathLike[str] = AUTO, progress: Progress | None = None
-) -> Diagnosis:
-    """Checks what is installed and what there is room for, and tries the promises for a minute.
-
-    It needs no network. All that it writes is in a temporary folder, which is removed.
+def examine(
+    cache: pathlib.Path, *, run: Callable[[Config], Result], export: Callable[..., Any]
+) -> Iterator[Finding]:
+    """Yields what is found, in order.
 
     Args:
-        cache_dir: Directory of the feature store, as runs take it.
-        progress: Gets each line as it is found; standard output by default, `Progress()` for
-            silence.
+        cache: Directory of the feature store.
+        run: Runs a config, in silence.
+        export: Exports a run, in silence; `kerastl.export`.
     """
-    progress = progress or Progress(sys.stdout)
-    path = local_path(find_cache(os.fspath(cache_dir)), field="cache_dir")
-    return Diagnosis(tuple(reported(_look(path), progress.line)))
-
-
-def _look(cache: pathlib.Path) -> Iterator[Finding]:
     yield from look_at_installation(cache)
     started = look("TensorFlow", _start)
     if not started.is_well:
@@ -46,7 +37,7 @@ def _look(cache: pathlib.Path) -> Iterator[Finding]:
         temporary_place(cache, field="cache_dir"),
         tempfile.TemporaryDirectory(prefix="kerastl-doctor-") as folder,
     ):
-        yield from try_promises(pathlib.Path(folder))
+        yield from try_promises(pathlib.Path(folder), run=run, export=export)
 
 
 def _start() -> str:

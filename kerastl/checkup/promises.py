@@ -3,10 +3,9 @@
 import collections
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from kerastl import api
 from kerastl.checkup.diagnosis import Finding, promise
 from kerastl.comparison.files import compare_files
 from kerastl.config import Config
@@ -15,11 +14,10 @@ from kerastl.data.splits_file import read_earlier
 from kerastl.errors import KerastlError
 from kerastl.outputs.directories import RunFile, read_json
 from kerastl.outputs.receipt import describe_machine
-from kerastl.progress import Progress
+from kerastl.result import Result
 
 # Digits to train on and to evaluate, and how many of them have a copy under another name.
 _IMAGES, _COPIES = 140, 20
-_QUIET = Progress()
 
 
 def look_at_machine() -> Iterator[Finding]:
@@ -35,7 +33,9 @@ def look_at_machine() -> Iterator[Finding]:
     yield Finding("versions", ", ".join(words), is_well=True)
 
 
-def try_promises(folder: pathlib.Path) -> Iterator[Finding]:
+def try_promises(
+    folder: pathlib.Path, *, run: Callable[[Config], Result], export: Callable[..., Any]
+) -> Iterator[Finding]:
     """Trains, exports, and trains again below an empty folder; needs no network."""
     pictures, run_dir = folder / "pictures", folder / "run"
     _write_pictures(pictures)
@@ -55,18 +55,16 @@ def try_promises(folder: pathlib.Path) -> Iterator[Finding]:
     )
     yield promise(
         "frozen weights stay as they are",
-        lambda: _tell_checks(api.run(config, progress=_QUIET).run_dir),
+        lambda: _tell_checks(run(config).run_dir),
     )
     yield promise(
         "exports predict as the trained model does",
-        lambda: _tell_parity(
-            api.export(run_dir, export_dir=str(folder / "exports"), progress=_QUIET).formats
-        ),
+        lambda: _tell_parity(export(run_dir, export_dir=str(folder / "exports")).formats),
     )
     yield promise("splits share no picture", lambda: _find_copies(pictures, run_dir))
     yield promise(
         "a run repeats bit for bit",
-        lambda: _tell_same(run_dir, api.run(again, progress=_QUIET).run_dir),
+        lambda: _tell_same(run_dir, run(again).run_dir),
     )
 
 

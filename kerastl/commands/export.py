@@ -1,6 +1,6 @@
 """`kerastl export`: writes a finished run's model for serving."""
 
-from kerastl import api
+import kerastl
 from kerastl.commands.command import Command, Given
 from kerastl.progress import Progress
 from kerastl.settings import SETTINGS, Decides
@@ -8,7 +8,7 @@ from kerastl.settings import SETTINGS, Decides
 
 def _export(given: Given, output: Progress) -> None:
     run = given.only_argument("run", "kerastl export runs/first")
-    api.export(run, progress=output, **given.values)
+    kerastl.export(run, progress=output, **given.values)
 
 
 COMMAND = Command(

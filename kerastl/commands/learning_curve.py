@@ -2,14 +2,14 @@
 
 import time
 
-from kerastl import api
+import kerastl
 from kerastl.commands.command import Command, Given
 from kerastl.progress import Progress, format_duration
 
 
 def _learning_curve(given: Given, output: Progress) -> None:
     started = time.monotonic()
-    curve = api.learning_curve(given.config, progress=output)
+    curve = kerastl.learning_curve(given.config, progress=output)
     seconds = format_duration(time.monotonic() - started)
     output.line(f"Done in {seconds}; all files in {given.config.run_dir}.")
     output.line(curve.sentence())

@@ -2,7 +2,7 @@
 
 import time
 
-from kerastl import api
+import kerastl
 from kerastl.commands.command import Command, Given
 from kerastl.progress import Progress, format_duration
 from kerastl.selection.candidates import RankOptions
@@ -11,7 +11,7 @@ from kerastl.settings import SETTINGS, describe
 
 def _rank(given: Given, output: Progress) -> None:
     started = time.monotonic()
-    ranking = api.rank(given.config, progress=output, **given.values)
+    ranking = kerastl.rank(given.config, progress=output, **given.values)
     output.line(ranking.sentence())
     seconds = format_duration(time.monotonic() - started)
     output.line(f"Done in {seconds}; all files in {ranking.run_dir}.")

@@ -1,6 +1,6 @@
 """`kerastl serve`: serves an export over HTTP."""
 
-from kerastl import api
+import kerastl
 from kerastl.commands.command import Command, Given
 from kerastl.progress import Progress, count_of, format_duration
 from kerastl.serving.export_path import EXAMPLE
@@ -13,7 +13,7 @@ def _serve(given: Given, output: Progress) -> None:
     export = given.only_argument("export", EXAMPLE) if given.arguments else ""
     values = dict(given.values)
     limits = Limits(**{name: values.pop(name) for name in describe(Limits) if name in values})
-    served = api.serve(export, limits=limits, progress=output, **values)
+    served = kerastl.serve(export, limits=limits, progress=output, **values)
     output.line(
         f"Stopped after {count_of(served.num_images, 'image')} in "
         f"{format_duration(served.seconds)}."

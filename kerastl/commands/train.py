@@ -1,13 +1,13 @@
 """`kerastl train`: a run from its flags to the test accuracy."""
 
-from kerastl import api
+import kerastl
 from kerastl.commands.command import Command, Given
 from kerastl.commands.final_lines import test_lines
 from kerastl.progress import Progress
 
 
 def _train(given: Given, output: Progress) -> None:
-    result = api.run(given.config, progress=output)
+    result = kerastl.run(given.config, progress=output)
     for line in test_lines(result.metrics):
         output.line(line)
 

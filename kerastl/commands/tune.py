@@ -4,7 +4,7 @@ import dataclasses
 import re
 import time
 
-from kerastl import api
+import kerastl
 from kerastl.commands.command import Command, Given
 from kerastl.commands.final_lines import test_lines
 from kerastl.commands.flagfile import expand_flag_files
@@ -33,7 +33,7 @@ def _tune(given: Given, output: Progress) -> None:
     flags = TuneFlags(search_space=values.pop("search_space", TuneFlags.search_space))
     options = SearchOptions(**values)
     space = _read_space_file(flags.search_space) if flags.search_space else None
-    found = api.tune(given.config, space, options, progress=output)
+    found = kerastl.tune(given.config, space, options, progress=output)
     output.line(f"Done in {format_duration(time.monotonic() - started)}.")
     if found is not None and found.run is not None:
         for line in test_lines(found.run.metrics):

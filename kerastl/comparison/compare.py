@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,20 +20,9 @@ _SEED = 0
 _ASIDE = (Decides.OUTPUT, Decides.NOTHING)
 
 
-def compare(*runs: str | os.PathLike[str]) -> Comparison:
-    """Compares finished runs with the first of them, on the same test images.
-
-    Args:
-        *runs: Their directories, two or more.
-
-    Raises:
-        UsageError: If there are not two runs of the same test images.
-        KerastlError: If a file of a run is missing or damaged.
-    """
-    if not runs[1:]:
-        given = " ".join(map(str, runs))
-        raise bad_value("run", given, "is not two runs", "Give two or more, as in runs/a runs/b")
-    first, *others = map(read_tested, runs)
+def compare_runs(paths: Sequence[str | os.PathLike[str]]) -> Comparison:
+    """Compares finished runs with the first of them; see `kerastl.compare`."""
+    first, *others = map(read_tested, paths)
     for one, other in itertools.combinations((first, *others), 2):
         if os.path.samefile(one.path, other.path):
             problem = "is given twice"

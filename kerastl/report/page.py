@@ -1,6 +1,5 @@
 """Makes the page of a run, and writes it beside what it is made from."""
 
-import os
 import pathlib
 import shlex
 from collections.abc import Callable, Mapping
@@ -11,7 +10,6 @@ import jinja2
 from kerastl.data.source import Source
 from kerastl.errors import KerastlError, first_line
 from kerastl.outputs.directories import RunFile
-from kerastl.paths import local_path
 from kerastl.progress import Progress, count_of, format_bytes, format_duration
 from kerastl.report import facts, figures
 from kerastl.report.classes import Confusion
@@ -30,28 +28,20 @@ _BROKEN = (
 _TEMPLATE = "page.html"
 
 
-def report(
-    run: str | os.PathLike[str], *, source: Source | None = None, progress: Progress | None = None
-) -> pathlib.Path:
-    """Writes `report.html` of a run, finished or not, into its directory.
+def write_page(path: pathlib.Path, source: Source | None, progress: Progress) -> pathlib.Path:
+    """Writes `report.html` of a run, finished or not, into its directory; returns its path.
 
-    The page needs neither network nor other files. What the run lacks, the page leaves out.
-
-    Args:
-        run: Directory of the run.
-        source: Images from Python, if those of the run were: for their pictures.
-        progress: Where to report; silent by default.
-
-    Returns:
-        The path of the page.
+    `source` is needed for pictures of images from Python. See `kerastl.report`.
 
     Raises:
         UsageError: If it is the directory of no run.
         KerastlError: If the page cannot be written.
     """
-    path = local_path(run, field="run")
     contents = read_contents(path)
-    read = read_from_source(source) if source else read_from_disk(contents.config)
+    if source is not None:
+        read: Read | None = read_from_source(source)
+    else:
+        read = read_from_disk(contents.config) if contents.config else None
     page = path / RunFile.REPORT
     try:
         text = make_page(contents, read)
@@ -61,14 +51,14 @@ def report(
             "files, or run again."
         ) from error
     replace_text(page, text, field="run")
-    (progress or Progress()).line(f"Report: {page}")
+    progress.line(f"Report: {page}")
     return page
 
 
 def report_finished(run_dir: pathlib.Path, source: Source, progress: Progress) -> None:
     """Does so at the end of a run, which a page that cannot be made must not fail."""
     try:
-        report(run_dir, source=source, progress=progress)
+        write_page(run_dir, source, progress)
     except (KerastlError, OSError, MemoryError, RuntimeError) as error:
         progress.line(f"Report: not written ({first_line(error)}).")
 

@@ -8,7 +8,7 @@ import types
 import pytest
 
 import kerastl
-from kerastl import api, environment
+from kerastl import environment
 from kerastl.checkup.diagnosis import Diagnosis, Finding, look, promise
 from kerastl.checkup.installation import look_at_installation
 from kerastl.commands.table import run_command
@@ -102,8 +102,10 @@ def test_promises_are_kept_and_leave_nothing_behind(tmp_path, monkeypatch):
 
 @pytest.mark.thorough
 def test_a_promise_that_is_not_kept_fails_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(api, "export", raiser(KerastlError("export_dir: differs by 0.3.")))
-    run, runs = api.run, []
+    monkeypatch.setattr(
+        "kerastl.api.doctor.export", raiser(KerastlError("export_dir: differs by 0.3."))
+    )
+    run, runs = kerastl.run, []
 
     def run_otherwise(config, **known):
         runs.append(config)
@@ -113,7 +115,7 @@ def test_a_promise_that_is_not_kept_fails_alone(tmp_path, monkeypatch):
             path.write_text(path.read_text().replace('"num_images": ', '"num_images": 1'))
         return result
 
-    monkeypatch.setattr(api, "run", run_otherwise)
+    monkeypatch.setattr("kerastl.api.doctor.run", run_otherwise)
     found = kerastl.doctor(cache_dir=tmp_path, progress=Progress())
     kept = {each.name: each.is_well for each in found.findings if each.is_promise}
     assert kept == {

@@ -5,7 +5,6 @@ import subprocess
 import pytest
 
 from command_line import REPOSITORY, run_python
-from kerastl import api
 from kerastl.commands.table import run_command
 from kerastl.errors import UsageError
 from kerastl.serving import platforms
@@ -105,7 +104,7 @@ def listened(monkeypatch, tmp_path):
         found.append((host, port))
         raise UsageError("stop")
 
-    monkeypatch.setattr(api, "open_listeners", note)
+    monkeypatch.setattr("kerastl.api.serve.open_listeners", note)
     return found
 
 

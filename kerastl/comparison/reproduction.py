@@ -2,26 +2,20 @@
 
 import contextlib
 import dataclasses
-import os
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from kerastl import api
 from kerastl.comparison.environments import compare_environments
 from kerastl.comparison.files import Compared, compare_files
 from kerastl.config import Config
-from kerastl.data.source import Source
 from kerastl.errors import KerastlError, bad_value
 from kerastl.outputs.directories import (
     RunFile,
     naming,
     read_config,
     read_json,
-    require_finished,
     writable_directory,
 )
-from kerastl.paths import local_path
-from kerastl.progress import Progress
 from kerastl.writing import scratch_directory
 
 
@@ -74,37 +68,25 @@ class Reproduction:
             )
 
 
-def reproduce(
-    run: str | os.PathLike[str],
-    *,
-    run_dir: str | os.PathLike[str] = "",
-    overwrite: bool = False,
-    source: Source | None = None,
-    progress: Progress | None = None,
+def run_again(
+    path: pathlib.Path, again: pathlib.Path, run: Callable[[Config], object], *, overwrite: bool
 ) -> Reproduction:
-    """Runs a finished run again from its own flags and splits, and compares the results.
-
-    Nothing that is stored is used: every image is inspected and computed again. No export is
-    written.
+    """Runs a finished run again in another directory, and compares every file.
 
     Args:
-        run: Directory of the run.
-        run_dir: New directory; by default that of the run with "-again" behind it.
-        overwrite: Replace a finished run in `run_dir`.
-        source: Images from Python, if those of the run were.
-        progress: Where to report; standard output by default, `Progress()` for silence.
+        path: Directory of the run.
+        again: The other directory.
+        run: Runs a config.
+        overwrite: Replace a finished run there.
 
     Raises:
-        UsageError: If there is no such run, or the new directory is not free.
+        UsageError: If the other directory is not free.
         KerastlError: If the run fails, or a file of it is missing.
     """
-    path = local_path(run, field="run")
-    require_finished(path)
     with naming(path, RunFile.RECEIPT):
         before = read_json(path, RunFile.RECEIPT)
-    again = local_path(run_dir or f"{os.path.normpath(path)}-again", field="run_dir")
     with _repeated(path, again, overwrite=overwrite) as config:
-        api.run(config, source=source, progress=progress)
+        run(config)
     files = tuple(compare_files(path, again))
     after = read_json(again, RunFile.RECEIPT)
     return Reproduction(path, again, files, compare_environments(before, after))

@@ -1,0 +1,70 @@
+"""Checks and preparations that several verbs share."""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+
+from kerastl import environment
+from kerastl.api import values
+from kerastl.config import Config
+from kerastl.errors import bad_value
+from kerastl.export_formats import check_formats
+from kerastl.model.backbones import check_weights, find_backbone
+from kerastl.outputs.directories import writable_directory
+from kerastl.outputs.places import usable_places
+from kerastl.progress import Progress
+from kerastl.settings import DataSettings, ModelSettings
+from kerastl.settings.data import FROM_PYTHON
+
+
+def check_source(data: DataSettings, source: "values.Source | None") -> None:
+    """Refuses a source that the settings do not use, and settings that lack their source.
+
+    Raises:
+        UsageError: If they do not match.
+    """
+    if (source is None) == (data.dataset == FROM_PYTHON):
+        raise bad_value(
+            "dataset",
+            data.dataset,
+            "needs a source, which only Python code can pass in"
+            if source is None
+            else "does not use the source that was passed in",
+            f"Use dataset={FROM_PYTHON!r} with a source, and only then",
+        )
+
+
+def check_network(model: ModelSettings) -> None:
+    """Refuses a network or weights that do not exist.
+
+    Raises:
+        UsageError: If they do not, or the network does not take the image size.
+    """
+    find_backbone(model.backbone, image_size=model.image_size)
+    check_weights(model.weights)
+
+
+@contextlib.contextmanager
+def export_directory(config: Config) -> Iterator[None]:
+    """Makes the directory of exports for a block; removes a new one if the block fails.
+
+    Raises:
+        UsageError: If a format cannot be written with these settings.
+        KerastlError: If a package is missing, or the directory cannot be written.
+    """
+    path = pathlib.Path(config.export_dir)
+    check_formats(config.formats, precision=config.precision, export_dir=path)
+    with writable_directory(path, field="export_dir"):
+        yield
+
+
+@contextlib.contextmanager
+def ready(config: Config, progress: Progress) -> Iterator[Config]:
+    """Starts TensorFlow for a block that reads images; yields the settings with a usable cache."""
+    with (
+        usable_places(
+            config, pathlib.Path(config.run_dir), field="run_dir", progress=progress
+        ) as settings,
+        environment.ready(config.precision, config.seed, progress),
+    ):
+        yield settings

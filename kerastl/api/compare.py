@@ -1,0 +1,24 @@
+"""`kerastl.compare`."""
+
+import os
+
+from kerastl.api import values
+from kerastl.errors import bad_value
+
+
+def compare(*runs: str | os.PathLike[str]) -> "values.Comparison":
+    """Compares finished runs with the first of them, on the same test images.
+
+    Args:
+        *runs: Their directories, two or more.
+
+    Raises:
+        UsageError: If there are not two runs of the same test images.
+        KerastlError: If a file of a run is missing or damaged.
+    """
+    if not runs[1:]:
+        given = " ".join(map(str, runs))
+        raise bad_value("run", given, "is not two runs", "Give two or more, as in runs/a runs/b")
+    from kerastl.comparison.compare import compare_runs  # noqa: PLC0415
+
+    return compare_runs(runs)

@@ -1,0 +1,34 @@
+"""`kerastl.doctor`."""
+
+import functools
+import os
+import sys
+
+from kerastl.api.export import export
+from kerastl.api.run import run
+from kerastl.checkup.diagnosis import Diagnosis, reported
+from kerastl.checkup.doctor import examine
+from kerastl.paths import local_path
+from kerastl.progress import Progress
+from kerastl.settings.store import AUTO, find_cache
+
+
+def doctor(
+    *, cache_dir: str | os.PathLike[str] = AUTO, progress: Progress | None = None
+) -> Diagnosis:
+    """Checks what is installed and what there is room for, and tries the promises for a minute.
+
+    It needs no network. All that it writes is in a temporary folder, which is removed.
+
+    Args:
+        cache_dir: Directory of the feature store, as runs take it.
+        progress: Gets each line as it is found; standard output by default, `Progress()` for
+            silence.
+    """
+    progress, quiet = progress or Progress(sys.stdout), Progress()
+    findings = examine(
+        local_path(find_cache(os.fspath(cache_dir)), field="cache_dir"),
+        run=functools.partial(run, progress=quiet),
+        export=functools.partial(export, progress=quiet),
+    )
+    return Diagnosis(tuple(reported(findings, progress.line)))

@@ -1,0 +1,40 @@
+"""`kerastl.learning_curve`."""
+
+import pathlib
+import sys
+
+from kerastl.api import values
+from kerastl.api.checks import check_network, check_source, ready
+from kerastl.config import Config
+from kerastl.outputs.directories import check_free, writable_directory
+from kerastl.progress import Progress
+from kerastl.selection.candidates import find_store, read_candidates
+from kerastl.selection.file_names import CURVE_TABLE
+
+
+def learning_curve(
+    config: Config, *, source: "values.Source | None" = None, progress: Progress | None = None
+) -> "values.LearningCurve":
+    """Estimates the accuracy with more training images, by a linear probe and a power law.
+
+    Args:
+        config: The settings of the data and of the network, and where to write the curve.
+        source: Images from Python, if `config.dataset` is "python".
+        progress: Where to report; standard output by default, `Progress()` for silence.
+
+    Raises:
+        UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
+        KerastlError: If a file, download or package is missing or unusable.
+    """
+    progress = progress or Progress(sys.stdout)
+    check_source(config, source)
+    check_network(config)
+    # The network must be one that can be ranked: its weights must not be random.
+    read_candidates(config, backbones=config.backbone, image_sizes="")
+    find_store(config)
+    run_dir = pathlib.Path(config.run_dir)
+    check_free(run_dir, CURVE_TABLE, what="a finished learning curve", overwrite=config.overwrite)
+    with writable_directory(run_dir, field="run_dir"), ready(config, progress) as usable:
+        from kerastl.selection.learning_curve import measure_learning_curve  # noqa: PLC0415
+
+        return measure_learning_curve(usable, source=source, progress=progress)

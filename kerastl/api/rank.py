@@ -1,0 +1,54 @@
+"""`kerastl.rank`."""
+
+import dataclasses
+import pathlib
+import sys
+import time
+
+from kerastl.api import values
+from kerastl.api.checks import check_source, ready
+from kerastl.config import Config
+from kerastl.outputs.directories import check_free, writable_directory
+from kerastl.progress import Progress
+from kerastl.selection.candidates import RankOptions, find_store, read_candidates
+from kerastl.selection.file_names import RANKING_FLAGS
+
+
+def rank(
+    config: Config,
+    *,
+    backbones: str = RankOptions.backbones,
+    image_sizes: str = RankOptions.image_sizes,
+    source: "values.Source | None" = None,
+    progress: Progress | None = None,
+) -> "values.Ranking":
+    """Compares pretrained networks on the training images, with a linear probe.
+
+    Args:
+        config: The settings that the networks share, and where to write the ranking.
+        backbones: Names with commas, each with `=WEIGHTS` if it has its own; `small` and `all`
+            stand for lists of networks.
+        image_sizes: Sides in pixels, with commas; empty for that of `config`.
+        source: Images from Python, if `config.dataset` is "python".
+        progress: Where to report; standard output by default, `Progress()` for silence.
+
+    Raises:
+        UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
+        KerastlError: If a file, download or package is missing or unusable, or no network could be
+            evaluated.
+    """
+    options = RankOptions(backbones=backbones, image_sizes=image_sizes)
+    deadline = time.monotonic() + config.budget_seconds
+    progress = progress or Progress(sys.stdout)
+    check_source(config, source)
+    candidates = read_candidates(
+        config, backbones=options.backbones, image_sizes=options.image_sizes
+    )
+    find_store(candidates[0])
+    run_dir = pathlib.Path(config.run_dir)
+    check_free(run_dir, RANKING_FLAGS, what="a finished ranking", overwrite=config.overwrite)
+    with writable_directory(run_dir, field="run_dir"), ready(config, progress) as usable:
+        from kerastl.selection import ranking  # noqa: PLC0415
+
+        candidates = [dataclasses.replace(one, stand_in=usable.stand_in) for one in candidates]
+        return ranking.rank(candidates, deadline=deadline, source=source, progress=progress)

@@ -1,0 +1,114 @@
+"""`kerastl.tune`, and `kerastl.hypermodel` for your own tuner."""
+
+import contextlib
+import dataclasses
+import pathlib
+import sys
+import time
+from collections.abc import Mapping
+
+from kerastl import environment
+from kerastl.api import values
+from kerastl.api.checks import check_network, check_source
+from kerastl.config import Config
+from kerastl.outputs.places import is_usable, usable_places
+from kerastl.progress import Progress
+from kerastl.tuning.directory import NATIVE_LOG, open_search
+from kerastl.tuning.roles import find_role, is_chief
+from kerastl.tuning.search_options import SearchOptions
+from kerastl.tuning.space import Space
+from kerastl.tuning.space_parser import read_space
+from kerastl.tuning.task import Task
+from kerastl.tuning.training_process import TrainingProcess
+
+
+def tune(
+    config: Config,
+    space: Mapping[str, str] | None = None,
+    options: SearchOptions | None = None,
+    *,
+    source: "values.Source | None" = None,
+    progress: Progress | None = None,
+) -> "values.Found | None":
+    """Searches for the best settings, trains them once more and tests them.
+
+    A search that was cut off continues where it was. With keras-tuner's environment variables
+    for distributed tuning, this process owns a search of several processes, or runs trials of one.
+
+    Args:
+        config: The baseline: the first trial, and the values of what the space leaves open.
+        space: Flag -> its values, as in `{"dropout": "uniform(0,0.5)"}`; None searches the
+            default space.
+        options: Which tuner, for what objective, for how many trials.
+        source: Images from Python, if `config.dataset` is "python".
+        progress: Where to report; standard output by default, `Progress()` for silence.
+
+    Returns:
+        What was found; None for a worker.
+
+    Raises:
+        UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
+        KerastlError: If a file, download or package is missing or unusable, or the first trials
+            all fail.
+    """
+    progress = progress or Progress(sys.stdout)
+    options = options or SearchOptions()
+    task = Task(
+        config=config,
+        space=_check_search(config, space, source),
+        options=options,
+        role=find_role(),
+        deadline=time.monotonic() + config.budget_seconds,
+    )
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(open_search(task))
+        config = stack.enter_context(
+            usable_places(config, pathlib.Path(config.run_dir), field="run_dir", progress=progress)
+        )
+        task = dataclasses.replace(task, config=config)
+        process = None
+        if source is None and not is_chief(task.role):
+            # Now, so that it starts TensorFlow beside this process.
+            process = TrainingProcess(config, directory / NATIVE_LOG)
+            stack.enter_context(contextlib.closing(process))
+        stack.enter_context(environment.ready(config.precision, config.seed, progress))
+        from kerastl.tuning.search import search  # noqa: PLC0415
+
+        return search(task, source=source, process=process, progress=progress)
+
+
+def hypermodel(
+    config: Config,
+    space: Mapping[str, str] | None = None,
+    *,
+    source: "values.Source | None" = None,
+    progress: Progress | None = None,
+) -> "values.TransferHyperModel":
+    """Returns the runs of a search space as keras-tuner's hypermodel, for your own tuner.
+
+    Args:
+        config: The baseline, the images included.
+        space: As `tune` takes it.
+        source: Images from Python, if `config.dataset` is "python".
+        progress: Where to report; standard output by default, `Progress()` for silence.
+
+    Raises:
+        UsageError: If a value is wrong.
+        KerastlError: If a file, download or package is missing or unusable.
+    """
+    progress = progress or Progress(sys.stdout)
+    known_space = _check_search(config, space, source)
+    if not is_usable(config, progress):
+        config = dataclasses.replace(config, cache_dir="")
+    with environment.ready(config.precision, config.seed, progress):
+        from kerastl.tuning.hypermodel import open_hypermodel  # noqa: PLC0415
+
+        return open_hypermodel(config, known_space, source, progress)
+
+
+def _check_search(
+    config: Config, space: Mapping[str, str] | None, source: "values.Source | None"
+) -> Space | None:
+    check_source(config, source)
+    check_network(config)
+    return None if space is None else read_space(space, config)
