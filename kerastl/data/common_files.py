@@ -5,8 +5,9 @@ end. For a small file that takes several times as long as to decode it. Here byt
 has nothing of it, and one operation of the graph gives the same pixels.
 """
 
-from collections.abc import Callable
+from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from kerastl.data import jpeg
@@ -24,14 +25,33 @@ _FRAMES = (0xC0, 0xC1, 0xC2)
 _MOST_PIXELS = 1 << 22
 
 
-def decoder_of(content: bytes) -> Callable[[bytes], tf.Tensor] | None:
-    """Returns the operation that decodes a common file as `images.decode` does; None for others.
+class Decoded(NamedTuple):
+    """A decoded file.
 
-    The result has three channels, or one that stands for three.
+    Attributes:
+        pixels: Upright RGB, uint8 (height, width, 3); of a JPEG perhaps at a share of its size.
+        height: In pixels, as the file has it.
+        width: In pixels, as the file has it.
+    """
+
+    pixels: np.ndarray
+    height: int
+    width: int
+
+
+def decode_common(content: bytes, *, smallest_side: int) -> Decoded | None:
+    """Decodes a common file as `images.decode` does; None for others.
+
+    Raises:
+        tf.errors.OpError: If it is damaged.
     """
     if content.startswith(PNG.magic):
-        return _decode_png if _is_common_png(content) else None
-    return _decode_jpeg if _is_common_jpeg(content) else None
+        return _decode_png(content) if _is_common_png(content) else None
+    sides = _sides_of_common_jpeg(content)
+    if sides is None:
+        return None
+    ratio = jpeg.find_ratio(*sides, smallest_side)
+    return Decoded(_three_channels(jpeg.decode_at(ratio, tf.constant(content))), *sides)
 
 
 def _is_common_png(content: bytes) -> bool:
@@ -42,20 +62,22 @@ def _is_common_png(content: bytes) -> bool:
     return has_colors and is_plain and pixels <= _MOST_PIXELS
 
 
-def _is_common_jpeg(content: bytes) -> bool:
+def _sides_of_common_jpeg(content: bytes) -> tuple[int, int] | None:
     is_whole = content.startswith(JPEG.magic) and content.endswith(JPEG.tail)
     if not is_whole or JPEG.exif in content:
-        return False
+        return None
     frames = [segment for marker, segment, _ in jpeg.segments(content) if marker in _FRAMES]
     if len(frames) != 1:
-        return False
+        return None
     height, width = (int.from_bytes(frames[0][at : at + 2], "big") for at in (1, 3))
-    return 0 < height * width <= _MOST_PIXELS
+    return (height, width) if 0 < height * width <= _MOST_PIXELS else None
 
 
-def _decode_png(content: bytes) -> tf.Tensor:
-    return tf.io.decode_png(content + PNG_END, channels=0)
+def _decode_png(content: bytes) -> Decoded:
+    pixels = _three_channels(tf.io.decode_png(content + PNG_END, channels=0))
+    return Decoded(pixels, *pixels.shape[:2])
 
 
-def _decode_jpeg(content: bytes) -> tf.Tensor:
-    return jpeg.decode_at(1, tf.constant(content))
+def _three_channels(image: tf.Tensor) -> np.ndarray:
+    pixels = image.numpy()
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))

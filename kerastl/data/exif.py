@@ -6,6 +6,8 @@ import tensorflow as tf
 # https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E (4.6.5)
 _ORIENTATION_TAG = 0x0112
 _LAST_ORIENTATION = 8
+# The rows and columns of an image with a larger one change places.
+_LAST_UNTURNED = 4
 # No Exif data are larger: they fit a segment of a JPEG.
 MAX_BYTES = 1 << 16
 
@@ -61,12 +63,16 @@ def _orientation_of_exif(data: tf.Tensor) -> tf.Tensor:
     return tf.where((value >= 1) & (value <= _LAST_ORIENTATION), value, 1)
 
 
+def turns(orientation: tf.Tensor) -> tf.Tensor:
+    """Whether rows and columns change places to undo an orientation, a scalar bool."""
+    return orientation > _LAST_UNTURNED
+
+
 def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     """Undoes an orientation: rows and columns change places from 5 on, then sides flip."""
-    turned, flipped_down, flipped_across = (
-        tf.reduce_any(tf.equal(orientation, kinds))
-        for kinds in ([5, 6, 7, 8], [3, 4, 7, 8], [2, 3, 6, 7])
+    flipped_down, flipped_across = (
+        tf.reduce_any(tf.equal(orientation, kinds)) for kinds in ([3, 4, 7, 8], [2, 3, 6, 7])
     )
-    image = tf.cond(turned, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
+    image = tf.cond(turns(orientation), lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
     image = tf.cond(flipped_down, lambda: tf.reverse(image, [0]), lambda: image)
     return tf.cond(flipped_across, lambda: tf.reverse(image, [1]), lambda: image)

@@ -62,7 +62,7 @@ def decode(image_bytes: tf.Tensor, *, smallest_side: int | None = None) -> tf.Te
             `MAX_PIXELS` and is not a JPEG that can be decoded smaller.
     """
     image, data = tf.cond(
-        _is_in(JPEG, image_bytes),
+        is_in(JPEG, image_bytes),
         lambda: jpeg.decode_jpeg(image_bytes, smallest_side),
         lambda: _decode_other(image_bytes),
     )
@@ -210,7 +210,7 @@ def _decode_other(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes like `decode_jpeg`, transparency over the background; refuses other formats."""
     # Padded, since files may be shorter.
     head = tf.strings.join([tf.strings.substr(image_bytes, 0, HEAD), "\0" * HEAD])
-    is_format = [_is_in(decoder.format, head) for decoder in _DECODERS]
+    is_format = [is_in(decoder.format, head) for decoder in _DECODERS]
     checks = [
         # TensorFlow decodes more, with its own limits.
         tf.debugging.Assert(tf.reduce_any(is_format), [UNKNOWN]),
@@ -277,7 +277,8 @@ def _center_square(images: tf.Tensor) -> tf.Tensor:
     return images[..., top : top + side, left : left + side, :]
 
 
-def _is_in(file_format: FileFormat, image_bytes: tf.Tensor) -> tf.Tensor:
+def is_in(file_format: FileFormat, image_bytes: tf.Tensor) -> tf.Tensor:
+    """Whether the bytes of a file are of a format, a scalar bool."""
     magic = file_format.magic
     return tf.equal(tf.strings.substr(image_bytes, file_format.at, len(magic)), magic)
 

@@ -14,6 +14,7 @@ from PIL import Image
 from kerastl import native_messages
 from kerastl.data import color_profiles, common_files, images, jpeg, other_contents, reasons
 from kerastl.data.color_profiles import find_other_colors
+from kerastl.data.common_files import Decoded, decode_common
 from kerastl.data.content import HASH, check_drive, hash_content
 from kerastl.data.file_formats import JPEG, find_format
 from kerastl.data.memo import recall
@@ -42,8 +43,8 @@ class Inspection:
     Attributes:
         problem: Why it cannot be used; empty if it can.
         kind: File format by its first bytes, as in "JPEG"; empty if unknown.
-        pixels: Hash of its upright RGB pixels, in hexadecimal digits: a lossless copy has the
-            same.
+        pixels: Hash of its upright RGB pixels, in hexadecimal digits: a copy in another lossless
+            format has the same. Of a JPEG those at the size at which it is inspected.
         height: In pixels.
         width: In pixels.
         is_flat: Whether all pixels are the same.
@@ -113,7 +114,7 @@ def _inspect_one(source: Source, number: int) -> Inspection:
     found = find_format(content)
     kind = found.name if found else ""
     try:
-        pixels = _decode(content)
+        pixels, height, width = _decode(content)
     except tf.errors.OpError as error:
         return Inspection(explain(content, str(error)), kind, other=_other_kind(content))
     if found is JPEG and jpeg.has_hole(content):
@@ -125,8 +126,8 @@ def _inspect_one(source: Source, number: int) -> Inspection:
         "",
         kind,
         hashed.hexdigest()[: 2 * HASH.itemsize],
-        height=pixels.shape[0],
-        width=pixels.shape[1],
+        height=height,
+        width=width,
         is_flat=may_be_flat and all((row == pixels[0, 0]).all() for row in pixels),
         has_other_colors=find_other_colors(content),
         remark=_NO_END if found is JPEG and jpeg.lacks_end(content) else "",
@@ -161,18 +162,22 @@ def _describe(pixels: np.ndarray) -> tuple[str, bool]:
     return str(imagehash.phash(small)) + fields.tobytes().hex(), is_flat
 
 
-def _decode(content: bytes) -> np.ndarray:
-    """Does what `images.decode` does, uint8 (height, width, 3)."""
-    decoder = common_files.decoder_of(content)
-    if decoder is not None:
-        # Damage is for the decoder itself to find.
-        with contextlib.suppress(tf.errors.OpError):
-            image = decoder(content).numpy()
-            return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
-    pixels: np.ndarray = _decode_any(tf.constant(content)).numpy()
-    return pixels
+def _decode(content: bytes) -> Decoded:
+    """Decodes as `images.decode` does, at the smallest size that is enough to describe it."""
+    # Damage is for the decoder itself to find.
+    with contextlib.suppress(tf.errors.OpError):
+        if common := decode_common(content, smallest_side=_REDUCED_SIDE):
+            return common
+    pixels, sides = _decode_any(tf.constant(content))
+    return Decoded(pixels.numpy(), *sides.numpy().tolist())
 
 
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
-def _decode_any(content: tf.Tensor) -> tf.Tensor:
-    return images.decode(content)
+def _decode_any(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    pixels = images.decode(content, smallest_side=_REDUCED_SIDE)
+    sides = tf.cond(
+        images.is_in(JPEG, content),
+        lambda: jpeg.upright_sides(content),
+        lambda: tf.shape(pixels)[:2],
+    )
+    return pixels, sides

@@ -71,8 +71,25 @@ def decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tuple[tf.Tensor
             return decode(tf.strings.join([image_bytes, JPEG.tail]))
 
     image = tf.cond(_lacks_end(image_bytes), put_end_on, lambda: decode(image_bytes))
+    return image, _find_exif(image_bytes)
+
+
+def _find_exif(image_bytes: tf.Tensor) -> tf.Tensor:
     head, _ = exif.around(tf.strings.substr(image_bytes, 0, _SEARCHED), _NEXT_JPEG)
-    return image, exif.behind(head, JPEG.exif)
+    return exif.behind(head, JPEG.exif)
+
+
+def upright_sides(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Reads the height and width of a JPEG's upright image, undivided, int32 (2,)."""
+    sides = tf.io.extract_jpeg_shape(image_bytes)[:2]
+    turned = exif.turns(exif.orientation(_find_exif(image_bytes)))
+    return tf.cond(turned, lambda: tf.reverse(sides, [0]), lambda: sides)
+
+
+def find_ratio(height: int, width: int, smallest_side: int) -> int:
+    """Finds the ratio at which `decode_jpeg` decodes an image of at most `MAX_JPEG_PIXELS`."""
+    enough = [ratio for ratio in _RATIOS if min(height, width) // ratio >= smallest_side]
+    return max(enough, default=1)
 
 
 def _is_progressive(image_bytes: tf.Tensor) -> tf.Tensor:

@@ -71,7 +71,7 @@ def _no_classes(top: Folder, tree: Tree, stop: Stop) -> UsageError:
     """Explains what there is in place of class folders, and what to do with that."""
     inside = [folder for folder in top.holding if is_divided(folder)]
     inside.sort(key=lambda folder: folder.name.lower() not in IMAGE_FOLDERS)
-    found, advice = _of_file_names("file", top)
+    in_names, advice = _of_file_names("file", top)
     ways = [
         f"give one of them, as in folder:{inside[0].path}"
         if inside
@@ -79,7 +79,7 @@ def _no_classes(top: Folder, tree: Tree, stop: Stop) -> UsageError:
         f"give a table of files and classes as csv:{_table(tree)}",
         "add --layout=class if these are the classes" if top.holding else "",
     ]
-    return stop(f"holds {_without_classes(top, tree)}{found}", _join(ways))
+    return stop(f"holds {_without_classes(top, tree)}{in_names}", _join(ways))
 
 
 def _of_file_names(form: str, top: Folder) -> tuple[str, str]:
@@ -163,7 +163,7 @@ def _infer(top: Folder, tree: Tree, stop: Stop) -> str:
         return f"split/{_find_classes(top, below, stop, is_split=True)}"
     if len({split_within(folder.name) for folder in named}) > 1:
         deeper = "--layout=split/class or " if any(one.holding for one in named) else ""
-        found, advice = _of_file_names("split/file", top)
+        in_names, advice = _of_file_names("split/file", top)
         ways = [
             advice,
             "put a folder for each class into them",
@@ -172,7 +172,7 @@ def _infer(top: Folder, tree: Tree, stop: Stop) -> str:
         ]
         raise stop(
             f"{name_folders(named)} are named as splits and hold images, but no class folders"
-            f"{found}",
+            f"{in_names}",
             _join(ways),
         )
     return _find_classes(top, [top], stop, is_split=False)

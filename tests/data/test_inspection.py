@@ -5,7 +5,11 @@ import pytest
 from PIL import Image
 
 from kerastl.data import content, opening
+from kerastl.data.inspection import inspect
+from kerastl.data.opening import find_source
 from kerastl.errors import KerastlError
+from kerastl.progress import Progress
+from picture_files import picture
 from picture_folders import config_of, open_folder, refusal, write_rgb36
 
 
@@ -100,3 +104,36 @@ def test_no_file_is_left_out_because_its_drive_is_gone(tmp_path, monkeypatch, co
     monkeypatch.setattr(f"kerastl.data.{place}.read_file", refuse)
     with pytest.raises(KerastlError, match=r"0\d\.jpg': .*\. Check that its drive can be used, "):
         open_folder(config_of(tmp_path, on_bad_image="skip"))
+
+
+def test_large_jpegs_are_known_by_their_own_size_and_by_their_pixels(tmp_path):
+    """They are inspected at a share of their size."""
+    root = write_rgb36(tmp_path / "data", count=4)
+    photo = picture(5, size=(640, 480))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    photo.save(root / "red/photo.jpg")
+    # A copy with other words in it, one turned by its Exif data, and the same pixels as a PNG.
+    photo.save(root / "red/photo_copy.jpg", comment=b"words")
+    photo.save(root / "red/turned.jpg", exif=turned)
+    Image.open(root / "red/photo.jpg").save(root / "red/photo.png")
+    source = find_source(config_of(tmp_path), memory=None, progress=Progress())
+    inspections = inspect(source, memory=None, progress=Progress())
+    found = dict(zip(source.examples, inspections, strict=True))
+    one, copied, png, upright = (
+        found[f"red/{name}"] for name in ("photo.jpg", "photo_copy.jpg", "photo.png", "turned.jpg")
+    )
+    assert [(each.width, each.height) for each in (one, copied, png, upright)] == [
+        *[(640, 480)] * 3,
+        (480, 640),
+    ]
+    assert one.pixels == copied.pixels != png.pixels
+    source, _ = open_folder(config_of(tmp_path))
+    assert {
+        (finding.file, finding.kind, finding.other)
+        for finding in source.findings
+        if "same image" in finding.kind
+    } >= {
+        ("red/photo_copy.jpg", "same image twice", "red/photo.jpg"),
+        ("red/photo.png", "nearly the same image twice", "red/photo.jpg"),
+    }

@@ -65,6 +65,27 @@ def test_missing_pixels_are_seen_at_a_reduced_size():
                 images.decode(content, smallest_side=30)
 
 
+def test_damage_is_seen_at_every_size_or_at_none():
+    """What the audit finds usable at a reduced size, training can use at another."""
+
+    def is_usable(content, smallest_side):
+        try:
+            images.decode(content, smallest_side=smallest_side)
+        except tf.errors.OpError:
+            return False
+        return True
+
+    rng, found = np.random.default_rng(0), []
+    for options in ({}, {"progressive": True}):
+        whole = file_bytes(picture(0, size=(160, 140)), "JPEG", **options)
+        for _ in range(40):
+            content = mutate(whole, rng)
+            found.append({is_usable(content, side) for side in (None, 60, 30, 16)})
+    assert all(len(one) == 1 for one in found)
+    assert {True} in found
+    assert {False} in found
+
+
 def test_holes_of_zeros_are_told():
     whole = file_bytes(Image.fromarray(noise(60, 80)), "JPEG")
     message = refusal(whole[:2000] + bytes(len(whole) - 2000))
