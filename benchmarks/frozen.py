@@ -31,10 +31,10 @@ import kerastl
 from kerastl import environment
 from kerastl.data.opening import open_source
 from kerastl.data.splits import Splits, make_splits
-from kerastl.model.backbones import BACKBONES
 from kerastl.model.build import scale_pixels
+from kerastl.model.building.applications import build_backbone
 from kerastl.model.network import Network
-from kerastl.model.weights import build_backbone
+from kerastl.model.sources.applications import BACKBONES
 from kerastl.training.frozen import FrozenPart
 
 

@@ -13,7 +13,8 @@ import tensorflow as tf
 import kerastl
 from kerastl.data.builtin import BUILT_IN
 from kerastl.data.source import Source
-from kerastl.model.backbones import BACKBONES, SYMMETRIC, Backbone, Blocks
+from kerastl.model.backbones import SYMMETRIC, Blocks
+from kerastl.model.sources.applications import BACKBONES, Application
 from kerastl.training.evaluation import Evaluation
 
 COLORS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
@@ -39,7 +40,13 @@ def tiny_net(*, include_top, weights, input_shape, name=None):
 def install_tiny_net(monkeypatch):
     """Adds the tiny network to `keras.applications` and to the table, as "TinyNet"."""
     blocks = Blocks(((r"^(stem|block\d)", lambda match: match[1]),))
-    row = Backbone("TinyNet", "mobilenet_v2", SYMMETRIC, blocks, minimum_size=8)
+    row = Application(
+        name="TinyNet",
+        module="mobilenet_v2",
+        scaling=SYMMETRIC,
+        blocks=blocks,
+        minimum_size=8,
+    )
     monkeypatch.setattr(keras.applications, "TinyNet", tiny_net, raising=False)
     monkeypatch.setitem(BACKBONES, "TinyNet", row)
     return row

@@ -12,7 +12,7 @@ from kerastl.commands import train, tune
 from kerastl.commands.flagfile import expand_flag_files
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
-from kerastl.model.backbones import find_backbone
+from kerastl.model.sources.table import find_backbone
 from kerastl.progress import Progress
 from kerastl.settings import TOPICS
 

@@ -11,7 +11,7 @@ import fakes
 import kerastl
 from command_line import config_from_flags
 from kerastl.commands.table import run_command
-from kerastl.model.backbones import BACKBONES
+from kerastl.model.sources.applications import BACKBONES
 from kerastl.selection.candidates import SMALL
 
 

@@ -9,7 +9,8 @@ from kerastl.api import values
 from kerastl.config import Config
 from kerastl.errors import bad_value
 from kerastl.export_formats import check_formats
-from kerastl.model.backbones import check_weights, find_backbone
+from kerastl.model.backbones import check_weights
+from kerastl.model.sources.table import find_backbone
 from kerastl.outputs.directories import writable_directory
 from kerastl.outputs.places import usable_places
 from kerastl.progress import Progress

@@ -1,4 +1,4 @@
-"""A table of the networks of `keras.applications`, a row for each.
+"""What is known of a pretrained network before it is built: a row, whatever its source.
 
 Nothing here imports Keras, so that a misspelled name is refused before a slow import.
 """
@@ -8,7 +8,7 @@ import pathlib
 import re
 from collections.abc import Callable, Sequence
 
-from kerastl.errors import bad_value, closest, unknown_name
+from kerastl.errors import bad_value, closest
 from kerastl.settings.images import BUNDLED_SIZE
 from kerastl.settings.model import BUNDLED
 
@@ -47,10 +47,6 @@ STANDARDIZED = Scaling(
 INSIDE = None
 
 
-def _same(match: re.Match[str]) -> str:
-    return match[1]
-
-
 @dataclasses.dataclass(frozen=True)
 class Blocks:
     """Reads the block that a layer belongs to from layers' names.
@@ -84,130 +80,63 @@ class Blocks:
         return None
 
 
-_CONV = Blocks(((r"^(conv\d)_", _same),))
-_BLOCK = Blocks(((r"^(block\d+)", _same),))
-_MOBILENET = Blocks(((r"^conv_(?:dw|pw|pad)_(\d+)", lambda match: f"conv_{match[1]}"),))
-_MOBILENET_V2 = Blocks(((r"^(block_\d+)_", _same),))
-_MOBILENET_V3 = Blocks(((r"^(expanded_conv(?:_\d+)?)_[a-z]", _same),))
-_INCEPTION_V3 = Blocks(((r"^(mixed\d+)$", _same),), at_end=True)
-# The last block has no activation of its own; what follows it is the top convolution.
-_INCEPTION_RESNET = Blocks(
-    (
-        (r"^(mixed_\d[ab])$", _same),
-        (r"^(block\d+_\d+)_ac$", _same),
-        (r"^conv_7b$", lambda _: "block8_10"),
-    ),
-    at_end=True,
-)
-_NASNET = Blocks(((r"^((?:normal|reduction)_concat_\w+)$", _same),), at_end=True)
-# The paper counts its stages from 1, with the downsampling at the start of a stage;
-# Keras counts from 0, https://arxiv.org/abs/2201.03545
-_CONVNEXT = Blocks(
-    (
-        (r"_stage_(\d)_", lambda match: f"stage{int(match[1]) + 1}"),
-        (r"_downsampling_\w+?_(\d)$", lambda match: f"stage{int(match[1]) + 2}"),
-    )
-)
-
-
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """One network of `keras.applications`.
+    """One pretrained network, whatever its source.
 
     Attributes:
-        name: Value of `--backbone`: the builder's name, plus `_` and `alpha` in hundredths, if
-            there is an alpha.
-        module: Module of `keras.applications` whose `preprocess_input` belongs to it.
-        scaling: Input scaling, None where the network does it itself.
-        blocks: How its layers form blocks.
-        minimum_size: Smallest image side that the builder takes, in pixels.
-        alpha: Factor of the network's width, None for the builder's own.
+        name: Value of `--backbone`.
+        source: Where it comes from: the name of a module of `kerastl.model.sources`, which finds
+            rows, and of one of `kerastl.model.building`, which builds networks.
+        label: What it is called where files are compared by their contents, not by their paths.
+        scaling: Input scaling, None where the network does it itself or only tells when it is
+            built.
+        blocks: How its layers form blocks, None where that follows from names and the graph.
+        minimum_size: Smallest image side that it takes, in pixels.
+        size_multiple: What image sides must be a multiple of, in pixels.
+        only_size: The only image side that it takes, in pixels; 0 for any.
     """
 
     name: str
-    module: str
-    scaling: Scaling | None
-    blocks: Blocks
+    source: str
+    label: str = ""
+    scaling: Scaling | None = None
+    blocks: Blocks | None = None
     minimum_size: int = 32
-    alpha: float | None = None
+    size_multiple: int = 1
+    only_size: int = 0
 
-    @property
-    def builder(self) -> str:
-        """Name of the function of `keras.applications`."""
-        return self.name.partition("_")[0]
+    def accepts(self, image_size: int) -> bool:
+        """Returns whether it takes images of this size."""
+        return not any(self._problem_of(image_size))
 
-    @property
-    def arguments(self) -> dict[str, float]:
-        """Arguments of the builder that choose this network."""
-        return {} if self.alpha is None else {"alpha": self.alpha}
+    def check_size(self, image_size: int) -> None:
+        """Refuses images of a size that it does not take.
 
+        Raises:
+            UsageError: With a size that it takes.
+        """
+        problem, advice = self._problem_of(image_size)
+        if problem:
+            raise bad_value("image_size", image_size, problem, advice)
 
-def _family(
-    names: str, module: str, scaling: Scaling | None, blocks: Blocks, minimum_size: int = 32
-) -> list[Backbone]:
-    return [Backbone(name, module, scaling, blocks, minimum_size) for name in names.split()]
-
-
-# Which rule belongs to which family is in each family's `preprocess_input`,
-# https://keras.io/api/applications/; the sizes are in each builder's `obtain_input_shape`.
-BACKBONES = {
-    backbone.name: backbone
-    for family in (
-        _family(
-            "ConvNeXtTiny ConvNeXtSmall ConvNeXtBase ConvNeXtLarge ConvNeXtXLarge",
-            "convnext",
-            INSIDE,
-            _CONVNEXT,
-        ),
-        _family("DenseNet121 DenseNet169 DenseNet201", "densenet", STANDARDIZED, _CONV),
-        _family(
-            "EfficientNetB0 EfficientNetB1 EfficientNetB2 EfficientNetB3 EfficientNetB4 "
-            "EfficientNetB5 EfficientNetB6 EfficientNetB7",
-            "efficientnet",
-            INSIDE,
-            _BLOCK,
-        ),
-        _family(
-            "EfficientNetV2B0 EfficientNetV2B1 EfficientNetV2B2 EfficientNetV2B3 "
-            "EfficientNetV2S EfficientNetV2M EfficientNetV2L",
-            "efficientnet_v2",
-            INSIDE,
-            _BLOCK,
-        ),
-        _family("InceptionResNetV2", "inception_resnet_v2", SYMMETRIC, _INCEPTION_RESNET, 75),
-        _family("InceptionV3", "inception_v3", SYMMETRIC, _INCEPTION_V3, 75),
-        _family("MobileNet", "mobilenet", SYMMETRIC, _MOBILENET),
-        _family("MobileNetV2", "mobilenet_v2", SYMMETRIC, _MOBILENET_V2),
-        [Backbone("MobileNetV2_035", "mobilenet_v2", SYMMETRIC, _MOBILENET_V2, alpha=0.35)],
-        _family("MobileNetV3Large MobileNetV3Small", "mobilenet_v3", INSIDE, _MOBILENET_V3),
-        _family("NASNetLarge NASNetMobile", "nasnet", SYMMETRIC, _NASNET),
-        _family("ResNet50 ResNet101 ResNet152", "resnet", CAFFE, _CONV),
-        _family("ResNet50V2 ResNet101V2 ResNet152V2", "resnet_v2", SYMMETRIC, _CONV),
-        _family("VGG16", "vgg16", CAFFE, _BLOCK),
-        _family("VGG19", "vgg19", CAFFE, _BLOCK),
-        _family("Xception", "xception", SYMMETRIC, _BLOCK, 71),
-    )
-    for backbone in family
-}
-
-
-def find_backbone(name: str, *, image_size: int) -> Backbone:
-    """Finds a backbone's row and checks that it takes images of this size.
-
-    Raises:
-        UsageError: If no builder has this name, or images of `image_size` are too small.
-    """
-    if name not in BACKBONES:
-        raise unknown_name("backbone", name, BACKBONES, what="a backbone of keras.applications")
-    backbone = BACKBONES[name]
-    if image_size < backbone.minimum_size:
-        raise bad_value(
-            "image_size",
-            image_size,
-            f"is below the {backbone.minimum_size} pixels that {name} needs",
-            f"Use --image_size={backbone.minimum_size} or more; smaller images are enlarged",
-        )
-    return backbone
+    def _problem_of(self, image_size: int) -> tuple[str, str]:
+        if self.only_size not in (0, image_size):
+            return (
+                f"is not the {self.only_size} pixels that {self.name} takes",
+                f"Use --image_size={self.only_size}; images are resized to it",
+            )
+        if image_size < self.minimum_size:
+            return (
+                f"is below the {self.minimum_size} pixels that {self.name} needs",
+                f"Use --image_size={self.minimum_size} or more; smaller images are enlarged",
+            )
+        if remainder := image_size % self.size_multiple:
+            return (
+                f"is no multiple of the {self.size_multiple} pixels of a patch of {self.name}",
+                f"Use --image_size={image_size - remainder + self.size_multiple}",
+            )
+        return "", ""
 
 
 def bundled_size_note(weights: str, image_size: int) -> str:

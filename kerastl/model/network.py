@@ -11,7 +11,8 @@ from typing import Any
 import keras
 
 from kerastl.errors import bad_value, closest
-from kerastl.model.backbones import Backbone, find_backbone
+from kerastl.model.backbones import Backbone
+from kerastl.model.block_rules import find_blocks
 from kerastl.model.boundaries import (
     Boundary,
     LayerCall,
@@ -20,8 +21,9 @@ from kerastl.model.boundaries import (
     trace_calls,
 )
 from kerastl.model.build import POOLED, build_classifier
+from kerastl.model.building.interface import BACKBONE, fingerprint, open_backbone
 from kerastl.model.phases import Plan, can_train, drop_rate, parts
-from kerastl.model.weights import BACKBONE, build_backbone, fingerprint
+from kerastl.model.sources.table import find_backbone
 from kerastl.settings import ModelSettings, Phase
 from kerastl.settings.training import ALL_LAYERS
 
@@ -31,7 +33,7 @@ class Network:
     """A classifier, with nested models opened.
 
     Attributes:
-        backbone: Its backbone in `keras.applications`.
+        backbone: The row of its backbone.
         model: The classifier, from images to logits.
         inputs: Its images.
         outputs: Its logits.
@@ -151,9 +153,8 @@ class Network:
         positions = [
             position for position, call in enumerate(self.calls) if call.path[:1] == (BACKBONE,)
         ]
-        labels = self.backbone.blocks.label(
-            [self.calls[position].layer.name for position in positions]
-        )
+        calls, blocks = [self.calls[position] for position in positions], self.backbone.blocks
+        labels = blocks.label([call.layer.name for call in calls]) if blocks else find_blocks(calls)
         return dict(zip(positions, labels, strict=True))
 
     def _position_of(self, wanted: str) -> int:
@@ -220,9 +221,9 @@ def open_network(settings: ModelSettings, *, num_classes: int) -> Network:
         KerastlError: If its weights are not available, or its images are too small.
     """
     row = find_backbone(settings.backbone, image_size=settings.image_size)
-    backbone = build_backbone(row, weights=settings.weights, image_size=settings.image_size)
+    built = open_backbone(row, settings)
     classifier = build_classifier(
-        backbone, scaling=row.scaling, num_classes=num_classes, dropout=settings.dropout
+        built.network, scaling=built.scaling, num_classes=num_classes, dropout=settings.dropout
     )
     return Network.of(classifier, row)
 

@@ -11,8 +11,9 @@ from kerastl.config import Config
 from kerastl.data.entries import find_limit
 from kerastl.data.opening import sample_sides
 from kerastl.data.splits import Splits
-from kerastl.model.backbones import BACKBONES, NAMED_WEIGHTS
+from kerastl.model.backbones import NAMED_WEIGHTS
 from kerastl.model.network import Network, forget_networks, open_network
+from kerastl.model.sources.table import find_row
 from kerastl.progress import Progress, format_duration
 from kerastl.recipes.choices import (
     FINETUNED,
@@ -132,8 +133,8 @@ def _sizes(model: ModelSettings, splits: Splits, *, is_given: bool) -> tuple[int
     if is_given or model.weights == BUNDLED:
         return (model.image_size,)
     odd = model.weights not in NAMED_WEIGHTS
-    smallest = BACKBONES[model.backbone].minimum_size
-    first, *others = (size + odd for size in _SIZES if size + odd >= smallest)
+    row = find_row(model.backbone)
+    first, *others = (size + odd for size in _SIZES if row.accepts(size + odd))
     largest = _MOST_ENLARGED * float(np.median(sample_sides(splits, model)))
     return (first, *(size for size in others if size <= largest))
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from kerastl.config import Config
 from kerastl.errors import bad_value
-from kerastl.model.backbones import BACKBONES, find_backbone
+from kerastl.model.sources.applications import BACKBONES
+from kerastl.model.sources.table import find_backbone
 from kerastl.settings import SettingGroup, setting
 from kerastl.settings.model import BUNDLED, BUNDLED_BACKBONE
 
@@ -104,7 +105,7 @@ def _networks(item: str, image_size: int, weights: str) -> Iterator[tuple[str, s
                 "backbones", item, "gives one file to several networks", "Name the network"
             )
         for listed in _LISTS[name]:
-            if BACKBONES[listed].minimum_size <= image_size:
+            if BACKBONES[listed].accepts(image_size):
                 yield listed, weights
         return
     if has_weights and not own:

@@ -16,8 +16,8 @@ from kerastl.data.content import hash_files
 from kerastl.data.store import FeatureStore
 from kerastl.model import build, folding
 from kerastl.model.boundaries import Boundary, LayerCall
+from kerastl.model.building.interface import fingerprint
 from kerastl.model.network import Network
-from kerastl.model.weights import fingerprint
 from kerastl.settings import Decides, ModelSettings, StoreSettings
 from kerastl.training import features
 

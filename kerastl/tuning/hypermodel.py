@@ -15,8 +15,8 @@ from kerastl.data.opening import open_data
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits
 from kerastl.errors import UsageError
-from kerastl.model.backbones import find_backbone
 from kerastl.model.network import Network, open_network
+from kerastl.model.sources.table import find_backbone
 from kerastl.progress import Progress
 from kerastl.recipes.following import follow
 from kerastl.training.best import EpochRow

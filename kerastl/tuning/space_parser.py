@@ -11,7 +11,8 @@ from typing import Any
 
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError, bad_value, unknown_name
-from kerastl.model.backbones import BACKBONES, check_weights
+from kerastl.model.backbones import check_weights
+from kerastl.model.sources.table import find_row
 from kerastl.settings import SETTINGS
 from kerastl.settings.recipe import MANUAL
 from kerastl.tuning.space import SEARCHABLE, Choice, Range, Space
@@ -122,7 +123,8 @@ def _check(space: Space, name: str, dimension: Choice | Range) -> None:
                 continue
             raise UsageError(f"search_space={name}: {error}") from error
         if name == "backbone":
-            if config.backbone not in BACKBONES:
-                what = "a backbone of keras.applications"
-                raise unknown_name("search_space", config.backbone, BACKBONES, what=what)
+            try:
+                find_row(config.backbone)
+            except UsageError as error:
+                raise UsageError(f"search_space={name}: {error}") from error
             check_weights(config.weights)

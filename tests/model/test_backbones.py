@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from kerastl.errors import UsageError
-from kerastl.model.backbones import BACKBONES, find_backbone
 from kerastl.model.boundaries import trace_calls
 from kerastl.model.build import scale_pixels
+from kerastl.model.sources.applications import BACKBONES
+from kerastl.model.sources.table import find_backbone
 
 # What families make of one pixel, from their `preprocess_input`.
 CONSTANT = (255, 128, 0)

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 import fakes
-from kerastl.model.backbones import BACKBONES
 from kerastl.model.network import Network
+from kerastl.model.sources.applications import BACKBONES
 
 # Places where a single tensor crosses, the network's input and output among them.
 COUNTS = {

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import fakes
-from kerastl.model.backbones import BACKBONES, CAFFE, STANDARDIZED, SYMMETRIC
+from kerastl.model.backbones import CAFFE, STANDARDIZED, SYMMETRIC
 from kerastl.model.boundaries import trace_calls
 from kerastl.model.build import build_classifier
+from kerastl.model.sources.applications import BACKBONES
 
 SIZE = fakes.IMAGE_SIZE
 

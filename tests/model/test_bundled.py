@@ -15,10 +15,10 @@ from sklearn.preprocessing import StandardScaler
 import kerastl
 from kerastl.data.images import resize
 from kerastl.errors import UsageError
-from kerastl.model.backbones import find_backbone
 from kerastl.model.build import scale_pixels
+from kerastl.model.building.applications import build_backbone
 from kerastl.model.network import open_network
-from kerastl.model.weights import build_backbone
+from kerastl.model.sources.table import find_backbone
 from kerastl.run import config_warnings
 from kerastl.selection.candidates import read_candidates
 from kerastl.selection.measurements import adapt_config

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import fakes
-from kerastl.model.backbones import SYMMETRIC, Backbone, Blocks
+from kerastl.model.backbones import Backbone
 from kerastl.model.block_rules import find_blocks
 from kerastl.model.boundaries import find_boundaries, trace_calls
 from kerastl.model.build import build_classifier
@@ -16,7 +16,7 @@ from kerastl.training.checks import ExpectedMoves
 
 SHAPE = (16, 16, 3)
 WIDTH = 6
-ROW = Backbone("Tokens", "mobilenet_v2", SYMMETRIC, Blocks(((r"block_(\d)", lambda m: m[1]),)))
+ROW = Backbone(name="Tokens", source="tests")
 
 
 @keras.saving.register_keras_serializable("tests")

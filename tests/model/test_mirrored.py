@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 import fakes
-from kerastl.model.backbones import SYMMETRIC, find_backbone
+from kerastl.model.backbones import SYMMETRIC
 from kerastl.model.build import build_classifier
 from kerastl.model.mirrored import (
     average_mirrored,
@@ -12,6 +12,7 @@ from kerastl.model.mirrored import (
     outputs_of,
     probabilities_of,
 )
+from kerastl.model.sources.table import find_backbone
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (3, 16, 16, 3)).astype(np.float32)
 

@@ -1,10 +1,10 @@
 import pytest
 
 from kerastl.errors import UsageError
-from kerastl.model.backbones import BACKBONES
 from kerastl.model.build import build_classifier
+from kerastl.model.building.applications import build_backbone
 from kerastl.model.network import Network
-from kerastl.model.weights import build_backbone
+from kerastl.model.sources.applications import BACKBONES
 from kerastl.settings import Phase
 from tiny_networks import open_tiny
 

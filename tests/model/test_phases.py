@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 
 import fakes
-from kerastl.model.backbones import BACKBONES
 from kerastl.model.build import build_classifier
+from kerastl.model.building.applications import build_backbone
 from kerastl.model.network import Network
 from kerastl.model.phases import silent_dropout
-from kerastl.model.weights import build_backbone
+from kerastl.model.sources.applications import BACKBONES
 from kerastl.settings import Phase
 from kerastl.training.checks import ExpectedMoves
 

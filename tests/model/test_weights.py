@@ -12,10 +12,11 @@ from keras.src.legacy.saving import legacy_h5_format
 
 import fakes
 from kerastl.errors import KerastlError, UsageError
-from kerastl.model import weights as module
-from kerastl.model.backbones import BACKBONES
 from kerastl.model.build import build_classifier
-from kerastl.model.weights import build_backbone, fingerprint
+from kerastl.model.building import applications as module
+from kerastl.model.building.applications import build_backbone
+from kerastl.model.building.interface import fingerprint
+from kerastl.model.sources.applications import BACKBONES
 
 SIZE = fakes.IMAGE_SIZE
 SHAPE = (32, 32, 3)

@@ -1,7 +1,7 @@
 import pytest
 
 import kerastl
-from kerastl.model.backbones import BACKBONES
+from kerastl.model.sources.applications import BACKBONES
 from kerastl.selection.candidates import SMALL, read_candidates
 
 

@@ -14,8 +14,8 @@ from kerastl.data.pipeline import evaluation_dataset
 from kerastl.data.splits import make_splits
 from kerastl.model import phases
 from kerastl.model.build import build_classifier
+from kerastl.model.building.applications import build_backbone
 from kerastl.model.network import Network
-from kerastl.model.weights import build_backbone
 from kerastl.training import train as module
 from kerastl.training.fit import PhaseResult
 

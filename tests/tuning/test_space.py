@@ -81,7 +81,7 @@ def test_every_form_of_a_range_is_read():
         ({"augment": "choice(flop)"}, "augment='flop': is not a known augmentation. Did you mean"),
         (
             {"backbone": "choice(ResNet5)"},
-            "search_space='ResNet5': is not a backbone of keras.appl",
+            "search_space=backbone: backbone='ResNet5': is not a backbone",
         ),
         ({"backbone": "choice(ResNet50=gone.h5)"}, "weights='gone.h5': is not a file."),
         (

@@ -13,10 +13,10 @@ import kerastl
 from kerastl.data.images import decode_and_resize
 from kerastl.data.splits import make_splits
 from kerastl.export_formats import FORMATS
-from kerastl.model.backbones import BACKBONES
 from kerastl.model.boundaries import models_in
 from kerastl.model.build import build_classifier
-from kerastl.model.weights import build_backbone
+from kerastl.model.building.applications import build_backbone
+from kerastl.model.sources.applications import BACKBONES
 from kerastl.outputs.exporting import export_checked
 from kerastl.training.evaluation import Evaluation
 

@@ -1,4 +1,4 @@
-"""Builds a backbone with its weights, or reports in one line why that is impossible."""
+"""Builds a network of `keras.applications` with its weights, or reports why that is impossible."""
 
 import contextlib
 import hashlib
@@ -20,18 +20,18 @@ import numpy as np
 from kerastl import internals
 from kerastl.environment import keras_home
 from kerastl.errors import KerastlError, bad_value
-from kerastl.model.backbones import IMAGENET_DEVIATION, IMAGENET_MEAN, Backbone, check_weights
+from kerastl.model.backbones import IMAGENET_DEVIATION, IMAGENET_MEAN, check_weights
 from kerastl.model.boundaries import models_in
+from kerastl.model.building.interface import BACKBONE, Built, named
+from kerastl.model.sources.applications import Application
+from kerastl.settings import ModelSettings
 from kerastl.settings.model import BUNDLED
-
-# What the network is called in a classifier.
-BACKBONE = "backbone"
 
 _NETWORK_TIMEOUT_SECONDS = 20
 _GET_AGAIN = "Get the file again"
 
 # Written by tools/pretrain_bundled.py.
-_BUNDLED_PATH = pathlib.Path(__file__).with_name("bundled.weights.h5")
+_BUNDLED_PATH = pathlib.Path(__file__).parents[1] / "bundled.weights.h5"
 
 # Extension of the format that Keras 3 writes; older files end in .h5 only.
 _NEW_ENDING = ".weights.h5"
@@ -60,7 +60,13 @@ PUBLISHED_EFFICIENTNETS = frozenset(
 )
 
 
-def build_backbone(backbone: Backbone, *, weights: str, image_size: int) -> keras.Model:
+def build(backbone: Application, settings: ModelSettings) -> Built:
+    """Builds what settings describe, see `build_backbone`."""
+    network = build_backbone(backbone, weights=settings.weights, image_size=settings.image_size)
+    return Built(network, backbone.scaling)
+
+
+def build_backbone(backbone: Application, *, weights: str, image_size: int) -> keras.Model:
     """Builds the network without its classifier.
 
     Args:
@@ -86,32 +92,19 @@ def build_backbone(backbone: Backbone, *, weights: str, image_size: int) -> kera
         warnings.simplefilter("ignore")
         if weights == "imagenet":
             with _explained_download(backbone):
-                return _named(build(weights="imagenet", **arguments))
+                return named(build(weights="imagenet", **arguments))
         network = build(weights=None, **arguments)
     if weights == "none":
-        return _named(network)
+        return named(network)
     _load_file(network, str(_BUNDLED_PATH) if weights == BUNDLED else weights, backbone)
     if not all(np.isfinite(values).all() for values in network.get_weights()):
         raise bad_value("weights", weights, "holds values that are not finite", _GET_AGAIN)
     if backbone.module == "efficientnet" and _is_published_efficientnet(weights, network):
         return _with_published_scaling(network)
-    return _named(network)
+    return named(network)
 
 
-def _named(network: keras.Model) -> keras.Model:
-    # Some builders take their own `name` for the size of the network or its weights.
-    return keras.Model(network.input, network.output, name=BACKBONE)
-
-
-def fingerprint(model: keras.Model) -> str:
-    """Hashes the values of all weights, in order; equal for equal weights, whatever the file."""
-    digest = hashlib.sha256()
-    for weight in model.weights:
-        digest.update(keras.ops.convert_to_numpy(weight).tobytes())
-    return digest.hexdigest()
-
-
-def _load_file(network: keras.Model, path: str, backbone: Backbone) -> None:
+def _load_file(network: keras.Model, path: str, backbone: Application) -> None:
     try:
         with warnings.catch_warnings():
             # Keras warns of weights that it skips, and leaves them random.
@@ -145,7 +138,7 @@ def _load_file(network: keras.Model, path: str, backbone: Backbone) -> None:
         ) from error
 
 
-def _copy_weights(source: keras.Model, network: keras.Model, backbone: Backbone) -> None:
+def _copy_weights(source: keras.Model, network: keras.Model, backbone: Application) -> None:
     values = _backbone_in(source, network).get_weights()
     if len(values) > len(network.weights):
         whole = build_whole(backbone, num_classes=source.output.shape[-1])
@@ -163,7 +156,7 @@ def _backbone_in(model: keras.Model, network: keras.Model) -> keras.Model:
     return model
 
 
-def _load_h5(network: keras.Model, path: str, backbone: Backbone) -> None:
+def _load_h5(network: keras.Model, path: str, backbone: Application) -> None:
     try:
         with _by_content(path) as readable:
             network.load_weights(readable)
@@ -205,7 +198,7 @@ class _WholeClassifierError(Exception):
     """The file is a checkpoint of a classifier; `_load_file` reports what to do."""
 
 
-def build_whole(backbone: Backbone, *, num_classes: int) -> keras.Model:
+def build_whole(backbone: Application, *, num_classes: int) -> keras.Model:
     """Builds the network with its own classifier, whose weights come after all others."""
     build = getattr(keras.applications, backbone.builder)
     return build(weights=None, classes=num_classes, **backbone.arguments)
@@ -251,7 +244,7 @@ def _first_sentence(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _explained_download(backbone: Backbone) -> Iterator[None]:
+def _explained_download(backbone: Application) -> Iterator[None]:
     cache_dir = keras_home() / "models"
     cached_before = set(os.listdir(cache_dir)) if cache_dir.is_dir() else set()
     timeout_before = socket.getdefaulttimeout()

@@ -1,0 +1,1 @@
+"""Builds pretrained networks: each module those of one source."""

@@ -1,0 +1,54 @@
+"""What every source of networks builds, and the way to the module that builds it."""
+
+import dataclasses
+import hashlib
+import importlib
+from typing import cast
+
+import keras
+
+from kerastl.model.backbones import Backbone, Scaling
+from kerastl.settings import ModelSettings
+
+# What the network is called in a classifier.
+BACKBONE = "backbone"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Built:
+    """A network with its weights.
+
+    Attributes:
+        network: Model named "backbone" from float32 (batch, image_size, image_size, 3) to a map
+            (batch, height, width, channels), to tokens (batch, tokens, channels), or to features
+            (batch, channels).
+        scaling: What it expects of pixels, None if it scales them itself.
+    """
+
+    network: keras.Model
+    scaling: Scaling | None
+
+
+def open_backbone(row: Backbone, settings: ModelSettings) -> Built:
+    """Builds a network with the weights that settings name.
+
+    Raises:
+        KerastlError: If its weights are not there and cannot be downloaded.
+        UsageError: If they are damaged or of another network.
+    """
+    module = importlib.import_module(f"kerastl.model.building.{row.source}")
+    return cast(Built, module.build(row, settings))
+
+
+def named(network: keras.Model) -> keras.Model:
+    """Gives a model the name of the backbone; it shares its layers."""
+    # Some builders take their own `name` for the size of the network or its weights.
+    return keras.Model(network.input, network.output, name=BACKBONE)
+
+
+def fingerprint(model: keras.Model) -> str:
+    """Hashes the values of all weights, in order; equal for equal weights, whatever the file."""
+    digest = hashlib.sha256()
+    for weight in model.weights:
+        digest.update(keras.ops.convert_to_numpy(weight).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Where pretrained networks come from: each module finds the rows of one source."""
