@@ -42,7 +42,7 @@ def test_readme_is_read_to_the_end():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_named_files_exist(page):
-    pattern = r"(?<![\w./])(?:configs|benchmarks|scripts|docs|kerastl|tests|tools)/[\w./]+\w"
+    pattern = r"(?<![\w./(])(?:configs|benchmarks|scripts|docs|kerastl|tests|tools)/[\w./]+\w"
     for path in re.findall(pattern, text_of(page)):
         assert (ROOT / path).exists(), path
 
