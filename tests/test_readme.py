@@ -1,4 +1,5 @@
 import importlib
+import inspect
 import pathlib
 import re
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import pytest
 
 import kerastl
+from kerastl.api import values as values_of_verbs
 from kerastl.settings import SETTINGS
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -56,9 +58,12 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(target), link
 
 
-def test_python_api_has_every_public_name():
+def test_python_api_has_every_public_name_and_what_verbs_return():
     page = text_of(ROOT / "docs/reference/api.md")
     documented = re.findall(r"^::: ([\w.]+)\.(\w+)$", page, re.MULTILINE)
+    values = re.findall(r" from ([\w.]+) import (\w+) as", inspect.getsource(values_of_verbs))
+    public = {name: getattr(kerastl, name) for name in kerastl.__all__ if name != "__version__"}
+    returned = {name: getattr(importlib.import_module(module), name) for module, name in values}
     for module, name in documented:
-        assert getattr(importlib.import_module(module), name) is getattr(kerastl, name)
-    assert {name for _, name in documented} == set(kerastl.__all__) - {"__version__"}
+        assert getattr(importlib.import_module(module), name) is (public | returned)[name]
+    assert {name for _, name in documented} == public.keys() | returned.keys()
