@@ -129,26 +129,52 @@ def test_the_walk_finds_a_circle():
         list(graphlib.TopologicalSorter({"a": {"b"}, "b": {"a"}}).static_order())
 
 
-def literal_names(node):
-    """The words of a literal collection, or of its keys."""
-    elements = node.keys if isinstance(node, ast.Dict) else node.elts
-    return [element.value for element in elements if isinstance(element, ast.Constant)]
+BUILDERS = ("frozenset", "set", "tuple", "list", "sorted", "dict")
+
+
+def parts_of_call(call):
+    if isinstance(call.func, ast.Attribute):  # As "a b".split().
+        return [call.func.value]
+    keywords = [ast.Constant(keyword.arg) for keyword in call.keywords if keyword.arg]
+    return [*call.args, *keywords] if ast.unparse(call.func) in BUILDERS else []
+
+
+# A collection -> what it is put together from.
+PARTS = {
+    **dict.fromkeys((ast.Tuple, ast.List, ast.Set), lambda node: node.elts),
+    ast.Dict: lambda node: filter(None, node.keys),
+    ast.BinOp: lambda node: (node.left, node.right),
+    ast.Starred: lambda node: [node.value],
+    ast.Call: parts_of_call,
+}
+
+
+def words_of(node):
+    """The words that a collection has, also by operators, calls and splitting a text."""
+    if isinstance(node, ast.Constant):
+        return str(node.value).split()
+    parts = PARTS.get(type(node), lambda _: ())(node)
+    return [word for part in parts for word in words_of(part)]
+
+
+# Gives values to settings, which takes a name for each.
+GIVING_VALUES = ("tuning/default_space.py", "recipes/choices.py")
 
 
 def is_list_of_settings(node):
-    """Whether at least three and most of its words are names of settings."""
-    names = literal_names(node)
-    known = sum(name in SETTINGS for name in names)
-    return known >= 3 and known > len(names) / 2
+    """Whether most of its words are names of settings: two, or three where they have values."""
+    names = words_of(node)
+    known = len({name for name in names if name in SETTINGS})
+    gives_values = isinstance(node, ast.Dict) or ast.unparse(node).startswith("dict(")
+    return known >= (3 if gives_values else 2) and known > len(names) / 2
 
 
 def test_setting_names_are_listed_once():
     lists = [
-        (name, node.lineno)
-        for name, node in nodes((ast.Tuple, ast.List, ast.Set, ast.Dict))
+        (name, node.lineno, ast.unparse(node))
+        for name, node in nodes(tuple(PARTS))
         if is_list_of_settings(node)
-        # These give values to settings.
-        and name not in ("tuning/default_space.py", "recipes/choices.py")
+        and not (isinstance(node, (ast.Dict, ast.BinOp)) and name in GIVING_VALUES)
     ]
     assert not lists
 
@@ -156,10 +182,19 @@ def test_setting_names_are_listed_once():
 @pytest.mark.parametrize(
     ("code", "found"),
     [
-        ("('seed', 'dataset', 'resize')", True),
+        ("('seed', 'dataset')", True),
+        ("['seed', 'dataset', 'accuracy']", True),
+        ("frozenset(['seed', 'dataset'])", True),
+        ("('seed',) + ('dataset',)", True),
+        ("{'seed'} | {'dataset'}", True),
+        ("(*('seed',), 'dataset')", True),
+        ("'seed dataset'.split()", True),
         ("{'seed': 1, 'dataset': 2, 'resize': 3, 'other': 4}", True),
-        ("('seed', 'dataset')", False),
+        ("dict(seed=1, dataset=2, resize=3)", True),
+        ("('seed',)", False),
+        ("{'seed': 1, 'dataset': 2}", False),
         ("['seed', 'dataset', 'resize', 'accuracy', 'loss', 'seconds']", False),
+        ("'seed' + 'seed'", False),
     ],
 )
 def test_the_search_for_lists_finds_them(code, found):

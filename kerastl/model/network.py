@@ -205,6 +205,12 @@ class Network:
         return [boundary for boundary in self.boundaries if boundary.position <= first][-1]
 
 
+def build_key(settings: ModelSettings) -> tuple[Any, ...]:
+    """Returns what a network is built from; a rate of dropout can be set later, unless it is 0."""
+    names = (settings.backbone, settings.weights, settings.precision)
+    return (*names, settings.image_size, settings.seed, bool(settings.dropout))
+
+
 def forget_networks(seed: int) -> None:
     """Makes Keras forget what it has built, but not the precision, and starts from a seed."""
     policy = keras.config.dtype_policy()

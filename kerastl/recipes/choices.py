@@ -37,7 +37,7 @@ _UNSTORED_HEAD_EPOCHS = 3
 # Views of a training image that are stored: itself and its mirror image.
 _VIEWS = 2
 # Settings of a head that is trained step by step.
-_STEPPED = {"head_epochs", "head_learning_rate"}
+_STEPPED = {name for name, setting in SETTINGS.items() if setting.steps_of == "head"}
 FINETUNED: dict[str, Any] = {
     "optimizer": "adamw",
     "finetune_learning_rate": 0.0005,

@@ -76,6 +76,8 @@ class Setting:
         is_path: Whether it is the path of a file or folder, see `kerastl.paths.checked`.
         searchable: Whether a search may vary it.
         needs: What another setting must be for this one to have an effect.
+        steps_of: The phase whose steps it describes, their number or their size; empty for none.
+        is_epochs: Whether it is the number of epochs of that phase.
         example: A value to suggest where a required one is missing.
     """
 
@@ -89,6 +91,8 @@ class Setting:
     is_path: bool = False
     searchable: bool = False
     needs: Needs | None = None
+    steps_of: str = ""
+    is_epochs: bool = False
     example: str = ""
 
     def from_text(self, text: str) -> Any:

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Literal
 
 from kerastl.settings.base import Settings
-from kerastl.settings.field import Decides, Needs, Within, setting
+from kerastl.settings.field import Decides, Needs, Within, describe, setting
 
 PhaseName = Literal["head", "finetune", "scratch"]
 
@@ -64,6 +64,8 @@ class PhaseSettings(Settings):
     head_epochs: int = setting(
         10,
         help="Epochs of the first phase, which trains only the new head; 0 for none.",
+        steps_of="head",
+        is_epochs=True,
         within=_EPOCHS,
         decides=Decides.TRAINING,
         searchable=True,
@@ -71,6 +73,7 @@ class PhaseSettings(Settings):
     head_learning_rate: float = setting(
         0.01,
         help="Learning rate of the first phase.",
+        steps_of="head",
         within=Within(0, open_low=True),
         decides=Decides.TRAINING,
         searchable=True,
@@ -79,6 +82,8 @@ class PhaseSettings(Settings):
     finetune_epochs: int = setting(
         0,
         help="Epochs of the second phase, which trains the upper blocks too.",
+        steps_of="finetune",
+        is_epochs=True,
         within=_EPOCHS,
         decides=Decides.TRAINING,
         searchable=True,
@@ -86,6 +91,7 @@ class PhaseSettings(Settings):
     finetune_learning_rate: float = setting(
         0.001,
         help="Learning rate of the second phase, well below that of the first.",
+        steps_of="finetune",
         within=Within(0, open_low=True),
         decides=Decides.TRAINING,
         searchable=True,
@@ -130,11 +136,18 @@ class PhaseSettings(Settings):
     warmup_epochs: float = setting(
         0.5,
         help="Epochs over which the second phase's rate rises to its peak.",
+        steps_of="finetune",
         within=Within(0),
         decides=Decides.TRAINING,
         searchable=True,
         needs=_FINETUNES,
     )
+
+    @property
+    def epochs(self) -> dict[str, int]:
+        """The epochs of each phase, by the setting that gives them."""
+        described = describe(PhaseSettings)
+        return {name: getattr(self, name) for name in described if described[name].is_epochs}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

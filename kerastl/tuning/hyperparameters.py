@@ -9,7 +9,6 @@ import keras_tuner
 
 from kerastl.config import Config
 from kerastl.tuning.space import Choice, Space
-from kerastl.tuning.trials import PHASES
 
 # Hyperband adds the epochs of a trial to its values.
 _EPOCHS = "tuner/epochs"
@@ -80,4 +79,4 @@ def max_epochs(space: Space) -> int:
         given = getattr(space.config, name)
         return int(max(dimension.to_check)) if dimension else int(given)
 
-    return sum(map(most, PHASES))
+    return sum(map(most, space.config.epochs))

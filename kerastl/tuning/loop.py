@@ -17,7 +17,7 @@ from kerastl.tuning.hyperparameters import given_epochs
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import Space
 from kerastl.tuning.training_process import Runner, TrialFailed
-from kerastl.tuning.trials import COMPLETED, FAILED, Scored, Trial, TrialFiles, epochs_of
+from kerastl.tuning.trials import COMPLETED, FAILED, Scored, Trial, TrialFiles
 
 SECONDS_BETWEEN_CLAIMS = 1.0
 # Longest wait for a chief to restart.
@@ -43,7 +43,7 @@ class TrialRunner:
         self.files.log_path(number).unlink(missing_ok=True)
         try:
             config = self._settings_of(assigned)
-            requested = epochs_of(config)
+            requested = config.epochs
             about["values"] = self.space.values_of(config)
             about["epochs_requested"] = sum(requested.values())
             epochs: dict[str, Any] = given_epochs(requested, assigned.values, self.space)

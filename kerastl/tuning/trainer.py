@@ -15,9 +15,9 @@ from kerastl.data.opening import open_data
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError, first_line
 from kerastl.model.build import DROPOUT
-from kerastl.model.network import Network, forget_networks, open_network
+from kerastl.model.network import Network, build_key, forget_networks, open_network
 from kerastl.progress import Progress
-from kerastl.settings import TOPICS, Decides, ModelSettings
+from kerastl.settings import Decides
 from kerastl.training.best import EpochRow
 from kerastl.training.checkpoint import Checkpoint
 from kerastl.training.checks import Check
@@ -62,7 +62,7 @@ class Trainer:
     def __init__(self, splits: Splits) -> None:
         """Keeps the images; the caller decides whether they include a test split."""
         self.splits = splits
-        self._key: dict[str, Any] = {}
+        self._key: tuple[Any, ...] = ()
         self._network: Network | None = None
         self._values: list[tf.Tensor] = []
         self._frozen_key: tuple[Any, ...] = ()
@@ -107,10 +107,10 @@ class Trainer:
         Raises:
             KerastlError: If its weights cannot be opened, or its images are too small.
         """
-        key = _network_key(config)
+        key = build_key(config)
         if self._network is None or key != self._key:
             # Free the old one before building the next: two may not fit.
-            self._network, self._values, self._key = None, [], {}
+            self._network, self._values, self._key = None, [], ()
             self._close_frozen()
             forget_networks(config.seed)
             network = open_network(config, num_classes=len(self.splits.source.class_names))
@@ -122,12 +122,6 @@ class Trainer:
         if config.dropout:
             self._network.model.get_layer(DROPOUT).rate = config.dropout
         return self._network
-
-
-def _network_key(config: Config) -> dict[str, Any]:
-    """Returns what a network is built from; a rate of dropout can be set later, unless it is 0."""
-    names = (*TOPICS[ModelSettings.topic], "image_size", "seed")
-    return {name: getattr(config, name) for name in names} | {"dropout": bool(config.dropout)}
 
 
 def _frozen_key(config: Config) -> tuple[Any, ...]:

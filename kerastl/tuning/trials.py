@@ -12,12 +12,10 @@ import numpy as np
 
 from kerastl.config import Config
 from kerastl.progress import count_of
-from kerastl.settings import TrainingSettings
+from kerastl.settings import PhaseSettings
 from kerastl.writing import remove_leftovers, replace_text, replacing
 
 COMPLETED, FAILED = "completed", "failed"
-# The flags for the number of epochs of each phase.
-PHASES = ("head_epochs", "finetune_epochs")
 _FIELD = "run_dir"
 
 
@@ -68,7 +66,7 @@ class Trial:
     @property
     def epochs(self) -> int:
         """The epochs that each of its executions had, in all phases."""
-        return sum(epochs_of(self.config).values())
+        return sum(self.config.epochs.values())
 
     @property
     def is_short(self) -> bool:
@@ -88,7 +86,7 @@ class Trial:
         return count_of(self.epochs, "epoch")
 
 
-def short_words(trial: Trial, baseline: TrainingSettings) -> str:
+def short_words(trial: Trial, baseline: PhaseSettings) -> str:
     """Warns that the best trial had fewer epochs than requested; empty if it had all.
 
     Args:
@@ -97,17 +95,12 @@ def short_words(trial: Trial, baseline: TrainingSettings) -> str:
     """
     if not trial.is_short:
         return ""
-    requested = {name: trial.values.get(name, given) for name, given in epochs_of(baseline).items()}
+    requested = {name: trial.values.get(name, given) for name, given in baseline.epochs.items()}
     flags = " ".join(f"--{name}={epochs}" for name, epochs in requested.items() if epochs)
     return (
         f"trial {trial.number} had {trial.epochs_in_words}, and so have best.flags and the final "
         f"run. To train for all of them, add {flags}."
     )
-
-
-def epochs_of(settings: TrainingSettings) -> dict[str, int]:
-    """Returns the epochs of each phase, by the flag that sets them."""
-    return {name: getattr(settings, name) for name in PHASES}
 
 
 class TrialFiles:
