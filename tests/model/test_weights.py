@@ -1,7 +1,5 @@
 import pathlib
 import re
-import urllib.error
-import urllib.request
 
 import h5py
 import keras
@@ -17,6 +15,7 @@ from kerastl.model.building import applications as module
 from kerastl.model.building.applications import build_backbone
 from kerastl.model.building.interface import fingerprint
 from kerastl.model.sources.applications import BACKBONES
+from without_network import take_network
 
 SIZE = fakes.IMAGE_SIZE
 SHAPE = (32, 32, 3)
@@ -157,20 +156,8 @@ def test_weights_of_another_network(tiny_net, tmp_path, name):
     refused(tiny_net, path, "holds the weights of another network than TinyNet")
 
 
-def offline(monkeypatch, tmp_path):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    # Keras reads the variable when it is imported.
-    monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path))
-
-    def fail(*_, **__):
-        raise urllib.error.URLError("no network in this test")
-
-    monkeypatch.setattr(urllib.request, "urlopen", fail)
-    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", fail)
-
-
 def test_no_network_says_where_the_file_may_be_put(monkeypatch, tmp_path, capsys):
-    offline(monkeypatch, tmp_path)
+    take_network(monkeypatch, tmp_path)
     with pytest.raises(KerastlError) as error:
         build_backbone(BACKBONES["MobileNet"], weights="imagenet", image_size=32)
     message = str(error.value)
@@ -183,7 +170,7 @@ def test_no_network_says_where_the_file_may_be_put(monkeypatch, tmp_path, capsys
 
 
 def test_broken_download_is_named(monkeypatch, tmp_path):
-    offline(monkeypatch, tmp_path)
+    take_network(monkeypatch, tmp_path)
     cached = tmp_path / "models" / "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
     cached.parent.mkdir()
     cached.write_bytes(b"junk")
@@ -301,7 +288,7 @@ def test_every_family_is_tried_offline():
     [pytest.param(name, marks=MARKS.get(name, pytest.mark.slow)) for name in ONE_OF_EACH],
 )
 def test_no_network_is_said_for_every_family(monkeypatch, tmp_path, name):
-    offline(monkeypatch, tmp_path)
+    take_network(monkeypatch, tmp_path)
     size = BACKBONES[name].minimum_size
     with pytest.raises(KerastlError, match=rf"weights='imagenet': {name} is not in"):
         build_backbone(BACKBONES[name], weights="imagenet", image_size=size)
@@ -309,7 +296,7 @@ def test_no_network_is_said_for_every_family(monkeypatch, tmp_path, name):
 
 @pytest.mark.thorough
 def test_broken_download_without_a_checksum_is_named(monkeypatch, tmp_path):
-    offline(monkeypatch, tmp_path)
+    take_network(monkeypatch, tmp_path)
     cached = (
         tmp_path / "models" / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
     )
