@@ -20,7 +20,12 @@ _SERVE = [
     "uvicorn>=0.32,<1",
 ]
 # mkdocs 2 is another program, which knows none of these plugins.
-_DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=0.30,<2"]
+_DOCS = [
+    "mkdocs>=1.6,<2",
+    "mkdocs-material>=9.6,<10",
+    "mkdocstrings[python]>=0.30,<2",
+    "ruff>=0.11",  # Breaks the lines of signatures.
+]
 _TEST = ["pytest>=8.3", "pytest-xdist>=3.6.1", *_LITERT, *_ONNX, *_SERVE]
 
 setup(
