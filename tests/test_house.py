@@ -11,6 +11,7 @@ import pytest
 
 import kerastl
 from kerastl.settings import SETTINGS
+from kerastl.split_names import ALL_NAMES, TRAIN
 
 ROOT = pathlib.Path(kerastl.__file__).parent
 PATHS = {str(path.relative_to(ROOT)): path for path in sorted(ROOT.rglob("*.py"))}
@@ -215,6 +216,19 @@ def test_a_setting_of_a_run_is_described_once():
     assert described["cache_dir", "settings/store.py"] == 1
     # Images that are predicted at a time are no step of training.
     assert again == [("batch_size", "serving/options.py")]
+
+
+def test_splits_are_named_once():
+    literals = {
+        (name, node.value)
+        for name, node in nodes(ast.Constant)
+        if isinstance(node.value, str) and node.value in ALL_NAMES
+    }
+    elsewhere = {(name, word) for name, word in literals if name != "split_names.py"}
+    assert len(literals) - len(elsewhere) == len(ALL_NAMES)
+    # A command, and a choice of --small_classes.
+    commands = {(name, TRAIN) for name in ("main.py", "commands/table.py", "commands/train.py")}
+    assert elsewhere == commands | {("settings/data.py", TRAIN)}
 
 
 def own_names():

@@ -9,6 +9,7 @@ import kerastl
 
 ORDER = (
     "errors",
+    "split_names",
     "paths",
     "resources",
     "lazy",

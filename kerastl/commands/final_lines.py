@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kerastl.split_names import TEST
+
 
 def test_lines(metrics: Mapping[str, Any]) -> Iterator[str]:
     """Yields the accuracy of each phase, what needs no model, and the test accuracy.
@@ -16,7 +18,7 @@ def test_lines(metrics: Mapping[str, Any]) -> Iterator[str]:
             f"Transfer: highest validation accuracy {phases['head']:.4f} of a head on frozen "
             f"features, {phases['finetune']:.4f} of fine-tuning."
         )
-    test = metrics["test"]
+    test = metrics[TEST]
     yield from baseline_lines(test)
     yield (
         f"Test accuracy {test['accuracy']:.4f} "

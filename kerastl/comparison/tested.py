@@ -22,6 +22,7 @@ from kerastl.outputs.directories import (
 )
 from kerastl.outputs.predictions_file import Predictions, read_predicted_classes
 from kerastl.paths import local_path
+from kerastl.split_names import TEST
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -104,7 +105,7 @@ def read_tested(given: str | os.PathLike[str]) -> Tested:
     path = local_path(given, field="run")
     require_finished(path)
     with naming(path, RunFile.METRICS):
-        num_images = read_json(path, RunFile.METRICS)["test"]["num_images"]
+        num_images = read_json(path, RunFile.METRICS)[TEST]["num_images"]
     with naming(path, RunFile.RECEIPT):
         receipt = read_json(path, RunFile.RECEIPT)
     with naming(path, RunFile.PREDICTIONS):
@@ -125,5 +126,5 @@ def _keys(examples: tuple[str, ...]) -> Iterator[tuple[str, int]]:
 
 def _fingerprints(receipt: Mapping[str, Any]) -> str | None:
     """Returns that of the test images; None where an earlier version has written none."""
-    fingerprint: str | None = receipt.get("splits", {}).get("test")
+    fingerprint: str | None = receipt.get("splits", {}).get(TEST)
     return fingerprint

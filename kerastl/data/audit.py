@@ -24,6 +24,7 @@ from kerastl.data.unusable import report, sort_out
 from kerastl.errors import bad_value, name_some
 from kerastl.progress import Progress, count_of
 from kerastl.settings import DataSettings
+from kerastl.split_names import TRAIN
 
 # Classes that an error names.
 _MAX_NAMED = 3
@@ -101,11 +102,11 @@ def _check_classes(source: Source) -> None:
 def _shared_splits(source: Source, lists: Sequence[Sequence[int]]) -> Iterator[str]:
     """Yields a line for each split that has at least half of its images in train, too."""
     splits = source.given_splits
-    for split in dict.fromkeys(splits[splits != "train"].tolist()):
+    for split in dict.fromkeys(splits[splits != TRAIN].tolist()):
         shared = sum(
             int(np.sum(splits[list(numbers)] == split))
             for numbers in lists
-            if "train" in splits[list(numbers)]
+            if TRAIN in splits[list(numbers)]
         )
         total = int(np.sum(splits == split))
         if 2 * shared >= total:

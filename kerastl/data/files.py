@@ -16,6 +16,7 @@ from kerastl.data.memo import recall
 from kerastl.data.source import Finding, Source
 from kerastl.errors import bad_value
 from kerastl.progress import Progress
+from kerastl.split_names import TRAIN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +35,7 @@ class LabeledFile:
     path: pathlib.Path
     example: str
     class_name: str
-    split: str = "train"
+    split: str = TRAIN
     group: str = ""
 
 

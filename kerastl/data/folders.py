@@ -19,6 +19,7 @@ from kerastl.errors import bad_value
 from kerastl.paths import local_path
 from kerastl.progress import Progress
 from kerastl.settings import DataSettings, OutputSettings
+from kerastl.split_names import TRAIN
 
 # Bytes of a file that its kind is found by.
 _HEAD = 512
@@ -113,7 +114,7 @@ def _say_no_folder(root: pathlib.Path) -> tuple[str, str]:
 
 
 def _instead_of_train(reading: Reading) -> Iterator[Finding]:
-    if reading.base not in ("", "train"):
+    if reading.base not in ("", TRAIN):
         folders = dict.fromkeys(place.folder.path.parent.name for place in reading.places)
         yield Finding(
             ", ".join(map(readable, folders)),

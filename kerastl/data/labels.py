@@ -12,6 +12,7 @@ import numpy as np
 
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import count_of
+from kerastl.split_names import SPLITS, TRAIN
 
 # What cannot be seen beside the Unicode categories of control and format characters: fillers,
 # selectors of a variant, and the blank of Braille.
@@ -21,7 +22,6 @@ _BLANK = re.compile(
 )
 # Categories of what begins a new line or steers a terminal, and of half characters.
 _NOT_IN_A_LINE = ("Cc", "Zl", "Zp", "Cs")
-SPLITS = ("train", "validation", "test")
 _NUMBER = re.compile(r"[+-]?\d{1,99}(\.\d{0,99})?")
 
 
@@ -43,7 +43,7 @@ def read_annotations(
                 f"{field}: there are {len(values)} for {count_of(count, 'image')}. Give one for "
                 "each."
             )
-    given = np.full(count, "train") if splits is None else np.array(splits, str)
+    given = np.full(count, TRAIN) if splits is None else np.array(splits, str)
     if strange := sorted(set(given.tolist()) - set(SPLITS)):
         raise bad_value("splits", strange[0], "is not a split", f"Use {', '.join(SPLITS)}")
     of_images, names = _number_labels(labels, class_names)

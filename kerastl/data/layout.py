@@ -6,7 +6,7 @@ import pathlib
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from kerastl.data.labels import SPLITS, plain_name, refuse_alike
+from kerastl.data.labels import plain_name, refuse_alike
 from kerastl.data.layout_checks import (
     Stop,
     check_classes,
@@ -28,11 +28,12 @@ from kerastl.data.layout_reading import (
     name_folders,
     read_as,
 )
-from kerastl.data.split_names import split_within
+from kerastl.data.split_words import split_within
 from kerastl.data.tree import IMAGE_FOLDERS, Folder, Tree
 from kerastl.errors import UsageError, bad_value, name_some
 from kerastl.progress import count_kind, count_of
 from kerastl.settings.data import LAYOUTS
+from kerastl.split_names import SPLITS, TRAIN
 
 AUTO = LAYOUTS[0]
 # Folders that data are dealt to for other reasons than their class, as in fold_2 and images_002.
@@ -98,7 +99,7 @@ def _table(tree: Tree) -> str:
 
     def order(path: pathlib.Path) -> tuple[bool, int, int, str]:
         place = str(path.relative_to(tree.top.path)).lower()
-        likely = [word in place for word in ("train", "label", "meta", "")].index(True)
+        likely = [word in place for word in (TRAIN, "label", "meta", "")].index(True)
         is_text = path.suffix.lower() not in (".csv", ".tsv")
         return is_text, len(path.parts), likely, place
 

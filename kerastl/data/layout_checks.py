@@ -19,7 +19,7 @@ from kerastl.data.layout_reading import (
     read_as,
     unwrap,
 )
-from kerastl.data.split_names import split_named, split_within
+from kerastl.data.split_words import split_named, split_within
 from kerastl.data.tree import Folder
 from kerastl.errors import UsageError, name_some, printable
 from kerastl.progress import count_of

@@ -5,13 +5,13 @@ import unicodedata
 from collections.abc import Iterator
 
 from kerastl.data.content import readable
-from kerastl.data.labels import SPLITS
 from kerastl.data.layout_checks import name_place
 from kerastl.data.layout_reading import Reading, are_sides, count_classes, name_folders
-from kerastl.data.split_names import split_within
+from kerastl.data.split_words import split_within
 from kerastl.data.tree import IMAGE_FOLDERS, PLACEHOLDERS, Tree
 from kerastl.errors import name_some, printable, shorten
 from kerastl.progress import count_of
+from kerastl.split_names import SPLITS, TRAIN
 
 # Names of folders that are rather those of tools, or of what has no class yet.
 _RARELY_CLASSES = frozenset(
@@ -105,7 +105,7 @@ def _by_name(reading: Reading, _: Tree) -> Iterator[str]:
         for split, folders in of_split.items():
             if (used := [one.name for one in folders if one.path in above])[1:]:
                 yield f"{name_some(used)} are joined to {split}"
-    if reading.base not in ("", "train"):
+    if reading.base not in ("", TRAIN):
         yield f"train is split off {reading.base}"
 
 

@@ -4,7 +4,7 @@ import pathlib
 import re
 from collections.abc import Iterator
 
-from kerastl.data.split_names import split_within
+from kerastl.data.split_words import split_within
 from kerastl.data.tree import BINS, IMAGE_FOLDERS, SIDE_FOLDERS, Folder, Tree
 
 # Share of the names in a folder of masks that are those of images beside it.

@@ -9,11 +9,12 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from kerastl.data.content import readable
-from kerastl.data.labels import SPLITS, plain_name
-from kerastl.data.split_names import split_within
+from kerastl.data.labels import plain_name
+from kerastl.data.split_words import split_within
 from kerastl.data.tree import IMAGE_FOLDERS, SIDE_FOLDERS, Folder
 from kerastl.errors import name_some
 from kerastl.progress import count_of
+from kerastl.split_names import SPLITS, TRAIN
 
 # How names of files hold a class: cat.12 and great_pyrenees_12, 12_cat, and 0012_c1s1.
 _CLASSES = tuple(
@@ -72,7 +73,7 @@ class Reading:
 
     def split_of(self, place: Place) -> str:
         """Returns the split of a folder, "train" for the base."""
-        return "train" if place.split in ("", self.base) else place.split
+        return TRAIN if place.split in ("", self.base) else place.split
 
     @property
     def counts(self) -> dict[str, int]:

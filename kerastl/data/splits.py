@@ -9,12 +9,12 @@ from typing import ClassVar
 import numpy as np
 
 from kerastl.data.content import as_keys
-from kerastl.data.labels import SPLITS
 from kerastl.data.source import Cause, Source
 from kerastl.data.stratify import Sizes, assign_clusters, count_sizes
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import count_of
 from kerastl.settings import DataSettings
+from kerastl.split_names import ALL_NAMES, TEST, TRAIN, VALIDATION
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Splits:
     """
 
     # With the training images that `examples_per_class` leaves out.
-    NAMES: ClassVar = (*SPLITS, "unused")
+    NAMES: ClassVar = ALL_NAMES
 
     source: Source
     train: np.ndarray
@@ -96,23 +96,23 @@ def make_splits(
     rank = _ranks(source.contents, data.seed)
     fractions = {
         name: getattr(data, f"{name}_fraction")
-        for name in ("validation", "test")
+        for name in (VALIDATION, TEST)
         if name not in source.given_splits
     }
     sides = _name_sides(
-        source, rank, fractions, earlier or {}, may_be_small=data.small_classes == "train"
+        source, rank, fractions, earlier or {}, may_be_small=data.trains_small_classes
     )
     # Equal images may have two labels.
     ranked = np.lexsort([source.labels, rank])
-    train = ranked[sides[ranked] == "train"]
+    train = ranked[sides[ranked] == TRAIN]
     of_class = [train[source.labels[train] == label] for label in range(len(source.class_names))]
     keep = data.examples_per_class or len(train)
     unused = np.concatenate([indices[keep:] for indices in of_class])
     return Splits(
         source,
         train=train[~np.isin(train, unused)],
-        validation=np.flatnonzero(sides == "validation"),
-        test=np.flatnonzero(sides == "test"),
+        validation=np.flatnonzero(sides == VALIDATION),
+        test=np.flatnonzero(sides == TEST),
         unused=np.sort(unused),
     )
 
@@ -151,7 +151,7 @@ def _name_sides(
     """Names the split of each image; clusters stay together."""
     sides = source.given_splits.astype("<U10")
     clusters = _clusters(source)
-    in_train = np.flatnonzero(sides == "train")
+    in_train = np.flatnonzero(sides == TRAIN)
     sizes = count_sizes(clusters[in_train], source.labels[in_train], rank[in_train])
     old = {
         index: earlier[source.examples[index]]
@@ -161,11 +161,11 @@ def _name_sides(
     side_of: dict[int, str] = {}
     for index, side in old.items():
         # Training first: images that it has seen cannot test it.
-        if side_of.get(int(clusters[index])) != "train":
+        if side_of.get(int(clusters[index])) != TRAIN:
             side_of[int(clusters[index])] = side
     free = sizes.keys() - side_of.keys()
     assign_clusters(sizes, fractions, side_of)
-    _check_classes(source, sizes, side_of, free, ["train", *fractions], may_be_small=may_be_small)
+    _check_classes(source, sizes, side_of, free, [TRAIN, *fractions], may_be_small=may_be_small)
     if empty := [name for name in fractions if name not in side_of.values()]:
         raise bad_value(
             "dataset",
@@ -200,10 +200,10 @@ def _check_classes(
         missing = set(splits) - {side_of[cluster] for cluster in of_class}
         if missing and may_be_small:
             alone = [cluster for cluster in free.intersection(of_class) if len(sizes[cluster]) == 1]
-            side_of |= dict.fromkeys(alone, "train")
-            missing &= {"train"} - {side_of[cluster] for cluster in of_class}
+            side_of |= dict.fromkeys(alone, TRAIN)
+            missing &= {TRAIN} - {side_of[cluster] for cluster in of_class}
         elif not free.issuperset(of_class):
-            missing &= {"train"}
+            missing &= {TRAIN}
         if missing:
             images = sum(sizes[cluster][label] for cluster in of_class)
             if not free.issuperset(of_class):

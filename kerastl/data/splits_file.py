@@ -10,6 +10,7 @@ import numpy as np
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits
 from kerastl.errors import bad_value
+from kerastl.split_names import TRAIN, UNUSED
 
 HEADER = ("example", "class_name", "split")
 
@@ -59,7 +60,7 @@ def read_earlier(path: str) -> dict[str, str]:
         raise wrong("names no image", advice)
     if strange := set(earlier.values()) - set(Splits.NAMES):
         raise wrong(f"has {min(map(str, strange))!r} as a split", advice)
-    return {example: split.replace("unused", "train") for example, split in earlier.items()}
+    return {example: split.replace(UNUSED, TRAIN) for example, split in earlier.items()}
 
 
 def _read_rows(path: str | os.PathLike[str]) -> list[tuple[str, str]]:

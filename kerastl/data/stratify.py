@@ -4,6 +4,8 @@ import collections
 
 import numpy as np
 
+from kerastl.split_names import TRAIN
+
 # Number of images of each class in each cluster.
 Sizes = dict[int, dict[int, int]]
 # Sums of group sizes that are tried to meet a fraction.
@@ -52,7 +54,7 @@ def assign_clusters(sizes: Sizes, fractions: dict[str, float], side_of: dict[int
             share.fit(label)
         side_of |= dict.fromkeys(share.taken, name)
     for cluster in sizes:
-        side_of.setdefault(cluster, "train")
+        side_of.setdefault(cluster, TRAIN)
 
 
 class _Share:

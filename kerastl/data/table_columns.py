@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from kerastl.data.split_names import split_within
+from kerastl.data.split_words import split_within
 from kerastl.data.table_names import (
     BOXES,
     GROUPS,

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from kerastl.split_names import TEST, TRAIN, VALIDATION
+
 
 def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -62,9 +64,9 @@ NO = _names(
 SPLITTING = _names("split splits fold folds kfold cvfold partition subset traintest")
 # What people shorten splits to, if a column holds nothing else.
 ABBREVIATED = {
-    **dict.fromkeys(("tr", "tra"), "train"),
-    **dict.fromkeys(("va", "vl"), "validation"),
-    **dict.fromkeys(("te", "ts", "tes"), "test"),
+    **dict.fromkeys(("tr", "tra"), TRAIN),
+    **dict.fromkeys(("va", "vl"), VALIDATION),
+    **dict.fromkeys(("te", "ts", "tes"), TEST),
 }
 # How programs write that a value is missing, in lower case.
 MISSING = frozenset(("nan", "none", "null", "na", "n/a", "<na>", "#n/a", "#na", "nat", "nil"))

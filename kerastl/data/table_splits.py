@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from kerastl.data.split_names import split_named, split_within
+from kerastl.data.split_words import split_named, split_within
 from kerastl.data.table_names import ABBREVIATED, SPLITTING, USUAL, is_missing, key_of
 from kerastl.data.table_shape import is_yes, is_yes_or_no, say_the_same
+from kerastl.split_names import TEST, TRAIN, VALIDATION
 
 # A column of splits has few different values.
 _MOST_VALUES = 10
@@ -82,14 +83,14 @@ def splits_of_cells(column: str, cells: Sequence[str]) -> dict[str, str]:
     filled = [value for value in values if not is_missing(value)]
     flag = split_of_flag(column)
     if not flag or not is_yes_or_no(filled):
-        split_of, missing = splits_of_words(filled), "train"
-        if set(split_of.values()) == {"train"} and len(filled) < len(values):
+        split_of, missing = splits_of_words(filled), TRAIN
+        if set(split_of.values()) == {TRAIN} and len(filled) < len(values):
             missing = ""
     else:
-        other = "test" if flag == "train" else "train"
+        other = TEST if flag == TRAIN else TRAIN
         split_of = {value: flag if is_yes(value) else other for value in filled}
         # Where yes alone is written, what is not marked is the opposite.
-        missing = other if all(map(is_yes, filled)) else "train"
+        missing = other if all(map(is_yes, filled)) else TRAIN
     return {value: split_of.get(value, missing) for value in values}
 
 
@@ -112,9 +113,9 @@ def are_of_different_splits(flags: Sequence[str]) -> bool:
 def is_doubtful(name: str, cells: Sequence[str]) -> bool:
     """Whether a column of yes and no may as well be a remark on images, as `valid` and `test`."""
     split = split_of_flag(name)
-    if not is_flag(cells) or split in (None, "train"):
+    if not is_flag(cells) or split in (None, TRAIN):
         return False
-    is_large = split == "validation" and 2 * sum(map(is_yes, cells)) > len(cells)
+    is_large = split == VALIDATION and 2 * sum(map(is_yes, cells)) > len(cells)
     return split_named(name) is not None or is_large
 
 

@@ -5,8 +5,7 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 
-from kerastl.data.labels import SPLITS
-from kerastl.data.split_names import split_named, split_within
+from kerastl.data.split_words import split_named, split_within
 from kerastl.data.table_columns import Roles
 from kerastl.data.table_names import NO_COLUMN, UNLABELED, is_missing
 from kerastl.data.table_reading import Table
@@ -15,6 +14,7 @@ from kerastl.data.table_shape import is_number, is_whole, is_yes, say_the_same
 from kerastl.data.table_splits import split_of_flag, splits_of_cells
 from kerastl.errors import name_some, shorten
 from kerastl.progress import count_of
+from kerastl.split_names import SPLITS, TRAIN
 
 # What joins several labels in a cell. The first three are rarely part of a single one.
 _JOINTS = ("|", ";", ",", "/", "+", "&", " ")
@@ -182,7 +182,7 @@ def read_splits(table: Table, roles: Roles) -> tuple[list[str], str]:
     if roles.split_flags:
         return _read_split_flags(table, roles.split_flags), ""
     if not roles.split:
-        return ["train"] * len(table.lines), ""
+        return [TRAIN] * len(table.lines), ""
     cells = table.columns[roles.split]
     split_of = splits_of_cells(roles.split, cells)
     strange = [value for value, split in split_of.items() if not split]
@@ -193,7 +193,7 @@ def read_splits(table: Table, roles: Roles) -> tuple[list[str], str]:
     )
     # The first of these that exists is what others are split off.
     base = min(split_of.values(), key=SPLITS.index)
-    split_of = {value: "train" if split == base else split for value, split in split_of.items()}
+    split_of = {value: TRAIN if split == base else split for value, split in split_of.items()}
     unlike = [
         f"{shorten(value)} is {split}"
         for value, split in split_of.items()
@@ -212,16 +212,16 @@ def _read_split_flags(table: Table, names: Sequence[str]) -> list[str]:
     ]
     for count, are_wrong in (
         ("yes in several", [len(splits) > 1 for splits in chosen]),
-        ("yes in none", [not splits and "train" in split_of.values() for splits in chosen]),
+        ("yes in none", [not splits and TRAIN in split_of.values() for splits in chosen]),
     ):
         table.refuse_rows(
             are_wrong,
             f"has {count} of {name_some(names)}, which look like the split,",
             f"Leave one in each row, or choose a column with --split_column, or {NO_COLUMN}",
         )
-    splits = [(*splits, "train")[0] for splits in chosen]
+    splits = [(*splits, TRAIN)[0] for splits in chosen]
     base = min(splits, key=SPLITS.index)
-    return ["train" if split == base else split for split in splits]
+    return [TRAIN if split == base else split for split in splits]
 
 
 def splits_of_folders(examples: Sequence[str], labels: Sequence[str]) -> list[str]:

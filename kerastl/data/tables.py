@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kerastl.data.files import LabeledFile, Listing, make_listing, open_listing
 from kerastl.data.source import Source
-from kerastl.data.split_names import split_within
+from kerastl.data.split_words import split_within
 from kerastl.data.table_columns import Finder, Roles
 from kerastl.data.table_names import NO_COLUMN, TOTALS, USUAL, is_missing, key_of
 from kerastl.data.table_paths import ADDRESS, Folders, Place, find_places

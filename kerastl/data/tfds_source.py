@@ -17,10 +17,11 @@ import tensorflow_datasets as tfds
 from kerastl.data.content import hash_all
 from kerastl.data.reading import plain, untuned
 from kerastl.data.source import Source
-from kerastl.data.split_names import SPLIT_NAMES
+from kerastl.data.split_words import SPLIT_WORDS
 from kerastl.errors import KerastlError, bad_value, closest, first_line
 from kerastl.progress import Progress
 from kerastl.settings import DataSettings
+from kerastl.split_names import TRAIN
 
 # A TFRecord is a length of 8 bytes and its checksum of 4, the content, and a checksum of 4,
 # https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
@@ -86,11 +87,11 @@ def read_tfds(name: str, *, data_dir: str, progress: Progress) -> Source:
 
 def _find_splits(builder: Any, name: str, progress: Progress) -> dict[str, str]:
     """Returns TFDS's name of each split that is used -> ours."""
-    splits = {split: SPLIT_NAMES[split] for split in builder.info.splits if split in SPLIT_NAMES}
+    splits = {split: SPLIT_WORDS[split] for split in builder.info.splits if split in SPLIT_WORDS}
     left_out = sorted(set(builder.info.splits) - set(splits))
     if left_out:
         progress.line(f"{builder.info.full_name}: splits not used: {', '.join(left_out)}.")
-    if "train" not in splits:
+    if TRAIN not in splits:
         raise bad_value("dataset", f"tfds:{name}", "has no split named train", "Choose another")
     return splits
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from kerastl.data.beside import claims_picture, find_masks, other_kind
-from kerastl.data.split_names import split_within
+from kerastl.data.split_words import split_within
 
 # What file managers, archives, notebooks and network drives leave behind.
 _LITTER_FOLDERS = frozenset(

@@ -11,6 +11,7 @@ import tensorflow as tf
 from kerastl.config import Config
 from kerastl.data.source import Source
 from kerastl.settings import Decides
+from kerastl.split_names import TEST, VALIDATION
 from kerastl.version import VERSION
 
 _SCORES = (
@@ -53,9 +54,9 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
             "whole files too, others take pixels of this size",
         },
         "class_names": list(source.class_names),
-        "test": {name: metrics["test"][name] for name in _SCORES if name in metrics["test"]},
+        TEST: {name: metrics[TEST][name] for name in _SCORES if name in metrics[TEST]},
         **({"prediction": _PREDICTION} if metrics.get("average_mirrored") else {}),
-        **({"refit": _REFIT} if metrics.get("validation", {}).get("before_refit") else {}),
+        **({"refit": _REFIT} if metrics.get(VALIDATION, {}).get("before_refit") else {}),
         "data": {"name": source.name, "fingerprint": source.fingerprint()},
         "backbone": config.backbone,
         "pretrained_on": _PRETRAINED_ON.get(config.weights, "unknown (user-supplied weights file)"),

@@ -17,6 +17,7 @@ from kerastl.outputs.receipt import device_names
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
 from kerastl.settings import ImageSettings
+from kerastl.split_names import TEST
 from kerastl.training.evaluate import evaluate
 from kerastl.training.evaluation import MOST_CLASSES, Evaluation
 
@@ -42,7 +43,7 @@ def export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> Exp
         )
     with naming(run_dir, RunFile.METRICS):
         metrics = read_json(run_dir, RunFile.METRICS)
-        num_tested = metrics["test"]["num_images"]
+        num_tested = metrics[TEST]["num_images"]
     with naming(run_dir, RunFile.SPLITS):
         splits = record.read_splits(source)
         if len(splits.test) != num_tested:

@@ -7,6 +7,7 @@ import numpy as np
 
 from kerastl.data.splits import Splits, largest_class
 from kerastl.progress import count_of
+from kerastl.split_names import TEST, VALIDATION
 from kerastl.training.best import EpochRow
 from kerastl.training.evaluation import Evaluation
 
@@ -43,7 +44,7 @@ def build_metrics(
             **evaluation.metrics(class_names),
         }
     if before_refit:
-        metrics["validation"]["before_refit"] = True
+        metrics[VALIDATION]["before_refit"] = True
     if average_mirrored:
         metrics["average_mirrored"] = True
     metrics["best"] = {"phase": best.phase, "epoch": best.epoch}
@@ -59,7 +60,7 @@ def scored_splits(
     The last is there if some test images but not all are among the training or validation images
     too: it is `test` without those.
     """
-    scored = [("test", test), ("validation", validation)]
+    scored = [(TEST, test), (VALIDATION, validation)]
     seen = splits.seen_before()
     if seen.any() and not seen.all():
         scored.append(("test_unseen", test.of(~seen)))

@@ -15,6 +15,7 @@ from kerastl.errors import UsageError, bad_value, first_line
 from kerastl.outputs.directories import RunFile, read_config, read_json
 from kerastl.outputs.unfinished import GIVEN
 from kerastl.report.predictions import Predictions, read_predictions
+from kerastl.split_names import TEST
 
 Part = TypeVar("Part")
 Other = TypeVar("Other")
@@ -134,7 +135,7 @@ def _read_mapping(path: pathlib.Path, name: RunFile) -> Mapping[str, Any]:
 def _read_metrics(path: pathlib.Path) -> Mapping[str, Any]:
     metrics = _read_mapping(path, RunFile.METRICS)
     for name in _HEADLINE:
-        float(metrics["test"][name])
+        float(metrics[TEST][name])
     return metrics
 
 

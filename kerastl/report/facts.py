@@ -9,10 +9,10 @@ from kerastl.config import DEFAULT
 from kerastl.report.contents import Contents, Row
 from kerastl.report.thumbnails import Picture, Thumbnails
 from kerastl.settings import SETTINGS
+from kerastl.split_names import ALL_NAMES
 
 # What is shown of more: findings of a kind, suspects, and classes in the table of splits.
 _MOST_FINDINGS, _MOST_SUSPECTS, _MOST_CLASSES = 8, 24, 50
-_SPLITS = ("train", "validation", "test", "unused")
 
 
 class Found(NamedTuple):
@@ -92,7 +92,7 @@ def list_suspects(issues: Sequence[Row], thumbnails: Thumbnails) -> list[Suspect
 
 def sum_splits(counts: Mapping[str, Mapping[str, int]]) -> Splits:
     """Counts the images of each class and split."""
-    names = tuple(name for name in _SPLITS if any(row.get(name) for row in counts.values()))
+    names = tuple(name for name in ALL_NAMES if any(row.get(name) for row in counts.values()))
     rows = [(name, [row.get(split, 0) for split in names]) for name, row in counts.items()]
     totals = [sum(row.get(split, 0) for row in counts.values()) for split in names]
     return Splits(names, rows[:_MOST_CLASSES], totals, len(rows))

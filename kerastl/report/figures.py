@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from kerastl import charts
 from kerastl.charts import BLUE, GRAY, INK, LIGHT, PALE, RED
 from kerastl.report.contents import Row
+from kerastl.split_names import VALIDATION
 from kerastl.training.calibration import CALIBRATION, Calibration
 
 _WIDTH, _HEIGHT = 400, 260
@@ -54,7 +55,7 @@ def _phase(history: Sequence[Row], before: int, place: int) -> bool:
 def _draw_curve(history: Sequence[Row], column: str, ends: list[int], best: int | None) -> str:
     figure, axes = _new(column)
     epochs = np.arange(1, len(history) + 1)
-    lines = ((f"val_{column}", "validation", BLUE, "-"), (column, "training", RED, "--"))
+    lines = ((f"val_{column}", VALIDATION, BLUE, "-"), (column, "training", RED, "--"))
     for name, label, color, line in lines:
         # Of the scores, training has the accuracy alone.
         if name in history[0]:

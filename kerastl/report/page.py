@@ -16,6 +16,7 @@ from kerastl.report.classes import Confusion
 from kerastl.report.contents import Contents, read_contents
 from kerastl.report.thumbnails import Read, Thumbnails, read_from_disk, read_from_source
 from kerastl.settings.data import FROM_PYTHON
+from kerastl.split_names import TRAIN
 from kerastl.training.calibration import CALIBRATION
 from kerastl.version import VERSION
 from kerastl.writing import replace_text
@@ -98,7 +99,7 @@ def _makers(contents: Contents, thumbnails: Thumbnails) -> Mapping[str, Callable
     predictions = contents.predictions
     confusion = Confusion(predictions) if predictions else None
     calibration = predictions.calibration() if predictions else None
-    trained = {name: row.get("train", 0) for name, row in contents.counts.items()}
+    trained = {name: row.get(TRAIN, 0) for name, row in contents.counts.items()}
     made: dict[str, Callable[[], Any]] = {
         "title": lambda: contents.path.resolve().name,
         "commands": lambda: _commands(contents),

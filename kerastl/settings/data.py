@@ -112,6 +112,11 @@ class DataSettings(Settings):
         decides=Decides.IMAGES,
     )
 
+    @property
+    def trains_small_classes(self) -> bool:
+        """Whether a class that is too small for every split is only trained on."""
+        return self.small_classes == "train"
+
     def _check(self) -> None:
         super()._check()
         self._check_dataset()

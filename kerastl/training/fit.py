@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -48,7 +48,8 @@ class StoredImages(NamedTuple):
 
 
 # The training images with their views, the validation images, or both, all with their views.
-Part = Literal["train", "validation", "both"]
+# Training and validation images together.
+BOTH = "both"
 
 
 class PhaseResult(NamedTuple):
@@ -74,14 +75,14 @@ class PhaseData:
         lower: Function from images to features at the phase's boundary, None if `train` yields
             stored features instead of images.
         validate: Evaluates the network, as it is when it is called, on the validation images.
-        read_stored: Reads the images of `Part`.
+        read_stored: Reads the images of training or validation, by the name of the split, or BOTH.
     """
 
     train: Callable[[int], tf.data.Dataset]
     num_train: int
     lower: Callable[[tf.Tensor], tf.Tensor] | None
     validate: Callable[[], Evaluation]
-    read_stored: Callable[[Part], StoredImages]
+    read_stored: Callable[[str], StoredImages]
 
     def first_batch(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Takes the first batch: features at the boundary, and labels int64 (batch,)."""

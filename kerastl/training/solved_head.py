@@ -22,6 +22,7 @@ from kerastl.lazy import LazyModule
 from kerastl.model.phases import Plan
 from kerastl.progress import Progress, format_duration
 from kerastl.settings import TrainingSettings
+from kerastl.split_names import TRAIN, VALIDATION
 from kerastl.training.best import EpochRow
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.fit import PhaseData, PhaseResult, Places, StoredImages
@@ -128,10 +129,10 @@ def solve_phase(
     The loss and the accuracy of its one row are those of the solution on the training images.
     """
     started = time.monotonic()
-    train = data.read_stored("train")
+    train = data.read_stored(TRAIN)
     head = plan.trainable[-1]
     layer, strength = solve_head(
-        train, data.read_stored("validation"), num_classes=head.units, seed=settings.seed
+        train, data.read_stored(VALIDATION), num_classes=head.units, seed=settings.seed
     )
     _assign(head, layer)
     logits = layer.logits(train.inputs)

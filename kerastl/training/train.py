@@ -23,13 +23,14 @@ from kerastl.model.network import Network
 from kerastl.model.phases import Plan
 from kerastl.progress import Progress, count_of, format_duration
 from kerastl.settings import ImageSettings, Phase, TrainingSettings
+from kerastl.split_names import TRAIN, VALIDATION
 from kerastl.training.best import Best, EpochRow
 from kerastl.training.checks import Check, check_first_loss, require
 from kerastl.training.course import Course, Recorder
 from kerastl.training.evaluate import build_evaluator, evaluate
 from kerastl.training.evaluation import MOST_CLASSES, Evaluation
 from kerastl.training.features import StoredFeatures
-from kerastl.training.fit import Part, PhaseData, StoredImages, train_phase
+from kerastl.training.fit import BOTH, PhaseData, StoredImages, train_phase
 from kerastl.training.frozen import FrozenPart
 from kerastl.training.scores import class_weights
 from kerastl.training.solved_head import refit_head, solve_phase
@@ -186,7 +187,7 @@ def train(
     refit = None
     if config.refit and course.strength is not None:
         features = frozen.get(plans[-1].boundary)
-        read = functools.partial(_read_stored, splits, config, features, weights, "both")
+        read = functools.partial(_read_stored, splits, config, features, weights, BOTH)
         refit = functools.partial(refit_head, plans[-1], read, course.strength)
     return Trained(
         network=network,
@@ -341,7 +342,7 @@ def _read_stored(
     images: ImageSettings,
     features: StoredFeatures | None,
     class_weights: np.ndarray | None,
-    part: Part,
+    part: str,
 ) -> StoredImages:
     if features is None:
         raise KerastlError(
@@ -350,8 +351,8 @@ def _read_stored(
         )
 
     indices = splits.validation
-    if part != "validation":
-        fitted = splits.train if part == "train" else _fitted(splits)
+    if part != VALIDATION:
+        fitted = splits.train if part == TRAIN else _fitted(splits)
         indices = view_indices(splits.source, fitted, images)
     places = indices % len(splits.source)
     labels = splits.source.labels[places]

@@ -4,7 +4,7 @@ import pytest
 from folder_trees import plant
 from kerastl.data.folders import list_folder
 from kerastl.data.source import Source
-from kerastl.data.split_names import split_named, split_within
+from kerastl.data.split_words import split_named, split_within
 from kerastl.errors import UsageError
 
 IMAGES = [np.full((4, 5, 3), number, np.uint8) for number in range(4)]

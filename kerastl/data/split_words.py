@@ -5,12 +5,13 @@ import re
 import unicodedata
 
 from kerastl.data.labels import is_unseen
+from kerastl.split_names import TEST, TRAIN, VALIDATION
 
 # Words as `_words` writes them: without accents, in small letters, and joined.
-SPLIT_NAMES = {
+SPLIT_WORDS = {
     word: split
     for split, words in {
-        "train": "train training trn learn learning trainieren treino treinamento entrenamiento "
+        TRAIN: "train training trn learn learning trainieren treino treinamento entrenamiento "
         "entrainement apprentissage addestramento opleiding trainen trening treningowy treningowe "
         "treningowa uczenie uczący trénink trénování trénovací trénovacie trenovanie träning "
         "træning koulutus harjoitus opetus tanító tanítás antrenament antrenare latih latihan "
@@ -18,12 +19,12 @@ SPLIT_NAMES = {
         "тренировочная тренировочные тренировочный навчання тренування εκπαίδευση אימון تدريب "
         "التدريب آموزش प्रशिक्षण ฝึก ฝึกสอน การฝึก 训练 训练集 訓練 訓練集 学习 "
         "學習 学習 トレーニング 훈련 학습",
-        "validation": "validation valid val validate dev devel development eval evaluation "
+        VALIDATION: "validation valid val validate dev devel development eval evaluation "
         "validación validação validierung validieren validazione validatie walidacja walidacyjny "
         "walidacyjne walidacyjna validace validační validácia validering validointi validáció "
         "validare validasi doğrulama валидация валидационная валидационные валідація επικύρωση "
         "אימות التحقق تحقق सत्यापन kiểmđịnh 验证 验证集 驗證 驗證集 校验 検証 검증",
-        "test": "test testing tst holdout heldout teste testen testare prueba pruebas prova toets "
+        TEST: "test testing tst holdout heldout teste testen testare prueba pruebas prova toets "
         "toetsen testowy testowe testowa testování testovací testovacie testi teszt s\u0131nama "
         "sinama uji ujian pengujian kiểmtra тест тестовая тестовые тестовый тестирование "
         "тестування δοκιμή בדיקה מבחן اختبار الاختبار परीक्षण ทดสอบ การทดสอบ 测试 测试集 測試 "
@@ -84,8 +85,8 @@ _THING = re.compile(
     )
 )
 # What is for training and validation together trains, if there is no other for it.
-_SPLIT_OF = {"".join(_words(word)): split for word, split in SPLIT_NAMES.items()} | {
-    "trainval": "train"
+_SPLIT_OF = {"".join(_words(word)): split for word, split in SPLIT_WORDS.items()} | {
+    "trainval": TRAIN
 }
 
 
