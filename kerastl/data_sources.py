@@ -1,6 +1,6 @@
 """The kinds of data sets that `--dataset` accepts; imports nothing slow.
 
-A kind is a row of `DATA_SOURCES` and a module with a function
+A kind is a row of `DATA_SOURCES`, and unless Python code passes it in, a module with a function
 `open_source(place, data, *, memory, progress) -> Source`: `place` is what follows the kind, `data`
 the settings of all kinds, `memory` a directory that keeps the hashes of files, or None.
 """
@@ -15,22 +15,25 @@ class DataSource:
     Attributes:
         place: What follows the kind and a colon in `--dataset`; empty for nothing.
         about: What it is, to follow its form in the help.
-        module: The module that opens it.
+        module: The module that opens it; empty if it is passed in.
         has_columns: Whether the flags that name columns apply to it.
         has_layout: Whether folders name its classes.
         is_path: Whether `place` is a path.
         is_bundled: Whether its images come with an installed package.
+        is_passed_in: Whether it is a `Source` that Python code passes in, which no flag can.
     """
 
     place: str
     about: str
-    module: str
+    module: str = ""
     has_columns: bool = False
     has_layout: bool = False
     is_path: bool = False
     is_bundled: bool = False
+    is_passed_in: bool = False
 
 
+FROM_PYTHON = "python"
 DATA_SOURCES = {
     "folder": DataSource(
         place="DIR",
@@ -57,12 +60,14 @@ DATA_SOURCES = {
         module="kerastl.data.builtin",
         is_bundled=True,
     ),
+    FROM_PYTHON: DataSource(place="", about="a Source from Python code", is_passed_in=True),
 }
 
 
 def forms() -> dict[str, str]:
-    """Returns how each kind is written in `--dataset`, as in `folder:DIR`."""
+    """Returns how each kind that flags can open is written in `--dataset`, as in `folder:DIR`."""
     return {
         kind: f"{kind}:{source.place}" if source.place else kind
         for kind, source in DATA_SOURCES.items()
+        if not source.is_passed_in
     }

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from kerastl import environment
 from kerastl.api import values
 from kerastl.config import Config
+from kerastl.data_sources import FROM_PYTHON
 from kerastl.errors import bad_value
 from kerastl.export_formats import check_formats
 from kerastl.model.backbones import check_weights
@@ -15,7 +16,6 @@ from kerastl.outputs.directories import writable_directory
 from kerastl.outputs.places import usable_places
 from kerastl.progress import Progress
 from kerastl.settings import DataSettings, ModelSettings
-from kerastl.settings.data import FROM_PYTHON
 
 
 def check_source(data: DataSettings, source: "values.Source | None") -> None:
@@ -24,7 +24,7 @@ def check_source(data: DataSettings, source: "values.Source | None") -> None:
     Raises:
         UsageError: If they do not match.
     """
-    if (source is None) == (data.dataset == FROM_PYTHON):
+    if (source is None) == data.source_kind.is_passed_in:
         raise bad_value(
             "dataset",
             data.dataset,

@@ -13,7 +13,6 @@ from kerastl.data.kept import PixelCache
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits, count_per_class, make_splits
 from kerastl.data.splits_file import read_earlier
-from kerastl.data_sources import DATA_SOURCES
 from kerastl.errors import bad_value
 from kerastl.progress import Progress, count_of
 from kerastl.settings import DataSettings, ImageSettings
@@ -75,9 +74,9 @@ def find_source(data: DataSettings, *, memory: pathlib.Path | None, progress: Pr
         UsageError: If no data set has this name.
         KerastlError: If the data are not there and cannot be downloaded.
     """
-    kind, _, place = data.dataset.partition(":")
+    place = data.dataset.partition(":")[2]
     # TensorFlow Datasets takes a second to import, which no other kind should wait for.
-    module = importlib.import_module(DATA_SOURCES[kind].module)
+    module = importlib.import_module(data.source_kind.module)
     source: Source = module.open_source(place, data, memory=memory, progress=progress)
     return source
 

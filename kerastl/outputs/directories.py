@@ -32,7 +32,6 @@ from kerastl.locks import OwnedError, owned
 from kerastl.outputs.unfinished import Opened, find_unfinished
 from kerastl.progress import format_bytes
 from kerastl.settings import Decides
-from kerastl.settings.data import FROM_PYTHON
 from kerastl.writing import csv_text, replace_text
 
 
@@ -274,7 +273,7 @@ def finished_config(run_dir: pathlib.Path, changes: Mapping[str, Any]) -> Config
     """
     require_finished(run_dir)
     config = read_config(run_dir)
-    if config.dataset == FROM_PYTHON:
+    if config.source_kind.is_passed_in:
         raise bad_value(
             "run",
             str(run_dir),

@@ -15,7 +15,6 @@ from kerastl.report import facts, figures
 from kerastl.report.classes import Confusion
 from kerastl.report.contents import Contents, read_contents
 from kerastl.report.thumbnails import Read, Thumbnails, read_from_disk, read_from_source
-from kerastl.settings.data import FROM_PYTHON
 from kerastl.split_names import TRAIN
 from kerastl.training.calibration import CALIBRATION
 from kerastl.version import VERSION
@@ -126,7 +125,7 @@ def _makers(contents: Contents, thumbnails: Thumbnails) -> Mapping[str, Callable
 
 def _commands(contents: Contents) -> list[tuple[str, str]]:
     """Returns what each command does, and the command."""
-    if contents.config is None or contents.config.dataset == FROM_PYTHON:
+    if contents.config is None or contents.config.source_kind.is_passed_in:
         return []
     run = shlex.quote(str(contents.path))
     if contents.metrics:

@@ -11,7 +11,6 @@ from PIL import Image, ImageOps
 from kerastl.data.content import read_file
 from kerastl.data.opening import find_source
 from kerastl.data.source import Source
-from kerastl.data_sources import DATA_SOURCES
 from kerastl.errors import KerastlError
 from kerastl.paths import local_path
 from kerastl.progress import Progress
@@ -101,13 +100,11 @@ def read_from_source(source: Source) -> Read:
 
 def read_from_disk(data: DataSettings) -> Read | None:
     """Reads images where the run found them; None for data that only a run can open."""
-    kind, _, place = data.dataset.partition(":")
-    row = DATA_SOURCES.get(kind)
-    if row and row.is_bundled:
+    if data.source_kind.is_bundled:
         return read_from_source(find_source(data, memory=None, progress=Progress()))
-    if not row or not row.is_path:
+    if not data.source_kind.is_path:
         return None
-    path = local_path(place, field="dataset")
+    path = local_path(data.dataset.partition(":")[2], field="dataset")
     # What a table names is relative to it, or to the working folder.
     folder = path if path.is_dir() else path.parent
 

@@ -2,14 +2,12 @@
 
 import dataclasses
 
-from kerastl.data_sources import DATA_SOURCES, forms
+from kerastl.data_sources import DATA_SOURCES, DataSource, forms
 from kerastl.errors import bad_value, closest
 from kerastl.paths import checked
 from kerastl.settings.base import Settings
 from kerastl.settings.field import Decides, Within, setting
 
-# A `Source` that Python code passes in.
-FROM_PYTHON = "python"
 # Ways to read a folder: what the folders at each level below it name.
 LAYOUTS = (
     *("auto", "class", "split/class", "class/split", "folder/class", "split/folder/class"),
@@ -113,6 +111,11 @@ class DataSettings(Settings):
     )
 
     @property
+    def source_kind(self) -> DataSource:
+        """What kind of data set it is."""
+        return DATA_SOURCES[self.dataset.partition(":")[0]]
+
+    @property
     def trains_small_classes(self) -> bool:
         """Whether a class that is too small for every split is only trained on."""
         return self.small_classes == "train"
@@ -127,19 +130,18 @@ class DataSettings(Settings):
                 f"together with test_fraction={self.test_fraction} leaves nothing to train on",
                 "Their sum must stay below 1",
             )
-        source = DATA_SOURCES.get(self.dataset.partition(":")[0])
-        if self.layout != LAYOUTS[0] and not (source and source.has_layout):
+        if self.layout != LAYOUTS[0] and not self.source_kind.has_layout:
             raise bad_value(
                 "layout",
                 self.layout,
                 f"says how a folder is read, and dataset={self.dataset!r} is not a folder",
                 "Leave it out, or use folder:DIR",
             )
-        for kind in ("image", "label", "split", "group"):
-            column = getattr(self, f"{kind}_column")
-            if column and not (source and source.has_columns):
+        for role in ("image", "label", "split", "group"):
+            column = getattr(self, f"{role}_column")
+            if column and not self.source_kind.has_columns:
                 raise bad_value(
-                    f"{kind}_column",
+                    f"{role}_column",
                     column,
                     f"names a column of a table, and dataset={self.dataset!r} is not a table",
                     "Leave it out, or use csv:FILE",
@@ -148,10 +150,8 @@ class DataSettings(Settings):
     def _check_dataset(self) -> None:
         kind, has_place, place = self.dataset.partition(":")
         known = DATA_SOURCES.get(kind)
-        if self.dataset == FROM_PYTHON or (
-            known and bool(known.place) == bool(has_place) == bool(place)
-        ):
-            if known and known.is_path:
+        if known and bool(known.place) == bool(has_place) == bool(place):
+            if known.is_path:
                 checked(place, field="dataset", value=self.dataset)
             return
         near = closest(self.dataset, [form for form in forms().values() if ":" not in form])

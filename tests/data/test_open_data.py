@@ -1,3 +1,4 @@
+import importlib
 import io
 
 import numpy as np
@@ -7,6 +8,7 @@ import fakes
 from kerastl.config import Config
 from kerastl.data.opening import describe, describe_sizes, open_source
 from kerastl.data.splits import Splits, make_splits
+from kerastl.data_sources import DATA_SOURCES, forms
 from kerastl.progress import Progress
 from kerastl.settings import DataSettings, ImageSettings
 
@@ -65,3 +67,15 @@ def test_description_leaves_empty_splits_out():
     everything = np.arange(60)
     splits = Splits(source, everything[:40], everything[40:], test=none, unused=none)
     assert described(splits)[0] == "colors: 3 classes, 60 images: train 40, validation 20."
+
+
+@pytest.mark.parametrize("kind", DATA_SOURCES)
+def test_each_kind_of_data_is_opened_by_its_module_or_passed_in(kind):
+    row = DATA_SOURCES[kind]
+    config = Config(run_dir="x", dataset=f"{kind}:x" if row.place else kind)
+    assert config.source_kind is row
+    assert (kind in forms()) != row.is_passed_in
+    if row.is_passed_in:
+        assert not row.module
+    else:
+        assert callable(importlib.import_module(row.module).open_source)
