@@ -1,62 +1,129 @@
-"""Kills a small run at random moments, repeats its command until it ends, and compares the endings.
+"""Kills a small run again and again, repeats its command until it ends, and compares the endings.
 
-    python benchmarks/crash.py --kills=100
+    python benchmarks/crash.py --kills=100 --outcomes=crash.jsonl --markdown=crash.md
 
 First the run is made once without a kill. Then runs are begun, each in an empty directory with an
-empty cache, and killed by SIGKILL after a random time, up to three times in a row; the last command
-is left to end. Weights, predictions, metrics, splits and the history, its seconds aside, must be
-what they were without a kill, to the last bit. Prints a Markdown table: what the run was doing when
-it was killed, how often, and how many of these runs ended in the same.
+empty cache, and killed by SIGKILL, up to ten times in a row; the last command is left to end.
+Weights, predictions, scores, splits and the history, its seconds aside, must be what they were
+without a kill, to the last bit, and there must be one export.
 
-Flags behind `--` replace those of the run, as in `-- --finetune_epochs=0 --head=solved`. Every
-command runs in a process of its own, split off from one that has imported TensorFlow and no more.
+Each kill chooses one of the stages of the run and hits it in one of two ways: at one of the files
+that the stage makes, moves or removes, just before the system would do it; or after a part of the
+time that the stage takes. So a stage of a few milliseconds is hit as often as a long one. Half of
+the kills hit the processes that the run has started, too.
+
+Every outcome is added to a file of JSON lines, from which the same command goes on. Flags behind
+`--` replace those of the run, as in `-- --finetune_epochs=0 --head=solved`. Every command runs in a
+process of its own, split off from one that has only imported modules. The network is that of the
+tests, of eight layers, so that most of a run is kerastl's own work.
 """
 
 import argparse
-import collections
 import contextlib
 import csv
+import dataclasses
+import datetime
+import functools
 import hashlib
+import json
 import os
 import pathlib
 import random
 import re
 import shutil
-import signal
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Sequence
+from typing import Any
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests"))
 import h5py
 import keras  # noqa: F401  see above
-import tensorflow as tf  # noqa: F401
+import killing
+import pytest
+import tensorflow as tf
 
+import fakes
+import kerastl.run
 from kerastl.commands import train
 from kerastl.commands.guard import guard
+from kerastl.data.builtin import read_digits
+from kerastl.outputs.receipt import device_names
+from kerastl.resources import usable_cores
+from kerastl.version import VERSION
 
 _FLAGS = (
-    *("--dataset=digits", "--examples_per_class=10", "--test_fraction=0.05"),
-    *("--validation_fraction=0.05", "--weights=bundled", "--batch_size=25", "--dropout=0.2"),
-    *("--head_epochs=15", "--head_learning_rate=0.003", "--finetune_epochs=8"),
-    *("--finetune_learning_rate=0.0005", "--unfreeze_from=block_13", "--optimizer=adamw"),
-    *("--class_weights=balanced", "--parity_images=20"),
+    *("--validation_fraction=0.2", "--test_fraction=0.2", "--backbone=TinyNet", "--image_size=16"),
+    *("--head_epochs=5", "--head_learning_rate=0.05", "--finetune_epochs=4", "--batch_size=25"),
+    *("--finetune_learning_rate=0.02", "--unfreeze_from=block2", "--optimizer=adamw"),
+    *("--dropout=0.2", "--class_weights=balanced"),
 )
-_FILES = ("metrics.json", "predictions.csv", "splits.csv")
+_NUM_IMAGES = 250
+_FILES = ("metrics.json", "predictions.csv", "splits.csv", "class_scores.csv", "confusion.csv")
 # The last line that a stage has printed -> what comes after it.
 _STAGES = (
-    (r"^Done in", "the end"),
-    (r"stored features and the whole|^Mirror|^Head fitted", "saving and export"),
-    (r"^Best:|validation accuracy of the result|^Going on after", "evaluation"),
-    (r"^finetune|finetune phase", "fine-tuning"),
-    (r"^head|head phase|first loss", "the head"),
-    (r"^Frozen part|^Computed", "the pass"),
+    (r"^Report", "the end"),
+    (r"^Exported", "the end"),
+    (r"stored features and the whole", "saving and export"),
+    (r"^Best:|^Going on after|validation accuracy of the result", "evaluation"),
+    (r"^finetune|^Going on .* finetune", "fine-tuning"),
+    (r"^head|^Class weights|first loss|^Going on .* head|head epochs on", "the head"),
+    (r"^Computed|all in the store|^Frozen part", "the pass"),
     (r"", "start and audit"),
 )
-_MOST_IN_A_ROW = 3
+_CHECKPOINT = "a checkpoint"
+# In which a run goes through them; most checkpoints are written in the fourth.
+_ORDER = (
+    *("start and audit", "the pass", "the head", _CHECKPOINT, "fine-tuning", "evaluation"),
+    *("saving and export", "the end"),
+)
+_MOST_IN_A_ROW = 10
+# Every so many runs, the first included, open their exports in a fresh process, as users' do.
+_FRESH = 4
+_SECONDS_BETWEEN_LOOKS = 0.01
+# A kill at a file comes so much after its change began, half of the time: a write takes as long.
+_SECONDS_OF_WRITE = 0.01
+_DIRECTORIES = ("run_dir", "cache_dir", "export_dir")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """A run: where, of which flags, and whether a fresh process opens its exports."""
+
+    place: pathlib.Path
+    flags: Sequence[str]
+    is_fresh: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kill:
+    """When to kill: at a change of a file of a stage, or a share of the way through it.
+
+    Attributes:
+        stage: The stage.
+        at_file: Which change of a file in it; None for a time.
+        share: Of the stage's time, or of `_SECONDS_OF_WRITE` after the change.
+        with_children: Whether the processes that the run has started are killed too.
+    """
+
+    stage: str
+    at_file: int | None
+    share: float
+    with_children: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reference:
+    """The run without a kill: what it ends in; what each stage takes, and how many changes."""
+
+    ending: tuple[Any, ...]
+    seconds: dict[str, float]
+    changes: dict[str, int]
 
 
 def main() -> None:
@@ -64,87 +131,166 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--outcomes", type=pathlib.Path, default=pathlib.Path("crash.jsonl"))
+    parser.add_argument("--markdown", type=pathlib.Path, help="file for the table")
     parser.add_argument("flags", nargs="*")
     given = parser.parse_args()
-    rng = random.Random(given.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        flags = [*_FLAGS, *given.flags]
-        seconds, expected = _reference(folder / "whole", flags)
-        kills: collections.Counter[str] = collections.Counter()
-        same: collections.Counter[str] = collections.Counter()
-        runs = good = 0
-        while kills.total() < given.kills:
-            place = folder / f"run{runs}"
-            stages: list[str] = []
-            is_same = (
-                _killed(place, flags, rng, seconds, stages) == 0 and _ending(place) == expected
-            )
-            runs, good = runs + 1, good + is_same
-            kills.update(stages)
-            same.update(stages * is_same)
-            sys.stderr.write(f"{runs} runs, {good} the same: {', '.join(stages) or 'no kill'}\n")
-            if is_same:
-                shutil.rmtree(place)
+        _write_pictures(folder / "pictures")
+        flags = [
+            *(f"--dataset=folder:{folder}/pictures", f"--weights={folder}/tiny.weights.h5"),
+            *(*_FLAGS, *given.flags),
+        ]
+        fakes.install_tiny_net(pytest.MonkeyPatch())
+        # In another process: one that has computed something cannot be split.
+        weights = functools.partial(fakes.write_tiny_weights, folder / "tiny.weights.h5")
+        killing.end_of(killing.split_off(lambda: not weights(), folder / "log"))
+        reference = _make_reference(folder / "whole", flags)
+        while _count(outcomes := _read(given.outcomes)) < given.kills:
+            number = len(outcomes)
+            run = _Run(folder / f"run{number}", flags, is_fresh=number % _FRESH == 0)
+            outcome = _try_run(run, random.Random(f"{given.seed}/{number}"), reference)
+            with given.outcomes.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(outcome) + "\n")
+            sys.stderr.write(f"{number}: {outcome}\n")
+            if outcome["same"]:
+                shutil.rmtree(run.place)
             else:
-                shutil.copytree(place, f"different{runs}")
-    print(f"{kills.total()} kills of {runs} runs of {seconds:.0f} s: {good} ended in the same.\n")
-    print("| killed in | kills | ended in the same |\n| :-- | --: | --: |")
-    for stage in (name for _, name in reversed(_STAGES)):
-        if kills[stage]:
-            print(f"| {stage} | {kills[stage]} | {same[stage]} |")
+                shutil.copytree(run.place, given.outcomes.with_name(f"different{number}"))
+    table = _table(outcomes, sum(reference.seconds.values()))
+    print(table)
+    if given.markdown:
+        given.markdown.write_text(table, encoding="utf-8")
 
 
-def _reference(place: pathlib.Path, flags: Sequence[str]) -> tuple[float, tuple[str, ...]]:
-    started = time.monotonic()
-    if _run(place, flags) != 0:
+def _write_pictures(folder: pathlib.Path) -> None:
+    digits = read_digits()
+    for index in range(_NUM_IMAGES):
+        place = folder / digits.class_names[digits.labels[index]] / f"{index}.bmp"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(digits.read(index))
+
+
+def _make_reference(place: pathlib.Path, flags: Sequence[str]) -> _Reference:
+    if _execute(_Run(place, flags)) != 0:
         sys.exit((place / "log").read_text())
-    return time.monotonic() - started, _ending(place)
+    changes: dict[str, int] = {}
+    seconds: dict[str, float] = {}
+    last = 0.0
+    for line in (place / "stages").read_text().splitlines():
+        stage, after = line.split("\t")
+        changes[stage] = changes.get(stage, 0) + 1
+        seconds[stage] = seconds.get(stage, 0.0) + float(after) - last
+        last = float(after)
+    return _Reference(_ending(place), seconds, changes)
 
 
-def _killed(
-    place: pathlib.Path,
-    flags: Sequence[str],
-    rng: random.Random,
-    seconds: float,
-    stages: list[str],
-) -> int:
-    """Begins a run, kills it once or more, and lets it end; returns its exit code.
-
-    `stages` gets what it was doing at each kill.
-    """
-    for _ in range(rng.randint(1, _MOST_IN_A_ROW)):
-        code = _run(place, flags, kill_after=rng.uniform(0, seconds))
-        if code >= 0:
-            return code
-        last = (place / "log").read_text().strip().rpartition("\n")[2]
-        stages.append(next(stage for pattern, stage in _STAGES if re.search(pattern, last)))
-    return _run(place, flags)
-
-
-def _run(place: pathlib.Path, flags: Sequence[str], *, kill_after: float | None = None) -> int:
-    """Runs the command; returns its exit code, negative if it was killed."""
-    place.mkdir(exist_ok=True)
-    child = os.fork()
-    if not child:
-        os.setpgrp()
-        log = os.open(place / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        paths = [f"--{name}={place}/{name}" for name in ("run_dir", "cache_dir", "export_dir")]
-        code = guard(
-            lambda output: train.COMMAND.call(train.COMMAND.read([*flags, *paths]), output)
+def _try_run(run: _Run, rng: random.Random, reference: _Reference) -> dict[str, Any]:
+    """Begins a run, kills it once or more, and lets it end; returns what happened."""
+    kills: list[dict[str, str]] = []
+    stages = rng.choices(_ORDER, k=rng.randint(1, _MOST_IN_A_ROW))
+    for stage in sorted(stages, key=_ORDER.index):
+        is_at_file = stage == _CHECKPOINT or rng.random() < 1 / 2
+        kill = _Kill(
+            stage,
+            rng.randint(1, reference.changes[stage]) if is_at_file else None,
+            rng.random(),
+            rng.random() < 1 / 2,
         )
-        os._exit(code)
-    if kill_after is not None:
-        time.sleep(kill_after)
+        if _execute(run, kill, reference.seconds[stage]) >= 0:
+            break  # It has ended first.
+        hit, _, where = (run.place / "killed").read_text().partition("\t")
+        kills.append({"stage": hit, "how": "file" if where else "time", "where": where})
+    code = _execute(run)
+    log = (run.place / "log").read_text()
+    is_over = code == 0 or (code == 2 and "holds a finished run" in log)  # noqa: PLR2004
+    same = is_over and (ending := _ending(run.place)) == reference.ending
+    different = (
+        [name for name, one in ending if (name, one) not in reference.ending]
+        if is_over
+        else [log.strip().rpartition("\n")[2]]
+    )
+    return {"version": VERSION, "kills": kills, "code": code, "same": same, "different": different}
+
+
+def _execute(run: _Run, kill: _Kill | None = None, seconds: float = 0.0) -> int:
+    """Runs the command; returns its exit code, negative if it was killed."""
+    place = run.place
+    place.mkdir(exist_ok=True)
+    (place / "log").unlink(missing_ok=True)
+    paths = [f"--{name}={place}/{name}" for name in _DIRECTORIES]
+
+    def command() -> int:
+        if not run.is_fresh:
+            fakes.open_in_this_process(pytest.MonkeyPatch())
+        _watch_changes(place, kill)
+        return guard(
+            lambda output: train.COMMAND.call(train.COMMAND.read([*run.flags, *paths]), output)
+        )
+
+    process = killing.split_off(command, place / "log")
+    if kill and kill.at_file is None:
+        _wait_for(place, kill.stage, process)
+        time.sleep(seconds * kill.share)
+        (place / "killed").write_text(_stage(place))
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(child, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            killing.kill(process, with_children=kill.with_children)
+    return killing.end_of(process)
 
 
-def _ending(place: pathlib.Path) -> tuple[str, ...]:
-    """Hashes all that a run ends in."""
+def _wait_for(place: pathlib.Path, stage: str, process: int) -> None:
+    """Waits until a stage has begun, or one after it, or the process has ended."""
+    while _ORDER.index(_stage(place)) < _ORDER.index(stage) and not os.waitid(
+        os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT
+    ):
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def _watch_changes(place: pathlib.Path, kill: _Kill | None) -> None:
+    """Notes each change of a file of this process, and kills it at the one that is wanted."""
+    began = time.monotonic()
+    stages = (place / "stages").open("w", encoding="utf-8", buffering=1)
+    watched = tuple(f"{place}/{name}" for name in _DIRECTORIES)
+    done = 0
+
+    def see(event: str, path: str, is_change: bool) -> None:
+        nonlocal done
+        if not (is_change and path.startswith(watched)):
+            return
+        stage = _CHECKPOINT if "/checkpoints" in path else _stage(place)
+        stages.write(f"{stage}\t{time.monotonic() - began}\n")
+        if kill is None or kill.at_file is None:
+            return
+        done += stage == kill.stage
+        # Where an earlier kill has left less to do in the stage, in the next one.
+        is_past = _ORDER.index(stage) > _ORDER.index(kill.stage)
+        if done == kill.at_file or (is_past and stage != _CHECKPOINT):
+            (place / "killed").write_text(f"{stage}\t{event} {path.removeprefix(str(place))}")
+            now = functools.partial(killing.kill, os.getpid(), with_children=kill.with_children)
+            if kill.share < 1 / 2:
+                now()
+            threading.Timer(_SECONDS_OF_WRITE * (kill.share - 1 / 2), now).start()
+
+    killing.watch_files(see)
+
+
+def _stage(place: pathlib.Path) -> str:
+    """Names the stage of a run by the last line that it has printed."""
+    try:
+        lines = (place / "log").read_text(errors="replace").strip().splitlines()
+    except FileNotFoundError:
+        lines = []
+    # A line that no stage begins with belongs to that of the lines before it.
+    for line in reversed(lines):
+        for pattern, stage in _STAGES[:-1]:
+            if re.search(pattern, line):
+                return stage
+    return _STAGES[-1][1]
+
+
+def _ending(place: pathlib.Path) -> tuple[tuple[str, Any], ...]:
+    """Returns all that a run ends in, by name; files as hashes."""
     run_dir = place / "run_dir"
     with (run_dir / "history.csv").open(encoding="utf-8", newline="") as file:
         rows = [{**row, "seconds": ""} for row in csv.DictReader(file)]
@@ -161,9 +307,52 @@ def _ending(place: pathlib.Path) -> tuple[str, ...]:
                 else None
             )
         )
-    files = [hashlib.sha256((run_dir / name).read_bytes()).hexdigest() for name in _FILES]
-    return (weights.hexdigest(), repr(rows), *files)
+    return (
+        ("weights", weights.hexdigest()),
+        ("history", repr(rows)),
+        *((name, hashlib.sha256((run_dir / name).read_bytes()).hexdigest()) for name in _FILES),
+        ("files", tuple(sorted(path.name for path in run_dir.rglob("*") if not _is_curve(path)))),
+        ("exports", tuple(n for n in sorted(os.listdir(place / "export_dir")) if n.isdecimal())),
+    )
+
+
+def _is_curve(path: pathlib.Path) -> bool:
+    return path.parent.name == "tensorboard"
+
+
+def _read(outcomes: pathlib.Path) -> list[dict[str, Any]]:
+    with contextlib.suppress(FileNotFoundError):
+        return [json.loads(line) for line in outcomes.read_text("utf-8").splitlines()]
+    return []
+
+
+def _count(outcomes: Sequence[dict[str, Any]]) -> int:
+    return sum(len(outcome["kills"]) for outcome in outcomes)
+
+
+def _table(outcomes: Sequence[dict[str, Any]], seconds: float) -> str:
+    kills = [(kill, outcome["same"]) for outcome in outcomes for kill in outcome["kills"]]
+    tried = [outcome for outcome in outcomes if outcome["kills"]]
+    several = sum(len(outcome["kills"]) > 1 for outcome in tried)
+    same = sum(outcome["same"] for outcome in tried)
+    date = datetime.datetime.now(datetime.UTC).date()
+    lines = [
+        f"{len(kills)} kills of {len(tried)} runs, {several} of them killed several times in a "
+        f"row; {same} of the {len(tried)} ended in the same. kerastl {VERSION}, TensorFlow "
+        f"{tf.__version__}, {usable_cores()} cores of {device_names()[0]}, {date}; a run that "
+        f"nobody kills took {seconds:.0f} s.",
+        "",
+        "| killed in | at a file | at a time | ended in the same |",
+        "| :-- | --: | --: | --: |",
+    ]
+    for stage in _ORDER:
+        here = [(kill["how"], is_same) for kill, is_same in kills if kill["stage"] == stage]
+        at_file = sum(how == "file" for how, _ in here)
+        good = sum(is_same for _, is_same in here)
+        lines.append(f"| {stage} | {at_file} | {len(here) - at_file} | {good} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
+    assert kerastl.run  # Imported once for all commands.
     main()

@@ -64,11 +64,11 @@ def finish_run(
         # From here on the run is finished, and `kerastl export` can do the rest.
         record.write_metrics(metrics)
         if exported := export_trained(
-            trained, splits, config, metrics=metrics, test=test, progress=progress
+            trained, splits, opened, metrics=metrics, test=test, progress=progress
         ):
             record.add_export(exported.path, exported.formats)
-    record.finish()
     report_finished(record.path, splits.source, progress)
+    record.finish()
     progress.line(f"Done in {format_duration(record.seconds)}; all files in {record.path}.")
     return Result(metrics, trained.classifier, record.path, exported.path if exported else None)
 

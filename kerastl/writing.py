@@ -119,12 +119,16 @@ def hidden_beside(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(f"{_PREFIX}{uuid.uuid4().hex[:12]}-{path.name}")
 
 
-def remove_leftovers(directory: pathlib.Path) -> None:
-    """Removes unfinished files of killed processes once they are a day old."""
+def remove_leftovers(directory: pathlib.Path, *, is_owned: bool = False) -> None:
+    """Removes what killed processes left unfinished, once it is a day old.
+
+    In a directory that this process owns, files go at once; folders may be those of its own cache.
+    """
     for path in directory.glob(f"{_PREFIX}*"):
         with contextlib.suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            is_file = not path.is_dir()
+            if (is_owned and is_file) or time.time() - path.stat().st_mtime > STALE_SECONDS:
+                path.unlink() if is_file else shutil.rmtree(path)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,6 @@ import tensorflow as tf
 
 import fakes
 from kerastl.data.builtin import BUILT_IN
-from kerastl.outputs import exporting, parity, samples
 
 _SET_SEED = tf.random.set_seed
 SHARED = pathlib.Path(__file__).parents[2] / "shared"
@@ -58,25 +57,10 @@ def use_source(monkeypatch):
     return use
 
 
-class ThisProcess(parity.FreshProcess):
-    def predict(self, model):
-        samples.predict_samples(model, self.samples)
-
-    def _start(self):
-        pass
-
-    def _end(self):
-        pass
-
-
-def open_in_this_process(monkeypatch):
-    monkeypatch.setattr(exporting, "FreshProcess", ThisProcess)
-
-
 @pytest.fixture
 def in_this_process(monkeypatch):
     """Opens exports without a fresh process, which other tests start, to be faster."""
-    open_in_this_process(monkeypatch)
+    fakes.open_in_this_process(monkeypatch)
 
 
 def pytest_collection_modifyitems(items):
@@ -104,7 +88,7 @@ def color_run(common_folder):
     """One run on colors with everything on: dropout, two phases, an export. Only read it."""
     folder = common_folder / "color_run"
     with pytest.MonkeyPatch.context() as monkeypatch:
-        open_in_this_process(monkeypatch)
+        fakes.open_in_this_process(monkeypatch)
         return fakes.finish_run_once(
             folder,
             fakes.color_source(),

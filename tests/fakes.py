@@ -15,6 +15,7 @@ from kerastl.data.builtin import BUILT_IN
 from kerastl.data.source import Source
 from kerastl.model.backbones import SYMMETRIC, Blocks
 from kerastl.model.sources.applications import BACKBONES, Application
+from kerastl.outputs import exporting, parity, samples
 from kerastl.training.evaluation import Evaluation
 
 COLORS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
@@ -50,6 +51,22 @@ def install_tiny_net(monkeypatch):
     monkeypatch.setattr(keras.applications, "TinyNet", tiny_net, raising=False)
     monkeypatch.setitem(BACKBONES, "TinyNet", row)
     return row
+
+
+class ThisProcess(parity.FreshProcess):
+    def predict(self, model):
+        samples.predict_samples(model, self.samples)
+
+    def _start(self):
+        pass
+
+    def _end(self):
+        pass
+
+
+def open_in_this_process(monkeypatch):
+    """Opens exports without a fresh process, which takes seconds to start."""
+    monkeypatch.setattr(exporting, "FreshProcess", ThisProcess)
 
 
 def write_tiny_weights(path, *, image_size=IMAGE_SIZE, seed=0):

@@ -108,6 +108,14 @@ def test_leftovers_of_killed_processes_go_after_a_day(tmp_path):
     assert sorted(os.listdir(tmp_path)) == [".writing-new", "mine"]
 
 
+def test_files_go_at_once_from_a_directory_that_is_owned(tmp_path):
+    (tmp_path / ".writing-cache").mkdir()
+    for name in (".writing-1-receipt.json", "receipt.json"):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path, is_owned=True)
+    assert sorted(os.listdir(tmp_path)) == [".writing-cache", "receipt.json"]
+
+
 def fail_to_write():
     raise KerastlError("the disk is full")
 

@@ -1,5 +1,6 @@
 """A version of a model for serving: each format is written, compared, and kept if it agrees."""
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -23,11 +24,13 @@ from kerastl.model.build import LOGITS
 from kerastl.model.constants import without_weights
 from kerastl.model.mirrored import outputs_of, probabilities_of
 from kerastl.outputs.card import model_card
+from kerastl.outputs.directories import RunFile
 from kerastl.outputs.formats.interface import Exportable, format_module
 from kerastl.outputs.formats.savedmodel import write_card
 from kerastl.outputs.parity import ExportError, FreshProcess, Reference, compare
 from kerastl.outputs.parity_rules import check_parity, format_table, summarize
 from kerastl.outputs.samples import write_samples
+from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress, count_of
 from kerastl.settings import ImageSettings, OutputSettings
 from kerastl.training.evaluation import Evaluation
@@ -71,15 +74,24 @@ def parity_sample(splits: Splits, parity_images: int) -> np.ndarray:
 def export_trained(
     trained: Trained,
     splits: Splits,
-    config: Config,
+    opened: Opened,
     *,
     metrics: Mapping[str, Any],
     test: Evaluation,
     progress: Progress,
 ) -> Exported | None:
-    """Exports what a run trained, if the config has an `export_dir`; see `export_checked`."""
+    """Exports what a run trained, if the config has an `export_dir`; see `export_checked`.
+
+    If the run was cut off after its export, that is returned.
+    """
+    config = opened.config
     if not config.export_dir:
         return None
+    if opened.goes_on and (
+        known := _find_exported(config, model_card(splits.source, config, metrics))
+    ):
+        progress.line(f"Exported {known.path} before the run was cut off.")
+        return known
     sample = parity_sample(splits, config.parity_images)
     predictions = test.of(sample)
     if not config.is_exact or test.classes is not None:
@@ -152,6 +164,18 @@ def export_checked(
     if failures or version is None:
         raise _failed(config.export_dir, failures, version)
     return Exported(version, results)
+
+
+def _find_exported(output: OutputSettings, card: Mapping[str, Any]) -> Exported | None:
+    """Finds the version that has the card of a run, and all its formats."""
+    for path in list_versions(pathlib.Path(output.export_dir)).values():
+        # A version of someone else may lack the file, or hold another of its name.
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            known = json.loads((path / RunFile.CARD).read_text("utf-8"))
+            is_ours = known["fingerprint"] == card["fingerprint"]
+            if is_ours and known["exports"].keys() >= {*output.formats}:
+                return Exported(path, known["exports"])
+    return None
 
 
 def _try_formats(

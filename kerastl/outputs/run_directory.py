@@ -85,7 +85,8 @@ class RunDirectory:
             self._go_on(opened, progress)
         if self._checkpoint is None:
             clear(self.path)
-        remove_leftovers(self.path)
+        for place in (self.path, self.path / RunFile.CHECKPOINTS):
+            remove_leftovers(place, is_owned=True)
         self._stages = Stages(started)
         self._receipt = {
             "data": {"name": source.name, "fingerprint": self._about["data"]},
