@@ -55,35 +55,36 @@ class DataSettings(Settings):
     )
     splits_from: str = setting(
         "",
-        help="The splits.csv of an earlier run: its images stay in their splits, and only new "
-        "ones are assigned; empty for none.",
+        help="The splits.csv of an earlier run. Its images stay in their splits; only new ones "
+        "are assigned. Empty for none.",
         is_path=True,
         decides=Decides.IMAGES,
     )
     small_classes: str = setting(
         "stop",
-        help="What to do if a class has too few images for every split: stop, or train on all "
-        "of its images.",
+        help="If a class has too few images for every split: stop, or train on all of its images "
+        "and evaluate none.",
         choices=("stop", "train"),
         decides=Decides.IMAGES,
     )
     near_duplicates: str = setting(
         "group",
-        help="Near-duplicate images: group keeps them in the same split, report only lists them "
+        help="Near-duplicate images: group keeps them in the same split; report only lists them "
         "in audit.csv.",
         choices=("group", "report"),
         decides=Decides.IMAGES,
     )
     on_bad_image: str = setting(
         "stop",
-        help="What to do about files that cannot be used: stop, or skip them.",
+        help="If a file cannot be used: stop, or skip it.",
         choices=("stop", "skip"),
         decides=Decides.IMAGES,
     )
     layout: str = setting(
         LAYOUTS[0],
-        help="What the folders in folder:DIR name, from the top: {choices}; file takes the "
-        "class from the name of a file, as in cat.12.jpg; auto finds the one that fits, or stops.",
+        help="What the folders in folder:DIR name, from the top: {choices}. auto finds the "
+        "layout, or stops. file takes the class from the name of the file, as in "
+        "cat.12.jpg.",
         choices=LAYOUTS,
         decides=Decides.IMAGES,
     )
@@ -99,14 +100,13 @@ class DataSettings(Settings):
     )
     split_column: str = setting(
         "",
-        help="The table's column of train, validation or test; empty to find it by its values "
-        "and name.",
+        help="The table's column of splits; empty to find it by its values and name.",
         decides=Decides.IMAGES,
     )
     group_column: str = setting(
         "",
-        help="The table's column of group IDs (for example patients) that must not be divided "
-        "between splits; empty to find it by its values and name.",
+        help="The table's column of groups, such as patients, whose images stay in the same "
+        "split; empty to find it by its values and name.",
         decides=Decides.IMAGES,
     )
 

@@ -36,23 +36,24 @@ class ImageSettings(Settings):
     )
     resize: str = setting(
         "crop",
-        help="crop the largest centered square, pad with black, or stretch.",
+        help="How images become square: crop the largest centered square, pad with black, or "
+        "stretch.",
         choices=("crop", "pad", "stretch"),
         decides=Decides.FEATURES,
         searchable=True,
     )
     augment: str = setting(
         "",
-        help="Changes of training images, applied in the order given: flip, which mirrors at "
-        "random; mirror, which mirrors every second view; and at random crop, color and "
-        "randaugment, these three with a strength up to 1 as in color:0.3; empty for none.",
+        help="Changes of training images, in the order given. flip mirrors at random, mirror "
+        "every second view. crop, color and randaugment change at random, with a strength "
+        "up to 1, as in color:0.3. Empty for none.",
         decides=Decides.IMAGES,
         searchable=True,
     )
     augment_views: int = setting(
         0,
-        help="Fix this many views of each training image, which are stored and used in turn; 0 "
-        "draws new ones in every epoch. mirror alone has 2: the image and its mirror image.",
+        help="Number of views of each training image that are stored and used in turn; 0 draws "
+        "new ones in every epoch. mirror alone has 2: the image and its mirror image.",
         within=Within(0, 1000),
         decides=Decides.IMAGES,
         searchable=True,
@@ -61,7 +62,7 @@ class ImageSettings(Settings):
 
     average_mirrored: str = setting(
         "no",
-        help="Whether to classify by the mean of the probabilities of an image and of its mirror "
+        help="Whether to classify by the mean of the probabilities of an image and its mirror "
         "image, in evaluation and in every export, which takes twice the time: yes, no, or auto "
         "for what is better on the validation images.",
         choices=("no", "yes", "auto"),

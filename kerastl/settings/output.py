@@ -15,13 +15,13 @@ class OutputSettings(Settings):
     topic = "Output"
 
     run_dir: str = setting(
-        help="Directory for everything the run writes, exports excepted.",
+        help="Directory for everything that the run writes, except exports.",
         is_path=True,
         example="runs/first",
     )
     export_dir: str = setting(
         "",
-        help="The model for serving goes to EXPORT_DIR/<next integer>/; empty for none.",
+        help="Directory of exports; each becomes EXPORT_DIR/<next integer>/. Empty for none.",
         is_path=True,
         decides=Decides.OUTPUT,
     )
@@ -32,8 +32,8 @@ class OutputSettings(Settings):
     )
     parity_images: int = setting(
         0,
-        help="Test images on which each export is compared with the trained model, in a fresh "
-        "process; 0 for all. At most as many as have 50 million probabilities together.",
+        help="Number of test images on which each export is compared with the trained model; 0 "
+        "for all, up to 50 million probabilities.",
         within=Within(0),
         decides=Decides.OUTPUT,
     )
@@ -44,12 +44,12 @@ class OutputSettings(Settings):
         decides=Decides.OUTPUT,
     )
     overwrite: bool = setting(
-        False, help="Replace a finished run in run_dir, or an unfinished one of other flags."
+        False, help="Replace a finished run in run_dir, or an unfinished one with other flags."
     )
     checkpoint_minutes: float = setting(
         10.0,
-        help="Minutes between checkpoints inside a long epoch; 0 for none. There is one after each "
-        "epoch, unless they would take more than a twentieth of the time.",
+        help="Minutes between checkpoints inside a long epoch; 0 for none. There is also one "
+        "after each epoch, unless checkpoints would take more than a twentieth of the time.",
         within=Within(0),
     )
 

@@ -22,16 +22,16 @@ class RecipeSettings(Settings):
 
     recipe: str = setting(
         "auto",
-        help="auto chooses the size, the phases and their settings for the images and the budget; "
-        "fast does so for a model that predicts twice as fast; best, for an hour; head trains no "
-        "more than a new head; manual takes the settings as they are, and so does auto if a "
-        "setting of the phases is given. A setting that is given stays.",
+        help="auto chooses the size and the settings of the phases for your images and the "
+        "budget; fast does so for a model that predicts twice as fast, best for an hour. "
+        "head trains only a new head. manual uses your settings and the defaults; so does "
+        "auto if you give a setting of the phases. A setting that you give stays.",
         choices=(*BUDGETS, MANUAL),
     )
     budget: str = setting(
         "",
-        help="Time for the whole command, such as 90s, 10m or 2h. Empty for no limit, but 10m to "
-        "choose a recipe (fast: 150s, best: 1h).",
+        help="Time for the whole command, such as 90s, 10m or 2h. Without one there is no limit, "
+        "and a recipe chooses for 10m (fast: 150s, best: 1h).",
     )
 
     @property

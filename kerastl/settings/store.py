@@ -19,8 +19,8 @@ class StoreSettings(Settings):
 
     cache_dir: str = setting(
         AUTO,
-        help="Where the frozen base's outputs and pixels are kept between epochs, phases and runs: "
-        "auto for the user's cache folder; empty turns the store off.",
+        help="Where the outputs of frozen layers, and pixels, are kept between epochs, phases "
+        "and runs. auto is the user's cache folder; empty turns the store off.",
         is_path=True,
     )
     cache_limit_gb: float = setting(

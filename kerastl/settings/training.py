@@ -47,8 +47,8 @@ class PhaseSettings(Settings):
 
     head: str = setting(
         "sgd",
-        help="How the first phase trains the head: sgd, step by step; solved, as the logistic "
-        "regression on stored features, whose penalty cross-validation chooses.",
+        help="How the first phase trains the head. sgd trains it step by step. solved fits a "
+        "logistic regression to the stored features; cross-validation chooses its penalty.",
         choices=("sgd", "solved"),
         decides=Decides.TRAINING,
         searchable=True,
@@ -56,8 +56,8 @@ class PhaseSettings(Settings):
     )
     refit: bool = setting(
         False,
-        help="Fit a solved head once more in the end, to training and validation images together, "
-        "with the penalty that they have chosen. Scores on validation images are from before.",
+        help="Fit a solved head once more at the end, to training and validation images "
+        "together, with the same penalty. Scores on validation images are from before that.",
         decides=Decides.TRAINING,
         needs=Needs("head", lambda head: head == "solved", "solved"),
     )
@@ -99,7 +99,7 @@ class PhaseSettings(Settings):
     )
     unfreeze_from: str = setting(
         "",
-        help="Block or layer from which the second phase trains; all; empty for the top block.",
+        help="Block or layer from which the second phase trains, or all; empty for the top block.",
         decides=Decides.TRAINING,
         searchable=True,
         needs=_FINETUNES,
@@ -128,7 +128,7 @@ class PhaseSettings(Settings):
     )
     schedule: str = setting(
         "cosine",
-        help="cosine, to zero over each phase, or constant.",
+        help="cosine lowers the rate to zero over each phase; constant keeps it.",
         choices=("cosine", "constant"),
         decides=Decides.TRAINING,
         searchable=True,
@@ -165,8 +165,8 @@ class TrainingSettings(PhaseSettings):
     )
     class_weights: str = setting(
         "none",
-        help="none; balanced weighs the loss of a class by images / (classes * images of the "
-        "class); sqrt by the square root of that.",
+        help="balanced multiplies the loss of a class by images / (classes * images of the "
+        "class), sqrt by the square root of that; none leaves it.",
         choices=("none", "balanced", "sqrt"),
         decides=Decides.TRAINING,
         searchable=True,
@@ -179,13 +179,13 @@ class TrainingSettings(PhaseSettings):
     )
     on_nan: str = setting(
         "back",
-        help="Where the loss is not finite: back goes on from the last good epoch, at a third of "
-        "the rate, once in each phase; stop ends the run.",
+        help="If the loss is not finite: back goes on from the last good epoch at a third of the "
+        "rate, once in each phase; stop ends the run.",
         choices=("back", "stop"),
         decides=Decides.TRAINING,
     )
     label_issues: bool = setting(
         False,
-        help="Write training images whose label is probably wrong to label_issues.csv.",
+        help="List the training images whose label is probably wrong in label_issues.csv.",
         decides=Decides.NOTHING,
     )
