@@ -256,6 +256,7 @@ CHOICES = {
     "refit": False,
     "recipe": "manual",
     "budget": "90s",
+    "input_scaling": "-1..1",
 }
 
 
@@ -389,6 +390,7 @@ def test_every_setting_says_what_it_decides():
         "resize": "crop",
         "backbone": "ResNet50",
         "weights": "imagenet",
+        "input_scaling": "",
         "precision": "float32",
         "cache_dtype": "float32",
     }

@@ -159,7 +159,7 @@ def words_of(node):
 
 
 # Gives values to settings, which takes a name for each.
-GIVING_VALUES = ("tuning/default_space.py", "recipes/choices.py")
+GIVING_VALUES = ("tuning/default_space.py", "recipes/choices.py", "settings/model.py")
 
 
 def is_list_of_settings(node):

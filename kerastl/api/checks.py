@@ -41,7 +41,7 @@ def check_network(model: ModelSettings) -> None:
     Raises:
         UsageError: If they do not, or the network does not take the image size.
     """
-    find_backbone(model.backbone, image_size=model.image_size)
+    find_backbone(model)
     check_weights(model.weights)
 
 

@@ -9,11 +9,12 @@ import re
 from collections.abc import Callable, Sequence
 
 from kerastl.errors import bad_value, closest
+from kerastl.settings import ModelSettings
 from kerastl.settings.images import BUNDLED_SIZE
-from kerastl.settings.model import BUNDLED
+from kerastl.settings.model import BUNDLED, IMAGENET, OWN
 
 # Weights that are not a file.
-NAMED_WEIGHTS = ("imagenet", BUNDLED, "none")
+NAMED_WEIGHTS = (IMAGENET, BUNDLED, OWN, "none")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Scaling:
 # https://github.com/keras-team/keras/blob/v3.15.1/keras/src/applications/imagenet_utils.py
 # BGR with ImageNet's mean subtracted, as Caffe's networks were trained.
 CAFFE = Scaling((1.0, 1.0, 1.0), (-103.939, -116.779, -123.68), to_bgr=True)
+# From 0 to 1, as many networks are trained that nobody published.
+UNIT = Scaling((1 / 255,) * 3, (0.0,) * 3)
 # From -1 to 1, as TensorFlow's were.
 SYMMETRIC = Scaling((1 / 127.5,) * 3, (-1.0,) * 3)
 # From 0 to 1, then ImageNet's mean and standard deviation, as PyTorch's were.
@@ -95,6 +98,7 @@ class Backbone:
         minimum_size: Smallest image side that it takes, in pixels.
         size_multiple: What image sides must be a multiple of, in pixels.
         only_size: The only image side that it takes, in pixels; 0 for any.
+        takes_scaling: Whether settings have to tell its input scaling.
     """
 
     name: str
@@ -105,6 +109,22 @@ class Backbone:
     minimum_size: int = 32
     size_multiple: int = 1
     only_size: int = 0
+    takes_scaling: bool = False
+
+    def check(self, settings: ModelSettings) -> None:
+        """Refuses settings that do not go with it, before it is built.
+
+        Raises:
+            UsageError: If it takes no images of that size, or scales them by itself.
+        """
+        self.check_size(settings.image_size)
+        if settings.input_scaling and not self.takes_scaling:
+            raise bad_value(
+                "input_scaling",
+                settings.input_scaling,
+                f"is for a network of your own, and {self.name} has a scaling",
+                "Leave it out",
+            )
 
     def accepts(self, image_size: int) -> bool:
         """Returns whether it takes images of this size."""

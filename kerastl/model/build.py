@@ -22,7 +22,8 @@ def build_classifier(
     exactly and training starts without a preference.
 
     Args:
-        backbone: Network from scaled images to features.
+        backbone: Network from scaled images to a map, to tokens or to features; what is not
+            pooled yet is averaged.
         scaling: What the backbone expects of pixels, None if it scales them itself.
         num_classes: Outputs of the head.
         dropout: Share of the pooled features dropped in training, 0 for none.
@@ -34,7 +35,7 @@ def build_classifier(
     backbone.trainable = False
     images = keras.Input(backbone.input.shape[1:], name="images", dtype="float32")
     features = backbone(scale_pixels(images, scaling))
-    features = keras.layers.GlobalAveragePooling2D(name=POOLED)(features)
+    features = _pooling_of(len(features.shape))(features)
     if dropout:
         features = keras.layers.Dropout(dropout, name=DROPOUT)(features)
     # float32 whatever the policy: a softmax of 16-bit logits does not sum to one.
@@ -42,6 +43,16 @@ def build_classifier(
         num_classes, kernel_initializer="zeros", dtype="float32", name=LOGITS
     )(features)
     return keras.Model(images, logits, name="classifier")
+
+
+def _pooling_of(rank: int) -> keras.layers.Layer:
+    """Returns the layer from a map, from tokens, or from what is pooled already, to features."""
+    kinds = {
+        2: keras.layers.Identity,
+        3: keras.layers.GlobalAveragePooling1D,
+        4: keras.layers.GlobalAveragePooling2D,
+    }
+    return kinds[rank](name=POOLED)
 
 
 def scale_pixels(images: keras.KerasTensor, scaling: Scaling | None) -> keras.KerasTensor:

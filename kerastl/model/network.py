@@ -226,7 +226,7 @@ def open_network(settings: ModelSettings, *, num_classes: int) -> Network:
     Raises:
         KerastlError: If its weights are not available, or its images are too small.
     """
-    row = find_backbone(settings.backbone, image_size=settings.image_size)
+    row = find_backbone(settings)
     built = open_backbone(row, settings)
     classifier = build_classifier(
         built.network, scaling=built.scaling, num_classes=num_classes, dropout=settings.dropout

@@ -26,6 +26,7 @@ _SCORES = (
 _PRETRAINED_ON = {
     "imagenet": "ImageNet",
     "bundled": "shapes and letters that a program drew, no photographs",
+    "own": "unknown (what came with the network)",
     "none": "nothing",
 }
 

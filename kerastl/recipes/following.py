@@ -134,7 +134,9 @@ def _sizes(model: ModelSettings, splits: Splits, *, is_given: bool) -> tuple[int
         return (model.image_size,)
     odd = model.weights not in NAMED_WEIGHTS
     row = find_row(model.backbone)
-    first, *others = (size + odd for size in _SIZES if row.accepts(size + odd))
+    first, *others = [size + odd for size in _SIZES if row.accepts(size + odd)] or [
+        row.only_size or model.image_size
+    ]
     largest = _MOST_ENLARGED * float(np.median(sample_sides(splits, model)))
     return (first, *(size for size in others if size <= largest))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from kerastl.config import Config
 from kerastl.errors import bad_value
 from kerastl.model.sources.applications import BACKBONES
-from kerastl.model.sources.table import find_backbone
+from kerastl.model.sources.table import find_row
 from kerastl.settings import SettingGroup, setting
 from kerastl.settings.model import BUNDLED, BUNDLED_BACKBONE
 
@@ -114,7 +114,7 @@ def _networks(item: str, image_size: int, weights: str) -> Iterator[tuple[str, s
 
 
 def _candidate(config: Config, name: str, weights: str, image_size: int) -> Config:
-    find_backbone(name, image_size=image_size)
+    row = find_row(name)
     if weights == "none":
         raise bad_value(
             "weights",
@@ -130,4 +130,13 @@ def _candidate(config: Config, name: str, weights: str, image_size: int) -> Conf
             f"Give it weights of its own, as in {BUNDLED_BACKBONE}={BUNDLED},ResNet50=imagenet",
         )
     # What is ranked is not for a recipe to change, also where it is the default.
-    return config.changed("ranking", backbone=name, weights=weights, image_size=image_size)
+    scaling = config.input_scaling if row.takes_scaling else ""
+    candidate = config.changed(
+        "ranking",
+        backbone=name,
+        weights=weights,
+        image_size=image_size,
+        input_scaling=scaling,
+    )
+    row.check(candidate)
+    return candidate

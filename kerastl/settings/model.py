@@ -12,6 +12,15 @@ BUNDLED = "bundled"
 BUNDLED_BACKBONE = "MobileNetV2_035"
 # The network by default.
 _BACKBONE = "ResNet50"
+# Weights of keras.applications, and those that come with a network of another source.
+IMAGENET, OWN = "imagenet", "own"
+# How the values of `backbone` end or begin that name a file, or a preset of KerasHub.
+KERAS_FILE, HUB = ".keras", "hub:"
+
+
+def brings_weights(backbone: str) -> bool:
+    """Returns whether a network comes with weights of its own."""
+    return backbone.endswith(KERAS_FILE) or backbone.startswith(HUB)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,16 +31,26 @@ class ModelSettings(ImageSettings):
 
     backbone: str = setting(
         "",
-        help=f"A network of keras.applications, or {BUNDLED_BACKBONE}, MobileNetV2 at a width of "
-        f"0.35; empty for {_BACKBONE}, or {BUNDLED_BACKBONE} with bundled weights.",
+        help=f"A network of keras.applications; {BUNDLED_BACKBONE}, MobileNetV2 at a width of "
+        f"0.35; or the path of a {KERAS_FILE} file with a functional model from images to "
+        f"features. Empty for {_BACKBONE}, or {BUNDLED_BACKBONE} with bundled weights.",
         decides=Decides.FEATURES,
         searchable=True,
     )
     weights: str = setting(
-        "imagenet",
-        help="imagenet; bundled, which are included and know drawn shapes and letters only; the "
-        "path of a weights file; or none to train from scratch.",
+        IMAGENET,
+        help=f"imagenet; bundled, which are included and know drawn shapes and letters only; the "
+        f"path of a weights file; or none to train from scratch. Networks of other sources than "
+        f"keras.applications have {OWN}.",
         is_path=True,
+        decides=Decides.FEATURES,
+    )
+    input_scaling: str = setting(
+        "",
+        help=f"What a {KERAS_FILE} file as backbone takes pixels as: 0..1; -1..1; imagenet, "
+        "which is 0..1 with ImageNet's mean and deviation; caffe, which is BGR without ImageNet's "
+        "mean; or none if it scales pixels in 0..255 itself.",
+        choices=("", "0..1", "-1..1", "imagenet", "caffe", "none"),
         decides=Decides.FEATURES,
     )
     dropout: float = setting(
@@ -55,19 +74,44 @@ class ModelSettings(ImageSettings):
 
     @property
     def usual(self) -> dict[str, Any]:
-        """The network and its size if none are given, which depend on the weights."""
+        """The network and its size if none are given, and what its weights are called."""
         is_bundled = self.weights == BUNDLED
         network, size = (BUNDLED_BACKBONE, BUNDLED_SIZE) if is_bundled else (_BACKBONE, IMAGE_SIZE)
-        return {"backbone": network, "image_size": size}
+        weights = OWN if brings_weights(self.backbone) else IMAGENET
+        return {"backbone": network, "image_size": size, "weights": weights}
 
     def _check(self) -> None:
         super()._check()
-        for name, value in self.usual.items():
+        usual = self.usual
+        for name, value in usual.items():
             object.__setattr__(self, name, getattr(self, name) or value)
+        if self.weights in (IMAGENET, OWN):
+            # Each stands for what is published with the network.
+            object.__setattr__(self, "weights", usual["weights"])
+        self._check_own()
         if self.weights == BUNDLED and self.backbone != BUNDLED_BACKBONE:
             raise bad_value(
                 "backbone",
                 self.backbone,
                 f"is another network than weights={BUNDLED} belong to",
                 f"Use {BUNDLED_BACKBONE} or leave it out, or give other weights",
+            )
+
+    def _check_own(self) -> None:
+        if not brings_weights(self.backbone):
+            return
+        if self.weights not in (OWN, "none"):
+            raise bad_value(
+                "weights",
+                self.weights,
+                f"are for a network of keras.applications, and {self.backbone} brings its own",
+                "Leave it out, or use none to train from scratch",
+            )
+        if self.backbone.endswith(KERAS_FILE) and not self.input_scaling:
+            raise bad_value(
+                "input_scaling",
+                "",
+                f"is needed with {self.backbone}, since no file tells how pixels are to be scaled",
+                "Use 0..1, -1..1, imagenet or caffe as in its training, or none if it does so "
+                "itself",
             )

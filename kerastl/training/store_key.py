@@ -42,7 +42,9 @@ def _key(network: Network, boundary: Boundary, model: ModelSettings) -> dict[str
     modules = (augment.__file__, build.__file__, folding.__file__, features.__file__, __file__)
     # The whole `Config` of a run and the settings of a model alone have to give the same key.
     return model.deciding(Decides.FEATURES, of=ModelSettings) | {
-        # Not their names: other files may have the same weights, "auto" may be any precision.
+        # Not the paths of files, but what is in them: other files may have the same weights. "auto"
+        # may be any precision.
+        "backbone": network.backbone.label or model.backbone,
         "weights": fingerprint(network.lower(boundary)),
         "precision": str(boundary.tensor.dtype),
         "layers": _hash_layers(network.calls[: boundary.position]),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from kerastl.config import Config
 from kerastl.errors import UsageError
 from kerastl.model.network import Network, open_network
+from kerastl.model.sources.table import find_row
 from kerastl.recipes.choices import FINETUNED
 from kerastl.settings import ModelSettings
 from kerastl.settings.images import LARGEST_SIZE
@@ -21,7 +22,7 @@ def open_space(config: Config, space: Space | None) -> Space:
         UsageError: If no backbone of the space has one of them.
     """
     if space is None:
-        return default_space(config, _open(config.backbone, config.image_size).blocks)
+        return default_space(config, _open(config, config.backbone, config.image_size).blocks)
     _check_blocks(space)
     return space
 
@@ -55,7 +56,8 @@ def default_space(config: Config, blocks: Sequence[str]) -> Space:
     # work well only at one size. An odd size stays odd.
     larger = config.image_size
     if config.weights != BUNDLED:
-        larger = min(32 * round(larger * 4 / 3 / 32) + larger % 2, LARGEST_SIZE)
+        wanted = min(32 * round(larger * 4 / 3 / 32) + larger % 2, LARGEST_SIZE)
+        larger = wanted if find_row(config.backbone).accepts(wanted) else larger
     depths = dict.fromkeys(blocks[round(len(blocks) * share)] for share in (6 / 16, 3 / 16))
     ranges["image_size"] = f"choice({','.join(map(str, sorted({config.image_size, larger})))})"
     ranges["unfreeze_from"] = f"choice({','.join(depths)})"
@@ -77,7 +79,7 @@ def _check_blocks(space: Space) -> None:
     refusals: dict[str, UsageError] = {}
     unknown = set(dimension.values)
     for name in backbones.to_check if backbones else (space.config.backbone,):
-        network = _open(name.partition("=")[0], max(space.image_sizes()))
+        network = _open(space.config, name.partition("=")[0], max(space.image_sizes()))
         for value in sorted(unknown):
             try:
                 network.find(value)
@@ -90,7 +92,12 @@ def _check_blocks(space: Space) -> None:
         raise UsageError(f"search_space=unfreeze_from: {refusals[value]}") from refusals[value]
 
 
-def _open(backbone: str, image_size: int) -> Network:
+def _open(model: ModelSettings, backbone: str, image_size: int) -> Network:
     """Opens a network for the names of its layers alone."""
-    settings = ModelSettings(backbone=backbone, image_size=image_size, weights="none")
+    settings = ModelSettings(
+        backbone=backbone,
+        image_size=image_size,
+        weights="none",
+        input_scaling=model.input_scaling if find_row(backbone).takes_scaling else "",
+    )
     return open_network(settings, num_classes=2)

@@ -89,7 +89,7 @@ class TransferHyperModel(keras_tuner.HyperModel):
         config = dataclasses.replace(self._space.config_for(hp.values), on_nan="stop")
         record = _CallbackRecorder(keras.callbacks.CallbackList(callbacks, model=model), model)
         record.callbacks.on_train_begin()
-        row = find_backbone(config.backbone, image_size=config.image_size)
+        row = find_backbone(config)
         network, silent = Network.of(model, row), Progress()
         with (
             environment.ready(config.precision, config.seed, silent),

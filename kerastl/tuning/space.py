@@ -7,6 +7,7 @@ from typing import Any
 from kerastl.config import Config
 from kerastl.model.backbones import NAMED_WEIGHTS
 from kerastl.settings import SETTINGS
+from kerastl.settings.model import KERAS_FILE
 
 # Flags that change training, but not the images on which trials are compared.
 SEARCHABLE = tuple(name for name, setting in SETTINGS.items() if setting.searchable)
@@ -126,6 +127,9 @@ class Space:
                 changes[name] = SETTINGS[name].from_text(value) if is_text else value
         if "=" in str(changes.get("backbone", "")):
             changes["backbone"], _, changes["weights"] = changes["backbone"].partition("=")
+        if "backbone" in changes and self.config.input_scaling:
+            takes_scaling = changes["backbone"].endswith(KERAS_FILE)
+            changes["input_scaling"] = self.config.input_scaling if takes_scaling else ""
         for name in SEARCHABLE:
             if not self.matters(name, changes):
                 changes[name] = SETTINGS[name].default
@@ -168,11 +172,12 @@ class Space:
         return list(map(int, sizes.to_check)) if sizes else [self.config.image_size]
 
     def weights_files(self) -> list[str]:
-        """Returns the files of weights that its configs may name, in order."""
-        backbones = self.dimensions.get("backbone")
-        names = backbones.to_check if backbones else ()
-        weights = {name.partition("=")[2] or self.config.weights for name in names}
-        return sorted((weights or {self.config.weights}).difference(NAMED_WEIGHTS))
+        """Returns the files with weights that its configs may name, in order."""
+        dimension = self.dimensions.get("backbone")
+        named = dimension.to_check if dimension else (self.config.backbone,)
+        backbones, weights = zip(*(name.partition("=")[::2] for name in named), strict=True)
+        files = {own or self.config.weights for own in weights}.difference(NAMED_WEIGHTS)
+        return sorted(files.union(name for name in backbones if name.endswith(KERAS_FILE)))
 
     def to_text(self) -> dict[str, str]:
         """Returns each range as it is written in a file."""

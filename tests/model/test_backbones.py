@@ -10,6 +10,7 @@ from kerastl.model.boundaries import trace_calls
 from kerastl.model.build import scale_pixels
 from kerastl.model.sources.applications import BACKBONES
 from kerastl.model.sources.table import find_backbone
+from kerastl.settings import ModelSettings
 
 # What families make of one pixel, from their `preprocess_input`.
 CONSTANT = (255, 128, 0)
@@ -117,13 +118,13 @@ def test_constant_image_reaches_the_network_as_published(name, expected):
 
 def test_misspelled_name_gets_the_near_one():
     with pytest.raises(UsageError, match=r"backbone='Resnet5': .* Did you mean 'ResNet50'\?"):
-        find_backbone("Resnet5", image_size=224)
+        find_backbone(ModelSettings(backbone="Resnet5", image_size=224))
 
 
 def test_too_small_images_are_refused_with_the_minimum():
     with pytest.raises(UsageError, match=r"image_size=20: is below the 32 pixels that ResNet50"):
-        find_backbone("ResNet50", image_size=20)
-    assert find_backbone("ResNet50", image_size=32).name == "ResNet50"
+        find_backbone(ModelSettings(backbone="ResNet50", image_size=20))
+    assert find_backbone(ModelSettings(backbone="ResNet50", image_size=32)).name == "ResNet50"
 
 
 @pytest.mark.thorough

@@ -22,11 +22,11 @@ from kerastl.model.sources.table import find_backbone
 from kerastl.run import config_warnings
 from kerastl.selection.candidates import read_candidates
 from kerastl.selection.measurements import adapt_config
+from kerastl.settings import ModelSettings
 from kerastl.settings.images import BUNDLED_SIZE
-from kerastl.settings.model import BUNDLED_BACKBONE
 from kerastl.tuning.default_space import default_space
 
-ROW = find_backbone(BUNDLED_BACKBONE, image_size=BUNDLED_SIZE)
+ROW = find_backbone(ModelSettings(weights="bundled"))
 SHA256 = "a8c7d28564cdb5f36789dbe1993cb2e24adc64d17e81c7eecad23d80e6aba142"
 # Six of the 1,280 pooled features of each image of `drawn`.
 FEATURES = [

@@ -8,6 +8,8 @@ from typing import cast
 import keras
 
 from kerastl.model.backbones import Backbone, Scaling
+from kerastl.model.boundaries import models_in
+from kerastl.model.build import DROPOUT, LOGITS, POOLED
 from kerastl.settings import ModelSettings
 
 # What the network is called in a classifier.
@@ -44,6 +46,22 @@ def named(network: keras.Model) -> keras.Model:
     """Gives a model the name of the backbone; it shares its layers."""
     # Some builders take their own `name` for the size of the network or its weights.
     return keras.Model(network.input, network.output, name=BACKBONE)
+
+
+def name_apart(model: keras.Model) -> None:
+    """Renames layers whose names occur twice in a model of models, or are those of a classifier.
+
+    In one graph names must differ.
+    """
+    taken = {"images", "input_scaling", POOLED, DROPOUT, LOGITS, BACKBONE}
+    for part in models_in(model):
+        for call in part.operations:
+            name = call.name
+            number = 1
+            while call.name in taken:
+                number += 1
+                call.name = f"{name}_{number}"
+            taken.add(call.name)
 
 
 def fingerprint(model: keras.Model) -> str:

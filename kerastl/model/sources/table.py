@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from kerastl.model.backbones import Backbone
-from kerastl.model.sources import applications
+from kerastl.model.sources import applications, keras_file
+from kerastl.settings import ModelSettings
 
 # Each finds a row or returns None for a name that is not of its kind; the last takes the rest.
-SOURCES = (applications,)
+SOURCES = (keras_file, applications)
 
 
 def find_row(name: str) -> Backbone:
@@ -19,12 +20,12 @@ def find_row(name: str) -> Backbone:
     return next(row for row in rows if row is not None)
 
 
-def find_backbone(name: str, *, image_size: int) -> Backbone:
-    """Finds a backbone's row and checks that it takes images of this size.
+def find_backbone(model: ModelSettings) -> Backbone:
+    """Finds the row of the backbone of settings, and checks that they go with it.
 
     Raises:
         UsageError: If there is no such network, or it does not take such images.
     """
-    row = find_row(name)
-    row.check_size(image_size)
+    row = find_row(model.backbone)
+    row.check(model)
     return row
