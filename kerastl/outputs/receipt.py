@@ -8,6 +8,7 @@ import os
 import pathlib
 import platform
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,12 +19,8 @@ from kerastl.data.splits import Splits
 from kerastl.resources import usable_cores, usable_memory
 from kerastl.version import VERSION
 
-# What setup.py requires.
-_PACKAGES = (
-    *("tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn", "scipy", "h5py"),
-    *("pillow", "ImageHash", "pyarrow", "protobuf", "absl-py", "keras-tuner", "tensorboard"),
-    *("matplotlib", "importlib_resources", "threadpoolctl", "jinja2"),
-)
+# A name at the beginning of a requirement that no extra is for.
+_REQUIREMENT = re.compile(r"([\w.-]+)(?!.*;.*\bextra\b)")
 # Environment variables by which TensorFlow and its libraries compute otherwise. Terraform's begin
 # with TF_ too, and may hold passwords.
 _VARIABLES = (
@@ -87,10 +84,22 @@ def describe_machine() -> dict[str, Any]:
 
 
 def _versions() -> Iterator[tuple[str, str]]:
-    for name in _PACKAGES:
+    for name in required_packages():
         # A distribution of another name may bring what is imported.
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             yield name, version_of(name)
+
+
+@functools.cache
+def required_packages() -> tuple[str, ...]:
+    """Names the packages that kerastl requires; in a checkout, those that are imported."""
+    try:
+        lines = importlib.metadata.requires("kerastl") or []
+    except importlib.metadata.PackageNotFoundError:
+        of_module = importlib.metadata.packages_distributions()
+        names = {name for module in of_module.keys() & sys.modules for name in of_module[module]}
+        return tuple(sorted(names, key=str.lower))
+    return tuple(found[1] for line in lines if (found := _REQUIREMENT.match(line)))
 
 
 @functools.cache
