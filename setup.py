@@ -24,9 +24,9 @@ _DOCS = [
     "mkdocs>=1.6,<2",
     "mkdocs-material>=9.6,<10",
     "mkdocstrings[python]>=0.30,<2",
-    "ruff>=0.11",  # Breaks the lines of signatures.
+    "ruff>=0.11,<1",  # Breaks the lines of signatures.
 ]
-_TEST = ["pytest>=8.3", "pytest-xdist>=3.6.1", *_LITERT, *_ONNX, *_SERVE]
+_TEST = ["pytest>=8.3,<10", "pytest-xdist>=3.6.1,<4", *_LITERT, *_ONNX, *_SERVE]
 
 setup(
     name="kerastl",
@@ -36,7 +36,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
-    url="https://pypi.org/project/kerastl/",
+    project_urls={"PyPI": "https://pypi.org/project/kerastl/"},
     keywords=["transfer learning", "image classification", "keras", "tensorflow"],
     classifiers=[
         "Development Status :: 4 - Beta",
