@@ -42,6 +42,45 @@ def late_imports():
     return sorted(inner)
 
 
+# Every module that imports something at its first use, and why. A library is slow if its import
+# takes more than a tenth of a second.
+LATE = {
+    **{
+        f"api/{name}.py": "TensorFlow, NumPy or Keras on the right backend, after the checks"
+        for name in (
+            *("compare", "export", "learning_curve", "predict", "rank", "report"),
+            *("reproduce", "run", "serve", "tune"),
+        )
+    },
+    "__init__.py": "Source needs NumPy",
+    "checkup/doctor.py": "what needs TensorFlow is tried only if it starts",
+    "commands/table.py": "only the command that is given",
+    "data/folds.py": "scikit-learn is slow",
+    "data/opening.py": "only the module of the data source: TensorFlow Datasets is slow",
+    "environment.py": "TensorFlow and Keras, once the backend is set",
+    "model/building/interface.py": "only the module of the source of the network",
+    "lazy.py": "imports what the others name",
+    "outputs/formats/interface.py": "only the modules of the formats",
+    "outputs/formats/onnx.py": "an optional package",
+    "selection/lda.py": "scikit-learn is slow",
+    "serving/prediction_writer.py": "Parquet is slow, and only one ending needs it",
+    "training/solved_head.py": "scikit-learn is slow",
+}
+AT_FIRST_USE = ("LazyModule", "importlib.import_module")
+
+
+def late_modules():
+    """The modules that import inside functions, or by name."""
+    by_name = {
+        name for name, call in nodes(ast.Call) if ast.unparse(call.func).endswith(AT_FIRST_USE)
+    }
+    return by_name | {name for name, _ in late_imports()}
+
+
+def test_each_late_import_has_its_reason():
+    assert late_modules() == LATE.keys()
+
+
 def count(word):
     return sum(text.count(word) for text in TEXTS.values())
 
