@@ -240,6 +240,11 @@ class Config(
         lines = [*(f"# {comment}" for comment in comments), *self.to_flags()]
         return "".join(f"{line}\n" for line in lines)
 
+    @staticmethod
+    def read_comments(text: str) -> tuple[str, ...]:
+        """Returns the comments in the text of a flag file that `to_flagfile` has made."""
+        return tuple(line[2:] for line in text.splitlines() if line.startswith("# "))
+
     @classmethod
     def from_flags(cls, lines: Iterable[str], *, where: str = PYTHON) -> "Config":
         """Reads back what `to_flags` lists, also of an earlier version of kerastl.

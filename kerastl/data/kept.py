@@ -131,16 +131,21 @@ class KeptPixels(RowStore):
 
 
 class PixelCache:
-    """The kept pixels of a store's directory, opened where they are first needed.
+    """The kept pixels of a store's directory, opened where they are first needed."""
 
-    Attributes:
-        needed_again: Whether images are needed again by what none of their readers knows, so that
-            pixels are kept however large they are.
-    """
+    def __init__(
+        self, root: pathlib.Path, limit_gb: float, *, dataset: str = "", needed_again: bool = False
+    ) -> None:
+        """Opens nothing yet.
 
-    def __init__(self, root: pathlib.Path, limit_gb: float, *, dataset: str = "") -> None:
-        """Keeps pixels of a data set within the limit of a store's directory, see `find_limit`."""
-        self.needed_again = False
+        Args:
+            root: The store's directory.
+            limit_gb: Its limit, see `find_limit`.
+            dataset: Name of the data set.
+            needed_again: Whether images are needed again by what none of their readers knows, so
+                that pixels are kept however large they are.
+        """
+        self.needed_again = needed_again
         self._root, self._limit_gb, self._dataset = root, limit_gb, dataset
         self._opened: dict[tuple[int, str], KeptPixels | None] = {}
 

@@ -23,10 +23,13 @@ _SIZE_SAMPLE = 32
 _MAX_CLASSES_SHOWN = 20
 
 
-def open_data(config: Config, source: Source | None, progress: Progress) -> Splits:
+def open_data(
+    config: Config, source: Source | None, progress: Progress, *, needed_again: bool = False
+) -> Splits:
     """Opens the data, audits every image, and splits them.
 
-    Without a `source` from Python it opens the data set that `config.dataset` names.
+    Without a `source` from Python it opens the data set that `config.dataset` names. For
+    `needed_again` see `PixelCache`.
 
     Raises:
         UsageError: If the data cannot be used as they are.
@@ -34,7 +37,7 @@ def open_data(config: Config, source: Source | None, progress: Progress) -> Spli
     """
     # Before the audit, which may take long.
     earlier = read_earlier(config.splits_from) if config.splits_from else {}
-    source = open_source(config, progress, source=source)
+    source = open_source(config, progress, source=source, needed_again=needed_again)
     if earlier:
         known = sum(example in earlier for example in source.examples)
         if not known:
@@ -53,7 +56,13 @@ def open_data(config: Config, source: Source | None, progress: Progress) -> Spli
     return splits
 
 
-def open_source(config: Config, progress: Progress, *, source: Source | None = None) -> Source:
+def open_source(
+    config: Config,
+    progress: Progress,
+    *,
+    source: Source | None = None,
+    needed_again: bool = False,
+) -> Source:
     """Does what `open_data` does up to the audit, without splitting."""
     memory = config.memory_path
     if source is None:
@@ -61,7 +70,7 @@ def open_source(config: Config, progress: Progress, *, source: Source | None = N
     source = audit(source, config, memory=memory, progress=progress)
     if memory is None:
         return source
-    kept = PixelCache(memory, config.cache_limit_gb, dataset=source.name)
+    kept = PixelCache(memory, config.cache_limit_gb, dataset=source.name, needed_again=needed_again)
     return dataclasses.replace(source, kept=kept)
 
 

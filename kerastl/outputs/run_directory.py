@@ -192,21 +192,22 @@ class RunDirectory:
         remove_versions(self.path / RunFile.CHECKPOINTS)
 
     def save_best(self, classifier: keras.Model) -> None:
-        """Writes the best model so far to `checkpoints/best.keras`.
-
-        A whole model can be loaded and trained further without its run, and Keras serializes it
-        in memory first: HDF5 aborts the process on a full disk.
-        """
-        path = self.path / CHECKPOINT
+        """Writes the best model so far to `checkpoints/best.keras`."""
         with explained(self.path, field=_FIELD):
-            path.parent.mkdir(exist_ok=True)
-        with replacing(path, field=_FIELD) as temporary:
-            classifier.save(temporary)
+            (self.path / CHECKPOINT).parent.mkdir(exist_ok=True)
+        self._save(CHECKPOINT, classifier)
 
     def save_model(self, classifier: keras.Model, card: Mapping[str, Any]) -> None:
         """Writes `model.keras`, which plain Keras loads, and the card that describes it."""
         self._write_json(RunFile.CARD, card)
-        with replacing(self.path / RunFile.MODEL, field=_FIELD) as temporary:
+        self._save(RunFile.MODEL, classifier)
+
+    def _save(self, name: str, classifier: keras.Model) -> None:
+        """Writes a whole model, which can be loaded and trained further without its run.
+
+        Keras serializes it in memory first: HDF5 aborts the process on a full disk.
+        """
+        with replacing(self.path / name, field=_FIELD) as temporary:
             classifier.save(temporary)
 
     def load_model(self) -> keras.Model:

@@ -97,9 +97,8 @@ def _refused(run_dir: str, problem: str, advice: str = "Choose") -> UsageError:
 
 def _read(flags: pathlib.Path) -> tuple[Config, Config, tuple[str, ...]]:
     """Reads the config of a run, that which was given for it, and the comments."""
-    lines = flags.read_text("utf-8").splitlines()
-    known = Config.from_flags(lines)
-    notes = tuple(line.removeprefix("# ") for line in lines if line.startswith("#"))
+    text = flags.read_text("utf-8")
+    known, notes = Config.from_flags(text.splitlines()), Config.read_comments(text)
     given = [note.removeprefix(GIVEN) for note in notes if note.startswith(GIVEN)]
     return known, Config.from_flags(given) if given else known, notes
 

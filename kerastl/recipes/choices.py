@@ -123,17 +123,39 @@ class Facts:
     num_classes: int
     sizes: tuple[int, ...]
     block: str
-    seconds: float
-    closing_seconds: float
     look: Look
-    step_seconds: float
     feature_bytes: int
     room: int
+    step_seconds: float = 0.0
+    seconds: float = 0.0
+    closing_seconds: float = 0.0
 
     @property
     def usable_seconds(self) -> float:
         """The time that estimates may fill."""
         return _SHARE * self.seconds - self.closing_seconds
+
+    @property
+    def why_no_fine_tuning(self) -> str:
+        """Why only a head is trained, whatever the time; empty if more may be."""
+        if "finetune_epochs" in self.given:
+            return "" if self.given["finetune_epochs"] else "finetune_epochs=0"
+        if self.recipe == "head" or self.given.get("refit"):
+            return "set by flags"
+        per_class = self.num_train / self.num_classes
+        if per_class >= _FEWEST_PER_CLASS or self.must_fine_tune:
+            return ""
+        return f"{per_class:.3g} training images a class are too few to fine-tune by"
+
+    @property
+    def must_fine_tune(self) -> bool:
+        """Whether fine-tuning is given, or what is searched matters only there."""
+        if self.given.get("finetune_epochs") or self.given.get("head_epochs") == 0:
+            return True
+        needs = filter(None, (SETTINGS[name].needs for name in self.searched))
+        return "finetune_epochs" not in self.searched and any(
+            need.parent == "finetune_epochs" for need in needs
+        )
 
     @property
     def batch_size(self) -> int:
@@ -221,10 +243,7 @@ def choose_block(shares: Mapping[str, float]) -> str:
 
 def choose(facts: Facts) -> Chosen:
     """Chooses the size and the phases that are best for the images in the time."""
-    per_class = facts.num_train / facts.num_classes
-    why_not = why_no_fine_tuning(
-        facts.recipe, facts.given, searched=facts.searched, per_class=per_class
-    )
+    why_not = facts.why_no_fine_tuning
     way = None if why_not else _fit_epochs(facts)
     if way is None:
         way = _fit_pass(facts)
@@ -308,38 +327,6 @@ def keep_effective(names: Collection[str]) -> dict[str, Any]:
     }
 
 
-def why_no_fine_tuning(
-    recipe: str, given: Mapping[str, Any], *, searched: Collection[str], per_class: float
-) -> str:
-    """Explains why only a head is trained, whatever the time; empty if more may be.
-
-    Args:
-        recipe: The recipe.
-        given: Settings that stay as they are, by name.
-        searched: Settings that a search varies.
-        per_class: Training images a class.
-    """
-    if "finetune_epochs" in given:
-        return "" if given["finetune_epochs"] else "finetune_epochs=0"
-    if recipe == "head" or given.get("refit"):
-        return "set by flags"
-    if _must_fine_tune(given, searched):
-        return ""
-    if per_class < _FEWEST_PER_CLASS:
-        return f"{per_class:.3g} training images a class are too few to fine-tune by"
-    return ""
-
-
-def _must_fine_tune(given: Mapping[str, Any], searched: Collection[str]) -> bool:
-    """Returns whether that is given, or what is searched matters only in fine-tuning."""
-    if given.get("finetune_epochs") or given.get("head_epochs") == 0:
-        return True
-    needs = filter(None, (SETTINGS[name].needs for name in searched))
-    return "finetune_epochs" not in searched and any(
-        need.parent == "finetune_epochs" for need in needs
-    )
-
-
 def _fewest(facts: Facts) -> int:
     """Returns the fewest epochs of fine-tuning that are worth their time."""
     steps = math.ceil(_FEWEST_STEPS * facts.batch_size / facts.num_train)
@@ -358,8 +345,7 @@ def _fit_epochs(facts: Facts) -> Way | None:
             return way
     ways = [Way(smallest, extra) for extra in others or [best]]
     fitted = filter(None, (_fit(facts, way, _fewest(facts)) for way in ways))
-    must = _must_fine_tune(facts.given, facts.searched)
-    return next(fitted, _fit(facts, ways[-1], 0) if must else None)
+    return next(fitted, _fit(facts, ways[-1], 0) if facts.must_fine_tune else None)
 
 
 def _fit(facts: Facts, way: Way, fewest: int) -> Way | None:

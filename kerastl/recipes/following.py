@@ -21,7 +21,6 @@ from kerastl.recipes.choices import (
     choose,
     choose_block,
     keep_effective,
-    why_no_fine_tuning,
 )
 from kerastl.recipes.look import look
 from kerastl.recipes.speed import time_step
@@ -97,30 +96,29 @@ def _gather(config: Config, splits: Splits, searched: Collection[str], *, deadli
     )
     seen = look(network, splits, settings, seconds=_LOOK_SHARE * (deadline - time.monotonic()))
     plan = network.plan(phase)
-    num_train, num_classes = len(splits.train), len(splits.source.class_names)
-    step_seconds = 0.0
-    per_class = num_train / num_classes
-    if not why_no_fine_tuning(config.recipe, given, searched=searched, per_class=per_class):
-        began = time.monotonic()
-        step_seconds = time_step(network, plan, settings)
-        built += time.monotonic() - began
     num_formats = len(config.formats) if config.export_dir else 0
     memory, width = config.memory_path, np.dtype(config.cache_dtype).itemsize
-    return Facts(
+    facts = Facts(
         recipe=config.recipe,
         given=given,
         searched=searched,
-        num_train=num_train,
+        num_train=len(splits.train),
         num_evaluated=len(splits.validation) + len(splits.test),
-        num_classes=num_classes,
+        num_classes=len(splits.source.class_names),
         sizes=sizes,
         block=block,
-        seconds=deadline - time.monotonic(),
-        closing_seconds=built * (_BUILT + _BUILT_FOR_FORMAT * num_formats),
         look=seen,
-        step_seconds=step_seconds,
         feature_bytes=width * math.prod(plan.boundary.tensor.shape[1:]),
         room=find_limit(memory, config.cache_limit_gb)[0] if memory else 0,
+    )
+    if not facts.why_no_fine_tuning:
+        began = time.monotonic()
+        facts = dataclasses.replace(facts, step_seconds=time_step(network, plan, settings))
+        built += time.monotonic() - began
+    return dataclasses.replace(
+        facts,
+        seconds=deadline - time.monotonic(),
+        closing_seconds=built * (_BUILT + _BUILT_FOR_FORMAT * num_formats),
     )
 
 

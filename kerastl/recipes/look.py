@@ -16,6 +16,7 @@ from kerastl.data.splits import Splits
 from kerastl.model.folding import fold_one
 from kerastl.model.network import Network
 from kerastl.recipes.choices import Look
+from kerastl.recipes.stopwatch import Stopwatch
 from kerastl.settings import ImageSettings
 from kerastl.training.fit import StoredImages
 from kerastl.training.solved_head import RegressionPath
@@ -54,15 +55,14 @@ def _compute(
     count = min(len(splits.train), _MOST_IMAGES)
     sample = np.resize(splits.train, max(count, 2 * _BATCH_SIZE))
     dataset = evaluation_dataset(splits.source, sample, images, batch_size=_BATCH_SIZE)
-    plain, mirrored, times = [], [], []
-    began = since = time.perf_counter()
+    plain, mirrored = [], []
+    began, watch = time.perf_counter(), Stopwatch()
     with reading_errors():
         for batch, _ in dataset:
             plain.append(function(batch).numpy())
-            times.append((time.perf_counter() - since) / len(batch))
+            watch.stop(len(batch))
             mirrored.append(function(tf.reverse(batch, [2])).numpy())
-            since = time.perf_counter()
-            if since - began > seconds and len(times) > 1:
+            if time.perf_counter() - began > seconds and watch.has_timed:
                 break
-    each = float(np.median(times[1:]))
-    return np.concatenate(plain)[:count], np.concatenate(mirrored)[:count], each
+            watch.start()
+    return np.concatenate(plain)[:count], np.concatenate(mirrored)[:count], watch.seconds

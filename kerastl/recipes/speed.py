@@ -1,12 +1,10 @@
 """Measures how long a step of training takes for an image."""
 
-import time
-
-import numpy as np
 import tensorflow as tf
 
 from kerastl.model.network import Network
 from kerastl.model.phases import Plan
+from kerastl.recipes.stopwatch import Stopwatch
 from kerastl.settings import TrainingSettings
 from kerastl.training.schedule import LearningRate
 from kerastl.training.steps import TrainingSteps
@@ -27,9 +25,8 @@ def time_step(network: Network, plan: Plan, training: TrainingSettings) -> float
     )
     labels = tf.zeros([training.batch_size], tf.int64)
     batches = iter(tf.data.Dataset.from_tensors((inputs, labels)).repeat())
-    times = []
+    watch = Stopwatch()
     for _ in range(_STEPS):
-        began = time.perf_counter()
         float(steps.run(batches)[0])
-        times.append(time.perf_counter() - began)
-    return float(np.median(times[1:])) / training.batch_size
+        watch.stop(training.batch_size)
+    return watch.seconds

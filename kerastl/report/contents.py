@@ -152,9 +152,8 @@ def _read_rows(path: pathlib.Path) -> tuple[Row, ...]:
 
 
 def _read_reasons(path: pathlib.Path) -> tuple[str, ...]:
-    lines = path.read_text("utf-8").splitlines()
-    comments = (line.lstrip("# ") for line in lines if line.startswith("#"))
-    return tuple(text for text in comments if text and not text.startswith(GIVEN))
+    comments = Config.read_comments(path.read_text("utf-8"))
+    return tuple(text for text in comments if not text.startswith(GIVEN))
 
 
 def _count(path: pathlib.Path) -> Mapping[str, Mapping[str, int]]:

@@ -89,11 +89,9 @@ def rank(
         UsageError: If there are too few images for cross-validation.
         KerastlError: If no network can be evaluated.
     """
-    splits = open_data(candidates[0], source, progress)
+    # Each network of the same size takes the same pixels.
+    splits = open_data(candidates[0], source, progress, needed_again=len(candidates) > 1)
     check_enough(splits)
-    if splits.source.kept:
-        # Each network of the same size takes the same pixels.
-        splits.source.kept.needed_again = len(candidates) > 1
     run_dir = pathlib.Path(candidates[0].run_dir)
     about: dict[str, Any] = {"source_name": splits.source.name, "num_train": len(splits.train)}
     remove_files(run_dir, RANKING_FILES)
