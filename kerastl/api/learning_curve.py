@@ -6,7 +6,7 @@ import sys
 from kerastl.api import values
 from kerastl.api.checks import check_network, check_source, ready
 from kerastl.config import Config
-from kerastl.outputs.directories import check_free, writable_directory
+from kerastl.outputs.directories import check_free, own_directory
 from kerastl.progress import Progress
 from kerastl.selection.candidates import find_store, read_candidates
 from kerastl.selection.file_names import CURVE_TABLE
@@ -34,7 +34,7 @@ def learning_curve(
     find_store(config)
     run_dir = pathlib.Path(config.run_dir)
     check_free(run_dir, CURVE_TABLE, what="a finished learning curve", overwrite=config.overwrite)
-    with writable_directory(run_dir, field="run_dir"), ready(config, progress) as usable:
+    with own_directory(run_dir), ready(config, progress) as usable:
         from kerastl.selection.learning_curve import measure_learning_curve  # noqa: PLC0415
 
         return measure_learning_curve(usable, source=source, progress=progress)

@@ -8,7 +8,7 @@ import time
 from kerastl.api import values
 from kerastl.api.checks import check_source, ready
 from kerastl.config import Config
-from kerastl.outputs.directories import check_free, writable_directory
+from kerastl.outputs.directories import check_free, own_directory
 from kerastl.progress import Progress
 from kerastl.selection.candidates import RankOptions, find_store, read_candidates
 from kerastl.selection.file_names import RANKING_FLAGS
@@ -47,7 +47,7 @@ def rank(
     find_store(candidates[0])
     run_dir = pathlib.Path(config.run_dir)
     check_free(run_dir, RANKING_FLAGS, what="a finished ranking", overwrite=config.overwrite)
-    with writable_directory(run_dir, field="run_dir"), ready(config, progress) as usable:
+    with own_directory(run_dir), ready(config, progress) as usable:
         from kerastl.selection import ranking  # noqa: PLC0415
 
         candidates = [dataclasses.replace(one, stand_in=usable.stand_in) for one in candidates]

@@ -63,6 +63,8 @@ class RunFile(enum.StrEnum):
 
 # The best model so far, while training goes on.
 CHECKPOINT = f"{RunFile.CHECKPOINTS}/best.keras"
+# What a search writes first, before its final run becomes that of the directory.
+SEARCH = "tuning/search.json"
 # Names the process that writes to the directory, as long as it does.
 _LOCK = ".lock"
 # What every run has written before it trains.
@@ -71,33 +73,44 @@ _STARTED = (RunFile.FLAGS, RunFile.SPLITS)
 
 @contextlib.contextmanager
 def open_run_directory(config: Config) -> Iterator[Opened]:
-    """Makes a run directory; what an earlier run left there stays for now.
-
-    A directory that is still empty after a block that failed is removed again. An interrupt of the
-    block says how to go on.
-
-    Raises:
-        UsageError: If it holds a finished run, or an unfinished one of other flags, and `overwrite`
-            is off, or other files under names that a run writes.
-        KerastlError: If it cannot be written, or another process writes there.
-    """
-    path = pathlib.Path(config.run_dir)
-    with writable_directory(path, field="run_dir"), _alone(path):
-        try:
-            yield _open(path, config)
-        except KeyboardInterrupt as stop:
-            if not stop.args:
-                words = "Repeat the command to go on."
-                if (path / CHECKPOINT).exists():
-                    words += f" The best finished epoch is in {path / CHECKPOINT}."
-                stop.args = (words,)
-            raise
+    """Makes a run directory, and opens it as `open_run` does; see `own_directory`."""
+    with own_directory(pathlib.Path(config.run_dir)), open_run(config) as opened:
+        yield opened
 
 
 @contextlib.contextmanager
-def _alone(path: pathlib.Path) -> Iterator[None]:
-    """Keeps other processes out of a run directory for the block."""
+def open_run(config: Config) -> Iterator[Opened]:
+    """Opens a run directory that this process owns; what an earlier run left there stays for now.
+
+    An interrupt of the block says how to go on.
+
+    Raises:
+        UsageError: If it holds a finished run, or an unfinished one of other flags, and `overwrite`
+            is off, or a search, or other files under names that a run writes.
+    """
+    path = pathlib.Path(config.run_dir)
+    try:
+        yield _open(path, config)
+    except KeyboardInterrupt as stop:
+        if not stop.args:
+            words = "Repeat the command to go on."
+            if (path / CHECKPOINT).exists():
+                words += f" The best finished epoch is in {path / CHECKPOINT}."
+            stop.args = (words,)
+        raise
+
+
+@contextlib.contextmanager
+def own_directory(path: pathlib.Path) -> Iterator[None]:
+    """Makes the directory of a command, and keeps every other command out of it for the block.
+
+    A directory that is still empty after a block that failed is removed again.
+
+    Raises:
+        KerastlError: If it cannot be written, or another process, which is named, writes there.
+    """
     with contextlib.ExitStack() as stack:
+        stack.enter_context(writable_directory(path, field="run_dir"))
         try:
             stack.enter_context(owned(path / _LOCK))
         except OwnedError as error:
@@ -156,6 +169,11 @@ def _open(path: pathlib.Path, given: Config) -> Opened:
             "Choose another directory."
         )
     if is_over or not (path / RunFile.FLAGS).exists():
+        if (path / SEARCH).exists() and not given.overwrite:
+            raise UsageError(
+                f"run_dir={str(path)!r}: holds a search, which kerastl tune goes on with. Choose "
+                "another directory or add --overwrite."
+            )
         return Opened(given)
     is_trained = (path / RunFile.METRICS).exists()
     return find_unfinished(path / RunFile.FLAGS, given, is_trained=is_trained) or Opened(given)

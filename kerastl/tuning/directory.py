@@ -10,9 +10,8 @@ from typing import Any
 
 from kerastl.config import Config
 from kerastl.disk_errors import explained
-from kerastl.errors import KerastlError, UsageError
-from kerastl.locks import try_to_take
-from kerastl.outputs.directories import RunFile, writable_directory
+from kerastl.errors import UsageError
+from kerastl.outputs.directories import SEARCH, RunFile, own_directory, writable_directory
 from kerastl.paths import local_path
 from kerastl.settings import SETTINGS, Decides
 from kerastl.settings.recipe import MANUAL
@@ -22,14 +21,12 @@ from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import Space
 from kerastl.tuning.task import Task
 
-# Below run_dir.
-DIRECTORY = "tuning"
-# In it, the settings that decide the results.
-ABOUT = "search.json"
-LOCK, NATIVE_LOG = "lock", "native.log"
+# Below run_dir, and in it the settings that decide the results.
+DIRECTORY, ABOUT = SEARCH.split("/")
+NATIVE_LOG = "native.log"
 # The choices of the recipe, if the flags leave any to it.
 RECIPE = "recipe.flags"
-_IN_USE = (LOCK, NATIVE_LOG, RECIPE)
+_IN_USE = (NATIVE_LOG, RECIPE)
 # Version of a search's files; the first kept keras-tuner's own.
 FORMAT = 2
 
@@ -100,10 +97,10 @@ def check_directory(run_dir: pathlib.Path, task: Task) -> None:
         # What a recipe chooses is not known yet.
         if task.space is not None and task.config.recipe == MANUAL:
             check_same(path, describe(task.space, task.options), task.config)
-    elif (run_dir / RunFile.METRICS).exists():
+    elif any((run_dir / name).exists() for name in (RunFile.METRICS, RunFile.FLAGS)):
         raise UsageError(
-            f"run_dir={task.config.run_dir!r}: holds a finished run and no search. Choose another "
-            "or add --overwrite."
+            f"run_dir={task.config.run_dir!r}: holds a run and no search. Choose another or add "
+            "--overwrite."
         )
 
 
@@ -113,40 +110,30 @@ def open_search(task: Task) -> Iterator[pathlib.Path]:
 
     Raises:
         UsageError: If it holds another search or a run.
-        KerastlError: If it cannot be written, or another process searches there.
+        KerastlError: If it cannot be written, or another process works there.
     """
-    config = task.config
-    run_dir = pathlib.Path(config.run_dir)
-    if not is_worker(task.role):
-        check_directory(run_dir, task)
+    run_dir = pathlib.Path(task.config.run_dir)
+    directory = run_dir / DIRECTORY
     with contextlib.ExitStack() as stack:
-        stack.enter_context(writable_directory(run_dir, field="run_dir"))
-        directory = run_dir / DIRECTORY
-        directory.mkdir(exist_ok=True)
-        if not is_worker(task.role):
-            stack.enter_context(exclusive(directory))
+        if is_worker(task.role):
+            # The search is that of another process.
+            stack.enter_context(writable_directory(run_dir, field="run_dir"))
+        else:
+            check_directory(run_dir, task)
+            stack.enter_context(own_directory(run_dir))
+            stack.callback(_remove_unused, directory)
+        with explained(directory, field="run_dir"):
+            directory.mkdir(exist_ok=True)
         yield directory
 
 
-@contextlib.contextmanager
-def exclusive(directory: pathlib.Path) -> Iterator[None]:
-    """Keeps a second search out of a directory; removes it again if no search began."""
-    with explained(directory, field="run_dir"):
-        lock = try_to_take(directory / LOCK)
-    if lock is None:
-        raise KerastlError(
-            f"run_dir={str(directory.parent)!r}: is being searched by another process. Wait "
-            "for it, or choose another directory."
-        )
-    try:
-        yield
-    finally:
-        if not (directory / ABOUT).exists():
-            for name in _IN_USE:
-                (directory / name).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                directory.rmdir()
-        lock.release()
+def _remove_unused(directory: pathlib.Path) -> None:
+    """Removes the directory of a search that has not begun."""
+    if not (directory / ABOUT).exists():
+        for name in _IN_USE:
+            (directory / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            directory.rmdir()
 
 
 def empty(directory: pathlib.Path) -> None:

@@ -12,7 +12,7 @@ from kerastl.config import Config
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits
 from kerastl.errors import UsageError
-from kerastl.outputs.directories import RunFile, open_run_directory, read_config
+from kerastl.outputs.directories import RunFile, open_run, read_config
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
 from kerastl.result import Result
@@ -66,7 +66,7 @@ def run_best(
     # Prepared again, so that the random numbers are those of a separate run.
     with (
         environment.ready(final.precision, final.seed, progress),
-        open_run_directory(final) as opened,
+        open_run(final) as opened,
     ):
         result = finish_run(opened, source, progress)
     comparison = None

@@ -10,6 +10,7 @@ from kerastl.outputs.directories import (
     clear,
     make_writable,
     open_run_directory,
+    own_directory,
 )
 
 
@@ -47,6 +48,23 @@ def test_second_run_in_a_directory_is_refused_and_told_of_the_first(tmp_path):
         "there. Wait for it, or choose another directory."
     )
     open_it(tmp_path / "run")
+
+
+@pytest.mark.parametrize("verb", [kerastl.run, kerastl.rank, kerastl.learning_curve, kerastl.tune])
+def test_every_verb_is_kept_out_of_a_directory_that_another_works_in(tmp_path, verb):
+    config = config_of(tmp_path / "run")
+    owner = f"process {os.getpid()} on {socket.gethostname()} works there"
+    with own_directory(tmp_path / "run"), pytest.raises(kerastl.KerastlError, match=owner):
+        verb(config, progress=kerastl.Progress())
+    assert os.listdir(tmp_path / "run") == []
+
+
+def test_directory_of_a_search_is_not_for_another_run(tmp_path):
+    (tmp_path / "tuning").mkdir()
+    (tmp_path / "tuning" / "search.json").touch()
+    with pytest.raises(kerastl.UsageError, match="holds a search, which kerastl tune goes on with"):
+        open_it(tmp_path)
+    open_it(tmp_path, overwrite=True)
 
 
 def test_new_directory_goes_again_where_nothing_came_of_it(tmp_path):

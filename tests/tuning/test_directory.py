@@ -1,5 +1,7 @@
 import dataclasses
+import os
 import pathlib
+import socket
 
 import pytest
 
@@ -45,11 +47,12 @@ def test_a_search_goes_on_only_as_it_began(config, source):
     assert len(found.trials) == 1
 
 
-def test_a_finished_run_is_not_searched_over(config, source):
+@pytest.mark.parametrize("name", ["metrics.json", "flags.txt"])
+def test_a_run_is_not_searched_over_be_it_finished_or_not(config, source, name):
     run_dir = pathlib.Path(config.run_dir)
     run_dir.mkdir()
-    (run_dir / "metrics.json").touch()
-    with pytest.raises(UsageError, match="holds a finished run and no search"):
+    (run_dir / name).touch()
+    with pytest.raises(UsageError, match="holds a run and no search"):
         tune(config, source)
 
 
@@ -72,7 +75,8 @@ def test_a_second_search_at_the_same_time_is_refused(config, source):
         source=source,
         progress=Again(),
     )
-    assert Again.refused.startswith(f"run_dir={config.run_dir!r}: is being searched by another")
+    owner = f"process {os.getpid()} on {socket.gethostname()}"
+    assert Again.refused.startswith(f"run_dir={config.run_dir!r}: {owner} works there.")
 
 
 def test_a_search_of_an_earlier_version_is_refused_in_one_line(config, source):
