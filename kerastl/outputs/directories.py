@@ -153,10 +153,15 @@ def _keep_table(error: ListedError, run_dir: pathlib.Path) -> None:
         error.args = (f"{error} {path} lists all.",)
 
 
+def is_over(run_dir: pathlib.Path) -> bool:
+    """Whether a directory holds a run that is finished, its export and its page included."""
+    # The checkpoints go last.
+    has_checkpoints = bool(list_versions(run_dir / RunFile.CHECKPOINTS))
+    return (run_dir / RunFile.METRICS).exists() and not has_checkpoints
+
+
 def _open(path: pathlib.Path, given: Config) -> Opened:
-    # The checkpoints go when all is done, the export too.
-    is_over = (path / RunFile.METRICS).exists() and not list_versions(path / RunFile.CHECKPOINTS)
-    if is_over and not given.overwrite:
+    if is_over(path) and not given.overwrite:
         raise UsageError(
             f"run_dir={str(path)!r}: holds a finished run. Choose another or add --overwrite."
         )
@@ -168,7 +173,7 @@ def _open(path: pathlib.Path, given: Config) -> Opened:
             f"run_dir={str(path)!r}: holds {foreign[0]}, which no run of kerastl has written. "
             "Choose another directory."
         )
-    if is_over or not (path / RunFile.FLAGS).exists():
+    if is_over(path) or not (path / RunFile.FLAGS).exists():
         if (path / SEARCH).exists() and not given.overwrite:
             raise UsageError(
                 f"run_dir={str(path)!r}: holds a search, which kerastl tune goes on with. Choose "

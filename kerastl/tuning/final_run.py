@@ -12,11 +12,12 @@ from kerastl.config import Config
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits
 from kerastl.errors import UsageError
-from kerastl.outputs.directories import RunFile, open_run, read_config
+from kerastl.outputs.directories import RunFile, is_over, naming, open_run, read_config
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
 from kerastl.result import Result
 from kerastl.run import finish_run
+from kerastl.training.evaluation import Evaluation
 from kerastl.tuning.directory import DIRECTORY
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.significance import difference_interval
@@ -36,7 +37,7 @@ def run_best(
 ) -> tuple[Result | None, dict[str, Any] | None]:
     """Trains and tests the best settings, and compares them with the baseline flags.
 
-    An existing final run of the same settings is not repeated.
+    One of the same settings that was cut off goes on, and what is finished is not repeated.
 
     Args:
         final: The best settings; the run goes to their run_dir.
@@ -50,35 +51,43 @@ def run_best(
     """
     run_dir = pathlib.Path(final.run_dir)
     path = run_dir / DIRECTORY / _FINAL
-    # If a file is damaged or missing, the final run is repeated.
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, UsageError):
-        known = json.loads(path.read_text(encoding="utf-8"))
-        words = comparison_words(known)
-        if (
-            read_config(run_dir).to_flags() == final.to_flags()
-            and (run_dir / RunFile.METRICS).exists()
-        ):
-            progress.line(f"The final run is in {run_dir} already.")
-            progress.line(words)
+    result = None
+    if _is_over(final):
+        progress.line(f"The final run is in {run_dir} already.")
+        # If the file is damaged or missing, its content is found again.
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            known = json.loads(path.read_text(encoding="utf-8"))
+            progress.line(comparison_words(known))
             return None, known
-    progress.line("Final run of the best settings, the first to use the test images.")
-    path.unlink(missing_ok=True)
-    # Prepared again, so that the random numbers are those of a separate run.
-    with (
-        environment.ready(final.precision, final.seed, progress),
-        open_run(final) as opened,
-    ):
-        result = finish_run(opened, source, progress)
+    else:
+        progress.line("Final run of the best settings, the first to use the test images.")
+        path.unlink(missing_ok=True)
+        # Prepared again, so that the random numbers are those of a separate run.
+        with (
+            environment.ready(final.precision, final.seed, progress),
+            open_run(final) as opened,
+        ):
+            result = finish_run(opened, source, progress)
     comparison = None
     if given is not None:
-        comparison = _measure(final, given, splits, run_dir, progress=progress)
+        with naming(run_dir, RunFile.PREDICTIONS):
+            found = RunDirectory(run_dir).read_predictions(splits)
+        comparison = _measure(final, given, splits, found, progress=progress)
     replace_text(path, json.dumps(comparison, indent=2) + "\n", field="run_dir")
     progress.line(comparison_words(comparison))
     return result, comparison
 
 
+def _is_over(final: Config) -> bool:
+    """Whether there is a finished run of these settings."""
+    run_dir = pathlib.Path(final.run_dir)
+    with contextlib.suppress(UsageError):
+        return is_over(run_dir) and read_config(run_dir).to_flags() == final.to_flags()
+    return False
+
+
 def _measure(
-    best: Config, given: Config, splits: Splits, run_dir: pathlib.Path, *, progress: Progress
+    best: Config, given: Config, splits: Splits, found: Evaluation, *, progress: Progress
 ) -> dict[str, Any]:
     """Compares the final run with the baseline flags, image by image.
 
@@ -86,14 +95,13 @@ def _measure(
         best: What the final run trained.
         given: The baseline flags, which are trained once more.
         splits: The images, test included.
-        run_dir: Where the final run's predictions are.
+        found: The final run's predictions of the test images.
         progress: Gets the lines of that training.
 
     Returns:
         `num_images`, `accuracy`, `accuracy_as_given`, their `difference`, the ends of its 95 %
         interval, `low` and `high`, and whether the two are the same, `best_is_as_given`.
     """
-    found = RunDirectory(run_dir).read_predictions(splits)
     same = best == dataclasses.replace(
         given, run_dir=best.run_dir, export_dir=best.export_dir, overwrite=best.overwrite
     )

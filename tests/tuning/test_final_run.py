@@ -1,11 +1,15 @@
 import dataclasses
+import io
 import pathlib
 
 import pytest
 
 import kerastl
+from kerastl.outputs.run_directory import RunDirectory
+from kerastl.training import course
+from kerastl.tuning import final_run
 from kerastl.tuning.final_run import comparison_words
-from searches import tune
+from searches import GRID, HEAD, tune
 
 MEASURED = {
     "num_images": 40,
@@ -34,19 +38,58 @@ def test_flags_as_given_that_fail_leave_nothing_to_compare_the_final_run_with(
     assert words in printed
     assert found.run is None
 
-    # What says that there was a final run may be cut short; it is then done again.
-    class Again(Exception):  # noqa: N818  no error
-        pass
-
-    def run(*_, **__):
-        raise Again
-
-    monkeypatch.setattr("kerastl.tuning.final_run.finish_run", run)
+    # What says that there was nothing to compare may be cut short; it is then found again.
     path = pathlib.Path(config.run_dir, "tuning/final.json")
     for content in ("{", "{}", "[]"):
         path.write_text(content)
-        with pytest.raises(Again):
-            tune(config, source, ranges, options)
+        found, printed = tune(config, source, ranges, options)
+        assert words in printed
+        assert found.run is None
+        assert path.read_text() == "null\n"
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def kill(*_, **__):
+    raise Killed
+
+
+@pytest.mark.thorough
+def test_final_run_that_is_cut_off_goes_on_and_is_not_repeated(
+    config, source, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(course, "SHARE_OF_TIME", 1e9)
+    options = dataclasses.replace(GRID, max_trials=2, final_run=True)
+    config = dataclasses.replace(config, head_epochs=3)
+    other = dataclasses.replace(config, run_dir=str(tmp_path / "whole"))
+    whole, _ = tune(other, source, HEAD, options)
+    add_epoch = RunDirectory.add_epoch
+    with monkeypatch.context() as patch:
+        # Only the final run has a record; it is killed in its second epoch.
+        patch.setattr(
+            RunDirectory,
+            "add_epoch",
+            lambda self, row: kill() if row.epoch == 2 else add_epoch(self, row),
+        )
+        with pytest.raises(Killed):
+            tune(config, source, HEAD, options)
+    with monkeypatch.context() as patch:
+        # Trained and tested, but not compared.
+        patch.setattr(final_run, "difference_interval", kill)
+        printed = io.StringIO()
+        with pytest.raises(Killed):
+            kerastl.tune(config, HEAD, options, source=source, progress=kerastl.Progress(printed))
+        assert "Going on with epoch 2 of 3 of the head phase." in printed.getvalue()
+    found, printed = tune(config, source, HEAD, options)
+    assert "2 trials found" in printed
+    assert f"The final run is in {config.run_dir} already." in printed
+    assert found.run is None
+    assert found.comparison == whole.comparison
+    for name in ("metrics.json", "predictions.csv"):
+        again, once = (pathlib.Path(one.run_dir, name).read_bytes() for one in (config, other))
+        assert again == once
 
 
 @pytest.mark.parametrize(
