@@ -4,30 +4,28 @@ import math
 import pathlib
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from kerastl.config import Config
 from kerastl.data.opening import describe_sizes, open_data
 from kerastl.data.source import Source
-from kerastl.data.splits import Splits, spread
+from kerastl.data.splits import Splits
 from kerastl.model.backbones import bundled_size_note
 from kerastl.model.network import open_network
 from kerastl.outputs.card import model_card
 from kerastl.outputs.directories import check_room
 from kerastl.outputs.exporting import export_trained
-from kerastl.outputs.metrics import build_metrics, scored_splits, seen_words
 from kerastl.outputs.run_directory import RunDirectory
+from kerastl.outputs.scoring import score
 from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress, format_duration
 from kerastl.recipes.following import follow
 from kerastl.report.page import report_finished
 from kerastl.result import Result
 from kerastl.selection.label_issues import find_label_issues
-from kerastl.training.checks import check_agreement, require
 from kerastl.training.course import bytes_to_write
-from kerastl.training.evaluation import Evaluation
 from kerastl.training.final import deliver
-from kerastl.training.train import Trained, check_phases, open_frozen, train
+from kerastl.training.train import check_phases, open_frozen, train
+from kerastl.training.trained import Trained
 from kerastl.writing import finally_call
 
 
@@ -57,8 +55,8 @@ def finish_run(
         record.add_seconds(trained.seconds)
         if config.label_issues:
             _find_label_issues(trained, splits, config.seed, record, progress)
-        trained, validation = deliver(trained, record=record, progress=progress)
-        metrics, test = _evaluate(trained, validation, record, progress, exact=config.is_exact)
+        trained = (delivered := deliver(trained, record, progress, seed=config.seed)).trained
+        metrics, test = score(delivered, record, progress, exact=config.is_exact)
         record.save_model(trained.classifier, model_card(splits.source, config, metrics))
         record.write_receipt()
         # From here on the run is finished, and `kerastl export` can do the rest.
@@ -96,35 +94,3 @@ def _find_label_issues(
     record.write_label_issues(splits, issues.rows())
     for line in issues.lines():
         progress.line(line)
-
-
-def _evaluate(
-    trained: Trained,
-    validation: Evaluation,
-    record: RunDirectory,
-    progress: Progress,
-    *,
-    exact: bool,
-) -> tuple[dict[str, Any], Evaluation]:
-    """Evaluates what is delivered; this is the only use of the test images."""
-    splits = trained.splits
-    test = trained.evaluate(splits.test)
-    if trained.stored:
-        stored = test.of(sample := spread(len(splits.test)))
-        whole = trained.evaluate_whole(splits.test[sample]).look_up(stored)
-        agreement = check_agreement(stored.probabilities, whole, exact=exact)
-        require(agreement, record=record, progress=progress)
-    if words := seen_words(splits):
-        progress.line(words)
-    scored = scored_splits(splits, test=test, validation=validation)
-    record.write_scores(scored, splits.source.class_names)
-    record.write_predictions(splits, test)
-    metrics = build_metrics(
-        splits,
-        scored,
-        best=trained.best.row,
-        accuracies=trained.best.accuracies,
-        before_refit=trained.refit is not None,
-        average_mirrored=trained.images.sees_mirrored,
-    )
-    return metrics, test

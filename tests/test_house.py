@@ -65,6 +65,7 @@ LATE = {
     "selection/lda.py": "scikit-learn is slow",
     "serving/prediction_writer.py": "Parquet is slow, and only one ending needs it",
     "training/solved_head.py": "scikit-learn is slow",
+    "training/temperature.py": "the part of SciPy is slow, and tuning does not need it",
 }
 AT_FIRST_USE = ("LazyModule", "importlib.import_module")
 

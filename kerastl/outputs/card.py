@@ -32,6 +32,10 @@ _PRETRAINED_ON = {
 
 
 _PREDICTION = "The mean of the probabilities for the image and for its mirror image."
+_CALIBRATION = (
+    "The logits of each view are divided by a temperature of {:.4g}, which was fitted on "
+    "validation images; it is in the weights of the head."
+)
 _REFIT = (
     "The head was fitted to training and validation images together; the test scores are of the "
     "result."
@@ -46,6 +50,8 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
     """
     flags = config.to_flags(Decides.IMAGES, Decides.FEATURES, Decides.TRAINING)
     made_of = json.dumps([flags, source.fingerprint(), metrics], sort_keys=True)
+    # Earlier versions had none.
+    temperature = metrics.get("temperature", {}).get("value", 1)
     return {
         "fingerprint": hashlib.sha256(made_of.encode()).hexdigest(),
         "input": {
@@ -56,6 +62,7 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
         },
         "class_names": list(source.class_names),
         TEST: {name: metrics[TEST][name] for name in _SCORES if name in metrics[TEST]},
+        **({"calibration": _CALIBRATION.format(temperature)} if temperature != 1 else {}),
         **({"prediction": _PREDICTION} if metrics.get("average_mirrored") else {}),
         **({"refit": _REFIT} if metrics.get(VALIDATION, {}).get("before_refit") else {}),
         "data": {"name": source.name, "fingerprint": source.fingerprint()},

@@ -34,7 +34,7 @@ from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress, count_of
 from kerastl.settings import ImageSettings, OutputSettings
 from kerastl.training.evaluation import Evaluation
-from kerastl.training.train import Trained
+from kerastl.training.trained import Trained
 from kerastl.writing import remove_leftovers, scratch_directory
 
 # Beside the models of a version: how each compares with the trained one.

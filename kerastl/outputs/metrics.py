@@ -1,6 +1,7 @@
 """The content of `metrics.json`."""
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ def build_metrics(
     best: EpochRow,
     accuracies: Mapping[str, float],
     before_refit: bool = False,
-    average_mirrored: bool = False,
+    decided: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Builds the metrics of a run.
 
@@ -29,11 +30,12 @@ def build_metrics(
         best: The epoch that the weights come from.
         accuracies: Highest validation accuracy of each phase, by the phase's name.
         before_refit: Whether validation images have been trained on after they were scored.
-        average_mirrored: Whether predictions are the mean with those for the mirror image.
+        decided: What the validation images have decided, see `Delivered.decided`.
 
     Returns:
         An entry for each of `scored`: `Evaluation.metrics` and what always naming the largest
-        class of the training images gets; `best`; and `highest_validation_accuracy`.
+        class of the training images gets; those of `decided`; `best`; and
+        `highest_validation_accuracy`.
     """
     class_names, largest = splits.source.class_names, largest_class(splits)
     metrics: dict[str, Any] = {}
@@ -45,8 +47,7 @@ def build_metrics(
         }
     if before_refit:
         metrics[VALIDATION]["before_refit"] = True
-    if average_mirrored:
-        metrics["average_mirrored"] = True
+    metrics |= decided
     metrics["best"] = {"phase": best.phase, "epoch": best.epoch}
     metrics["highest_validation_accuracy"] = dict(accuracies)
     return metrics

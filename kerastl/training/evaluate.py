@@ -41,6 +41,17 @@ def evaluate(
     return _evaluate(logits, labels, most_classes=most_classes)
 
 
+def compute_logits(
+    classifier: Callable[[tf.Tensor], tf.Tensor], dataset: tf.data.Dataset, count: int
+) -> np.ndarray:
+    """Computes what `classifier` gives for the `count` images of a dataset, in their order.
+
+    Raises:
+        KerastlError: If the content of an image has changed.
+    """
+    return np.concatenate([*_compute(_traced(classifier, dataset), iter(dataset), count)])
+
+
 def build_evaluator(
     classifier: Callable[[tf.Tensor], tf.Tensor],
     source: Source,

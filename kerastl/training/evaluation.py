@@ -35,12 +35,14 @@ class Evaluation:
         losses: Cross-entropy of each image, in nats, float64 (images,).
         classes: Classes of the columns of `probabilities`, int32 of the same shape; None where
             each class has its column.
+        uncalibrated: The same by the model before it got its temperature; None if that is 1.
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
     losses: np.ndarray
     classes: np.ndarray | None = None
+    uncalibrated: "Evaluation | None" = None
 
     @property
     def loss(self) -> float:
@@ -49,9 +51,12 @@ class Evaluation:
 
     def of(self, chosen: np.ndarray) -> "Evaluation":
         """Selects some of the images, by a mask, bool (images,), or by positions."""
-        classes = None if self.classes is None else self.classes[chosen]
         return Evaluation(
-            self.labels[chosen], self.probabilities[chosen], self.losses[chosen], classes
+            self.labels[chosen],
+            self.probabilities[chosen],
+            self.losses[chosen],
+            None if self.classes is None else self.classes[chosen],
+            None if self.uncalibrated is None else self.uncalibrated.of(chosen),
         )
 
     @property
@@ -95,7 +100,8 @@ class Evaluation:
         """Computes the entry of a split in `metrics.json`.
 
         `accuracy_low` to `accuracy_high` is `accuracy_interval`; `calibration_error` and
-        `brier_score` are those of `calibration`; `most_confused` are the most frequent mistakes.
+        `brier_score` are those of `calibration`, and `uncalibrated` has them, loss and accuracy
+        before the temperature; `most_confused` are the most frequent mistakes.
         Up to MOST_CLASSES classes it has the `class_scores` of each, and up to MOST_IN_MATRIX a
         `confusion_matrix` with a row for each true class and a column for each predicted one. All
         of them are in `class_rows` and `confusion_rows`.
@@ -105,20 +111,17 @@ class Evaluation:
         pairs = list(self.confusion_rows(class_names))
         mistakes = [pair for pair in pairs if pair[0] != pair[1]]
         mistakes.sort(key=lambda pair: -pair[2])
-        calibration = self.calibration()
         metrics: dict[str, Any] = {
             "num_images": len(self.labels),
             **self.scores(),
             "accuracy_low": low,
             "accuracy_high": high,
-            "calibration_error": calibration.expected_error,
+            **self._calibration_scores(),
             "most_confused": [
                 dict(zip(("class_name", "predicted", "num_images"), pair, strict=True))
                 for pair in mistakes[:_MOST_CONFUSED]
             ],
         }
-        if calibration.brier_score is not None:
-            metrics["brier_score"] = calibration.brier_score
         if num_classes <= MOST_CLASSES:
             metrics["classes"] = {
                 name: dict(zip(CLASS_SCORES, values, strict=True))
@@ -129,6 +132,16 @@ class Evaluation:
             matrix = np.bincount(places, minlength=num_classes**2)
             metrics["confusion_matrix"] = matrix.reshape(num_classes, num_classes).tolist()
         return metrics
+
+    def _calibration_scores(self) -> dict[str, Any]:
+        calibration = self.calibration()
+        scores: dict[str, Any] = {"calibration_error": calibration.expected_error}
+        if calibration.brier_score is not None:
+            scores["brier_score"] = calibration.brier_score
+        if before := self.uncalibrated:
+            about = {"accuracy": before.accuracy, "loss": before.loss}
+            scores["uncalibrated"] = about | before._calibration_scores()
+        return scores
 
     def class_rows(self, class_names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
         """Yields each class with its `class_scores`."""

@@ -1,38 +1,83 @@
 """What is delivered, made of the best weights of a training."""
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+
+from kerastl.data.splits import spread
 from kerastl.progress import Progress
 from kerastl.training.checks import CheckRecorder, check_restored, require
 from kerastl.training.evaluation import Evaluation
-from kerastl.training.train import Trained
+from kerastl.training.temperature import MOST_LOGITS, Temperature, fit_temperature
+from kerastl.training.trained import Trained
 
 
-def deliver(
-    trained: Trained, *, record: CheckRecorder, progress: Progress
-) -> tuple[Trained, Evaluation]:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Delivered:
+    """What a run delivers.
+
+    Attributes:
+        trained: The classifier, with its temperature in the weights of the head.
+        temperature: What the validation images say of it.
+        validation: The classifier's evaluation on the validation images, as before a refit.
+    """
+
+    trained: Trained
+    temperature: Temperature
+    validation: Evaluation
+
+    @property
+    def decided(self) -> dict[str, Any]:
+        """What the validation images have decided, as in `metrics.json`."""
+        mirrored = {"average_mirrored": True} if self.trained.images.sees_mirrored else {}
+        return {**mirrored, "temperature": dataclasses.asdict(self.temperature)}
+
+    def evaluate(self, indices: np.ndarray) -> Evaluation:
+        """Evaluates images of the source, and what it was for them without the temperature."""
+        evaluation = self.trained.evaluate(indices)
+        if self.temperature.value == 1:
+            return evaluation
+        before = self.trained.evaluate(indices, temperature=1 / self.temperature.value)
+        return dataclasses.replace(evaluation, uncalibrated=before)
+
+
+def deliver(trained: Trained, record: CheckRecorder, progress: Progress, *, seed: int) -> Delivered:
     """Checks the best weights, and does with them what the validation images decide.
 
-    The test images have no part in it.
-
-    Returns:
-        The result, and its evaluation on the validation images, as it was before a refit.
+    The test images have no part in it. `seed` is that of the folds of the validation images.
     """
-    validation = trained.evaluate(trained.splits.validation)
+    images = trained.splits.validation
+    validation = trained.evaluate(images)
     best = trained.best.row.val_accuracy
     restored = check_restored(validation.accuracy, best, len(validation.labels))
     require(restored, record=record, progress=progress)
     if trained.images.average_mirrored == "auto":
         trained, validation = _choose_mirrored(trained, validation, progress)
+    temperature = _find_temperature(trained, seed)
+    progress.line(str(temperature))
+    if temperature.value != 1:
+        calibrated = trained.evaluate(images, temperature=temperature.value)
+        validation = dataclasses.replace(calibrated, uncalibrated=validation)
     if trained.refit is not None:
         trained.refit()
-        fitted = len(trained.splits.train) + len(trained.splits.validation)
+        fitted = len(trained.splits.train) + len(images)
         progress.line(
             f"Head fitted once more, to all {fitted} training and validation images; scores on "
             "validation images are from before."
         )
-    return trained, validation
+    # Last, since a refit sets the weights anew.
+    trained.divide_logits(temperature.value)
+    return Delivered(trained, temperature, validation)
+
+
+def _find_temperature(trained: Trained, seed: int) -> Temperature:
+    splits = trained.splits
+    sizes = 2 * len(splits.source.class_names)
+    chosen = spread(count := len(splits.validation), min(count, max(1, MOST_LOGITS // sizes)))
+    indices = splits.validation[chosen]
+    labels, groups = splits.source.labels[indices], splits.clusters[indices]
+    return fit_temperature(trained.view_logits(indices), labels, groups, seed=seed)
 
 
 def _choose_mirrored(

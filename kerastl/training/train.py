@@ -2,23 +2,20 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kerastl.config import Config
 from kerastl.data.pipeline import (
     count_steps,
-    evaluation_dataset,
     training_dataset,
     view_indices,
 )
 from kerastl.data.splits import Splits, count_per_class
 from kerastl.errors import KerastlError, UsageError, bad_value
 from kerastl.model.folding import fold_one
-from kerastl.model.mirrored import average_mirrored, mean_logits, with_mirrored
 from kerastl.model.network import Network
 from kerastl.model.phases import Plan
 from kerastl.progress import Progress, count_of, format_duration
@@ -27,91 +24,18 @@ from kerastl.split_names import TRAIN, VALIDATION
 from kerastl.training.best import Best, EpochRow
 from kerastl.training.checks import Check, check_first_loss, require
 from kerastl.training.course import Course, Recorder
-from kerastl.training.evaluate import build_evaluator, evaluate
-from kerastl.training.evaluation import MOST_CLASSES, Evaluation
+from kerastl.training.evaluate import build_evaluator
+from kerastl.training.evaluation import Evaluation
 from kerastl.training.features import StoredFeatures
 from kerastl.training.fit import BOTH, PhaseData, StoredImages, train_phase
 from kerastl.training.frozen import FrozenPart
 from kerastl.training.scores import class_weights
 from kerastl.training.solved_head import refit_head, solve_phase
+from kerastl.training.trained import Trained, from_boundary
 from kerastl.writing import finally_call
 
 # Up to this many classes the weight of each is printed.
 _MOST_WEIGHTS_SHOWN = 20
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Trained:
-    """A trained classifier; what it reads of stored features stays open as long as `frozen`.
-
-    Attributes:
-        network: The network, with the best weights.
-        frozen: Stored features of the network.
-        best: The epoch that the weights come from, and its evaluation.
-        seconds: Time of each phase, and of computing and checking stored features.
-        lowest: The plan that trains the most. Nothing below its boundary has changed, so
-            features stored there hold for the result.
-        splits: The images.
-        images: Their size and resize rule.
-        batch_size: Images in a batch.
-        refit: Fits the head to training and validation images, if the run is to do so.
-    """
-
-    network: Network
-    frozen: FrozenPart
-    best: Best
-    seconds: dict[str, float]
-    lowest: Plan
-    splits: Splits
-    images: ImageSettings
-    batch_size: int
-    refit: Callable[[], None] | None = None
-
-    @property
-    def stored(self) -> bool:
-        """Whether `evaluate` reads stored features."""
-        return self.frozen.get(self.lowest.boundary) is not None
-
-    def evaluate(self, indices: np.ndarray) -> Evaluation:
-        """Evaluates images of the source, by their positions, from stored features if possible."""
-        features = self.frozen.get(self.lowest.boundary)
-        return self._evaluate(self._from_lowest, indices, features)
-
-    @functools.cached_property
-    def classifier(self) -> keras.Model:
-        """The model to deliver: the network, or the mean of its predictions over mirror images."""
-        model = self.network.model
-        return average_mirrored(model) if self.images.sees_mirrored else model
-
-    def evaluate_whole(self, indices: np.ndarray) -> Evaluation:
-        """Evaluates images from themselves by the classifier; keeps all probabilities."""
-        num_classes = len(self.splits.source.class_names)
-        return self._evaluate(self.classifier, indices, None, most_classes=num_classes)
-
-    def pooled(self, indices: np.ndarray) -> np.ndarray | None:
-        """Reads the head's inputs, float32 (images, channels); None if they are not stored."""
-        features = self.frozen.get(self.network.pooled)
-        return None if features is None else features.take(indices)
-
-    @functools.cached_property
-    def _from_lowest(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        lower = None if self.stored else fold_one(self.lowest.lower)
-        return _from_boundary(self.lowest.upper, lower, self.images)
-
-    def _evaluate(
-        self,
-        classifier: Callable[[tf.Tensor], tf.Tensor],
-        indices: np.ndarray,
-        features: StoredFeatures | None,
-        *,
-        most_classes: int = MOST_CLASSES,
-    ) -> Evaluation:
-        source = self.splits.source
-        dataset = evaluation_dataset(
-            source, indices, self.images, batch_size=self.batch_size, features=features
-        )
-        labels = source.labels[indices]
-        return evaluate(classifier, dataset, labels, most_classes=most_classes)
 
 
 def check_phases(network: Network, config: Config) -> list[str]:
@@ -322,7 +246,7 @@ def _phase_data(
         num_train=len(splits.train),
         lower=lower,
         validate=build_evaluator(
-            _from_boundary(plan.upper, lower if features is None else None, config),
+            from_boundary(plan.upper, lower if features is None else None, config),
             splits.source,
             splits.validation,
             config,
@@ -358,20 +282,6 @@ def _read_stored(
     labels = splits.source.labels[places]
     weights = None if class_weights is None else class_weights[labels]
     return StoredImages(features.take(indices), labels, splits.clusters[places], weights)
-
-
-def _from_boundary(
-    upper: keras.Model, lower: Callable[[tf.Tensor], tf.Tensor] | None, images: ImageSettings
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Makes a function to logits, from images or, with no `lower`, from stored features."""
-
-    def compute(inputs: tf.Tensor) -> tf.Tensor:
-        if lower is not None:
-            inputs = lower(with_mirrored(inputs) if images.sees_mirrored else inputs)
-        logits = upper(inputs, training=False)
-        return mean_logits(logits) if images.sees_mirrored else logits
-
-    return compute
 
 
 def _first_loss(plan: Plan, data: PhaseData) -> Check:

@@ -22,7 +22,8 @@ from kerastl.training.best import EpochRow
 from kerastl.training.checkpoint import Checkpoint
 from kerastl.training.checks import Check
 from kerastl.training.frozen import FrozenPart
-from kerastl.training.train import Trained, check_phases, open_frozen, train
+from kerastl.training.train import check_phases, open_frozen, train
+from kerastl.training.trained import Trained
 from kerastl.tuning.search_options import OBJECTIVES
 from kerastl.tuning.training_process import Status, TrialFailed
 from kerastl.tuning.trials import Scored

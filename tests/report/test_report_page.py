@@ -42,8 +42,8 @@ def pictures(folder):
     return paths
 
 
-def made_up(labels):
-    rng = np.random.default_rng(1)
+def made_up(labels, seed=1):
+    rng = np.random.default_rng(seed)
     shares = rng.dirichlet(np.ones(len(NAMES)), len(labels))
     shares[np.arange(len(labels)), labels] += 1
     shares = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -76,11 +76,15 @@ def write_run(folder):
         record.add_epoch(row)
     record.write_label_issues(splits, [(0, 0.01, 1, 0.97)])
     test = made_up(source.labels[splits.test])
+    test = dataclasses.replace(test, uncalibrated=made_up(test.labels, seed=2))
     scored = scored_splits(splits, test=test, validation=made_up(source.labels[splits.validation]))
     record.write_scores(scored, NAMES)
     record.write_predictions(splits, test)
     record.add_check(Check("first loss 1.0986, ln(3) is 1.0986", passed=True))
-    record.write_metrics(build_metrics(splits, scored, best=row, accuracies={"head": 0.6}))
+    metrics = build_metrics(
+        splits, scored, best=row, accuracies={"head": 0.6}, decided={"temperature": {"value": 1.5}}
+    )
+    record.write_metrics(metrics)
     record.write_receipt()
     return run_dir
 
@@ -139,6 +143,7 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
     read = Reader(page)
     text = " ".join(" ".join(read.words).split())
     values = json.loads((original / "metrics.json").read_text("utf-8"))["test"]
+    before = values["uncalibrated"]
     for shown in (
         f"{percent(values['accuracy'])} test accuracy",
         f"95% interval {percent(values['accuracy_low'])} to {percent(values['accuracy_high'])}",
@@ -147,6 +152,10 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
         f"macro F1 {percent(values['macro_f1'])}, loss {values['loss']:.4f}",
         f"Expected calibration error {percent(values['calibration_error'])}",
         f"Brier score {values['brier_score']:.4f}",
+        "divided by a temperature of 1.5,",
+        f"Without it the calibration error is {percent(before['calibration_error'])}, the Brier "
+        f"score {before['brier_score']:.4f} and the loss {before['loss']:.4f}, "
+        f"{values['loss']:.4f} with it",
     ):
         assert shown in text
     scores = {row["class_name"].strip(): row for row in rows_of(original, "class_scores.csv")}

@@ -22,11 +22,17 @@ class Trained:
     splits: object
     refit: object = None
 
-    def evaluate(self, indices):
+    def evaluate(self, indices, *, temperature=1.0):
         mirrored = self.images.average_mirrored != "no"
         right = self.right["both" if mirrored else "alone"]
         predicted = [label if place < right else 1 - label for place, label in enumerate(LABELS)]
         return fakes.answers(LABELS, predicted, losses=np.full(4, 0.5 if mirrored else 0.7))
+
+    def view_logits(self, indices):
+        return np.log(self.evaluate(()).probabilities + 1e-9)[:, np.newaxis]
+
+    def divide_logits(self, temperature):
+        """Has no weights."""
 
     @property
     def best(self):
@@ -35,10 +41,17 @@ class Trained:
 
 def delivered(*, alone, both, **settings):
     right = {"alone": alone, "both": both}
-    trained = Trained(right, ImageSettings(**settings), SimpleNamespace(validation=np.arange(4)))
+    splits = SimpleNamespace(
+        validation=np.arange(4),
+        source=SimpleNamespace(labels=np.array(LABELS), class_names=("a", "b")),
+        # Too few for a temperature.
+        clusters=np.zeros(4, int),
+    )
+    trained = Trained(right, ImageSettings(**settings), splits)
     record, said = SimpleNamespace(add_check=lambda check: None), io.StringIO()
-    result, validation = deliver(trained, record=record, progress=kerastl.Progress(said))
-    return result.images.average_mirrored, validation.accuracy, said.getvalue()
+    result = deliver(trained, record, kerastl.Progress(said), seed=0)
+    answer = result.trained.images.average_mirrored
+    return answer, result.validation.accuracy, said.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""The scores of what a run delivers, written to its directory."""
+
+from typing import Any
+
+from kerastl.data.splits import spread
+from kerastl.outputs.metrics import build_metrics, scored_splits, seen_words
+from kerastl.outputs.run_directory import RunDirectory
+from kerastl.progress import Progress
+from kerastl.training.checks import check_agreement, require
+from kerastl.training.evaluation import Evaluation
+from kerastl.training.final import Delivered
+
+
+def score(
+    delivered: Delivered, record: RunDirectory, progress: Progress, *, exact: bool
+) -> tuple[dict[str, Any], Evaluation]:
+    """Evaluates what is delivered; this is the only use of the test images.
+
+    `exact` says whether everything is computed in 32 bits.
+
+    Returns:
+        The content of `metrics.json`, and the evaluation on the test images.
+    """
+    trained, splits = delivered.trained, delivered.trained.splits
+    test = delivered.evaluate(splits.test)
+    if trained.stored:
+        stored = test.of(sample := spread(len(splits.test)))
+        whole = trained.evaluate_whole(splits.test[sample]).look_up(stored)
+        agreement = check_agreement(stored.probabilities, whole, exact=exact)
+        require(agreement, record=record, progress=progress)
+    if words := seen_words(splits):
+        progress.line(words)
+    scored = scored_splits(splits, test=test, validation=delivered.validation)
+    record.write_scores(scored, splits.source.class_names)
+    record.write_predictions(splits, test)
+    metrics = build_metrics(
+        splits,
+        scored,
+        best=trained.best.row,
+        accuracies=trained.best.accuracies,
+        before_refit=trained.refit is not None,
+        decided=delivered.decided,
+    )
+    return metrics, test
