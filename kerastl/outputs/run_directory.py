@@ -20,6 +20,7 @@ from kerastl.disk_errors import explained
 from kerastl.errors import bad_value
 from kerastl.outputs import predictions_file
 from kerastl.outputs.directories import CHECKPOINT, RunFile, clear
+from kerastl.outputs.heat_maps import HEADER as HEAT_MAPS
 from kerastl.outputs.receipt import describe_machine, describe_run
 from kerastl.outputs.stages import Stages
 from kerastl.outputs.unfinished import Opened
@@ -220,6 +221,10 @@ class RunDirectory:
         header = predictions_file.list_columns(splits.source.class_names, evaluation)
         rows = predictions_file.list_rows(splits, evaluation)
         self._write_csv(RunFile.PREDICTIONS, header, rows)
+
+    def write_heat_maps(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Writes where the evidence for the class of some test images is, see `heat_maps`."""
+        self._write_csv(RunFile.HEAT_MAPS, HEAT_MAPS, rows)
 
     def read_predictions(self, splits: Splits) -> Evaluation:
         """Reads them back, see `predictions_file.read_predictions`."""

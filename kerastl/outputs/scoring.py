@@ -3,6 +3,7 @@
 from typing import Any
 
 from kerastl.data.splits import spread
+from kerastl.outputs.heat_maps import list_heat_maps
 from kerastl.outputs.metrics import build_metrics, scored_splits, seen_words
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
@@ -33,6 +34,7 @@ def score(
     scored = scored_splits(splits, test=test, validation=delivered.validation)
     record.write_scores(scored, splits.source.class_names)
     record.write_predictions(splits, test)
+    record.write_heat_maps(list_heat_maps(splits, test, trained.locate_evidence))
     metrics = build_metrics(
         splits,
         scored,

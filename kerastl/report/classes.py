@@ -6,13 +6,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from kerastl.outputs.heat_maps import MOST_MISTAKES
+from kerastl.report.heat import Heat
 from kerastl.report.predictions import Predictions
 from kerastl.report.thumbnails import Picture, Thumbnails
 from kerastl.training.scores import CLASS_SCORES, ClassCounts, class_scores
 
 # What is shown of more: classes in the table and in the matrix, pairs, images of a cell.
 _MOST_ROWS, _MOST_IN_MATRIX, _MOST_PAIRS = 1000, 15, 20
-_MOST_MISTAKES, _MOST_OF_CELL = 12, 12
+_MOST_OF_CELL = 12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,12 +26,14 @@ class Tested:
         class_name: Its class.
         first: The most probable classes with their probabilities.
         picture: Its thumbnail, if there is one.
+        heat: The same with the evidence for the first class, if it is known where that is.
     """
 
     example: str
     class_name: str
     first: tuple[tuple[str, float], ...]
     picture: Picture | None
+    heat: Picture | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,11 +152,18 @@ class Confusion:
         names = tuple(self._all.class_names[label] for label in labels)
         return Matrix(names, tuple(rows), len(self._all.class_names))
 
-    def mistakes(self, thumbnails: Thumbnails) -> list[Tested]:
+    def mistakes(self, thumbnails: Thumbnails, heat: Heat) -> list[Tested]:
         """Lists the mistakes that the model is surest of."""
         wrong = np.flatnonzero(self._all.labels != self._all.predicted)
         order = wrong[np.argsort(-self._all.confidence[wrong], kind="stable")]
-        return [self._tested(image, thumbnails) for image in order[:_MOST_MISTAKES].tolist()]
+        chosen = order[:MOST_MISTAKES].tolist()
+        return [self._tested(image, thumbnails, heat) for image in chosen]
+
+    def recognized(self, thumbnails: Thumbnails, heat: Heat) -> list[Tested]:
+        """Lists the right images whose evidence is known."""
+        right = np.flatnonzero(self._all.labels == self._all.predicted).tolist()
+        chosen = [image for image in right if self._all.examples[image] in heat]
+        return [self._tested(image, thumbnails, heat) for image in chosen]
 
     def cells(self, thumbnails: Thumbnails) -> list[Cell]:
         """Lists the cells that the page leads to, with their images: mistakes, then right ones."""
@@ -174,7 +185,7 @@ class Confusion:
     def _share(self, label: int, count: int) -> float:
         return count / max(1, int(self._counts.images[label]))
 
-    def _tested(self, image: int, thumbnails: Thumbnails) -> Tested:
+    def _tested(self, image: int, thumbnails: Thumbnails, heat: Heat | None = None) -> Tested:
         names, example = self._all.class_names, self._all.examples[image]
         return Tested(
             example,
@@ -186,6 +197,7 @@ class Confusion:
                 )
             ),
             thumbnails.of(example),
+            heat.of(example) if heat else None,
         )
 
 

@@ -13,6 +13,8 @@ from kerastl.data.labels import order_classes
 from kerastl.data.source import Finding
 from kerastl.errors import UsageError, bad_value, first_line
 from kerastl.outputs.directories import RunFile, read_config, read_json
+from kerastl.outputs.heat_maps import HEADER as HEAT_MAPS
+from kerastl.outputs.heat_maps import HeatMap, read_heat_map
 from kerastl.outputs.unfinished import GIVEN
 from kerastl.report.predictions import Predictions, read_predictions
 from kerastl.split_names import TEST
@@ -29,6 +31,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     RunFile.SPLITS: splits_file.HEADER,
     RunFile.AUDIT: _FINDINGS,
     RunFile.STOPPED_AUDIT: _FINDINGS,
+    RunFile.HEAT_MAPS: HEAT_MAPS,
     RunFile.LABEL_ISSUES: ("example", "class_name", "probability", "likelier", "its_probability"),
 }
 # The first lines of the page.
@@ -52,6 +55,7 @@ class Contents:
         audit: Rows of `audit.csv`.
         label_issues: Rows of `label_issues.csv`; None where labels were not checked.
         predictions: The model's predictions for the test images.
+        heat_maps: By the name of a test image, where the evidence for its class is.
         problems: What could not be read, in words.
     """
 
@@ -65,6 +69,7 @@ class Contents:
     audit: tuple[Row, ...]
     label_issues: tuple[Row, ...] | None
     predictions: Predictions | None
+    heat_maps: Mapping[str, HeatMap]
     problems: tuple[str, ...]
 
 
@@ -91,6 +96,7 @@ def read_contents(path: pathlib.Path) -> Contents:
         predictions=read(
             RunFile.PREDICTIONS, lambda: read_predictions(path / RunFile.PREDICTIONS), None
         ),
+        heat_maps=read(RunFile.HEAT_MAPS, lambda: _read_heat_maps(path / RunFile.HEAT_MAPS), {}),
         problems=tuple(dict.fromkeys(read.problems)),
     )
 
@@ -149,6 +155,10 @@ def _read_rows(path: pathlib.Path) -> tuple[Row, ...]:
     if any(None in row or None in row.values() for row in rows):
         raise ValueError("a row has too many or too few columns")
     return rows
+
+
+def _read_heat_maps(path: pathlib.Path) -> Mapping[str, HeatMap]:
+    return {row["example"]: read_heat_map(row) for row in _read_rows(path)}
 
 
 def _read_reasons(path: pathlib.Path) -> tuple[str, ...]:

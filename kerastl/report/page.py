@@ -14,6 +14,7 @@ from kerastl.progress import Progress, count_of, format_bytes, format_duration
 from kerastl.report import facts, figures
 from kerastl.report.classes import Confusion
 from kerastl.report.contents import Contents, read_contents
+from kerastl.report.heat import Heat
 from kerastl.report.thumbnails import Read, Thumbnails, read_from_disk, read_from_source
 from kerastl.split_names import TRAIN
 from kerastl.training.calibration import CALIBRATION
@@ -98,11 +99,14 @@ def _makers(contents: Contents, thumbnails: Thumbnails) -> Mapping[str, Callable
     predictions = contents.predictions
     confusion = Confusion(predictions) if predictions else None
     calibration = predictions.calibration() if predictions else None
+    rule = contents.config.resize if contents.config else ""
+    heat = Heat(contents.heat_maps, rule, thumbnails)
     trained = {name: row.get(TRAIN, 0) for name, row in contents.counts.items()}
     made: dict[str, Callable[[], Any]] = {
         "title": lambda: contents.path.resolve().name,
         "commands": lambda: _commands(contents),
-        "mistakes": lambda: confusion and confusion.mistakes(thumbnails),
+        "mistakes": lambda: confusion and confusion.mistakes(thumbnails, heat),
+        "recognized": lambda: confusion and confusion.recognized(thumbnails, heat),
         "findings": lambda: facts.group_findings(contents.audit, thumbnails),
         "suspects": lambda: facts.list_suspects(contents.label_issues or (), thumbnails),
         "cells": lambda: confusion and confusion.cells(thumbnails),

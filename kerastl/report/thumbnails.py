@@ -49,33 +49,50 @@ class Thumbnails:
     def __init__(self, read: Read | None) -> None:
         """Wraps a function that reads an image, None where none can be read."""
         self._read = read
-        self._known: dict[str, Picture | None] = {}
+        self._known: dict[tuple[str, str], Picture | None] = {}
         self._characters = 0
 
-    def of(self, example: str) -> Picture | None:
-        """Returns the picture of an image; None if it is gone, or the page is full."""
-        if example not in self._known and self._read and len(self._known) < _MOST:
-            self._known[example] = self._make(self._read, example)
-        found = self._known.get(example)
+    def of(
+        self,
+        example: str,
+        *,
+        kind: str = "",
+        change: Callable[[Image.Image], Image.Image] = lambda image: image,
+    ) -> Picture | None:
+        """Returns the picture of an image; None if it is gone, or the page is full.
+
+        `change` makes another one of it, in RGB, of the same size; `kind` names what.
+        """
+        key = (example, kind)
+        if key not in self._known and self._read and len(self._known) < _MOST:
+            self._known[key] = self._make(self._read, example, change)
+        found = self._known.get(key)
         # One that is shown twice is there twice.
         self._characters += len(found.address) if found else 0
         return found if self._characters <= _MOST_CHARACTERS else None
 
-    def _make(self, read: Read, example: str) -> Picture | None:
+    def _make(
+        self, read: Read, example: str, change: Callable[[Image.Image], Image.Image]
+    ) -> Picture | None:
         try:
-            return _shrink(read(example))
+            image = _shrink(read(example))
         except _UNREADABLE:
             return None
+        return _to_picture(change(image))
 
 
-def _shrink(content: bytes) -> Picture:
+def _shrink(content: bytes) -> Image.Image:
     with Image.open(io.BytesIO(content)) as opened:
         opened.draft("RGB", (2 * _SIDE, 2 * _SIDE))
         image = _as_rgb(ImageOps.exif_transpose(opened))
     image.thumbnail((_SIDE, _SIDE), Image.Resampling.BILINEAR)
     # Pixels of tiny images stay squares.
     times = max(1, _TINY_SIDE // max(image.size))
-    image = image.resize((times * image.width, times * image.height), Image.Resampling.NEAREST)
+    size = (times * image.width, times * image.height)
+    return image.resize(size, Image.Resampling.NEAREST)
+
+
+def _to_picture(image: Image.Image) -> Picture:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=_QUALITY, optimize=True)
     text = base64.b64encode(file.getvalue()).decode("ascii")

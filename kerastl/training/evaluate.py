@@ -41,7 +41,7 @@ def evaluate(
     return _evaluate(logits, labels, most_classes=most_classes)
 
 
-def compute_logits(
+def compute_all(
     classifier: Callable[[tf.Tensor], tf.Tensor], dataset: tf.data.Dataset, count: int
 ) -> np.ndarray:
     """Computes what `classifier` gives for the `count` images of a dataset, in their order.

@@ -71,6 +71,12 @@ class Evaluation:
         """Share of images whose most probable class is the true one."""
         return float(np.mean(self.predicted == self.labels))
 
+    def surest(self, chosen: np.ndarray) -> np.ndarray:
+        """Sorts the images of a mask, bool (images,), by their confidence; gives positions."""
+        positions = np.flatnonzero(chosen)
+        confidence = self.probabilities.max(axis=1)[positions]
+        return positions[np.argsort(-confidence, kind="stable")]
+
     def look_up(self, other: "Evaluation") -> np.ndarray:
         """Returns this evaluation's probabilities of the classes in each row of `other`."""
         if other.classes is None:

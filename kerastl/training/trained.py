@@ -11,13 +11,14 @@ import tensorflow as tf
 from kerastl.data.pipeline import evaluation_dataset
 from kerastl.data.splits import Splits
 from kerastl.model.build import LOGITS
+from kerastl.model.evidence import find_feature_map, locate_evidence
 from kerastl.model.folding import fold_one
 from kerastl.model.mirrored import average_mirrored, mean_logits, with_mirrored
 from kerastl.model.network import Network
 from kerastl.model.phases import Plan
 from kerastl.settings import ImageSettings
 from kerastl.training.best import Best
-from kerastl.training.evaluate import compute_logits, evaluate
+from kerastl.training.evaluate import compute_all, evaluate
 from kerastl.training.evaluation import MOST_CLASSES, Evaluation
 from kerastl.training.features import StoredFeatures
 from kerastl.training.frozen import FrozenPart
@@ -75,7 +76,7 @@ class Trained:
             logits = self._from_lowest(inputs)
             return tf.stack(tf.split(logits, 2 if self.images.sees_mirrored else 1), axis=1)
 
-        return compute_logits(compute, self._dataset(indices, self._stored), len(indices))
+        return compute_all(compute, self._dataset(indices, self._stored), len(indices))
 
     @functools.cached_property
     def classifier(self) -> keras.Model:
@@ -93,6 +94,29 @@ class Trained:
         """Evaluates images from themselves by the classifier; keeps all probabilities."""
         num_classes = len(self.splits.source.class_names)
         return self._evaluate(self.classifier, indices, None, most_classes=num_classes)
+
+    def locate_evidence(self, indices: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
+        """Computes where in each image the evidence for a class is, see `evidence`.
+
+        Returns:
+            Float32 (images, rows, columns) over the network's input; None for a network without
+            a feature map.
+        """
+        feature_map = find_feature_map(self.network)
+        if feature_map is None:
+            return None
+        below = keras.Model(self.network.inputs, feature_map)
+
+        def compute(images: tf.Tensor) -> tf.Tensor:
+            features = tf.cast(below(images, training=False), tf.float32)
+            if not self.images.sees_mirrored:
+                return features
+            mirrored = tf.cast(below(images[:, :, ::-1], training=False), tf.float32)
+            return (features + mirrored[:, :, ::-1]) / 2
+
+        features = compute_all(compute, self._dataset(indices, None), len(indices))
+        kernel = self.network.model.get_layer(LOGITS).kernel.numpy()
+        return locate_evidence(features, kernel, classes)
 
     def pooled(self, indices: np.ndarray) -> np.ndarray | None:
         """Reads the head's inputs, float32 (images, channels); None if they are not stored."""

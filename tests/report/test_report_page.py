@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import html
 import html.parser
 import io
 import json
@@ -17,6 +18,7 @@ from kerastl.commands.table import run_command
 from kerastl.data.source import Finding, Source
 from kerastl.data.splits import make_splits
 from kerastl.errors import UsageError
+from kerastl.outputs.heat_maps import list_heat_maps
 from kerastl.outputs.metrics import build_metrics, scored_splits
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.outputs.unfinished import Opened
@@ -80,6 +82,8 @@ def write_run(folder):
     scored = scored_splits(splits, test=test, validation=made_up(source.labels[splits.validation]))
     record.write_scores(scored, NAMES)
     record.write_predictions(splits, test)
+    maps = list_heat_maps(splits, test, lambda places, _: np.ones((len(places), 2, 3)))
+    record.write_heat_maps(maps)
     record.add_check(Check("first loss 1.0986, ln(3) is 1.0986", passed=True))
     metrics = build_metrics(
         splits, scored, best=row, accuracies={"head": 0.6}, decided={"temperature": {"value": 1.5}}
@@ -206,6 +210,21 @@ def test_parts_are_in_order_and_say_what_the_run_says(page):
     assert "kerastl reproduce" in text
 
 
+def test_mistakes_and_right_images_have_their_evidence_beside_them(page, original):
+    with (original / "heat_maps.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    shown = re.findall(
+        r'alt="Where the evidence for (.*?) is in it"></span>\s*<span class="name">(.*?)<', page
+    )
+    # Right ones in the order of their names.
+    assert [(html.unescape(name), example) for name, example in shown] == [
+        (row["class_name"], row["example"])
+        for row in (*rows[:12], *sorted(rows[12:], key=lambda row: row["example"]))
+    ]
+    assert len(rows) == 12 + 3
+    assert "Images that are recognized" in page
+
+
 def test_names_stay_text_and_links_lead_to_their_place(page):
     assert page.count("<script>") == page.count("</script>") == 1
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
@@ -230,7 +249,9 @@ def test_images_that_are_gone_leave_their_names(original, page, run):
         gone = kerastl.report(run).read_text("utf-8")
     finally:
         photos.with_name("away").rename(photos)
-    assert gone.count("no picture") == page.count("<img ")
+    # Without the picture there is none of its evidence either.
+    evidence = page.count("Where the evidence for")
+    assert gone.count("no picture") == page.count("<img ") - evidence
     assert gone.count(".png") == page.count(".png")
 
 
