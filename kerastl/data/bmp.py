@@ -18,6 +18,7 @@ _PALETTE = 256 * 4
 # blue, green and red in this order, and of alpha behind them.
 _HEADER = 40
 _PLAIN, _MASKED = 0, 3
+_COLOR_BITS = 24
 _BGR = b"\0\0\xff\0" + b"\0\xff\0\0" + b"\xff\0\0\0"
 _ALPHA = b"\0\0\0\xff"
 
@@ -79,3 +80,21 @@ def unsupported_form(content: bytes) -> str:
         return "with compression"
     masks = content[_MASKS : _MASKS + len(_BGR)]
     return "with its colors in another order" if compression and masks != _BGR else ""
+
+
+def sides_of_plain(content: bytes) -> tuple[int, int] | None:
+    """Returns height and width of a BMP with three bytes a pixel and nothing else; else None."""
+    start, header, width, height, bits, compression = (
+        int.from_bytes(content[place : place + size], "little", signed=place == _HEIGHT)
+        for place, size in (
+            (_START, 4),
+            (_FILE_HEADER, 4),
+            (_WIDTH, 4),
+            (_HEIGHT, 4),
+            (_BITS, 2),
+            (_COMPRESSION, 4),
+        )
+    )
+    size = start + (width * _COLOR_BITS + 31) // 32 * 4 * abs(height)
+    is_plain = (bits, compression) == (_COLOR_BITS, _PLAIN) and header >= _HEADER
+    return (abs(height), width) if is_plain and len(content) == size else None

@@ -66,7 +66,7 @@ def decode(image_bytes: tf.Tensor, *, smallest_side: int | None = None) -> tf.Te
         lambda: jpeg.decode_jpeg(image_bytes, smallest_side),
         lambda: _decode_other(image_bytes),
     )
-    image = exif.upright(_three_channels(image), exif.orientation(data))
+    image = exif.upright(three_channels(image), exif.orientation(data))
     return tf.ensure_shape(image, [None, None, 3])
 
 
@@ -113,20 +113,26 @@ def decode_and_resize(image_bytes: tf.Tensor, *, image_size: int, rule: str) -> 
     return _traced(image_size, rule)(image_bytes)
 
 
-def decode_to_keep(
-    image_bytes: tf.Tensor, *, image_size: int, rule: str
+def decode_for(image_bytes: tf.Tensor, *, image_size: int) -> tf.Tensor:
+    """Decodes a file as large as `resize` needs it for the network's input."""
+    image = _decoder_as_one_node(image_size)(image_bytes)
+    return tf.ensure_shape(image, [None, None, 3])
+
+
+def resize_to_keep(
+    image: tf.Tensor, *, image_size: int, rule: str
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Does what `decode_and_resize` does, and returns what it can be made of again by `resize`.
+    """Does what `resize` does, and returns what `read_kept` makes the same of again.
 
     Returns:
         The network's input; the pixels to keep as bytes, uint8 (bytes,); and their height and
         width, int32 (2,). They are float32 where the image shrinks, and else uint8.
     """
-    return _traced_to_keep(image_size, rule)(image_bytes)
+    return _traced_to_keep(image_size, rule)(image)
 
 
 def read_kept(pixels: tf.Tensor, about: tf.Tensor, *, image_size: int, rule: str) -> tf.Tensor:
-    """Makes the network's input of what `decode_to_keep` has returned to keep.
+    """Makes the network's input of what `resize_to_keep` has returned to keep.
 
     Args:
         pixels: The bytes.
@@ -150,8 +156,9 @@ def read_kept(pixels: tf.Tensor, about: tf.Tensor, *, image_size: int, rule: str
 
 @functools.cache
 def _traced_to_keep(image_size: int, rule: str) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
-    def decode_one(image_bytes: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        image = _decoder(image_size, rule)(image_bytes)
+    def resize_one(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        if rule == "crop":
+            image = tf.ensure_shape(_center_square(image), [None, None, 3])
         resized = _resize_whole(image, image_size, rule)
         shrinks = tf.reduce_any(tf.shape(image)[:2] > image_size)
         kept, sides = tf.cond(
@@ -161,40 +168,39 @@ def _traced_to_keep(image_size: int, rule: str) -> Callable[[tf.Tensor], tuple[t
         )
         return resized, kept, sides
 
-    signature = [tf.TensorSpec([], tf.string)]
-    # As one node where it is called: a branch that is not taken passes over all of its own.
-    return tf.function(  # type: ignore[no-any-return]
-        decode_one,
-        input_signature=signature,
-        autograph=False,
-        experimental_attributes={"_noinline": True},
-    )
+    signature = [tf.TensorSpec([None, None, 3], tf.uint8)]
+    return tf.function(resize_one, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
 
 
 @functools.cache
 def _traced(image_size: int, rule: str) -> Callable[[tf.Tensor], tf.Tensor]:
     def decode_and_resize_one(image_bytes: tf.Tensor) -> tf.Tensor:
-        return _resize_whole(_decoder(image_size, rule)(image_bytes), image_size, rule)
+        image = tf.ensure_shape(_decoder(image_size)(image_bytes), [None, None, 3])
+        return resize(image, image_size=image_size, rule=rule)
 
     signature = [tf.TensorSpec([], tf.string)]
     return tf.function(decode_and_resize_one, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
 
 
 @functools.cache
-def _decoder(image_size: int, rule: str) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Traces the decoder once for all datasets and exports, as each tracing takes a while.
+def _decoder_as_one_node(image_size: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    # A branch of a graph that is not taken passes over all of its nodes.
+    return tf.function(  # type: ignore[no-any-return]
+        _decoder(image_size),
+        input_signature=[tf.TensorSpec([], tf.string)],
+        autograph=False,
+        experimental_attributes={"_noinline": True},
+    )
 
-    It decodes as much as `rule` leaves of an image.
-    """
 
-    def decode_one(image_bytes: tf.Tensor) -> tf.Tensor:
-        image = decode(image_bytes, smallest_side=smallest_side(image_size))
-        if rule == "crop":
-            image = tf.ensure_shape(_center_square(image), [None, None, 3])
-        return image
-
-    signature = [tf.TensorSpec([], tf.string)]
-    return tf.function(decode_one, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
+@functools.cache
+def _decoder(image_size: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Traces the decoder once for all datasets and exports, as each tracing takes a while."""
+    return tf.function(  # type: ignore[no-any-return]
+        functools.partial(decode, smallest_side=smallest_side(image_size)),
+        input_signature=[tf.TensorSpec([], tf.string)],
+        autograph=False,
+    )
 
 
 def smallest_side(image_size: int) -> int:
@@ -251,7 +257,8 @@ def _decode_png(image_bytes: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _three_channels(image: tf.Tensor) -> tf.Tensor:
+def three_channels(image: tf.Tensor) -> tf.Tensor:
+    """Repeats a single channel; returns three as they are."""
     # One channel is repeated; three stay as they are.
     return tf.broadcast_to(image, tf.concat([tf.shape(image)[:2], [3]], axis=0))
 

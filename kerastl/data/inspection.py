@@ -14,7 +14,7 @@ from PIL import Image
 from kerastl import native_messages
 from kerastl.data import color_profiles, common_files, images, jpeg, other_contents, reasons
 from kerastl.data.color_profiles import find_other_colors
-from kerastl.data.common_files import Decoded, decode_common
+from kerastl.data.common_files import DECODERS, as_three_channels, find_common
 from kerastl.data.content import HASH, check_drive, hash_content
 from kerastl.data.file_formats import JPEG, find_format
 from kerastl.data.memo import recall
@@ -162,14 +162,20 @@ def _describe(pixels: np.ndarray) -> tuple[str, bool]:
     return str(imagehash.phash(small)) + fields.tobytes().hex(), is_flat
 
 
-def _decode(content: bytes) -> Decoded:
-    """Decodes as `images.decode` does, at the smallest size that is enough to describe it."""
-    # Damage is for the decoder itself to find.
-    with contextlib.suppress(tf.errors.OpError):
-        if common := decode_common(content, smallest_side=_REDUCED_SIDE):
-            return common
-    pixels, sides = _decode_any(tf.constant(content))
-    return Decoded(pixels.numpy(), *sides.numpy().tolist())
+def _decode(content: bytes) -> tuple[np.ndarray, int, int]:
+    """Decodes as `images.decode` does, at the smallest size that is enough to describe a file.
+
+    Returns:
+        Its pixels, uint8 (height, width, 3), and its own height and width.
+    """
+    if common := find_common(content, smallest_side=_REDUCED_SIDE):
+        # Damage is for the decoder itself to find.
+        with contextlib.suppress(tf.errors.OpError):
+            pixels = DECODERS[common.decoder](tf.constant(content)).numpy()
+            return as_three_channels(pixels), common.height, common.width
+    image, sides = _decode_any(tf.constant(content))
+    height, width = sides.numpy().tolist()
+    return image.numpy(), height, width
 
 
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)

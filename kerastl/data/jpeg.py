@@ -19,7 +19,7 @@ _NEXT_JPEG = JPEG.tail + JPEG.magic
 # The Exif data begin within this many bytes; the segments of a color profile may precede them.
 _SEARCHED = 1 << 20
 # libjpeg can divide the sides by these while it decodes, at a fraction of the time and memory.
-_RATIOS = (1, 2, 4, 8)
+RATIOS = (1, 2, 4, 8)
 # Begins the coded pixels, and takes the place of missing ones: its first bit is not that which
 # libjpeg goes on with.
 _SCAN = b"\xff\xda"
@@ -50,10 +50,10 @@ def decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tuple[tf.Tensor
     """Decodes a JPEG: pixels of one or three channels, and the Exif data."""
     sides = tf.io.extract_jpeg_shape(image_bytes)[:2]
     side, area = tf.reduce_min(sides), tf.reduce_prod(tf.cast(sides, tf.int64))
-    shrinks = [area // ratio**2 > MAX_JPEG_PIXELS for ratio in _RATIOS[:-1]]
+    shrinks = [area // ratio**2 > MAX_JPEG_PIXELS for ratio in RATIOS[:-1]]
     largest = tf.reduce_sum(tf.cast(tf.stack(shrinks), tf.int32))
     if smallest is not None:
-        enough = [side // ratio >= smallest for ratio in _RATIOS[1:]]
+        enough = [side // ratio >= smallest for ratio in RATIOS[1:]]
         shrinks = [a | b for a, b in zip(shrinks, enough, strict=True)]
     which = tf.reduce_sum(tf.cast(tf.stack(shrinks), tf.int32))
     is_allowed = tf.cond(area > MAX_PIXELS, lambda: ~_is_progressive(image_bytes), lambda: True)
@@ -62,7 +62,7 @@ def decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tuple[tf.Tensor
 
     def decode(content: tf.Tensor, size: tf.Tensor = which) -> tf.Tensor:
         return tf.switch_case(
-            size, [functools.partial(decode_at, ratio, content) for ratio in _RATIOS]
+            size, [functools.partial(decode_at, ratio, content) for ratio in RATIOS]
         )
 
     def put_end_on() -> tf.Tensor:
@@ -86,10 +86,9 @@ def upright_sides(image_bytes: tf.Tensor) -> tf.Tensor:
     return tf.cond(turned, lambda: tf.reverse(sides, [0]), lambda: sides)
 
 
-def find_ratio(height: int, width: int, smallest_side: int) -> int:
-    """Finds the ratio at which `decode_jpeg` decodes an image of at most `MAX_JPEG_PIXELS`."""
-    enough = [ratio for ratio in _RATIOS if min(height, width) // ratio >= smallest_side]
-    return max(enough, default=1)
+def find_ratio(height: int, width: int, smallest: int) -> int:
+    """Finds the position in `RATIOS` of what `decode_jpeg` takes below `MAX_JPEG_PIXELS`."""
+    return sum(min(height, width) // ratio >= smallest for ratio in RATIOS[1:])
 
 
 def _is_progressive(image_bytes: tf.Tensor) -> tf.Tensor:

@@ -15,6 +15,7 @@ import zlib
 import numpy as np
 import tensorflow as tf
 
+from kerastl.data import common_files
 from kerastl.data import images as decoder
 from kerastl.data.content import hash_files
 from kerastl.data.entries import STORE_ERRORS, find_limit, list_entries
@@ -27,8 +28,9 @@ _SIDES = struct.Struct("<HH")
 _CHANNELS = 3
 # Of what the store may still take, pixels take at most this share, and features the rest.
 _SHARE = 0.5
-# Where threads wait for each other without end, one decodes what another does, too.
-_PATIENCE_SECONDS = 1.0
+# Where threads wait for each other without end, one decodes what another does, too. The first
+# call of the decoder alone may take two seconds.
+_PATIENCE_SECONDS = 5.0
 
 
 class KeptPixels(RowStore):
@@ -41,7 +43,7 @@ class KeptPixels(RowStore):
         identity = {
             "image_size": images.image_size,
             "resize": images.resize,
-            "pixels": hash_files(*decoder.SOURCES, __file__),
+            "pixels": hash_files(*decoder.SOURCES, str(common_files.__file__), __file__),
             "tensorflow": tf.__version__,
         }
         super().__init__(root, identity, row_bytes=ANY_LENGTH)

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 import fakes
 from kerastl.data.content import hash_all
-from kerastl.data.images import decode_and_resize, decode_to_keep
+from kerastl.data.images import decode_and_resize
 from kerastl.data.pipeline import count_steps, evaluation_dataset, training_dataset
 from kerastl.data.source import Source
 from kerastl.data.splits import make_splits
@@ -25,19 +25,6 @@ def numbered_source(count=100, classes=4):
         given_splits=np.full(count, "train"),
         load=files.__getitem__,
     )
-
-
-@pytest.fixture(autouse=True)
-def _numbers_are_read_quickly(monkeypatch):
-    """Reads images of one pixel as what they are; the decoder takes a while to make ready."""
-
-    def read(content, *, image_size, rule):
-        if image_size > 1:
-            return decode_to_keep(content, image_size=image_size, rule=rule)
-        image = tf.ensure_shape(tf.io.decode_png(content), [1, 1, 3])
-        return tf.cast(image, tf.float32), tf.reshape(image, [-1]), tf.constant([1, 1])
-
-    monkeypatch.setattr("kerastl.data.pixels.decode_to_keep", read)
 
 
 SOURCE = numbered_source()
