@@ -79,6 +79,9 @@ def own_process() -> None:
     """
     OWN_PROCESS.set()
     atexit.register(gc.freeze)
+    if sys.warnoptions:
+        # With `-W error` or PYTHONWARNINGS, libraries would end a run for what only they can mend.
+        warnings.filterwarnings("ignore", module=r"(?!kerastl\b)")
 
 
 @contextlib.contextmanager

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 
 # Characters of a long name that are shown at each end.
 _SHOWN = 20
+# And of a wrong value.
+_SHOWN_OF_VALUE = 200
 
 
 class KerastlError(Exception):
@@ -35,7 +37,10 @@ class ListedError(UsageError):
 
 def bad_value(field: str, value: object, problem: str, advice: str) -> UsageError:
     """Builds the error for a wrong value, as `FIELD=VALUE: problem. advice.`."""
-    return UsageError(f"{field}={value!r}: {problem}. {advice}.")
+    shown = repr(value)
+    if len(shown) > 2 * _SHOWN_OF_VALUE:
+        shown = f"{shown[:_SHOWN_OF_VALUE]}...{shown[-_SHOWN_OF_VALUE:]}"
+    return UsageError(f"{field}={shown}: {problem}. {advice}.")
 
 
 def first_line(error: BaseException) -> str:

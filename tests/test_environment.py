@@ -2,6 +2,7 @@ import json
 import os
 import pathlib
 import random
+import subprocess
 import sys
 import tempfile
 import threading
@@ -281,6 +282,20 @@ def test_libraries_are_imported_where_there_is_no_temporary_folder(monkeypatch):
     environment.prepare(Progress())
     assert seen == ["/tmp", "/tmp"]
     assert tempfile.tempdir is None
+
+
+def test_warnings_of_libraries_end_no_command():
+    code = """if True:
+        import sys, warnings
+        from kerastl import environment
+        environment.own_process()
+        for module in sys.argv[1:]:
+            warnings.warn_explicit("old", DeprecationWarning, "x.py", 1, module=module)
+    """
+    command = [sys.executable, "-W", "error", "-c", code]
+    assert subprocess.run([*command, "keras.src.backend", "numpy"], check=False).returncode == 0
+    ended = subprocess.run([*command, "kerastl.run"], capture_output=True, text=True, check=False)
+    assert "DeprecationWarning: old" in ended.stderr
 
 
 def test_settings_are_those_of_one_thread_at_a_time():

@@ -20,9 +20,10 @@ ENDINGS = {
     "videos": "mp4 m4v mkv flv wmv asf mts m2ts m2t ts vob ogv ogm 3gp 3g2 divx dv mxf rm rmvb f4v"
     " insv lrv 360 mp",
     "sounds": "flac ogg oga m4a m4b wma amr ape mka caf aif weba dsf dff m3u m3u8 pls cue",
-    "texts": "md rst log ini cfg conf toml yaml yml json jsonl ndjson geojson xml xsl xsd dtd rdf"
+    "texts": "md rst log ini cfg conf toml yaml yml json geojson xml xsl xsd dtd rdf"
     " srt vtt sub ass ssa properties nfo diz bib tex latex md5 sha1 sha256 sum names webmanifest",
-    "tables": "csv tsv xls xlsx xlsm xlsb ods numbers parquet feather arrow orc sav dta sas7bdat",
+    "tables": "csv tsv jsonl ndjson xls xlsx xlsm xlsb ods numbers parquet feather arrow orc sav"
+    " dta sas7bdat",
     "code files": "py pyc pyo pyi ipynb js mjs cjs jsx tsx css scss cc cpp hpp cu java kt cs go rs"
     " rb pl php rmd jl lua swift sh bash zsh ksh csh bat cmd ps1 vbs sql tcl wasm class jar",
     "archives": "zip 7z rar tar tgz tbz tbz2 txz taz tz gz bz2 xz zst lz lz4 lzma cab iso dmg"
@@ -36,7 +37,7 @@ ENDINGS = {
     "3D models": "obj mtl stl ply fbx dae blend gltf glb 3ds max usd usda usdz step stp iges igs"
     " pcd las laz off skp c4d",
     "arrays": "npy npz h5 hdf hdf5 he5 mat nc cdf zarr pkl pickle joblib rds rda rdata tfrecord"
-    " tfrecords lmdb mdb rec idx bcolz",
+    " tfrecords tfrec lmdb mdb rec idx bcolz cache",
     "models": "keras pb pbtxt pt pth ckpt safetensors onnx tflite mlmodel caffemodel prototxt gguf"
     " weights engine plan",
     "databases": "db db3 sqlite sqlite3 accdb dbf gpkg",

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import pathlib
+import re
 import stat
 from collections.abc import Iterable
 
@@ -19,6 +20,8 @@ _DRIVE_IS_GONE = (
     errno.EHOSTDOWN,
     errno.EHOSTUNREACH,
 )
+# Bytes of a name that the system's encoding does not have, as Python keeps them.
+_BYTES_OF_NAME = re.compile("[\udc80-\udcff]+")
 # The hash of an image's content, as one value of an array. Everything that keeps, compares or
 # counts such hashes has its width from here.
 HASH = np.dtype("S16")
@@ -96,5 +99,13 @@ def check_drive(error: OSError, name: object) -> None:
 
 
 def readable(name: object) -> str:
-    """Escapes the bytes of a file name that are not text, as old archives leave them."""
-    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
+    """Escapes the bytes of a file name that are not text, as old archives leave them.
+
+    Where the system's encoding is ASCII, all other letters come as bytes, too; those are text.
+    """
+    text = _BYTES_OF_NAME.sub(_decode_name, str(name))
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _decode_name(found: re.Match[str]) -> str:
+    return os.fsencode(found[0]).decode("utf-8", "surrogateescape")

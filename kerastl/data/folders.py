@@ -90,11 +90,15 @@ def _scan(root: pathlib.Path, field: str, own: Iterable[pathlib.Path]) -> Tree:
         return scan(root, own=own)
     except OSError as error:
         closed = isinstance(error, PermissionError)
+        place = readable(error.filename)
+        problem = f"cannot be read ({error.strerror})"
         raise bad_value(
             "dataset",
             field,
-            f"holds {readable(error.filename)}, which cannot be read ({error.strerror})",
-            "Make it readable or move it away" if closed else "Check the drive that it is on",
+            problem if place == str(root) else f"holds {place}, which {problem}",
+            "Make it readable or move it away"
+            if closed
+            else "Check the drive that it is on, and its path",
         ) from error
 
 

@@ -22,6 +22,12 @@ _BLANK = re.compile(
 )
 # Categories of what begins a new line or steers a terminal, and of half characters.
 _NOT_IN_A_LINE = ("Cc", "Zl", "Zp", "Cs")
+# What file managers write onto the name of a copy: cat - Copy (2), cat copy 2, cat (1).
+_COPY_MARK = re.compile(
+    r"([\s_]*-[\s_]*copy|[\s_]+copy)([\s_]*\(?\d+\)?)?$|\s*\(\d+\)$", re.IGNORECASE
+)
+# What joins words, and what Windows drops at the end of a name, or people add.
+_GAP = re.compile(r"(?<=[^\W\d_])[-_\s]+(?=[^\W\d_])|(?<=\w)[._\s]+$")
 _NUMBER = re.compile(r"[+-]?\d{1,99}(\.\d{0,99})?")
 
 
@@ -96,6 +102,28 @@ def refuse_alike(class_names: Iterable[str], *, name: str) -> None:
                 f"classes {' and '.join(map(_spell_out, sorted(names)))} differ by case, spaces "
                 "or the form of their letters, or by what cannot be seen",
                 "Merge them or rename one",
+            )
+
+
+def refuse_twins(class_names: Iterable[str], *, name: str) -> None:
+    """Refuses classes of the data set `name` that differ in what no person means.
+
+    That is what joins or ends their words, or the mark of a copy.
+
+    Raises:
+        UsageError: If there are any.
+    """
+    plain = {one: plain_name(_GAP.sub("", one)) for one in class_names}
+    first = {key: one for one, key in reversed(plain.items())}
+    for one, key in plain.items():
+        bare = plain_name(_GAP.sub("", _COPY_MARK.sub("", one)))
+        twin = first[key] if first[key] != one else first.get(bare, one)
+        if twin != one:
+            raise bad_value(
+                "dataset",
+                name,
+                f"classes {twin!r} and {one!r} differ by separators or the mark of a copy alone",
+                "Merge them, rename one, or move it away",
             )
 
 

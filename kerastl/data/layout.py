@@ -2,19 +2,21 @@
 
 import collections
 import functools
+import os
 import pathlib
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from kerastl.data.labels import plain_name, refuse_alike
+from kerastl.data.content import readable
+from kerastl.data.labels import plain_name, refuse_alike, refuse_twins
 from kerastl.data.layout_checks import (
     Stop,
     check_classes,
     check_copies,
+    check_deep,
     check_others,
     check_same_split,
     check_splits_below,
-    check_twins,
     check_whole,
     is_parted,
     name_place,
@@ -27,10 +29,11 @@ from kerastl.data.layout_reading import (
     known_classes,
     name_folders,
     read_as,
+    without_unlabeled,
 )
 from kerastl.data.split_words import split_within
-from kerastl.data.tree import IMAGE_FOLDERS, Folder, Tree
-from kerastl.errors import UsageError, bad_value, name_some
+from kerastl.data.tree import IMAGE_FOLDERS, Folder, Tree, find_broken_links
+from kerastl.errors import UsageError, bad_value, name_some, shorten
 from kerastl.progress import count_kind, count_of
 from kerastl.settings.data import LAYOUTS
 from kerastl.split_names import SPLITS, TRAIN
@@ -38,6 +41,15 @@ from kerastl.split_names import SPLITS, TRAIN
 AUTO = LAYOUTS[0]
 # Folders that data are dealt to for other reasons than their class, as in fold_2 and images_002.
 _PORTION = re.compile(r"(.+[\W_])?(k?fold|cv|split|chunk|shard|batch|part)[\W_]*(\d+|[a-z])")
+# Things of which there are several images each; with a table beside them, that has the classes.
+_THING = re.compile(
+    r"(.+[\W_])?(patient|subject|case|participant|study|series|exam|scan|visit|session|slide|"
+    r"specimen|video|clip|sequence|scene)s?[\W_]*\d+[a-z]?"
+)
+# The first letters of names of files, where these are digits of a hash.
+_HASH = re.compile(r"[\da-f]{2,3}")
+# Files that are read as tables, and other lists.
+_TABLES, _LISTS = (".csv", ".tsv", ".jsonl"), (".txt", ".lst", ".json")
 _PART = re.compile(rf"{_PORTION.pattern}|(.+[\W_])?({'|'.join(IMAGE_FOLDERS)})[\W_]*\d+")
 
 
@@ -63,7 +75,7 @@ def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
     if not any(place.folder.count for place in reading.places):
         raise bad_value("layout", layout, f"finds no class in {field}", f"Use {AUTO}")
     refuse_alike(reading.class_names, name=field)
-    check_twins(reading.class_names, stop)
+    refuse_twins(reading.class_names, name=field)
     check_classes(reading, stop)
     return reading
 
@@ -73,10 +85,11 @@ def _no_classes(top: Folder, tree: Tree, stop: Stop) -> UsageError:
     inside = [folder for folder in top.holding if is_divided(folder)]
     inside.sort(key=lambda folder: folder.name.lower() not in IMAGE_FOLDERS)
     in_names, advice = _of_file_names("file", top)
+    alone = "unpack them and give the folder" if tree.ignored["archives"] else ""
     ways = [
         f"give one of them, as in folder:{inside[0].path}"
         if inside
-        else advice or "give the folder above, with a folder for each class in it",
+        else advice or alone or "give the folder above, with a folder for each class in it",
         f"give a table of files and classes as csv:{_table(tree)}",
         "add --layout=class if these are the classes" if top.holding else "",
     ]
@@ -100,10 +113,11 @@ def _table(tree: Tree) -> str:
     def order(path: pathlib.Path) -> tuple[bool, int, int, str]:
         place = str(path.relative_to(tree.top.path)).lower()
         likely = [word in place for word in (TRAIN, "label", "meta", "")].index(True)
-        is_text = path.suffix.lower() not in (".csv", ".tsv")
+        is_text = path.suffix.lower() not in _TABLES
         return is_text, len(path.parts), likely, place
 
-    return str(min(tree.tables, key=order, default="FILE"))
+    known = [path for path in tree.tables if path.suffix.lower() in (*_TABLES, *_LISTS)]
+    return str(min(known, key=order, default="FILE"))
 
 
 def _join(ways: Iterable[str]) -> str:
@@ -114,7 +128,7 @@ def _join(ways: Iterable[str]) -> str:
 def _check_parts(reading: Reading, tree: Tree, stop: Stop) -> None:
     """Refuses classes that are all named as parts of one set of images."""
     names = list(dict.fromkeys(one.class_name for one in reading.places if one.folder.count))
-    if names[1:] and all(_PART.fullmatch(name.lower()) for name in names):
+    if names[1:] and _are_parts(list(map(str.lower, names)), tree):
         ways = [
             f"give a table of files and classes as csv:{_table(tree)}",
             "put a folder for each class into them",
@@ -123,9 +137,22 @@ def _check_parts(reading: Reading, tree: Tree, stop: Stop) -> None:
         raise stop(f"{name_some(names)} are named as parts of a whole, not as classes", _join(ways))
 
 
+def _are_parts(names: Sequence[str], tree: Tree) -> bool:
+    if all(map(_PART.fullmatch, names)):
+        return True
+    has_table = any(path.suffix.lower() in _TABLES for path in tree.tables)
+    are_hashes = all(map(_HASH.fullmatch, names)) and any(
+        re.search(r"\d[a-f]|[a-f]\d", name) for name in names
+    )
+    return has_table and (are_hashes or all(map(_THING.fullmatch, names)))
+
+
 def _without_classes(top: Folder, tree: Tree) -> str:
     kinds = name_some(count_kind(count, kind) for kind, count in sorted(tree.ignored.items()))
-    if top.count:
+    if broken := find_broken_links(top):
+        targets = (f"{one.name} to {shorten(readable(os.readlink(one)))}" for one in broken)
+        kinds = f"{count_of(len(broken), 'link')} to nowhere ({name_some(targets)})"
+    elif top.count:
         inside = f" in {name_folders(top.holding)}" if top.holding and not top.files else ""
         kinds = f"{count_of(top.count, 'file')}{inside}"
     empty = class_folders(top)
@@ -135,7 +162,7 @@ def _without_classes(top: Folder, tree: Tree) -> str:
 
 def _begin(top: Folder) -> Folder:
     """Descends through folders that hold everything else, to that of classes or splits."""
-    while len(inside := top.holding) == 1 and inside[0].holding:
+    while len(inside := without_unlabeled(top.holding)) == 1 and inside[0].holding:
         if split_within(inside[0].name) and not is_parted(inside[0]):
             break
         top = inside[0]
@@ -162,7 +189,8 @@ def _infer(top: Folder, tree: Tree, stop: Stop) -> str:
         check_same_split(top, stop)
         below = [folder for folder, _ in divided]
         return f"split/{_find_classes(top, below, stop, is_split=True)}"
-    if len({split_within(folder.name) for folder in named}) > 1:
+    is_only = len(named) == len(top.holding) == 1
+    if is_only or len({split_within(folder.name) for folder in named}) > 1:
         deeper = "--layout=split/class or " if any(one.holding for one in named) else ""
         in_names, advice = _of_file_names("split/file", top)
         ways = [
@@ -172,8 +200,8 @@ def _infer(top: Folder, tree: Tree, stop: Stop) -> str:
             f"add {deeper}--layout=class if these are the classes",
         ]
         raise stop(
-            f"{name_folders(named)} are named as splits and hold images, but no class folders"
-            f"{in_names}",
+            f"{name_folders(named)} {'is named as a split' if is_only else 'are named as splits'} "
+            f"and {'holds' if is_only else 'hold'} images, but no class folders{in_names}",
             _join(ways),
         )
     return _find_classes(top, [top], stop, is_split=False)
@@ -213,6 +241,7 @@ def _upper_or_lower(top: Folder, inside: Sequence[Folder], stop: Stop, *, is_spl
     rest = {inner.name.lower().removeprefix(name) for name, inner in pairs}
     are_sessions = _are_numbered(rest) and not _are_numbered(above) and not repeat
     if below <= IMAGE_FOLDERS or is_repeated or are_sessions:
+        check_deep(inside, top, stop)
         return "class"
     is_index = all(len(name) == 1 and inner.name.lower()[0] == name for name, inner in pairs)
     if is_index or all(map(_PORTION.fullmatch, above)):

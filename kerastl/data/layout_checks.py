@@ -20,7 +20,7 @@ from kerastl.data.layout_reading import (
     unwrap,
 )
 from kerastl.data.split_words import split_named, split_within
-from kerastl.data.tree import Folder
+from kerastl.data.tree import IMAGE_FOLDERS, Folder
 from kerastl.errors import UsageError, name_some, printable
 from kerastl.progress import count_of
 
@@ -28,11 +28,6 @@ from kerastl.progress import count_of
 Stop = Callable[[str, str], UsageError]
 # Bytes of a file that are compared.
 _BEGINNING = 1 << 16
-# What file managers write onto the name of a copy: cat - Copy (2), cat copy 2, cat (1).
-_COPY_MARK = re.compile(
-    r"([\s_]*-[\s_]*copy|[\s_]+copy)([\s_]*\(?\d+\)?)?$|\s*\(\d+\)$", re.IGNORECASE
-)
-_GAP = re.compile(r"(?<=[^\W\d_])[-_\s]+(?=[^\W\d_])")
 # A folder with this share of the files of all others is a copy of them, and one of a split with
 # the other share of those of another.
 _MOST, _HALF = 0.9, 0.5
@@ -118,7 +113,7 @@ def check_splits_below(inside: Sequence[Folder], top: Folder, stop: Stop) -> Non
     found = next((below for one in inside for below in one.walk() if is_parted(below)), None)
     if found is None:
         return
-    whole = [folder for folder in inside if not is_parted(folder)]
+    whole = [folder for folder in inside if not any(map(is_parted, folder.walk()))]
     others = f", and {name_folders(whole[:1])} does not" if whole else ""
     deep = any(inner.holding for inner in found.holding)
     raise stop(
@@ -129,18 +124,22 @@ def check_splits_below(inside: Sequence[Folder], top: Folder, stop: Stop) -> Non
     )
 
 
-def check_twins(class_names: Iterable[str], stop: Stop) -> None:
-    """Refuses names that differ by what joins their words, or by the mark of a copy, alone."""
-    plain = {name: plain_name(_GAP.sub("", name)) for name in class_names}
-    first = {key: name for name, key in reversed(plain.items())}
-    for name, key in plain.items():
-        bare = plain_name(_GAP.sub("", _COPY_MARK.sub("", name)))
-        twin = first[key] if first[key] != name else first.get(bare, name)
-        if twin != name:
-            raise stop(
-                f"classes {twin!r} and {name!r} differ by separators or the mark of a copy alone",
-                "Merge them, rename one, or move it away",
-            )
+def check_deep(inside: Sequence[Folder], top: Folder, stop: Stop) -> None:
+    """Refuses folders that may be classes if all have the same others with images, further down."""
+    names = [
+        {plain_name(below.name) for inner in one.holding for below in inner.walk() if below.files}
+        for one in inside
+    ]
+    shared = set.intersection(*names) if names[1:] else set()
+    classes = sorted(name for name in shared - IMAGE_FOLDERS if not re.search(r"\d", name))
+    if classes[1:] and max(map(len, names)) < 2 * len(classes):
+        place = next(below for below in inside[0].walk() if below.files)
+        raise stop(
+            f"{name_folders(inside)} each hold folders named {name_some(classes)} further down, as "
+            f"{name_place(place, top)}, which may be the classes",
+            f"Give one of them, as in folder:{readable(place.path.parent)}, or add --layout=class "
+            "if the upper ones are",
+        )
 
 
 def check_classes(reading: Reading, stop: Stop) -> None:

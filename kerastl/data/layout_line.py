@@ -1,14 +1,23 @@
 """The line that describes how a folder is read."""
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterator
 
+from kerastl.data.beside import claims_picture
 from kerastl.data.content import readable
 from kerastl.data.layout_checks import name_place
 from kerastl.data.layout_reading import Reading, are_sides, count_classes, name_folders
 from kerastl.data.split_words import split_within
-from kerastl.data.tree import IMAGE_FOLDERS, PLACEHOLDERS, Tree
+from kerastl.data.tree import (
+    IMAGE_FOLDERS,
+    PLACEHOLDERS,
+    Folder,
+    Tree,
+    find_broken_links,
+    may_list_splits,
+)
 from kerastl.errors import name_some, printable, shorten
 from kerastl.progress import count_of
 from kerastl.split_names import SPLITS, TRAIN
@@ -22,6 +31,13 @@ _RARELY_CLASSES = frozenset(
         *("deleted", "recycled", "recycler", "trashed", "rejected", "duplicates", "new folder"),
         *("temp", "tmp", "cache", "old", "misc", "todo", "screenshots", "untitled folder"),
     ]
+)
+# Names of albums, of days or years, and of things of which there are several images each.
+_ALBUM = re.compile(r"(photos from|fotos (von|de)|photos de) \d{4}")
+_DATE = re.compile(r"(19|20)\d\d([-_. ]?(0[1-9]|1[0-2])([-_. ]?[0-3]\d)?)?")
+_NUMBERED = re.compile(
+    r"(patient|subject|case|participant|study|scan|visit|session|camera|site|video|clip)s?"
+    r"[\W_]*\d+"
 )
 
 
@@ -56,7 +72,14 @@ def _left_out(reading: Reading, tree: Tree) -> Iterator[str]:
             for folder, _ in left
         )
         are = "is" if number == 1 else "are"
-        yield f"{count_of(number, 'image')} in {name_some(places)} {are} in no class and left out"
+        thing = "image" if any(_has_pictures(folder, count) for folder, count in left) else "file"
+        yield f"{count_of(number, thing)} in {name_some(places)} {are} in no class and left out"
+
+
+def _has_pictures(folder: Folder, count: int) -> bool:
+    """Whether those that are left out, all or directly in a folder, are named as pictures."""
+    names = folder.files if len(folder.files) == count else (one.name for one in folder.images())
+    return any(claims_picture(name) or "." not in name for name in names)
 
 
 def _by_kind(_: Reading, tree: Tree) -> Iterator[str]:
@@ -70,9 +93,19 @@ def _by_kind(_: Reading, tree: Tree) -> Iterator[str]:
 def _links(reading: Reading, tree: Tree) -> Iterator[str]:
     """Names links that are not followed and stand where a class or a split would."""
     above = {parent for place in reading.places for parent in place.folder.path.parents}
+    broken = [
+        link
+        for folder in reading.top.walk()
+        if folder.path in above
+        for link in find_broken_links(folder)
+    ]
     links = [
-        (printable(readable(link.relative_to(tree.top.path))), shorten(readable(os.readlink(link))))
-        for link in tree.links
+        (
+            printable(readable(link.relative_to(tree.top.path))),
+            shorten(readable(os.readlink(link)))
+            + (", which is not there," if link in broken else ""),
+        )
+        for link in (*tree.links, *broken)
         if link.parent in above and link.is_symlink()
     ]
     if links[1:]:
@@ -118,15 +151,18 @@ def _odd_classes(reading: Reading, _: Tree) -> Iterator[str]:
     odd = names & _RARELY_CLASSES
     if sides - IMAGE_FOLDERS and sides & IMAGE_FOLDERS:
         odd |= sides
+    odd |= {name for name in names if _ALBUM.fullmatch(name)}
+    for pattern in (_DATE, _NUMBERED):
+        odd |= names if all(map(pattern.fullmatch, names)) else set()
     if odd:
         are = "are taken for classes" if len(odd) > 1 else "is taken for a class"
         yield f"{name_some(sorted(odd))} {are}"
 
 
 def _lacking(reading: Reading, _: Tree) -> Iterator[str]:
-    for split in reading.counts:
+    for split in reading.counts if reading.base else ():
         places = (one for one in reading.places if reading.split_of(one) == split)
-        have = {unicodedata.normalize("NFC", one.class_name) for one in places}
+        have = {unicodedata.normalize("NFC", one.class_name) for one in places if one.folder.count}
         if lacking := [name for name in reading.class_names if name not in have]:
             yield f"{split} has no {name_some(lacking)}"
 
@@ -135,7 +171,10 @@ def _only_folders(reading: Reading, tree: Tree) -> Iterator[str]:
     folders = [place.folder for place in reading.places if place.folder.count]
     if deep := [folder for folder in folders if not folder.files]:
         which = "each class folder" if len(deep) == len(folders) else f"class {deep[0].name!r}"
-        yield f"{which} holds only folders, as {name_place(deep[0].holding[0], tree.top)}"
+        place = name_place(deep[0].holding[0], tree.top)
+        may_leak = not reading.base and any(folder.holding[1:] for folder in deep)
+        leak = ", whose images may come to lie in several splits" if may_leak else ""
+        yield f"{which} holds only folders, as {place}{leak}"
 
 
 def _lists(reading: Reading, tree: Tree) -> Iterator[str]:
@@ -144,7 +183,7 @@ def _lists(reading: Reading, tree: Tree) -> Iterator[str]:
     found = [
         printable(readable(path.relative_to(tree.top.path)))
         for path in tree.tables
-        if not reading.base and split_within(path.stem) and chosen.isdisjoint(path.parents)
+        if not reading.base and may_list_splits(path.name) and chosen.isdisjoint(path.parents)
     ]
     if found:
         yield f"{name_some(found)} may list splits, which a table with a column for them can give"

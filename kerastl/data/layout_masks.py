@@ -20,12 +20,14 @@ _THINGS = (
     | {"crop", "cropped", "aug", "augmented", "flip", "flipped", "gray", "grey", "edited", "copy"}
 )
 _SIZE = re.compile(r"\d+x\d+")
+# Folders of what is made from the images beside them, by one of the words in their names.
+_MADE = SIDE_FOLDERS | {"thumb", "thumbs", "thumbnail", "thumbnails", "preview", "previews"}
 
 
 def leave_others_out(tree: Tree) -> None:
     """Takes out bins, and folders of masks whose files are named like images beside them."""
     for folder in tree.top.walk():
-        kinds = dict.fromkeys(_masks_in(folder), "files in folders of masks or labels")
+        kinds = dict.fromkeys(_made_in(folder), "files in folders of masks, labels or thumbnails")
         kinds |= dict.fromkeys(_bins_in(folder), BINS)
         folder.folders = [inner for inner in folder.folders if inner not in kinds]
         for inner, kind in kinds.items():
@@ -40,23 +42,29 @@ def _bins_in(folder: Folder) -> Iterator[Folder]:
         yield from (inner for inner in folder.holding if inner.name in _OLD_BINS)
 
 
-def _masks_in(folder: Folder) -> Iterator[Folder]:
+def _made_in(folder: Folder) -> Iterator[Folder]:
+    sides = [inner for inner in folder.holding if _is_made(inner.name)]
     of_images = [
         inner
         for inner in folder.holding
-        if inner.name.lower() in IMAGE_FOLDERS or split_within(inner.name)
+        if inner not in sides and (inner.name.lower() in IMAGE_FOLDERS or split_within(inner.name))
     ]
-    sides = [inner for inner in folder.holding if inner.name.lower() in SIDE_FOLDERS]
-    if not of_images or not sides:
+    if not sides or not (of_images or folder.files):
         return
     # Beside others with images directly in them, all are classes, as photo, mask and replay.
     others = set(folder.holding) - {*of_images, *sides}
     are_classes = any(inner.files for inner in others)
     names = {bare_name(path) for inner in of_images for path in inner.images()}
+    names |= {bare_name(folder.path / name) for name in folder.files}
     for side in sides:
         paired = sum(bare_name(path) in names for path in side.images())
         if paired >= _MOST * side.count and not (side.files and are_classes):
             yield side
+
+
+def _is_made(name: str) -> bool:
+    lowered = name.lower()
+    return lowered in _MADE or not _MADE.isdisjoint(re.split(r"[\W_]+", lowered))
 
 
 def bare_name(path: pathlib.Path) -> tuple[str, ...]:

@@ -28,6 +28,10 @@ _CLASSES = tuple(
     )
 )
 _MOST = 0.9
+# Names of folders, without spaces and the like, whose images have no class yet.
+_FOR_LATER = frozenset(
+    ("unlabeled", "unlabelled", "unclassified", "unsorted", "unassigned", "tosort", "nolabel")
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,14 +181,17 @@ def find_splits(top: Folder) -> list[tuple[Folder, str]]:
 
 def known_classes(folders: Iterable[Folder]) -> set[str]:
     """Returns the plain names of what lies in folders that hold several others."""
-    lists = [{plain_name(inner.name) for inner in _candidates(folder)} for folder in folders]
+    lists = [
+        {plain_name(inner.name) for inner in without_unlabeled(_candidates(folder))}
+        for folder in folders
+    ]
     return {name for names in lists if len(names) > 1 and not are_sides(names) for name in names}
 
 
 def unwrap(folder: Folder, known: Collection[str] = ()) -> Folder:
     """Descends where a folder only holds another one with folders in it, unless it is a class."""
     while (
-        len(inner := folder.holding) == 1
+        len(inner := without_unlabeled(folder.holding)) == 1
         and inner[0].holding
         and plain_name(inner[0].name) not in known
     ):
@@ -196,13 +203,29 @@ def class_folders(folder: Folder, known: Collection[str] = ()) -> list[Folder]:
     """Returns the folders in one that can be classes.
 
     Folders that are only named for images or masks are none, and neither is a single one whose
-    name is no class elsewhere: it holds the images of an unlabeled split.
+    name is no class elsewhere, or repeats the split: it holds the images of an unlabeled split.
+    What is kept for later beside folders of labeled images is none, either.
     """
     inside = _candidates(folder)
     names = {plain_name(inner.name) for inner in inside}
-    if not names & set(known) and (are_sides(names) or (known and len(inside) == 1)):
+    if not names & set(known) and (
+        are_sides(names) or (len(inside) == 1 and (known or _is_same_split(folder, inside[0])))
+    ):
         return []
-    return inside
+    return without_unlabeled(inside)
+
+
+def without_unlabeled(folders: list[Folder]) -> list[Folder]:
+    """Leaves out what is named as unlabeled, if all others hold folders only."""
+    others = [one for one in folders if plain_name(one.name).replace("_", "") not in _FOR_LATER]
+    are_labeled = bool(others) and all(one.holding and not one.files for one in others)
+    return others if are_labeled else folders
+
+
+def _is_same_split(folder: Folder, inner: Folder) -> bool:
+    """Whether a folder of images alone is named for the split that it is in."""
+    split = split_within(folder.name)
+    return split is not None and split == split_within(inner.name) and not inner.holding
 
 
 def is_divided(folder: Folder, known: Collection[str] = ()) -> bool:

@@ -17,7 +17,14 @@ from kerastl.data.file_formats import (
 )
 from kerastl.data.other_contents import find_other
 
-_FORMS = {BMP: bmp.unsupported_form, JPEG: jpeg.unsupported_form}
+
+def _form_of_png(content: bytes) -> str:
+    """Names the form in which Apple's tools pack PNGs into programs for phones."""
+    return "in Apple's form (CgBI)" if content[_FIRST_CHUNK] == b"CgBI" else ""
+
+
+_FIRST_CHUNK = slice(12, 16)
+_FORMS = {BMP: bmp.unsupported_form, JPEG: jpeg.unsupported_form, PNG: _form_of_png}
 # Where formats hold their pixels, if they pack them: there, a few zeros stand for many pixels.
 _PIXELS: dict[FileFormat, Callable[[bytes], bytes]] = {
     JPEG: jpeg.coded_pixels,

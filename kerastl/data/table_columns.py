@@ -27,7 +27,7 @@ from kerastl.data.table_splits import (
     is_flag,
     is_signed,
 )
-from kerastl.errors import UsageError, bad_value, closest, name_some
+from kerastl.errors import UsageError, bad_value, closest, name_some, shorten
 
 # Groups repeat: they are at most this share of the rows.
 _MOST_GROUPS = 0.8
@@ -35,6 +35,8 @@ _MOST_GROUPS = 0.8
 _SAMPLE_ROWS = 500
 # Paths of what shows the same as the images, but is none of them.
 _BESIDE = re.compile("mask|thumb|segment|preview|heatmap")
+# What looks like several cells, in a header or in a row of a table without one.
+_JOINED = re.compile(r"\.[a-z]{3,4}\W|^\w+[^\w\s]+\w+$", re.IGNORECASE)
 # Longer cells are remarks, not classes.
 _LONG = 60
 
@@ -150,6 +152,12 @@ class Finder:
         )
 
     def _none(self, role: str) -> UsageError:
+        [first, *more] = self._columns
+        if _JOINED.search(first) and not more:
+            return self._wrong(
+                f"has a single column, {shorten(first)!r}",
+                "Put commas, tabs, semicolons or | between the cells",
+            )
         return self._wrong(
             f"has no column named {' or '.join(USUAL[role][0].split()[:3])}, and no other that is "
             f"clearly the {role}",

@@ -245,7 +245,14 @@ def _forms(sample: Sequence[str]) -> Iterator[_Form]:
     """Yields what may have to be undone for these values: nothing first, then more and more."""
     form: _Form = os.path.expanduser
     yield form
-    for undo in (_undo_system, urllib.parse.unquote, _undo_fraction, _undo_upload):
+    for undo in (
+        _undo_unseen,
+        _undo_system,
+        urllib.parse.unquote,
+        _undo_plus,
+        _undo_fraction,
+        _undo_upload,
+    ):
         before = form
 
         def form(value: str, undo: _Form = undo, before: _Form = before) -> str:
@@ -255,6 +262,16 @@ def _forms(sample: Sequence[str]) -> Iterator[_Form]:
             yield form
         else:
             form = before
+
+
+def _undo_unseen(value: str) -> str:
+    """Undoes marks that come along when a path is copied from a window."""
+    return "".join(one for one in value if unicodedata.category(one) != "Cf")
+
+
+def _undo_plus(value: str) -> str:
+    """Undoes what forms of web pages make of spaces."""
+    return value.replace("+", " ")
 
 
 def _undo_system(value: str) -> str:

@@ -8,9 +8,10 @@ import pathlib
 import re
 from collections.abc import Mapping, Sequence
 
+from kerastl.data.table_json import is_json, read_json
 from kerastl.data.table_names import KNOWN, key_of
 from kerastl.data.table_paths import Folders, find_places
-from kerastl.data.table_rows import SAMPLE_ROWS, Wrong, in_lines, read_rows
+from kerastl.data.table_rows import SAMPLE_ROWS, Wrong, in_lines, read_rows, read_text
 from kerastl.data.table_shape import has_header, refuse_blanks, refuse_pixels
 from kerastl.progress import count_of
 
@@ -48,13 +49,15 @@ def read_table(path: pathlib.Path, wrong: Wrong) -> Table:
     Raises:
         UsageError: If it cannot be read, holds pixels, or has no rows.
     """
-    rows = read_rows(path, wrong)
+    text = read_text(path, wrong)
+    is_object = is_json(text)
+    rows = read_json(text, wrong) if is_object else read_rows(text, path.suffix.lower(), wrong)
     # Pixels are refused before millions of them are in memory.
     head = list(itertools.islice(rows, SAMPLE_ROWS))
     first_rows = [cells for _, cells in head]
     refuse_pixels(first_rows, wrong)
     refuse_blanks(first_rows, wrong)
-    is_named = has_header(first_rows) and not _leads_to_file(first_rows, path.parent)
+    is_named = is_object or (has_header(first_rows) and not _leads_to_file(first_rows, path.parent))
     header = _name_columns(first_rows, wrong, is_named=is_named)
     body = [*(head[1:] if is_named else head), *rows]
     # Tables that are printed have a line below the header, and tables that are joined have several.

@@ -5,6 +5,7 @@ import contextlib
 import csv
 import io
 import itertools
+import os
 import pathlib
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ GIVE_ARRAYS = "In Python, give the images as arrays to kerastl.Source.from_array
 _SAVE_AS_CSV = "Save it as CSV in UTF-8"
 # First bytes, what such a file is, and what to do.
 _OTHER_KINDS = (
+    (rb"PK\x03\x04.{26}mimetypeapplication/vnd\.oasis", "an OpenDocument file", _SAVE_AS_CSV),
     (rb"PK\x03\x04", "an Excel file or a ZIP archive", _SAVE_AS_CSV),
     (rb"\xd0\xcf\x11\xe0", "an old Excel file", _SAVE_AS_CSV),
     (rb"PAR1", "a Parquet file", "Convert it, as with to_csv(index=False) of pandas"),
@@ -31,10 +33,12 @@ _OTHER_KINDS = (
     (rb"%PDF", "a PDF file", _SAVE_AS_CSV),
     (rb"\xff\xd8\xff|\x89PNG", "an image", "Give a table with its path"),
     (rb"version https://git-lfs", "a Git LFS pointer, not the table", "Run git lfs pull"),
-    (rb"(?i)\s*<(!doctype html|html|head|body|table)\b", "a web page", "Download the table itself"),
+    (
+        rb"(?i)\s*<(!doctype html|html|head|body|table|meta|div|style|script|title|p)\b",
+        "a web page",
+        "Download the table itself",
+    ),
     (rb"\s*<\?xml", "an XML file", _SAVE_AS_CSV),
-    (rb"\s*\{\s*\".*\}\s*\r?\n\s*\{", "a JSON Lines file", _SAVE_AS_CSV),
-    (rb"\s*(\{\s*\"|\[\s*[\[{])", "a JSON file", _SAVE_AS_CSV),
 )
 _HEAD = 1 << 16
 # A table for UTF-32 begins like one for UTF-16.
@@ -55,20 +59,24 @@ _SAMPLE_SIZE, SAMPLE_ROWS = 1 << 20, 50
 _BLANK_SEPARATED = re.compile(r"\S+\.(png|jpe?g|bmp|gif|webp|tiff?)\s+\S+$", re.IGNORECASE)
 
 
-def read_rows(path: pathlib.Path, wrong: Wrong) -> Iterator[tuple[int, list[str]]]:
+def read_rows(text: str, ending: str, wrong: Wrong) -> Iterator[tuple[int, list[str]]]:
     """Yields each row that is not blank: its line number in the file, and its cells, stripped.
 
+    Args:
+        text: What the file holds.
+        ending: That of its name, in lower case.
+        wrong: Makes an error about it.
+
     Raises:
-        UsageError: If the file cannot be read, is no table, or breaks a rule of quotes.
+        UsageError: If it breaks a rule of quotes.
     """
-    text = _read_text(path, wrong)
     kept = text.lstrip("\r\n")
     first_line = re.split(r"[\r\n]", kept, maxsplit=1)[0]
     delimiter = ""
     # Spreadsheets may write the delimiter on a separate line.
     if named := re.fullmatch(r"sep=(.)", first_line):
         delimiter, kept = named[1], kept[len(first_line) :].lstrip("\r\n")
-    elif path.suffix.lower() == ".tsv" and "\t" in first_line:
+    elif ending == ".tsv" and "\t" in first_line:
         delimiter = "\t"
     skipped = len(re.findall(r"\r\n|\r|\n", text[: len(text) - len(kept)]))
     delimiter = delimiter or _find_delimiter(kept)
@@ -93,8 +101,13 @@ def read_rows(path: pathlib.Path, wrong: Wrong) -> Iterator[tuple[int, list[str]
         ) from error
 
 
-def _read_text(path: pathlib.Path, wrong: Wrong) -> str:
-    if path.is_dir():
+def read_text(path: pathlib.Path, wrong: Wrong) -> str:
+    """Reads a table's file.
+
+    Raises:
+        UsageError: If it cannot be read, or is no text.
+    """
+    if os.path.isdir(path):
         raise wrong("is a folder, not a table", "Give a CSV file, or use folder:DIR")
     try:
         with path.open("rb") as file:
@@ -124,7 +137,7 @@ def _read_text(path: pathlib.Path, wrong: Wrong) -> str:
 
 def _refuse_other_kinds(head: bytes, wrong: Wrong) -> None:
     for first_bytes, kind, advice in _OTHER_KINDS:
-        if re.match(first_bytes, head):
+        if re.match(first_bytes, head, re.DOTALL):
             raise wrong(f"is {kind}, not a CSV or TSV file", advice)
 
 

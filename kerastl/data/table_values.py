@@ -23,6 +23,7 @@ _STRONG_JOINTS = 3
 _LIST = re.compile(
     r"\s*(?:\{\s*(['\"])[^'\"]*\1\s*:\s*)?(?:\[(.*?)\]|\{(.*?)\})\s*\}?\s*", re.DOTALL
 )
+_ONE_VALUE = re.compile(r"""\s*\{\s*(['"])[^'"]*\1\s*:\s*(['"])([^'"]*)\2\s*\}\s*""")
 _QUOTED = re.compile(r"(['\"])(.*?)\1")
 # As programs write them with their type: bytes of Python, whole numbers of a column of numbers.
 _TYPED = {
@@ -103,6 +104,8 @@ def _undo_lists(labels: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _parts_of_list(label: str) -> list[str]:
     """Returns what a list that is written as text holds, nothing for other texts."""
+    if found := _ONE_VALUE.fullmatch(label):
+        return [found[3]]
     if not (found := _LIST.fullmatch(label)):
         return []
     inside = found[2] or found[3] or ""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from kerastl.data.files import LabeledFile, Listing, make_listing, open_listing
+from kerastl.data.labels import refuse_alike, refuse_twins
 from kerastl.data.source import Source
 from kerastl.data.split_words import split_within
 from kerastl.data.table_columns import Finder, Roles
@@ -27,7 +28,11 @@ from kerastl.settings import DataSettings
 _NO_PATHS = tuple(
     (re.compile(pattern, re.IGNORECASE), kind, advice)
     for pattern, kind, advice in (
-        (r"b['\"]\\x|['\"]bytes['\"]\s*:", "bytes of images as text", "Save each as a file"),
+        (
+            r"b['\"]\\x|['\"]bytes['\"]\s*:(?!\s*(none|null))",
+            "bytes of images as text",
+            "Save each as a file",
+        ),
         (r"^[\[({]+\s*(['\"]|[^\[\]]+\.[a-z]+\s*[\])])", "lists", "Write one path in a cell"),
         (r"^(array|tensor)?[\[(]+\s*-?[\d.]+[\s,]", "arrays as text", GIVE_ARRAYS),
         (r"^<\w+[\s>/].*(src|href)\s*=", "HTML", "Write the path alone"),
@@ -88,7 +93,14 @@ def list_table(table: str, *, columns: dict[str, str], progress: Progress | None
     files, note = use_each_once(files, whole, data)
     if note:
         report(note)
-    return make_listing(files, labels, collections.Counter(), field=field)
+    return _make_listing(files, labels, field)
+
+
+def _make_listing(files: Sequence[LabeledFile], labels: Sequence[str], field: str) -> Listing:
+    listing = make_listing(files, labels, collections.Counter(), field=field)
+    refuse_alike(listing.class_names, name=field)
+    refuse_twins(listing.class_names, name=field)
+    return listing
 
 
 def _label_file(place: Place, label: str, split: str, group: str) -> LabeledFile:

@@ -57,7 +57,7 @@ SIDE_FOLDERS = frozenset(
         *("segmentationobject", "bboxes", "labels_json", "xml", "xmls"),
     ]
 )
-_SIDE, _MASKS = "files in folders of masks or labels", "masks or copies of images beside them"
+_MASKS = "masks or copies of images beside them"
 _HIDDEN, BINS, _BACK = "hidden or system files", "files in bins", "repeated links"
 PLACEHOLDERS = "cloud placeholders"
 
@@ -115,7 +115,7 @@ class Tree:
         ignored: Number of other files in it, by kind.
         links: Links to folders that are listed elsewhere, or hold this one.
         left_out: Folders that are left out though they seem to hold images, by kind.
-        tables: Tables, and texts that are named as lists of a split.
+        tables: Tables, and texts that are named as lists of splits.
     """
 
     top: Folder
@@ -193,6 +193,18 @@ def list_images(folder: pathlib.Path) -> Iterator[pathlib.Path]:
         waiting.extend(sorted([*look.folders, *look.links], reverse=True))
 
 
+def may_list_splits(name: str) -> bool:
+    """Whether a file's name has a word for a split or several, as `train_test_split.txt`."""
+    stem, _, _ = name.rpartition(".")
+    return any(map(split_within, re.findall(r"[^\W\d_]+", stem))) or split_within(stem) is not None
+
+
+def find_broken_links(folder: Folder) -> list[pathlib.Path]:
+    """Returns the links directly in a folder that lead nowhere and are not named as pictures."""
+    paths = (folder.path / name for name in folder.files if not claims_picture(name))
+    return [path for path in paths if path.is_symlink() and not path.exists()]
+
+
 @dataclasses.dataclass(frozen=True)
 class _Look:
     """What one folder holds directly, and how much lies in what is left out."""
@@ -218,7 +230,7 @@ def _look(place: pathlib.Path, *, is_top: bool) -> _Look:
             folders[entry.name] = entry
         elif kind := _kind_of_file(entry):
             ignored[kind] += 1
-            if kind == "tables" or (kind == "texts" and split_within(entry.name)):
+            if kind == "tables" or (kind == "texts" and may_list_splits(entry.name)):
                 tables.append(pathlib.Path(entry.path))
         else:
             files.append(entry.name)

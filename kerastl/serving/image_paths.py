@@ -13,7 +13,7 @@ from kerastl.paths import local_path
 
 # Stands for paths on standard input.
 STANDARD_INPUT = "-"
-_TABLES = (".csv", ".tsv")
+_TABLES = (".csv", ".tsv", ".jsonl")
 
 
 def find_images(names: Iterable[str], *, image_column: str = "") -> Iterator[pathlib.Path]:

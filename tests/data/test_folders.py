@@ -307,10 +307,8 @@ def test_drive_that_fails_is_named(tmp_path, monkeypatch, number, place):
         "scandir",
         lambda path: (Failing if str(path) == str(tmp_path / place) else scandir)(path),
     )
-    words = (
-        f"holds {tmp_path / place}, which cannot be read ({os.strerror(number)}). Check the drive"
-    )
-    assert words in refusal(tmp_path)
+    names = f"holds {tmp_path / place}, which " if place else ""
+    assert f": {names}cannot be read ({os.strerror(number)}). Check the drive" in refusal(tmp_path)
 
 
 def test_folder_that_nobody_may_read_is_litter_too(tmp_path, monkeypatch):
@@ -380,6 +378,24 @@ def test_link_in_the_place_of_a_class_or_split_is_told(tmp_path, link, target, f
     said = io.StringIO()
     list_folder(str(tmp_path), progress=Progress(said))
     assert told in said.getvalue()
+
+
+def test_links_to_nowhere_are_told_where_a_class_would_be(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name).symlink_to(f"/no/such/{name}")
+    assert "holds 2 links to nowhere (cat to /no/such/cat, dog to" in refusal(tmp_path)
+    (tmp_path / "dog").unlink()
+    plant(tmp_path, "bird/1.jpg fox/2.jpg")
+    said = io.StringIO()
+    list_folder(str(tmp_path), progress=Progress(said))
+    assert "cat is a link to /no/such/cat, which is not there, and is left out" in said.getvalue()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000])
+def test_name_that_is_too_long_is_shortened(name):
+    message = refusal(name)
+    assert "File name too long" in message
+    assert len(message) < 1000
 
 
 def test_folder_comes_before_a_link_to_it(tmp_path):

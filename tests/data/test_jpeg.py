@@ -114,6 +114,12 @@ def test_damaged_jpegs_are_explained_whatever_the_damage():
         assert lacks_end(content) in (True, False)
 
 
+def test_png_of_apples_tools_is_named():
+    png = file_bytes(picture(0), "PNG")
+    png = png[:8] + b"\0\0\0\4CgBIP\0 \2+\xd5\xb3\x7f" + png[8:]
+    assert refusal(png) == "is PNG in Apple's form (CgBI) (unsupported)"
+
+
 def test_png_copied_as_text_is_told():
     png = file_bytes(picture(0), "PNG").replace(b"\r\n", b"\n")
     assert refusal(png) == "is a PNG that was copied as text, which destroyed it"

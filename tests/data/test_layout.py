@@ -100,7 +100,7 @@ def read(root, **options):
         ),
         (
             "flu/img/1.png flu/masks/1_mask.png ok/img/img_2.png ok/masks/mask_2.png",
-            "2 images; files in folders of masks or labels are left out (flu/masks/, ok/masks/)",
+            "2 images; files in folders of masks, labels or thumbnails are left out (flu/masks/, ",
         ),
         # Beside other folders of the same form, those named for images and masks are classes.
         ("photo/1.jpg mask/2.jpg replay/3.jpg", "3 images; mask, photo are taken for classes"),
@@ -130,11 +130,40 @@ def read(root, **options):
         ),
         (
             "train/a/1.jpg train/b/2.jpg test/a/3.jpg ground_truth/a/3_mask.png",
-            "test 1; files in folders of masks or labels are left out (ground_truth/)",
+            "test 1; files in folders of masks, labels or thumbnails are left out (ground_truth/)",
         ),
         ("a/1.jpg b/2.jpg c/1.jpg c/2.jpg", "class, 3 classes, 4 images"),
         ("stage~(1)/1.jpg stage~(2)/2.jpg 1-1/1.jpg 11/1.jpg", "class, 4 classes, 4 images"),
+        # What is made from images beside it, with their names.
+        (
+            "a/#.jpg*3 a/thumbs/#.jpg*3 b/#.jpg*2 b/preview/#_preview.png*2",
+            "2 classes, 5 images; f",
+        ),
+        (
+            "train/a/1.jpg train/b/2.jpg train_masks/a/1_mask.png train_masks/b/2_mask.png",
+            "train 2; files in folders of masks, labels or thumbnails are left out (train_masks/)",
+        ),
+        ("with_mask/1.jpg without_mask/1.jpg", "class, 2 classes, 2 images"),
+        # What has no class yet.
+        ("labeled/a/1.jpg labeled/b/2.jpg unlabeled/#.jpg*9", "class in labeled/, 2 classes, 2"),
+        (
+            "train/done/a/1.jpg train/done/b/2.jpg train/to_sort/3.jpg test/a/4.jpg test/b/5.jpg",
+            "split/class, 2 classes, train 2, test 2; 1 image in train/to_sort/ is in no class",
+        ),
+        # Names of days, albums and patients, and images that belong together.
+        ("2023-01-05/1.jpg 20230211/2.jpg", "2023-01-05, 20230211 are taken for classes"),
+        ("a/1.jpg b/2.jpg Photos~from~2019/3.jpg", "photos from 2019 is taken for a class"),
+        ("patient_1/1.jpg patient_2/2.jpg", "2 images; patient_1, patient_2 are taken for classes"),
+        (
+            "cat/p1/1.jpg cat/p2/2.jpg dog/p3/3.jpg",
+            "as cat/p1, whose images may come to lie in several splits",
+        ),
+        ("00/1.jpg a3/2.jpg ff/3.jpg", "class, 3 classes, 3 images"),
+        # Files that are no images by their names.
+        ("train/a/1.jpg train/b/2.jpg train.cache val.cache train/_darknet.x", "1 file in train/"),
+        ("images/a/1.jpg images/b/2.jpg train_test_split.txt", "train_test_split.txt may list"),
         # What a split lacks.
+        ("train/a/1.jpg train/b/ test/a/2.jpg test/b/3.jpg", "train has no b"),
         ("train/a/1.jpg train/b/1.jpg test/a/2.jpg", "train 2, test 1; test has no b"),
         ("val/a/1.jpg val/b/2.jpg test/a/3.jpg test/b/1.jpg", "train is split off validation"),
         ("train/a/1.jpg train/b/1.jpg val/", "train 2; no images in val"),
@@ -172,6 +201,24 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         (
             "k1/train/a/1.jpg k1/test/b/1.jpg k2/train/a/1.jpg k2/test/a/1.jpg",
             "k1, k2 each hold test,",
+        ),
+        (
+            "cars_train/cars_train/#.jpg*3 cars_test/cars_test/#.jpg*3",
+            "cars_test, cars_train are named as splits and hold images, but no class folders.",
+        ),
+        ("train/#.jpg*3 train/labels.csv", "train is named as a split and holds images, but no"),
+        (
+            "x/x/train/a/1.jpg x/x/train/b/2.jpg y/y/train/a/3.jpg",
+            "holds train, named as splits. G",
+        ),
+        # Parts, where a table says more.
+        ("patient1/1.jpg patient2/2.jpg labels.csv", "are named as parts of a whole, not as cla"),
+        ("00/1.jpg a3/2.jpg ff/3.jpg labels.csv", "are named as parts of a whole, not as classes"),
+        # Other classes further down.
+        (
+            "amazon/images/bike/1.jpg amazon/images/mug/2.jpg dslr/images/bike/3.jpg "
+            "dslr/images/mug/4.jpg",
+            "amazon, dslr each hold folders named bike, mug further down, as amazon/images/bike,",
         ),
         # A copy of the whole is no class.
         (
@@ -224,6 +271,8 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         ("cat/1.jpg cat/dog/2.jpg dog/3.jpg", "'cat' holds folders named like its siblings (dog)."),
         ("a/1.pdf a/2.zip b/3.pdf", "holds 1 archive, 2 documents and no class folders."),
         ("a/ b/", "no images in a, b."),
+        ("a.zip b.tar", "holds 2 archives and no class folders. Unpack them and give the folder,"),
+        ("data/train-0.parquet", "or give a table of files and classes as csv:FILE."),
         ("a/.1.jpg.icloud b/.2.jpg.icloud", "holds 2 cloud placeholders and no images in a, b."),
         ("images/1.png masks/1.png", "holds 1 file in images and no class folders."),
         ("images/1.png masks/2.png", "or add --layout=class if these are the classes."),
@@ -273,6 +322,7 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         ("a_cat/1.jpg A-cat~-~Copy~(2)/2.jpg b/3.jpg", "'a_cat' and 'A-cat - Copy (2)' differ by"),
         ("cat/1.jpg cat~copy~2/2.jpg dog/3.jpg", "classes 'cat' and 'cat copy 2' differ by"),
         ("a-cat/1.jpg a_cat/2.jpg dog/3.jpg", "classes 'a-cat' and 'a_cat' differ by separators"),
+        ("cat/1.jpg cat./2.jpg dog/3.jpg", "classes 'cat' and 'cat.' differ by separators or the"),
         # Names.
         (
             "train/cat/1.jpg train/dog/1.jpg test/cats/2.jpg test/dog/2.jpg",

@@ -27,7 +27,11 @@ def write(folder, files):
         ("/data/local-files/?d=imgs/{name}", "imgs/{name}"),
         ("file:///C:/Users/me/imgs/{name}", "imgs/{name}"),
         ("imgs/my%20{name}", "imgs/my {name}"),
+        ("imgs/my+{name}", "imgs/my {name}"),
         ("Imgs/{upper}", "imgs/{name}"),
+        # Marks that come along when a path is copied from a window.
+        ("\u202aC:\\imgs\\{name}", "imgs/{name}"),
+        ("imgs/{name}\u200b", "imgs/{name}"),
         ("{stem}", "train/{name}"),
         ("{stem}", "train/{stem}.JPEG"),
         ("{stem}.jpg", "{name}"),

@@ -162,6 +162,10 @@ def test_column_of_another_meaning_may_be_left_alone(tmp_path):
         ("ID;Labels\na.jpg,x\nb.jpg,y", {}, "has ';' between the cells of its header and ','"),
         ("path,label\n/else/c.jpg,x\n/else/d.jpg,y\n", {}, "has 2 paths as path, and none leads"),
         ("path,label\na,cat\nb,cat\x07\n", {}, "has a class named 'cat\\x07', which is not one"),
+        ("path,label\na,big cat\nb,big_cat\n", {}, "classes 'big cat' and 'big_cat' differ by sep"),
+        ("path,label\na,Cat\nb,cat\n", {}, "classes 'Cat' and 'cat' differ by case, spaces or"),
+        ("image^label\na.jpg^x\nb.jpg^y\n", {}, "has a single column, 'image^label'. Put commas,"),
+        ("a.jpg -> x\nb.jpg -> y\n", {}, "has a single column, 'a.jpg -> x'. Put commas, tabs,"),
         (
             "path,label\na.jpg,1\nb.jpg,1.0\n",
             {},
@@ -179,11 +183,10 @@ def test_table_that_lacks_something_is_refused(tmp_path, text, columns, message)
     [
         (b"PK\x03\x04" + bytes(99), "is an Excel file or a ZIP archive, not a CSV"),
         (b"PAR1\x15\x00", "is a Parquet file"),
-        (b'[{"image": "a.png"}]', "is a JSON file"),
-        (b'{\n "images": []}', "is a JSON file"),
-        (b'{"image": "a.png"}\r\n{"image": "b.png"}\r\n', "is a JSON Lines file"),
         (b"\x1f\x8b\x08", "is a compressed file, not a CSV or TSV file. Unpack it."),
         (b"\n<!doctype HTML><html>", "is a web page"),
+        (b"<meta charset='x'><style>p{}</style><table>", "is a web page"),
+        (b"PK\x03\x04" + bytes(26) + b"mimetypeapplication/vnd.oasis.x", "is an OpenDocument file"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
         # Pixels, in columns and in cells, or whole images as text.
         (b"label,%s\n3,%s\n" % (b"p," * 784, b"7," * 784), "holds pixels or other numbers in 785"),
@@ -327,6 +330,7 @@ def test_lists_of_one_label_are_told_and_hold_its_name(tmp_path, form):
     [
         ("['{}']", "red", "Labels are lists of one, as \"['blue']\": that one is the class."),
         ('{{"choices": ["{}"]}}', "red", "Labels are lists of one, as '{"),
+        ('{{"class":"{}"}}', "red", "Labels are lists of one, as '{"),
         ("['{}', 'big']", "red, big", "Labels are lists of several, as "),
         ('{{"choices": ["{}","a, b"]}}', "red, a, b", "Labels are lists of several, as "),
         ("{{'{}'}}", "red", "Labels are lists of one, as "),
@@ -377,6 +381,7 @@ def test_first_row_that_names_a_file_is_no_header(tmp_path):
         ("['{}.png']", "column 'image' holds lists, not paths, as \"['0.png']\" and"),
         ('["{}"]', "holds lists, not paths"),
         ("{{'bytes': b'\\\\x89PNG{}', 'path': None}}", "holds bytes of images as text, not paths"),
+        ("{{'bytes': None, 'path': '{}.png'}}", "holds lists, not paths, as"),
         ("[[[{} 2 3]", "holds arrays as text, not paths"),
         ("tensor([{}., 2., 3.])", "holds arrays as text, not paths"),
         ("<PIL.Image.Image image mode=RGB at 0x7F{}>", "holds Python objects as text, not paths"),

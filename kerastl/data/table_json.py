@@ -1,0 +1,118 @@
+"""Tables in JSON: objects in lines or in a list, columns, or classes by path and the reverse."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from kerastl.data.table_names import KNOWN, key_of
+from kerastl.data.table_paths import is_image_name
+from kerastl.data.table_rows import Wrong
+
+_STARTS = re.compile(r"\s*(\{\s*[\"}]|\[\s*[\[{\]])")
+_SPACE = re.compile(r"[\s,]*")
+_SAVE_AS_CSV = "Write a CSV file with the path and the class of each image"
+# Keys by which the files of annotation tools are known, what they are, and what to do.
+_TOOLS = (
+    ({"images", "annotations"}, "COCO's annotations", _SAVE_AS_CSV),
+    ({"data", "annotations"}, "a Label Studio project", "Export it from there as CSV or JSON-MIN"),
+    ({"shapes", "imagePath"}, "a LabelMe file of one image", _SAVE_AS_CSV),
+    ({"_via_img_metadata"}, "a VIA project", "Export its annotations from there as CSV"),
+    ({"data_row", "projects"}, "a Labelbox export", _SAVE_AS_CSV),
+    ({"info", "samples"}, "a FiftyOne data set", _SAVE_AS_CSV),
+)
+# One row: the line that it begins in, and its values by column.
+_Record = tuple[int, dict[str, Any]]
+
+
+def is_json(text: str) -> bool:
+    """Whether a text begins as an object or a list of JSON does."""
+    return _STARTS.match(text) is not None
+
+
+def read_json(text: str, wrong: Wrong) -> Iterator[tuple[int, list[str]]]:
+    """Yields the names of the columns, then each record: its line, and its values as texts.
+
+    Raises:
+        UsageError: If it is broken, or no table of one record an image.
+    """
+    records = list(_read_records(text, wrong))
+    _refuse_tools(records[:1], wrong)
+    if len(records) == 1:
+        turned = _turn(records[0][1])
+        records = records if turned is None else turned
+    names = list(dict.fromkeys(name for _, record in records for name in record))
+    if not names:
+        raise wrong("has no rows", "Give a row for each image")
+    yield records[0][0], names
+    for line, record in records:
+        yield line, [_as_text(record.get(name)) for name in names]
+
+
+def _read_records(text: str, wrong: Wrong) -> Iterator[_Record]:
+    """Yields the objects of a list, or those that follow each other."""
+    decoder = json.JSONDecoder()
+    place, end = 0, len(text)
+    is_list = text.lstrip().startswith("[")
+    if is_list:
+        place, end = text.index("[") + 1, len(text.rstrip().removesuffix("]"))
+    line = 1
+    while (start := _skip(text, place)) < end:
+        line += text.count("\n", place, start)
+        try:
+            value, stop = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError) as error:
+            raise wrong(f"is JSON that is broken in line {line}", "Write it again") from error
+        if not isinstance(value, dict):
+            raise wrong(
+                f"is JSON without names of columns in line {line}",
+                'Write an object for each image, as {"image": "1.png", "label": "cat"}',
+            )
+        yield line, value
+        line += text.count("\n", start, stop)
+        place = stop
+
+
+def _skip(text: str, place: int) -> int:
+    found = _SPACE.match(text, place)
+    return found.end() if found else place
+
+
+def _refuse_tools(records: Sequence[_Record], wrong: Wrong) -> None:
+    for _, record in records:
+        for keys, kind, advice in _TOOLS:
+            if keys <= set(record):
+                raise wrong(f"is {kind} in JSON, not a table", advice)
+
+
+def _turn(record: dict[str, Any]) -> list[_Record] | None:
+    """Makes rows of the only object of a file, which may hold them by path, class or column.
+
+    None if it is a row itself.
+    """
+    values = list(record.values())
+    are_objects = all(isinstance(one, dict) for one in values)
+    if are_objects and any(map(_has_known, values)):
+        return [(1, {"image": path} | row) for path, row in record.items()]
+    if are_objects:
+        values = [list(one.values()) for one in values]
+    are_lists = all(isinstance(one, list) for one in values)
+    if _has_known(record):
+        if not are_lists or len(set(map(len, values))) > 1:
+            return None
+        rows = zip(*values, strict=True)
+        return [(1, dict(zip(record, row, strict=True))) for row in rows]
+    if all(map(is_image_name, record)):
+        return [(1, {"image": path, "label": label}) for path, label in record.items()]
+    pairs = zip(record, values if are_lists else [], strict=False)
+    return [(1, {"image": path, "label": name}) for name, paths in pairs for path in paths]
+
+
+def _has_known(record: dict[str, Any]) -> bool:
+    return any(key_of(name) in KNOWN for name in record)
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,96 @@
+"""Tables in JSON, as programs and annotation tools write them."""
+
+import collections
+import io
+import json
+
+import pytest
+
+from kerastl.data.tables import list_table
+from kerastl.errors import UsageError
+from kerastl.progress import Progress
+
+ROWS = [{"file_name": f"{n}.jpg", "label": "cat" if n % 2 else "dog"} for n in range(4)]
+PATHS = [row["file_name"] for row in ROWS]
+LABELS = [row["label"] for row in ROWS]
+
+
+def table(folder, text):
+    for path in PATHS:
+        (folder / path).touch()
+    place = folder / "list.json"
+    place.write_text(text, encoding="utf-8")
+    return str(place)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(ROWS),
+        json.dumps(ROWS, indent=2),
+        "\ufeff\n" + json.dumps(ROWS),
+        "\n".join(map(json.dumps, ROWS)),
+        "\r\n\r\n".join(map(json.dumps, ROWS)) + "\n",
+        # A list without its brackets, and rows of nested values beside the class.
+        ",\n".join(json.dumps(row | {"box": {"x": [1, 2]}, "note": None}) for row in ROWS),
+        # By path, by class, by column, and as data frames are written.
+        json.dumps(dict(zip(PATHS, LABELS, strict=True))),
+        json.dumps({path: [label] for path, label in zip(PATHS, LABELS, strict=True)}),
+        json.dumps({"cat": PATHS[1::2], "dog": PATHS[::2]}),
+        json.dumps({"image": PATHS, "label": LABELS}),
+        json.dumps({"image": dict(enumerate(PATHS)), "label": dict(enumerate(LABELS))}),
+        json.dumps({row["file_name"]: {"label": row["label"], "width": 3} for row in ROWS}),
+    ],
+)
+def test_records_are_rows(tmp_path, text):
+    listing = list_table(table(tmp_path, text), columns={})
+    assert sorted((file.example, file.class_name) for file in listing.files) == sorted(
+        zip(PATHS, LABELS, strict=True)
+    )
+
+
+def test_values_are_those_that_a_csv_file_would_have(tmp_path):
+    rows = [
+        {"image": path, "label": number % 2, "split": split}
+        for number, (path, split) in enumerate(zip(PATHS, ["train"] * 3 + ["test"], strict=True))
+    ]
+    said = io.StringIO()
+    listing = list_table(table(tmp_path, json.dumps(rows)), columns={}, progress=Progress(said))
+    counts = collections.Counter((file.split, file.class_name) for file in listing.files)
+    assert counts == {("train", "0"): 2, ("train", "1"): 1, ("test", "1"): 1}
+    assert "paths in 'image', classes in 'label', splits in 'split'." in said.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"images": [{}], "annotations": [{}], "categories": []}, "is COCO's annotations in JSON"),
+        ([{"data": {"image": "1"}, "annotations": []}], "Export it from there as CSV or JSON-MIN."),
+        ({"shapes": [], "imagePath": "0.jpg"}, "is a LabelMe file of one image in JSON, not a"),
+        ({"_via_img_metadata": {}, "_via_settings": {}}, "is a VIA project in JSON, not a table"),
+        ([{"image": "0.jpg"}, {"image": "1.jpg", "label": "x"}], "has no label in line 1"),
+        ([["0.jpg", "cat"]], "is JSON without names of columns in line 1. Write an object"),
+        ([{"image": "s3://b/0.jpg", "label": "x"}] * 2, "and images are not downloaded"),
+        ([{"image": "0.jpg"}], "has paths, but no column for the label"),
+        ({"images": []}, "has no rows. Give a row for each image."),
+        ([], "has no rows"),
+        ({}, "has no rows"),
+    ],
+)
+def test_what_is_no_table_of_images_is_refused_by_what_it_is(tmp_path, document, message):
+    with pytest.raises(UsageError) as caught:
+        list_table(table(tmp_path, json.dumps(document)), columns={})
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('{"image": "0.jpg"}\n{"image": "1.jpg"', 2),
+        ('[{"image": "0.jpg",\n "label": "x"},\n {"image": }]', 3),
+        ('{"image": ' * 100_000, 1),
+    ],
+)
+def test_broken_json_is_refused_with_its_line(tmp_path, text, line):
+    with pytest.raises(UsageError, match=f"is JSON that is broken in line {line}. Write it again"):
+        list_table(table(tmp_path, text), columns={})
