@@ -26,6 +26,15 @@ _DOCS = [
     "mkdocstrings[python]>=0.30,<2",
     "ruff>=0.11,<1",  # Breaks the lines of signatures.
 ]
+# scripts/check and .ci/run run these, whose newer versions may find other things.
+_PINNED = [
+    "build==1.6.1",
+    "codespell==2.4.3",
+    "mypy==2.4.1",
+    "pytest==9.2.0",
+    "ruff==0.17.6",
+    "twine==7.0.0",
+]
 _TEST = ["pytest>=8.3,<10", "pytest-xdist>=3.6.1,<4", *_LITERT, *_ONNX, *_SERVE]
 
 setup(
@@ -92,7 +101,7 @@ setup(
         "serve": _SERVE,
         "docs": _DOCS,
         "test": _TEST,
-        "dev": [*_DOCS, *_TEST, "mypy==2.4.1", "pytest==9.2.0", "ruff==0.17.6"],
+        "dev": [*_DOCS, *_TEST, *_PINNED],
     },
     entry_points={"console_scripts": ["kerastl=kerastl.commands.table:main"]},
 )
