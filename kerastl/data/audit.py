@@ -82,6 +82,7 @@ def audit(
         groups=join_groups(len(usable), usable.groups, same + near),
         causes=find_causes(usable.groups, {Cause.EQUAL: same, Cause.NEAR: near}, count=len(usable)),
         pixels=as_rows(bytes.fromhex(one.pixels) for one in good),
+        sides=np.array([(one.height, one.width) for one in good], np.int64),
         findings=findings,
     )
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from kerastl.config import Config
 from kerastl.data.audit import audit
-from kerastl.data.images import decode, smallest_side
 from kerastl.data.kept import PixelCache
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits, count_per_class, make_splits
@@ -17,8 +16,6 @@ from kerastl.errors import bad_value
 from kerastl.progress import Progress, count_of
 from kerastl.settings import DataSettings, ImageSettings
 
-# Images whose sizes are read to report how far small ones are enlarged.
-_SIZE_SAMPLE = 32
 # Classes that are shown one by one.
 _MAX_CLASSES_SHOWN = 20
 
@@ -111,27 +108,25 @@ def describe(splits: Splits, progress: Progress) -> None:
         progress.line(f"  {len(others)} more, each: {ranges}")
 
 
-def sample_sides(splits: Splits, images: ImageSettings) -> np.ndarray:
-    """Measures a sample of the training images.
+def resized_sides(splits: Splits, images: ImageSettings) -> np.ndarray:
+    """Returns the side of each training image that is resized to `images.image_size`.
 
-    Returns:
-        The side of each, in pixels, that is resized to `images.image_size`, int64; of an image
-        that is not enlarged perhaps of a smaller version.
+    In pixels, int64 (images,), the shorter one unless images are padded. The source is audited.
     """
-    sample = splits.train[:: max(1, len(splits.train) // _SIZE_SAMPLE)][:_SIZE_SAMPLE]
-    side = smallest_side(images.image_size)
-    decoded = (decode(splits.source.read(index), smallest_side=side) for index in sample)
-    side_of = max if images.resize == "pad" else min
-    return np.array([side_of(image.shape[:2]) for image in decoded])
+    sides = splits.source.sides
+    assert sides is not None
+    along = np.max if images.resize == "pad" else np.min
+    chosen: np.ndarray = along(sides[splits.train], axis=1)
+    return chosen
 
 
 def describe_sizes(splits: Splits, images: ImageSettings, progress: Progress) -> None:
     """Reports how far small images are enlarged."""
-    sides = sample_sides(splits, images)
+    sides = resized_sides(splits, images)
     small = sides[sides < images.image_size]
     if len(small):
         median = float(np.median(small))
-        share = "" if len(small) == len(sides) else f" ({len(small)} of a sample of {len(sides)})"
+        share = "" if len(small) == len(sides) else f" ({len(small)} of {len(sides)})"
         progress.line(
             f"Images of {median:.0f} px{share} are enlarged {images.image_size / median:.3g} times "
             f"to {images.image_size} px."

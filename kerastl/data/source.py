@@ -75,6 +75,8 @@ class Source:
             that a person names are all meant to be.
         pixels: A hash of the pixels of each file, uint8 (images, 16), after the audit: the
             same for a copy in another lossless format.
+        sides: Height and width of each upright image, in pixels, int64 (images, 2), after the
+            audit.
         findings: The rows of `audit.csv`.
         kept: Where pixels are kept by the hash of their file, a `kept.PixelCache`; None keeps none.
     """
@@ -92,6 +94,7 @@ class Source:
     has_files: bool = False
     is_searched: bool = False
     pixels: np.ndarray | None = None
+    sides: np.ndarray | None = None
     findings: tuple[Finding, ...] = ()
     kept: Any = None
 
@@ -223,6 +226,7 @@ class Source:
             labels=self.labels[indices],
             hashes=self.hashes[indices],
             pixels=None if self.pixels is None else self.pixels[indices],
+            sides=None if self.sides is None else self.sides[indices],
             given_splits=self.given_splits[indices],
             groups=None if self.groups is None else self.groups[indices],
             causes=None if self.causes is None else self.causes[indices],

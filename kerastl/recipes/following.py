@@ -9,7 +9,7 @@ import numpy as np
 
 from kerastl.config import Config
 from kerastl.data.entries import find_limit
-from kerastl.data.opening import sample_sides
+from kerastl.data.opening import resized_sides
 from kerastl.data.splits import Splits
 from kerastl.model.backbones import NAMED_WEIGHTS
 from kerastl.model.network import Network, forget_networks, open_network
@@ -135,7 +135,7 @@ def _sizes(model: ModelSettings, splits: Splits, *, is_given: bool) -> tuple[int
     first, *others = [size + odd for size in _SIZES if row.accepts(size + odd)] or [
         row.only_size or model.image_size
     ]
-    largest = _MOST_ENLARGED * float(np.median(sample_sides(splits, model)))
+    largest = _MOST_ENLARGED * float(np.median(resized_sides(splits, model)))
     return (first, *(size for size in others if size <= largest))
 
 

@@ -78,6 +78,7 @@ def test_unusable_files_may_be_skipped_and_are_recorded(tmp_path):
     bad = spoil(write_rgb36(tmp_path / "data"))
     source, said = open_folder(config_of(tmp_path, on_bad_image="skip"))
     assert len(source) == 34
+    assert source.sides.shape == (34, 2)
     assert "39 files found: 34 used, 5 skipped (5 .jpg), 0 ignored." in said
     assert {(finding.file, finding.detail) for finding in source.findings} == set(bad.items())
     assert not set(bad) & set(source.examples)
