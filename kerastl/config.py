@@ -10,18 +10,14 @@ from kerastl.errors import UsageError, bad_value
 from kerastl.settings import (
     SETTINGS,
     TOPICS,
-    DataSettings,
     Decides,
-    ModelSettings,
+    FitSettings,
     OutputSettings,
-    Phase,
     PhaseSettings,
+    ReadSettings,
     RecipeSettings,
-    StoreSettings,
-    TrainingSettings,
 )
 from kerastl.settings.recipe import MANUAL
-from kerastl.settings.training import ALL_LAYERS
 
 _PHASES = TOPICS[PhaseSettings.topic]
 # What a recipe may choose.
@@ -50,9 +46,7 @@ class Origin(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(
-    DataSettings, RecipeSettings, ModelSettings, TrainingSettings, StoreSettings, OutputSettings
-):
+class Config(ReadSettings, RecipeSettings, FitSettings, OutputSettings):
     """Everything that decides a run; each field is a flag of the same name.
 
     `kerastl train --help` describes each field; `kerastl.settings` defines them. A function
@@ -129,15 +123,6 @@ class Config(
 
     _named: ClassVar[frozenset[str]]
 
-    def _check(self) -> None:
-        super()._check()
-        if self.label_issues and not (self._keeps_features and self.only_mirrors):
-            raise self._keeps_none("label_issues", "no random augmentation")
-        if self.head == "solved" and self.head_epochs and not self._keeps_features:
-            raise self._keeps_none("head", "--augment_views=2 if it augments")
-        if self.from_scratch:
-            self._check_scratch()
-
     def _check_phases(self) -> None:
         """Refuses phases that do not go together; a recipe makes those that do."""
         if self.head_epochs + self.finetune_epochs == 0:
@@ -155,67 +140,10 @@ class Config(
                 "Use --head=solved --finetune_epochs=0 or leave it out",
             )
 
-    def _keeps_none(self, name: str, condition: str) -> UsageError:
-        return bad_value(
-            name,
-            getattr(self, name),
-            "needs stored features of a frozen network, which this run does not keep",
-            f"Give it pretrained weights, head epochs, a cache_dir and {condition}",
-        )
-
-    def _check_scratch(self) -> None:
-        if self.head_epochs:
-            raise bad_value(
-                "weights",
-                "none",
-                f"head_epochs={self.head_epochs} would train a head on a frozen backbone with "
-                "random weights, whose features carry little information",
-                "Use --head_epochs=0 and --finetune_epochs=10 to train every layer, or give "
-                "pretrained weights",
-            )
-        if self.unfreeze_from not in ("", ALL_LAYERS):
-            raise bad_value(
-                "unfreeze_from",
-                self.unfreeze_from,
-                "would leave layers with random weights frozen below it, as weights=none",
-                "Leave it out or use 'all'",
-            )
-
     @property
-    def phases(self) -> tuple[Phase, ...]:
-        """The phases in training order, skipping those with 0 epochs."""
-        head = Phase(
-            name="head",
-            epochs=1 if self.head == "solved" and self.head_epochs else self.head_epochs,
-            learning_rate=self.head_learning_rate,
-            warmup_epochs=0.0,
-            unfreeze_from=None,
-            is_solved=self.head == "solved",
-        )
-        upper = Phase(
-            name="scratch" if self.from_scratch else "finetune",
-            epochs=self.finetune_epochs,
-            learning_rate=self.finetune_learning_rate,
-            warmup_epochs=self.warmup_epochs,
-            unfreeze_from=ALL_LAYERS if self.from_scratch else self.unfreeze_from,
-        )
-        return tuple(phase for phase in (head, upper) if phase.epochs)
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether nothing is rounded to 16 bits."""
-        return self.precision == self.cache_dtype == "float32"
-
-    @property
-    def cache_path(self) -> pathlib.Path | None:
-        """The feature store's directory, None where nothing is to be stored."""
-        # From scratch nothing is frozen.
-        return None if self.from_scratch else self.memory_path
-
-    @property
-    def _keeps_features(self) -> bool:
-        changes_each_epoch = self.augment and not self.num_views
-        return bool(self.cache_path and self.head_epochs and not changes_each_epoch)
+    def written_folders(self) -> tuple[pathlib.Path, ...]:
+        """Folders that the run itself fills, whose images are not data."""
+        return tuple(pathlib.Path(path) for path in (self.run_dir, self.export_dir) if path)
 
     def to_flags(self, *parts: Decides) -> list[str]:
         """Lists the flags that give this config.

@@ -5,7 +5,6 @@ import pathlib
 import time
 from collections.abc import Iterator
 
-from kerastl.config import Config
 from kerastl.data.opening import describe_sizes, open_data
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits
@@ -22,6 +21,7 @@ from kerastl.recipes.following import follow
 from kerastl.report.page import report_finished
 from kerastl.result import Result
 from kerastl.selection.label_issues import find_label_issues
+from kerastl.settings import FitSettings
 from kerastl.training.course import bytes_to_write
 from kerastl.training.final import deliver
 from kerastl.training.train import check_phases, open_frozen, train
@@ -71,7 +71,7 @@ def finish_run(
     return Result(metrics, trained.classifier, record.path, exported.path if exported else None)
 
 
-def config_warnings(config: Config) -> Iterator[str]:
+def config_warnings(config: FitSettings) -> Iterator[str]:
     """Yields what is allowed and probably not meant."""
     rates = [phase.learning_rate for phase in config.phases if not phase.is_solved]
     if len(rates) > 1 and rates[1] >= rates[0]:

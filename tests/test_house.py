@@ -95,7 +95,7 @@ LIMITS = {
     "imports inside functions": 15,
     "TYPE_CHECKING blocks": 2,
     "noqa": 19,
-    "config: Config": 56,
+    "parameters of type Config": 52,
     "lines of run.py": 130,
     "functions over 40 lines": 14,
     "functions over 60 lines": 0,
@@ -105,18 +105,21 @@ LIMITS = {
 
 @functools.cache
 def measure():
-    configs = [
-        argument
+    annotations = [
+        ast.unparse(argument.annotation or argument)
         for _, function in nodes(FUNCTIONS)
         for argument in [*function.args.args, *function.args.kwonlyargs]
-        if argument.arg == "config" and ast.unparse(argument.annotation or argument) == "Config"
+    ]
+    # One that is a part of another type counts too, as in `Config | None`; functions of one do not.
+    configs = [
+        text for text in annotations if re.search(r"\bConfig\b", text) and "Callable" not in text
     ]
     return {
         "lines": sum(text.count("\n") for text in TEXTS.values()),
         "imports inside functions": len(late_imports()),
         "TYPE_CHECKING blocks": count("if TYPE_CHECKING"),
         "noqa": count("# noqa"),
-        "config: Config": len(configs),
+        "parameters of type Config": len(configs),
         "lines of run.py": TEXTS["run.py"].count("\n"),
         "functions over 40 lines": sum(size > 40 for size, *_ in lengths(FUNCTIONS)),
         "functions over 60 lines": sum(size > 60 for size, *_ in lengths(FUNCTIONS)),

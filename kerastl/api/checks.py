@@ -15,7 +15,7 @@ from kerastl.model.sources.table import find_backbone
 from kerastl.outputs.directories import writable_directory
 from kerastl.outputs.places import usable_places
 from kerastl.progress import Progress
-from kerastl.settings import DataSettings, ModelSettings
+from kerastl.settings import DataSettings, ModelSettings, OutputSettings
 
 
 def check_source(data: DataSettings, source: "values.Source | None") -> None:
@@ -46,15 +46,15 @@ def check_network(model: ModelSettings) -> None:
 
 
 @contextlib.contextmanager
-def export_directory(config: Config) -> Iterator[None]:
+def export_directory(output: OutputSettings, *, precision: str) -> Iterator[None]:
     """Makes the directory of exports for a block; removes a new one if the block fails.
 
     Raises:
         UsageError: If a format cannot be written with these settings.
         KerastlError: If a package is missing, or the directory cannot be written.
     """
-    path = pathlib.Path(config.export_dir)
-    check_formats(config.formats, precision=config.precision, export_dir=path)
+    path = pathlib.Path(output.export_dir)
+    check_formats(output.formats, precision=precision, export_dir=path)
     with writable_directory(path, field="export_dir"):
         yield
 

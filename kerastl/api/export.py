@@ -37,7 +37,7 @@ def export(
     if not is_usable(config, progress):
         config = dataclasses.replace(config, cache_dir="")
     with (
-        export_directory(config),
+        export_directory(config, precision=config.precision),
         temporary_place(pathlib.Path(config.export_dir), field="export_dir"),
         environment.ready(config.precision, config.seed, progress),
     ):

@@ -39,7 +39,7 @@ def run(
     with contextlib.ExitStack() as stack:
         opened = stack.enter_context(open_run_directory(config))
         if config.export_dir:
-            stack.enter_context(export_directory(config))
+            stack.enter_context(export_directory(config, precision=config.precision))
         config = stack.enter_context(ready(opened.config, progress))
         from kerastl.run import finish_run  # noqa: PLC0415
 

@@ -2,7 +2,8 @@
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,14 +11,13 @@ from kerastl.comparison.environments import compare_environments
 from kerastl.comparison.paired import Scored, compare_recalls, compare_scores, mcnemar
 from kerastl.comparison.result import Changed, Comparison, Versus
 from kerastl.comparison.tested import Tested, read_tested
-from kerastl.config import Config
 from kerastl.errors import bad_value
 from kerastl.settings import SETTINGS, Decides
 
 # Of what is drawn for the intervals.
 _SEED = 0
-# Parts of a result that other flags may change without other predictions.
-_ASIDE = (Decides.OUTPUT, Decides.NOTHING)
+# The flags by which predictions may differ.
+_DECIDING = (Decides.IMAGES, Decides.FEATURES, Decides.TRAINING)
 
 
 def compare_runs(paths: Sequence[str | os.PathLike[str]]) -> Comparison:
@@ -54,7 +54,7 @@ def _compare(first: Tested, other: Tested) -> Versus:
     won = tuple(each for each in images if each.first != each.class_name == each.other)
     return Versus(
         run=other.path,
-        flags=_changed_flags(first.config, other.config),
+        flags=_changed_flags(*(run.config.deciding(*_DECIDING) for run in (first, other))),
         environment=compare_environments(first.receipt, other.receipt),
         scores=compare_scores(labels, before, after, seed=_SEED),
         recalls=compare_recalls(labels, before, after, names, seed=_SEED),
@@ -65,10 +65,8 @@ def _compare(first: Tested, other: Tested) -> Versus:
     )
 
 
-def _changed_flags(first: Config, other: Config) -> dict[str, tuple[str, str]]:
-    values = {
-        name: (str(getattr(first, name)), str(getattr(other, name)))
-        for name, setting in SETTINGS.items()
-        if setting.decides not in _ASIDE
-    }
-    return {name: (one, two) for name, (one, two) in values.items() if one != two}
+def _changed_flags(
+    first: Mapping[str, Any], other: Mapping[str, Any]
+) -> dict[str, tuple[str, str]]:
+    names = [name for name in SETTINGS if first.get(name) != other.get(name)]
+    return {name: (str(first[name]), str(other[name])) for name in names}

@@ -18,7 +18,7 @@ from kerastl.data.tree import Tree, scan
 from kerastl.errors import bad_value
 from kerastl.paths import local_path
 from kerastl.progress import Progress
-from kerastl.settings import DataSettings, OutputSettings
+from kerastl.settings import DataSettings
 from kerastl.split_names import TRAIN
 
 # Bytes of a file that its kind is found by.
@@ -29,9 +29,7 @@ def open_source(
     place: str, data: DataSettings, *, memory: pathlib.Path | None, progress: Progress
 ) -> Source:
     """Opens a folder, see `list_folder`, as `kerastl.data_sources` describes."""
-    outputs = (data.run_dir, data.export_dir) if isinstance(data, OutputSettings) else ()
-    own = [pathlib.Path(output) for output in outputs if output]
-    listing = list_folder(place, layout=data.layout, own=own, progress=progress)
+    listing = list_folder(place, layout=data.layout, own=data.written_folders, progress=progress)
     return open_listing(data.dataset, listing, is_searched=True, memory=memory, progress=progress)
 
 

@@ -6,7 +6,6 @@ import pathlib
 
 import numpy as np
 
-from kerastl.config import Config
 from kerastl.data.audit import audit
 from kerastl.data.kept import PixelCache
 from kerastl.data.source import Source
@@ -14,18 +13,18 @@ from kerastl.data.splits import Splits, count_per_class, make_splits
 from kerastl.data.splits_file import read_earlier
 from kerastl.errors import bad_value
 from kerastl.progress import Progress, count_of
-from kerastl.settings import DataSettings, ImageSettings
+from kerastl.settings import DataSettings, ImageSettings, ReadSettings
 
 # Classes that are shown one by one.
 _MAX_CLASSES_SHOWN = 20
 
 
 def open_data(
-    config: Config, source: Source | None, progress: Progress, *, needed_again: bool = False
+    settings: ReadSettings, source: Source | None, progress: Progress, *, needed_again: bool = False
 ) -> Splits:
     """Opens the data, audits every image, and splits them.
 
-    Without a `source` from Python it opens the data set that `config.dataset` names. For
+    Without a `source` from Python it opens the data set that `settings.dataset` names. For
     `needed_again` see `PixelCache`.
 
     Raises:
@@ -33,41 +32,43 @@ def open_data(
         KerastlError: If they are not there and cannot be downloaded.
     """
     # Before the audit, which may take long.
-    earlier = read_earlier(config.splits_from) if config.splits_from else {}
-    source = open_source(config, progress, source=source, needed_again=needed_again)
+    earlier = read_earlier(settings.splits_from) if settings.splits_from else {}
+    source = open_source(settings, progress, source=source, needed_again=needed_again)
     if earlier:
         known = sum(example in earlier for example in source.examples)
         if not known:
             raise bad_value(
                 "splits_from",
-                config.splits_from,
+                settings.splits_from,
                 f"names no image of {source.name}",
                 "Give the splits.csv of a run on the same data",
             )
         progress.line(
-            f"Splits: {known} of {count_of(len(source), 'image')} as in {config.splits_from}, the "
-            "others are new."
+            f"Splits: {known} of {count_of(len(source), 'image')} as in {settings.splits_from}, "
+            "the others are new."
         )
-    splits = make_splits(source, config, earlier=earlier)
+    splits = make_splits(source, settings, earlier=earlier)
     describe(splits, progress)
     return splits
 
 
 def open_source(
-    config: Config,
+    settings: ReadSettings,
     progress: Progress,
     *,
     source: Source | None = None,
     needed_again: bool = False,
 ) -> Source:
     """Does what `open_data` does up to the audit, without splitting."""
-    memory = config.memory_path
+    memory = settings.memory_path
     if source is None:
-        source = find_source(config, memory=memory, progress=progress)
-    source = audit(source, config, memory=memory, progress=progress)
+        source = find_source(settings, memory=memory, progress=progress)
+    source = audit(source, settings, memory=memory, progress=progress)
     if memory is None:
         return source
-    kept = PixelCache(memory, config.cache_limit_gb, dataset=source.name, needed_again=needed_again)
+    kept = PixelCache(
+        memory, settings.cache_limit_gb, dataset=source.name, needed_again=needed_again
+    )
     return dataclasses.replace(source, kept=kept)
 
 

@@ -5,7 +5,7 @@ Imports neither TensorFlow nor NumPy.
 
 import dataclasses
 import pathlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from kerastl.config import Config
 from kerastl.errors import UsageError, bad_value, first_line
@@ -75,9 +75,10 @@ def find_unfinished(flags: pathlib.Path, config: Config, *, is_trained: bool) ->
         *config.deciding(Decides.NOTHING, of=StoreSettings),
         *(config.deciding(Decides.OUTPUT) if is_trained else ()),
     ]
-    changed = _changes(given, config, free)
+    now = _flags(config)
+    changed = _changes(_flags(given), now, free)
     # Its flags.txt says the same.
-    if not changed or not _changes(known, config, free):
+    if not changed or not _changes(_flags(known), now, free):
         return Opened(_complete(config, known, free), goes_on=True, notes=notes)
     if config.overwrite:
         return None
@@ -110,17 +111,16 @@ def _complete(given: Config, known: Config, free: Collection[str]) -> Config:
     return given.changed(f"recipe {given.recipe}", **chosen) if chosen else given
 
 
-def _changes(was: Config, now: Config, free: Collection[str]) -> list[str]:
-    """Lists the settings that differ, with the old and the new value."""
-    old, new = _flags(was), _flags(now)
+def _changes(was: Mapping[str, str], now: Mapping[str, str], free: Collection[str]) -> list[str]:
+    """Lists the settings whose flags differ, with the old and the new value."""
     return [
-        f"{name} was {_word(old, name)} and is {_word(new, name)}"
+        f"{name} was {_word(was, name)} and is {_word(now, name)}"
         for name in SETTINGS
-        if name not in free and old.get(name) != new.get(name)
+        if name not in free and was.get(name) != now.get(name)
     ]
 
 
-def _word(values: dict[str, str], name: str) -> str:
+def _word(values: Mapping[str, str], name: str) -> str:
     return (values[name] or "empty") if name in values else "not given"
 
 

@@ -9,7 +9,7 @@ from kerastl.config import Config
 from kerastl.errors import bad_value
 from kerastl.model.sources.applications import BACKBONES
 from kerastl.model.sources.table import find_row
-from kerastl.settings import SettingGroup, setting
+from kerastl.settings import FitSettings, SettingGroup, setting
 from kerastl.settings.model import BUNDLED, BUNDLED_BACKBONE
 
 # Networks below six million parameters without their classifier.
@@ -74,20 +74,20 @@ def read_candidates(config: Config, *, backbones: str, image_sizes: str) -> list
     return list(dict.fromkeys(candidates))
 
 
-def find_store(config: Config) -> pathlib.Path:
+def find_store(settings: FitSettings) -> pathlib.Path:
     """Returns the directory of the feature store.
 
     Raises:
         UsageError: If storing features is turned off.
     """
-    if config.cache_path is None:
+    if settings.cache_path is None:
         raise bad_value(
             "cache_dir",
-            config.cache_dir,
+            settings.cache_dir,
             "turns off the feature store, which is needed here",
             "Leave it out or give a directory",
         )
-    return config.cache_path
+    return settings.cache_path
 
 
 def _items(field: str, text: str, advice: str) -> list[str]:

@@ -3,27 +3,28 @@
 import dataclasses
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from kerastl.config import Config
 from kerastl.data.splits import Splits
 from kerastl.errors import UsageError
 from kerastl.model.backbones import bundled_size_note
 from kerastl.model.folding import fold
 from kerastl.model.network import Network
 from kerastl.progress import Progress
-from kerastl.settings import Decides, ModelSettings
+from kerastl.settings import Decides, FitSettings, ModelSettings
 from kerastl.training.frozen import FrozenPart, count_stored
 
+Fitted = TypeVar("Fitted", bound=FitSettings)
 # Repetitions of a timed call: total seconds, and the largest and smallest number.
 _SECONDS_TO_TIME = 1.5
 MOST_CALLS, _FEWEST_CALLS = 100, 5
 
 
-def adapt_config(config: Config, network: Network) -> tuple[Config, list[str]]:
+def adapt_config(config: Fitted, network: Network) -> tuple[Fitted, list[str]]:
     """Fits settings that are meant for another network to this one.
 
     An `unfreeze_from` that the network does not have is reset to its top block.
@@ -45,7 +46,7 @@ def adapt_config(config: Config, network: Network) -> tuple[Config, list[str]]:
 
 
 def compute_features(
-    network: Network, splits: Splits, config: Config, progress: Progress
+    network: Network, splits: Splits, config: FitSettings, progress: Progress
 ) -> np.ndarray | None:
     """Computes and stores the missing features of all splits, under the key of a run.
 
@@ -64,7 +65,7 @@ def compute_features(
         return None if stored is None else stored.take(splits.train)
 
 
-def count_missing(network: Network, splits: Splits, config: Config) -> int:
+def count_missing(network: Network, splits: Splits, config: FitSettings) -> int:
     """Counts the images of the splits whose features are not in the store."""
     hashes = splits.source.hashes[splits.used]
     return len(hashes) - count_stored(network, network.pooled, hashes, model=config, store=config)

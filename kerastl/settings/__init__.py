@@ -3,6 +3,7 @@
 from kerastl.settings.base import Settings
 from kerastl.settings.data import DataSettings
 from kerastl.settings.field import Decides, Setting, SettingGroup, describe, repeated, setting
+from kerastl.settings.groups import FitSettings, ReadSettings
 from kerastl.settings.images import ImageSettings
 from kerastl.settings.model import ModelSettings
 from kerastl.settings.output import OutputSettings
@@ -42,11 +43,13 @@ __all__ = [
     "TOPICS",
     "DataSettings",
     "Decides",
+    "FitSettings",
     "ImageSettings",
     "ModelSettings",
     "OutputSettings",
     "Phase",
     "PhaseSettings",
+    "ReadSettings",
     "RecipeSettings",
     "Setting",
     "SettingGroup",

@@ -1,6 +1,7 @@
 """Settings of the data: which images there are and how they are split."""
 
 import dataclasses
+import pathlib
 
 from kerastl.data_sources import DATA_SOURCES, DataSource, forms
 from kerastl.errors import bad_value, closest
@@ -109,6 +110,11 @@ class DataSettings(Settings):
         "split; empty to find it by its values and name.",
         decides=Decides.IMAGES,
     )
+
+    @property
+    def written_folders(self) -> tuple[pathlib.Path, ...]:
+        """Folders that the command itself fills, whose images are not data."""
+        return ()
 
     @property
     def source_kind(self) -> DataSource:

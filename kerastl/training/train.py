@@ -19,7 +19,7 @@ from kerastl.model.folding import fold_one
 from kerastl.model.network import Network
 from kerastl.model.phases import Plan
 from kerastl.progress import Progress, count_of, format_duration
-from kerastl.settings import ImageSettings, Phase, TrainingSettings
+from kerastl.settings import FitSettings, ImageSettings, Phase, TrainingSettings
 from kerastl.split_names import TRAIN, VALIDATION
 from kerastl.training.best import Best, EpochRow
 from kerastl.training.checks import Check, check_first_loss, require
@@ -38,7 +38,7 @@ from kerastl.writing import finally_call
 _MOST_WEIGHTS_SHOWN = 20
 
 
-def check_phases(network: Network, config: Config) -> list[str]:
+def check_phases(network: Network, config: FitSettings) -> list[str]:
     """Plans each phase, before anything is written; `train` uses the same plans.
 
     Returns:
@@ -150,7 +150,9 @@ def _run_phase(
     course.end_phase(done.strength)
 
 
-def open_frozen(network: Network, splits: Splits, config: Config, progress: Progress) -> FrozenPart:
+def open_frozen(
+    network: Network, splits: Splits, config: FitSettings, progress: Progress
+) -> FrozenPart:
     """Opens the feature store for every phase of `config`, see `FrozenPart.open`.
 
     Raises:
@@ -221,7 +223,7 @@ def _keep_best(best: Best, classifier: keras.Model, record: Recorder) -> None:
 def _phase_data(
     plan: Plan,
     splits: Splits,
-    config: Config,
+    config: FitSettings,
     features: StoredFeatures | None,
     class_weights: np.ndarray | None,
     *,

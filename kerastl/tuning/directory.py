@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kerastl.config import Config
 from kerastl.disk_errors import explained
 from kerastl.errors import UsageError
 from kerastl.outputs.directories import SEARCH, RunFile, own_directory, writable_directory
@@ -53,7 +52,7 @@ def _sha256(path: pathlib.Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_same(path: pathlib.Path, about: Mapping[str, Any], config: Config) -> None:
+def check_same(path: pathlib.Path, about: Mapping[str, Any], run_dir: str) -> None:
     """Refuses to continue a search that was made for other settings.
 
     Raises:
@@ -69,7 +68,7 @@ def check_same(path: pathlib.Path, about: Mapping[str, Any], config: Config) -> 
         raise damaged(path, error) from error
     if known.get("format") != FORMAT:
         raise UsageError(
-            f"run_dir={config.run_dir!r}: holds a search of an earlier version of kerastl, which "
+            f"run_dir={run_dir!r}: holds a search of an earlier version of kerastl, which "
             "cannot continue. Choose another directory, or start over with --overwrite."
         )
     if changed:
@@ -77,7 +76,7 @@ def check_same(path: pathlib.Path, about: Mapping[str, Any], config: Config) -> 
         was, now = (_short(values.get(name)) for values in (known, about))
         more = f" (and {', '.join(changed[1:])})" if changed[1:] else ""
         raise UsageError(
-            f"run_dir={config.run_dir!r}: holds a search with {name}={was}, not {now}{more}. "
+            f"run_dir={run_dir!r}: holds a search with {name}={was}, not {now}{more}. "
             "Choose another directory, continue with the same flags, or start over with "
             "--overwrite."
         )
@@ -96,7 +95,7 @@ def check_directory(run_dir: pathlib.Path, task: Task) -> None:
     if path.exists():
         # What a recipe chooses is not known yet.
         if task.space is not None and task.config.recipe == MANUAL:
-            check_same(path, describe(task.space, task.options), task.config)
+            check_same(path, describe(task.space, task.options), task.config.run_dir)
     elif any((run_dir / name).exists() for name in (RunFile.METRICS, RunFile.FLAGS)):
         raise UsageError(
             f"run_dir={task.config.run_dir!r}: holds a run and no search. Choose another or add "

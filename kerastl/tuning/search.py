@@ -88,7 +88,7 @@ def search(
     if is_worker(task.role):
         this.work(runner)
         return None
-    with _resuming_explained(task.config):
+    with _resuming_explained(overwrites=task.config.overwrite):
         this.begin()
         this.run(runner)
         runner.close()
@@ -112,7 +112,7 @@ class _Search:
             empty(self._directory)
             clear(self._directory.parent)
         elif path.exists():
-            check_same(path, about, config)
+            check_same(path, about, config.run_dir)
         self._trials_directory.mkdir(exist_ok=True)
         replace_text(path, json.dumps(about, indent=2) + "\n", field="run_dir")
 
@@ -135,7 +135,7 @@ class _Search:
         self.progress.line(f"{role} works for the chief in {self._directory}.")
         self._trials_directory.mkdir(exist_ok=True)
         wait_for_chief(self._assignments.is_open, run_dir=config.run_dir)
-        check_same(self._directory / ABOUT, self._about(), config)
+        check_same(self._directory / ABOUT, self._about(), config.run_dir)
         timed_out = self._run_trials(runner)
         self.progress.line(
             f"{role} has run {count_of(self._budget.num_trials, 'trial')}; "
@@ -260,11 +260,11 @@ class _Search:
 
 
 @contextlib.contextmanager
-def _resuming_explained(config: Config) -> Iterator[None]:
+def _resuming_explained(*, overwrites: bool) -> Iterator[None]:
     """Adds to an interrupt how to continue the search."""
     try:
         yield
     except KeyboardInterrupt as stop:
-        without = ", without --overwrite," if config.overwrite else ""
+        without = ", without --overwrite," if overwrites else ""
         stop.args = (f"The same command{without} continues the search.",)
         raise

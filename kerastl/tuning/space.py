@@ -146,7 +146,7 @@ class Space:
         """Returns a config's values of the searched flags that have an effect in it."""
         values = dataclasses.asdict(config)
         return {
-            name: self._value_of(name, config)
+            name: self._value_of(name, values)
             for name in self.dimensions
             if self.matters(name, values)
         }
@@ -183,11 +183,10 @@ class Space:
         """Returns each range as it is written in a file."""
         return {name: str(dimension) for name, dimension in self.dimensions.items()}
 
-    def _value_of(self, name: str, config: Config) -> Any:
-        """Returns a config's value of a flag as the ranges have it: a backbone with its weights."""
-        value = getattr(config, name)
-        dimension = self.dimensions[name]
-        with_weights = f"{value}={config.weights}"
+    def _value_of(self, name: str, values: Mapping[str, Any]) -> Any:
+        """Returns the value of a flag as the ranges have it: a backbone with its weights."""
+        value, dimension = values[name], self.dimensions[name]
+        with_weights = f"{value}={values['weights']}"
         if isinstance(dimension, Choice) and with_weights in dimension.values:
             return with_weights
         return value

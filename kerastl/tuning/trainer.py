@@ -17,7 +17,7 @@ from kerastl.errors import KerastlError, first_line
 from kerastl.model.build import DROPOUT
 from kerastl.model.network import Network, build_key, forget_networks, open_network
 from kerastl.progress import Progress
-from kerastl.settings import Decides
+from kerastl.settings import Decides, FitSettings, ModelSettings, ReadSettings
 from kerastl.training.best import EpochRow
 from kerastl.training.checkpoint import Checkpoint
 from kerastl.training.checks import Check
@@ -102,7 +102,7 @@ class Trainer:
             evaluated.losses,
         )
 
-    def open(self, config: Config) -> Network:
+    def open(self, config: ModelSettings) -> Network:
         """Returns a config's network as it was built; builds it unless it is the last one.
 
         Raises:
@@ -125,7 +125,7 @@ class Trainer:
         return self._network
 
 
-def _frozen_key(config: Config) -> tuple[Any, ...]:
+def _frozen_key(config: FitSettings) -> tuple[Any, ...]:
     """Returns the key of a frozen part of one network."""
     starts = tuple(phase.unfreeze_from for phase in config.phases)
     return (starts, *config.deciding(Decides.IMAGES, Decides.FEATURES).values())
@@ -136,9 +136,9 @@ def without_test(splits: Splits) -> Splits:
     return dataclasses.replace(splits, test=np.empty(0, np.int64))
 
 
-def open_trainer(config: Config) -> Trainer:
+def open_trainer(settings: ReadSettings) -> Trainer:
     """Opens the data of a search for training; raises KerastlError if they are unusable."""
-    return Trainer(without_test(open_data(config, None, Progress())))
+    return Trainer(without_test(open_data(settings, None, Progress())))
 
 
 class InProcess:

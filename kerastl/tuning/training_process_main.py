@@ -17,19 +17,20 @@ from kerastl import environment
 from kerastl.config import Config
 from kerastl.errors import KerastlError
 from kerastl.progress import Progress
+from kerastl.settings import ReadSettings
 from kerastl.tuning.training_process import TrialFailed
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 
-def _serve(pipe: connection.Connection, config: Config) -> None:
+def _serve(pipe: connection.Connection, data: ReadSettings) -> None:
     """Answers until the other end is closed."""
     trainer = None
     while True:
         request = pipe.recv()
         try:
             # Inside, so that data that have disappeared since are reported too.
-            trainer = trainer or open_trainer(config)
+            trainer = trainer or open_trainer(data)
             one, log_path = request
             if log_path is None:
                 trainer.open(one)
