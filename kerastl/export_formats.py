@@ -75,6 +75,12 @@ FORMATS = {
 }
 
 
+# The endings of the files.
+ENDINGS = tuple(
+    dict.fromkeys(pathlib.PurePath(row.file).suffix for row in FORMATS.values() if row.file)
+)
+
+
 def find_format(path: pathlib.Path) -> str:
     """Returns the name of the format that opens a directory or a file of a known suffix."""
     suffix = "" if path.is_dir() else path.suffix

@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from kerastl.export_formats import FORMATS
+
 ROOT = pathlib.Path(__file__).parents[1]
 
 
@@ -33,3 +35,9 @@ def test_every_requirement_has_one_lowest_version(script):
         assert lowest[name.partition("[")[0]] == rest.partition(",")[0]
     assert "tensorflow" in lowest
     assert len(lowest) == len(script.lowest_versions().splitlines())
+
+
+def test_every_format_that_needs_an_extra_has_it():
+    setup = (ROOT / "setup.py").read_text("utf-8")
+    extras = set(re.findall(r'^        "(\w+)": ', setup, re.MULTILINE))
+    assert {row.extra for row in FORMATS.values()} - extras == {""}

@@ -19,8 +19,7 @@ def predict(
     """Classifies image files, in order, while the result is iterated over.
 
     Args:
-        model: Directory of a run, an export, or a .keras, .tflite or .onnx file beside its
-            `model_card.json`.
+        model: Directory of a run, an export, or a model file beside its `model_card.json`.
         paths: Files, folders, globs, CSV files with a column of paths, or "-" for standard input.
         batch_size: Largest number of images in a batch.
         image_column: Column of paths in CSV files; by default one of the usual names is found.

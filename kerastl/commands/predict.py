@@ -5,9 +5,12 @@ import sys
 import kerastl
 from kerastl.commands.command import Command, Given
 from kerastl.errors import bad_value
+from kerastl.export_formats import ENDINGS
 from kerastl.progress import Progress
 from kerastl.serving.options import PredictOptions
 from kerastl.settings import describe
+
+*_OTHERS, _LAST = ENDINGS
 
 
 def _predict(given: Given, output: Progress) -> None:
@@ -31,10 +34,11 @@ def _predict(given: Given, output: Progress) -> None:
 
 COMMAND = Command(
     name="predict",
-    about="Classifies image files with MODEL: the directory of a run, an export, or a .keras, "
-    ".tflite or .onnx file beside its model_card.json. PATHS are files, folders, globs, CSV files "
-    "with a column of paths, or - for paths on standard input. Each image gets a row, in order. "
-    "The row of a file that cannot be used has the reason, and the exit code is then 1.",
+    about="Classifies image files with MODEL: the directory of a run, an export, or a "
+    f"{', '.join(_OTHERS)} or {_LAST} file beside its model_card.json. PATHS are files, folders, "
+    "globs, CSV files with a column of paths, or - for paths on standard input. Each image gets a "
+    "row, in order. The row of a file that cannot be used has the reason, and the exit code is "
+    "then 1.",
     call=_predict,
     flags=describe(PredictOptions),
     arguments="MODEL PATHS...",

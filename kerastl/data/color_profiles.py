@@ -5,8 +5,8 @@ import zlib
 
 import numpy as np
 
-# What precedes a profile in JPEG (the number of its part follows), PNG and WebP.
-_IN_JPEG, _IN_PNG, _IN_WEBP = b"ICC_PROFILE\0", b"iCCP", b"ICCP"
+from kerastl.data.file_formats import PNG, find_format
+
 # Within these first bytes; a profile of three primaries takes less than the second.
 _SEARCHED, _READ = 1 << 20, 1 << 14
 # Red, green and blue of sRGB in the space that profiles use,
@@ -27,17 +27,18 @@ def find_other_colors(content: bytes) -> bool:
 
 
 def _find_profile(head: bytes) -> bytes:
-    if head.startswith(b"\x89PNG"):
-        _, _, chunk = head.partition(b"IDAT")[0].partition(_IN_PNG)
+    found = find_format(head)
+    if found is None or not found.profile:
+        return b""
+    if found is PNG:
+        _, _, chunk = head.partition(PNG.packed)[0].partition(PNG.profile)
         # The profile's name, a zero, and the kind of compression.
         packed = chunk.partition(b"\0")[2][1:]
         try:
             return zlib.decompressobj().decompress(packed, _READ)
         except zlib.error:
             return b""
-    if head.startswith(b"RIFF"):
-        return head.partition(_IN_WEBP)[2][4:]
-    return head.partition(_IN_JPEG)[2][2:]
+    return head.partition(found.profile)[2][found.profile_skips :]
 
 
 def _has_other_primaries(profile: bytes) -> bool:

@@ -59,6 +59,9 @@ class FileFormat:
         endings: Extensions of file names, in lower case.
         tail: Bytes at or near the end of a whole file; empty if there are none.
         exif: Bytes before the Exif data.
+        profile: Bytes before a color profile; empty if there is none.
+        profile_skips: Number of bytes between those and the profile.
+        packed: Bytes before the pixels, if these are packed, so that a few zeros stand for many.
         sizes: Where the width and height are, for each form of the header.
         is_decoded: Whether files are decoded; others are refused by name.
     """
@@ -69,6 +72,9 @@ class FileFormat:
     endings: tuple[str, ...] = ()
     tail: bytes = b""
     exif: bytes = b""
+    profile: bytes = b""
+    profile_skips: int = 0
+    packed: bytes = b""
     sizes: tuple[Sizes, ...] = ()
     is_decoded: bool = True
 
@@ -89,6 +95,8 @@ JPEG = FileFormat(
     endings=(".jpg", ".jpeg", ".jpe", ".jfif"),
     tail=b"\xff\xd9",
     exif=b"Exif\0\0",
+    profile=b"ICC_PROFILE\0",
+    profile_skips=2,  # Which part of it follows, and of how many.
 )
 PNG = FileFormat(
     "PNG",
@@ -96,6 +104,8 @@ PNG = FileFormat(
     endings=(".png",),
     tail=b"IEND",
     exif=b"eXIf",
+    profile=b"iCCP",
+    packed=b"IDAT",
     sizes=(Sizes(1, b"PNG", Number(16, -4), Number(20, -4)),),
 )
 GIF = FileFormat(
@@ -103,6 +113,7 @@ GIF = FileFormat(
     b"GIF8",
     endings=(".gif",),
     tail=b";",
+    packed=b"GIF8",
     sizes=(Sizes(0, b"GIF8", Number(6, 2, bits=16), Number(8, 2, bits=16)),),
 )
 BMP = FileFormat(
@@ -117,6 +128,9 @@ WEBP = FileFormat(
     at=8,
     endings=(".webp",),
     exif=b"EXIF",
+    profile=b"ICCP",
+    profile_skips=4,  # Its length.
+    packed=b"WEBP",
     sizes=(
         Sizes(12, b"VP8X", Number(24, 3, bits=24, added=1), Number(27, 3, bits=24, added=1)),
         Sizes(12, b"VP8L", Number(21, 4, 0, 14, 1), Number(21, 4, 14, 14, 1)),

@@ -1,16 +1,12 @@
 """Why a file cannot be decoded, in words for a person."""
 
-from collections.abc import Callable
-
 from kerastl.data import bmp, jpeg
 from kerastl.data.file_formats import (
     BMP,
-    GIF,
     JPEG,
     MAX_PIXELS,
     PNG,
     TOO_LARGE,
-    WEBP,
     FileFormat,
     find_format,
     has_hole,
@@ -25,12 +21,6 @@ def _form_of_png(content: bytes) -> str:
 
 _FIRST_CHUNK = slice(12, 16)
 _FORMS = {BMP: bmp.unsupported_form, JPEG: jpeg.unsupported_form, PNG: _form_of_png}
-# Where formats hold their pixels, if they pack them: there, a few zeros stand for many pixels.
-_PIXELS: dict[FileFormat, Callable[[bytes], bytes]] = {
-    JPEG: jpeg.coded_pixels,
-    PNG: lambda content: content.partition(b"IDAT")[2],
-    **dict.fromkeys((GIF, WEBP), lambda content: content),
-}
 # Left by a copy or a download that reserves the space first.
 HOLE_IN = "is a {} with a hole of zeros, not copied or downloaded in full"
 # A PNG's first bytes are there to show it: the ends of lines in them change with a copy of text.
@@ -64,12 +54,11 @@ def _no_form(_: bytes) -> str:
     return ""
 
 
-def _nothing(_: bytes) -> bytes:
-    return b""
-
-
 def _explain_damage(content: bytes, found: FileFormat) -> str:
-    pixels = _PIXELS.get(found, _nothing)(content)
+    if found is JPEG:
+        pixels = jpeg.coded_pixels(content)
+    else:
+        pixels = content.partition(found.packed)[2] if found.packed else b""
     if has_hole(pixels):
         return HOLE_IN.format(found.name)
     return f"is a damaged or truncated {found.name}"

@@ -4,12 +4,11 @@ import pathlib
 
 from kerastl import environment
 from kerastl.errors import bad_value
-from kerastl.export_formats import FORMATS, SAVEDMODEL_FILE, find_format, list_versions
+from kerastl.export_formats import ENDINGS, FORMATS, SAVEDMODEL_FILE, find_format, list_versions
 from kerastl.paths import local_path
 from kerastl.progress import Progress
 
 _FILES = [row.file for row in FORMATS.values() if row.file]
-_SUFFIXES = tuple(dict.fromkeys(pathlib.PurePath(file).suffix for file in _FILES))
 
 
 def prepare_for(path: pathlib.Path, progress: Progress) -> None:
@@ -38,12 +37,12 @@ def find_model(given: str) -> pathlib.Path:
         )
     if path.name == SAVEDMODEL_FILE:
         return path.parent
-    if path.suffix not in _SUFFIXES:
+    if path.suffix not in ENDINGS:
         raise bad_value(
             "model",
             given,
             "is not a model file",
-            f"Give a directory, or a file that ends in {', '.join(_SUFFIXES)}",
+            f"Give a directory, or a file that ends in {', '.join(ENDINGS)}",
         )
     return path
 

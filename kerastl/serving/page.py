@@ -5,10 +5,15 @@ import hashlib
 import importlib.resources
 import re
 
+from kerastl.data.file_formats import FORMATS
+
 
 def read_page() -> tuple[str, dict[str, str]]:
     """Returns the page and its headers, which allow its own script and style and nothing else."""
     html = importlib.resources.files("kerastl.serving").joinpath("page.html").read_text("utf-8")
+    names = [one.name for one in FORMATS if one.is_decoded]
+    html = html.replace("IMAGE_FORMATS", ", ".join(names))
+    html = html.replace("IMAGE_TYPES", ",".join(f"image/{name.lower()}" for name in names))
     policy = {
         "default-src": "'none'",
         "script-src": _hashes("script", html),

@@ -7,6 +7,9 @@ from kerastl.export_formats import FORMATS
 from kerastl.settings.base import Settings
 from kerastl.settings.field import Decides, Within, setting
 
+# The formats that accuracy decides about.
+_ROUNDED = [name for name, row in FORMATS.items() if row.tolerance is None]
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OutputSettings(Settings):
@@ -39,7 +42,7 @@ class OutputSettings(Settings):
     )
     max_accuracy_drop: float = setting(
         0.02,
-        help="Largest loss of accuracy allowed for litert_int8.",
+        help=f"Largest loss of accuracy allowed for {', '.join(_ROUNDED)}.",
         within=Within(0, 1),
         decides=Decides.OUTPUT,
     )
