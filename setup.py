@@ -68,7 +68,7 @@ setup(
         "kerastl": ["py.typed"],
         "kerastl.model": ["bundled.weights.h5"],
         "kerastl.report": ["page.html"],
-        "kerastl.serving": ["page.html"],
+        "kerastl.serving": ["openapi.json", "page.html"],
     },
     python_requires=">=3.11",
     install_requires=[

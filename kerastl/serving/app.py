@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from importlib import resources
 from typing import TypeVar
 
 from starlette.applications import Starlette
@@ -31,6 +32,7 @@ def build_app(inference: Inference, bodies: RequestBodies, platform: Platform) -
         routes=[
             *_platform_routes(endpoints, platform),
             Route("/", endpoints.page),
+            Route("/openapi.json", endpoints.openapi),
             Route("/model", endpoints.model),
             Route("/healthz", endpoints.healthz),
             Route("/metrics", endpoints.metrics),
@@ -77,9 +79,13 @@ class _Endpoints:
         self._inference = inference
         self._bodies = bodies
         self._html, self._headers = read_page()
+        self._openapi = resources.files("kerastl.serving").joinpath("openapi.json").read_bytes()
 
     async def page(self, request: Request) -> Response:
         return Response(self._html, media_type="text/html", headers=self._headers)
+
+    async def openapi(self, request: Request) -> Response:
+        return Response(self._openapi, media_type="application/json")
 
     async def model(self, request: Request) -> Response:
         model = self._inference.model
