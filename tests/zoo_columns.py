@@ -321,12 +321,23 @@ def levels(rng, table):
 def label_forms(rng, table):
     """One class written in two ways that look alike, or nearly."""
     other = rng.choice(
-        ["Big cat", "b\u200big cat", "big\u00a0cat", "BIG CAT", "big ca\u00adt", "bigcat"]
+        [
+            "big_cat",
+            "big-cat",
+            "Big cat",
+            "b\u200big cat",
+            "big\u00a0cat",
+            "BIG CAT",
+            "big ca\u00adt",
+            "bigcat",
+        ]
     )
     table.labels = [["big cat", "dog", other][number % 3] for number in range(len(table.names))]
     table.columns["label"] = table.labels
     table.count()
-    table.specimen.must_stop("case|spaces|form|invisible|one line|differ|letters|character")
+    table.specimen.must_stop(
+        "case|spaces|form|invisible|one line|differ|letters|character|separators"
+    )
 
 
 def two_paths(rng, table):

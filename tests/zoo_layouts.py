@@ -630,6 +630,92 @@ def masks(rng):
     return specimen
 
 
+def made_within(rng):
+    """Masks or thumbnails of the images of each class or split, in a folder named so."""
+    specimen = Specimen(f"folder:{TOP}", ["made from the images of a class or split"])
+    name_of = rng.choice(["{}", "{}_mask", "thumb_{}"])
+    place, beside = rng.choice(
+        [
+            ("{}", "{}/masks"),
+            ("{}", "{}/thumbs"),
+            ("train/{}", "train_masks/{}"),
+            ("train/{}", "train_labels/{}"),
+        ]
+    )
+    for name in ("cat", "dog"):
+        for number in range(4):
+            stem = f"{name}{number}"
+            specimen.files[f"{TOP}/{place.format(name)}/{stem}.png"] = specimen.picture()
+            made = f"{TOP}/{beside.format(name)}/{name_of.format(stem)}.png"
+            specimen.files[made] = specimen.picture()
+    specimen.readings.append(collections.Counter({("train", "cat"): 4, ("train", "dog"): 4}))
+    specimen.told.append("masks, labels or thumbnails are left out")
+    return specimen
+
+
+def labeled_in_part(rng):
+    """Folders of images with a class, and one of those without."""
+    images = draw_images(rng, ["train"], CLASSES[:4])
+    done = rng.choice(["labeled", "done", "sorted"])
+    specimen = lay_out(images, lambda split, name: f"{done}/{name}", "labeled in part")
+    aside = rng.choice(["unlabeled", "to_sort", "Unsorted", "unclassified"])
+    for number in range(rng.randint(2, 9)):
+        specimen.files[f"{TOP}/{aside}/{number}.png"] = specimen.picture()
+    specimen.told.append(rf"\d+ images in {aside}/ are in no class and left out")
+    specimen.above = [TOP]
+    return specimen
+
+
+def classes_deeper(rng):
+    """The same classes two levels below folders of another kind."""
+    specimen = Specimen(f"folder:{TOP}", ["classes further down"])
+    for source in ("amazon", "dslr", "webcam"):
+        for name in ("bike", "mug"):
+            for number in range(2):
+                specimen.files[f"{TOP}/{source}/images/{name}/{number}.png"] = specimen.picture()
+    specimen.must_stop("bike, mug further down.*--layout=class")
+    return specimen
+
+
+def class_is_gone(rng):
+    """A class folder that is a link to what was moved."""
+    images = draw_images(rng, ["train"], CLASSES[:2])
+    specimen = lay_out(images, lambda split, name: name, "a class that is a link to nowhere")
+    specimen.links[f"{TOP}/zebra"] = "/mnt/old/zebra"
+    specimen.told.append("zebra is a link to /mnt/old/zebra, which is not there")
+    return specimen
+
+
+def things_beside_a_table(rng):
+    """A folder for each patient or for the first letters of names, and the classes in a table."""
+    names = rng.choice(
+        [
+            [f"{word}{number:02}" for number in (1, 2, 7)]
+            for word in ("patient_", "Subject", "case-", "scan ", "video")
+        ]
+        + [["00", "3f", "a7"], ["0a1", "b20", "c33"]]
+    )
+    specimen = Specimen(f"folder:{TOP}", [f"{names[0]} and so on beside a table"])
+    for name in names:
+        for number in range(3):
+            specimen.files[f"{TOP}/{name}/{number}.png"] = specimen.picture()
+    specimen.files[f"{TOP}/labels.csv"] = b"image,label\n"
+    specimen.must_stop(r"parts of a whole.*labels\.csv")
+    return specimen
+
+
+def wrapped_without_classes(rng):
+    """Splits that hold a folder named as they are, with images alone."""
+    words = spell(rng)
+    specimen = Specimen(f"folder:{TOP}", [f"wrapped splits without classes {words['train']}"])
+    for split in rng.choice([("train", "test"), ("train", "validation", "test")]):
+        for number in range(3):
+            place = f"{TOP}/{words[split]}/{words[split]}/0{number}.png"
+            specimen.files[place] = specimen.picture()
+    specimen.must_stop("named as splits and hold images, but no class folders")
+    return specimen
+
+
 def with_a_word(rng):
     """Honest classes, and something beside them that a person should hear of."""
     images = draw_images(rng, ["train"], CLASSES[:2])
@@ -723,6 +809,12 @@ LAYOUTS = [
     masks,
     with_a_word,
     parts,
+    made_within,
+    labeled_in_part,
+    classes_deeper,
+    class_is_gone,
+    things_beside_a_table,
+    wrapped_without_classes,
 ]
 # Nothing can lie about in them without changing what they are.
 ALONE = {
@@ -731,6 +823,10 @@ ALONE = {
     made_from_images,
     named_by_files,
     masks,
+    made_within,
+    classes_deeper,
+    things_beside_a_table,
+    wrapped_without_classes,
     loose,
     empty,
     not_a_folder,

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import json
 import random
 
 from zoo import Specimen
@@ -68,6 +69,9 @@ def _write(rng: random.Random, table: Table) -> None:
     dialect = _draw_dialect(rng)
     if table.ragged:
         dialect = dataclasses.replace(dialect, blank="")
+    if rng.random() < 0.1 and table.has_header and not (table.before or table.ragged or table.raw):
+        _write_json(rng, table)
+        return
     text = table.before + _text(rng, _rows(rng, table), dialect)
     if rng.random() < 0.2:
         text = text.rstrip("\r\n")
@@ -82,6 +86,21 @@ def _write(rng: random.Random, table: Table) -> None:
     table.place = table.place.removesuffix("csv") + dialect.ending
     content = text.encode(encoding) if table.raw is None else table.raw
     table.specimen.files[table.place] = content
+    table.specimen.dataset = f"csv:{table.place}"
+
+
+def _write_json(rng: random.Random, table: Table) -> None:
+    """Writes objects in lines or in a list, as programs do that know no tables."""
+    header, *rows = _rows(rng, table)
+    objects = [dict(zip(header, row, strict=True)) for row in rows]
+    form, ending = rng.choice([("lines", "jsonl"), ("list", "json"), ("indented", "json")])
+    if form == "lines":
+        text = "\n".join(json.dumps(one, ensure_ascii=rng.random() < 0.5) for one in objects)
+    else:
+        text = json.dumps(objects, indent=2 if form == "indented" else None)
+    table.specimen.features.append(f"JSON {form}")
+    table.place = table.place.removesuffix("csv") + ending
+    table.specimen.files[table.place] = text.encode()
     table.specimen.dataset = f"csv:{table.place}"
 
 

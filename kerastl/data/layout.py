@@ -113,8 +113,7 @@ def _table(tree: Tree) -> str:
     def order(path: pathlib.Path) -> tuple[bool, int, int, str]:
         place = str(path.relative_to(tree.top.path)).lower()
         likely = [word in place for word in (TRAIN, "label", "meta", "")].index(True)
-        is_text = path.suffix.lower() not in _TABLES
-        return is_text, len(path.parts), likely, place
+        return not _is_table(path), len(path.parts), likely, place
 
     known = [path for path in tree.tables if path.suffix.lower() in (*_TABLES, *_LISTS)]
     return str(min(known, key=order, default="FILE"))
@@ -126,8 +125,14 @@ def _join(ways: Iterable[str]) -> str:
 
 
 def _check_parts(reading: Reading, tree: Tree, stop: Stop) -> None:
-    """Refuses classes that are all named as parts of one set of images."""
+    """Refuses classes that are all named as parts of one set of images, and one that is all."""
     names = list(dict.fromkeys(one.class_name for one in reading.places if one.folder.count))
+    if not names[1:] and (found := [path for path in tree.tables if _is_table(path)]):
+        raise stop(
+            f"has one class ({name_some(names)}), which may be the folder of all images",
+            f"Give a table of files and classes as csv:{min(found, key=str)}, or the folder above, "
+            "with two or more class folders",
+        )
     if names[1:] and _are_parts(list(map(str.lower, names)), tree):
         ways = [
             f"give a table of files and classes as csv:{_table(tree)}",
@@ -137,10 +142,14 @@ def _check_parts(reading: Reading, tree: Tree, stop: Stop) -> None:
         raise stop(f"{name_some(names)} are named as parts of a whole, not as classes", _join(ways))
 
 
+def _is_table(path: pathlib.Path) -> bool:
+    return path.suffix.lower() in _TABLES
+
+
 def _are_parts(names: Sequence[str], tree: Tree) -> bool:
     if all(map(_PART.fullmatch, names)):
         return True
-    has_table = any(path.suffix.lower() in _TABLES for path in tree.tables)
+    has_table = any(map(_is_table, tree.tables))
     are_hashes = all(map(_HASH.fullmatch, names)) and any(
         re.search(r"\d[a-f]|[a-f]\d", name) for name in names
     )

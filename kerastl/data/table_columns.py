@@ -36,7 +36,7 @@ _SAMPLE_ROWS = 500
 # Paths of what shows the same as the images, but is none of them.
 _BESIDE = re.compile("mask|thumb|segment|preview|heatmap")
 # What looks like several cells, in a header or in a row of a table without one.
-_JOINED = re.compile(r"\.[a-z]{3,4}\W|^\w+[^\w\s]+\w+$", re.IGNORECASE)
+_JOINED = re.compile(r"\.[a-z]{3,4}\W|\S\s+\S|^\w+[^\w\s]+\w+$", re.IGNORECASE)
 # Longer cells are remarks, not classes.
 _LONG = 60
 

@@ -35,6 +35,7 @@ def build_app(inference: Inference, bodies: RequestBodies, platform: Platform) -
             Route("/openapi.json", endpoints.openapi),
             Route("/model", endpoints.model),
             Route("/healthz", endpoints.healthz),
+            Route("/health", endpoints.healthz),
             Route("/metrics", endpoints.metrics),
             Route("/predict", endpoints.predict_files, methods=["POST"]),
             *_model_routes(endpoints),
@@ -56,7 +57,12 @@ def _platform_routes(endpoints: "_Endpoints", platform: Platform) -> Iterator[Ro
 
 
 def _model_routes(endpoints: "_Endpoints") -> Iterator[Route]:
-    """TensorFlow Serving's: https://www.tensorflow.org/tfx/serving/api_rest."""
+    """TensorFlow Serving's, and the list of models that KServe adds to it.
+
+    https://www.tensorflow.org/tfx/serving/api_rest
+    https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol
+    """
+    yield Route("/v1/models", endpoints.models)
     paths = ("/v1/models/{name}", "/v1/models/{name}/versions/{version:int}")
     for path in paths:
         yield Route(f"{path}:predict", endpoints.predict, methods=["POST"])
@@ -91,6 +97,9 @@ class _Endpoints:
         model = self._inference.model
         names = ("name", "version", "class_names", "card")
         return json_response({name: getattr(model, name) for name in names})
+
+    async def models(self, request: Request) -> Response:
+        return json_response({"models": [self._inference.model.name]})
 
     async def healthz(self, request: Request) -> Response:
         return Response("ok\n", media_type="text/plain")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,6 +31,9 @@ class Middleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         if scope["type"] == "http":
+            # Clients behind a proxy put the server's address before the path.
+            if found := re.match(r"/?https?://[^/]+(/.*)", scope["path"]):
+                scope = {**scope, "path": found[1]}
             with self._connections.in_use(scope["client"]):
                 await self._answer(scope, receive, send)
 

@@ -30,10 +30,12 @@ async def _route_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     text = f"{error.detail}: {request.method} {request.url.path}"
-    if "Allow" in headers:
-        text += f". Use {headers['Allow']}."
-    if error.status_code == _NOT_FOUND:
+    allowed = headers.get("Allow", "")
+    # What is posted goes to another address, rather than by another method.
+    if error.status_code == _NOT_FOUND or (request.method == "POST" and "POST" not in allowed):
         text += f". {_ADDRESSES}"
+    elif allowed:
+        text += f". Use {allowed}."
     return _error(error.status_code, text, headers)
 
 

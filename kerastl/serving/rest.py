@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from kerastl.data.file_formats import find_format
+from kerastl.errors import name_some
 from kerastl.outputs.formats.savedmodel import DEFAULT_SIGNATURE
 from kerastl.serving.batching import Outputs
 from kerastl.serving.model_version import ModelVersion, Signature
-from kerastl.serving.wrong_forms import has_lost_plus, name_form
+from kerastl.serving.wrong_forms import has_lost_plus, name_form, name_value
 
 _BASE64 = "b64"
 _BYTES = "_bytes"
@@ -66,7 +67,7 @@ def parse_predict(body: bytes, model: ModelVersion) -> PredictRequest:
     except (ValueError, RecursionError) as error:
         raise RequestError(f"JSON Parse error: {error}{describe_body(body)}") from error
     if not isinstance(document, dict):
-        raise RequestError(f"JSON Value: Is not object{_EXAMPLE}")
+        raise RequestError(f"JSON Value: Is not object{_EXAMPLE}{describe_body(body)}")
     name = document.get("signature_name", "") or DEFAULT_SIGNATURE
     if not isinstance(name, str):
         raise RequestError("'signature_name' key must be a string value.")
@@ -95,8 +96,7 @@ def looks_like_json(content_type: str, body: bytes) -> bool:
 def describe_body(body: bytes) -> str:
     """Names a body that is no JSON, and where it belongs; empty if unknown."""
     found = find_format(body)
-    is_json = looks_like_json("", body)
-    form = f"a {found.name} file" if found else "" if is_json else name_form(body)
+    form = f"a {found.name} file" if found else name_form(body).removesuffix("JSON")
     return f". The body is {form}. Send JSON; image files go to POST /predict." if form else ""
 
 
@@ -217,10 +217,12 @@ def _named(value: Any, signature: Signature) -> Any:
     """Returns the value of the only input, which may come without its name."""
     if not isinstance(value, dict) or set(value) == {_BASE64}:
         return value
+    if name_value(value):
+        return value
     if set(value) != {signature.input_name}:
         example = f', as in {{"{signature.input_name}": {_FILE}}}' if signature.takes_files else ""
         raise RequestError(
-            f"JSON object: keys must be equal to: {signature.input_name}, not {', '.join(value)}"
+            f"JSON object: keys must be equal to: {signature.input_name}, not {name_some(value)}"
             f"{example}"
         )
     return value[signature.input_name]
@@ -235,8 +237,11 @@ def _file(value: Any) -> bytes:
         return value.encode("utf-8", "surrogatepass")
     is_base64 = isinstance(value, dict) and isinstance(value.get(_BASE64), str)
     if not is_base64:
+        form = name_value(value)
         raise RequestError(
-            f"expecting an image file as {_FILE}; pixels go to the "
+            f"expecting an image file as {_FILE}, not {form}"
+            if form
+            else f"expecting an image file as {_FILE}; pixels go to the "
             f'signature "{_PIXELS}", with "signature_name": "{_PIXELS}"'
         )
     return read_base64(value[_BASE64])

@@ -52,6 +52,11 @@ def read_uploads(content_type: str, body: bytes) -> list[Upload]:
     """
     header = _header(content_type)
     if header.get_content_type() != _FORM:
+        if header.get_content_maintype() == "multipart":
+            raise RequestError(
+                f"{header.get_content_type()}: is not {_FORM}. Send the file itself, or a form as "
+                "curl -F image=@FILE does."
+            )
         return [Upload(body, None)]
     boundary = str(header.get_boundary("")).encode("latin-1", "replace")
     if not boundary or b"--" + boundary not in body:
@@ -65,7 +70,9 @@ def read_uploads(content_type: str, body: bytes) -> list[Upload]:
     try:
         uploads = _read_form(boundary, body)
     except ValueError as error:
-        raise RequestError(f"{_FORM}: cannot be read ({error}).") from error
+        raise RequestError(
+            f"{_FORM}: cannot be read ({error}). Send one as curl -F image=@FILE does."
+        ) from error
     return uploads
 
 

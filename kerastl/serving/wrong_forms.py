@@ -1,10 +1,12 @@
 """Names the form in which an image was sent, where the content of its file was expected."""
 
 import base64
+import json
 import re
 import urllib.parse
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 from kerastl.data.file_formats import find_format
 
@@ -28,6 +30,16 @@ def name_form(content: bytes) -> str:
         return ""
     marks = (name for name, pattern in _NO_FILES if _match(pattern, head))
     return " of ".join(_layers(head, _DEPTH)) or next(marks, "")
+
+
+def name_value(value: Any) -> str:
+    """Names a value of JSON that holds an image file in another form than text; empty for none."""
+    if isinstance(value, dict):
+        # As Node writes its buffers, and browsers their arrays of bytes.
+        value = value.get("data", list(value.values()))
+    if not isinstance(value, list):
+        return ""
+    return " of ".join(_layers(json.dumps(value[:_HEAD])[:_HEAD].encode(), _DEPTH))
 
 
 def _match(pattern: bytes, head: bytes) -> re.Match[bytes] | None:
@@ -136,6 +148,9 @@ _NO_FILES = (
         "the path of a file, not its content",
         rb"[\"'@]?[^\0\n]{1,999}\.(png|jpe?g|jfif|gif|bmp|webp)[\"']?\Z",
     ),
+    ("a compressed stream", rb"(\x1f\x8b|\x78[\x01\x5e\x9c\xda])"),
+    ("Python's notation of a dictionary", rb"\{\s*'"),
+    ("JSON that was encoded twice", rb"\"\s*(\{\s*\\\"|\[)"),
     ("a multipart form without a file", rb"--.{0,99}?\r?\ncontent-disposition: "),
     ("JSON", rb"(\xef\xbb\xbf)?\s*(\{\s*[\"}]|\[\s*[\[{\"\d\]-])"),
     ("a form of fields", rb"[\w.-]{1,99}=[^\s=]"),

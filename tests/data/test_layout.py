@@ -214,6 +214,7 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         # Parts, where a table says more.
         ("patient1/1.jpg patient2/2.jpg labels.csv", "are named as parts of a whole, not as cla"),
         ("00/1.jpg a3/2.jpg ff/3.jpg labels.csv", "are named as parts of a whole, not as classes"),
+        ("celeba/#.jpg*3 list_attr.csv", "has one class (celeba), which may be the folder of all"),
         # Other classes further down.
         (
             "amazon/images/bike/1.jpg amazon/images/mug/2.jpg dslr/images/bike/3.jpg "

@@ -165,6 +165,7 @@ def test_column_of_another_meaning_may_be_left_alone(tmp_path):
         ("path,label\na,big cat\nb,big_cat\n", {}, "classes 'big cat' and 'big_cat' differ by sep"),
         ("path,label\na,Cat\nb,cat\n", {}, "classes 'Cat' and 'cat' differ by case, spaces or"),
         ("image^label\na.jpg^x\nb.jpg^y\n", {}, "has a single column, 'image^label'. Put commas,"),
+        ("100 Boeing 707\n101 A 320\n", {}, "has a single column, '100 Boeing 707'. Put commas,"),
         ("a.jpg -> x\nb.jpg -> y\n", {}, "has a single column, 'a.jpg -> x'. Put commas, tabs,"),
         (
             "path,label\na.jpg,1\nb.jpg,1.0\n",

@@ -11,8 +11,8 @@ from zoo_layouts import LAYOUTS, flat
 from zoo_tables import table_specimen
 
 # Each layout and each meaning of columns occurs at least once in the first.
-DEFAULT = {"folders": range(47), "tables": range(60)}
-THOROUGH = {"folders": range(47, 200), "tables": range(60, 200)}
+DEFAULT = {"folders": range(53), "tables": range(60)}
+THOROUGH = {"folders": range(53, 200), "tables": range(60, 200)}
 SLOW = {"folders": range(200, 800), "tables": range(200, 800)}
 COMPOSE = {"folders": folder_specimen, "tables": table_specimen}
 
@@ -72,9 +72,15 @@ def nothing(*_, **__):
         ("folders", "data.layout.check_others", nothing),
         ("folders", "data.layout.check_classes", nothing),
         ("folders", "data.layout.refuse_alike", nothing),
+        ("folders", "data.layout.check_deep", nothing),
+        ("folders", "data.layout.find_broken_links", lambda _: []),
+        ("folders", "data.layout_masks._is_made", lambda _: False),
+        ("folders", "data.layout_reading._is_same_split", lambda *_: False),
         ("folders", "data.layout_checks._count_names", lambda *_: 0),
         ("tables", "data.table_reading.refuse_pixels", nothing),
         ("tables", "data.table_values.is_missing", nothing),
+        ("tables", "data.tables.refuse_twins", nothing),
+        ("tables", "data.table_reading.is_json", lambda _: False),
         ("tables", "data.tables.use_each_once", lambda files, *_: (files, "")),
     ],
 )

@@ -28,6 +28,16 @@ def test_bad_image_is_named_by_its_index(client, files, kind):
     assert client.post("/predict", content).status == 400
 
 
+def test_address_of_the_server_may_come_before_the_path(client, files):
+    for path in (f"{client.url}/predict", "http://proxy.example/predict?top=1"):
+        answer = client.ask("POST", path, files[0])
+        assert answer.json["predictions"][0]["class_name"] == "blue"
+
+
+def test_models_are_listed(client):
+    assert client.get("/v1/models").json == {"models": ["colors"]}
+
+
 @pytest.mark.thorough
 def test_bad_images_of_some_clients_fail_no_other(start, files, blocker):
     client = start(max_batch_size=32)
@@ -69,7 +79,10 @@ def test_bad_images_of_some_clients_fail_no_other(start, files, blocker):
         ("PUT", "/", 405, "Method Not Allowed"),
         ("GET", "/etc/passwd", 404, "Not Found"),
         ("POST", "/predict?top=0", 400, "top='0': is not a positive integer."),
-        ("POST", "/v1/models/colors:classify", 405, "Method Not Allowed"),
+        ("POST", "/v1/models/colors:classify", 405, "classify. Image files go to POST /predict,"),
+        ("POST", "/v1/models/:predict", 405, "JSON to POST /v1/models/NAME:predict or"),
+        ("POST", "/", 405, "Method Not Allowed: POST /. Image files go to POST /predict, JSON to"),
+        ("PUT", "/predict", 405, "Method Not Allowed: PUT /predict. Use POST."),
     ],
 )
 def test_wrong_address_gets_json(client, method, path, status, message):

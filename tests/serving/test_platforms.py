@@ -45,7 +45,7 @@ def test_routes_that_a_platform_chooses_answer_too(start, files, health, predict
     assert answer.json["predictions"][0]["class_name"] == "blue"
     assert client.post(predict, files[1]).json["predictions"][0]["class_name"] == "green"
     assert client.predict(instances(files[2])).json["predictions"][0]["class_name"] == "red"
-    assert client.get("/healthz").status == 200
+    assert client.get("/healthz").status == client.get("/health").status == 200
 
 
 @pytest.mark.parametrize(

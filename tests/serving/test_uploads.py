@@ -64,6 +64,14 @@ def test_malformed_forms_are_refused(client):
         assert answer.json["error"].startswith("multipart/form-data: ")
 
 
+def test_other_kinds_of_multipart_are_named(client, files):
+    for kind in ("related", "mixed"):
+        body = b"--x\r\nContent-Type: image/png\r\n\r\n" + files[0] + b"\r\n--x--\r\n"
+        answer = client.post("/predict", body, {"Content-Type": f"multipart/{kind}; boundary=x"})
+        assert answer.status == 400
+        assert answer.json["error"].startswith(f"multipart/{kind}: is not multipart/form-data. S")
+
+
 def test_large_files_keep_their_content_and_names():
     contents = [bytes(range(256)) * 8000, b"", b"\r\n--a-boundary\r"]
     body, headers = multipart(*contents)

@@ -65,7 +65,7 @@ def test_form_is_named_with_the_file_in_it(way):
         assert f" of a {form}" in named
         assert name_form(wrap(b"no image at all, but plain words that are sent.")) in (
             *("", "JSON", "a form of fields"),
-            "a multipart form without a file",
+            *("a multipart form without a file", "a compressed stream"),
         )
 
 
@@ -95,6 +95,9 @@ def test_damage_of_the_way_is_named(form):
         (b'\xef\xbb\xbf [{"b64": "..."}]', "JSON"),
         (b"[[0.5, 0.1]]", "JSON"),
         (b"instances=%5B%5D", "a form of fields"),
+        (b"{'instances': []}", "Python's notation of a dictionary"),
+        (b'"{\\"instances\\": []}"', "JSON that was encoded twice"),
+        (gzip.compress(b'{"instances": []}'), "a compressed stream"),
         (b"hello", ""),
         (b"", ""),
         (b"<!doctype html><p>not found", ""),
@@ -187,6 +190,42 @@ def test_pixels_are_sent_to_the_signature_for_pixels(client, item):
     answer = client.predict({"instances": [item]})
     assert answer.status == 400
     assert 'pixels go to the signature "images"' in answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        list,
+        lambda content: {"type": "Buffer", "data": list(content)},
+        lambda content: {str(place): value for place, value in enumerate(content)},
+    ],
+)
+def test_bytes_of_a_file_as_numbers_are_named(client, files, form):
+    for item in (form(files[0]), {"image_bytes": form(files[0])}):
+        error = client.predict({"instances": [item]}).json["error"]
+        assert "not a list of the bytes as numbers of a" in error
+        assert RIGHT in error
+    # Keys of other objects are named, not all of them.
+    error = client.predict({"instances": [{str(n): n for n in range(99)}]}).json["error"]
+    assert "image_bytes, not 0, 1, 2, 3 and 95 more, as in" in error
+
+
+@pytest.mark.parametrize(
+    ("wrap", "name"),
+    [
+        (str, "Python's notation of a dictionary"),
+        (lambda document: json.dumps(json.dumps(document)), "JSON that was encoded twice"),
+        (lambda document: gzip.compress(json.dumps(document).encode()), "a compressed stream"),
+    ],
+)
+def test_json_in_another_form_is_named(client, files, wrap, name):
+    body = wrap(instances(files[0]))
+    answer = client.predict(body.encode() if isinstance(body, str) else body)
+    assert answer.status == 400
+    assert (
+        f". The body is {name}. Send JSON; image files go to POST /predict."
+        in (answer.json["error"])
+    )
 
 
 def test_file_is_sent_from_the_signature_for_pixels_to_its_own(client, files):
