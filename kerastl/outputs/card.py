@@ -36,10 +36,18 @@ _CALIBRATION = (
     "The logits of each view are divided by a temperature of {:.4g}, which was fitted on "
     "validation images; it is in the weights of the head."
 )
+_SETS = (
+    "The set of an image holds its most probable class and every class whose probability is at "
+    "least min_probability."
+)
 _REFIT = (
     "The head was fitted to training and validation images together; the test scores are of the "
     "result."
 )
+
+
+def _describe_sets(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {**metrics["class_sets"], "rule": _SETS, TEST: metrics[TEST]["class_sets"]}
 
 
 def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,6 +71,7 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
         "class_names": list(source.class_names),
         TEST: {name: metrics[TEST][name] for name in _SCORES if name in metrics[TEST]},
         **({"calibration": _CALIBRATION.format(temperature)} if temperature != 1 else {}),
+        **({"class_sets": _describe_sets(metrics)} if "class_sets" in metrics else {}),
         **({"prediction": _PREDICTION} if metrics.get("average_mirrored") else {}),
         **({"refit": _REFIT} if metrics.get(VALIDATION, {}).get("before_refit") else {}),
         "data": {"name": source.name, "fingerprint": source.fingerprint()},

@@ -33,6 +33,7 @@ from kerastl.outputs.samples import write_samples
 from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress, count_of
 from kerastl.settings import ImageSettings, OutputSettings
+from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.trained import Trained
 from kerastl.writing import remove_leftovers, scratch_directory
@@ -137,15 +138,17 @@ def export_checked(
     export_dir, source = pathlib.Path(config.export_dir), splits.source
     chosen = splits.test[parity_sample(splits, config.parity_images)]
     head = classifier.get_layer(LOGITS)
+    card = model_card(source, config, metrics)
     reference = Reference(
         predictions,
         source.class_names,
         [source.examples[index] for index in chosen],
         head=lambda features: tf.nn.softmax(head(features)).numpy(),
+        sets=ClassSets.read(card),
     )
     model = make_exportable(
         classifier,
-        model_card(source, config, metrics),
+        card,
         draw_images=lambda: draw_images(splits, config, batch_size=config.batch_size),
     )
     version = None

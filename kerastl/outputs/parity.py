@@ -14,6 +14,7 @@ from kerastl.native_messages import unnamed_file
 from kerastl.outputs.parity_worker import DONE
 from kerastl.outputs.samples import TIMED, read_predictions
 from kerastl.processes import python_command
+from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluation import Evaluation
 
 _ENVIRONMENT = {
@@ -37,12 +38,14 @@ class Reference:
         class_names: In the order of the probabilities.
         examples: Names of the images.
         head: Function from pooled features, float32 (images, channels), to probabilities.
+        sets: Which classes are in the set of an image, if an export has sets.
     """
 
     predictions: Evaluation
     class_names: Sequence[str]
     examples: Sequence[str]
     head: Callable[[np.ndarray], np.ndarray]
+    sets: ClassSets | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -154,10 +157,20 @@ def compare_predictions(exported: Mapping[str, np.ndarray], reference: Reference
                 differences[sample],
                 *(np.abs(other - of_sample).max(axis=1) for other in others),
                 np.abs(exported["confidence"] - named),
+                _by_sets(exported, reference),
             ]
         )
     milliseconds = dict(zip(TIMED, exported["milliseconds"].tolist(), strict=True))
     return Comparison(aligned, differences, milliseconds)
+
+
+def _by_sets(exported: Mapping[str, np.ndarray], reference: Reference) -> np.ndarray:
+    """Returns 0 for sets that follow from an export's own probabilities, and NaN for others."""
+    right = np.full(len(exported["named"]), reference.sets is None)
+    if reference.sets and "in_set" in exported:
+        expected = reference.sets.contain(exported["of_sets"])
+        right = (exported["in_set"] == expected).all(axis=1)
+    return np.where(right, 0.0, np.nan)
 
 
 def _by_head(exported: Mapping[str, np.ndarray], reference: Reference) -> np.ndarray:

@@ -98,7 +98,9 @@ def _predict_by_signatures(
             outputs = signatures[DEFAULT_SIGNATURE](image_bytes=file)
             pixels = decode(content, smallest_side=side)[tf.newaxis]
             features = signatures["features"](image_bytes=file)
+            sets = ("in_set", "probabilities") if "in_set" in outputs else ()
             row = {
+                **{name: outputs[name] for name in sets},
                 "named": outputs["class_name"],
                 "confidence": outputs["confidence"],
                 "of_logits": tf.nn.softmax(outputs["logits"]),
@@ -107,4 +109,6 @@ def _predict_by_signatures(
             }
             rows.append({name: value.numpy()[0] for name, value in row.items()})
     arrays = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    if "in_set" in arrays:
+        arrays["of_sets"] = arrays.pop("probabilities")
     return arrays | {"sample": sample, "named": np.char.decode(arrays["named"], "utf-8")}

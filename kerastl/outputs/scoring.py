@@ -1,5 +1,6 @@
 """The scores of what a run delivers, written to its directory."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from kerastl.data.splits import spread
@@ -7,9 +8,12 @@ from kerastl.outputs.heat_maps import list_heat_maps
 from kerastl.outputs.metrics import build_metrics, scored_splits, seen_words
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
+from kerastl.split_names import TEST
 from kerastl.training.checks import check_agreement, require
+from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.final import Delivered
+from kerastl.training.set_coverage import measure_sets
 
 
 def score(
@@ -43,4 +47,16 @@ def score(
         before_refit=trained.refit is not None,
         decided=delivered.decided,
     )
+    if sets := delivered.class_sets:
+        for name, evaluation in scored:
+            metrics[name]["class_sets"] = measure_sets(sets, evaluation)
+        progress.line(_describe_sets(sets, metrics[TEST]["class_sets"]))
     return metrics, test
+
+
+def _describe_sets(sets: ClassSets, test: Mapping[str, float]) -> str:
+    size = f", {test['mean_size']:.2f} classes on average" if "mean_size" in test else ""
+    return (
+        f"Sets of classes at {sets.level:.0%}: they hold the true class of {test['coverage']:.1%} "
+        f"of the test images{size}."
+    )

@@ -15,9 +15,12 @@ class Prediction:
         class_name: The most likely class; empty if the file cannot be used.
         probabilities: One per class, float32 (classes,); None if the file cannot be used.
         problem: Why it cannot be used; empty if it can.
+        class_set: Classes of which one is the true one for 95 % of images like the validation
+            images, the most probable first; empty if the model has no such sets.
     """
 
     path: pathlib.Path
     class_name: str = ""
     probabilities: np.ndarray | None = None
     problem: str = ""
+    class_set: tuple[str, ...] = ()

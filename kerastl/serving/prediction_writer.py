@@ -5,7 +5,7 @@ import csv
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,18 +57,20 @@ def write_predictions(
     class_names: Sequence[str],
     options: PredictOptions,
     *,
+    has_sets: bool,
     progress: Progress,
 ) -> Written:
     """Writes predictions as they are computed.
 
     The columns are `image`; `class_name` and `confidence` of the most likely class; the same with
-    `_2`, `_3` and so on for the next ones; and `error`, which is empty for files that could be
-    used.
+    `_2`, `_3` and so on for the next ones; `class_set`, if they have one; and `error`, which is
+    empty for files that could be used.
 
     Args:
         predictions: The predictions.
         class_names: Names of the classes, in the order of the probabilities.
         options: Where they are written, see `Predictions.write`.
+        has_sets: Whether each has a set of classes.
         progress: Standard output.
 
     Raises:
@@ -81,7 +83,8 @@ def write_predictions(
         raise bad_value("top_k", options.top_k, problem, f"Use {num_classes} or fewer")
     confusion = Confusion(class_names)
     num_files = num_failed = 0
-    with _open(options.output, _Columns(class_names, options.top_k), progress) as write:
+    columns = _Columns(class_names, options.top_k, has_sets=has_sets)
+    with _open(options.output, columns, progress) as write:
         for prediction in predictions:
             write(prediction)
             confusion.add(prediction)
@@ -100,18 +103,18 @@ def write_predictions(
 class _Columns:
     """Turns predictions into rows."""
 
-    def __init__(self, class_names: Sequence[str], top_k: int) -> None:
+    def __init__(self, class_names: Sequence[str], top_k: int, *, has_sets: bool) -> None:
         self._class_names = class_names
-        self._top_k = top_k
+        self._top_k, self._has_sets = top_k, has_sets
         ranks = ["", *(f"_{rank}" for rank in range(2, 1 + top_k))]
         of_ranks = [f"{name}{rank}" for rank in ranks for name in ("class_name", "confidence")]
-        self.names = ["image", *of_ranks, "error"]
+        self.names = ["image", *of_ranks, *(["class_set"] if has_sets else []), "error"]
 
     def row(self, prediction: Prediction) -> list[Any]:
-        """Returns the values of the columns; None for missing ones."""
+        """Returns the values of the columns; None for missing ones, and a list for a set."""
         image = readable(prediction.path)
         if prediction.probabilities is None:
-            return [image, *[None] * (2 * self._top_k), prediction.problem]
+            return [image, *[None] * (len(self.names) - 2), prediction.problem]
         best = np.argsort(-prediction.probabilities, kind="stable")[: self._top_k]
         # The shortest digits that give the same 32-bit number again.
         pairs = [
@@ -119,11 +122,17 @@ class _Columns:
             for label in best
             for value in (self._class_names[label], float(str(prediction.probabilities[label])))
         ]
-        return [image, *pairs, None]
+        sets = [[*prediction.class_set]] if self._has_sets else []
+        return [image, *pairs, *sets, None]
 
     def record(self, prediction: Prediction) -> dict[str, Any]:
         """Returns the values by the names of the columns."""
         return dict(zip(self.names, self.row(prediction), strict=True))
+
+    def cells(self, prediction: Prediction) -> list[Any]:
+        """Returns the values as cells of a table, with a set as text."""
+        values = self.row(prediction)
+        return ["; ".join(each) if isinstance(each, list) else each for each in values]
 
 
 @contextlib.contextmanager
@@ -142,20 +151,21 @@ def _open(output: str, columns: _Columns, progress: Progress) -> Iterator[Write]
 def _printer(columns: _Columns, progress: Progress) -> Write:
     if progress.on_terminal:
         progress.line("confidence  class and image")
-        return lambda prediction: progress.line(_table_line(columns.row(prediction)))
+        return lambda prediction: progress.line(_table_line(columns.record(prediction)))
     progress.line(_csv_line(columns.names))
-    return lambda prediction: progress.line(_csv_line(columns.row(prediction)))
+    return lambda prediction: progress.line(_csv_line(columns.cells(prediction)))
 
 
-def _table_line(row: Sequence[Any]) -> str:
-    image, *pairs, error = row
-    if error:
-        return f"         -  {image}: {error}"
-    others = "".join(
-        f"  {name} {confidence:.4f}"
-        for name, confidence in zip(pairs[2::2], pairs[3::2], strict=True)
+def _table_line(record: Mapping[str, Any]) -> str:
+    if record["error"]:
+        return f"         -  {record['image']}: {record['error']}"
+    first, *others = (
+        (record[name], record[name.replace("class_name", "confidence")])
+        for name in record
+        if name.startswith("class_name")
     )
-    return f"{pairs[1]:>10.4f}  {pairs[0]}  {image}{others}"
+    more = "".join(f"  {name} {confidence:.4f}" for name, confidence in others)
+    return f"{first[1]:>10.4f}  {first[0]}  {record['image']}{more}"
 
 
 def _csv_line(values: Sequence[Any]) -> str:
@@ -167,7 +177,7 @@ def _csv(path: pathlib.Path, columns: _Columns) -> Iterator[Write]:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns.names)
-        yield lambda prediction: writer.writerow(columns.row(prediction))
+        yield lambda prediction: writer.writerow(columns.cells(prediction))
 
 
 @contextlib.contextmanager
@@ -183,10 +193,9 @@ def _json_lines(path: pathlib.Path, columns: _Columns) -> Iterator[Write]:
 def _parquet(path: pathlib.Path, columns: _Columns) -> Iterator[Write]:
     import pyarrow.parquet  # noqa: PLC0415  slow to import, and no other format needs it
 
-    kinds = [
-        pyarrow.float32() if "confidence" in name else pyarrow.string() for name in columns.names
-    ]
-    schema = pyarrow.schema(list(zip(columns.names, kinds, strict=True)))
+    kinds = {"class_set": pyarrow.list_(pyarrow.string())}
+    kinds |= {name: pyarrow.float32() for name in columns.names if "confidence" in name}
+    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in columns.names])
     rows: list[dict[str, Any]] = []
 
     def write(prediction: Prediction) -> None:

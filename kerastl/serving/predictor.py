@@ -17,6 +17,7 @@ from kerastl.serving.options import PredictOptions
 from kerastl.serving.prediction import Prediction
 from kerastl.serving.prediction_writer import Written, write_predictions
 from kerastl.serving.read_ahead import read_batches
+from kerastl.training.class_sets import ClassSets
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,10 +27,12 @@ class Predictions:
     Attributes:
         class_names: Names of the classes, in the order of the probabilities.
         iterator: The predictions, in the order of the files.
+        class_sets: Which classes are in the set of an image; None if the model has no sets.
     """
 
     class_names: tuple[str, ...]
     iterator: Iterator[Prediction]
+    class_sets: ClassSets | None = None
 
     def __iter__(self) -> Iterator[Prediction]:
         """Returns the only iterator."""
@@ -59,7 +62,11 @@ class Predictions:
         """
         options = PredictOptions(output=output, top_k=top_k, labels_from=labels_from)
         return write_predictions(
-            self, self.class_names, options, progress=progress or Progress(sys.stdout)
+            self,
+            self.class_names,
+            options,
+            has_sets=self.class_sets is not None,
+            progress=progress or Progress(sys.stdout),
         )
 
 
@@ -83,11 +90,12 @@ def predict(
     check_names(paths, image_column=image_column)
     artifact = open_artifact(os.fspath(model))
     files = find_images(paths, image_column=image_column)
-    return Predictions(artifact.class_names, _classify(artifact, files, batch_size))
+    sets = ClassSets.read(artifact.card)
+    return Predictions(artifact.class_names, _classify(artifact, files, batch_size, sets), sets)
 
 
 def _classify(
-    artifact: Artifact, paths: Iterable[pathlib.Path], batch_size: int
+    artifact: Artifact, paths: Iterable[pathlib.Path], batch_size: int, sets: ClassSets | None
 ) -> Iterator[Prediction]:
     names = artifact.class_names
     for batch in read_batches(paths, batch_size):
@@ -100,4 +108,6 @@ def _classify(
             elif (index := next(indices)) in problems:
                 yield Prediction(path, problem=problems[index])
             else:
-                yield Prediction(path, names[int(np.argmax(rows[index]))], rows[index])
+                row = rows[index]
+                inside = tuple(names[label] for label in sets.list(row)) if sets else ()
+                yield Prediction(path, names[int(np.argmax(row))], row, class_set=inside)

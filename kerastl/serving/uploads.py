@@ -136,17 +136,20 @@ def render(
     """Builds the response: the class of each file, and the most likely ones."""
     predictions = []
     for upload, outputs in zip(uploads, results, strict=True):
-        order = np.argsort(-outputs["probabilities"], kind="stable")[:top]
-        probabilities = shortest(outputs["probabilities"][order])
+        order = np.argsort(-outputs["probabilities"], kind="stable")
+        probabilities = shortest(outputs["probabilities"][order[:top]])
         classes = [
             {"class_name": model.class_names[index], "probability": probability}
-            for index, probability in zip(order, probabilities, strict=True)
+            for index, probability in zip(order[:top], probabilities, strict=True)
         ]
         prediction = {
             "class_name": model.class_names[order[0]],
             "confidence": shortest(outputs["confidence"]),
             "classes": classes,
         }
+        if "in_set" in outputs:
+            names = (model.class_names[index] for index in order if outputs["in_set"][index])
+            prediction["class_set"] = [*names]
         predictions.append(
             prediction if upload.name is None else {"file": upload.name} | prediction
         )

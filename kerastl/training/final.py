@@ -8,7 +8,9 @@ import numpy as np
 from kerastl.data.splits import spread
 from kerastl.progress import Progress
 from kerastl.training.checks import CheckRecorder, check_restored, require
+from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluation import Evaluation
+from kerastl.training.set_coverage import fit_sets
 from kerastl.training.temperature import MOST_LOGITS, Temperature, fit_temperature
 from kerastl.training.trained import Trained
 
@@ -20,18 +22,21 @@ class Delivered:
     Attributes:
         trained: The classifier, with its temperature in the weights of the head.
         temperature: What the validation images say of it.
+        class_sets: Which classes may be the true one; None for too few validation images.
         validation: The classifier's evaluation on the validation images, as before a refit.
     """
 
     trained: Trained
     temperature: Temperature
+    class_sets: ClassSets | None
     validation: Evaluation
 
     @property
     def decided(self) -> dict[str, Any]:
         """What the validation images have decided, as in `metrics.json`."""
         mirrored = {"average_mirrored": True} if self.trained.images.sees_mirrored else {}
-        return {**mirrored, "temperature": dataclasses.asdict(self.temperature)}
+        sets = {"class_sets": dataclasses.asdict(self.class_sets)} if self.class_sets else {}
+        return {**mirrored, "temperature": dataclasses.asdict(self.temperature), **sets}
 
     def evaluate(self, indices: np.ndarray) -> Evaluation:
         """Evaluates images of the source, and what it was for them without the temperature."""
@@ -68,7 +73,7 @@ def deliver(trained: Trained, record: CheckRecorder, progress: Progress, *, seed
         )
     # Last, since a refit sets the weights anew.
     trained.divide_logits(temperature.value)
-    return Delivered(trained, temperature, validation)
+    return Delivered(trained, temperature, fit_sets(validation), validation)
 
 
 def _find_temperature(trained: Trained, seed: int) -> Temperature:

@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import os
 import sys
 import time
@@ -15,6 +16,7 @@ from kerastl.outputs.parity import (
     compare_predictions,
 )
 from kerastl.outputs.samples import write_samples
+from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluation import Evaluation
 
 NAMES = ("a", "b", "c")
@@ -52,6 +54,19 @@ def test_equal_predictions_differ_by_nothing():
     comparison = compare_predictions(exported(), REFERENCE)
     assert comparison.differences.tolist() == [0, 0]
     assert comparison.milliseconds == {1: 2.0, 32: 1.0}
+
+
+def test_set_that_does_not_follow_from_the_probabilities_is_no_number():
+    reference = dataclasses.replace(REFERENCE, sets=ClassSets(0.95, 0.15, 100))
+    right = {"of_sets": TRAINED, "in_set": np.array([[True, True, False], [False, False, True]])}
+    assert compare_predictions(exported(**right), reference).differences.tolist() == [0, 0]
+    right["in_set"] = np.array([[True, True, True], [False, False, True]])
+    assert np.isnan(compare_predictions(exported(**right), reference).differences).tolist() == [
+        1,
+        0,
+    ]
+    # An export without sets, of a run that has some.
+    assert np.isnan(compare_predictions(exported(), reference).differences).all()
 
 
 def test_columns_are_compared_by_the_names_of_their_classes():

@@ -27,7 +27,9 @@ from kerastl.report.page import report_finished
 from kerastl.report.thumbnails import Thumbnails
 from kerastl.training.best import EpochRow
 from kerastl.training.checks import Check
+from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluation import Evaluation
+from kerastl.training.set_coverage import measure_sets
 
 SCRIPT = "<script>alert(1)</script>"
 NAMES = (SCRIPT, "cat & dog", "a name " * 20)
@@ -86,8 +88,16 @@ def write_run(folder):
     record.write_heat_maps(maps)
     record.add_check(Check("first loss 1.0986, ln(3) is 1.0986", passed=True))
     metrics = build_metrics(
-        splits, scored, best=row, accuracies={"head": 0.6}, decided={"temperature": {"value": 1.5}}
+        splits,
+        scored,
+        best=row,
+        accuracies={"head": 0.6},
+        decided={
+            "temperature": {"value": 1.5},
+            "class_sets": {"level": 0.95, "min_probability": 0.125},
+        },
     )
+    metrics["test"]["class_sets"] = measure_sets(ClassSets(0.95, 0.125, 60), test)
     record.write_metrics(metrics)
     record.write_receipt()
     return run_dir
@@ -147,7 +157,7 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
     read = Reader(page)
     text = " ".join(" ".join(read.words).split())
     values = json.loads((original / "metrics.json").read_text("utf-8"))["test"]
-    before = values["uncalibrated"]
+    before, sets = values["uncalibrated"], values["class_sets"]
     for shown in (
         f"{percent(values['accuracy'])} test accuracy",
         f"95% interval {percent(values['accuracy_low'])} to {percent(values['accuracy_high'])}",
@@ -160,6 +170,10 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
         f"Without it the calibration error is {percent(before['calibration_error'])}, the Brier "
         f"score {before['brier_score']:.4f} and the loss {before['loss']:.4f}, "
         f"{values['loss']:.4f} with it",
+        "of at least 12.5% is meant to hold the true class of 95% of images",
+        f"It does for {percent(sets['coverage'])} of the test images "
+        f"({percent(sets['coverage_low'])} to {percent(sets['coverage_high'])}), with "
+        f"{sets['mean_size']:.2f} classes on average",
     ):
         assert shown in text
     scores = {row["class_name"].strip(): row for row in rows_of(original, "class_scores.csv")}

@@ -10,16 +10,20 @@ from kerastl.errors import KerastlError, UsageError
 from kerastl.progress import Progress
 from kerastl.serving.prediction import Prediction
 from kerastl.serving.predictor import Predictions
+from kerastl.training.class_sets import ClassSets
 
 NAMES = ("cat", "dog", "bird")
 
 
-def predictions(count=1):
+def predictions(count=1, sets=None):
+    inside = ("dog", "cat") if sets else ()
     found = [
-        Prediction(pathlib.Path("cat/1.jpg"), "dog", np.float32([0.25, 0.7, 0.05])),
+        Prediction(
+            pathlib.Path("cat/1.jpg"), "dog", np.float32([0.25, 0.7, 0.05]), class_set=inside
+        ),
         Prediction(pathlib.Path("a,b.jpg"), problem="is empty"),
     ]
-    return Predictions(NAMES, iter(found * count))
+    return Predictions(NAMES, iter(found * count), sets)
 
 
 class Terminal(io.StringIO):
@@ -36,6 +40,28 @@ def test_pipe_gets_csv():
         '"a,b.jpg",,,,,is empty\n'
     )
     assert (written.num_files, written.num_failed, written.score) == (2, 1, ())
+
+
+def test_sets_are_a_column_of_names_the_most_probable_first(tmp_path):
+    sets = ClassSets(0.95, 0.2, 100)
+    output = io.StringIO()
+    predictions(sets=sets).write(progress=Progress(output))
+    assert output.getvalue() == (
+        "image,class_name,confidence,class_set,error\n"
+        "cat/1.jpg,dog,0.7,dog; cat,\n"
+        '"a,b.jpg",,,,is empty\n'
+    )
+    terminal = Terminal()
+    predictions(sets=sets).write(top_k=2, progress=Progress(terminal))
+    assert "    0.7000  dog  cat/1.jpg  cat 0.2500\n" in terminal.getvalue()
+    for ending in (".jsonl", ".parquet"):
+        path = tmp_path / f"rows{ending}"
+        predictions(sets=sets).write(str(path), progress=Progress())
+        if ending == ".jsonl":
+            rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        else:
+            rows = pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
+        assert [row["class_set"] for row in rows] == [["dog", "cat"], None]
 
 
 def test_terminal_gets_a_table():

@@ -17,6 +17,7 @@ from kerastl.export_formats import SAVEDMODEL_FILE
 from kerastl.outputs.artifact import Artifact, UndecodableError, decode_all
 from kerastl.outputs.directories import RunFile
 from kerastl.outputs.formats.interface import Exportable, label_text
+from kerastl.training.class_sets import ClassSets
 
 CLASS_NAMES = "class_names.txt"
 DEFAULT_SIGNATURE = "serving_default"
@@ -37,10 +38,12 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     `serving_default` takes `image_bytes`, string (batch,), whole image files. `images` takes
     `images`, uint8 (batch, height, width, 3), RGB of any size. Both return `probabilities` and
     `logits`, float32 (batch, classes), `class_name`, string (batch,), and `confidence`, float32
-    (batch,), the probability of that class. `features` takes `image_bytes` too and returns
-    `features`, float32 (batch, channels), the pooled features below the head; also those of the
-    mirror image, `mirrored_features`, where the prediction is the mean for both. Where files cannot
-    be decoded, the error is "image_bytes: no image that can be decoded at index" and the indices.
+    (batch,), the probability of that class; and, where the card has `class_sets`, `in_set`, bool
+    (batch, classes), the classes in the set of each image. `features` takes `image_bytes` too and
+    returns `features`, float32 (batch, channels), the pooled features below the head; also those of
+    the mirror image, `mirrored_features`, where the prediction is the mean for both. Where files
+    cannot be decoded, the error is "image_bytes: no image that can be decoded at index" and the
+    indices.
     """
     with tempfile.TemporaryDirectory() as folder:
         # An asset keeps the name of the file that it comes from.
@@ -79,6 +82,7 @@ def _trace_signatures(network: Any, card: Mapping[str, Any]) -> dict[str, Any]:
     before they are saved, as while it saves TensorFlow traces again what it has traced before.
     """
     class_names, rule = tuple(card["class_names"]), card["input"]["resize"]
+    sets = ClassSets.read(card)
     image_size = network.input.shape[1]
     files = tf.TensorSpec([None], tf.string, name="image_bytes")
     pixels = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
@@ -93,7 +97,7 @@ def _trace_signatures(network: Any, card: Mapping[str, Any]) -> dict[str, Any]:
 
     @tf.function(input_signature=[files], autograph=False)
     def serve_files(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return _classify(compute(decode(image_bytes))["logits"], class_names)
+        return _classify(compute(decode(image_bytes))["logits"], class_names, sets)
 
     @tf.function(input_signature=[files], autograph=False)
     def serve_features(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -104,7 +108,7 @@ def _trace_signatures(network: Any, card: Mapping[str, Any]) -> dict[str, Any]:
     @tf.function(input_signature=[pixels], autograph=False)
     def serve_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
         images = resize(images, image_size=image_size, rule=rule)
-        return _classify(compute(images)["logits"], class_names)
+        return _classify(compute(images)["logits"], class_names, sets)
 
     return {
         DEFAULT_SIGNATURE: serve_files.get_concrete_function(),
@@ -113,14 +117,21 @@ def _trace_signatures(network: Any, card: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _classify(logits: tf.Tensor, class_names: Sequence[str]) -> dict[str, tf.Tensor]:
+def _classify(
+    logits: tf.Tensor, class_names: Sequence[str], sets: ClassSets | None
+) -> dict[str, tf.Tensor]:
     probabilities = tf.nn.softmax(logits)
-    return {
+    named = tf.argmax(probabilities, axis=-1)
+    outputs = {
         "logits": logits,
         "probabilities": probabilities,
-        "class_name": tf.gather(tf.constant(class_names), tf.argmax(probabilities, axis=-1)),
+        "class_name": tf.gather(tf.constant(class_names), named),
         "confidence": tf.reduce_max(probabilities, axis=-1),
     }
+    if sets:
+        is_named = tf.one_hot(named, len(class_names), on_value=True, off_value=False)
+        outputs["in_set"] = (probabilities >= sets.min_probability) | is_named
+    return outputs
 
 
 def _decode_all(image_bytes: tf.Tensor, *, image_size: int, resize_rule: str) -> tf.Tensor:
