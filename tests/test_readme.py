@@ -10,6 +10,7 @@ import pytest
 import kerastl
 from kerastl.api import values as values_of_verbs
 from kerastl.settings import SETTINGS
+from kerastl.version import VERSION
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -67,3 +68,8 @@ def test_python_api_has_every_public_name_and_what_verbs_return():
     for module, name in documented:
         assert getattr(importlib.import_module(module), name) is (public | returned)[name]
     assert {name for _, name in documented} == public.keys() | returned.keys()
+
+
+def test_release_has_one_version():
+    assert re.search(r"^version: (.*)$", text_of(ROOT / "CITATION.cff"), re.MULTILINE)[1] == VERSION
+    assert re.search(r"^## (\S+)", text_of(ROOT / "CHANGELOG.md"), re.MULTILINE)[1] == VERSION
