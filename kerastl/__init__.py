@@ -38,6 +38,12 @@ if (
 ):
     del sys.path[0]
 
+if sys.platform == "win32":
+    raise ImportError(
+        "kerastl needs Linux or macOS. On Windows, run it in WSL 2: "
+        "https://learn.microsoft.com/windows/wsl/install."
+    )
+
 import importlib
 import types
 from typing import TYPE_CHECKING, Any

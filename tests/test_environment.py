@@ -344,3 +344,11 @@ def test_only_a_process_of_its_own_goes_without_what_keras_need_not_import(monke
     unused = {"matplotlib", "sklearn"}
     assert unused & hidden == (unused if is_own else set())
     assert not unused & set(sys.modules)
+
+
+def test_windows_is_refused_with_the_way_to_run_it_there():
+    done = run_python("-c", "import sys; sys.platform = 'win32'; import kerastl")
+    assert done.code == 1
+    assert done.stderr.splitlines()[-1].startswith(
+        "ImportError: kerastl needs Linux or macOS. On Windows, run it in WSL 2: "
+    )
