@@ -252,20 +252,19 @@ def _watch_changes(place: pathlib.Path, kill: _Kill | None) -> None:
     began = time.monotonic()
     stages = (place / "stages").open("w", encoding="utf-8", buffering=1)
     watched = tuple(f"{place}/{name}" for name in _DIRECTORIES)
-    done = 0
+    done, is_hit = 0, False
 
     def see(event: str, path: str, is_change: bool) -> None:
-        nonlocal done
+        nonlocal done, is_hit
         if not (is_change and path.startswith(watched)):
             return
         stage = _CHECKPOINT if "/checkpoints" in path else _stage(place)
         stages.write(f"{stage}\t{time.monotonic() - began}\n")
-        if kill is None or kill.at_file is None:
+        if kill is None or kill.at_file is None or is_hit:
             return
         done += stage == kill.stage
-        # Where an earlier kill has left less to do in the stage, in the next one.
-        is_past = _ORDER.index(stage) > _ORDER.index(kill.stage)
-        if done == kill.at_file or (is_past and stage != _CHECKPOINT):
+        if done == kill.at_file or _is_past(stage, kill.stage):
+            is_hit = True
             (place / "killed").write_text(f"{stage}\t{event} {path.removeprefix(str(place))}")
             now = functools.partial(killing.kill, os.getpid(), with_children=kill.with_children)
             if kill.share < 1 / 2:
@@ -273,6 +272,14 @@ def _watch_changes(place: pathlib.Path, kill: _Kill | None) -> None:
             threading.Timer(_SECONDS_OF_WRITE * (kill.share - 1 / 2), now).start()
 
     killing.watch_files(see)
+
+
+def _is_past(stage: str, wanted: str) -> bool:
+    """Whether a stage comes after the wanted one, in which an earlier kill has left less to do."""
+    if _CHECKPOINT in (stage, wanted):
+        # They are written in several stages, the last one before evaluation.
+        return wanted == _CHECKPOINT and _ORDER.index(stage) >= _ORDER.index("evaluation")
+    return _ORDER.index(stage) > _ORDER.index(wanted)
 
 
 def _stage(place: pathlib.Path) -> str:

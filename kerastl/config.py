@@ -10,6 +10,7 @@ from kerastl.errors import UsageError, bad_value
 from kerastl.settings import (
     SETTINGS,
     TOPICS,
+    Auto,
     Decides,
     FitSettings,
     OutputSettings,
@@ -105,6 +106,22 @@ class Config(ReadSettings, RecipeSettings, FitSettings, OutputSettings):
         """Settings that the recipe must keep."""
         kept = () if self.recipe == MANUAL else self.origins.keys() & {*RECIPE_SETTINGS, "recipe"}
         return tuple(sorted(kept))
+
+    @property
+    def autos(self) -> tuple[str, ...]:
+        """Settings whose numbers a run is to find."""
+        return tuple(name for name in SETTINGS if isinstance(getattr(self, name), Auto))
+
+    @property
+    def leaves_open(self) -> bool:
+        """Whether something is to be chosen once the images are known."""
+        return self.recipe != MANUAL or bool(self.autos)
+
+    def without(self, *names: str) -> Self:
+        """Copies it as if some settings had not been given."""
+        origins = {name: origin for name, origin in self.origins.items() if name not in names}
+        values = {name: SETTINGS[name].default for name in names}
+        return dataclasses.replace(self, **values, origins=origins)
 
     def origin(self, name: str) -> str:
         """Describes where the value of a setting comes from."""

@@ -472,3 +472,19 @@ def test_path_that_no_file_could_hold_is_refused(field, path, problem):
 
 def test_path_of_any_script_is_accepted():
     assert make(run_dir="läufe/图片 😀").run_dir == "läufe/图片 😀"
+
+
+def test_auto_is_a_number_that_a_run_finds():
+    config = make(batch_size="auto", head_epochs=1)
+    assert config.leaves_open
+    assert config.autos == ("batch_size",)
+    assert "--batch_size=auto" in config.to_flags()
+    assert Config.from_flags(config.to_flags()) == config
+    usual = config.without("batch_size")
+    assert not usual.leaves_open
+    assert (usual.batch_size, usual.origin("batch_size")) == (64, "default")
+    # What stands for it is no number of a flag.
+    for value in ("0", "-1", "Auto"):
+        with pytest.raises(UsageError, match="batch_size="):
+            Config.from_flags(["--run_dir=x", f"--batch_size={value}"])
+    assert "image_size='auto'" in refusal(image_size="auto")

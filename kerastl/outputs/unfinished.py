@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from kerastl.config import Config
 from kerastl.errors import UsageError, bad_value, first_line
 from kerastl.settings import SETTINGS, Decides, OutputSettings, StoreSettings
+from kerastl.settings.field import AUTO
+from kerastl.settings.recipe import MANUAL
 
 # Begins a comment of flags.txt that keeps a flag as it was given, where a recipe chose others.
 GIVEN = "given: "
@@ -105,10 +107,11 @@ def _read(flags: pathlib.Path) -> tuple[Config, Config, tuple[str, ...]]:
 
 
 def _complete(given: Config, known: Config, free: Collection[str]) -> Config:
-    """Puts what the recipe of a config has chosen into it."""
+    """Puts what a run has chosen for a config into it."""
     values = {name: getattr(known, name) for name in SETTINGS if name not in free}
     chosen = {name: value for name, value in values.items() if value != getattr(given, name)}
-    return given.changed(f"recipe {given.recipe}", **chosen) if chosen else given
+    where = AUTO if given.recipe == MANUAL else f"recipe {given.recipe}"
+    return given.changed(where, **chosen) if chosen else given
 
 
 def _changes(was: Mapping[str, str], now: Mapping[str, str], free: Collection[str]) -> list[str]:

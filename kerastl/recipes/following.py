@@ -4,6 +4,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from kerastl.config import Config
 from kerastl.data.entries import find_limit
 from kerastl.data.opening import resized_sides
 from kerastl.data.splits import Splits
+from kerastl.errors import bad_value
 from kerastl.model.backbones import NAMED_WEIGHTS
 from kerastl.model.network import Network, forget_networks, open_network
 from kerastl.model.sources.table import find_row
@@ -24,10 +26,12 @@ from kerastl.recipes.choices import (
 )
 from kerastl.recipes.look import look
 from kerastl.recipes.speed import time_step
-from kerastl.settings import ModelSettings, Phase
+from kerastl.settings import FitSettings, ModelSettings, Phase
+from kerastl.settings.field import AUTO
 from kerastl.settings.images import IMAGE_SIZE
 from kerastl.settings.model import BUNDLED
 from kerastl.settings.recipe import MANUAL
+from kerastl.training.largest_batch import find_largest_batch, scale_rates
 
 # Sides of the input to choose from, in pixels.
 _SIZES = range(96, IMAGE_SIZE + 1, 32)
@@ -49,7 +53,7 @@ def follow(
     progress: Progress,
     searched: Collection[str] = (),
 ) -> tuple[Config, tuple[str, ...]]:
-    """Chooses what the recipe of a config leaves open.
+    """Chooses what a config leaves open: by its recipe, and the largest batch that fits.
 
     Times decide here and nowhere later, so the config that is returned repeats the run.
 
@@ -66,8 +70,26 @@ def follow(
     Raises:
         KerastlError: If the network's weights are not available.
     """
-    if config.recipe == MANUAL:
-        return config, ()
+    usual = config.without(*config.autos)
+    reasons: tuple[str, ...] = ()
+    if usual.recipe != MANUAL:
+        usual, reasons = _choose(usual, splits, searched, deadline=deadline, progress=progress)
+    if "batch_size" not in config.autos:
+        return usual, reasons
+    values, reason = _largest_batch(usual, splits)
+    progress.line(f"{reason}.")
+    return usual.changed(AUTO, **values), (*reasons, reason)
+
+
+def _choose(
+    config: Config,
+    splits: Splits,
+    searched: Collection[str],
+    *,
+    deadline: float,
+    progress: Progress,
+) -> tuple[Config, tuple[str, ...]]:
+    """Chooses by a recipe, see `follow`."""
     left = deadline - time.monotonic()
     facts = _gather(config, splits, searched, deadline=deadline)
     # As if nothing had been built: layers are named and weights are drawn as in a run without it.
@@ -80,6 +102,31 @@ def follow(
     values = {name: value for name, value in chosen.values.items() if name not in config.given}
     done = config.changed(where, **values, recipe=MANUAL, budget="")
     return done, chosen.reasons
+
+
+def _largest_batch(usual: FitSettings, splits: Splits) -> tuple[dict[str, Any], str]:
+    """Finds the largest batch, and the rates that go with it; returns the reason too."""
+    phases = [phase for phase in usual.phases if not phase.is_solved]
+    if not phases:
+        return {}, f"batch_size={usual.batch_size}: a head that is solved takes no steps"
+    network = open_network(usual, num_classes=len(splits.source.class_names))
+    plans = [network.plan(phase) for phase in phases]
+    size = find_largest_batch(
+        network,
+        min(plans, key=lambda plan: plan.boundary.position),
+        usual,
+        from_images=not usual.stores_features,
+        num_train=len(splits.train),
+    )
+    forget_networks(usual.seed)
+    if not size:
+        problem = "finds no batch that fits in memory, not even one image"
+        raise bad_value("batch_size", AUTO, problem, "Lower image_size or choose a later block")
+    rule = "root of the ratio" if usual.optimizer == "adamw" else "ratio"
+    return {"batch_size": size} | scale_rates(usual, size), (
+        f"batch_size={size}: the largest that fits and leaves ten steps an epoch; the rates are "
+        f"multiplied by the {rule} to {usual.batch_size}"
+    )
 
 
 def _gather(config: Config, splits: Splits, searched: Collection[str], *, deadline: float) -> Facts:

@@ -2,7 +2,7 @@
 
 from kerastl.settings.base import Settings
 from kerastl.settings.data import DataSettings
-from kerastl.settings.field import Decides, Setting, SettingGroup, describe, repeated, setting
+from kerastl.settings.field import Auto, Decides, Setting, SettingGroup, describe, repeated, setting
 from kerastl.settings.groups import FitSettings, ReadSettings
 from kerastl.settings.images import ImageSettings
 from kerastl.settings.model import ModelSettings
@@ -41,6 +41,7 @@ __all__ = [
     "GROUPS",
     "SETTINGS",
     "TOPICS",
+    "Auto",
     "DataSettings",
     "Decides",
     "FitSettings",

@@ -24,6 +24,17 @@ class Decides(enum.Enum):
     NOTHING = "where files are kept"
 
 
+class Auto(int):
+    """Stands for a whole number that a run finds once it knows its images and its machine."""
+
+    def __repr__(self) -> str:
+        return AUTO
+
+
+# As a flag and a Python caller write it.
+AUTO = "auto"
+
+
 @dataclasses.dataclass(frozen=True)
 class Within:
     """Limits of a number: from `low` to `high`, both included unless open; never infinite."""
@@ -78,6 +89,8 @@ class Setting:
         needs: What another setting must be for this one to have an effect.
         steps_of: The phase whose steps it describes, their number or their size; empty for none.
         is_epochs: Whether it is the number of epochs of that phase.
+        is_rate: Whether it is the learning rate of a phase.
+        has_auto: Whether it may be `auto`, see `Auto`.
         example: A value to suggest where a required one is missing.
     """
 
@@ -93,6 +106,8 @@ class Setting:
     needs: Needs | None = None
     steps_of: str = ""
     is_epochs: bool = False
+    is_rate: bool = False
+    has_auto: bool = False
     example: str = ""
 
     def from_text(self, text: str) -> Any:
@@ -103,6 +118,8 @@ class Setting:
         """
         if self.is_path:
             return checked(text, field=self.name)
+        if self.has_auto and text == AUTO:
+            return Auto()
         try:
             return _BOOLEANS[text.lower()] if self.kind is bool else self.kind(text)
         except (ValueError, KeyError):
@@ -115,6 +132,8 @@ class Setting:
             UsageError: If it is of the wrong type, out of range, unknown or missing.
         """
         _check_type(self, value)
+        if self.has_auto and isinstance(value, Auto):
+            return
         if self.within is not None and value not in self.within:
             advice = f"The default is {self.default}"
             raise bad_value(self.name, value, f"must be {self.within}", advice)
@@ -179,6 +198,9 @@ class SettingGroup:
             if described.is_path and isinstance(value, str):
                 # The shell does not expand the tilde of --run_dir=~/x.
                 value = checked(value, field=name)
+                object.__setattr__(self, name, value)
+            if described.has_auto and value == AUTO:
+                value = Auto()
                 object.__setattr__(self, name, value)
             described.check(value)
         self._check()

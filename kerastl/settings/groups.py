@@ -86,6 +86,11 @@ class FitSettings(ModelSettings, TrainingSettings, StoreSettings):
         return None if self.from_scratch else self.memory_path
 
     @property
-    def _keeps_features(self) -> bool:
+    def stores_features(self) -> bool:
+        """Whether there may be stored features of training images, if there is room for them."""
         changes_each_epoch = self.augment and not self.num_views
-        return bool(self.cache_path and self.head_epochs and not changes_each_epoch)
+        return bool(self.cache_path and not changes_each_epoch)
+
+    @property
+    def _keeps_features(self) -> bool:
+        return bool(self.stores_features and self.head_epochs)

@@ -73,6 +73,7 @@ class PhaseSettings(Settings):
     head_learning_rate: float = setting(
         0.01,
         help="Learning rate of the first phase.",
+        is_rate=True,
         steps_of="head",
         within=Within(0, open_low=True),
         decides=Decides.TRAINING,
@@ -91,6 +92,7 @@ class PhaseSettings(Settings):
     finetune_learning_rate: float = setting(
         0.001,
         help="Learning rate of the second phase, well below that of the first.",
+        is_rate=True,
         steps_of="finetune",
         within=Within(0, open_low=True),
         decides=Decides.TRAINING,
@@ -149,6 +151,12 @@ class PhaseSettings(Settings):
         described = describe(PhaseSettings)
         return {name: getattr(self, name) for name in described if described[name].is_epochs}
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """The learning rate of each phase, by the setting that gives it."""
+        described = describe(PhaseSettings)
+        return {name: getattr(self, name) for name in described if described[name].is_rate}
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingSettings(PhaseSettings):
@@ -158,8 +166,12 @@ class TrainingSettings(PhaseSettings):
 
     batch_size: int = setting(
         64,
-        help="Images per step.",
+        help="Images per step. auto is the largest batch that fits in the memory of the GPU, where "
+        "steps are tried, or of the processor, by an estimate and one step: the usual one doubled "
+        "or halved, with at least ten steps an epoch if it is larger, and 8192 at most. It "
+        "multiplies the rates by the ratio to the usual batch (sgd), or its root (adamw).",
         within=Within(1, 65536),
+        has_auto=True,
         decides=Decides.TRAINING,
         searchable=True,
     )

@@ -29,6 +29,7 @@ from kerastl.training.evaluation import Evaluation
 from kerastl.training.features import StoredFeatures
 from kerastl.training.fit import BOTH, PhaseData, StoredImages, train_phase
 from kerastl.training.frozen import FrozenPart
+from kerastl.training.largest_batch import explained_memory
 from kerastl.training.scores import class_weights
 from kerastl.training.solved_head import refit_head, solve_phase
 from kerastl.training.trained import Trained, from_boundary
@@ -103,7 +104,8 @@ def train(
         network.set_trainable(plan)
         features = frozen.get(plan.boundary)
         data = _phase_data(plan, splits, config, features, weights, first_epoch=first_epoch)
-        _run_phase(course, plan, data, config, record=record, progress=progress)
+        with explained_memory(network, plan, config, from_images=data.lower is not None):
+            _run_phase(course, plan, data, config, record=record, progress=progress)
         if features is not None and data.lower is None:
             progress.line(_describe_savings(plan.phase, features, splits, course.seconds))
     progress.line(_describe_best(course.best.row, config.best_by))

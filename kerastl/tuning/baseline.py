@@ -1,6 +1,7 @@
 """The baseline of a search whose flags leave choices to a recipe: chosen once for all processes."""
 
 import dataclasses
+import math
 import pathlib
 import time
 
@@ -30,13 +31,15 @@ def with_choices(task: Task, splits: Splits, progress: Progress) -> Task:
         KerastlError: If this is a worker and its chief does not choose.
     """
     config = task.config
-    if config.recipe == MANUAL:
+    if not config.leaves_open:
         return task
     path = pathlib.Path(config.run_dir) / DIRECTORY / RECIPE
     if is_worker(task.role):
         wait_for_chief(path.exists, run_dir=config.run_dir)
     elif config.overwrite or not path.exists():
-        seconds = min(BUDGETS[config.recipe], _SHARE * (task.deadline - time.monotonic()))
+        seconds = min(
+            BUDGETS.get(config.recipe, math.inf), _SHARE * (task.deadline - time.monotonic())
+        )
         deadline = time.monotonic() + seconds
         searched = [*task.space.dimensions] if task.space else _ALWAYS_SEARCHED
         if task.space and _changes_each_epoch(task.space):
@@ -48,7 +51,12 @@ def with_choices(task: Task, splits: Splits, progress: Progress) -> Task:
         replace_text(path, config.to_flagfile(reasons), field="run_dir")
     chosen = Config.from_flags(path.read_text(encoding="utf-8").splitlines())
     given, where = task.config.given, f"recipe {task.config.recipe}"
-    values = {name: getattr(chosen, name) for name in RECIPE_SETTINGS.difference(given)}
+    known = {name: getattr(chosen, name) for name in RECIPE_SETTINGS}
+    values = {
+        name: value
+        for name, value in known.items()
+        if name not in given or value != getattr(task.config, name)
+    }
     config = task.config.changed(where, **values, recipe=MANUAL, budget="")
     space = task.space and read_space(task.space.to_text(), config)
     return dataclasses.replace(task, config=config, space=space)

@@ -13,7 +13,6 @@ from kerastl.errors import UsageError
 from kerastl.outputs.directories import SEARCH, RunFile, own_directory, writable_directory
 from kerastl.paths import local_path
 from kerastl.settings import SETTINGS, Decides
-from kerastl.settings.recipe import MANUAL
 from kerastl.tuning.event_log import damaged
 from kerastl.tuning.roles import is_worker
 from kerastl.tuning.search_options import SearchOptions
@@ -94,7 +93,7 @@ def check_directory(run_dir: pathlib.Path, task: Task) -> None:
     path = run_dir / DIRECTORY / ABOUT
     if path.exists():
         # What a recipe chooses is not known yet.
-        if task.space is not None and task.config.recipe == MANUAL:
+        if task.space is not None and not task.config.leaves_open:
             check_same(path, describe(task.space, task.options), task.config.run_dir)
     elif any((run_dir / name).exists() for name in (RunFile.METRICS, RunFile.FLAGS)):
         raise UsageError(

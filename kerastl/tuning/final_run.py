@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kerastl import environment
@@ -52,7 +52,7 @@ def run_best(
     run_dir = pathlib.Path(final.run_dir)
     path = run_dir / DIRECTORY / _FINAL
     result = None
-    if _is_over(final):
+    if _is_over(run_dir, final.to_flags()):
         progress.line(f"The final run is in {run_dir} already.")
         # If the file is damaged or missing, its content is found again.
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
@@ -78,11 +78,10 @@ def run_best(
     return result, comparison
 
 
-def _is_over(final: Config) -> bool:
-    """Whether there is a finished run of these settings."""
-    run_dir = pathlib.Path(final.run_dir)
+def _is_over(run_dir: pathlib.Path, flags: Sequence[str]) -> bool:
+    """Whether there is a finished run of these flags."""
     with contextlib.suppress(UsageError):
-        return is_over(run_dir) and read_config(run_dir).to_flags() == final.to_flags()
+        return is_over(run_dir) and read_config(run_dir).to_flags() == flags
     return False
 
 

@@ -13,7 +13,7 @@ from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError, bad_value, unknown_name
 from kerastl.model.backbones import check_weights
 from kerastl.model.sources.table import find_row
-from kerastl.settings import SETTINGS
+from kerastl.settings import SETTINGS, Auto
 from kerastl.settings.recipe import MANUAL
 from kerastl.tuning.space import SEARCHABLE, Choice, Range, Space
 
@@ -70,6 +70,10 @@ def _read(name: str, text: str) -> Choice | Range:
         values = [SETTINGS[name].from_text(part.strip()) for part in parts]
     except UsageError as error:
         raise UsageError(f"search_space={name}: {error}") from error
+    if any(isinstance(value, Auto) for value in values):
+        raise _refusal(
+            f"{name}={text}", "holds auto", f"Give numbers, or --{name}=auto for all trials"
+        )
     return Choice(tuple(dict.fromkeys(values)))
 
 

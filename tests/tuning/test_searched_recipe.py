@@ -6,6 +6,7 @@ import pytest
 import fakes
 import kerastl
 from kerastl.data.splits import make_splits
+from kerastl.training import largest_batch
 from kerastl.tuning.baseline import with_choices
 from kerastl.tuning.roles import ALONE
 from kerastl.tuning.search_options import SearchOptions
@@ -63,3 +64,17 @@ def test_choices_leave_what_is_searched_its_effect(ranges, expected, choose):
 def test_space_of_fine_tuning_is_refused_where_only_a_head_is_wanted(choose):
     with pytest.raises(kerastl.errors.UsageError, match="never matters, as finetune_epochs"):
         choose({"unfreeze_from": "choice(block2)"}, recipe="head")
+
+
+@pytest.mark.thorough
+def test_batch_is_found_once_for_a_search(choose, monkeypatch):
+    monkeypatch.setattr(largest_batch, "free_memory", lambda: 10**12)
+    ranges = {"head_learning_rate": "log(0.001,0.1)"}
+    given = {"head_epochs": 2, "batch_size": "auto"}
+    task = choose(ranges, **given)
+    assert task.config.batch_size == task.space.config.batch_size == 64
+    # As it is in the directory of the search.
+    monkeypatch.setattr(largest_batch, "free_memory", lambda: 0)
+    assert choose(ranges, **given).config == task.config
+    with pytest.raises(kerastl.UsageError, match=r"batch_size=choice.*holds auto"):
+        choose({"batch_size": "choice(auto,8)"})

@@ -1,0 +1,168 @@
+"""Finds the largest batch whose training step fits in memory, and the rates that go with it."""
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Iterator
+
+import tensorflow as tf
+
+from kerastl.device import has_gpu
+from kerastl.errors import bad_value
+from kerastl.model.network import Network
+from kerastl.model.phases import Plan
+from kerastl.resources import free_memory
+from kerastl.settings import TrainingSettings
+from kerastl.training.schedule import LearningRate
+from kerastl.training.steps import TrainingSteps
+
+# An epoch keeps so many steps, unless the usual batch has fewer.
+_FEWEST_STEPS = 10
+# Up to here the linear rule holds on ImageNet, https://arxiv.org/abs/1706.02677.
+_MOST = 8192
+# Share of the free memory that an estimate may fill: it knows no temporary values of kernels.
+_SHARE = 0.5
+# Each output is held until its gradient has been computed.
+_HELD = 2
+# Batches that the pipeline holds beside that of the step.
+_WAITING = 3
+# What a step that does not fit raises.
+OUT_OF_MEMORY = (tf.errors.ResourceExhaustedError, MemoryError)
+# Small enough to leave the weights what they are, as numbers that take long to multiply.
+_RATE = 1e-6
+
+
+def find_largest_batch(
+    network: Network, plan: Plan, training: TrainingSettings, *, from_images: bool, num_train: int
+) -> int:
+    """Finds the largest batch that fits: the batch size of `training`, doubled or halved.
+
+    On a GPU each is tried by a real step. Where the memory is the processor's, a system ends
+    a process that takes too much of it, so an estimate of the step comes first, which may
+    fill half of the free memory, and the result is tried by a real step.
+
+    Args:
+        network: The network; its weights change a little.
+        plan: The phase that trains the most.
+        training: The settings, with the usual batch size.
+        from_images: Whether the frozen part is computed in each step.
+        num_train: Training images; an epoch keeps ten steps, or those of the usual batch.
+
+    Returns:
+        The batch size, 8192 at most; 0 if not one image fits.
+    """
+    most = min(_MOST, max(training.batch_size, num_train // _FEWEST_STEPS))
+
+    def works(size: int) -> bool:
+        return try_step(network, plan, training, size, from_images=from_images)
+
+    def has_room(size: int) -> bool:
+        return size * bytes_per_image(network, plan, from_images=from_images) <= (
+            _SHARE * free_memory()
+        )
+
+    rising = (training.batch_size << doubled for doubled in range(most.bit_length()))
+    sizes = [size for size in rising if size <= most]
+    largest = _last_of(sizes, works if has_gpu() else has_room) or training.batch_size
+    return _first_of(largest, works)
+
+
+@contextlib.contextmanager
+def explained_memory(
+    network: Network, plan: Plan, training: TrainingSettings, *, from_images: bool
+) -> Iterator[None]:
+    """Turns memory that runs out in a phase into a line with a batch that fits.
+
+    Raises:
+        UsageError: If it runs out.
+    """
+    try:
+        yield
+    except OUT_OF_MEMORY as error:
+        size = _first_of(
+            training.batch_size // 2,
+            lambda size: try_step(network, plan, training, size, from_images=from_images),
+        )
+        raise bad_value(
+            "batch_size",
+            training.batch_size,
+            "needs more memory than is free",
+            f"Use {size}, which fits, with --overwrite" if size else "Lower image_size",
+        ) from error
+
+
+def scale_rates(training: TrainingSettings, batch_size: int) -> dict[str, float]:
+    """Scales the rates of the phases that have steps from their batch size to another.
+
+    For sgd by the ratio, https://arxiv.org/abs/1706.02677; for adamw by its root,
+    https://arxiv.org/abs/2205.10782.
+    """
+    factor = batch_size / training.batch_size
+    if training.optimizer == "adamw":
+        factor = math.sqrt(factor)
+    return {name: factor * rate for name, rate in training.rates.items()}
+
+
+def bytes_per_image(network: Network, plan: Plan, *, from_images: bool) -> int:
+    """Estimates what an image takes in a step: the outputs of trained layers, and the pipeline."""
+    above = network.calls[plan.boundary.position :]
+    held = sum(_count(tensor) for call in above for tensor in call.outputs)
+    waiting = _count(network.inputs if from_images else plan.boundary.tensor)
+    below = network.calls[: plan.boundary.position] if from_images else ()
+    passing = max((_count(tensor) for call in below for tensor in call.outputs), default=0)
+    size: int = tf.float32.size
+    return size * (_HELD * held + _WAITING * (waiting + passing))
+
+
+def try_step(
+    network: Network, plan: Plan, training: TrainingSettings, size: int, *, from_images: bool
+) -> bool:
+    """Takes a training step of a batch of zeros; returns whether it fits in memory."""
+    network.set_trainable(plan)
+    try:
+        take_step = make_step(
+            plan, dataclasses.replace(training, batch_size=size), from_images=from_images
+        )
+        take_step()
+    except OUT_OF_MEMORY:
+        return False
+    return True
+
+
+def make_step(
+    plan: Plan, training: TrainingSettings, *, from_images: bool = False
+) -> Callable[[], float]:
+    """Makes a function that takes a training step at a tiny rate, and returns the loss.
+
+    The plan's layers are trainable. The inputs are random, a batch of `training`.
+    """
+    schedule = LearningRate(peak=_RATE, warmup_steps=0, total_steps=1, falls=False)
+    lower = plan.lower if from_images else None
+    steps = TrainingSteps(plan, lower, training, schedule, at_once=1)
+    tensor = plan.lower.inputs[0] if from_images else plan.boundary.tensor
+    inputs = tf.random.stateless_uniform([training.batch_size, *tensor.shape[1:]], [0, 0])
+    labels = tf.zeros([training.batch_size], tf.int64)
+    batches = iter(tf.data.Dataset.from_tensors((inputs, labels)).repeat())
+    return lambda: float(steps.run(batches)[0])
+
+
+def _count(tensor: tf.Tensor) -> int:
+    # An unknown side, as of a sequence, counts as one.
+    return math.prod(side or 1 for side in tensor.shape[1:])
+
+
+def _last_of(sizes: Iterable[int], fits: Callable[[int], bool]) -> int:
+    """Returns the last before one that does not fit; 0 if the first does not."""
+    last = 0
+    for size in sizes:
+        if not fits(size):
+            break
+        last = size
+    return last
+
+
+def _first_of(size: int, fits: Callable[[int], bool]) -> int:
+    """Returns the first that fits of a size, its half and so on; 0 if none does."""
+    while size and not fits(size):
+        size //= 2
+    return size

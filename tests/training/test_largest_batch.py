@@ -1,0 +1,120 @@
+import pytest
+import tensorflow as tf
+
+import fakes
+import kerastl
+from kerastl.errors import UsageError
+from kerastl.model.network import open_network
+from kerastl.outputs.directories import read_config
+from kerastl.outputs.run_directory import RunDirectory
+from kerastl.training import largest_batch
+from kerastl.training.largest_batch import (
+    bytes_per_image,
+    explained_memory,
+    find_largest_batch,
+    scale_rates,
+)
+from kerastl.training.steps import TrainingSteps
+
+
+def make(tmp_path, monkeypatch, **changes):
+    fakes.install_tiny_net(monkeypatch)
+    config = fakes.tiny_config(tmp_path, **{"finetune_epochs": 1, "unfreeze_from": "all"} | changes)
+    network = open_network(config, num_classes=3)
+    return config, network, network.plan(config.phases[-1])
+
+
+def limit_steps(monkeypatch, most, *, error=None):
+    """Makes memory run out above a batch size; returns the sizes that are tried."""
+    run, tried = TrainingSteps.run, []
+
+    def run_within(self, batches):
+        size = batches.element_spec[0].shape[0]
+        tried.append(size)
+        if size > most:
+            raise error or tf.errors.ResourceExhaustedError(None, None, "OOM")
+        return run(self, batches)
+
+    monkeypatch.setattr(TrainingSteps, "run", run_within)
+    return tried
+
+
+def find(parts, num_train=1000):
+    config, network, plan = parts
+    return find_largest_batch(network, plan, config, from_images=False, num_train=num_train)
+
+
+def test_estimate_counts_what_a_step_holds(tmp_path, monkeypatch):
+    _, network, plan = make(tmp_path, monkeypatch, unfreeze_from="block2")
+    # Outputs of convolution, batch norm, ReLU, pooling and head, each twice, and three features.
+    trained, features = 3 * 4 * 4 * 8 + 8 + 3, 8 * 8 * 6
+    assert bytes_per_image(network, plan, from_images=False) == 4 * (2 * trained + 3 * features)
+    # Or three images with the largest output of the frozen part, an image too.
+    images = 4 * (2 * trained + 3 * 2 * 16 * 16 * 3)
+    assert bytes_per_image(network, plan, from_images=True) == images
+
+
+@pytest.mark.parametrize(
+    ("fitting", "num_train", "size"),
+    [(40, 1000, 32), (1000, 1000, 64), (1000, 200, 16), (3, 1000, 2)],
+)
+def test_free_memory_of_a_processor_is_filled_by_half(
+    tmp_path, monkeypatch, fitting, num_train, size
+):
+    parts = make(tmp_path, monkeypatch)
+    each = bytes_per_image(*parts[1:], from_images=False)
+    monkeypatch.setattr(largest_batch, "free_memory", lambda: 2 * fitting * each)
+    tried = limit_steps(monkeypatch, fitting)
+    assert find(parts, num_train) == size
+    # An estimate that fits is checked by one step; one below the usual batch, from there down.
+    assert tried == ([8, 4, 2] if fitting < 8 else [size])
+
+
+def test_steps_are_tried_on_a_gpu(tmp_path, monkeypatch):
+    parts = make(tmp_path, monkeypatch)
+    monkeypatch.setattr(largest_batch, "has_gpu", lambda: True)
+    tried = limit_steps(monkeypatch, 20)
+    assert find(parts) == 16
+    assert tried == [8, 16, 32, 16]
+
+
+@pytest.mark.parametrize(("optimizer", "factor"), [("sgd", 4), ("adamw", 2)])
+def test_rates_follow_the_batch(optimizer, factor):
+    config = kerastl.Config(dataset="digits", run_dir="x", optimizer=optimizer, head_epochs=1)
+    assert scale_rates(config, 256) == {
+        "head_learning_rate": 0.01 * factor,
+        "finetune_learning_rate": 0.001 * factor,
+    }
+
+
+@pytest.mark.parametrize("error", [None, MemoryError("x")])
+def test_memory_that_runs_out_names_a_batch_that_fits(tmp_path, monkeypatch, error):
+    config, network, plan = make(tmp_path, monkeypatch, batch_size=32)
+    limit_steps(monkeypatch, 9, error=error)
+    with (
+        pytest.raises(UsageError) as caught,
+        explained_memory(network, plan, config, from_images=False),
+    ):
+        raise error or tf.errors.ResourceExhaustedError(None, None, "OOM")
+    assert str(caught.value) == (
+        "batch_size=32: needs more memory than is free. Use 8, which fits, with --overwrite."
+    )
+
+
+@pytest.mark.thorough
+def test_run_finds_its_batch_writes_it_down_and_goes_on_with_it(tmp_path, monkeypatch):
+    source = fakes.color_source(per_class=250, noise=90.0)
+    config = fakes.tiny_config(tmp_path, batch_size="auto", head_epochs=1, finetune_epochs=1)
+    monkeypatch.setattr(largest_batch, "free_memory", lambda: 10**12)
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "save_model", lambda *_: pytest.fail("cut off"))
+        with pytest.raises(pytest.fail.Exception):
+            fakes.finish_run(config, source)
+    flags = (tmp_path / "run" / "flags.txt").read_text()
+    # 525 training images: 64 have ten steps no more.
+    assert "\n--batch_size=64\n" in flags
+    assert "# given: --batch_size=auto\n" in flags
+    monkeypatch.setattr(largest_batch, "free_memory", lambda: 0)
+    run = fakes.finish_run(config, source)
+    assert "Going on after the training" in run.printed
+    assert read_config(tmp_path / "run").batch_size == 64
