@@ -322,8 +322,6 @@ def label_forms(rng, table):
     """One class written in two ways that look alike, or nearly."""
     other = rng.choice(
         [
-            "big_cat",
-            "big-cat",
             "Big cat",
             "b\u200big cat",
             "big\u00a0cat",
@@ -338,6 +336,15 @@ def label_forms(rng, table):
     table.specimen.must_stop(
         "case|spaces|form|invisible|one line|differ|letters|character|separators"
     )
+
+
+def separated_labels(rng, table):
+    """One class whose words are joined in two ways."""
+    other = rng.choice(["big_cat", "big-cat", "big cat.", "Big-Cat"])
+    table.labels = [["big cat", "dog", other][number % 3] for number in range(len(table.names))]
+    table.columns["label"] = table.labels
+    table.count()
+    table.specimen.must_stop("differ by (separators|case)")
 
 
 def two_paths(rng, table):
@@ -379,8 +386,8 @@ def no_table(rng, table):
             (b"\n\n\n", "empty|no rows"),
             (b"PK\3\4\x14\0\6\0" + bytes(range(256)), "UTF-8|Excel|spreadsheet|workbook|zip"),
             (b"PAR1" + bytes(range(256)), "UTF-8|parquet|NUL|text"),
-            (b'{"image": "imgs/a.png", "label": "cat"}\n' * 3, "JSON|column|header"),
-            (b'[{"image": "imgs/a.png"}]', "JSON|column|header"),
+            (b'{"image": "imgs/a.png", "label": "cat"}\n' * 3, "leads to a file|one class|read"),
+            (b'[{"image": "imgs/a.png"}]', "no column for the label|leads to a file"),
             (b"<html><body>404</body></html>\n", "column|HTML|web page|header"),
             (
                 b"image,label\n" + b"x" * 200_000 + b",cat\n",
@@ -447,6 +454,7 @@ MEANINGS = [
     levels,
     label_forms,
     two_paths,
+    separated_labels,
 ]
 
 

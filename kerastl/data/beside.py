@@ -43,8 +43,8 @@ ENDINGS = {
     "databases": "db db3 sqlite sqlite3 accdb dbf gpkg",
     "fonts": "ttf otf woff woff2 eot pfb",
     "programs": "exe dll so dylib msi apk ipa scr sys lib",
-    "cloud placeholders": "icloud nextcloud owncloud cloud cloudf gdoc gsheet gslides gdraw gform"
-    " gmap gsite glink gjam",
+    "cloud placeholders": "dvc icloud nextcloud owncloud cloud cloudf gdoc gsheet gslides gdraw"
+    " gform gmap gsite glink gjam",
     "shortcuts": "lnk url webloc desktop alias",
     "unfinished downloads": "part crdownload partial download opdownload filepart aria2 !ut tmp"
     " temp",

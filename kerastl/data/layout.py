@@ -11,6 +11,7 @@ from kerastl.data.content import readable
 from kerastl.data.labels import plain_name, refuse_alike, refuse_twins
 from kerastl.data.layout_checks import (
     Stop,
+    check_around,
     check_classes,
     check_copies,
     check_deep,
@@ -235,6 +236,8 @@ def _find_classes(top: Folder, heads: Sequence[Folder], stop: Stop, *, is_split:
             f"Give one of them, as in folder:{inside[0].path}",
         )
     check_splits_below(inside, top, stop)
+    if not is_split:
+        check_around(inside, stop)
     if any(folder.files for folder in inside):
         return "class"
     return _upper_or_lower(top, inside, stop, is_split=is_split)

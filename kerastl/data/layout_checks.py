@@ -31,6 +31,8 @@ _BEGINNING = 1 << 16
 # A folder with this share of the files of all others is a copy of them, and one of a split with
 # the other share of those of another.
 _MOST, _HALF = 0.9, 0.5
+# Names of folders for all data of a project.
+_AROUND = IMAGE_FOLDERS | {"data", "dataset", "datasets", "input", "inputs", "imagefolder"}
 # Fewer have the same names by chance.
 _FEWEST = 4
 
@@ -77,7 +79,11 @@ def check_copies(head: Folder, stop: Stop) -> None:
     for name, folder in inside.items():
         below = [*folder.holding, *unwrap(folder).holding]
         keys = ((plain_name(inner.name), inner) for inner in below)
-        again = {key: inner for key, inner in keys if key in inside and key != name}
+        again = {
+            key: inner
+            for key, inner in keys
+            if key in inside and key != name and _may_repeat(inner, inside[key])
+        }
         if again:
             copies = sum(
                 _count_copies(inner.images(), inside[key].images()) for key, inner in again.items()
@@ -86,8 +92,15 @@ def check_copies(head: Folder, stop: Stop) -> None:
             raise stop(
                 f"{folder.name!r} holds folders named like its siblings "
                 f"({name_some(sorted(again))}){copied if copies else ''}",
-                "Move it away, or add --layout=class if it is a class of its own",
+                "Put its siblings into a folder train, or move it away"
+                if split_named(folder.name) and not copies
+                else "Move it away, or add --layout=class if it is a class of its own",
             )
+
+
+def _may_repeat(folder: Folder, sibling: Folder) -> bool:
+    """Whether a folder may be a sibling of its own: the class train in Test is not Train."""
+    return folder.name == sibling.name or not split_named(folder.name)
 
 
 def check_whole(head: Folder, stop: Stop) -> None:
@@ -122,6 +135,18 @@ def check_splits_below(inside: Sequence[Folder], top: Folder, stop: Stop) -> Non
         if deep
         else "Give each class the same splits, or add --layout=class to join what is in a class",
     )
+
+
+def check_around(inside: Sequence[Folder], stop: Stop) -> None:
+    """Refuses a folder that is named for data and may hold the classes, beside others."""
+    for folder in inside if inside[1:] else ():
+        is_around = folder.name.lower() in _AROUND and not folder.files and folder.holding[1:]
+        if is_around:
+            raise stop(
+                f"{folder.name!r} holds folders that may be the classes "
+                f"({name_folders(folder.holding)}), beside {name_folders(inside)}",
+                f"Give folder:{readable(folder.path)}, or add --layout=class if the upper ones are",
+            )
 
 
 def check_deep(inside: Sequence[Folder], top: Folder, stop: Stop) -> None:

@@ -1,6 +1,8 @@
 """The line that describes how a folder is read."""
 
+import contextlib
 import os
+import pathlib
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -34,6 +36,8 @@ _RARELY_CLASSES = frozenset(
 )
 # Names of albums, of days or years, and of things of which there are several images each.
 _ALBUM = re.compile(r"(photos from|fotos (von|de)|photos de) \d{4}")
+# What people write onto the name of an earlier state, or of what is made of a class.
+_EARLIER = re.compile(r"[\s_.-]+(old|backup|bak|orig|original|new|aug|augmented)[\s_.-]*\d*$")
 _DATE = re.compile(r"(19|20)\d\d([-_. ]?(0[1-9]|1[0-2])([-_. ]?[0-3]\d)?)?")
 _NUMBERED = re.compile(
     r"(patient|subject|case|participant|study|scan|visit|session|camera|site|video|clip)s?"
@@ -60,6 +64,7 @@ def layout_line(reading: Reading, tree: Tree) -> str:
         _only_folders,
         _not_here,
         _lists,
+        _beside,
     )
     return "; ".join([found, *(line for note in notes for line in note(reading, tree))]) + "."
 
@@ -152,6 +157,7 @@ def _odd_classes(reading: Reading, _: Tree) -> Iterator[str]:
     if sides - IMAGE_FOLDERS and sides & IMAGE_FOLDERS:
         odd |= sides
     odd |= {name for name in names if _ALBUM.fullmatch(name)}
+    odd |= {name for name in names if _EARLIER.sub("", name) in names - {name}}
     for pattern in (_DATE, _NUMBERED):
         odd |= names if all(map(pattern.fullmatch, names)) else set()
     if odd:
@@ -187,6 +193,16 @@ def _lists(reading: Reading, tree: Tree) -> Iterator[str]:
     ]
     if found:
         yield f"{name_some(found)} may list splits, which a table with a column for them can give"
+
+
+def _beside(reading: Reading, tree: Tree) -> Iterator[str]:
+    """Names the folders of other splits that lie beside the one that is read."""
+    root = pathlib.Path(os.path.abspath(tree.top.path))
+    split = "" if reading.base else split_within(root.name)
+    with contextlib.suppress(OSError):
+        beside = sorted(path for path in root.parent.iterdir() if path.is_dir()) if split else []
+        if names := [one.name for one in beside if split_within(one.name) not in (None, split)]:
+            yield f"not read beside it: {name_some(names)}, which the folder above would add"
 
 
 def _not_here(_: Reading, tree: Tree) -> Iterator[str]:

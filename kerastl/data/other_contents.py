@@ -38,6 +38,7 @@ _XML = _MARK + rb"(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*"
 _CONTENTS = (
     _absent("Git LFS", "run `git lfs pull`", rb"version https://(git-lfs\.github|hawser\.github)"),
     _absent("git-annex", "run `git annex get`", rb"(\.\./)*(\.git)?/annex/objects/"),
+    _absent("DVC", "run `dvc pull`", rb"(md5: \w{32}\s+)?outs:\s+- (md5|hash|etag|path|size):"),
     _absent("a drive in the cloud", "download it there", rb"bplist00.*NSURL"),
     _absent("a shortcut of Windows", "copy the file itself", rb"L\x00\x00\x00\x01\x14\x02\x00"),
     _absent("a shortcut", "copy the file itself", rb"(\[InternetShortcut\]|book....mark)"),

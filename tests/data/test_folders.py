@@ -380,6 +380,19 @@ def test_link_in_the_place_of_a_class_or_split_is_told(tmp_path, link, target, f
     assert told in said.getvalue()
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_other_splits_beside_the_folder_are_told(tmp_path, monkeypatch, inside):
+    plant(tmp_path, "train/a/1.jpg train/b/2.jpg val/a/3.jpg val/b/4.jpg notes/x.txt")
+    if inside:
+        monkeypatch.chdir(tmp_path / "train")
+    said = io.StringIO()
+    list_folder("." if inside else str(tmp_path / "train"), progress=Progress(said))
+    assert "; not read beside it: val, which the folder above would add." in said.getvalue()
+    said = io.StringIO()
+    list_folder(str(tmp_path), progress=Progress(said))
+    assert "beside" not in said.getvalue()
+
+
 def test_links_to_nowhere_are_told_where_a_class_would_be(tmp_path):
     for name in ("cat", "dog"):
         (tmp_path / name).symlink_to(f"/no/such/{name}")

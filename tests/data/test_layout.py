@@ -116,6 +116,10 @@ def read(root, **options):
         ("cat/2024/01/1.jpg dog/2024/01/2.jpg", "class, 2 classes, 2 images; each class folder"),
         ("cat/cat_01/1.jpg cat/cat_02/2.jpg dog/dog_01/3.jpg", "class, 2 classes, 3 images; each"),
         ("a/a1/1.jpg a/a2/2.jpg b/b1/3.jpg b/b2/4.jpg", "class, 2 classes, 4 images; each class"),
+        (
+            "Train/bus/1.jpg Train/train/2.jpg Test/bus/3.jpg Test/train/4.jpg",
+            "split/class, 2 classes, train 2, test 2",
+        ),
         # What is rarely a class, and what may say more than the folders.
         ("a/1.jpg b/1.jpg unlabeled/1.jpg", "3 images; unlabeled is taken for a class"),
         ("a/1.jpg b/1.jpg Results/1.jpg tmp/1.jpg", "results, tmp are taken for classes"),
@@ -159,6 +163,8 @@ def read(root, **options):
             "as cat/p1, whose images may come to lie in several splits",
         ),
         ("00/1.jpg a3/2.jpg ff/3.jpg", "class, 3 classes, 3 images"),
+        ("cat/1.jpg cat_old/2.jpg dog/3.jpg", "class, 3 classes, 3 images; cat_old is taken for"),
+        ("a/1.jpg b/2.jpg b.dvc c/3.png.dvc", "2 cloud placeholders stand for files that are not"),
         # Files that are no images by their names.
         ("train/a/1.jpg train/b/2.jpg train.cache val.cache train/_darknet.x", "1 file in train/"),
         ("images/a/1.jpg images/b/2.jpg train_test_split.txt", "train_test_split.txt may list"),
@@ -216,6 +222,11 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         ("00/1.jpg a3/2.jpg ff/3.jpg labels.csv", "are named as parts of a whole, not as classes"),
         ("celeba/#.jpg*3 list_attr.csv", "has one class (celeba), which may be the folder of all"),
         # Other classes further down.
+        (
+            "data/cat/1.jpg data/dog/2.jpg docs/3.jpg assets/logo.png",
+            "'data' holds folders that may be the classes (cat, dog), beside assets, data, docs. G",
+        ),
+        ("cat/1.jpg dog/2.jpg test/cat/3.jpg test/dog/4.jpg", "Put its siblings into a folder tr"),
         (
             "amazon/images/bike/1.jpg amazon/images/mug/2.jpg dslr/images/bike/3.jpg "
             "dslr/images/mug/4.jpg",

@@ -38,6 +38,7 @@ WORDS = {
     "git lfs pull": POINTER,
     "git annex get": b"/annex/objects/SHA256E-s123--ab.jpg\n",
     "git-annex": b"../../.git/annex/objects/X1/a.jpg",
+    "DVC": b"outs:\n- md5: a304afb96060aad90176268345e10355\n  size: 3\n  path: a.jpg\n",
     "in the cloud": b"bplist00\xd5\x01\x02NSURLNameKey",
     "Windows": b"L\0\0\0\1\x14\2\0\0\0\0\0\xc0",
     "PDF": b"%PDF-1.7\n%\xe2\xe3",

@@ -11,8 +11,8 @@ from zoo_layouts import LAYOUTS, flat
 from zoo_tables import table_specimen
 
 # Each layout and each meaning of columns occurs at least once in the first.
-DEFAULT = {"folders": range(53), "tables": range(60)}
-THOROUGH = {"folders": range(53, 200), "tables": range(60, 200)}
+DEFAULT = {"folders": range(53), "tables": range(62)}
+THOROUGH = {"folders": range(53, 200), "tables": range(62, 200)}
 SLOW = {"folders": range(200, 800), "tables": range(200, 800)}
 COMPOSE = {"folders": folder_specimen, "tables": table_specimen}
 
@@ -73,7 +73,7 @@ def nothing(*_, **__):
         ("folders", "data.layout.check_classes", nothing),
         ("folders", "data.layout.refuse_alike", nothing),
         ("folders", "data.layout.check_deep", nothing),
-        ("folders", "data.layout.find_broken_links", lambda _: []),
+        ("folders", "data.layout_line.find_broken_links", lambda _: []),
         ("folders", "data.layout_masks._is_made", lambda _: False),
         ("folders", "data.layout_reading._is_same_split", lambda *_: False),
         ("folders", "data.layout_checks._count_names", lambda *_: 0),
