@@ -37,7 +37,7 @@ COMMAND = Command(
     about="Compares finished runs with the first of them, on the same test images. Shows changed "
     "flags, scores with the interval of their difference, the recall of classes, and the images "
     "that only one has right. Runs that were tested on other images are refused.\n\n"
-    "Intervals come from drawing the test images again 2,000 times, so they do not include how "
+    "The intervals come from 2,000 bootstrap draws of the test images. They do not include how "
     "much another seed of training would change.",
     call=_compare,
     flags=describe(CompareFlags),

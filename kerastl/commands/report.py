@@ -12,10 +12,10 @@ def _report(given: Given, output: Progress) -> None:
 
 COMMAND = Command(
     name="report",
-    about="Writes report.html into the directory RUN of a run: one page with its scores, its "
-    "mistakes, what the audit found, and what it came from. A run that finishes writes it; this "
-    "writes it again, and that of a run that was stopped, with what there is.\n\n"
-    "Pictures are shown of images in folders and tables that are still there, and of digits.",
+    about="Writes report.html into RUN, the directory of a run: one page with its scores, its "
+    "mistakes, the findings of the audit, and the origin of the result. A run that finishes writes "
+    "the page itself. This command writes it again, also for a run that was stopped.\n\n"
+    "The page shows pictures of digits, and of images in folders and tables that are still there.",
     call=_report,
     arguments="RUN",
 )

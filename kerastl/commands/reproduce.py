@@ -34,10 +34,10 @@ def _reproduce(given: Given, output: Progress) -> None:
 COMMAND = Command(
     name="reproduce",
     about="Runs the finished run in the directory RUN once more, from its own flags and splits, in "
-    "a new directory, and compares every file. For each it prints that it is identical, or the "
-    "first difference; then what differs in versions, code, data and machine. The exit code is 1 "
-    "if a file differs.\n\n"
-    "Nothing that is stored is used, no export is written, and times do not count.",
+    "a new directory, and compares every file. It prints for each file that it is identical, or "
+    "the first difference, and then what differs in versions, code, data and machine. The exit "
+    "code is 1 if a file differs.\n\n"
+    "It uses no stored features, writes no export, and does not compare times.",
     call=_reproduce,
     flags=describe(ReproduceFlags),
     arguments="RUN",
