@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 # Characters of a long name that are shown at each end.
 _SHOWN = 20
 # And of a wrong value.
-_SHOWN_OF_VALUE = 200
+_SHOWN_OF_VALUE = 250
 
 
 class KerastlError(Exception):

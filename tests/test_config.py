@@ -181,6 +181,24 @@ def test_unknown_kind_of_data_is_refused(value, advice):
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ("photos", "folder:photos"),
+        ("./photos/", "folder:./photos/"),
+        ("file://photos", "folder:photos"),
+        ("photos/list.csv", "csv:photos/list.csv"),
+        ("Folder:photos", "folder:photos"),
+        ("CSV:photos/list.csv", "csv:photos/list.csv"),
+    ],
+)
+def test_path_that_there_is_gets_its_kind(tmp_path, monkeypatch, value, meant):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/list.csv").touch()
+    assert f"is not a data set. Did you mean {meant!r}? Use" in refusal(dataset=value)
+
+
 def test_fractions_must_leave_images_to_train_on():
     assert refusal(validation_fraction=0.5, test_fraction=0.5) == (
         "validation_fraction=0.5: together with test_fraction=0.5 leaves nothing to train on. "

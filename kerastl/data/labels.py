@@ -26,8 +26,11 @@ _NOT_IN_A_LINE = ("Cc", "Zl", "Zp", "Cs")
 _COPY_MARK = re.compile(
     r"([\s_]*-[\s_]*copy|[\s_]+copy)([\s_]*\(?\d+\)?)?$|\s*\(\d+\)$", re.IGNORECASE
 )
-# What joins words, and what Windows drops at the end of a name, or people add.
-_GAP = re.compile(r"(?<=[^\W\d_])[-_\s]+(?=[^\W\d_])|(?<=\w)[._\s]+$")
+# What joins words, what Windows drops at the end of a name, or people add, and quotes around it.
+_GAP = re.compile(
+    r"(?<=[^\W\d_])[-_\s]+(?=[^\W\d_])|(?<=\w)[._\s]+$"
+    "|^[\"'`\u2018\u2019\u201c\u201d]+|[\"'`\u2018\u2019\u201c\u201d]+$"
+)
 _NUMBER = re.compile(r"[+-]?\d{1,99}(\.\d{0,99})?")
 
 
@@ -122,7 +125,8 @@ def refuse_twins(class_names: Iterable[str], *, name: str) -> None:
             raise bad_value(
                 "dataset",
                 name,
-                f"classes {twin!r} and {one!r} differ by separators or the mark of a copy alone",
+                f"classes {twin!r} and {one!r} differ by separators, quotes or the mark of a copy "
+                "alone",
                 "Merge them, rename one, or move it away",
             )
 

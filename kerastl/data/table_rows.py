@@ -38,7 +38,7 @@ _OTHER_KINDS = (
         "a web page",
         "Download the table itself",
     ),
-    (rb"\s*<\?xml", "an XML file", _SAVE_AS_CSV),
+    (rb"\s*<(\?xml|[A-Za-z][\w:-]*[\s/>])", "an XML file", _SAVE_AS_CSV),
 )
 _HEAD = 1 << 16
 # A table for UTF-32 begins like one for UTF-16.

@@ -1,6 +1,7 @@
 """Settings of the data: which images there are and how they are split."""
 
 import dataclasses
+import os
 import pathlib
 
 from kerastl.data_sources import DATA_SOURCES, DataSource, forms
@@ -161,7 +162,8 @@ class DataSettings(Settings):
                 checked(place, field="dataset", value=self.dataset)
             return
         near = closest(self.dataset, [form for form in forms().values() if ":" not in form])
-        advice = f"Did you mean {near[0]!r}? " if near else ""
+        meant = _find_meant(self.dataset) or (*near, "")[0]
+        advice = f"Did you mean {meant!r}? " if meant else ""
         *others, last = forms().values()
         raise bad_value(
             "dataset",
@@ -169,3 +171,14 @@ class DataSettings(Settings):
             "is not a data set",
             f"{advice}Use {', '.join(others)} or {last}",
         )
+
+
+def _find_meant(dataset: str) -> str:
+    """Completes a path that there is, and writes the kind of a data set as it is; empty if none."""
+    kind, colon, place = dataset.partition(":")
+    if colon and kind != kind.lower() in DATA_SOURCES:
+        return f"{kind.lower()}:{place}"
+    path = os.path.expanduser(dataset.removeprefix("file://"))
+    if os.path.isdir(path):
+        return f"folder:{path}"
+    return f"csv:{path}" if os.path.isfile(path) else ""

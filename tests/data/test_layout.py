@@ -334,7 +334,7 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         ("a_cat/1.jpg A-cat~-~Copy~(2)/2.jpg b/3.jpg", "'a_cat' and 'A-cat - Copy (2)' differ by"),
         ("cat/1.jpg cat~copy~2/2.jpg dog/3.jpg", "classes 'cat' and 'cat copy 2' differ by"),
         ("a-cat/1.jpg a_cat/2.jpg dog/3.jpg", "classes 'a-cat' and 'a_cat' differ by separators"),
-        ("cat/1.jpg cat./2.jpg dog/3.jpg", "classes 'cat' and 'cat.' differ by separators or the"),
+        ("cat/1.jpg cat./2.jpg dog/3.jpg", "classes 'cat' and 'cat.' differ by separators, quot"),
         # Names.
         (
             "train/cat/1.jpg train/dog/1.jpg test/cats/2.jpg test/dog/2.jpg",
