@@ -13,6 +13,8 @@ VERSION = re.search(r'VERSION = "(.+)"', (HERE / "kerastl/version.py").read_text
 _LITERT = ["ai-edge-litert>=1.2,<3", "flatbuffers>=24.3.25,<26"]
 # Older versions of tf2onnx need a protobuf that TensorFlow no longer takes.
 _ONNX = ["onnx>=1.17,<2", "onnxruntime>=1.20,<2", "tf2onnx>=1.17,<2"]
+# Older ones lack some of the networks. It needs Keras 3.15.
+_HUB = ["keras-hub>=0.32,<1"]
 _SERVE = [
     "prometheus-client>=0.21,<1",
     "python-multipart>=0.0.18,<0.1",
@@ -35,7 +37,7 @@ _PINNED = [
     "ruff==0.17.6",
     "twine==7.0.0",
 ]
-_TEST = ["pytest>=8.3,<10", "pytest-xdist>=3.6.1,<4", *_LITERT, *_ONNX, *_SERVE]
+_TEST = ["pytest>=8.3,<10", "pytest-xdist>=3.6.1,<4", *_HUB, *_LITERT, *_ONNX, *_SERVE]
 
 setup(
     name="kerastl",
@@ -96,6 +98,7 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
+        "hub": _HUB,
         "litert": _LITERT,
         "onnx": _ONNX,
         "serve": _SERVE,

@@ -32,3 +32,9 @@ def own_weights(layer: Any, *, only_learned: bool = False) -> list[Any]:
     """
     learned: list[Any] = list(layer._trainable_variables)
     return learned if only_learned else learned + list(layer._non_trainable_variables)
+
+
+def output_index(tensor: Any) -> int:
+    """Returns which output of its layer a symbolic tensor is. Read in Keras 3.15.1."""
+    index: int = tensor._keras_history.tensor_index
+    return index

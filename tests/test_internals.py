@@ -31,3 +31,8 @@ def test_keras_lists_what_a_layer_holds_and_its_own_weights():
     assert len(internals.own_weights(norm)) == 4
     learned = internals.own_weights(norm, only_learned=True)
     assert [weight.name for weight in learned] == ["gamma", "beta"]
+
+
+def test_keras_knows_which_output_a_tensor_is():
+    _, second = keras.ops.split(keras.Input((4,)), 2, axis=1)
+    assert internals.output_index(second) == 1

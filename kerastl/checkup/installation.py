@@ -14,6 +14,7 @@ from kerastl.outputs.places import why_not_usable
 from kerastl.progress import count_of, format_bytes
 from kerastl.resources import free_memory, usable_cores, usable_memory
 from kerastl.serving.listener import PACKAGES
+from kerastl.settings.model import HUB
 from kerastl.version import VERSION
 
 # Below this a run may not have the room for its features, its model and its exports.
@@ -31,8 +32,8 @@ def look_at_installation(cache: pathlib.Path) -> Iterator[Finding]:
         f"kerastl {VERSION} in {pathlib.Path(__file__).parents[1]}, Python "
         f"{platform.python_version()}, {platform.platform()}",
     )
-    modules: dict[str, tuple[str, ...]] = {"serve": PACKAGES}
-    gives: dict[str, str] = {"serve": "kerastl serve"}
+    modules: dict[str, tuple[str, ...]] = {"serve": PACKAGES, "hub": ("keras_hub",)}
+    gives: dict[str, str] = {"serve": "kerastl serve", "hub": f"--backbone={HUB}PRESET"}
     for name, row in FORMATS.items():
         if row.extra:
             modules[row.extra] = row.modules

@@ -17,7 +17,7 @@ _WIDTH, _INDENT = 88, 18
 # Each is a module of this package with its row, `COMMAND`; it is imported only for its command.
 NAMES = (
     *("train", "rank", "learning_curve", "tune", "predict", "export", "serve"),
-    *("report", "compare", "reproduce", "cache", "doctor"),
+    *("report", "compare", "reproduce", "backbones", "cache", "doctor"),
 )
 
 

@@ -97,8 +97,12 @@ class Backbone:
         blocks: How its layers form blocks, None where that follows from names and the graph.
         minimum_size: Smallest image side that it takes, in pixels.
         size_multiple: What image sides must be a multiple of, in pixels.
+        usual_size: The image side that a recipe gives it, in pixels; 0 for what fits the images.
         only_size: The only image side that it takes, in pixels; 0 for any.
         takes_scaling: Whether settings have to tell its input scaling.
+        parameters: How many, without its classifier; 0 where that is not known.
+        sees: What the head sees of it, in words.
+        licence: Licence of its weights, where their source names it.
     """
 
     name: str
@@ -108,8 +112,25 @@ class Backbone:
     blocks: Blocks | None = None
     minimum_size: int = 32
     size_multiple: int = 1
+    usual_size: int = 0
     only_size: int = 0
     takes_scaling: bool = False
+    parameters: int = 0
+    sees: str = "mean of the map"
+    licence: str = ""
+
+    @property
+    def sizes(self) -> str:
+        """The image sides that it takes, in words."""
+        if self.only_size:
+            return f"{self.only_size}"
+        if self.size_multiple > 1:
+            return f"multiples of {self.size_multiple}, best {self.usual_size}"
+        return f"{self.minimum_size} and more"
+
+    def find_weights(self) -> str:
+        """Returns where on this machine its weights are; empty where they are not."""
+        return ""
 
     def check(self, settings: ModelSettings) -> None:
         """Refuses settings that do not go with it, before it is built.

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from kerastl.internals import sublayers
+from kerastl.internals import output_index, sublayers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -137,7 +137,9 @@ class _Tracer:
             )
         # Not the clone's own output: from tensors inside a graph Keras makes copies first. The
         # last call of a model with one output computes that output.
-        return keras.tree.flatten(outputs)[0]
+        (only,) = model.outputs
+        output = keras.tree.flatten(outputs)[output_index(only)]
+        return keras.tree.pack_sequence_as(model.output, [output])
 
     def _call(
         self, layer: Any, path: tuple[str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -39,6 +39,7 @@ class Network:
         outputs: Its logits.
         calls: The calls of its layers, from input to output.
         boundaries: Where it can be cut, from the input itself to the output itself.
+        notes: What is to be said of its backbone, see `Built`.
     """
 
     backbone: Backbone
@@ -47,6 +48,7 @@ class Network:
     outputs: keras.KerasTensor
     calls: tuple[LayerCall, ...]
     boundaries: tuple[Boundary, ...]
+    notes: tuple[str, ...] = ()
     _plans: dict[tuple[str | None, bool], Plan] = dataclasses.field(
         default_factory=dict, init=False, repr=False
     )
@@ -231,7 +233,7 @@ def open_network(settings: ModelSettings, *, num_classes: int) -> Network:
     classifier = build_classifier(
         built.network, scaling=built.scaling, num_classes=num_classes, dropout=settings.dropout
     )
-    return Network.of(classifier, row)
+    return dataclasses.replace(Network.of(classifier, row), notes=built.notes)
 
 
 def _kernels(layer: Any) -> list[Any]:

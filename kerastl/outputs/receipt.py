@@ -19,6 +19,8 @@ from kerastl.data.splits import Splits
 from kerastl.resources import usable_cores, usable_memory
 from kerastl.version import VERSION
 
+# An extra that decides what a run computes.
+_NETWORKS = "keras-hub"
 # A name at the beginning of a requirement that no extra is for.
 _REQUIREMENT = re.compile(r"([\w.-]+)(?!.*;.*\bextra\b)")
 # Environment variables by which TensorFlow and its libraries compute otherwise. Terraform's begin
@@ -99,7 +101,8 @@ def required_packages() -> tuple[str, ...]:
         of_module = importlib.metadata.packages_distributions()
         names = {name for module in of_module.keys() & sys.modules for name in of_module[module]}
         return tuple(sorted(names, key=str.lower))
-    return tuple(found[1] for line in lines if (found := _REQUIREMENT.match(line)))
+    used = (_NETWORKS,) if _NETWORKS.replace("-", "_") in sys.modules else ()
+    return (*(found[1] for line in lines if (found := _REQUIREMENT.match(line))), *used)
 
 
 @functools.cache

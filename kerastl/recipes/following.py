@@ -179,9 +179,9 @@ def _sizes(model: ModelSettings, splits: Splits, *, is_given: bool) -> tuple[int
         return (model.image_size,)
     odd = model.weights not in NAMED_WEIGHTS
     row = find_row(model.backbone)
-    first, *others = [size + odd for size in _SIZES if row.accepts(size + odd)] or [
-        row.only_size or model.image_size
-    ]
+    if own_size := row.only_size or row.usual_size:
+        return (own_size,)
+    first, *others = (size + odd for size in _SIZES if row.accepts(size + odd))
     largest = _MOST_ENLARGED * float(np.median(resized_sides(splits, model)))
     return (first, *(size for size in others if size <= largest))
 

@@ -25,14 +25,30 @@ SMALL = (
 )
 
 
+# Networks since 2021 of at most 90 million parameters for images, that differ in how they were
+# trained: with the labels of 1,000 and of 21,000 classes, with texts, and with neither.
+MODERN = (
+    "EfficientNetV2S",
+    "ConvNeXtTiny",
+    "hub:hgnetv2_b4_ssld_stage2_ft_in1k",
+    "hub:vit_base_patch16_224_imagenet21k",
+    "hub:swin_tiny_patch4_window7_224",
+    "hub:siglip2_base_patch16_224",
+    "hub:dinov2_small",
+    "hub:dinov2_base",
+)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RankOptions(SettingGroup):
     """Options of a ranking: the networks to compare."""
 
     backbones: str = setting(
         "small",
-        help="Networks of keras.applications, with commas; NAME=FILE gives one its own weights. "
-        f"small stands for {', '.join(SMALL)}; all for every network that accepts the size.",
+        help="Networks as --backbone takes them, with commas; NAME=FILE gives one of "
+        "keras.applications its own weights. "
+        f"small stands for {', '.join(SMALL)}; modern for {', '.join(MODERN)}; all for every "
+        "network of keras.applications that accepts the size.",
     )
     image_sizes: str = setting(
         "",
@@ -41,7 +57,7 @@ class RankOptions(SettingGroup):
     )
 
 
-_LISTS = {"small": SMALL, "all": tuple(BACKBONES)}
+_LISTS = {"small": SMALL, "modern": MODERN, "all": tuple(BACKBONES)}
 
 
 def read_candidates(config: Config, *, backbones: str, image_sizes: str) -> list[Config]:
@@ -105,7 +121,7 @@ def _networks(item: str, image_size: int, weights: str) -> Iterator[tuple[str, s
                 "backbones", item, "gives one file to several networks", "Name the network"
             )
         for listed in _LISTS[name]:
-            if BACKBONES[listed].accepts(image_size):
+            if find_row(listed).accepts(image_size):
                 yield listed, weights
         return
     if has_weights and not own:

@@ -32,8 +32,9 @@ class ModelSettings(ImageSettings):
     backbone: str = setting(
         "",
         help=f"A network of keras.applications; {BUNDLED_BACKBONE}, MobileNetV2 at a width of "
-        f"0.35; or the path of a {KERAS_FILE} file with a functional model from images to "
-        f"features. Empty for {_BACKBONE}, or {BUNDLED_BACKBONE} with bundled weights.",
+        f"0.35; {HUB}PRESET of KerasHub, where PRESET is a name, hf://, kaggle:// or a directory; "
+        f"or the path of a {KERAS_FILE} file with a functional model from images to features. "
+        f"Empty for {_BACKBONE}, or {BUNDLED_BACKBONE} with bundled weights.",
         decides=Decides.FEATURES,
         searchable=True,
     )

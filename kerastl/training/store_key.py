@@ -4,6 +4,7 @@ An image's own key is the hash of its content (`data.content`).
 """
 
 import hashlib
+import importlib.metadata
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ import tensorflow as tf
 from kerastl.data import augment, images
 from kerastl.data.content import hash_files
 from kerastl.data.store import FeatureStore
+from kerastl.internals import sublayers
 from kerastl.model import build, folding
 from kerastl.model.boundaries import Boundary, LayerCall
 from kerastl.model.building.interface import fingerprint
@@ -49,7 +51,7 @@ def _key(network: Network, boundary: Boundary, model: ModelSettings) -> dict[str
         "precision": str(boundary.tensor.dtype),
         "layers": _hash_layers(network.calls[: boundary.position]),
         "boundary": boundary.position,
-        "format": 4,
+        "format": 5,
         "kerastl": hash_files(*images.SOURCES, *modules),
         "tensorflow": tf.__version__,
         "keras": keras.version(),
@@ -60,10 +62,31 @@ def _key(network: Network, boundary: Boundary, model: ModelSettings) -> dict[str
 
 
 def _hash_layers(calls: Sequence[LayerCall]) -> str:
-    """Hashes what layers are and do.
+    """Hashes what layers are and do, with the versions of the packages that they are from."""
+    layers = [[_describe(call.layer), call.outputs[0].shape] for call in calls]
+    packages = {type(call.layer).__module__.partition(".")[0] for call in calls}
+    described = json.dumps(
+        [layers, sorted(map(_version_of, packages))], sort_keys=True, default=str
+    )
+    return hashlib.sha256(described.encode()).hexdigest()
 
-    Not their names, in which Keras counts, nor whether they train, which a phase may change.
+
+def _describe(layer: Any) -> list[Any]:
+    """Describes a layer, by what it holds where it cannot be asked.
+
+    Not by its name, in which Keras counts, nor by whether it trains, which a phase may change.
     """
-    apart = {"name": "", "trainable": False}
-    configs = [[type(call.layer).__name__, call.layer.get_config() | apart] for call in calls]
-    return hashlib.sha256(json.dumps(configs, sort_keys=True, default=str).encode()).hexdigest()
+    kind = type(layer).__name__
+    try:
+        config = layer.get_config() | {"name": "", "trainable": False}
+    except (AttributeError, NotImplementedError, TypeError):
+        # As of some in KerasHub 0.32, whose descriptions ask for what they do not have.
+        return [kind, *map(_describe, sublayers(layer))]
+    return [kind, sorted(config.items())]
+
+
+def _version_of(package: str) -> str:
+    try:
+        return f"{package} {importlib.metadata.version(package)}"
+    except importlib.metadata.PackageNotFoundError:
+        return package

@@ -43,7 +43,7 @@ def check_phases(network: Network, config: FitSettings) -> list[str]:
     """Plans each phase, before anything is written; `train` uses the same plans.
 
     Returns:
-        What is wrong with settings that no phase uses.
+        What is to be said of the network, and what is wrong with settings that no phase uses.
 
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`, or a batch is too
@@ -63,7 +63,7 @@ def check_phases(network: Network, config: FitSettings) -> list[str]:
         network.find(config.unfreeze_from or None)
     except UsageError as error:
         return [f"{error} It is not used, as finetune_epochs=0."]
-    return []
+    return [f"{note}." for note in network.notes]
 
 
 def train(

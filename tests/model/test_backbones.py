@@ -83,6 +83,9 @@ def test_every_builder_has_a_row():
     assert {row.builder for row in BACKBONES.values()} == builders
     assert set(BACKBONES) == set(NETWORKS) == builders | {"MobileNetV2_035"}
     assert len(builders) == 40
+    assert {name: row.parameters for name, row in BACKBONES.items()} == {
+        name: parameters for name, (parameters, _) in NETWORKS.items()
+    }
 
 
 @pytest.mark.parametrize("row", BACKBONES.values(), ids=lambda row: row.name)

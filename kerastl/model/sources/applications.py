@@ -2,7 +2,9 @@
 
 import dataclasses
 import re
+from collections.abc import Iterable
 
+from kerastl.environment import keras_home
 from kerastl.errors import unknown_name
 from kerastl.model.backbones import (
     CAFFE,
@@ -13,6 +15,7 @@ from kerastl.model.backbones import (
     Blocks,
     Scaling,
 )
+from kerastl.settings.model import BUNDLED_BACKBONE
 
 
 def _same(match: re.Match[str]) -> str:
@@ -45,6 +48,52 @@ _CONVNEXT = Blocks(
 )
 
 
+# Parameters without the classifier, as https://keras.io/api/applications/ builds the networks.
+_PARAMETERS = {
+    "ConvNeXtTiny": 27_820_128,
+    "ConvNeXtSmall": 49_454_688,
+    "ConvNeXtBase": 87_566_464,
+    "ConvNeXtLarge": 196_230_336,
+    "ConvNeXtXLarge": 348_147_968,
+    "DenseNet121": 7_037_504,
+    "DenseNet169": 12_642_880,
+    "DenseNet201": 18_321_984,
+    "EfficientNetB0": 4_049_571,
+    "EfficientNetB1": 6_575_239,
+    "EfficientNetB2": 7_768_569,
+    "EfficientNetB3": 10_783_535,
+    "EfficientNetB4": 17_673_823,
+    "EfficientNetB5": 28_513_527,
+    "EfficientNetB6": 40_960_143,
+    "EfficientNetB7": 64_097_687,
+    "EfficientNetV2B0": 5_919_312,
+    "EfficientNetV2B1": 6_931_124,
+    "EfficientNetV2B2": 8_769_374,
+    "EfficientNetV2B3": 12_930_622,
+    "EfficientNetV2S": 20_331_360,
+    "EfficientNetV2M": 53_150_388,
+    "EfficientNetV2L": 117_746_848,
+    "InceptionResNetV2": 54_336_736,
+    "InceptionV3": 21_802_784,
+    "MobileNet": 3_228_864,
+    "MobileNetV2": 2_257_984,
+    "MobileNetV2_035": 410_208,
+    "MobileNetV3Large": 2_996_352,
+    "MobileNetV3Small": 939_120,
+    "NASNetLarge": 84_916_818,
+    "NASNetMobile": 4_269_716,
+    "ResNet50": 23_587_712,
+    "ResNet101": 42_658_176,
+    "ResNet152": 58_370_944,
+    "ResNet50V2": 23_564_800,
+    "ResNet101V2": 42_626_560,
+    "ResNet152V2": 58_331_648,
+    "VGG16": 14_714_688,
+    "VGG19": 20_024_384,
+    "Xception": 20_861_480,
+}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Application(Backbone):
     """One network of `keras.applications`.
@@ -58,6 +107,16 @@ class Application(Backbone):
     source: str = "applications"
     module: str
     alpha: float | None = None
+
+    def find_weights(self) -> str:
+        """Looks in Keras's folder for a file of the builder's ImageNet weights."""
+        if self.name == BUNDLED_BACKBONE:
+            return "bundled"
+        wanted = re.compile(rf"(weights)?{self.builder}(?!v\d|\d*v\d|_035).*notop.*", re.I)
+        folder = keras_home() / "models"
+        files = sorted(folder.iterdir()) if folder.is_dir() else []
+        names = ((path, re.sub(r"[^a-zA-Z\d]", "", path.name)) for path in files)
+        return str(next((path for path, name in names if wanted.match(name)), ""))
 
     @property
     def builder(self) -> str:
@@ -75,7 +134,12 @@ def _family(
 ) -> list["Application"]:
     return [
         Application(
-            name=name, module=module, scaling=scaling, blocks=blocks, minimum_size=minimum_size
+            name=name,
+            module=module,
+            scaling=scaling,
+            blocks=blocks,
+            minimum_size=minimum_size,
+            parameters=_PARAMETERS[name],
         )
         for name in names.split()
     ]
@@ -118,6 +182,7 @@ BACKBONES = {
                 scaling=SYMMETRIC,
                 blocks=_MOBILENET_V2,
                 alpha=0.35,
+                parameters=_PARAMETERS["MobileNetV2_035"],
             )
         ],
         _family("MobileNetV3Large MobileNetV3Small", "mobilenet_v3", INSIDE, _MOBILENET_V3),
@@ -130,6 +195,11 @@ BACKBONES = {
     )
     for backbone in family
 }
+
+
+def list_rows() -> Iterable[Application]:
+    """Returns the rows of all networks."""
+    return BACKBONES.values()
 
 
 def find(name: str) -> Application:

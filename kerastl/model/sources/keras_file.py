@@ -51,6 +51,11 @@ class KerasFile(Backbone):
             )
 
 
+def list_rows() -> tuple[KerasFile, ...]:
+    """Returns nothing: files are not known before they are named."""
+    return ()
+
+
 def find(name: str) -> KerasFile | None:
     """Reads the row of a file; None for another name.
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from kerastl.model.backbones import Backbone
-from kerastl.model.sources import applications, keras_file
+from kerastl.model.sources import applications, hub, keras_file
 from kerastl.settings import ModelSettings
 
 # Each finds a row or returns None for a name that is not of its kind; the last takes the rest.
-SOURCES = (keras_file, applications)
+SOURCES = (hub, keras_file, applications)
 
 
 def find_row(name: str) -> Backbone:
@@ -18,6 +18,11 @@ def find_row(name: str) -> Backbone:
     """
     rows: Iterator[Backbone | None] = (source.find(name) for source in SOURCES)
     return next(row for row in rows if row is not None)
+
+
+def list_rows() -> list[Backbone]:
+    """Lists the rows of all networks that have a name, source by source."""
+    return [row for source in SOURCES[::-1] for row in source.list_rows()]
 
 
 def find_backbone(model: ModelSettings) -> Backbone:

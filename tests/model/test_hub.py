@@ -1,0 +1,244 @@
+"""Presets of KerasHub as backbones."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn import datasets
+
+import tiny_presets
+from kerastl.errors import KerastlError, UsageError
+from kerastl.model.build import scale_pixels
+from kerastl.model.building.hub import read_scaling
+from kerastl.model.network import open_network
+from kerastl.model.sources import hub
+from kerastl.model.sources.hub_presets import PRESETS
+from kerastl.model.sources.table import find_backbone, find_row
+from kerastl.settings import ModelSettings
+
+keras_hub = tiny_presets.keras_hub
+# KerasHub's own.
+pytestmark = pytest.mark.filterwarnings("ignore:Layer 'attn' .*mask:UserWarning")
+SIZE = tiny_presets.SIZE
+CHEAP = ("ResNet", "ViT", "DINOV2")
+ALL = [
+    name if name in CHEAP else pytest.param(name, marks=pytest.mark.thorough)
+    for name in tiny_presets.BUILDERS
+]
+# Blocks, the channels that the head sees, and how many places there are to cut.
+SHAPES = {
+    "CLIP": ("block_0 block_1 block_2", 16, 6),
+    "CSPNet": ("stage_0 stage_1", 32, 10),
+    "DINOV2": ("layer_0 layer_1 layer_2", 32, 6),
+    "DINOV3": ("layer_0 layer_1 layer_2", 32, 2),
+    "DeiT": ("block_1 block_2", 16, 3),
+    "DenseNet": ("stack1 stack2", 56, 10),
+    "EfficientNet": ("block1a block2a block2b", 1280, 10),
+    "HGNetV2": ("stage_0 stage_1", 32, 4),
+    "MetaCLIP2": ("block_0 block_1 block_2", 16, 6),
+    "MiT": ("block_1 block_2 block_3 block_4 block_5 block_6", 16, 8),
+    "MobileNet": ("block_0 block_1 block_2 block_3", 16, 8),
+    "MobileNetV5": (" ".join(f"block_{one}" for one in range(1, 10)), 48, 6),
+    "ResNet": ("stack0 stack1", 64, 10),
+    "ResNetVd": ("stack0 stack1", 64, 10),
+    "SigLIP": ("block_0 block_1 block_2", 16, 6),
+    "SwinTransformer": ("stage_0 stage_1", 16, 8),
+    "VGG": ("block1 block2", 16, 6),
+    "ViT": ("block_1 block_2 block_3", 16, 6),
+    "Xception": ("block1 block2", 24, 10),
+}
+
+
+def settings(backbone, size=SIZE, **changes):
+    return ModelSettings(backbone=backbone, image_size=size, **changes)
+
+
+def pictures(size=SIZE):
+    """Two photographs, in part."""
+    images = datasets.load_sample_images().images
+    return np.stack([image[100 : 100 + size, 200 : 200 + size] for image in images])
+
+
+def test_rows_are_kerashubs_presets():
+    def known(kind):
+        found = getattr(keras_hub.models, kind).presets
+        return {
+            name: (about["metadata"]["params"], about["kaggle_handle"].split("/")[3])
+            for name, about in found.items()
+        }
+
+    assert set(PRESETS) == set(hub.FAMILIES)
+    assert {kind: known(kind) for kind in PRESETS} == PRESETS
+
+
+def test_every_converter_of_kerashub_is_of_a_family_or_of_no_single_image():
+    converters = [name for name in dir(keras_hub.layers) if name.endswith("ImageConverter")]
+    kinds = {getattr(keras_hub.layers, name).backbone_cls for name in converters} - {None}
+    # Detection, segmentation, depth, text in images, video, and language with images.
+    others = (
+        "BASNet BLIP2 DFine DeepLabV3 DepthAnything Gemma3 Gemma3n Gemma4 PARSeq PaliGemma "
+        "Qwen3_5 RetinaNet SAM SAM3PromptableConcept SegFormer T5Gemma2 VideoPrism"
+    )
+    names = {kind.__name__ for kind in kinds}
+    assert names == set(hub.FAMILIES) | {f"{name}Backbone" for name in others.split()}
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("hub:resnet_18_imagnet", UsageError, "is not a preset .* mean 'hub:resnet_18_imagenet'"),
+        ("hub:bert_tiny_en_uncased", UsageError, "is not a preset for images of KerasHub"),
+        ("hub:hf://one", UsageError, "is not the address of a preset. Write hub:hf://OWNER/MODEL"),
+        ("hub:s3://one/two", UsageError, "is not the address of a preset"),
+    ],
+)
+def test_wrong_name_is_refused(name, error, message):
+    with pytest.raises(error, match=f"^backbone='{name}': {message}"):
+        find_row(name)
+
+
+def test_missing_package_is_named(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(KerastlError, match=r"Run: pip install 'kerastl\[hub\]'\."):
+        find_row("hub:resnet_18_imagenet")
+
+
+def test_network_that_gives_no_features_of_an_image_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"class_name": "SAMBackbone", "config": {}}))
+    with pytest.raises(UsageError, match="is a SAMBackbone, which is no network from an image to"):
+        find_row(f"hub:{tmp_path}")
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(UsageError, match=r"holds no preset that KerasHub saved: config\.json is"):
+        find_row(f"hub:{tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "advice"),
+    [
+        ("vit_base_patch16_384_imagenet", 100, "--image_size=112"),
+        ("dinov2_small", 225, "--image_size=238"),
+        ("swin_base_patch4_window12_384", 224, "--image_size=384"),
+        ("clip_vit_large_patch14_336", 335, "--image_size=336"),
+        ("siglip2_so400m_patch14_384", 380, "--image_size=392"),
+        ("resnet_18_imagenet", 31, "--image_size=32"),
+    ],
+)
+def test_size_that_does_not_fit_is_refused_with_one_that_does(name, size, advice):
+    with pytest.raises(UsageError, match=rf"^image_size={size}: .*{advice}"):
+        find_backbone(settings(f"hub:{name}", size))
+    fits = int(advice.rpartition("=")[2])
+    assert find_backbone(settings(f"hub:{name}", fits)).preset == name
+
+
+@pytest.mark.parametrize(
+    ("preset", "page"),
+    [
+        ("resnet_18_imagenet", r"www\.kaggle\.com/models/keras/resnetv1/keras/resnet_18_imagenet"),
+        ("hf://keras/nothing", r"huggingface\.co/keras/nothing"),
+    ],
+)
+def test_weights_that_cannot_be_had_are_one_line(monkeypatch, preset, page):
+    def fail(*_, **__):
+        raise OSError("no route to host\nand much more")
+
+    monkeypatch.setattr(keras_hub.models.Backbone, "from_preset", fail)
+    with pytest.raises(KerastlError) as caught:
+        open_network(settings(f"hub:{preset}"), num_classes=2)
+    assert "\n" not in str(caught.value)
+    assert caught.match(
+        rf"^backbone='hub:{preset}': is not on this machine and cannot be had from https://{page} "
+        r"\(no route to host\)\. Download its files .* --backbone=hub:DIR\.$"
+    )
+
+
+@pytest.mark.parametrize(
+    "scaling",
+    [
+        tiny_presets.STANDARDIZED,
+        tiny_presets.SYMMETRIC,
+        {"scale": 1 / 255, "offset": None},
+        {"scale": None, "offset": [-103.9, -116.8, -123.7]},
+        {"scale": None, "offset": None},
+    ],
+)
+def test_scaling_is_the_converters(scaling):
+    converter = keras_hub.layers.ViTImageConverter(image_size=(SIZE, SIZE), **scaling)
+    images = pictures().astype(np.float32)
+    ours = scale_pixels(images, read_scaling(converter))
+    np.testing.assert_allclose(ours, converter(images), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_family_is_opened(tmp_path, name):
+    backbone = tiny_presets.save_preset(name, tmp_path / "preset")
+    network = open_network(settings(backbone), num_classes=2)
+    blocks, channels, places = SHAPES[name]
+    assert list(network.blocks) == blocks.split()
+    assert network.pooled.tensor.shape[1:] == (channels,)
+    assert len(network.boundaries) >= places
+    images = pictures().astype(np.float32)
+    for place in network.boundaries[1:]:
+        assert network.lower(place)(images).shape[1:] == tuple(place.tensor.shape[1:])
+    # What is computed piece by piece is what the preset computes.
+    whole = keras_hub.models.Backbone.from_preset(str(tmp_path / "preset"))
+    tower = getattr(whole, "vision_encoder", whole)
+    converter = keras_hub.layers.ImageConverter.from_preset(str(tmp_path / "preset"))
+    images = converter(pictures())
+    key = next(iter(tower.input)) if isinstance(tower.input, dict) else None
+    theirs = tower({key: images} if key else images, training=False)
+    theirs = list(theirs.values())[-1] if isinstance(theirs, dict) else theirs
+    features = np.array(network.lower(network.pooled)(pictures().astype(np.float32)))
+    np.testing.assert_allclose(features, pooled_by_hand(name, np.array(theirs), whole), atol=1e-5)
+
+
+def pooled_by_hand(name, output, whole):
+    if name == "MetaCLIP2":
+        output = np.array(whole.vision_post_layer_norm(output))
+    if name in ("CLIP", "MetaCLIP2", "DeiT", "ViT"):
+        return output[:, 0]
+    if name.startswith("DINO"):
+        return np.concatenate([output[:, 0], output[:, 3:].mean(axis=1)], axis=1)
+    return output if output.ndim == 2 else output.mean(axis=tuple(range(1, output.ndim - 1)))
+
+
+def test_random_weights_are_others_than_the_presets(tmp_path):
+    backbone = tiny_presets.save_preset("ResNet", tmp_path / "preset")
+    first, second = (
+        open_network(settings(backbone, weights=weights), num_classes=2).model.weights[0]
+        for weights in ("own", "none")
+    )
+    assert (np.array(first) != np.array(second)).any()
+
+
+@pytest.mark.parametrize("name", ["ViT", pytest.param("SigLIP", marks=pytest.mark.thorough)])
+def test_position_embeddings_are_interpolated_for_another_size(tmp_path, name):
+    backbone = tiny_presets.save_preset(name, tmp_path / "preset")
+    own, larger = (
+        open_network(settings(backbone, size), num_classes=2) for size in (SIZE, 2 * SIZE)
+    )
+    assert own.notes == ()
+    assert larger.notes == ("position embeddings are interpolated from 4x4 to 8x8 patches",)
+
+    def positions(network):
+        return next(
+            np.array(one)
+            for one in network.model.weights
+            if "position_embedding" in one.path and one.dtype.startswith("float")
+        )
+
+    before, after = positions(own), positions(larger)
+    extra = 1 if name == "ViT" else 0
+    assert (before[:extra] == after[:extra]).all()
+    assert after.shape == (64 + extra, 16)
+    # Cubic interpolation keeps the mean, but for the edges.
+    np.testing.assert_allclose(before[extra:].mean(axis=0), after[extra:].mean(axis=0), atol=0.01)
+    kernels = [network.model.get_layer("backbone").weights[-1] for network in (own, larger)]
+    assert (np.array(kernels[0]) == np.array(kernels[1])).all()
+
+
+def test_other_interpolation_is_said(tmp_path):
+    backbone = tiny_presets.save_preset(
+        "ResNet", tmp_path / "preset", interpolation="bicubic", antialias=True
+    )
+    network = open_network(settings(backbone), num_classes=2)
+    assert "was trained on images resized bicubic; they are resized bilinear" in network.notes[0]

@@ -1,0 +1,77 @@
+"""Whole runs on presets of KerasHub: both phases, the store, every export through its gate."""
+
+import json
+
+import keras
+import pytest
+
+import fakes
+import kerastl
+import tiny_presets
+
+# Both are KerasHub's: masks between its layers, and inputs that it names.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Layer 'attn' .*mask:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Gradients do not exist"),
+]
+FORMATS = "savedmodel,keras,litert,onnx"
+# What a converter cannot do, as docs/how_to/networks.md says.
+NOT_WRITTEN = dict.fromkeys(("MetaCLIP2", "MiT", "MobileNet", "MobileNetV5", "ViT"), "onnx")
+FAST = ("ResNet", "ViT", "DINOV2")
+
+
+def config_for(folder, backbone, **changes):
+    values = {
+        "backbone": backbone,
+        "weights": "own",
+        "image_size": tiny_presets.SIZE,
+        "head_epochs": 2,
+        "finetune_epochs": 1,
+        "finetune_learning_rate": 0.001,
+        "cache_dir": str(folder / "cache"),
+        "export_dir": str(folder / "exports"),
+        "max_accuracy_drop": 1.0,
+    } | changes
+    return fakes.tiny_config(folder, **values)
+
+
+def check_run(name, folder, formats):
+    backbone = tiny_presets.save_preset(name, folder / "preset")
+    source = fakes.color_source(per_class=10)
+    run = fakes.finish_run(config_for(folder, backbone, format=formats), source)
+    receipt = json.loads((run.result.run_dir / "receipt.json").read_text())
+    assert set(receipt["export"]["formats"]) == set(formats.split(","))
+    texts = [check["text"] for check in receipt["checks"]]
+    assert any(text.startswith("finetune phase: ") for text in texts)
+    assert any(text.startswith("stored features and the whole network") for text in texts)
+    # The same content elsewhere, so nothing is computed.
+    again = config_for(
+        folder / "again",
+        tiny_presets.save_preset(name, folder / "moved"),
+        cache_dir=str(folder / "cache"),
+        export_dir="",
+    )
+    assert "0 images to compute" in fakes.finish_run(again, source).printed
+    model = keras.saving.load_model(run.result.run_dir / "model.keras")
+    assert model.count_params() == run.result.model.count_params()
+    picture = folder / "red.png"
+    picture.write_bytes(source.read(0))
+    (answer,) = kerastl.predict(run.result.run_dir, [str(picture)])
+    assert answer.class_name in fakes.COLORS
+    return run
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", FAST)
+def test_run_on_a_preset(name, tmp_path, in_this_process):
+    check_run(name, tmp_path, "savedmodel,keras")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", tiny_presets.BUILDERS)
+def test_run_on_every_family_in_every_format(name, tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    pytest.importorskip("onnxruntime")
+    missing = NOT_WRITTEN.get(name, "").split(",")
+    formats = ",".join(one for one in FORMATS.split(",") if one not in missing)
+    check_run(name, tmp_path, formats)
