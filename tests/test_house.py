@@ -56,7 +56,7 @@ LATE = {
     "checkup/doctor.py": "what needs TensorFlow is tried only if it starts",
     "commands/table.py": "only the command that is given",
     "data/folds.py": "scikit-learn is slow",
-    "data/opening.py": "only the module of the data source: TensorFlow Datasets is slow",
+    "data/finding.py": "only the module of the data source: TensorFlow Datasets is slow",
     "environment.py": "TensorFlow and Keras, once the backend is set",
     "model/building/interface.py": "only the module of the source of the network",
     "lazy.py": "imports what the others name",

@@ -1,19 +1,18 @@
 """From the name of a data set to its splits: read, audited, split and described."""
 
 import dataclasses
-import importlib
-import pathlib
 
 import numpy as np
 
 from kerastl.data.audit import audit
+from kerastl.data.finding import find_source
 from kerastl.data.kept import PixelCache
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits, count_per_class, make_splits
 from kerastl.data.splits_file import read_earlier
 from kerastl.errors import bad_value
 from kerastl.progress import Progress, count_of
-from kerastl.settings import DataSettings, ImageSettings, ReadSettings
+from kerastl.settings import ImageSettings, ReadSettings
 
 # Classes that are shown one by one.
 _MAX_CLASSES_SHOWN = 20
@@ -70,22 +69,6 @@ def open_source(
         memory, settings.cache_limit_gb, dataset=source.name, needed_again=needed_again
     )
     return dataclasses.replace(source, kept=kept)
-
-
-def find_source(data: DataSettings, *, memory: pathlib.Path | None, progress: Progress) -> Source:
-    """Opens the data set that `data.dataset` names, before any audit.
-
-    With `memory`, a directory, unchanged files are not read again.
-
-    Raises:
-        UsageError: If no data set has this name.
-        KerastlError: If the data are not there and cannot be downloaded.
-    """
-    place = data.dataset.partition(":")[2]
-    # TensorFlow Datasets takes a second to import, which no other kind should wait for.
-    module = importlib.import_module(data.source_kind.module)
-    source: Source = module.open_source(place, data, memory=memory, progress=progress)
-    return source
 
 
 def describe(splits: Splits, progress: Progress) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from PIL import Image, ImageOps
 
 from kerastl.data.content import read_file
-from kerastl.data.opening import find_source
+from kerastl.data.finding import find_source
 from kerastl.data.source import Source
 from kerastl.errors import KerastlError
 from kerastl.paths import local_path

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from kerastl.data import content, opening
+from kerastl.data.finding import find_source
 from kerastl.data.inspection import inspect
-from kerastl.data.opening import find_source
 from kerastl.errors import KerastlError
 from kerastl.progress import Progress
 from picture_files import picture

@@ -1,0 +1,24 @@
+"""From the name of a data set to its images. Imports nothing slow but the module of its kind."""
+
+import importlib
+import pathlib
+
+from kerastl.data.source import Source
+from kerastl.progress import Progress
+from kerastl.settings import DataSettings
+
+
+def find_source(data: DataSettings, *, memory: pathlib.Path | None, progress: Progress) -> Source:
+    """Opens the data set that `data.dataset` names, before any audit.
+
+    With `memory`, a directory, unchanged files are not read again.
+
+    Raises:
+        UsageError: If no data set has this name.
+        KerastlError: If the data are not there and cannot be downloaded.
+    """
+    place = data.dataset.partition(":")[2]
+    # TensorFlow Datasets takes a second to import, which no other kind should wait for.
+    module = importlib.import_module(data.source_kind.module)
+    source: Source = module.open_source(place, data, memory=memory, progress=progress)
+    return source
