@@ -27,6 +27,7 @@ RUN_FILES = {
     "class_scores.csv",
     "confusion.csv",
     "calibration.csv",
+    "coverage.csv",
     "heat_maps.csv",
     "report.html",
     "model.keras",

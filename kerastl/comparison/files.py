@@ -160,6 +160,7 @@ _FILES: dict[str, tuple[Compare, str]] = {
     RunFile.CLASS_SCORES: (_compare_tables, ""),
     RunFile.CONFUSION: (_compare_tables, ""),
     RunFile.CALIBRATION: (_compare_tables, ""),
+    RunFile.COVERAGE: (_compare_tables, ""),
     RunFile.HEAT_MAPS: (_compare_tables, ""),
     RunFile.CARD: (_by(functools.partial(_read_json, aside=_CARD)), "flags and versions"),
 }

@@ -51,6 +51,7 @@ class RunFile(enum.StrEnum):
     CLASS_SCORES = "class_scores.csv"
     CONFUSION = "confusion.csv"
     CALIBRATION = "calibration.csv"
+    COVERAGE = "coverage.csv"
     HEAT_MAPS = "heat_maps.csv"
     REPORT = "report.html"
     MODEL = FORMATS["keras"].file

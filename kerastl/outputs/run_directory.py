@@ -29,6 +29,7 @@ from kerastl.training.best import EpochRow
 from kerastl.training.calibration import CALIBRATION
 from kerastl.training.checkpoint import Checkpoint, read_checkpoint
 from kerastl.training.checks import Check
+from kerastl.training.coverage import COVERAGE
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.scores import CLASS_SCORES
 from kerastl.writing import remove_leftovers, replace_csv, replace_text, replacing
@@ -239,6 +240,7 @@ class RunDirectory:
             (RunFile.CLASS_SCORES, ("class_name", *CLASS_SCORES), Evaluation.class_rows),
             (RunFile.CONFUSION, pair, Evaluation.confusion_rows),
             (RunFile.CALIBRATION, CALIBRATION, lambda one, _: one.calibration().rows),
+            (RunFile.COVERAGE, COVERAGE, lambda one, _: one.coverage()),
         )
         for name, columns, rows_of in tables:
             rows = ((split, *row) for split, one in scored for row in rows_of(one, class_names))

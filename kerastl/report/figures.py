@@ -13,6 +13,7 @@ from kerastl.charts import BLUE, GRAY, INK, LIGHT, PALE, RED
 from kerastl.report.contents import Row
 from kerastl.split_names import VALIDATION
 from kerastl.training.calibration import CALIBRATION, Calibration
+from kerastl.training.coverage import COVERAGE
 
 _WIDTH, _HEIGHT = 400, 260
 _MARGINS = {"left": 44, "right": 12, "bottom": 40, "top": 26}
@@ -97,6 +98,21 @@ def draw_reliability(calibration: Calibration) -> str:
     axes.set_xlabel("confidence", loc="right")
     axes.legend(loc="upper left", fontsize=10)
     return _inline(figure, "Accuracy at each confidence; the table below has it.", "reliability")
+
+
+@charts.style()
+def draw_coverage(rows: Sequence[Sequence[float]]) -> str:
+    """Draws the accuracy where only the surest predictions are used, from rows of COVERAGE."""
+    figure, axes = _new("accuracy")
+    column = dict(zip(COVERAGE, np.array(rows, np.float64).T, strict=True))
+    shares = 100 * column["coverage"]
+    axes.fill_between(
+        shares, column["accuracy_low"], column["accuracy_high"], color=BLUE, alpha=0.2, linewidth=0
+    )
+    axes.plot(shares, column["accuracy"], "o-", color=BLUE)
+    axes.set(xlim=(0, 102))
+    axes.set_xlabel("percent of the images, the surest first", loc="right")
+    return _inline(figure, "Accuracy of the surest predictions; the table has it.", "coverage")
 
 
 def _new(title: str) -> tuple[Figure, Axes]:

@@ -2,7 +2,7 @@
 
 import pathlib
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -18,6 +18,7 @@ from kerastl.report.heat import Heat
 from kerastl.report.thumbnails import Read, Thumbnails, read_from_disk, read_from_source
 from kerastl.split_names import TRAIN
 from kerastl.training.calibration import CALIBRATION
+from kerastl.training.coverage import COVERAGE
 from kerastl.version import VERSION
 from kerastl.writing import replace_text
 
@@ -99,6 +100,7 @@ def _makers(contents: Contents, thumbnails: Thumbnails) -> Mapping[str, Callable
     predictions = contents.predictions
     confusion = Confusion(predictions) if predictions else None
     calibration = predictions.calibration() if predictions else None
+    coverage = predictions.coverage() if predictions else None
     rule = contents.config.resize if contents.config else ""
     heat = Heat(contents.heat_maps, rule, thumbnails)
     trained = {name: row.get(TRAIN, 0) for name, row in contents.counts.items()}
@@ -114,9 +116,9 @@ def _makers(contents: Contents, thumbnails: Thumbnails) -> Mapping[str, Callable
         "matrix": lambda: confusion and confusion.matrix(),
         "pairs": lambda: confusion and confusion.pairs(),
         "num_mistakes": lambda: confusion and confusion.num_mistakes,
-        "calibration": lambda: (
-            calibration and [dict(zip(CALIBRATION, row, strict=True)) for row in calibration.rows]
-        ),
+        "calibration": lambda: calibration and _name(CALIBRATION, calibration.rows),
+        "coverage": lambda: coverage and _name(COVERAGE, coverage),
+        "selective": lambda: coverage and figures.draw_coverage(coverage),
         "reliability": lambda: calibration and figures.draw_reliability(calibration),
         "curves": lambda: contents.history and _curves(contents),
         "splits": lambda: contents.counts and facts.sum_splits(contents.counts),
@@ -125,6 +127,10 @@ def _makers(contents: Contents, thumbnails: Thumbnails) -> Mapping[str, Callable
         "receipt": lambda: facts.receipt_text(contents),
     }
     return made
+
+
+def _name(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _commands(contents: Contents) -> list[tuple[str, str]]:

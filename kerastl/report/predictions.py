@@ -15,6 +15,7 @@ from pyarrow import csv as arrow_csv
 from kerastl.data.labels import order_classes
 from kerastl.outputs.predictions_file import class_columns
 from kerastl.training.calibration import Calibration, brier_scores, measure_calibration
+from kerastl.training.coverage import measure_coverage
 
 _BLOCK_BYTES = 1 << 24
 # Classes of an image that the page shows with their probabilities.
@@ -57,6 +58,10 @@ class Predictions:
         """Compares the confidence with how often the model is right."""
         correct = self.predicted == self.labels
         return measure_calibration(self.confidence, correct, self.squares)
+
+    def coverage(self) -> tuple[tuple[float, ...], ...]:
+        """Measures the accuracy of the surest predictions."""
+        return measure_coverage(self.confidence, self.predicted == self.labels)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.training.calibration import Calibration, brier_scores, measure_calibration
+from kerastl.training.coverage import measure_coverage
 from kerastl.training.scores import (
     CLASS_SCORES,
     ClassCounts,
@@ -101,6 +102,11 @@ class Evaluation:
             self.predicted == self.labels,
             brier_scores(self.probabilities, self.labels) if every else None,
         )
+
+    def coverage(self) -> tuple[tuple[float, ...], ...]:
+        """Measures the accuracy of the surest predictions, see `measure_coverage`."""
+        correct = self.predicted == self.labels
+        return measure_coverage(self.probabilities.max(axis=1), correct)
 
     def metrics(self, class_names: tuple[str, ...]) -> dict[str, Any]:
         """Computes the entry of a split in `metrics.json`.

@@ -195,6 +195,16 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
         ]
         for row in bins
     ]
+    assert read.tables["coverage"][1:] == [
+        [
+            percent(row["coverage"]),
+            f"{float(row['min_confidence']):.4f}",
+            percent(row["accuracy"]),
+            f"{percent(row['accuracy_low'])} to {percent(row['accuracy_high'])}",
+            row["num_images"],
+        ]
+        for row in rows_of(original, "coverage.csv")
+    ]
     assert float(whole["calibration_error"]) == values["calibration_error"]
     pairs = {
         (row["class_name"].strip(), row["predicted"].strip()): row["num_images"]
@@ -212,8 +222,8 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
 
 def test_parts_are_in_order_and_say_what_the_run_says(page):
     read = Reader(page)
-    expected = "again verified reasons curves classes matrix pairs mistakes calibration audit "
-    expected += "labels splits stages settings receipt cells"
+    expected = "again verified reasons curves classes matrix pairs mistakes calibration coverage "
+    expected += "audit labels splits stages settings receipt cells"
     assert read.headings == expected.split()
     text = " ".join(" ".join(read.words).split())
     assert "64 px: as the images are small" in text
@@ -246,6 +256,12 @@ def test_names_stay_text_and_links_lead_to_their_place(page):
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'<a href="#([^"]*)"', page)) <= set(ids)
     assert "http:" not in re.sub(r'xmlns(:xlink)?="[^"]*"', "", page)
+
+
+def test_each_landmark_has_a_name_of_its_own(page):
+    headings = re.findall(r'<h2 id="[^"]*">(.*?)</h2>', page)
+    regions = re.findall(r'role="region" aria-label="(.*?)"', page)
+    assert len({*headings, *regions}) == len(headings) + len(regions) > 10
 
 
 @pytest.mark.thorough
@@ -365,12 +381,13 @@ def test_an_image_that_is_none_has_no_picture():
 
 @pytest.mark.thorough
 def test_page_needs_no_tensorflow(run):
-    (run / "report.html").unlink()
+    (run / "report.html").unlink(missing_ok=True)
     code = f"import sys, kerastl; print(kerastl.report({str(run)!r}), *sys.modules)"
     finished = run_python("-c", code)
     assert (finished.code, finished.stderr) == (0, "")
-    path, *modules = finished.stdout.split()
-    assert path == str(run / "report.html")
+    line, modules = finished.stdout.splitlines()
+    path, *modules = modules.split()
+    assert (line, path) == (f"Report: {path}", str(run / "report.html"))
     assert "jinja2" in modules
     assert not {"tensorflow", "keras"} & set(modules)
 
