@@ -11,6 +11,7 @@ import subprocess
 import sys
 import types
 
+import keras
 import pytest
 from PIL import Image
 from sklearn import datasets
@@ -40,6 +41,8 @@ PYTHON_ELSEWHERE = {
     "docs/how_to/serving.md": "tests/test_serve.py",
     "docs/reference/python.md": "tests/test_examples.py",
 }
+# Pages whose Python ends at a download.
+PYTHON_DOWNLOADS = {"docs/how_to/networks.md"}
 # Flags of other programs.
 OF_OTHERS = {"data-binary", "dest", "find-links", "install", "no-index", "read-only", "rm"}
 DOWNLOADS = r"no network to download it|cannot be reached"
@@ -88,12 +91,24 @@ ON_A_RUN = [command for command in TRIED if command not in RUNS]
 PIPES = [line for _, line in lines() if re.search("[|>]", line) and not why_not(line)]
 
 
+@pytest.fixture(scope="session")
+def own_network(tmp_path_factory):
+    """A file of a network that somebody has trained elsewhere."""
+    images = keras.Input((96, 96, 3))
+    features = keras.layers.Conv2D(8, 5, strides=4, activation="relu", name="stage1_conv")(images)
+    features = keras.layers.Conv2D(16, 5, strides=4, name="stage2_conv")(features)
+    path = tmp_path_factory.mktemp("own") / "mine.keras"
+    keras.Model(images, features).save(path)
+    return path
+
+
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch, own_network):
     """A folder with what the pages speak of, on a machine without a network."""
     take_network(monkeypatch, tmp_path / "keras")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
+    shutil.copy(own_network, tmp_path)
     for number in range(40):
         for path in (f"photos/{number % 2}/{number}.png", f"test/{number % 2}/{number}.jpg"):
             pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -229,4 +244,8 @@ def run_python(page):
 )
 def test_python_runs(page, folder, color_run):
     shutil.copytree(color_run.config.export_dir, "saved_models/quickstart")
-    run_python(page)
+    if page in PYTHON_DOWNLOADS:
+        with pytest.raises(Exception, match="URL fetch failure"):
+            run_python(page)
+    else:
+        run_python(page)
