@@ -15,6 +15,8 @@ from kerastl.outputs.formats.interface import Exportable
 _FATAL = 4
 # Of 2021, which old runtimes read too; networks need no newer one.
 _OPSET = 15
+# An operation of TensorFlow that the converter leaves as it is.
+_COMPLEMENT = "Erfc"
 
 
 def write(model: Exportable, path: pathlib.Path) -> None:
@@ -28,8 +30,29 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     network(np.zeros([1, *network.input.shape[1:]], np.float32))
     with environment.quiet():
         network.export(path, format="onnx", verbose=False, opset_version=_OPSET)
+    onnx = _onnx()
+    converted = onnx.load(path)
+    if any(node.op_type == _COMPLEMENT for node in converted.graph.node):
+        _replace_complement(converted.graph, onnx)
+        onnx.save(converted, path)
     # The converter leaves in what it does not know.
-    _onnx().checker.check_model(str(path))
+    onnx.checker.check_model(str(path))
+
+
+def _replace_complement(graph: Any, onnx: Any) -> None:
+    """Writes erfc(x), which exact GELU has in TensorFlow, as 1 - erf(x), which ONNX has."""
+    one = f"{_COMPLEMENT}/one"
+    graph.initializer.append(onnx.numpy_helper.from_array(np.float32(1), one))
+    nodes = []
+    for node in graph.node:
+        if node.op_type != _COMPLEMENT:
+            nodes.append(node)
+            continue
+        error = f"{node.output[0]}/erf"
+        nodes.append(onnx.helper.make_node("Erf", node.input, [error]))
+        nodes.append(onnx.helper.make_node("Sub", [one, error], node.output))
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
