@@ -93,7 +93,7 @@ def check_copies(head: Folder, stop: Stop) -> None:
                 f"{folder.name!r} holds folders named like its siblings "
                 f"({name_some(sorted(again))}){copied if copies else ''}",
                 "Put its siblings into a folder train, or move it away"
-                if split_named(folder.name) and not copies
+                if split_named(folder.name) and not copies and not any(map(split_named, again))
                 else "Move it away, or add --layout=class if it is a class of its own",
             )
 

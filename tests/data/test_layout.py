@@ -217,6 +217,10 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             "x/x/train/a/1.jpg x/x/train/b/2.jpg y/y/train/a/3.jpg",
             "holds train, named as splits. G",
         ),
+        (
+            "test/train/1.jpg test/b/2.jpg train/train/3.jpg train/b/4.jpg",
+            "--layout=class if it is",
+        ),
         # Parts, where a table says more.
         ("patient1/1.jpg patient2/2.jpg labels.csv", "are named as parts of a whole, not as cla"),
         ("00/1.jpg a3/2.jpg ff/3.jpg labels.csv", "are named as parts of a whole, not as classes"),
