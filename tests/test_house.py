@@ -87,7 +87,16 @@ def count(word):
 
 
 def lengths(kind):
-    return [(node.end_lineno - node.lineno + 1, name, node.name) for name, node in nodes(kind)]
+    """The lines of each, without the examples in docstrings, which are for a reader to copy."""
+    return [
+        (node.end_lineno - node.lineno + 1 - num_example_lines(node), name, node.name)
+        for name, node in nodes(kind)
+    ]
+
+
+def num_example_lines(node):
+    _, has_example, example = (ast.get_docstring(node) or "").partition("\nExample:\n")
+    return example.count("\n") + 3 if has_example else 0
 
 
 LIMITS = {

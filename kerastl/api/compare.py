@@ -15,6 +15,12 @@ def compare(*runs: str | os.PathLike[str]) -> "values.Comparison":
     Raises:
         UsageError: If there are not two runs of the same test images.
         KerastlError: If a file of a run is missing or damaged.
+
+    Example:
+        >>> import kerastl
+        >>> [other] = kerastl.compare("runs/digits", "runs/digits-again").others
+        >>> other.lost, other.won  # Images that only one of the two has right.
+        ((), ())
     """
     if not runs[1:]:
         given = " ".join(map(str, runs))

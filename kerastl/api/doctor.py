@@ -24,6 +24,15 @@ def doctor(
         cache_dir: Directory of the feature store, as runs take it.
         progress: Gets each line as it is found; standard output by default, `Progress()` for
             silence.
+
+    Raises:
+        UsageError: If `cache_dir` is not a path.
+
+    Example:
+        >>> import kerastl
+        >>> diagnosis = kerastl.doctor(progress=kerastl.Progress())
+        >>> diagnosis.broken
+        ()
     """
     progress, quiet = progress or Progress(sys.stdout), Progress()
     findings = examine(

@@ -30,6 +30,14 @@ def export(
     Raises:
         UsageError: If the run is not finished, or a value is wrong.
         KerastlError: If a format cannot be written, or predicts something else than the model.
+
+    Example:
+        >>> import kerastl
+        >>> exported = kerastl.export(
+        ...     "runs/digits", export_dir="exports/digits", progress=kerastl.Progress()
+        ... )
+        >>> str(exported.path), list(exported.formats)
+        ('exports/digits/1', ['savedmodel'])
     """
     progress = progress or Progress(sys.stdout)
     path = local_path(run_dir, field="run")

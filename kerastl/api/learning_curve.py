@@ -25,6 +25,16 @@ def learning_curve(
     Raises:
         UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
         KerastlError: If a file, download or package is missing or unusable.
+
+    Example:
+        >>> import kerastl
+        >>> config = kerastl.Config(
+        ...     dataset="digits", run_dir="runs/curve",
+        ...     weights="bundled", examples_per_class=40
+        ... )
+        >>> curve = kerastl.learning_curve(config, progress=kerastl.Progress())
+        >>> curve.num_images, curve.fractions
+        (400, (0.05, 0.1, 0.25, 0.5, 1.0))
     """
     progress = progress or Progress(sys.stdout)
     check_source(config, source)

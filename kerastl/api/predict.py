@@ -27,6 +27,17 @@ def predict(
     Raises:
         UsageError: If the model does not exist, or `paths` contain no images.
         KerastlError: If the model cannot be opened.
+
+    Example:
+        >>> import kerastl
+        >>> from PIL import Image
+        >>> Image.new("RGB", (8, 8)).save("black.png")
+        >>> predictions = kerastl.predict("exports/digits", ["black.png"])
+        >>> predictions.class_names[:3]
+        ('0', '1', '2')
+        >>> [prediction] = predictions
+        >>> str(prediction.path), prediction.probabilities.shape
+        ('black.png', (10,))
     """
     options = PredictOptions(batch_size=batch_size, image_column=image_column)
     found = find_model(os.fspath(model))

@@ -36,6 +36,21 @@ def rank(
         UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
         KerastlError: If a file, download or package is missing or unusable, or no network could be
             evaluated.
+
+    Example:
+        >>> import kerastl
+        >>> config = kerastl.Config(
+        ...     dataset="digits", run_dir="runs/rank",
+        ...     weights="bundled", examples_per_class=10
+        ... )
+        >>> ranking = kerastl.rank(
+        ...     config, backbones="MobileNetV2_035", image_sizes="32,48",
+        ...     progress=kerastl.Progress(),
+        ... )
+        >>> sorted(row.config.image_size for row in ranking.rows)
+        [32, 48]
+        >>> str(ranking.flags_path)  # Trains the best of them.
+        'runs/rank/best.flags'
     """
     options = RankOptions(backbones=backbones, image_sizes=image_sizes)
     deadline = time.monotonic() + config.budget_seconds

@@ -30,6 +30,11 @@ def report(
     Raises:
         UsageError: If it is the directory of no run.
         KerastlError: If the page cannot be written.
+
+    Example:
+        >>> import kerastl
+        >>> str(kerastl.report("runs/digits", progress=kerastl.Progress()))
+        'runs/digits/report.html'
     """
     from kerastl.report.page import write_page  # noqa: PLC0415
 

@@ -34,6 +34,12 @@ def reproduce(
     Raises:
         UsageError: If there is no such run, or the new directory is not free.
         KerastlError: If the run fails, or a file of it is missing.
+
+    Example:
+        >>> import kerastl
+        >>> again = kerastl.reproduce("runs/digits", progress=kerastl.Progress())
+        >>> str(again.run_dir), again.different
+        ('runs/digits-again', ())
     """
     path = local_path(run, field="run")
     require_finished(path)

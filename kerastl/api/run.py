@@ -31,6 +31,18 @@ def run(
         UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
         KerastlError: If a file, download or package is missing or unusable, or the loss is not
             finite.
+
+    Example:
+        >>> import kerastl
+        >>> config = kerastl.Config(
+        ...     dataset="digits", run_dir="runs/digits",
+        ...     weights="bundled", examples_per_class=10, head_epochs=5
+        ... )
+        >>> result = kerastl.run(config, progress=kerastl.Progress())
+        >>> result.metrics["test"]["num_images"]
+        179
+        >>> str(result.run_dir), result.model.output_shape
+        ('runs/digits', (None, 10))
     """
     deadline = time.monotonic() + config.run_seconds
     progress = progress or Progress(sys.stdout)

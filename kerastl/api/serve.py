@@ -39,6 +39,12 @@ def serve(
     Raises:
         UsageError: If a value is wrong.
         KerastlError: If a package is missing, the port is taken or no version can be served.
+
+    Example:
+        >>> import kerastl
+        >>> served = kerastl.serve("exports/digits", port=8501, progress=kerastl.Progress())
+        >>> served.num_images  # It was stopped before anyone sent an image.
+        0
     """
     progress = progress or Progress(sys.stdout)
     platform = read_platform(port=port, export=str(export))

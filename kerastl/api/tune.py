@@ -50,6 +50,18 @@ def tune(
         UsageError: If a value is wrong; as far as possible before TensorFlow is imported.
         KerastlError: If a file, download or package is missing or unusable, or the first trials
             all fail.
+
+    Example:
+        >>> import kerastl
+        >>> config = kerastl.Config(
+        ...     dataset="digits", run_dir="runs/search",
+        ...     weights="bundled", examples_per_class=10, head_epochs=5
+        ... )
+        >>> options = kerastl.SearchOptions(max_trials=2, final_run=False)
+        >>> space = {"head_learning_rate": "log(0.001,0.1)"}
+        >>> found = kerastl.tune(config, space, options, progress=kerastl.Progress())
+        >>> sorted(found.trials), str(found.best.run_dir)
+        ([0, 1], 'runs/search/best')
     """
     progress = progress or Progress(sys.stdout)
     options = options or SearchOptions()
@@ -95,6 +107,20 @@ def hypermodel(
     Raises:
         UsageError: If a value is wrong.
         KerastlError: If a file, download or package is missing or unusable.
+
+    Example:
+        >>> import keras_tuner
+        >>> import kerastl
+        >>> config = kerastl.Config(
+        ...     dataset="digits", run_dir="x", weights="bundled", head_epochs=5
+        ... )
+        >>> space = {"dropout": "uniform(0,0.5)"}
+        >>> runs = kerastl.hypermodel(config, space, progress=kerastl.Progress())
+        >>> tuner = keras_tuner.RandomSearch(
+        ...     runs, objective="val_accuracy", max_trials=2, directory="own_tuner"
+        ... )
+        >>> [parameter.name for parameter in tuner.oracle.get_space().space]
+        ['dropout']
     """
     progress = progress or Progress(sys.stdout)
     known_space = _check_search(config, space, source)
