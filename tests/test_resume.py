@@ -84,6 +84,42 @@ def test_run_that_is_cut_off_anywhere_ends_as_if_it_had_not_been(tmp_path, monke
         assert again.result.metrics == whole.result.metrics
 
 
+MANUAL = {"head_epochs": 2, "finetune_epochs": 2, "finetune_learning_rate": 0.01, "dropout": 0.3}
+KINDS = {
+    "recipe auto": {},
+    "recipe head": {"recipe": "head"},
+    "recipe fast": {"recipe": "fast"},
+    "recipe best": {"recipe": "best", "budget": "2m"},
+    "class weights": MANUAL | {"class_weights": "sqrt", "best_by": "macro_f1"},
+    "mixed precision": MANUAL | {"precision": "mixed_bfloat16", "cache_dtype": "float16"},
+    "changed images": MANUAL | {"augment": "randaugment"},
+    "stored views": MANUAL | {"augment": "mirror", "average_mirrored": "yes"},
+    "solved head": {"head": "solved", "refit": True, "class_weights": "balanced"},
+    "from scratch": {"weights": "none", "head_epochs": 0, "finetune_epochs": 3},
+    "no store": MANUAL | {"cache_dir": "", "optimizer": "adamw"},
+}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", KINDS)
+def test_runs_of_every_kind_go_on(tmp_path, monkeypatch, kind):
+    tiny = fakes.tiny_config(tmp_path)
+    names = ("run_dir", "dataset", "backbone", "weights", "image_size", "batch_size")
+    given = {name: getattr(tiny, name) for name in names}
+    config = kerastl.Config(**given | {"cache_dir": str(tmp_path / "cache")} | KINDS[kind])
+    monkeypatch.setattr(course, "SHARE_OF_TIME", 1e9)
+    with monkeypatch.context() as patch:
+        copies = copies_of(config.run_dir, tmp_path, patch)
+        fakes.finish_run(config, SOURCE)
+    expected = ending(config.run_dir)
+    copy = next(copy for path, copy in copies if path.name.startswith("000001-"))
+    # Nothing that is stored is needed.
+    shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+    again = go_on_from(copy, config)
+    assert "Going on" in again.printed
+    assert ending(config.run_dir) == expected
+
+
 def interrupted(config, patch, *, at, error=KeyboardInterrupt):
     """Runs with an error after some steps, counted over all phases."""
     taken, run = [], TrainingSteps.run

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.comparison.environments import compare_environments
 from kerastl.comparison.paired import Scored, compare_recalls, compare_scores, mcnemar
 from kerastl.comparison.result import Changed, Comparison, Versus
 from kerastl.comparison.tested import Tested, read_tested
 from kerastl.errors import bad_value
+from kerastl.outputs.environments import compare_environments
 from kerastl.settings import SETTINGS, Decides
 
 # Of what is drawn for the intervals.

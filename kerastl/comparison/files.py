@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 import h5py
 import numpy as np
 
-from kerastl.comparison.environments import Content, flatten
 from kerastl.errors import UsageError, first_line, printable
 from kerastl.outputs.directories import CHECKPOINT, RunFile, read_config, read_json
+from kerastl.outputs.environments import Content, flatten
 from kerastl.settings import Decides
 
 # How two files are compared: in words what differs first.

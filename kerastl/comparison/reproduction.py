@@ -5,7 +5,6 @@ import dataclasses
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
 
-from kerastl.comparison.environments import compare_environments
 from kerastl.comparison.files import Compared, compare_files
 from kerastl.config import Config
 from kerastl.errors import KerastlError, bad_value
@@ -16,6 +15,7 @@ from kerastl.outputs.directories import (
     read_json,
     writable_directory,
 )
+from kerastl.outputs.environments import compare_environments
 from kerastl.writing import scratch_directory
 
 

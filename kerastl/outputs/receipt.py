@@ -42,7 +42,7 @@ _TIMES = (
 
 
 def describe_run(
-    settings: Mapping[str, Any], splits: Splits, reasons: Sequence[str]
+    settings: Mapping[str, Any], splits: Splits, reasons: Sequence[str], changed: Sequence[str]
 ) -> dict[str, Any]:
     """Returns the part of `receipt.json` about the settings and images of a run.
 
@@ -50,12 +50,13 @@ def describe_run(
         settings: Result of `Config.explain`.
         splits: The images.
         reasons: Those of a recipe for its choices.
+        changed: What of the machine changed while the run was cut off.
     """
     chosen = ["what the recipe chose, by measured times; flags.txt repeats it"] if reasons else []
     return {
         "flags": settings,
         "splits": splits.fingerprints(),
-        "not_deterministic": [*chosen, *_TIMES],
+        "not_deterministic": [*chosen, *changed, *_TIMES],
     }
 
 

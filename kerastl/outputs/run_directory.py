@@ -1,6 +1,7 @@
 """The files of a run: each is written whole or not at all, and read back here."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import pathlib
@@ -20,6 +21,7 @@ from kerastl.disk_errors import explained
 from kerastl.errors import bad_value
 from kerastl.outputs import predictions_file
 from kerastl.outputs.directories import CHECKPOINT, RunFile, clear
+from kerastl.outputs.environments import compare_environments
 from kerastl.outputs.heat_maps import HEADER as HEAT_MAPS
 from kerastl.outputs.receipt import describe_machine, describe_run
 from kerastl.outputs.stages import Stages
@@ -38,6 +40,8 @@ from kerastl.writing import remove_leftovers, replace_csv, replace_text, replaci
 _FIELD = "run_dir"
 # What a run is made of, with the flag that names it.
 _MADE_OF = {"data": "dataset", "weights": "weights", "splits": "splits_from"}
+# Parts of a machine that change no result.
+_WITHOUT_EFFECT = ("memory_bytes", "system")
 
 
 class RunDirectory:
@@ -56,6 +60,7 @@ class RunDirectory:
         self.path = path
         self._checkpoint: Checkpoint | None = None
         self._about: dict[str, str] = {}
+        self._changed: list[str] = []
         self._stages = Stages(time.monotonic())
         self._tensorboard: tf.summary.SummaryWriter | None = None
         self._history: list[EpochRow] = []
@@ -95,7 +100,7 @@ class RunDirectory:
             "weights": {"name": config.weights, "fingerprint": weights_fingerprint},
             "seed": config.seed,
         }
-        self._receipt |= describe_run(config.explain(), splits, opened.notes)
+        self._receipt |= describe_run(config.explain(), splits, opened.notes, self._changed)
         self._stages.end("preparation")
         self._write(RunFile.FLAGS, config.to_flagfile(opened.notes))
         self.write_splits(splits)
@@ -126,6 +131,26 @@ class RunDirectory:
         shutil.rmtree(self.path / RunFile.TENSORBOARD, ignore_errors=True)
         for row in checkpoint.state["history"]:
             self.add_epoch(EpochRow(**row))
+        self._tell_changes(checkpoint, progress)
+
+    @functools.cached_property
+    def _machine(self) -> dict[str, Any]:
+        return describe_machine()
+
+    def _tell_changes(self, checkpoint: Checkpoint, progress: Progress) -> None:
+        """Tells what of the machine is not what it was when a checkpoint was written."""
+        changes = compare_environments(checkpoint.state["machine"], self._machine)
+        words = ", ".join(
+            f"{place} {was} (now {now})"
+            for place, (was, now) in changes.items()
+            if place not in _WITHOUT_EFFECT
+        )
+        if words:
+            self._changed = [f"the run began with {words}"]
+            progress.line(
+                f"Warning: the run began with {words}. Its result may differ a little from that "
+                "of a run that was not cut off."
+            )
 
     def write_splits(self, splits: Splits) -> None:
         """Writes which split each image is in, in the source's order."""
@@ -182,6 +207,7 @@ class RunDirectory:
         """Writes what a run that is cut off goes on from, with the first rows of its history."""
         state = {
             "about": self._about,
+            "machine": self._machine,
             "history": [dataclasses.asdict(row) for row in self._history[:num_epochs]],
             "checks": [dataclasses.asdict(check) for check in self._checks],
             **checkpoint.state,
@@ -271,7 +297,7 @@ class RunDirectory:
         """Writes `receipt.json`: what the results came from, and the time until now."""
         stages = self._stages.describe(self._seconds)
         checks = {"checks": [dataclasses.asdict(check) for check in self._checks]}
-        self._write_json(RunFile.RECEIPT, describe_machine() | self._receipt | stages | checks)
+        self._write_json(RunFile.RECEIPT, self._machine | self._receipt | stages | checks)
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Writes `metrics.json`, whose presence marks the run as finished."""

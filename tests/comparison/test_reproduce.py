@@ -8,10 +8,10 @@ import pytest
 import fakes
 import kerastl
 from finished_runs import sure, write_run
-from kerastl.comparison.environments import compare_environments
 from kerastl.comparison.files import compare_files
 from kerastl.data.builtin import BUILT_IN
 from kerastl.errors import KerastlError, UsageError
+from kerastl.outputs.environments import compare_environments
 
 ANSWERS = {"1.png": sure("cat", "cat"), "2.png": sure("dog", "cat")}
 

@@ -19,6 +19,7 @@ import kerastl
 from kerastl.data.splits import Splits, make_splits
 from kerastl.model.backbones import CAFFE
 from kerastl.model.build import build_classifier
+from kerastl.outputs import run_directory
 from kerastl.outputs.receipt import code_fingerprint, required_packages
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.outputs.unfinished import Opened
@@ -27,6 +28,7 @@ from kerastl.training.best import EpochRow
 from kerastl.training.checkpoint import Checkpoint
 from kerastl.training.checks import Check
 from kerastl.training.evaluation import Evaluation
+from kerastl.version import VERSION
 
 AWKWARD_NAMES = {"čeština, ano": (255, 0, 0), 'say "no"': (0, 0, 255), "naïve": (0, 255, 0)}
 
@@ -331,7 +333,7 @@ def test_flags_file_has_every_field_but_overwrite(tmp_path):
     assert f"--head_learning_rate={1 / 3!r}" in lines
 
 
-def test_run_goes_on_only_with_what_it_was_made_of(tmp_path):
+def test_run_goes_on_only_with_what_it_was_made_of(tmp_path, monkeypatch):
     config = fakes.tiny_config(tmp_path)
     source, other = (fakes.color_source(per_class=4, seed=seed) for seed in (0, 1))
     splits = make_splits(source, config)
@@ -352,6 +354,18 @@ def test_run_goes_on_only_with_what_it_was_made_of(tmp_path):
     again.write_receipt()
     receipt = json.loads((tmp_path / "receipt.json").read_text())
     assert receipt["checks"] == [{"text": "sound", "passed": True}]
+    began = receipt["not_deterministic"]
+
+    # On another machine, with another version.
+    now = run_directory.describe_machine()
+    other_machine = now | {"cpu_cores": 999, "versions": now["versions"] | {"kerastl": "9.9"}}
+    monkeypatch.setattr(run_directory, "describe_machine", lambda: other_machine)
+    moved, said = begin(tmp_path, opened, splits)
+    words = f"versions.kerastl {VERSION} (now 9.9), cpu_cores {now['cpu_cores']} (now 999)"
+    assert said.startswith(f"Warning: the run began with {words}. Its result may differ a little")
+    moved.write_receipt()
+    receipt = json.loads((tmp_path / "receipt.json").read_text())
+    assert {*receipt["not_deterministic"]} - {*began} == {f"the run began with {words}"}
 
     for changed, words in (
         ({"splits": make_splits(other, config)}, "^dataset='digits': is not what it was"),
