@@ -1,6 +1,7 @@
 """What is known of a pretrained network before it is built: a row, whatever its source.
 
-Nothing here imports Keras, so that a misspelled name is refused before a slow import.
+The rows are in `sources`, a module for each source. Nothing here imports Keras, so that a
+misspelled name is refused before a slow import.
 """
 
 import dataclasses

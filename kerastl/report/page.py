@@ -1,4 +1,4 @@
-"""Makes the page of a run, and writes it beside what it is made from."""
+"""Makes the page of a run from `page.html`, and writes it beside what it is made from."""
 
 import pathlib
 import shlex

@@ -1,4 +1,4 @@
-"""The page on which people drop images, and the headers that protect it."""
+"""The page on which people drop images, `page.html`, and the headers that protect it."""
 
 import base64
 import hashlib
