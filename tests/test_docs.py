@@ -160,7 +160,9 @@ def test_each_line_runs_or_has_its_reason():
     assert [
         line for _, line in lines() if not (words_of(line) or why_not(line) or line in PIPES)
     ] == []
-    for why in [*NOT_RUN.values(), *PYTHON_ELSEWHERE.values()]:
+    for page, test in PYTHON_ELSEWHERE.items():
+        assert page in (REPOSITORY / test).read_text("utf-8")
+    for why in NOT_RUN.values():
         for path in re.findall(r"tests/\S+\.py|\.ci/run", why):
             assert (REPOSITORY / path).exists(), path
     assert {
