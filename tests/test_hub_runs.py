@@ -67,6 +67,30 @@ def test_run_on_a_preset(name, tmp_path, in_this_process):
     check_run(name, tmp_path, "savedmodel,keras")
 
 
+@pytest.mark.thorough
+def test_a_recipe_gives_a_preset_its_own_size_and_a_ranking_takes_it(tmp_path, monkeypatch):
+    backbone = tiny_presets.save_preset("ViT", tmp_path / "preset")
+    monkeypatch.setitem(fakes.BUILT_IN, "digits", fakes.color_source)
+    monkeypatch.setattr("kerastl.selection.measurements.MOST_CALLS", 3)
+    shared = {"dataset": "digits", "cache_dir": str(tmp_path / "cache")}
+    config = kerastl.Config(
+        **shared, backbone=backbone, run_dir=str(tmp_path / "run"), recipe="auto", budget="30s"
+    )
+    kerastl.run(config)
+    flags = (tmp_path / "run" / "flags.txt").read_text().splitlines()
+    assert {"--image_size=32", "--weights=own", f"--backbone={backbone}"} <= set(flags)
+
+    fakes.install_tiny_net(monkeypatch)
+    weights = fakes.write_tiny_weights(tmp_path / "tiny.weights.h5", image_size=32)
+    ranking = kerastl.rank(
+        kerastl.Config(**shared, image_size=32, run_dir=str(tmp_path / "rank")),
+        backbones=f"{backbone},TinyNet={weights}",
+    )
+    assert [row.reason for row in ranking.rows] == ["", ""]
+    best = (tmp_path / "rank" / "best.flags").read_text()
+    assert ("--weights=own" in best) == (f"--backbone={backbone}" in best)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", tiny_presets.BUILDERS)
 def test_run_on_every_family_in_every_format(name, tmp_path):
