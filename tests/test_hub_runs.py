@@ -20,7 +20,7 @@ NOT_WRITTEN = {
     **dict.fromkeys(
         ("DINOV3", "HGNetV2", "MetaCLIP2", "MiT", "MobileNet", "MobileNetV5", "ViT"), "onnx"
     ),
-    "SwinTransformer": "litert",
+    "SwinTransformer": "litert,onnx",
 }
 FAST = ("ResNet", "ViT", "DINOV2")
 

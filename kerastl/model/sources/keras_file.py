@@ -147,7 +147,7 @@ def _find_size(name: str, layers: _Layers) -> tuple[int | None, int | None]:
             _FIELD,
             name,
             f"takes {text}, which is no batch of images",
-            "Save a model from float32 (None, height, width, 3), as keras.Input((None, None, 3))",
+            "Save a model from float32 images of three channels, as keras.Input((224, 224, 3))",
         )
     height, width = shape[1:3]
     if height and width and height != width:
