@@ -9,11 +9,14 @@ import tensorflow as tf
 from kerastl.data.pipeline import Features, evaluation_dataset
 from kerastl.data.reading import reading_errors
 from kerastl.data.source import Source
+from kerastl.model.mirrored import mean_logits
 from kerastl.settings import ImageSettings
 from kerastl.training.evaluation import MOST_CLASSES, NUM_FIRST, Evaluation
 
 # Logits that are turned into probabilities at a time.
 LOGITS_AT_ONCE = 4_000_000
+# Logits that `ViewLogits` keeps: 200 MB.
+MOST_KEPT = 50_000_000
 
 
 def evaluate(
@@ -39,6 +42,58 @@ def evaluate(
     """
     logits = _compute(_traced(classifier, dataset), iter(dataset), len(labels))
     return _evaluate(logits, labels, most_classes=most_classes)
+
+
+class ViewLogits:
+    """The logits of the views that predictions for some images are made of.
+
+    To iterate yields them in order, float32 (images, views, classes), some images at a time: the
+    first view is the image, the second its mirror image. They are computed the first time only,
+    unless they are too many to keep.
+    """
+
+    def __init__(
+        self, views: Callable[[tf.Tensor], tf.Tensor], dataset: tf.data.Dataset, count: int
+    ) -> None:
+        """Prepares to compute the logits of the `count` images of a dataset by `views`."""
+        self._views, self._dataset, self._count = views, dataset, count
+        self._kept: list[np.ndarray] | None = None
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yields parts, see the class."""
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept, size = [], 0
+        function = _traced(self._views, self._dataset)
+        for part in _compute(function, iter(self._dataset), self._count):
+            size += part.size
+            if size <= MOST_KEPT:
+                kept.append(part)
+            yield part
+        if size <= MOST_KEPT:
+            self._kept = kept
+
+    def take(self, chosen: np.ndarray) -> np.ndarray:
+        """Selects those of some images, by their positions in ascending order."""
+        taken, first = [], 0
+        for part in self:
+            start, stop = np.searchsorted(chosen, [first, first + len(part)])
+            taken.append(part[chosen[start:stop] - first])
+            first += len(part)
+        return np.concatenate(taken)
+
+    def evaluate(
+        self, labels: np.ndarray, *, sees_mirrored: bool, temperature: float = 1.0
+    ) -> Evaluation:
+        """Evaluates the predictions that are made of the logits, divided by a temperature."""
+        predictions = (
+            mean_logits(np.concatenate([part[:, 0], part[:, 1]]) / np.float32(temperature)).numpy()
+            if sees_mirrored
+            else part[:, 0] / np.float32(temperature)
+            for part in self
+        )
+        return _evaluate(predictions, labels)
 
 
 def compute_all(

@@ -9,6 +9,7 @@ from kerastl.data.splits import spread
 from kerastl.progress import Progress
 from kerastl.training.checks import CheckRecorder, check_restored, require
 from kerastl.training.class_sets import ClassSets
+from kerastl.training.evaluate import ViewLogits
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.set_coverage import fit_sets
 from kerastl.training.temperature import MOST_LOGITS, Temperature, fit_temperature
@@ -40,10 +41,12 @@ class Delivered:
 
     def evaluate(self, indices: np.ndarray) -> Evaluation:
         """Evaluates images of the source, and what it was for them without the temperature."""
-        evaluation = self.trained.evaluate(indices)
-        if self.temperature.value == 1:
+        trained, temperature = self.trained, self.temperature.value
+        logits = trained.logits(indices)
+        evaluation = trained.evaluate_logits(logits, indices)
+        if temperature == 1:
             return evaluation
-        before = self.trained.evaluate(indices, temperature=1 / self.temperature.value)
+        before = trained.evaluate_logits(logits, indices, temperature=1 / temperature)
         return dataclasses.replace(evaluation, uncalibrated=before)
 
 
@@ -53,16 +56,17 @@ def deliver(trained: Trained, record: CheckRecorder, progress: Progress, *, seed
     The test images have no part in it. `seed` is that of the folds of the validation images.
     """
     images = trained.splits.validation
-    validation = trained.evaluate(images)
+    logits = trained.logits(images)
+    validation = trained.evaluate_logits(logits, images)
     best = trained.best.row.val_accuracy
     restored = check_restored(validation.accuracy, best, len(validation.labels))
     require(restored, record=record, progress=progress)
     if trained.images.average_mirrored == "auto":
-        trained, validation = _choose_mirrored(trained, validation, progress)
-    temperature = _find_temperature(trained, seed)
+        trained, validation = _choose_mirrored(trained, logits, validation, progress)
+    temperature = _find_temperature(trained, logits, seed)
     progress.line(str(temperature))
     if temperature.value != 1:
-        calibrated = trained.evaluate(images, temperature=temperature.value)
+        calibrated = trained.evaluate_logits(logits, images, temperature=temperature.value)
         validation = dataclasses.replace(calibrated, uncalibrated=validation)
     if trained.refit is not None:
         trained.refit()
@@ -76,21 +80,22 @@ def deliver(trained: Trained, record: CheckRecorder, progress: Progress, *, seed
     return Delivered(trained, temperature, fit_sets(validation), validation)
 
 
-def _find_temperature(trained: Trained, seed: int) -> Temperature:
+def _find_temperature(trained: Trained, logits: ViewLogits, seed: int) -> Temperature:
     splits = trained.splits
     sizes = 2 * len(splits.source.class_names)
     chosen = spread(count := len(splits.validation), min(count, max(1, MOST_LOGITS // sizes)))
     indices = splits.validation[chosen]
     labels, groups = splits.source.labels[indices], splits.clusters[indices]
-    return fit_temperature(trained.view_logits(indices), labels, groups, seed=seed)
+    views = logits.take(chosen)[:, : 2 if trained.images.sees_mirrored else 1]
+    return fit_temperature(views, labels, groups, seed=seed)
 
 
 def _choose_mirrored(
-    trained: Trained, averaged: Evaluation, progress: Progress
+    trained: Trained, logits: ViewLogits, averaged: Evaluation, progress: Progress
 ) -> tuple[Trained, Evaluation]:
     """Keeps the mean with the mirror image if the validation images gain from it."""
     alone = _predicting(trained, "no")
-    plain = alone.evaluate(trained.splits.validation)
+    plain = alone.evaluate_logits(logits, trained.splits.validation)
     gains = (averaged.accuracy, -averaged.loss) > (plain.accuracy, -plain.loss)
     progress.line(
         f"Mirror images {'are averaged with' if gains else 'are left out of'} the prediction: "

@@ -18,8 +18,8 @@ from kerastl.model.network import Network
 from kerastl.model.phases import Plan
 from kerastl.settings import ImageSettings
 from kerastl.training.best import Best
-from kerastl.training.evaluate import compute_all, evaluate
-from kerastl.training.evaluation import MOST_CLASSES, Evaluation
+from kerastl.training.evaluate import ViewLogits, compute_all, evaluate
+from kerastl.training.evaluation import Evaluation
 from kerastl.training.features import StoredFeatures
 from kerastl.training.frozen import FrozenPart
 
@@ -56,27 +56,29 @@ class Trained:
         """Whether `evaluate` reads stored features."""
         return self._stored is not None
 
-    def evaluate(self, indices: np.ndarray, *, temperature: float = 1.0) -> Evaluation:
-        """Evaluates images of the source, by their positions, from stored features if possible.
+    def evaluate(self, indices: np.ndarray) -> Evaluation:
+        """Evaluates images of the source, by their positions, from stored features if possible."""
+        return self.evaluate_logits(self.logits(indices), indices)
 
-        The logits of each view of an image are divided by `temperature`.
-        """
-        classifier = _mean_of(self._from_lowest, self.images, temperature=temperature)
-        return self._evaluate(classifier, indices, self._stored)
-
-    def view_logits(self, indices: np.ndarray) -> np.ndarray:
-        """Computes the logits of each view that a prediction is the mean of.
-
-        Returns:
-            Float32 (images, views, classes): of the image, and of its mirror image where the
-            prediction is the mean of both.
-        """
+    def logits(self, indices: np.ndarray) -> ViewLogits:
+        """Prepares the logits of the views of images that a prediction is made of."""
+        # Not in the graph: weights are folded where it is built.
+        views, count = self._from_lowest, 2 if self.images.sees_mirrored else 1
 
         def compute(inputs: tf.Tensor) -> tf.Tensor:
-            logits = self._from_lowest(inputs)
-            return tf.stack(tf.split(logits, 2 if self.images.sees_mirrored else 1), axis=1)
+            return tf.stack(tf.split(views(inputs), count), axis=1)
 
-        return compute_all(compute, self._dataset(indices, self._stored), len(indices))
+        return ViewLogits(compute, self._dataset(indices, self._stored), len(indices))
+
+    def evaluate_logits(
+        self, logits: ViewLogits, indices: np.ndarray, *, temperature: float = 1.0
+    ) -> Evaluation:
+        """Evaluates images from their logits, those of each view divided by `temperature`."""
+        return logits.evaluate(
+            self.splits.source.labels[indices],
+            sees_mirrored=self.images.sees_mirrored,
+            temperature=temperature,
+        )
 
     @functools.cached_property
     def classifier(self) -> keras.Model:
@@ -92,8 +94,13 @@ class Trained:
 
     def evaluate_whole(self, indices: np.ndarray) -> Evaluation:
         """Evaluates images from themselves by the classifier; keeps all probabilities."""
-        num_classes = len(self.splits.source.class_names)
-        return self._evaluate(self.classifier, indices, None, most_classes=num_classes)
+        source = self.splits.source
+        return evaluate(
+            self.classifier,
+            self._dataset(indices, None),
+            source.labels[indices],
+            most_classes=len(source.class_names),
+        )
 
     def locate_evidence(self, indices: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
         """Computes where in each image the evidence for a class is, see `evidence`.
@@ -132,18 +139,6 @@ class Trained:
         lower = None if self.stored else fold_one(self.lowest.lower)
         return _views_from(self.lowest.upper, lower, self.images)
 
-    def _evaluate(
-        self,
-        classifier: Callable[[tf.Tensor], tf.Tensor],
-        indices: np.ndarray,
-        features: StoredFeatures | None,
-        *,
-        most_classes: int = MOST_CLASSES,
-    ) -> Evaluation:
-        dataset = self._dataset(indices, features)
-        labels = self.splits.source.labels[indices]
-        return evaluate(classifier, dataset, labels, most_classes=most_classes)
-
     def _dataset(self, indices: np.ndarray, features: StoredFeatures | None) -> tf.data.Dataset:
         return evaluation_dataset(
             self.splits.source, indices, self.images, batch_size=self.batch_size, features=features
@@ -154,7 +149,8 @@ def from_boundary(
     upper: keras.Model, lower: Callable[[tf.Tensor], tf.Tensor] | None, images: ImageSettings
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """Makes a function to logits, from images or, with no `lower`, from stored features."""
-    return _mean_of(_views_from(upper, lower, images), images)
+    views = _views_from(upper, lower, images)
+    return (lambda inputs: mean_logits(views(inputs))) if images.sees_mirrored else views
 
 
 def _views_from(
@@ -166,17 +162,5 @@ def _views_from(
         if lower is not None:
             inputs = lower(with_mirrored(inputs) if images.sees_mirrored else inputs)
         return upper(inputs, training=False)
-
-    return compute
-
-
-def _mean_of(
-    views: Callable[[tf.Tensor], tf.Tensor], images: ImageSettings, *, temperature: float = 1.0
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Makes a function to the logits of the prediction from one to those of its views."""
-
-    def compute(inputs: tf.Tensor) -> tf.Tensor:
-        logits = views(inputs) / temperature
-        return mean_logits(logits) if images.sees_mirrored else logits
 
     return compute

@@ -3,8 +3,10 @@ import math
 import keras
 import numpy as np
 import pytest
+import scipy.special
 import tensorflow as tf
 
+from kerastl.training import evaluate as evaluating
 from kerastl.training.evaluate import evaluate
 from kerastl.training.evaluation import Evaluation
 
@@ -103,3 +105,32 @@ def test_every_image_counts_once_and_in_order_whatever_the_batch():
 def test_loss_of_a_sure_and_wrong_answer_is_finite():
     found = evaluated(np.array([[1000.0, 0.0], [0.0, 1000.0]], np.float32), np.array([1, 1]))
     assert found.loss == pytest.approx(500.0)
+
+
+def test_logits_of_views_are_computed_once_unless_they_are_too_many(monkeypatch):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(10, 2, 3)).astype(np.float32)
+    labels, calls = np.arange(10) % 3, []
+
+    def count(batch):
+        calls.append(len(batch))
+        return batch
+
+    def views(batch):
+        return tf.ensure_shape(tf.numpy_function(count, [batch], tf.float32), batch.shape)
+
+    for most, passes in ((1000, 1), (10, 4)):
+        calls.clear()
+        monkeypatch.setattr(evaluating, "MOST_KEPT", most)
+        dataset = tf.data.Dataset.from_tensor_slices((values, labels)).batch(4)
+        logits = evaluating.ViewLogits(views, dataset, 10)
+        alone = logits.evaluate(labels, sees_mirrored=False, temperature=2.0)
+        both = logits.evaluate(labels, sees_mirrored=True)
+        np.testing.assert_allclose(
+            alone.probabilities, scipy.special.softmax(values[:, 0] / 2, axis=1), rtol=1e-6
+        )
+        mean = scipy.special.softmax(values, axis=2).mean(axis=1)
+        np.testing.assert_allclose(both.probabilities, mean, rtol=1e-5)
+        np.testing.assert_array_equal(logits.take(np.array([0, 3, 4, 9])), values[[0, 3, 4, 9]])
+        assert [len(part) for part in logits] == [10]
+        assert calls == [4, 4, 2] * passes

@@ -22,21 +22,26 @@ class Trained:
     splits: object
     refit: object = None
 
-    def evaluate(self, indices, *, temperature=1.0):
+    def logits(self, indices):
+        return self
+
+    def take(self, chosen):
+        return np.log(self.evaluate_logits(self, ()).probabilities + 1e-9)[:, np.newaxis]
+
+    def evaluate_logits(self, logits, indices, *, temperature=1.0):
         mirrored = self.images.average_mirrored != "no"
         right = self.right["both" if mirrored else "alone"]
         predicted = [label if place < right else 1 - label for place, label in enumerate(LABELS)]
         return fakes.answers(LABELS, predicted, losses=np.full(4, 0.5 if mirrored else 0.7))
-
-    def view_logits(self, indices):
-        return np.log(self.evaluate(()).probabilities + 1e-9)[:, np.newaxis]
 
     def divide_logits(self, temperature):
         """Has no weights."""
 
     @property
     def best(self):
-        return SimpleNamespace(row=SimpleNamespace(val_accuracy=self.evaluate(()).accuracy))
+        return SimpleNamespace(
+            row=SimpleNamespace(val_accuracy=self.evaluate_logits(self, ()).accuracy)
+        )
 
 
 def delivered(*, alone, both, **settings):
