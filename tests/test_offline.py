@@ -9,24 +9,53 @@ import pytest
 from PIL import Image
 
 import kerastl
+from kerastl.commands.table import NAMES
 from kerastl.errors import KerastlError
 from watched_process import run_watched
 
 COMMANDS = """
-import sys
+import os, signal, sys, threading
 from kerastl.commands.table import run_command
+from kerastl.progress import Progress
 
-common = ["--dataset=digits", "--weights=bundled", "--examples_per_class=3", "--cache_dir=cache"]
+line = Progress.line
+
+def stop_once_it_serves(self, text):
+    line(self, text)
+    if text.startswith("Serving "):
+        threading.Timer(2, os.kill, args=(os.getpid(), signal.SIGTERM)).start()
+
+Progress.line = stop_once_it_serves
+store = ["--cache_dir=cache"]
+common = [*store, "--dataset=digits", "--weights=bundled", "--examples_per_class=3"]
 wanted = [
     ("train", [*common, "--head_epochs=1", "--run_dir=run"]),
     ("export", ["run", "--export_dir=exports"]),
-    ("predict", ["exports", sys.argv[1]]),
+    ("predict", ["exports", sys.argv[1], "--output=rows/rows.csv"]),
+    ("serve", ["exports", "--port=0"]),
+    ("report", ["run"]),
+    ("reproduce", ["run"]),
+    ("compare", ["run", "run-again", "--changed=changed/changed.csv"]),
     ("rank", [*common, "--backbones=MobileNetV2_035=bundled", "--run_dir=ranking"]),
+    ("learning_curve", [*common, "--examples_per_class=12", "--run_dir=curve"]),
+    (
+        "tune",
+        [*common, "--head_epochs=1", "--run_dir=search", "--max_trials=1"],
+    ),
+    ("cache", store),
+    ("backbones", []),
+    ("doctor", store),
 ]
+for folder in ("rows", "changed"):
+    os.mkdir(folder)
 for name, arguments in wanted:
     code = run_command(name, arguments)
     print("ends with", name, code, flush=True)
 """
+# What each command may write to, below the working directory.
+FOLDERS = {
+    *("run", "exports", "rows", "run-again", "changed", "ranking", "curve", "search", "cache"),
+}
 
 
 def below(path, folders):
@@ -39,17 +68,15 @@ def test_commands_reach_for_no_network_and_write_only_where_they_are_told(tmp_pa
     Image.new("L", (8, 8)).save(picture)
     watched = run_watched(tmp_path / "watched", COMMANDS, str(picture))
     ends = [line for line in watched.output.splitlines() if line.startswith("ends with ")]
-    names = ("train", "export", "predict", "rank")
-    assert ends == [f"ends with {name} 0" for name in names], watched.output
+    assert sorted(ends) == sorted(f"ends with {name} 0" for name in NAMES), watched.output
     assert watched.network == []
     work, home, temporary = (tmp_path / "watched" / name for name in ("work", "home", "tmp"))
-    told = ("run", "exports", "cache", "ranking")
-    assert sorted(path.name for path in work.iterdir()) == sorted(told)
+    assert {path.name for path in work.iterdir()} == FOLDERS
     assert list(temporary.iterdir()) == []
     assert list(home.iterdir()) == []
     # What Keras writes when it is imported is taken away again.
     keras = (home / ".keras", home / ".keras" / "keras.json")
-    allowed = [*(work / name for name in told), temporary, pathlib.Path("/dev")]
+    allowed = [*(work / name for name in FOLDERS), temporary, pathlib.Path("/dev")]
     outside = {path for path in watched.written if not below(path, allowed)} - {*keras}
     assert not outside
 

@@ -15,13 +15,15 @@ import os, sys
 _LOG = os.open(os.environ["WATCH_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _NETWORK = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"}
+_OWN = {("socket.getaddrinfo", host) for host in ("127.0.0.1", "::1", "localhost")}
 _CHANGES = {"os.mkdir", "os.rename", "os.link", "os.symlink", "os.truncate"}
 
 def _note(kind, what):
     os.write(_LOG, f"{kind}\\t{what}\\n".encode("utf-8", "backslashreplace"))
 
 def _watch(event, arguments):
-    if event in _NETWORK:
+    # A server asks for the form of its own address, which needs no network.
+    if event in _NETWORK and (event, arguments[0]) not in _OWN:
         _note("network", f"{event} {arguments[1:]}")
         raise OSError("this test has no network")
     if event == "open" and isinstance(arguments[0], (str, bytes)) and arguments[2] & _WRITES:
