@@ -18,10 +18,11 @@ from kerastl.progress import Progress
 from kerastl.result import Result
 from kerastl.run import finish_run
 from kerastl.training.evaluation import Evaluation
+from kerastl.training.final import deliver
 from kerastl.tuning.directory import DIRECTORY
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.significance import difference_interval
-from kerastl.tuning.trainer import Trainer
+from kerastl.tuning.trainer import NullRecorder, Trainer
 from kerastl.writing import replace_text
 
 _FINAL = "final.json"
@@ -109,7 +110,9 @@ def _measure(
     else:
         progress.line("Your flags are trained again for comparison.")
         trained = Trainer(splits).train(given, progress)
-        compared = trained.evaluate(splits.test)
+        # What a run of these flags delivers, which may average mirror images or refit the head.
+        delivered = deliver(trained, NullRecorder(), progress, seed=given.seed)
+        compared = delivered.trained.evaluate(splits.test)
     low, high = difference_interval(
         found, compared, found.labels, SearchOptions(objective="val_accuracy")
     )

@@ -121,7 +121,7 @@ def test_missing_file(tiny_net, tmp_path):
     refused(
         tiny_net,
         tmp_path / "no.h5",
-        r"weights='.*no\.h5': is not a file\. Use imagenet, bundled, none",
+        r"weights='.*no\.h5': is not a file\. Use imagenet, bundled, own, none",
     )
 
 
