@@ -242,6 +242,6 @@ def test_help_names_every_flag(capsys):
         assert option.help.split()[0] in out
 
 
-def test_page_is_part_of_the_package():
+def test_files_of_the_server_are_part_of_the_package():
     setup = pathlib.Path(REPOSITORY / "setup.py").read_text("utf-8")
-    assert '"kerastl.serving": ["page.html"]' in setup
+    assert '"kerastl.serving": ["openapi.json", "page.html"]' in setup

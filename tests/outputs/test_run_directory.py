@@ -190,6 +190,8 @@ def test_versions_are_those_of_what_is_required(tmp_path, monkeypatch):
     lines = ["Name: kerastl", "Version: 1.0", *(f"Requires-Dist: {line}" for line in required)]
     (installed / "METADATA").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(tmp_path)
+    # Another test may have used it.
+    monkeypatch.delitem(sys.modules, "keras_hub", raising=False)
     assert required_packages.__wrapped__() == ("numpy", "x.y-z")
 
 
