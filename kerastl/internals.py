@@ -5,6 +5,10 @@ tests/test_internals.py fails as soon as one disappears.
 
 from typing import Any
 
+# Attribute of a `tf.function` that stays one node of the graph that calls it, read in TensorFlow
+# 2.21: nothing public says so.
+AS_ONE_NODE = {"_noinline": True}
+
 # Groups of the weights files of Keras 3, read in Keras 3.15.1. `load_weights` goes only by a
 # file's ending, so that a file under another ending has to be recognized by its content; and it
 # skips, with a warning, what is named differently in a classifier checkpoint.

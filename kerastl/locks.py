@@ -4,9 +4,9 @@ They are `flock`'s, https://man7.org/linux/man-pages/man2/flock.2.html, so two o
 each other out as those of two processes do. The files stay empty and are never removed, but for
 those of `owned`.
 
-filelock 4.3 has no place here: importing it takes 0.2 s, more than all of `import kerastl`,
-and its shared locks are transactions of SQLite. It would not bring Windows either, where `pwd`,
-`resource`, SIGHUP and `pass_fds`, which other modules need, do not exist.
+Those of filelock 4.3 that processes share are transactions of SQLite, which network drives break.
+It would not bring Windows either, where `pwd`, `resource`, SIGHUP and `pass_fds`, which other
+modules need, do not exist.
 """
 
 import contextlib

@@ -1,9 +1,20 @@
 import h5py
 import keras
+import tensorflow as tf
 
 import fakes
 from kerastl import internals
 from kerastl.model.build import build_classifier
+
+
+def test_tensorflow_takes_a_function_that_stays_one_node():
+    function = tf.function(
+        lambda x: x + 1,
+        input_signature=[tf.TensorSpec([])],
+        experimental_attributes=internals.AS_ONE_NODE,
+    )
+    attributes = function.get_concrete_function().function_def.attr
+    assert attributes["_noinline"].b
 
 
 def test_keras_names_the_groups_of_a_weights_file(tmp_path):

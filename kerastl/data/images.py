@@ -26,6 +26,7 @@ from kerastl.data.file_formats import (
     WEBP,
     FileFormat,
 )
+from kerastl.internals import AS_ONE_NODE
 
 # The decoder's files: a decoded image is identified by their contents.
 _MODULES = (bmp, exif, file_formats, gif, jpeg, webp)
@@ -189,7 +190,7 @@ def _decoder_as_one_node(image_size: int) -> Callable[[tf.Tensor], tf.Tensor]:
         _decoder(image_size),
         input_signature=[tf.TensorSpec([], tf.string)],
         autograph=False,
-        experimental_attributes={"_noinline": True},
+        experimental_attributes=AS_ONE_NODE,
     )
 
 

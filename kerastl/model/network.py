@@ -24,7 +24,7 @@ from kerastl.model.build import POOLED, build_classifier
 from kerastl.model.building.interface import BACKBONE, fingerprint, open_backbone
 from kerastl.model.phases import Plan, can_train, drop_rate, parts
 from kerastl.model.sources.table import find_backbone
-from kerastl.settings import ModelSettings, Phase
+from kerastl.settings import Decides, ModelSettings, Phase
 from kerastl.settings.training import ALL_LAYERS
 
 
@@ -209,8 +209,8 @@ class Network:
 
 def build_key(settings: ModelSettings) -> tuple[Any, ...]:
     """Returns what a network is built from; a rate of dropout can be set later, unless it is 0."""
-    names = (settings.backbone, settings.weights, settings.precision)
-    return (*names, settings.image_size, settings.seed, bool(settings.dropout))
+    features = settings.deciding(Decides.FEATURES, of=ModelSettings)
+    return (*features.values(), settings.seed, bool(settings.dropout))
 
 
 def forget_networks(seed: int) -> None:
