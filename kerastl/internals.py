@@ -6,7 +6,7 @@ tests/test_internals.py fails as soon as one disappears.
 from typing import Any
 
 # Attribute of a `tf.function` that stays one node of the graph that calls it, read in TensorFlow
-# 2.21: nothing public says so.
+# 2.21: nothing public does it.
 AS_ONE_NODE = {"_noinline": True}
 
 # Groups of the weights files of Keras 3, read in Keras 3.15.1. `load_weights` goes only by a

@@ -55,16 +55,16 @@ def try_promises(
     )
     yield promise(
         "frozen weights stay as they are",
-        lambda: _tell_checks(run(config).run_dir),
+        lambda: _describe_checks(run(config).run_dir),
     )
     yield promise(
         "exports predict as the trained model does",
-        lambda: _tell_parity(export(run_dir, export_dir=str(folder / "exports")).formats),
+        lambda: _describe_parity(export(run_dir, export_dir=str(folder / "exports")).formats),
     )
     yield promise("splits share no picture", lambda: _find_copies(pictures, run_dir))
     yield promise(
         "a run repeats bit for bit",
-        lambda: _tell_same(run_dir, run(again).run_dir),
+        lambda: _describe_same(run_dir, run(again).run_dir),
     )
 
 
@@ -77,12 +77,12 @@ def _write_pictures(folder: pathlib.Path) -> None:
         place.write_bytes(digits.read(index))
 
 
-def _tell_checks(run_dir: pathlib.Path) -> str:
+def _describe_checks(run_dir: pathlib.Path) -> str:
     checks = [check["text"] for check in read_json(run_dir, RunFile.RECEIPT)["checks"]]
     return "; ".join(text for text in checks if "frozen weights bit-identical" in text)
 
 
-def _tell_parity(formats: Mapping[str, Any]) -> str:
+def _describe_parity(formats: Mapping[str, Any]) -> str:
     found = formats["savedmodel"]
     return (
         f"opened in a fresh process, they differ by {found['largest_difference']:.1e} of "
@@ -100,7 +100,7 @@ def _find_copies(pictures: pathlib.Path, run_dir: pathlib.Path) -> str:
     return f"{_COPIES} copies are where their originals are"
 
 
-def _tell_same(first: pathlib.Path, again: pathlib.Path) -> str:
+def _describe_same(first: pathlib.Path, again: pathlib.Path) -> str:
     files = list(compare_files(first, again))
     for each in files:
         if each.difference:

@@ -5,7 +5,7 @@ import pathlib
 import re
 from collections.abc import Collection
 
-# What the standard library's table of media types, which no system can change here, tells by the
+# What the standard library's table of media types, which no system can change here, knows by the
 # first half of a type. Its pictures are left to be looked at.
 _KINDS_OF_MEDIA = {
     "audio": "sounds",

@@ -93,14 +93,14 @@ class Backbone:
         source: Where it comes from: the name of a module of `kerastl.model.sources`, which finds
             rows, and of one of `kerastl.model.building`, which builds networks.
         label: What it is called where files are compared by their contents, not by their paths.
-        scaling: Input scaling, None where the network does it itself or only tells when it is
+        scaling: Input scaling, None where the network does it itself or is known only when it is
             built.
         blocks: How its layers form blocks, None where that follows from names and the graph.
         minimum_size: Smallest image side that it takes, in pixels.
         size_multiple: What image sides must be a multiple of, in pixels.
         usual_size: The image side that a recipe gives it, in pixels; 0 for what fits the images.
         only_size: The only image side that it takes, in pixels; 0 for any.
-        takes_scaling: Whether settings have to tell its input scaling.
+        takes_scaling: Whether settings have to give its input scaling.
         parameters: How many, without its classifier; 0 where that is not known.
         sees: What the head sees of it, in words.
         licence: Licence of its weights, where their source names it.

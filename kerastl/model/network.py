@@ -39,7 +39,7 @@ class Network:
         outputs: Its logits.
         calls: The calls of its layers, from input to output.
         boundaries: Where it can be cut, from the input itself to the output itself.
-        notes: What is to be said of its backbone, see `Built`.
+        notes: Remarks on its backbone, see `Built`.
     """
 
     backbone: Backbone

@@ -19,7 +19,7 @@ CORES = usable_cores()
 # How many files of a process are decoded without a graph, and how many have been.
 WITHOUT_GRAPH = 16
 DECODED = itertools.count()
-# Where a PNG says which channels it has, and what it says of gray and of color without alpha,
+# Where a PNG has the kind of its channels, and the kinds of gray and of color without alpha,
 # https://www.w3.org/TR/png-3/#11IHDR
 _COLORS = slice(25, 26)
 _OPAQUE = (b"\0", b"\2")

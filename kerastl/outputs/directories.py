@@ -84,7 +84,7 @@ def open_run_directory(config: Config) -> Iterator[Opened]:
 def open_run(config: Config) -> Iterator[Opened]:
     """Opens a run directory that this process owns; what an earlier run left there stays for now.
 
-    An interrupt of the block says how to go on.
+    An interrupt of the block explains how to go on.
 
     Raises:
         UsageError: If it holds a finished run, or an unfinished one of other flags, and `overwrite`

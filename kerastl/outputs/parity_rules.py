@@ -16,7 +16,7 @@ from kerastl.progress import count_of, format_bytes
 
 # Images that a message names.
 _MAX_NAMED = 3
-# Share of images with equally probable first classes above which a line says so.
+# Share of images with equally probable first classes above which a line reports it.
 _MOST_TIED = 0.01
 
 

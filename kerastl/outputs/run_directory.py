@@ -131,13 +131,13 @@ class RunDirectory:
         shutil.rmtree(self.path / RunFile.TENSORBOARD, ignore_errors=True)
         for row in checkpoint.state["history"]:
             self.add_epoch(EpochRow(**row))
-        self._tell_changes(checkpoint, progress)
+        self._report_changes(checkpoint, progress)
 
     @functools.cached_property
     def _machine(self) -> dict[str, Any]:
         return describe_machine()
 
-    def _tell_changes(self, checkpoint: Checkpoint, progress: Progress) -> None:
+    def _report_changes(self, checkpoint: Checkpoint, progress: Progress) -> None:
         """Tells what of the machine is not what it was when a checkpoint was written."""
         changes = compare_environments(checkpoint.state["machine"], self._machine)
         words = ", ".join(

@@ -21,7 +21,7 @@ def score(
 ) -> tuple[dict[str, Any], Evaluation]:
     """Evaluates what is delivered; this is the only use of the test images.
 
-    `exact` says whether everything is computed in 32 bits.
+    `exact` is whether everything is computed in 32 bits.
 
     Returns:
         The content of `metrics.json`, and the evaluation on the test images.

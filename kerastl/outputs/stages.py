@@ -16,9 +16,9 @@ _UNIT = 1 if sys.platform == "darwin" else 1024
 class Stages:
     """What the stages of a run have taken so far.
 
-    The system tells the highest memory of a process since its start, and no way to begin again that
-    leaves it right for others. So a stage has the highest until its end, and the first with the
-    largest number is the one that needed it.
+    The system reports the highest memory of a process since its start, and cannot begin again
+    without changing it for others. So a stage has the highest until its end, and the first with
+    the largest number is the one that needed it.
     """
 
     def __init__(self, started: float) -> None:

@@ -79,7 +79,7 @@ def find_unfinished(flags: pathlib.Path, config: Config, *, is_trained: bool) ->
     ]
     now = _flags(config)
     changed = _changes(_flags(given), now, free)
-    # Its flags.txt says the same.
+    # Its flags.txt has the same.
     if not changed or not _changes(_flags(known), now, free):
         return Opened(_complete(config, known, free), goes_on=True, notes=notes)
     if config.overwrite:

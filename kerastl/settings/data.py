@@ -141,7 +141,7 @@ class DataSettings(Settings):
             raise bad_value(
                 "layout",
                 self.layout,
-                f"says how a folder is read, and dataset={self.dataset!r} is not a folder",
+                f"is how a folder is read, and dataset={self.dataset!r} is not a folder",
                 "Leave it out, or use folder:DIR",
             )
         for role in ("image", "label", "split", "group"):

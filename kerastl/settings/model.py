@@ -112,7 +112,7 @@ class ModelSettings(ImageSettings):
             raise bad_value(
                 "input_scaling",
                 "",
-                f"is needed with {self.backbone}, since no file tells how pixels are to be scaled",
+                f"is needed with {self.backbone}, since no file records how pixels are scaled",
                 "Use 0..1, -1..1, imagenet or caffe as in its training, or none if it does so "
                 "itself",
             )

@@ -22,7 +22,7 @@ class Delivered:
 
     Attributes:
         trained: The classifier, with its temperature in the weights of the head.
-        temperature: What the validation images say of it.
+        temperature: As the validation images decided it.
         class_sets: Which classes may be the true one; None for too few validation images.
         validation: The classifier's evaluation on the validation images, as before a refit.
     """

@@ -66,7 +66,7 @@ class ClassCounts:
         """Counts images by their true and predicted classes, both int64 (images,).
 
         Without `num_classes` the highest class is the last; each image counts once, or as often
-        as `times` says.
+        as in `times`.
         """
         count = max(num_classes, int(labels.max()) + 1, int(predicted.max()) + 1)
         right = labels == predicted

@@ -72,7 +72,7 @@ def _hash_layers(calls: Sequence[LayerCall]) -> str:
 
 
 def _describe(layer: Any) -> list[Any]:
-    """Describes a layer, by what it holds where it cannot be asked.
+    """Describes a layer, by what it holds where it has no config.
 
     Not by its name, in which Keras counts, nor by whether it trains, which a phase may change.
     """

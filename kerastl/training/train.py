@@ -43,7 +43,7 @@ def check_phases(network: Network, config: FitSettings) -> list[str]:
     """Plans each phase, before anything is written; `train` uses the same plans.
 
     Returns:
-        What is to be said of the network, and what is wrong with settings that no phase uses.
+        Remarks on the network, and on settings that no phase uses.
 
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`, or a batch is too

@@ -1,4 +1,4 @@
-"""A trained classifier, and what it says of images."""
+"""A trained classifier, and its predictions."""
 
 import dataclasses
 import functools

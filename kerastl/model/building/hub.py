@@ -127,7 +127,7 @@ def _fitted(
     """Builds a network again for images of another size, and for one output.
 
     Returns:
-        The network, and what is to be said of it.
+        The network, and remarks for the user.
     """
     changes: dict[str, Any] = {}
     known = getattr(tower, "image_shape", None) or (None,)

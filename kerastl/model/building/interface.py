@@ -25,7 +25,7 @@ class Built:
             (batch, height, width, channels), to tokens (batch, tokens, channels), or to features
             (batch, channels).
         scaling: What it expects of pixels, None if it scales them itself.
-        notes: What is to be said of it, each a part of a sentence.
+        notes: Remarks for the user, each a part of a sentence.
     """
 
     network: keras.Model

@@ -39,8 +39,8 @@ class Family:
     Attributes:
         sees: What the head sees of the output.
         size: Side of the images that a transformer takes best, in pixels, where the preset's name
-            does not tell; 0 for a network of convolutions, which takes any.
-        patch: Side of a transformer's patches, in pixels, where the name does not tell.
+            does not show it; 0 for a network of convolutions, which takes any.
+        patch: Side of a transformer's patches, in pixels, where the name does not show it.
         is_fixed: Whether it takes no other size.
         tower: Attribute of the network that holds the part for images; empty for all of it.
         norm: Attribute of the network with a normalization that follows the tower; empty for none.
@@ -90,7 +90,7 @@ class Preset(Backbone):
 
     Attributes:
         preset: What KerasHub calls it, or its directory.
-        kind: Name of its class; empty where only its place will tell.
+        kind: Name of its class; empty where only its place will show it.
         page: Where its files can be had; empty for a directory.
     """
 
@@ -225,7 +225,7 @@ def _side(values: Mapping[str, Any], field: str) -> int:
 
 
 def _sizes(family: Family, *, size: int, patch: int) -> dict[str, Any]:
-    """Returns what a row says of sizes: convolutions take any, transformers have their own."""
+    """Returns a row's sizes: convolutions take any, transformers have their own."""
     if not family.size:
         return {"minimum_size": 32}
     if family.is_fixed:
