@@ -45,7 +45,7 @@ PYTHON_ELSEWHERE = {
 PYTHON_DOWNLOADS = {"docs/how_to/networks.md"}
 # Flags of other programs.
 OF_OTHERS = {"data-binary", "dest", "find-links", "install", "no-index", "read-only", "rm"}
-DOWNLOADS = r"no network to download it|cannot be reached"
+DOWNLOADS = r"no network to download it|cannot be reached|cannot be had from"
 
 
 def name_of(page):
@@ -179,7 +179,11 @@ def run_briefly(line):
 def downloads(line):
     name, arguments = words_of(line)
     config = find_command(name).read(expand_flag_files(arguments)).config
-    return config and ("imagenet" in config.weights or config.dataset.startswith("tfds:"))
+    return config and (
+        "imagenet" in config.weights
+        or config.dataset.startswith("tfds:")
+        or config.backbone.startswith("hub:")
+    )
 
 
 @pytest.mark.thorough
