@@ -35,8 +35,8 @@ def ending(run_dir):
         rows = [{**row, "seconds": None} for row in csv.DictReader(file)]
     texts = [(run_dir / name).read_text() for name in ("metrics.json", "predictions.csv")]
     checks = json.loads((run_dir / "receipt.json").read_text())["checks"]
-    weights = keras.saving.load_model(run_dir / "model.keras").get_weights()
-    return rows, texts, checks, [weight.tobytes() for weight in weights]
+    weights = keras.saving.load_model(run_dir / "model.keras").weights
+    return rows, texts, checks, [(weight.numpy().tobytes(), weight.trainable) for weight in weights]
 
 
 def copies_of(run_dir, folder, monkeypatch):

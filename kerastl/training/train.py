@@ -108,8 +108,8 @@ def train(
             _run_phase(course, plan, data, config, record=record, progress=progress)
         if features is not None and data.lower is None:
             progress.line(_describe_savings(plan.phase, features, splits, course.seconds))
+    network.set_trainable(plans[-1])  # Also where no phase was left: it is saved with the model.
     progress.line(_describe_best(course.best.row, config.best_by))
-    lowest = min(plans, key=lambda plan: plan.boundary.position)
     refit = None
     if config.refit and course.strength is not None:
         features = frozen.get(plans[-1].boundary)
@@ -120,7 +120,7 @@ def train(
         frozen=frozen,
         best=course.best,
         seconds=course.seconds,
-        lowest=lowest,
+        lowest=min(plans, key=lambda plan: plan.boundary.position),
         splits=splits,
         images=config,
         batch_size=config.batch_size,
