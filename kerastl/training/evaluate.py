@@ -64,15 +64,14 @@ class ViewLogits:
         if self._kept is not None:
             yield from self._kept
             return
-        kept, size = [], 0
+        kept: list[np.ndarray] | None = []
         function = _traced(self._views, self._dataset)
         for part in _compute(function, iter(self._dataset), self._count):
-            size += part.size
-            if size <= MOST_KEPT:
-                kept.append(part)
+            if kept is not None:
+                is_small = sum(one.size for one in (*kept, part)) <= MOST_KEPT
+                kept = [*kept, part] if is_small else None
             yield part
-        if size <= MOST_KEPT:
-            self._kept = kept
+        self._kept = kept
 
     def take(self, chosen: np.ndarray) -> np.ndarray:
         """Selects those of some images, by their positions in ascending order."""
