@@ -84,7 +84,7 @@ def _find_jpeg(content: bytes, smallest_side: int) -> Common | None:
     if not content.endswith(JPEG.tail) or JPEG.exif in content:
         return None
     frames = [segment for marker, segment, _ in jpeg.segments(content) if marker in _FRAMES]
-    if len(frames) != 1:
+    if len(frames) != 1 or jpeg.channels_of(frames[0]) not in jpeg.AS_THEY_ARE:
         return None
     height, width = (int.from_bytes(frames[0][at : at + 2], "big") for at in (1, 3))
     return Common(_JPEG + jpeg.find_ratio(height, width, smallest_side), height, width)

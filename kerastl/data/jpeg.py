@@ -43,12 +43,16 @@ _SEQUENTIAL = {0xC0, 0xC1}
 # Place of the number of channels in a frame's header, and what is decoded.
 _FRAME = 5
 _BITS = 8
-_CHANNELS = (1, 3, 4)
+AS_THEY_ARE, _OF_INK = (1, 3), 4
+_CHANNELS = (*AS_THEY_ARE, _OF_INK)
+# Adobe's marker, by which libjpeg knows that a JPEG of four channels has their complement. So have
+# files that lost it: Pillow and browsers show them so. One that follows counts in its place.
+_ADOBE = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"
 
 
 def decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes a JPEG: pixels of one or three channels, and the Exif data."""
-    sides = tf.io.extract_jpeg_shape(image_bytes)[:2]
+    sides, channels = tf.split(tf.io.extract_jpeg_shape(image_bytes), [2, 1])
     side, area = tf.reduce_min(sides), tf.reduce_prod(tf.cast(sides, tf.int64))
     shrinks = [area // ratio**2 > MAX_JPEG_PIXELS for ratio in RATIOS[:-1]]
     largest = tf.reduce_sum(tf.cast(tf.stack(shrinks), tf.int32))
@@ -58,7 +62,7 @@ def decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tuple[tf.Tensor
     which = tf.reduce_sum(tf.cast(tf.stack(shrinks), tf.int32))
     is_allowed = tf.cond(area > MAX_PIXELS, lambda: ~_is_progressive(image_bytes), lambda: True)
     with tf.control_dependencies([tf.debugging.Assert(is_allowed, [TOO_LARGE])]):
-        image_bytes = tf.identity(image_bytes)
+        image_bytes = _as_adobe_writes(image_bytes, channels[0])
 
     def decode(content: tf.Tensor, size: tf.Tensor = which) -> tf.Tensor:
         return tf.switch_case(
@@ -72,6 +76,17 @@ def decode_jpeg(image_bytes: tf.Tensor, smallest: int | None) -> tuple[tf.Tensor
 
     image = tf.cond(_lacks_end(image_bytes), put_end_on, lambda: decode(image_bytes))
     return image, _find_exif(image_bytes)
+
+
+def _as_adobe_writes(image_bytes: tf.Tensor, channels: tf.Tensor) -> tf.Tensor:
+    """Puts Adobe's marker into a JPEG of four channels."""
+
+    def mark() -> tf.Tensor:
+        # The first two bytes begin the file.
+        rest = tf.strings.substr(image_bytes, 2, tf.strings.length(image_bytes))
+        return tf.strings.join([JPEG.magic[:2], _ADOBE, rest])
+
+    return tf.cond(tf.equal(channels, _OF_INK), mark, lambda: image_bytes)
 
 
 def _find_exif(image_bytes: tf.Tensor) -> tf.Tensor:
@@ -168,6 +183,11 @@ def _tables(segment: bytes) -> Iterator[tuple[bool, bytes]]:
         size = sum(segment[1 : 1 + _COUNTS])
         yield segment[0] >= _DETAILS, segment[1 + _COUNTS : 1 + _COUNTS + size]
         segment = segment[1 + _COUNTS + size :]
+
+
+def channels_of(frame: bytes) -> int:
+    """Reads the number of channels from the header of a frame, 0 if that ends before it."""
+    return int.from_bytes(frame[_FRAME : _FRAME + 1])
 
 
 def unsupported_form(content: bytes) -> str:

@@ -112,6 +112,34 @@ def test_cmyk_jpeg_keeps_its_color():
     assert np.abs(pixels.mean((0, 1)) - COLOR).max() < 3
 
 
+def cmyk_with_marker():
+    """A JPEG of ink and the place of Adobe's marker in it."""
+    picture = Image.fromarray(noise(60, 90)).convert("CMYK")
+    whole = file_bytes(picture, "JPEG", quality=95)
+    begin = whole.index(b"Adobe") - 4
+    return whole, slice(begin, begin + 2 + int.from_bytes(whole[begin + 2 : begin + 4]))
+
+
+@pytest.mark.parametrize("smallest", [None, 20])
+def test_cmyk_jpeg_that_lost_its_marker_looks_as_in_pillow(smallest):
+    whole, marker = cmyk_with_marker()
+    stripped = whole[: marker.start] + whole[marker.stop :]
+    pixels, expected = (
+        decode(content, smallest_side=smallest).numpy() for content in (stripped, whole)
+    )
+    assert np.array_equal(pixels, expected)
+    if smallest is None:
+        shown = np.asarray(Image.open(io.BytesIO(stripped)).convert("RGB"), int)
+        assert np.abs(pixels - shown).max() <= 1
+
+
+def test_marker_of_a_cmyk_jpeg_still_tells_its_transform():
+    whole, marker = cmyk_with_marker()
+    other = whole[: marker.stop - 1] + b"\2" + whole[marker.stop :]
+    shown = np.asarray(Image.open(io.BytesIO(other)).convert("RGB"), int)
+    assert np.abs(as_uint8(other) - shown).max() <= 2
+
+
 def test_gif_gives_its_first_frame():
     pixels = as_uint8(animation("GIF"))
     assert pixels.shape == (4, 6, 3)
