@@ -174,6 +174,15 @@ def one_hot(rng, table):
             table.specimen.readings.append(_anything)
 
 
+def one_hot_of_one_class(rng, table):
+    """One class was left of several, each of which has a column."""
+    classes = sorted(set(table.labels))
+    del table.columns["label"]
+    for name in classes:
+        table.columns[name] = ["1" if name == classes[-1] else "0" for _ in table.labels]
+    table.specimen.must_stop("has one class")
+
+
 def several_labels(rng, table):
     findings = ["Effusion", "Mass", "Edema", "Hernia", "Nodule"]
     mark = rng.choice(["|", ", ", ";", " | "])
@@ -455,6 +464,7 @@ MEANINGS = [
     label_forms,
     two_paths,
     separated_labels,
+    one_hot_of_one_class,
 ]
 
 

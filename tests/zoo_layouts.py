@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import json
 import re
 
 from picture_files import HEIC
@@ -10,6 +11,7 @@ from zoo_images import (
     CLASSES,
     HONEST,
     SPLIT_CHOICES,
+    SPLITS,
     TOP,
     UNUSUAL_SPELLINGS,
     Images,
@@ -613,6 +615,19 @@ def sessions(rng):
     return specimen
 
 
+def higher_rank(rng):
+    """Classes by number below folders of a higher rank."""
+    specimen = Specimen(f"folder:{TOP}", ["numbered classes of a higher rank"])
+    first, number = rng.randint(0, 1), 0
+    for name in ("Acer", "Quercus", "Ulmus"):
+        for _ in range(rng.randint(2, 4)):
+            for file in range(2):
+                specimen.files[f"{TOP}/{name}/{first + number}/{file}.png"] = specimen.picture()
+            number += 1
+    specimen.must_stop(r"can be read as class .*Acer.*--layout=folder/class")
+    return specimen
+
+
 def masks(rng):
     """What was drawn onto each image, in a folder beside them, under the same name or nearly."""
     specimen = Specimen(f"folder:{TOP}", ["masks of the images"])
@@ -736,6 +751,44 @@ def with_a_word(rng):
     return specimen
 
 
+def listed(rng):
+    """Classes in folders, and the splits in texts that name the images."""
+    specimen = Specimen(f"folder:{TOP}", ["splits in texts"])
+    place, inner = rng.choice([("", ""), ("images/", ""), ("images/", "meta/"), ("jpg/", "lists/")])
+    names = [f"{name}/{name}_{number}" for name in ("cat", "big dog", "emu") for number in range(5)]
+    # Each class has something to train with.
+    splits = ["train" if name[-1] in "01" else rng.choice(SPLITS) for name in names]
+    for name in names:
+        specimen.files[f"{TOP}/{place}{name}.png"] = specimen.picture()
+    form = rng.choice(["numbers", "lines", "labels", "paths", "others train", "JSON"])
+    specimen.features.append(form)
+    if form == "numbers":
+        splits = ["train" if split == "train" else "test" for split in splits]
+        texts = {
+            "images": [f"{number} {name}.png" for number, name in enumerate(names)],
+            "train_test_split": [f"{row} {int(one == 'train')}" for row, one in enumerate(splits)],
+        }
+    else:
+        line = {"labels": "{}.png 3", "paths": "/home/me/{}.png"}.get(form, "{}")
+        texts = {
+            split: [
+                line.format(name) for name, one in zip(names, splits, strict=True) if one == split
+            ]
+            for split in SPLITS[form == "others train" :]
+        }
+    ending = "json" if form == "JSON" else "txt"
+    for name, rows in texts.items():
+        text = json.dumps({"a": rows}) if form == "JSON" else "\n".join(rows)
+        specimen.files[f"{TOP}/{inner}{name}.{ending}"] = text.encode()
+    counts = collections.Counter(
+        (split, name.split("/")[0]) for name, split in zip(names, splits, strict=True)
+    )
+    specimen.readings.append(counts)
+    if len(set(splits)) > 1:
+        specimen.told.append(rf"splits in {inner}\w+\.{ending}")
+    return specimen
+
+
 def parts(rng):
     """Images dealt to numbered folders, with their classes in a table, or in folders below."""
     name_of = rng.choice(["HAM_images_part_{}", "images_00{}", "batch{}", "chunk-{}", "part_{}"])
@@ -817,6 +870,8 @@ LAYOUTS = [
     class_is_gone,
     things_beside_a_table,
     wrapped_without_classes,
+    listed,
+    higher_rank,
 ]
 # Nothing can lie about in them without changing what they are.
 ALONE = {
@@ -827,6 +882,8 @@ ALONE = {
     masks,
     made_within,
     classes_deeper,
+    higher_rank,
+    listed,
     things_beside_a_table,
     wrapped_without_classes,
     loose,

@@ -20,7 +20,7 @@ ENDINGS = {
     "videos": "mp4 m4v mkv flv wmv asf mts m2ts m2t ts vob ogv ogm 3gp 3g2 divx dv mxf rm rmvb f4v"
     " insv lrv 360 mp",
     "sounds": "flac ogg oga m4a m4b wma amr ape mka caf aif weba dsf dff m3u m3u8 pls cue",
-    "texts": "md rst log ini cfg conf toml yaml yml json geojson xml xsl xsd dtd rdf"
+    "texts": "md rst lst log ini cfg conf toml yaml yml json geojson xml xsl xsd dtd rdf"
     " srt vtt sub ass ssa properties nfo diz bib tex latex md5 sha1 sha256 sum names webmanifest",
     "tables": "csv tsv jsonl ndjson xls xlsx xlsm xlsb ods numbers parquet feather arrow orc sav"
     " dta sas7bdat",

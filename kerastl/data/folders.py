@@ -73,8 +73,8 @@ def _list(reading: Reading, tree: Tree, field: str) -> Listing:
         for place, split in ((place, reading.split_of(place)) for place in reading.places)
         for path in place.folder.images()
     ]
-    left = {"images in no class": sum(number for _, number in reading.left_out(tree.top))}
-    ignored = tree.ignored + collections.Counter(left)
+    number = sum(count for _, count in reading.left_out(tree.top))
+    ignored = tree.ignored + collections.Counter({f"images in no {reading.needed}": number})
     class_names = [place.class_name for place in reading.places]
     listing = make_listing(files, class_names, ignored, field=field)
     findings = (*_instead_of_train(reading), *listing.findings)

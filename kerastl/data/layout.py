@@ -32,6 +32,7 @@ from kerastl.data.layout_reading import (
     read_as,
     without_unlabeled,
 )
+from kerastl.data.split_lists import use_lists
 from kerastl.data.split_words import split_within
 from kerastl.data.tree import IMAGE_FOLDERS, Folder, Tree, find_broken_links
 from kerastl.errors import UsageError, bad_value, name_some, shorten
@@ -73,6 +74,8 @@ def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
     reading = read_as(layout if is_given else _infer(top, tree, stop), top, is_given=is_given)
     if not is_given:
         _check_parts(reading, tree, stop)
+    if layout != LAYOUTS[1]:
+        reading = use_lists(reading, tree)
     if not any(place.folder.count for place in reading.places):
         raise bad_value("layout", layout, f"finds no class in {field}", f"Use {AUTO}")
     refuse_alike(reading.class_names, name=field)
@@ -251,7 +254,12 @@ def _upper_or_lower(top: Folder, inside: Sequence[Folder], stop: Stop, *, is_spl
     is_repeated = all(plain_name(name) == plain_name(inner.name) for name, inner in pairs)
     repeat = len({frozenset(map(_name, folder.holding)) for folder in inside}) == 1 < len(inside)
     rest = {inner.name.lower().removeprefix(name) for name, inner in pairs}
-    are_sessions = _are_numbered(rest) and not _are_numbered(above) and not repeat
+    are_sessions = (
+        _are_numbered(rest)
+        and not _are_numbered(above)
+        and not repeat
+        and not _are_counted([inner.name for _, inner in pairs])
+    )
     if below <= IMAGE_FOLDERS or is_repeated or are_sessions:
         check_deep(inside, top, stop)
         return "class"
@@ -285,3 +293,12 @@ def _are_numbered(names: Collection[str]) -> bool:
     """Whether names are those of sessions, years or patients: one word, if any, and numbers."""
     words = {re.sub(r"[\W\d_]+", "", name) for name in names}
     return len(words) == 1 and all(re.search(r"\d", name) for name in names)
+
+
+def _are_counted(names: Sequence[str]) -> bool:
+    """Whether names count on from 0 or 1, each once, as classes below those of a higher rank do."""
+    numbers = sorted(int(name) for name in names if name.isdecimal())
+    return len(numbers) == len(names) and numbers in (
+        [*range(len(names))],
+        [*range(1, len(names) + 1)],
+    )

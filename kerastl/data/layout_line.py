@@ -52,7 +52,8 @@ def layout_line(reading: Reading, tree: Tree) -> str:
     images = ", ".join(f"{split} {count}" for split, count in counts.items())
     if not reading.base:
         images = count_of(sum(counts.values()), "image")
-    found = f"Layout: {reading.form}{below}, {count_classes(reading.class_names)}, {images}"
+    lists = f", splits in {name_some(map(printable, reading.lists))}" if reading.lists else ""
+    found = f"Layout: {reading.form}{below}{lists}, {count_classes(reading.class_names)}, {images}"
     notes = (
         _left_out,
         _by_kind,
@@ -78,7 +79,8 @@ def _left_out(reading: Reading, tree: Tree) -> Iterator[str]:
         )
         are = "is" if number == 1 else "are"
         thing = "image" if any(_has_pictures(folder, count) for folder, count in left) else "file"
-        yield f"{count_of(number, thing)} in {name_some(places)} {are} in no class and left out"
+        where = f"{count_of(number, thing)} in {name_some(places)}"
+        yield f"{where} {are} in no {reading.needed} and left out"
 
 
 def _has_pictures(folder: Folder, count: int) -> bool:

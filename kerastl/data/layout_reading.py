@@ -57,11 +57,13 @@ class Reading:
         form: What the folders name, one of `LAYOUTS`; images lie at any depth below the last.
         top: The folder that it begins with: that of the tree, or one that holds all of it.
         places: Where the images of a class lie.
+        lists: Texts that list the images of each split, where no folder names one.
     """
 
     form: str
     top: Folder
     places: tuple[Place, ...]
+    lists: tuple[str, ...] = ()
 
     @functools.cached_property
     def class_names(self) -> list[str]:
@@ -86,6 +88,11 @@ class Reading:
         for place in self.places:
             found[self.split_of(place)] += place.folder.count
         return {split: found[split] for split in SPLITS if split in found}
+
+    @property
+    def needed(self) -> str:
+        """What an image needs to be used, for people."""
+        return "class or list" if self.lists else "class"
 
     def left_out(self, start: Folder) -> Iterator[tuple[Folder, int]]:
         """Yields folders from `start` down that are in no class, with the number of images."""

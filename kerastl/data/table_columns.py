@@ -272,7 +272,8 @@ class Finder:
         num_rows = len(self._columns[flags[0]]) if flags else 0
         is_broken = count_single(self._columns, flags) < num_rows
         is_constant = all(len(self._values[name]) == 1 for name in flags)
-        if len(flags) <= 1 or is_constant or (others and is_broken):
+        # Without other classes, these say what is wrong with them.
+        if len(flags) <= 1 or (others and (is_broken or is_constant)):
             return ()
         for name in flags:
             self._take(name)

@@ -110,7 +110,7 @@ def read(root, **options):
             "train/photo/1.jpg train/mask/2.jpg train/video/3.jpg test/mask/4.jpg test/photo/5.jpg",
             "split/class, 3 classes, train 3, test 2; mask, photo are taken for classes",
         ),
-        ("cat/1/1.jpg cat/2/1.jpg dog/3/1.jpg dog/4/1.jpg", "class, 2 classes, 4 images; each"),
+        ("cat/4/1.jpg cat/7/1.jpg dog/3/1.jpg dog/9/1.jpg", "class, 2 classes, 4 images; each"),
         ("a/1.jpg b/2.jpg runs/detect/exp/3.jpg", "class 'runs' holds only folders, as runs/det"),
         ("train/a/1.jpg train/b/2.jpg test/a/x/3.jpg", "class 'a' holds only folders, as test/a/x"),
         ("cat/2024/01/1.jpg dog/2024/01/2.jpg", "class, 2 classes, 2 images; each class folder"),
@@ -324,6 +324,12 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             "train/steam/1.jpg train/diesel/1.jpg bus/1.jpg car/1.jpg",
             "as class (3 classes: bus, car, train; 4 images) or as split/class (2 classes: diesel, "
             "steam; 2 images, 2 left out)",
+        ),
+        # Numbers that count on may be classes below those of a higher rank.
+        (
+            "oak/1/1.jpg oak/2/2.jpg elm/3/3.jpg",
+            "can be read as class (2 classes: elm, oak; 3 images) or as folder/class (3 classes: "
+            "3, 1, 2; 3 images), since each folder holds only folders, as elm/3.",
         ),
         # The same numbers in each folder may be classes or sessions.
         ("siteA/class1/1.jpg siteA/class2/1.jpg siteB/class1/1.jpg siteB/class2/1.jpg", "can be"),
