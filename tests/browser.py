@@ -140,6 +140,14 @@ class Tab:
         return json.loads(message[:-1])
 
 
+def wait_for(condition):
+    """Waits until something is so, such as a file is there."""
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 @contextlib.contextmanager
 def open_tab():
     """Starts a browser with one tab; skips the test where there is none."""

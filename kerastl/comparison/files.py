@@ -20,10 +20,12 @@ from kerastl.settings import Decides
 
 # How two files are compared: in words what differs first.
 Compare = Callable[[pathlib.Path, pathlib.Path], str]
-# The settings that decide what a run predicts. A repeated run takes the splits from the first one.
+# The settings that decide what a run predicts. A repeated run takes the splits and the
+# fixes from the first one.
 _DECIDING = (Decides.IMAGES, Decides.FEATURES, Decides.TRAINING)
 _SPLITS = "splits_from"
-_ONLY_OF_FLAGS = f"directories, exports and {_SPLITS}"
+_FIXES = "fixes"
+_ONLY_OF_FLAGS = f"directories, exports, {_SPLITS} and {_FIXES}"
 # Of the card: flags and versions are compared elsewhere, and the fingerprint is of the flags too.
 _CARD = ("fingerprint", "flags", "versions")
 _SECONDS = "seconds"
@@ -115,7 +117,9 @@ def _compare_arrays(before: np.ndarray, now: np.ndarray) -> str:
 
 def _read_flags(path: pathlib.Path) -> Content:
     settings = read_config(path.parent).deciding(*_DECIDING)
-    return ((f"--{name}", value) for name, value in settings.items() if name != _SPLITS)
+    return (
+        (f"--{name}", value) for name, value in settings.items() if name not in (_SPLITS, _FIXES)
+    )
 
 
 def _read_json(path: pathlib.Path, *, aside: tuple[str, ...] = ()) -> Content:
@@ -150,6 +154,7 @@ def _by(read: Callable[[pathlib.Path], Content]) -> Compare:
 _FILES: dict[str, tuple[Compare, str]] = {
     RunFile.FLAGS: (_by(_read_flags), _ONLY_OF_FLAGS),
     RunFile.SPLITS: (_compare_tables, ""),
+    RunFile.FIXES: (_compare_tables, ""),
     RunFile.AUDIT: (_compare_tables, ""),
     RunFile.LABEL_ISSUES: (_compare_tables, ""),
     RunFile.HISTORY: (_compare_tables, _SECONDS),

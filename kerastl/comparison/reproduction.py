@@ -11,6 +11,7 @@ from kerastl.errors import KerastlError, bad_value
 from kerastl.outputs.directories import (
     RunFile,
     naming,
+    own_fixes,
     read_config,
     read_json,
     writable_directory,
@@ -97,11 +98,13 @@ def _repeated(path: pathlib.Path, again: pathlib.Path, *, overwrite: bool) -> It
     """Yields the settings that repeat a run in another directory, with an empty cache there."""
     if again.exists() and again.samefile(path):
         raise bad_value("run_dir", str(again), "is the run itself", "Choose another directory")
-    config = read_config(path).changed(
+    config = read_config(path)
+    config = config.changed(
         "kerastl reproduce",
         run_dir=str(again),
         export_dir="",
         splits_from=str(path / RunFile.SPLITS),
+        fixes=own_fixes(path, config.fixes),
         overwrite=overwrite,
     )
     with (

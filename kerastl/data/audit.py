@@ -17,10 +17,11 @@ from kerastl.data.duplicates import (
     join_groups,
 )
 from kerastl.data.file_formats import FORMATS
+from kerastl.data.fixes_file import DROPPED, RELABELED
 from kerastl.data.inspection import Inspection, inspect
 from kerastl.data.labels import refuse_alike
 from kerastl.data.source import Cause, Finding, Source
-from kerastl.data.unusable import report, sort_out
+from kerastl.data.unusable import report, sort_out, with_hashes
 from kerastl.errors import bad_value, name_some
 from kerastl.progress import Progress, count_of
 from kerastl.settings import DataSettings
@@ -83,7 +84,7 @@ def audit(
         causes=find_causes(usable.groups, {Cause.EQUAL: same, Cause.NEAR: near}, count=len(usable)),
         pixels=as_rows(bytes.fromhex(one.pixels) for one in good),
         sides=np.array([(one.height, one.width) for one in good], np.int64),
-        findings=findings,
+        findings=tuple(with_hashes(findings, source)),
     )
 
 
@@ -228,8 +229,8 @@ def _unusual_colors(source: Source, inspections: Sequence[Inspection]) -> Iterat
 
 
 def _summarize(findings: Sequence[Finding], progress: Progress) -> None:
-    # Those that are not used are reported already.
-    reported = ("unusable", "left out")
+    # These are reported already.
+    reported = ("unusable", "left out", RELABELED, DROPPED)
     by_kind = collections.Counter(one.kind for one in findings if one.kind not in reported)
     for kind, count in by_kind.items():
         first = next(finding for finding in findings if finding.kind == kind)

@@ -6,6 +6,8 @@ import numpy as np
 
 from kerastl.data.audit import audit
 from kerastl.data.finding import find_source
+from kerastl.data.fixes import apply_fixes, changed_test_words
+from kerastl.data.fixes_file import read_fixes
 from kerastl.data.kept import PixelCache
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits, count_per_class, make_splits
@@ -48,6 +50,8 @@ def open_data(
         )
     splits = make_splits(source, settings, earlier=earlier)
     describe(splits, progress)
+    for line in changed_test_words(splits, earlier):
+        progress.line(line)
     return splits
 
 
@@ -59,9 +63,13 @@ def open_source(
     needed_again: bool = False,
 ) -> Source:
     """Does what `open_data` does up to the audit, without splitting."""
-    memory = settings.memory_path
+    memory, fixes = settings.memory_path, read_fixes(settings.fixes) if settings.fixes else None
     if source is None:
         source = find_source(settings, memory=memory, progress=progress)
+    if fixes is not None:
+        source = apply_fixes(source, fixes, settings.fixes)
+        if source.fixed:
+            progress.line(source.fixed.line())
     source = audit(source, settings, memory=memory, progress=progress)
     if memory is None:
         return source

@@ -11,6 +11,7 @@ import numpy as np
 
 from kerastl.data.arrays import check_pixels, encode
 from kerastl.data.content import content_or_path, hash_all, hash_content, read_file, readable
+from kerastl.data.fixes_file import Fixed
 from kerastl.data.labels import read_annotations
 from kerastl.errors import KerastlError, bad_value
 from kerastl.progress import count_of
@@ -42,12 +43,17 @@ class Finding:
         kind: The kind of problem, as in "same image twice".
         detail: Further information for a person.
         other: The other file of a pair.
+        sha256: The first half of the SHA-256 of the file's content, in hexadecimal digits; empty
+            for a class.
+        other_sha256: The same of the other file.
     """
 
     file: str
     kind: str
     detail: str
     other: str = ""
+    sha256: str = ""
+    other_sha256: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,6 +84,7 @@ class Source:
         sides: Height and width of each upright image, in pixels, int64 (images, 2), after the
             audit.
         findings: The rows of `audit.csv`.
+        fixed: What a person has corrected, if there is a file of fixes.
         kept: Where pixels are kept by the hash of their file, a `kept.PixelCache`; None keeps none.
     """
 
@@ -96,6 +103,7 @@ class Source:
     pixels: np.ndarray | None = None
     sides: np.ndarray | None = None
     findings: tuple[Finding, ...] = ()
+    fixed: Fixed | None = None
     kept: Any = None
 
     def __post_init__(self) -> None:

@@ -72,7 +72,7 @@ def report(source: Source, files: Sorted, *, is_stop: bool, progress: Progress) 
     for line in lines:
         progress.line(f"  {line}")
     if stops:
-        rows = [*source.findings, *files.unusable, *files.left_out]
+        rows = with_hashes([*source.findings, *files.unusable, *files.left_out], source)
         error = ListedError(
             f"dataset={source.name!r}: {count_of(len(files.unusable), thing)} cannot be used"
             f"{_most(files.unusable)}. Repair, convert or remove them, or add "
@@ -83,6 +83,20 @@ def report(source: Source, files: Sorted, *, is_stop: bool, progress: Progress) 
         # In Python, where `progress` may be silent, a traceback shows the reasons.
         error.add_note("\n".join(lines))
         raise error
+
+
+def with_hashes(findings: Iterable[Finding], source: Source) -> Iterator[Finding]:
+    """Yields findings with the hashes of their files, by which a person can fix them.
+
+    A name that stands for several images is that of none.
+    """
+    hashes: dict[str, str] = {}
+    for index, example in enumerate(source.examples):
+        hashes[example] = "" if example in hashes else source.hashes[index].tobytes().hex()
+    for one in findings:
+        # What was dropped is no longer in the source.
+        first, other = one.sha256 or hashes.get(one.file, ""), hashes.get(one.other, "")
+        yield dataclasses.replace(one, sha256=first, other_sha256=other)
 
 
 def _reasons(unusable: Sequence[Finding]) -> Iterator[str]:

@@ -45,6 +45,8 @@ class RunFile(enum.StrEnum):
     AUDIT = "audit.csv"
     # That of a run which stopped at its data, beside the files of an earlier one.
     STOPPED_AUDIT = "audit_stopped.csv"
+    # What a person has corrected, as the run has applied it.
+    FIXES = "fixes.csv"
     LABEL_ISSUES = "label_issues.csv"
     HISTORY = "history.csv"
     PREDICTIONS = "predictions.csv"
@@ -267,6 +269,11 @@ def read_config(run_dir: pathlib.Path) -> Config:
         raise UsageError(f"run={str(run_dir)!r}: {RunFile.FLAGS}: {error}") from error
 
 
+def own_fixes(run_dir: pathlib.Path, given: str) -> str:
+    """Returns the path of a run's copy of the fixes that it was given, empty if of none."""
+    return str(run_dir / RunFile.FIXES) if given else ""
+
+
 def require_finished(run_dir: pathlib.Path) -> None:
     """Refuses what is not the directory of a finished run.
 
@@ -309,7 +316,7 @@ def finished_config(run_dir: pathlib.Path, changes: Mapping[str, Any]) -> Config
     for name in changes:
         if name not in allowed:
             raise unknown_name("changes", name, allowed, what="a setting that an export may change")
-    config = dataclasses.replace(config, **changes)
+    config = dataclasses.replace(config, fixes=own_fixes(run_dir, config.fixes), **changes)
     if not config.export_dir:
         raise bad_value(
             "export_dir", "", "is required, as the run has none", "Give one, as saved_models/first"

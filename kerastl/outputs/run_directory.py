@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from kerastl.checked_files import remove_versions, write_version
 from kerastl.data import splits_file
+from kerastl.data.fixes_file import Fix
 from kerastl.data.source import Finding, Source
 from kerastl.data.splits import Splits
 from kerastl.disk_errors import explained
@@ -100,10 +101,17 @@ class RunDirectory:
             "weights": {"name": config.weights, "fingerprint": weights_fingerprint},
             "seed": config.seed,
         }
+        if source.fixed:
+            self._receipt["fixes"] = source.fixed.counts()
         self._receipt |= describe_run(config.explain(), splits, opened.notes, self._changed)
         self._stages.end("preparation")
         self._write(RunFile.FLAGS, config.to_flagfile(opened.notes))
         self.write_splits(splits)
+        self._write_findings(source)
+
+    def _write_findings(self, source: Source) -> None:
+        if source.fixed:
+            self._write_csv(RunFile.FIXES, Fix._fields, source.fixed.rows)
         if source.findings:
             header = [field.name for field in dataclasses.fields(Finding)]
             rows = map(dataclasses.astuple, source.findings)
@@ -178,10 +186,12 @@ class RunDirectory:
                 f"{probability:.4f}",
                 names[likelier],
                 f"{its_probability:.4f}",
+                source.hashes[splits.train[position]].tobytes().hex(),
             )
             for position, probability, likelier, its_probability in issues
         )
-        header = ("example", "class_name", "probability", "likelier", "its_probability")
+        scores = ("probability", "likelier", "its_probability")
+        header = ("example", "class_name", *scores, "sha256")
         self._write_csv(RunFile.LABEL_ISSUES, header, rows)
 
     def add_epoch(self, row: EpochRow) -> None:

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from kerastl.config import Config
 from kerastl.data import splits_file
+from kerastl.data.fixes_file import Fix
 from kerastl.data.labels import order_classes
-from kerastl.data.source import Finding
 from kerastl.errors import UsageError, bad_value, first_line
 from kerastl.outputs.directories import RunFile, read_config, read_json
 from kerastl.outputs.heat_maps import HEADER as HEAT_MAPS
@@ -24,13 +24,15 @@ Other = TypeVar("Other")
 Row = Mapping[str, str]
 # Of these one is there as soon as a run has looked at its data.
 _FIRST = (RunFile.FLAGS, RunFile.AUDIT, RunFile.STOPPED_AUDIT)
-_FINDINGS = tuple(field.name for field in dataclasses.fields(Finding))
+# Of a finding; those of earlier versions have no hashes.
+_FINDINGS = ("file", "kind", "detail", "other")
 # The columns that the page needs.
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     RunFile.HISTORY: ("phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy"),
     RunFile.SPLITS: splits_file.HEADER,
     RunFile.AUDIT: _FINDINGS,
     RunFile.STOPPED_AUDIT: _FINDINGS,
+    RunFile.FIXES: Fix._fields,
     RunFile.HEAT_MAPS: HEAT_MAPS,
     RunFile.LABEL_ISSUES: ("example", "class_name", "probability", "likelier", "its_probability"),
 }
@@ -53,6 +55,7 @@ class Contents:
         history: Rows of `history.csv`.
         counts: Images of each class by split, from `splits.csv`.
         audit: Rows of `audit.csv`.
+        fixes: Rows of `fixes.csv`.
         label_issues: Rows of `label_issues.csv`; None where labels were not checked.
         predictions: The model's predictions for the test images.
         heat_maps: By the name of a test image, where the evidence for its class is.
@@ -67,6 +70,7 @@ class Contents:
     history: tuple[Row, ...]
     counts: Mapping[str, Mapping[str, int]]
     audit: tuple[Row, ...]
+    fixes: tuple[Row, ...]
     label_issues: tuple[Row, ...] | None
     predictions: Predictions | None
     heat_maps: Mapping[str, HeatMap]
@@ -92,6 +96,7 @@ def read_contents(path: pathlib.Path) -> Contents:
         history=read.rows(RunFile.HISTORY, ()),
         counts=read(RunFile.SPLITS, lambda: _count(path / RunFile.SPLITS), {}),
         audit=read.rows(_audit_of(path), ()),
+        fixes=read.rows(RunFile.FIXES, ()),
         label_issues=read.rows(RunFile.LABEL_ISSUES, None),
         predictions=read(
             RunFile.PREDICTIONS, lambda: read_predictions(path / RunFile.PREDICTIONS), None

@@ -2,17 +2,20 @@
 
 import collections
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kerastl.config import DEFAULT
+from kerastl.data.fixes_file import KEEP, Fix
+from kerastl.outputs.directories import RunFile
 from kerastl.report.contents import Contents, Row
 from kerastl.report.thumbnails import Picture, Thumbnails
 from kerastl.settings import SETTINGS
 from kerastl.split_names import ALL_NAMES
 
 # What is shown of more: findings of a kind, suspects, and classes in the table of splits.
-_MOST_FINDINGS, _MOST_SUSPECTS, _MOST_CLASSES = 8, 24, 50
+_MOST_FINDINGS, _MOST_SUSPECTS, _MOST_CLASSES = 8, 48, 50
 
 
 class Found(NamedTuple):
@@ -36,6 +39,29 @@ class Suspect(NamedTuple):
 
     row: Row
     picture: Picture | None
+
+
+class Suspects(NamedTuple):
+    """The first training images whose label looks wrong, and how many were kept by a person."""
+
+    shown: list[Suspect]
+    num_kept: int
+
+
+class Fixing(NamedTuple):
+    """What the page needs to make a `fixes.csv`.
+
+    Attributes:
+        header: The names of its columns.
+        rows: Those of the run's own.
+        class_names: What an image can be relabeled as.
+        command: What trains with it; empty where no flags can.
+    """
+
+    header: tuple[str, ...]
+    rows: list[list[str]]
+    class_names: list[str]
+    command: str
 
 
 class Splits(NamedTuple):
@@ -85,9 +111,35 @@ def group_findings(audit: Sequence[Row], thumbnails: Thumbnails) -> list[Kind]:
     ]
 
 
-def list_suspects(issues: Sequence[Row], thumbnails: Thumbnails) -> list[Suspect]:
+def list_suspects(contents: Contents, thumbnails: Thumbnails) -> Suspects:
     """Lists the first training images whose label looks wrong; the file has the worst first."""
-    return [Suspect(row, thumbnails.of(row["example"])) for row in issues[:_MOST_SUSPECTS]]
+    issues = contents.label_issues or ()
+    kept = {row["sha256"] for row in contents.fixes if row["fix"] == KEEP}
+    others = [row for row in issues if row.get("sha256") not in kept]
+    shown = [Suspect(row, thumbnails.of(row["example"])) for row in others[:_MOST_SUSPECTS]]
+    return Suspects(shown, len(issues) - len(others))
+
+
+def prepare_fixing(contents: Contents) -> Fixing | None:
+    """Collects what the page needs to make a `fixes.csv`; None if it has nothing to mark."""
+    found = (*contents.audit, *(contents.label_issues or ()))
+    if not any(row.get("sha256") or row.get("other_sha256") for row in found):
+        return None
+    rows = [[row[name] for name in Fix._fields] for row in contents.fixes]
+    return Fixing(Fix._fields, rows, list(contents.counts), _fixing_command(contents))
+
+
+def _fixing_command(contents: Contents) -> str:
+    if contents.config is None or contents.config.source_kind.is_passed_in:
+        return ""
+    path = contents.path
+    words = (
+        f"--flagfile={path / RunFile.FLAGS}",
+        f"--fixes={RunFile.FIXES}",
+        f"--splits_from={path / RunFile.SPLITS}",
+        f"--run_dir={path}-fixed",
+    )
+    return f"kerastl train {' '.join(map(shlex.quote, words))}"
 
 
 def sum_splits(counts: Mapping[str, Mapping[str, int]]) -> Splits:

@@ -62,6 +62,13 @@ class DataSettings(Settings):
         is_path=True,
         decides=Decides.IMAGES,
     )
+    fixes: str = setting(
+        "",
+        help="A fixes.csv of images to relabel, drop or keep, known by their content; the page of "
+        "a run makes one. Empty for none.",
+        is_path=True,
+        decides=Decides.IMAGES,
+    )
     small_classes: str = setting(
         "stop",
         help="If a class has too few images for every split: stop, or train on all of its images "

@@ -32,7 +32,7 @@ def test_equal_files_are_identical_places_and_seconds_aside(two):
         (folder / "model_card.json").write_text(json.dumps(card))
     compared = {each.name: str(each) for each in compare_files(*two)}
     assert compared == {
-        "flags.txt": "identical, directories, exports and splits_from aside",
+        "flags.txt": "identical, directories, exports, splits_from and fixes aside",
         "splits.csv": "identical",
         "history.csv": "identical, seconds aside",
         "metrics.json": "identical",

@@ -15,6 +15,7 @@ import browser
 import kerastl
 from command_line import run_python
 from kerastl.commands.table import run_command
+from kerastl.data.fixes_file import Fix, Fixed, read_fixes
 from kerastl.data.source import Finding, Source
 from kerastl.data.splits import make_splits
 from kerastl.errors import UsageError
@@ -67,8 +68,15 @@ def write_run(folder):
     source = Source.from_files(
         paths, np.arange(len(SPLITS)) % 3, class_names=NAMES, splits=SPLITS, name="photos"
     )
-    twice = Finding(source.examples[0], "same image twice", "train and test", source.examples[1])
-    source = dataclasses.replace(source, findings=(twice,))
+    examples = source.examples
+    hashes = [row.tobytes().hex() for row in source.hashes]
+    # A pair of files, and one of the same bytes.
+    findings = (
+        Finding(examples[0], "same image twice", "train", examples[1], *hashes[:2]),
+        Finding(examples[2], "same image twice", "train", examples[3], hashes[2], hashes[2]),
+    )
+    fixed = Fixed((Fix(hashes[1], "relabel", NAMES[0], examples[1]),), 1, 0, 0, frozenset(), ())
+    source = dataclasses.replace(source, findings=findings, fixed=fixed)
     run_dir = folder / "run"
     run_dir.mkdir()
     # Where the page finds the files again.
@@ -223,7 +231,7 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
 def test_parts_are_in_order_and_say_what_the_run_says(page):
     read = Reader(page)
     expected = "again verified reasons curves classes matrix pairs mistakes calibration coverage "
-    expected += "audit labels splits stages settings receipt cells"
+    expected += "audit labels fixes splits stages settings receipt cells"
     assert read.headings == expected.split()
     text = " ".join(" ".join(read.words).split())
     assert "64 px: as the images are small" in text
@@ -295,7 +303,7 @@ def test_run_that_was_stopped_has_a_page_of_what_there_is(run):
     assert "After 5 epochs, validation accuracy was 60.0%." in text
     assert "kerastl train --flagfile=" in text
     assert "missing" not in text
-    expected = "again verified reasons curves audit splits stages settings receipt"
+    expected = "again verified reasons curves audit fixes splits stages settings receipt"
     assert read.headings == expected.split()
 
 
@@ -329,7 +337,7 @@ def test_page_says_what_it_lacks_and_shows_the_rest(run):
     for name in DAMAGED[:-1]:
         (run / name).write_text("[]")
     read = Reader(kerastl.report(run).read_text("utf-8"))
-    assert read.headings == ["again", "reasons", "audit", "labels", "settings"]
+    assert read.headings == ["again", "reasons", "audit", "labels", "fixes", "settings"]
     text = " ".join(read.words)
     assert all(f"{name} cannot be read" in text for name in DAMAGED[:-1])
 
@@ -438,3 +446,95 @@ def test_browser_shows_the_page(page, original, scheme, width):
         assert tab.value("document.querySelector('[aria-sort]').ariaSort") == "descending"
         assert tab.complaints() == []
         assert {each.split(":")[0] for each in tab.requested()} <= {"file", "data"}
+
+
+# What a person does with the choice below an image.
+CHOOSE = """
+(([name, value]) => {
+  const select = document.querySelector(`select[aria-label="${name}"]`);
+  select.value = value;
+  select.dispatchEvent(new Event("change", { bubbles: true }));
+})
+"""
+
+
+def choose(tab, name, value):
+    tab.value(f"{CHOOSE}({json.dumps([name, value])})")
+
+
+@pytest.fixture
+def marking(page, original, tmp_path):
+    """The page in a browser that keeps downloads in `tmp_path`."""
+    with browser.open_tab() as tab:
+        tab.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+        tab.open((original / "report.html").as_uri())
+        yield tab
+
+
+STATUS = "document.querySelector('#fixing [role=status]').textContent"
+
+
+@pytest.mark.thorough
+def test_marks_become_a_file_that_the_next_run_reads(marking, original, tmp_path):
+    pictures = sorted((original.parent / "photos").iterdir())
+    examples = [str(path) for path in pictures]
+    hashes = [
+        Source.from_files([p], [0], class_names="ab").hashes[0].tobytes().hex() for p in pictures
+    ]
+    # That of the run's own fixes is there already.
+    assert marking.value(STATUS) == "1 to relabel, 0 to drop, 0 to keep."
+    assert marking.value("document.querySelectorAll('[data-sha256]').length") == 4
+    choose(marking, f"Fix {examples[0]}", "drop")
+    choose(marking, f"Fix {examples[2]}", "relabel")
+    assert marking.value(STATUS) == (
+        "1 to relabel, 1 to drop, 0 to keep; 1 to relabel without a class, left out."
+    )
+    choose(marking, f"New class of {examples[2]}", NAMES[2])
+    assert marking.value(STATUS) == "2 to relabel, 1 to drop, 0 to keep."
+    marking.value("document.querySelector('#download').click()")
+    path = tmp_path / "fixes.csv"
+    browser.wait_for(path.exists)
+    assert marking.complaints() == []
+    assert read_fixes(str(path)) == (
+        Fix(hashes[1], "relabel", SCRIPT, examples[1]),
+        Fix(hashes[0], "drop", "", examples[0]),
+        Fix(hashes[2], "relabel", NAMES[2].strip(), examples[2]),
+    )
+
+
+@pytest.mark.thorough
+def test_suspect_is_marked_by_keyboard_and_its_likelier_class_is_proposed(marking, original):
+    with (original / "label_issues.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    name = json.dumps(f"Fix {row['example']}")
+    marking.value(
+        f"document.querySelector(`select[aria-label=${{JSON.stringify({name})}}]`).focus()"
+    )
+    for letter in "rel":
+        marking.call("Input.dispatchKeyEvent", type="keyDown", text=letter, key=letter)
+        marking.call("Input.dispatchKeyEvent", type="keyUp", key=letter)
+    assert marking.value("document.activeElement.value") == "relabel"
+    assert marking.value(STATUS) == "2 to relabel, 0 to drop, 0 to keep."
+    chosen = "document.activeElement.parentElement.lastElementChild.value"
+    assert marking.value(chosen) == row["likelier"]
+
+
+def test_what_a_person_keeps_is_no_suspect_any_more(run):
+    with (run / "label_issues.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    (run / "fixes.csv").write_text(
+        f"sha256,fix,new_class,example\n{row['sha256']},keep,,{row['example']}\n"
+    )
+    text = " ".join(Reader(kerastl.report(run).read_text("utf-8")).words)
+    assert "None was found but the 1 that fixes.csv keeps." in text
+
+
+def test_page_of_a_run_before_there_were_hashes_has_nothing_to_mark(run):
+    (run / "fixes.csv").unlink()
+    (run / "audit.csv").write_text("file,kind,detail,other\na.jpg,unusable,is empty,\n")
+    (run / "label_issues.csv").write_text(
+        "example,class_name,probability,likelier,its_probability\na,b,0.1,c,0.9\n"
+    )
+    page = kerastl.report(run).read_text("utf-8")
+    assert "fixes" not in Reader(page).headings
+    assert " data-sha256=" not in page

@@ -1,0 +1,99 @@
+"""Applies what a person corrects in the data: images change their class, or are left out."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from kerastl.data.content import HASH, as_keys
+from kerastl.data.fixes_file import DROP, DROPPED, FIELD, RELABELED, Fix, Fixed
+from kerastl.data.source import Finding, Source
+from kerastl.data.splits import Splits
+from kerastl.errors import bad_value, closest, name_some, shorten
+from kerastl.split_names import TEST
+
+
+def apply_fixes(source: Source, fixes: Sequence[Fix], path: str) -> Source:
+    """Changes classes and leaves images out, whatever the names of their files are.
+
+    Files of the same content are one image here: a fix is for all of them.
+
+    Args:
+        source: The images, before the audit.
+        fixes: Result of `read_fixes`.
+        path: Where they are from, for the message.
+
+    Raises:
+        UsageError: If one names no class of the source.
+    """
+    _check_classes(source, fixes, path)
+    label_of = {name.strip(): label for label, name in enumerate(source.class_names)}
+    # As the values of NumPy's arrays, which lose zeros at their end.
+    fix_of = {bytes.fromhex(fix.sha256).rstrip(b"\0"): fix for fix in fixes}
+    keys = as_keys(source.hashes)
+    matched = np.flatnonzero(np.isin(keys, np.array([*fix_of], HASH)))
+    labels, is_kept = source.labels.copy(), np.ones(len(source), bool)
+    for index in matched.tolist():
+        fix = fix_of[keys[index]]
+        is_kept[index] = fix.fix != DROP
+        labels[index] = label_of.get(fix.new_class, labels[index])
+    changed = dataclasses.replace(source, labels=labels)
+    is_relabeled = labels != source.labels
+    fixed = Fixed(
+        tuple(fixes),
+        num_relabeled=int(is_relabeled.sum()),
+        num_kept=len(matched) - int((is_relabeled | ~is_kept).sum()),
+        num_unmatched=len(fix_of.keys() - set(keys[matched].tolist())),
+        relabeled=frozenset(keys[is_relabeled].tolist()),
+        dropped=tuple(
+            (source.examples[index], str(source.given_splits[index]))
+            for index in np.flatnonzero(~is_kept).tolist()
+        ),
+    )
+    findings = (*source.findings, *_list_changes(source, changed, is_kept))
+    changed = dataclasses.replace(changed, findings=findings, fixed=fixed)
+    return changed if is_kept.all() else changed.subset(np.flatnonzero(is_kept))
+
+
+def _list_changes(source: Source, changed: Source, is_kept: np.ndarray) -> Iterator[Finding]:
+    for index in np.flatnonzero(~is_kept | (changed.labels != source.labels)).tolist():
+        was, now = (one.class_names[one.labels[index]] for one in (source, changed))
+        kind, words = (RELABELED, f", now {now}") if is_kept[index] else (DROPPED, "")
+        sha256 = source.hashes[index].tobytes().hex()
+        yield Finding(source.examples[index], kind, f"was {was}{words}", sha256=sha256)
+
+
+def changed_test_words(splits: Splits, earlier: Mapping[str, str]) -> Iterator[str]:
+    """Yields a line if the fixes change the test images, or may.
+
+    `earlier` has the split of each image of an earlier run, see `splits_file.read_earlier`.
+    """
+    source, fixed = splits.source, splits.source.fixed
+    if fixed is None:
+        return
+    keys = as_keys(source.hashes[splits.test]).tolist()
+    relabeled = sum(key in fixed.relabeled for key in keys)
+    dropped = sum(TEST in (given, earlier.get(example)) for example, given in fixed.dropped)
+    if relabeled or dropped:
+        yield (
+            f"Fixes: the test set has changed, {relabeled} of its images relabeled and {dropped} "
+            "dropped, so its scores are not comparable with those of runs without these fixes."
+        )
+    elif fixed.dropped and TEST not in source.given_splits and not earlier:
+        yield (
+            "Fixes: dropped images may change which images are split off for the test; add "
+            "--splits_from with the splits.csv of an earlier run to keep its test set."
+        )
+
+
+def _check_classes(source: Source, fixes: Sequence[Fix], path: str) -> None:
+    known = [name.strip() for name in source.class_names]
+    if unknown := sorted({fix.new_class for fix in fixes if fix.new_class} - set(known)):
+        near = closest(unknown[0], known)
+        advice = f"Did you mean {near[0]!r}? " if near else ""
+        raise bad_value(
+            FIELD,
+            path,
+            f"relabels an image as {shorten(unknown[0])!r}, which is no class of {source.name}",
+            f"{advice}Known: {name_some(known, most=20)}",
+        )

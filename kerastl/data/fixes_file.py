@@ -1,0 +1,130 @@
+"""`fixes.csv`: what a person corrects in the data, by the content of the images."""
+
+import dataclasses
+import functools
+import pathlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from kerastl.data.content import HASH
+from kerastl.data.table_rows import Wrong, in_lines, read_rows, read_text
+from kerastl.errors import bad_value, shorten
+from kerastl.paths import local_path
+
+KEEP, RELABEL, DROP = "keep", "relabel", "drop"
+# Kinds of the audit's findings.
+RELABELED, DROPPED = "relabeled", "dropped"
+FIELD = "fixes"
+# A whole SHA-256, as `sha256sum` prints it, or its first half, as a run writes it.
+_DIGITS = 2 * HASH.itemsize
+_SHA256 = re.compile(rf"[0-9a-f]{{{_DIGITS}}}([0-9a-f]{{{64 - _DIGITS}}})?")
+_ADVICE = f"Give columns sha256, fix ({KEEP}, {RELABEL} or {DROP}) and new_class"
+
+
+class Fix(NamedTuple):
+    """A row of `fixes.csv`.
+
+    Attributes:
+        sha256: Hash of the file's content, in as many hexadecimal digits as a run writes.
+        fix: KEEP, RELABEL or DROP.
+        new_class: The class of RELABEL.
+        example: Where the file was, for a reader alone.
+    """
+
+    sha256: str
+    fix: str
+    new_class: str = ""
+    example: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fixed:
+    """What became of the fixes.
+
+    Attributes:
+        rows: All of them.
+        num_relabeled: Images whose class has changed.
+        num_kept: Images that are as they were: to be kept, or of their new class already.
+        num_unmatched: Fixes that match no image.
+        relabeled: Hashes of the relabeled images, as values of `HASH`.
+        dropped: Images that were left out: their names, and the splits that they came with.
+    """
+
+    rows: tuple[Fix, ...]
+    num_relabeled: int
+    num_kept: int
+    num_unmatched: int
+    relabeled: frozenset[bytes]
+    dropped: tuple[tuple[str, str], ...]
+
+    def counts(self) -> dict[str, int]:
+        """Counts the images by what became of them, and the fixes that match none."""
+        return {
+            RELABELED: self.num_relabeled,
+            DROPPED: len(self.dropped),
+            "kept": self.num_kept,
+            "unmatched": self.num_unmatched,
+        }
+
+    def line(self) -> str:
+        """Returns the line that a run prints."""
+        *known, unmatched = self.counts().items()
+        words = [f"{count} {kind}" for kind, count in known if count]
+        if unmatched[1]:
+            words.append(f"{unmatched[1]} match{'es' * (unmatched[1] == 1)} no image")
+        return f"Fixes: {', '.join(words) or 'none'}."
+
+
+def read_fixes(path: str) -> tuple[Fix, ...]:
+    """Reads the fixes of a person; rows without one do not count, nor do other columns.
+
+    So a table of a run, as `label_issues.csv`, will do with two more columns.
+
+    Raises:
+        UsageError: If the file cannot be read, or a row is wrong or contradicts another.
+    """
+    wrong = functools.partial(bad_value, FIELD, path)
+    text = read_text(local_path(path, field=FIELD), wrong)
+    rows = read_rows(text, pathlib.Path(path).suffix.lower(), wrong)
+    _, header = next(rows)
+    if lacking := {"sha256", "fix", "new_class"} - set(header):
+        raise wrong(f"has no column {min(lacking)}", _ADVICE)
+    found: dict[str, tuple[int, Fix]] = {}
+    for line, cells in rows:
+        row = dict(zip(header, cells, strict=False))
+        if not row.get("fix"):
+            continue
+        fix = _read_row(row, line, wrong)
+        before, same = found.setdefault(fix.sha256, (line, fix))
+        if same[:3] != fix[:3]:
+            raise wrong(
+                f"has two fixes of one image {in_lines([before, line])}: {_words(same)}, and "
+                f"{_words(fix)}",
+                "Keep one of them",
+            )
+    return tuple(fix for _, fix in found.values())
+
+
+def _read_row(row: Mapping[str, str], line: int, wrong: Wrong) -> Fix:
+    sha256, fix = row.get("sha256", "").lower(), row["fix"].lower()
+    new_class = unicodedata.normalize("NFC", row.get("new_class", ""))
+    if not _SHA256.fullmatch(sha256):
+        problem = f"has {shorten(sha256)!r} as sha256" if sha256 else "has no sha256"
+        raise wrong(
+            f"{problem} in line {line}",
+            f"Give the {_DIGITS} digits of a run, or the 64 of sha256sum",
+        )
+    if fix not in (KEEP, RELABEL, DROP):
+        raise wrong(
+            f"has {shorten(fix)!r} as fix in line {line}", f"Use {KEEP}, {RELABEL} or {DROP}"
+        )
+    if (fix == RELABEL) != bool(new_class):
+        problem = "has no new_class for" if fix == RELABEL else "has a new_class beside"
+        raise wrong(f"{problem} {fix} in line {line}", f"Give one for each {RELABEL}, and no other")
+    return Fix(sha256[:_DIGITS], fix, new_class, row.get("example", ""))
+
+
+def _words(fix: Fix) -> str:
+    return f"{fix.fix} as {shorten(fix.new_class)!r}" if fix.new_class else fix.fix
