@@ -10,6 +10,7 @@ import re
 import pytest
 
 import kerastl
+from kerastl.data_sources import DATA_SOURCES
 from kerastl.settings import SETTINGS
 from kerastl.split_names import ALL_NAMES, TRAIN
 
@@ -58,9 +59,9 @@ LATE = {
     "data/folds.py": "scikit-learn is slow",
     "data/finding.py": "only the module of the data source: TensorFlow Datasets is slow",
     "environment.py": "TensorFlow and Keras, once the backend is set",
-    "model/building/interface.py": "only the module of the source of the network",
+    "model/building/finding.py": "only the module of the source of the network",
     "lazy.py": "imports what the others name",
-    "outputs/formats/interface.py": "only the modules of the formats",
+    "outputs/formats/finding.py": "only the modules of the formats",
     "outputs/formats/onnx.py": "an optional package",
     "selection/lda.py": "scikit-learn is slow",
     "serving/prediction_writer.py": "Parquet is slow, and only one ending needs it",
@@ -168,11 +169,40 @@ def imported_by(tree):
             yield from inner
             if node.module in MODULES and len(inner) < len(node.names):
                 yield node.module
+        elif isinstance(node, ast.Call):
+            yield from named_in(node)
+
+
+def named_in(call):
+    """The modules that a call imports by name: all that a name with holes may mean."""
+    if not ast.unparse(call.func).endswith(AT_FIRST_USE):
+        return
+    (name,) = call.args
+    if ast.unparse(name).endswith("source_kind.module"):  # A column of a table.
+        yield from (kind.module for kind in DATA_SOURCES.values() if kind.module)
+        return
+    parts = name.values if isinstance(name, ast.JoinedStr) else [name]
+    pattern = "".join(
+        re.escape(part.value) if isinstance(part, ast.Constant) else "[^.]+" for part in parts
+    )
+    if pattern.startswith("kerastl"):
+        yield from (one for one in MODULES if re.fullmatch(pattern, one))
+
+
+# What only a table or a name leads to.
+FOUND_BY_NAME = {
+    "data.finding": ("data.folders", "data.tfds_source"),
+    "model.building.finding": ("model.building.applications", "model.building.hub"),
+    "outputs.formats.finding": ("outputs.formats.onnx", "outputs.formats.savedmodel"),
+    "commands.table": ("commands.train",),
+}
 
 
 def test_no_module_imports_itself_by_way_of_others():
     graph = {name: set(imported_by(TREES[path])) - {name} for name, path in MODULES.items()}
     assert "kerastl.config" in graph["kerastl.api.run"]
+    for finder, found in FOUND_BY_NAME.items():
+        assert graph[f"kerastl.{finder}"] >= {f"kerastl.{name}" for name in found}
     order = list(graphlib.TopologicalSorter(graph).static_order())
     assert set(order) == set(MODULES)
 

@@ -21,7 +21,8 @@ from kerastl.model.boundaries import (
     trace_calls,
 )
 from kerastl.model.build import POOLED, build_classifier
-from kerastl.model.building.interface import BACKBONE, fingerprint, open_backbone
+from kerastl.model.building.finding import open_backbone
+from kerastl.model.building.interface import BACKBONE, fingerprint
 from kerastl.model.phases import Plan, can_train, drop_rate, parts
 from kerastl.model.sources.table import find_backbone
 from kerastl.settings import Decides, ModelSettings, Phase

@@ -25,7 +25,8 @@ from kerastl.model.constants import without_weights
 from kerastl.model.mirrored import outputs_of, probabilities_of
 from kerastl.outputs.card import model_card
 from kerastl.outputs.directories import RunFile
-from kerastl.outputs.formats.interface import Exportable, format_module
+from kerastl.outputs.formats.finding import format_module
+from kerastl.outputs.formats.interface import Exportable
 from kerastl.outputs.formats.savedmodel import write_card
 from kerastl.outputs.parity import ExportError, FreshProcess, Reference, compare
 from kerastl.outputs.parity_rules import check_parity, format_table, summarize

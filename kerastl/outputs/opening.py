@@ -9,7 +9,7 @@ from kerastl.errors import KerastlError, first_line
 from kerastl.export_formats import FORMATS, find_format
 from kerastl.outputs.artifact import Artifact
 from kerastl.outputs.directories import RunFile
-from kerastl.outputs.formats.interface import format_module
+from kerastl.outputs.formats.finding import format_module
 from kerastl.outputs.model_path import find_model
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from kerastl.export_formats import FORMATS
 from kerastl.outputs.artifact import count_ties
 from kerastl.outputs.directories import RunFile
-from kerastl.outputs.formats.interface import format_module
+from kerastl.outputs.formats.finding import format_module
 from kerastl.outputs.parity import Comparison, ExportError, Reference
 from kerastl.outputs.receipt import version_of
 from kerastl.progress import count_of, format_bytes

@@ -17,7 +17,7 @@ from kerastl.model import mirrored
 from kerastl.model.backbones import SYMMETRIC
 from kerastl.model.build import build_classifier
 from kerastl.outputs import exporting
-from kerastl.outputs.formats import interface, savedmodel
+from kerastl.outputs.formats import finding, savedmodel
 from kerastl.outputs.parity import Comparison
 from kerastl.training.evaluation import Evaluation
 
@@ -93,7 +93,7 @@ def spoil(monkeypatch):
     """Lets a format write a spoilt model."""
 
     def spoil(name, spoilt):
-        module = interface.format_module(name)
+        module = finding.format_module(name)
         write = module.write
         monkeypatch.setattr(module, "write", lambda model, path: write(spoilt(model), path))
 
@@ -289,6 +289,6 @@ def test_version_taken_meanwhile_is_passed_over(export, tmp_path, monkeypatch):
 def test_every_format_has_a_module_that_writes_and_opens_it(name):
     for module in FORMATS[name].modules:
         pytest.importorskip(module)
-    module = interface.format_module(name)
+    module = finding.format_module(name)
     assert callable(module.write)
     assert callable(module.open)

@@ -1,16 +1,13 @@
-"""What every source of networks builds, and the way to the module that builds it."""
+"""What every source of networks builds."""
 
 import dataclasses
 import hashlib
-import importlib
-from typing import cast
 
 import keras
 
-from kerastl.model.backbones import Backbone, Scaling
+from kerastl.model.backbones import Scaling
 from kerastl.model.boundaries import models_in
 from kerastl.model.build import DROPOUT, LOGITS, POOLED
-from kerastl.settings import ModelSettings
 
 # What the network is called in a classifier.
 BACKBONE = "backbone"
@@ -31,17 +28,6 @@ class Built:
     network: keras.Model
     scaling: Scaling | None
     notes: tuple[str, ...] = ()
-
-
-def open_backbone(row: Backbone, settings: ModelSettings) -> Built:
-    """Builds a network with the weights that settings name.
-
-    Raises:
-        KerastlError: If its weights are not there and cannot be downloaded.
-        UsageError: If they are damaged or of another network.
-    """
-    module = importlib.import_module(f"kerastl.model.building.{row.source}")
-    return cast(Built, module.build(row, settings))
 
 
 def named(network: keras.Model) -> keras.Model:

@@ -1,10 +1,9 @@
 """The interface of a format's module, and the model that it exports."""
 
 import dataclasses
-import importlib
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -55,8 +54,3 @@ class FormatModule(Protocol):
 
         Also input and output, where they are not those of the format's row.
         """
-
-
-def format_module(name: str) -> FormatModule:
-    """Imports the module of a format, whose packages may not be installed."""
-    return cast(FormatModule, importlib.import_module(f"kerastl.outputs.formats.{name}"))

@@ -11,7 +11,8 @@ from kerastl.model.build import build_classifier
 from kerastl.model.mirrored import average_mirrored
 from kerastl.outputs.artifact import count_ties
 from kerastl.outputs.exporting import make_exportable
-from kerastl.outputs.formats.interface import format_module, label_text
+from kerastl.outputs.formats.finding import format_module
+from kerastl.outputs.formats.interface import label_text
 from litert_reading import read_metadata
 
 
