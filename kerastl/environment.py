@@ -18,7 +18,7 @@ from importlib import metadata
 
 from kerastl import paths
 from kerastl.errors import KerastlError, first_line
-from kerastl.native_messages import open_streams, unnamed_file
+from kerastl.native_messages import is_held_back, open_streams, unnamed_file
 from kerastl.progress import Progress
 
 _BACKEND = "tensorflow"
@@ -286,6 +286,11 @@ def ignored_warnings(category: type[Warning] = Warning, message: str = "") -> It
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Hides what libraries write to stderr in the block; shows it if the block fails."""
+    if is_held_back():
+        # Then it is shown, too, if the process dies.
+        with ignored_warnings():
+            yield
+        return
     _flush()
     # Another thread would take our file for what it is to put back.
     with _FILTERS, unnamed_file() as held:

@@ -16,6 +16,7 @@ LEVEL, QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
 _KEPT = 4096
 # Ends what a process that did not crash has written.
 _FAREWELL = b"\0done"
+_HELD = threading.Event()
 
 
 def open_streams() -> None:
@@ -125,6 +126,7 @@ def held_back() -> Iterator[None]:
         return
     shown = os.dup(2)
     keeper = _split_off(shown)
+    _HELD.set()
     stderr, encoding = sys.stderr, sys.stderr.encoding
     # As Python's own: a character that the terminal lacks does not end the program.
     sys.stderr = os.fdopen(
@@ -134,11 +136,17 @@ def held_back() -> Iterator[None]:
         yield
         os.write(2, _FAREWELL)
     finally:
+        _HELD.clear()
         sys.stderr.flush()
         sys.stderr = stderr
         os.dup2(shown, 2)
         os.close(shown)
         os.waitpid(keeper, 0)
+
+
+def is_held_back() -> bool:
+    """Whether `held_back` keeps what libraries write now, to be shown if the process dies."""
+    return _HELD.is_set()
 
 
 def _split_off(shown: int) -> int:

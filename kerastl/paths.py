@@ -5,6 +5,8 @@ import pathlib
 import pwd
 import re
 import sys
+import unicodedata
+import urllib.parse
 
 from kerastl.errors import UsageError, bad_value
 
@@ -88,7 +90,38 @@ def _why_not(given: str, *, is_url: bool) -> tuple[str, str]:
     if found := _VARIABLE.search(given):
         problem = f"holds {found[2]}, which only a shell replaces, and no flag file"
         return problem, "Write out what it stands for"
+    if meant := _as_pasted(given):
+        return f"does not exist, and {meant!r} does", "Give that"
     return "", ""
+
+
+def _as_pasted(given: str) -> str:
+    """Returns what exists without what comes along when a path is pasted; empty for nothing."""
+    text = given
+    for undo in (
+        _without_marks,
+        str.strip,
+        _without_quotes,
+        urllib.parse.unquote,
+        _without_escapes,
+    ):
+        text = undo(text)
+        for form in (text, *(unicodedata.normalize(name, text) for name in ("NFC", "NFD"))):
+            if form not in ("", given) and os.path.lexists(os.path.expanduser(form)):
+                return form
+    return ""
+
+
+def _without_marks(text: str) -> str:
+    return "".join(one for one in text if unicodedata.category(one) != "Cf")
+
+
+def _without_quotes(text: str) -> str:
+    return text.strip("'\"`\u2018\u2019\u201c\u201d").strip()
+
+
+def _without_escapes(text: str) -> str:
+    return re.sub(r"\\(?=[ ()\[\]&'])", "", text).replace("\\", "/")
 
 
 def _expand(given: str, field: str, value: str) -> str:

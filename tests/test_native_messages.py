@@ -19,22 +19,30 @@ os.write(2, b"at the end\\n")
 """
 
 
+QUIETLY = "from kerastl.environment import quiet; exec('with quiet(): {}')"
+
+
 def run_in_block(line, **environment):
     return run_python("-c", IN_BLOCK.format(line), **environment)
 
 
-def test_only_what_python_writes_is_shown():
-    finished = run_in_block("pass")
+@pytest.mark.parametrize("line", ["pass", QUIETLY.format('os.write(2, b"a note")')])
+def test_only_what_python_writes_is_shown(line):
+    finished = run_in_block(line)
     assert finished.code == 0
     assert finished.stderr == "said by Python\nand afterwards\nat the end\n"
 
 
-@pytest.mark.parametrize("line", ["os.abort()", "raise ValueError"])
+@pytest.mark.parametrize(
+    "line",
+    ["os.abort()", "raise ValueError", QUIETLY.format('os.write(2, b"in quiet"); os.abort()')],
+)
 def test_what_was_held_back_is_shown_after_a_crash(line):
     finished = run_in_block(line)
     assert finished.code
     assert finished.stderr.count("written by a library") == 9
     assert "said by Python" in finished.stderr
+    assert ("in quiet" in finished.stderr) == ("in quiet" in line)
 
 
 def test_nothing_is_held_back_where_it_is_asked_for():

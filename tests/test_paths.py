@@ -56,6 +56,20 @@ def here(tmp_path, monkeypatch):
     assert not os.listdir(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        *("{} ", " {}\n", "'{}'", '"{}" ', "\u201c{}\u201d", "\u202a{}", "{}/ "),
+        *("my\\ ph\u00e9os/a", "my%20ph\u00e9os/a", "my ph\u00e9os\\a", "my phe\u0301os/a"),
+    ],
+)
+def test_what_was_pasted_with_a_path_is_named(tmp_path, monkeypatch, pasted):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my ph\u00e9os/a").mkdir(parents=True)
+    with pytest.raises(UsageError, match="does not exist, and 'my ph\u00e9os/a"):
+        checked(pasted.format("my ph\u00e9os/a"), field="run_dir")
+
+
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_addresses_are_no_paths(here, address):
     with pytest.raises(UsageError) as caught:

@@ -92,7 +92,10 @@ class FileFormat:
 JPEG = FileFormat(
     "JPEG",
     b"\xff\xd8\xff",
-    endings=(".jpg", ".jpeg", ".jpe", ".jfif"),
+    endings=(
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjp", ".pjpeg"),
+        *(".mpo", ".jps", ".insp"),  # Two views in a file, or one of all around.
+    ),
     tail=b"\xff\xd9",
     exif=b"Exif\0\0",
     profile=b"ICC_PROFILE\0",
@@ -101,7 +104,7 @@ JPEG = FileFormat(
 PNG = FileFormat(
     "PNG",
     b"\x89PNG",
-    endings=(".png",),
+    endings=(".png", ".apng"),
     tail=b"IEND",
     exif=b"eXIf",
     profile=b"iCCP",

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kerastl.data.table_names import KNOWN, key_of
+from kerastl.data.table_names import KNOWN, USUAL, key_of
 from kerastl.data.table_paths import is_image_name
 from kerastl.data.table_rows import Wrong
 
@@ -21,6 +21,7 @@ _TOOLS = (
     ({"data_row", "projects"}, "a Labelbox export", _SAVE_AS_CSV),
     ({"info", "samples"}, "a FiftyOne data set", _SAVE_AS_CSV),
 )
+_CLASSES = frozenset(name for tier in USUAL["label"] for name in tier.split())
 # One row: the line that it begins in, and its values by column.
 _Record = tuple[int, dict[str, Any]]
 
@@ -41,6 +42,7 @@ def read_json(text: str, wrong: Wrong) -> Iterator[tuple[int, list[str]]]:
     if len(records) == 1:
         turned = _turn(records[0][1])
         records = records if turned is None else turned
+    records = [(line, one) for line, record in records for one in _unfold(record)]
     names = list(dict.fromkeys(name for _, record in records for name in record))
     if not names:
         raise wrong("has no rows", "Give a row for each image")
@@ -106,6 +108,23 @@ def _turn(record: dict[str, Any]) -> list[_Record] | None:
         return [(1, {"image": path, "label": label}) for path, label in record.items()]
     pairs = zip(record, values if are_lists else [], strict=False)
     return [(1, {"image": path, "label": name}) for name, paths in pairs for path in paths]
+
+
+def _unfold(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yields a record for each object in a list of objects that have the classes of an image."""
+    found = [name for name, value in record.items() if isinstance(value, list) and _label(*value)]
+    if len(found) != 1 or _label(record):
+        yield record
+        return
+    rest = {name: value for name, value in record.items() if name not in found}
+    yield from (one | rest for one in record[found[0]])
+
+
+def _label(*values: Any) -> bool:
+    """Whether values are objects with a name for classes in each, and there are some."""
+    return bool(values) and all(
+        isinstance(one, dict) and any(key_of(name) in _CLASSES for name in one) for one in values
+    )
 
 
 def _has_known(record: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from kerastl.data.content import readable
 from kerastl.data.file_formats import FORMATS
+from kerastl.data.tree import IMAGE_FOLDERS
 
 # Endings of images, in lower case; some of them are refused by name later.
 _ENDINGS = frozenset(
@@ -89,6 +90,11 @@ class Folders:
             return None
         return found
 
+    def folders(self, folder: str) -> list[str]:
+        """Returns the names of the folders in a folder, in order."""
+        self.files(folder)
+        return sorted(self._inner[folder])
+
     def has(self, folder: str, name: str) -> bool:
         """Whether a folder holds a file of this name, spelled like that."""
         files = self.files(folder)
@@ -129,7 +135,7 @@ class Folders:
             if depth < _MAX_DEPTH:
                 names = (
                     name
-                    for name in sorted(self._inner[folder])
+                    for name in self.folders(folder)
                     if name[0] not in "._@#$" and name.lower() not in _SIDE_FOLDERS
                 )
                 waiting.extend((os.path.join(inner, name), depth + 1) for name in names)
@@ -146,8 +152,9 @@ def find_places(values: Sequence[str], table_folder: pathlib.Path, folders: Fold
 
     A path starts at the table, or else at the working folder or at the folder above the table.
     If at most half of the values lead to a file then, the last parts of each are looked for among
-    the images below the table. What other systems and tools make of a path is undone. A name may
-    lack its ending, or differ in case, if just one file fits it. Web addresses lead nowhere.
+    the images below the table, or in folders that are named for images beside its own. What other
+    systems and tools make of a path is undone. A name may lack its ending, or differ in case, if
+    just one file fits it. Web addresses lead nowhere.
     """
     sample = values[:: max(1, len(values) // _SAMPLE_ROWS)]
     best, most = None, 0
@@ -168,12 +175,15 @@ def _stages(
     forms = list(_forms(sample))
     for root in (table_folder, "", os.path.join(table_folder, "..")):
         yield (_starting_at(root, form, table_folder, folders) for form in forms)
-    below = folders.below(table_folder)
-    yield (
-        _ending_with(kept, form, table_folder, below)
-        for form in forms
-        for kept in range(max(len(_parts(form(value))) for value in sample), 0, -1)
-    )
+    above = os.path.join(table_folder, "..")
+    beside = [name for name in folders.folders(above) if name.lower() in IMAGE_FOLDERS]
+    for root in ("", *(os.path.join("..", name) for name in beside)):
+        below = folders.below(os.path.join(table_folder, root) if root else table_folder)
+        yield (
+            _ending_with(kept, form, table_folder, root, below)
+            for form in forms
+            for kept in range(max(len(_parts(form(value))) for value in sample), 0, -1)
+        )
 
 
 def _starting_at(root: str, form: _Form, table_folder: str, folders: Folders) -> _Rule:
@@ -200,8 +210,10 @@ def _starting_at(root: str, form: _Form, table_folder: str, folders: Folders) ->
 
 
 def _ending_with(
-    kept: int, form: _Form, table_folder: str, below: Mapping[str, list[str]]
+    kept: int, form: _Form, table_folder: str, root: str, below: Mapping[str, list[str]]
 ) -> _Rule:
+    """Finds files by the ends of their paths below `root`, which is relative to the table."""
+
     def find(value: str) -> Place:
         parts = _parts(form(value))
         *inner, name = parts[-kept:] or [""]
@@ -212,6 +224,7 @@ def _ending_with(
                 one for one in below.get(key, ()) if _fold(f"/{os.path.dirname(one)}").endswith(end)
             ]
         found = [one for one in found if os.path.basename(one) == name] or found
+        found = [os.path.join(root, one) for one in found]
         path = os.path.join(table_folder, found[0] if found else value)
         return _place(value, "/".join(parts), path, found)
 

@@ -13,6 +13,7 @@ from kerastl.data.table_names import KNOWN, key_of
 from kerastl.data.table_paths import Folders, find_places
 from kerastl.data.table_rows import SAMPLE_ROWS, Wrong, in_lines, read_rows, read_text
 from kerastl.data.table_shape import has_header, refuse_blanks, refuse_pixels
+from kerastl.errors import shorten
 from kerastl.progress import count_of
 
 # A cell of the line that is drawn below a header, as in `|:---|---:|` and `=====`.
@@ -109,6 +110,11 @@ def _name_columns(rows: Sequence[Sequence[str]], wrong: Wrong, *, is_named: bool
     numbered = [f"column {number}" for number in range(1, len(names) + 1)]
     if not is_named:
         return numbered
+    if len(names) > 1 and not any(names[1:]) and _is_filled(others, 1):
+        raise wrong(
+            f"has {shorten(names[0])!r} alone above rows of {len(names)} cells",
+            "Name every column, and remove lines above the header",
+        )
     names[0] = names[0].lstrip("# ")
     counts = collections.Counter(filter(None, names))
     if twice := [name for name, count in counts.items() if count > 1]:

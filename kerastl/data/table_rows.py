@@ -55,8 +55,10 @@ _DELIMITERS = "\t,;|"
 _BLANKS = " \t\r\n"
 # The characters and rows that the delimiter is found in.
 _SAMPLE_SIZE, SAMPLE_ROWS = 1 << 20, 50
-# What remains of a list that people separate by blanks, as in `cats/1.png 0`.
-_BLANK_SEPARATED = re.compile(r"\S+\.(png|jpe?g|bmp|gif|webp|tiff?)\s+\S+$", re.IGNORECASE)
+# A list that people separate by blanks, as in `cats/1.png 0` and `cats_1 7 1 2`.
+_BLANK_SEPARATED = re.compile(
+    r"\S+\.(png|jpe?g|bmp|gif|webp|tiff?)\s+\S+$|\S+(\s+-?\d+)+$", re.IGNORECASE
+)
 
 
 def read_rows(text: str, ending: str, wrong: Wrong) -> Iterator[tuple[int, list[str]]]:
@@ -85,20 +87,24 @@ def read_rows(text: str, ending: str, wrong: Wrong) -> Iterator[tuple[int, list[
     try:
         for row in rows:
             cells = [cell.strip(_BLANKS) for cell in row]
-            if any(cells):
+            # Such lists have no header, but remarks.
+            if any(cells) and not (delimiter == " " and cells[0].startswith("#")):
                 yield skipped + rows.line_num, cells
     except csv.Error as error:
-        line = skipped + rows.line_num
-        if "field larger" in str(error):
-            raise wrong(
-                f"holds a cell of more than {csv.field_size_limit()} characters in line {line}, "
-                "such as pixels or a whole image",
-                GIVE_ARRAYS,
-            ) from error
-        raise wrong(
-            f"cannot be read after line {line} ({error})",
-            "Close every double quote, and write one inside a cell twice",
-        ) from error
+        raise _explain(error, skipped + rows.line_num, wrong) from error
+
+
+def _explain(error: csv.Error, line: int, wrong: Wrong) -> UsageError:
+    if "field larger" in str(error):
+        return wrong(
+            f"holds a cell of more than {csv.field_size_limit()} characters in line {line}, "
+            "such as pixels or a whole image",
+            GIVE_ARRAYS,
+        )
+    return wrong(
+        f"cannot be read after line {line} ({error})",
+        "Close every double quote, and write one inside a cell twice",
+    )
 
 
 def read_text(path: pathlib.Path, wrong: Wrong) -> str:
@@ -160,7 +166,7 @@ def _find_delimiter(text: str) -> str:
     if fit(best)[1] > 1:
         return best
     lines = text[:_SAMPLE_SIZE].split("\n")[1:SAMPLE_ROWS]
-    lines = [line.strip() for line in lines if line.strip()]
+    lines = [line.strip() for line in lines if line.strip() and line[0] != "#"]
     is_by_blanks = lines and all(map(_BLANK_SEPARATED.match, lines))
     return " " if is_by_blanks else ","
 

@@ -28,6 +28,7 @@ _QUOTED = re.compile(r"(['\"])(.*?)\1")
 # As programs write them with their type: bytes of Python, whole numbers of a column of numbers.
 _TYPED = {
     "bytes of Python": re.compile(r"b(['\"])(?P<name>.+)\1"),
+    "formulas of a spreadsheet": re.compile(r'="(?P<name>.+)"'),
     "whole numbers with a point": re.compile(r"(?P<name>-?\d+)\.0+"),
 }
 # So many different measurements are no classes.

@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import functools
+import glob
 import itertools
 import pathlib
 import re
@@ -38,7 +39,8 @@ _NO_PATHS = tuple(
         (r"^<\w+[\s>/].*(src|href)\s*=", "HTML", "Write the path alone"),
         (r"^<.* at 0x[0-9a-f]+>$", "Python objects as text", "Save each image as a file"),
         (r"\.[a-z]{3,4}\s*[;,|]\s*\S.*\.[a-z]{3,4}$", "several paths in a cell", "Write one"),
-        (r"^(['\"]).*\1$", "quotes within the cells", "Write the path alone"),
+        (r"^(['\"]).*\1$|^'", "quotes within the cells", "Write the path alone"),
+        (r"^=", "formulas of a spreadsheet", "Write the path alone"),
         (r"\.[a-z]{3,4}\?\S*=", "addresses with queries", "Write the path alone"),
     )
 )
@@ -222,15 +224,23 @@ def _describe(
 
 
 def _note_beside(table: pathlib.Path) -> Iterator[str]:
-    """Yields a line if the table is named for a split and others beside it are for other ones."""
-    split = split_within(table.stem)
+    """Yields a line if the table is named for a split and others are for other ones.
+
+    It may be so by its own name, or by that of its folder, beside tables of the same name.
+    """
+    here = table.absolute()
+    split, pattern, part = split_within(here.stem), f"*{glob.escape(here.suffix)}", -1
+    if not split:
+        split, pattern, part = split_within(here.parent.name), f"*/{glob.escape(here.name)}", -2
+    root = here.parents[-1 - part]
     with contextlib.suppress(OSError):
-        beside = sorted(table.parent.glob(f"*{table.suffix}")) if split else []
-        if others := [one.name for one in beside if split_within(one.stem) not in (None, split)]:
+        beside = sorted(root.glob(pattern)) if split else []
+        named = [(one, split_within(one.with_suffix("").parts[part])) for one in beside]
+        if others := [one.relative_to(root) for one, of in named if of not in (None, split)]:
             yield (
-                f"{table.name} is read alone, and images for other splits are split off it; "
-                f"{name_some(others)} may list them. Join the tables, with a column split, to use "
-                "them."
+                f"{here.relative_to(root)} is read alone, and images for other splits are split "
+                f"off it; {name_some(map(str, others))} may list them. Join the tables, with a "
+                "column split, to use them."
             )
 
 

@@ -85,7 +85,8 @@ def read_images(tensor: Mapping[str, Any], signature: Signature, binary: bytes) 
     is_binary = "data" not in tensor
     data = binary if is_binary else tensor["data"]
     if is_binary and not binary:
-        raise RequestError(f"{name}: has no data")
+        hint = '; "contents" is for gRPC' if "contents" in tensor else ""
+        raise RequestError(f'{name}: has no "data"{hint}')
     if signature.takes_files:
         if datatype != _FILES:
             raise RequestError(

@@ -25,6 +25,8 @@ def name_form(content: bytes) -> str:
     """
     if re.match(_STRIPPED, content):
         return "an image whose line ends and zero bytes were removed on the way"
+    if content.lstrip().startswith(b"{") and re.search(rb"\}\s*\n\s*\{", content):
+        return "JSON Lines, of which each would be a request"
     head = content[:_HEAD].strip()
     if find_format(head):
         return ""

@@ -39,6 +39,24 @@ def table(folder, text):
         json.dumps({"cat": PATHS[1::2], "dog": PATHS[::2]}),
         json.dumps({"image": PATHS, "label": LABELS}),
         json.dumps({"image": dict(enumerate(PATHS)), "label": dict(enumerate(LABELS))}),
+        # With the classes in objects, as of what was drawn onto an image.
+        json.dumps(
+            [
+                {"image": row["file_name"], "annotations": [{"label": row["label"], "x": 1}]}
+                for row in ROWS
+            ]
+        ),
+        json.dumps(
+            [
+                {
+                    "file_name": row["file_name"],
+                    "boxes": [{"class": row["label"]}, {"class": row["label"]}],
+                }
+                for row in ROWS
+            ]
+        ),
+        # Beside the class of the image, what is in it is more.
+        json.dumps([row | {"faces": [{"class": "old"}, {"class": "new"}]} for row in ROWS]),
         json.dumps({row["file_name"]: {"label": row["label"], "width": 3} for row in ROWS}),
     ],
 )

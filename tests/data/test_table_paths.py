@@ -38,6 +38,9 @@ def write(folder, files):
         # Spreadsheets drop zeros.
         ("{number}", "imgs/000{number}.png"),
         ("images/{name}", "../images/{name}"),
+        # In a folder named for images beside that of the table.
+        ("{stem}", "../images/{name}"),
+        ("/home/else/blue/{name}", "../Photos/deep/blue/{name}"),
     ],
 )
 def test_one_rule_finds_the_files_of_a_column(tmp_path, monkeypatch, form, files):
@@ -123,3 +126,13 @@ def test_each_folder_is_listed_once(tmp_path, monkeypatch):
         places = find_places([f"{number:04d}" for number in range(60)], tmp_path, folders)
     assert all(place.is_found for place in places)
     assert len(listed) == len(set(listed)) <= 8
+
+
+def test_files_beside_the_folder_of_the_table_are_named_from_it(tmp_path):
+    write(tmp_path, [f"images/{name}" for name in NAMES] + [f"more/{name}" for name in NAMES])
+    (tmp_path / "lists").mkdir()
+    places = find_places(NAMES, tmp_path / "lists", Folders())
+    assert [place.example for place in places] == [f"../images/{name}" for name in NAMES]
+    (tmp_path / "images/lists").mkdir()
+    places = find_places(NAMES, tmp_path / "images/lists", Folders())
+    assert [place.example for place in places] == [f"../{name}" for name in NAMES]

@@ -302,6 +302,7 @@ def test_names_of_several_words_are_single_labels(tmp_path, labels):
             ("cat", "dog"),
             "Labels are bytes of Python, as \"b'cat'\": that class is 'cat'.",
         ),
+        ('="{}"', ("a", "b"), "Labels are formulas of a spreadsheet, as '=\"a\"': that class is "),
         ("{}.0", ("0", "1"), "Labels are whole numbers with a point, as '0.0': that class is '0'."),
         ("{}.00", ("-1", "1"), "Labels are whole numbers with a point, as '-1.00': that class is "),
         # One of another form: they may differ by more than that.
@@ -391,6 +392,8 @@ def test_first_row_that_names_a_file_is_no_header(tmp_path):
         ("<img src='{}.png'>", "holds HTML, not paths"),
         ("{}.png;{}.png", "holds several paths in a cell, not paths"),
         ("'{}.png'", "holds quotes within the cells, not paths"),
+        ("'{}.png", "holds quotes within the cells, not paths"),
+        ('="{}.png"', "holds formulas of a spreadsheet, not paths"),
         ("{}.png?raw=1", "holds addresses with queries, not paths"),
         ("x{}.png", "has 12 paths as image, and none leads to a file: no 'x0.png' and 'x1.png'"),
     ],
@@ -568,3 +571,32 @@ def test_tables_of_other_splits_beside_it_are_named(tmp_path):
         "train.csv is read alone, and images for other splits are split off it; test.csv may list "
         "them. Join the tables, with a column split, to use them."
     )
+
+
+def test_tables_of_the_same_name_in_folders_of_other_splits_are_named(tmp_path):
+    text = rows_of("image,label", lambda name, color: f"{name},{color}")
+    more = ["valid/_classes.csv", "test/_classes.csv", "notes/_classes.csv"]
+    files = [*(f"train/{name}" for name in NAMES), *more]
+    place = table(tmp_path, text, name="train/_classes.csv", files=files)
+    assert read(place)[1][-1] == (
+        "train/_classes.csv is read alone, and images for other splits are split off it; "
+        "test/_classes.csv, valid/_classes.csv may list them. Join the tables, with a column "
+        "split, to use them."
+    )
+
+
+@pytest.mark.parametrize("title", ["My export,,", "# 2024,", '"Flowers, all",,,'])
+def test_title_above_the_header_is_named(tmp_path, title):
+    rows = "".join(f"{name},{name[0]},x\n" for name in NAMES)
+    place = table(tmp_path, f"{title}\nimage,label,note\n{rows}", files=NAMES)
+    assert "and remove lines above the header." in refusal(place)
+
+
+def test_list_that_blanks_divide_may_have_remarks_and_no_endings(tmp_path):
+    rows = "".join(f"cat_{n} {n % 2 + 1} 1 7\n" for n in range(6))
+    text = f"#Image CLASS-ID SPECIES BREED ID\n#ID: 1:37 Class ids\n{rows}"
+    files = [f"images/cat_{n}.jpg" for n in range(6)]
+    place = table(tmp_path, text, name="annotations/list.txt", files=files)
+    listing, lines = read(place, label="column 2")
+    assert sorted(file.class_name for file in listing.files) == ["1"] * 3 + ["2"] * 3
+    assert "not used: column 3, column 4" in lines[1]

@@ -216,6 +216,10 @@ def test_bytes_of_a_file_as_numbers_are_named(client, files, form):
         (str, "Python's notation of a dictionary"),
         (lambda document: json.dumps(json.dumps(document)), "JSON that was encoded twice"),
         (lambda document: gzip.compress(json.dumps(document).encode()), "a compressed stream"),
+        (
+            lambda document: f"{json.dumps(document)}\n{json.dumps(document)}\n",
+            "JSON Lines, of which each would be a request",
+        ),
     ],
 )
 def test_json_in_another_form_is_named(client, files, wrap, name):
