@@ -1,12 +1,16 @@
-"""The result of a run; imports nothing slow."""
+"""The result of a run, and the lines about it; imports nothing slow."""
 
 import dataclasses
 import pathlib
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from kerastl.short_form import ShortForm
+from kerastl.split_names import TEST
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Result:
+class Result(ShortForm):
     """Result of a run.
 
     Attributes:
@@ -20,3 +24,48 @@ class Result:
     model: Any
     run_dir: pathlib.Path
     export_path: pathlib.Path | None
+
+    def lines(self) -> Iterator[str]:
+        """Yields the scores, and where everything else is."""
+        yield from test_lines(self.metrics)
+        yield f"The page of the run: {self.run_dir / 'report.html'}"
+        if self.export_path:
+            yield f"Exported: {self.export_path}"
+
+
+def test_lines(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the accuracy of each phase, what needs no model, and the test accuracy.
+
+    Args:
+        metrics: The content of `metrics.json`.
+    """
+    phases = metrics["highest_validation_accuracy"]
+    if phases.keys() == {"head", "finetune"}:
+        yield (
+            f"Transfer: highest validation accuracy {phases['head']:.4f} of a head on frozen "
+            f"features, {phases['finetune']:.4f} of fine-tuning."
+        )
+    test = metrics[TEST]
+    yield from baseline_lines(test)
+    yield (
+        f"Test accuracy {test['accuracy']:.4f} "
+        f"({test['accuracy_low']:.4f}-{test['accuracy_high']:.4f}) on {test['num_images']} images"
+    )
+
+
+def baseline_lines(test: Mapping[str, Any]) -> Iterator[str]:
+    """Yields what always naming the largest class gets, and whether the model is no better.
+
+    Runs of earlier versions did not record it.
+    """
+    if "baseline_accuracy" not in test:
+        return
+    yield (
+        f"Baseline accuracy {test['baseline_accuracy']:.4f}, for always naming "
+        f"{test['baseline_class']}, the largest class"
+    )
+    if test["accuracy_low"] <= test["baseline_accuracy"]:
+        yield (
+            "Warning: the model is not clearly better than that: the interval of its test accuracy "
+            "does not lie above the baseline."
+        )

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 
 from kerastl.errors import KerastlError, first_line
+from kerastl.short_form import ShortForm
 
 _MARKS = {None: "", True: "ok: ", False: "FAILS: "}
 
@@ -30,7 +31,7 @@ class Finding:
 
 
 @dataclasses.dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(ShortForm):
     """The result of a checkup.
 
     Attributes:
@@ -38,6 +39,10 @@ class Diagnosis:
     """
 
     findings: tuple[Finding, ...]
+
+    def lines(self) -> Iterator[str]:
+        """Yields the lines that `kerastl doctor` prints."""
+        yield from map(str, self.findings)
 
     @property
     def broken(self) -> tuple[Finding, ...]:

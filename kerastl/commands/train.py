@@ -2,8 +2,8 @@
 
 import kerastl
 from kerastl.commands.command import Command, Given
-from kerastl.commands.final_lines import test_lines
 from kerastl.progress import Progress
+from kerastl.result import test_lines
 
 
 def _train(given: Given, output: Progress) -> None:

@@ -6,10 +6,10 @@ import time
 
 import kerastl
 from kerastl.commands.command import Command, Given
-from kerastl.commands.final_lines import test_lines
 from kerastl.commands.flagfile import expand_flag_files
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import Progress, format_duration
+from kerastl.result import test_lines
 from kerastl.settings import SETTINGS, SettingGroup, describe, setting
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import SEARCHABLE

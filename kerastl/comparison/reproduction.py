@@ -17,11 +17,12 @@ from kerastl.outputs.directories import (
     writable_directory,
 )
 from kerastl.outputs.environments import compare_environments
+from kerastl.short_form import ShortForm
 from kerastl.writing import scratch_directory
 
 
 @dataclasses.dataclass(frozen=True)
-class Reproduction:
+class Reproduction(ShortForm):
     """A run that was run again.
 
     Attributes:

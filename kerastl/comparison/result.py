@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from kerastl.comparison.paired import LOSS, Difference
 from kerastl.errors import printable, shorten
 from kerastl.progress import count_of
+from kerastl.short_form import ShortForm
 
 # A difference counts as clear where it is met by chance once in so many comparisons of equals.
 _ONE_IN = 20
@@ -107,7 +108,7 @@ class Versus:
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class Comparison(ShortForm):
     """Runs that were tested on the same images.
 
     Attributes:

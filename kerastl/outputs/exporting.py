@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -29,11 +29,12 @@ from kerastl.outputs.formats.finding import format_module
 from kerastl.outputs.formats.interface import Exportable
 from kerastl.outputs.formats.savedmodel import write_card
 from kerastl.outputs.parity import ExportError, FreshProcess, Reference, compare
-from kerastl.outputs.parity_rules import check_parity, format_table, summarize
+from kerastl.outputs.parity_rules import check_parity, format_rows, format_table, summarize
 from kerastl.outputs.samples import write_samples
 from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress, count_of
 from kerastl.settings import ImageSettings, OutputSettings
+from kerastl.short_form import ShortForm
 from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.trained import Trained
@@ -51,7 +52,7 @@ MOST_PROBABILITIES = 50_000_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Exported:
+class Exported(ShortForm):
     """A version of a model.
 
     Attributes:
@@ -61,6 +62,11 @@ class Exported:
 
     path: pathlib.Path
     formats: dict[str, dict[str, Any]]
+
+    def lines(self) -> Iterator[str]:
+        """Yields the path and the table that `kerastl export` prints."""
+        yield f"Exported {self.path}."
+        yield from format_rows(self.formats)
 
 
 def parity_sample(splits: Splits, parity_images: int) -> np.ndarray:

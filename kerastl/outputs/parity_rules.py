@@ -100,6 +100,11 @@ def format_table(
         f"{count_of(len(reference.examples), 'test image')}, on which the trained model's accuracy "
         f"is {reference.predictions.accuracy:.4f}."
     )
+    yield from format_rows(results)
+
+
+def format_rows(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yields a header and a line for each format, as `summarize` describes it, then warnings."""
     yield (
         f"  {'format':<12}{'size':>9}{'accuracy':>10}{'agreement':>11}{'largest difference':>20}"
         f"{'ms an image, alone':>20}{'of 32':>8}"

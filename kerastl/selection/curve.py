@@ -1,7 +1,7 @@
 """A learning curve: accuracy on growing parts of the training images, and its extrapolation."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from kerastl.selection.extrapolation import (
     extrapolate,
 )
 from kerastl.selection.logistic_regression import cross_validate
+from kerastl.short_form import ShortForm
 
 FRACTIONS = (0.05, 0.10, 0.25, 0.50, 1.00)
 REPEATS = 10
@@ -28,7 +29,7 @@ _NAMED = 2
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class LearningCurve:
+class LearningCurve(ShortForm):
     """Measured accuracies and their extrapolation.
 
     Attributes:
@@ -49,6 +50,11 @@ class LearningCurve:
         """Sorts the classes that gain from twice the images, the largest gain first."""
         gaining = [curve for curve in self.classes if curve.gain > 0]
         return sorted(gaining, key=lambda curve: -curve.gain)
+
+    def lines(self) -> Iterator[str]:
+        """Yields what `kerastl learning_curve` prints of it."""
+        yield self.check()
+        yield self.sentence()
 
     def sentence(self) -> str:
         """Summarizes what accuracy to expect with twice the images."""

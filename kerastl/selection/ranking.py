@@ -39,10 +39,11 @@ from kerastl.selection.ranking_files import (
 )
 from kerastl.selection.ranking_row import BATCH, FOLDS, RankingRow, sort_rows
 from kerastl.selection.transferability import h_score, logme
+from kerastl.short_form import ShortForm
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Ranking:
+class Ranking(ShortForm):
     """Result of a comparison of networks.
 
     Attributes:
@@ -62,6 +63,11 @@ class Ranking:
     def flags_path(self) -> pathlib.Path:
         """Flag file that trains the best network."""
         return self.run_dir / RANKING_FLAGS
+
+    def lines(self) -> Iterator[str]:
+        """Yields the table and the best network, as `kerastl rank` prints them."""
+        yield from describe_table(self.rows)
+        yield self.sentence()
 
     def sentence(self) -> str:
         """Returns a line that names the best network and the command that trains it."""

@@ -23,13 +23,14 @@ from kerastl.model.backbones import bundled_size_note
 from kerastl.outputs.directories import clear
 from kerastl.progress import Progress, count_of
 from kerastl.result import Result
+from kerastl.short_form import ShortForm
 from kerastl.tuning.assignments import Assignments
 from kerastl.tuning.baseline import with_choices
 from kerastl.tuning.board import Board, best_words
 from kerastl.tuning.budget import Budget
 from kerastl.tuning.default_space import open_space
 from kerastl.tuning.directory import ABOUT, DIRECTORY, check_same, describe, empty
-from kerastl.tuning.final_run import run_best
+from kerastl.tuning.final_run import comparison_words, run_best
 from kerastl.tuning.loop import TrialRunner, run_trials, wait_for_chief, watch_trials
 from kerastl.tuning.proposals import Proposals
 from kerastl.tuning.roles import is_chief, is_worker
@@ -43,7 +44,7 @@ from kerastl.writing import finally_call, replace_text
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Found:
+class Found(ShortForm):
     """Result of a search.
 
     Attributes:
@@ -59,6 +60,14 @@ class Found:
     best: Config
     run: Result | None
     comparison: dict[str, Any] | None
+
+    def lines(self) -> Iterator[str]:
+        """Yields the trials, and the scores of the final run beside those of the flags as given."""
+        failed = sum(trial.status != COMPLETED for trial in self.trials.values())
+        yield f"{count_of(len(self.trials), 'trial')}, of which {failed} failed."
+        if self.run:
+            yield from self.run.lines()
+            yield comparison_words(self.comparison)
 
 
 def search(

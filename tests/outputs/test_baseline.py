@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import fakes
-from kerastl.commands.final_lines import baseline_lines
 from kerastl.data.splits import Splits
 from kerastl.outputs.metrics import build_metrics, scored_splits
+from kerastl.result import baseline_lines
 
 NAMES = ("common", "rare")
 BEST = types.SimpleNamespace(phase="head", epoch=1)

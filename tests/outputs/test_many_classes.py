@@ -11,11 +11,11 @@ import pytest
 import tensorflow as tf
 
 import fakes
-from kerastl.commands.final_lines import test_lines as final_lines
 from kerastl.data.splits import Splits, make_splits
 from kerastl.outputs import exporting
 from kerastl.outputs.metrics import build_metrics, scored_splits
 from kerastl.outputs.run_directory import RunDirectory
+from kerastl.result import test_lines as final_lines
 from kerastl.serving.confusion import Confusion
 from kerastl.training import evaluate as evaluation_module
 from kerastl.training.evaluate import evaluate
