@@ -18,7 +18,7 @@ from kerastl.outputs.scoring import score
 from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress, format_duration
 from kerastl.recipes.following import follow
-from kerastl.report.page import report_finished
+from kerastl.report.finished import report_finished
 from kerastl.result import Result
 from kerastl.selection.label_issues import find_label_issues
 from kerastl.settings import FitSettings

@@ -183,7 +183,7 @@ def test_unfinished_run_of_other_flags_is_refused_then_replaced(tmp_path, color_
     config = dataclasses.replace(config, overwrite=True)
     result = fakes.finish_run(config, color_run.source).result
     assert read(result, "history.csv").count(b"\n") == 2
-    assert len(os.listdir(result.run_dir / "tensorboard")) == 1
+    assert len(os.listdir(result.run_dir / "tensorboard")) == 2
 
 
 @pytest.mark.parametrize("field", ["run_dir", "export_dir"])

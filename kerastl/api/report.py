@@ -38,4 +38,5 @@ def report(
     """
     from kerastl.report.page import write_page  # noqa: PLC0415
 
-    return write_page(local_path(run, field="run"), source, progress or Progress(sys.stdout))
+    parts = write_page(local_path(run, field="run"), source, progress or Progress(sys.stdout))
+    return parts.path

@@ -47,6 +47,9 @@ _WITHOUT_EFFECT = ("memory_bytes", "system")
 
 class RunDirectory:
     """A run's directory, whose files each appear whole or not at all.
+# The columns of the history that are no curve.
+_NO_CURVE = {"phase", "epoch", "seconds"}
+_CURVES = [field.name for field in dataclasses.fields(EpochRow) if field.name not in _NO_CURVE]
 
     `receipt.json` is built up by `begin`, `add_check`, `add_seconds` and `add_export`; it can be
     written at any time, so that a run that fails or is stopped reports what it had done.
@@ -205,7 +208,7 @@ class RunDirectory:
                 folder = str(self.path / RunFile.TENSORBOARD)
                 self._tensorboard = tf.summary.create_file_writer(folder)
             with self._tensorboard.as_default(step=len(self._history)):
-                for name in ("learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"):
+                for name in _CURVES:
                     tf.summary.scalar(name, getattr(row, name))
             self._tensorboard.flush()
 

@@ -1,1 +1,4 @@
-"""The page of a run, `report.html`, made from its directory alone. Imports no TensorFlow."""
+"""The page of a run, `report.html`, made from its directory alone.
+
+Only `finished` and `tensorboard`, which are for the end of a run, import TensorFlow.
+"""

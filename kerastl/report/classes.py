@@ -90,6 +90,11 @@ class Matrix:
     rows: tuple[tuple[Cell, ...], ...]
     num_classes: int
 
+    @property
+    def is_part(self) -> bool:
+        """Whether it lacks classes."""
+        return len(self.class_names) < self.num_classes
+
 
 class Confusion:
     """Counts the pairs of true and named classes, and knows their images."""

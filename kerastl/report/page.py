@@ -1,5 +1,6 @@
 """Makes the page of a run from `page.html`, and writes it beside what it is made from."""
 
+import dataclasses
 import pathlib
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,8 +31,28 @@ _BROKEN = (
 _TEMPLATE = "page.html"
 
 
-def write_page(path: pathlib.Path, source: Source | None, progress: Progress) -> pathlib.Path:
-    """Writes `report.html` of a run, finished or not, into its directory; returns its path.
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """What a page shows.
+
+    Attributes:
+        contents: The files of the run.
+        made: Each part by name; None or empty stands for one that the run lacks.
+        problems: What could not be read or made, in words.
+    """
+
+    contents: Contents
+    made: Mapping[str, Any]
+    problems: tuple[str, ...]
+
+    @property
+    def path(self) -> pathlib.Path:
+        """Where the page is."""
+        return self.contents.path / RunFile.REPORT
+
+
+def write_page(path: pathlib.Path, source: Source | None, progress: Progress) -> Parts:
+    """Writes `report.html` of a run, finished or not, into its directory; returns what it shows.
 
     `source` is needed for pictures of images from Python. See `kerastl.report`.
 
@@ -44,38 +65,35 @@ def write_page(path: pathlib.Path, source: Source | None, progress: Progress) ->
         read: Read | None = read_from_source(source)
     else:
         read = read_from_disk(contents.config) if contents.config else None
-    page = path / RunFile.REPORT
     try:
-        text = make_page(contents, read)
+        parts = make_parts(contents, read)
+        text = make_page(parts)
     except _BROKEN as error:
         raise KerastlError(
             f"run={str(path)!r}: no page can be made of it ({first_line(error)}). Restore its "
             "files, or run again."
         ) from error
-    replace_text(page, text, field="run")
-    progress.line(f"Report: {page}")
-    return page
+    replace_text(parts.path, text, field="run")
+    progress.line(f"Report: {parts.path}")
+    return parts
 
 
-def report_finished(run_dir: pathlib.Path, source: Source, progress: Progress) -> None:
-    """Does so at the end of a run, which a page that cannot be made must not fail."""
-    try:
-        write_page(run_dir, source, progress)
-    except (KerastlError, OSError, MemoryError, RuntimeError) as error:
-        progress.line(f"Report: not written ({first_line(error)}).")
-
-
-def make_page(contents: Contents, read: Read | None) -> str:
-    """Returns the page; `read` reads the images, as far as they are there."""
+def make_parts(contents: Contents, read: Read | None) -> Parts:
+    """Makes what the page shows; `read` reads the images, as far as they are there."""
     problems = list(contents.problems)
-    parts: dict[str, Any] = {}
+    made: dict[str, Any] = {}
     # In the order in which pictures are worth the page's room.
     for name, make in _makers(contents, Thumbnails(read)).items():
         try:
-            parts[name] = make()
+            made[name] = make()
         except _BROKEN as error:
             problems.append(f"The part about {name} is left out: {first_line(error)}.")
-            parts[name] = None
+            made[name] = None
+    return Parts(contents, made, tuple(problems))
+
+
+def make_page(parts: Parts) -> str:
+    """Returns the page."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
         autoescape=True,
@@ -91,7 +109,7 @@ def make_page(contents: Contents, read: Read | None) -> str:
         counted=count_of,
     )
     return environment.get_template(_TEMPLATE).render(
-        run=contents, problems=problems, version=VERSION, **parts
+        run=parts.contents, problems=parts.problems, version=VERSION, **parts.made
     )
 
 

@@ -24,7 +24,7 @@ from kerastl.outputs.metrics import build_metrics, scored_splits
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.outputs.unfinished import Opened
 from kerastl.report.contents import read_contents
-from kerastl.report.page import report_finished
+from kerastl.report.finished import report_finished
 from kerastl.report.thumbnails import Thumbnails
 from kerastl.training.best import EpochRow
 from kerastl.training.checks import Check
