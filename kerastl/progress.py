@@ -3,6 +3,7 @@
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from typing import TextIO
 
 _ERASE_LINE = "\r\x1b[K"
@@ -86,6 +87,12 @@ class Meter:
 def count_of(number: int, thing: str) -> str:
     """Returns a count with its noun, as in "1 epoch" and "2 epochs"."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Joins words, as in "a", "a and b" and "a, b and c"."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def count_kind(number: int, kind: str) -> str:

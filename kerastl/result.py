@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kerastl.progress import count_of, listed
 from kerastl.short_form import ShortForm
 from kerastl.split_names import TEST
 
@@ -46,11 +47,24 @@ def test_lines(metrics: Mapping[str, Any]) -> Iterator[str]:
             f"features, {phases['finetune']:.4f} of fine-tuning."
         )
     test = metrics[TEST]
+    yield from repeats_lines(metrics)
     yield from baseline_lines(test)
     yield (
         f"Test accuracy {test['accuracy']:.4f} "
         f"({test['accuracy_low']:.4f}-{test['accuracy_high']:.4f}) on {test['num_images']} images"
     )
+
+
+def repeats_lines(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the least, the median and the highest test accuracy over seeds, if there are any."""
+    if repeats := metrics.get("repeats"):
+        spread = repeats[TEST]["accuracy"]
+        yield (
+            f"Over {count_of(len(repeats['seeds']), 'seed')}: test accuracy {spread['min']:.4f} to "
+            f"{spread['max']:.4f}, median {spread['median']:.4f}. A seed decides "
+            f"{listed(repeats['differs'])}; {listed(repeats['same'])} are the same. "
+            f"The model is that of seed {repeats['seeds'][0]}."
+        )
 
 
 def baseline_lines(test: Mapping[str, Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from kerastl.model.network import open_network
 from kerastl.outputs.card import model_card
 from kerastl.outputs.directories import check_room
 from kerastl.outputs.exporting import export_trained
+from kerastl.outputs.repeats import repeat
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.outputs.scoring import score
 from kerastl.outputs.unfinished import Opened
@@ -24,6 +25,7 @@ from kerastl.selection.label_issues import find_label_issues
 from kerastl.settings import FitSettings
 from kerastl.training.course import bytes_to_write
 from kerastl.training.final import deliver
+from kerastl.training.repeats import Repeats
 from kerastl.training.train import check_phases, open_frozen, train
 from kerastl.training.trained import Trained
 from kerastl.writing import finally_call
@@ -57,9 +59,9 @@ def finish_run(
             _find_label_issues(trained, splits, config.seed, record, progress)
         trained = (delivered := deliver(trained, record, progress, seed=config.seed)).trained
         metrics, test = score(delivered, record, progress, exact=config.is_exact)
+        metrics |= repeat(Repeats(config, splits), delivered, test, record, progress)
         record.save_model(trained.classifier, model_card(splits.source, config, metrics))
         record.write_receipt()
-        # From here on the run is finished, and `kerastl export` can do the rest.
         record.write_metrics(metrics)
         if exported := export_trained(
             trained, splits, opened, metrics=metrics, test=test, progress=progress

@@ -269,6 +269,7 @@ CHOICES = {
     "augment": "flip,color:0.25",
     "overwrite": False,
     "label_issues": False,
+    "repeats": 1,
     "head": "solved",
     "average_mirrored": "auto",
     "refit": False,
@@ -291,7 +292,7 @@ def test_flags_give_the_same_config_back(tmp_path):
     config = Config(**{name: other_value(field) for name, field in FIELDS.items()})
     same = [name for name, field in FIELDS.items() if getattr(config, name) == field.default]
     # A data set that has columns has no layout.
-    assert sorted(same) == ["label_issues", "layout", "overwrite", "refit"]
+    assert sorted(same) == ["label_issues", "layout", "overwrite", "refit", "repeats"]
     assert config_from_flags(config.to_flags()) == config
     path = tmp_path / "flags.txt"
     path.write_text("\n".join(config.to_flags()), encoding="utf-8")

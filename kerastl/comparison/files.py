@@ -167,5 +167,6 @@ _FILES: dict[str, tuple[Compare, str]] = {
     RunFile.CALIBRATION: (_compare_tables, ""),
     RunFile.COVERAGE: (_compare_tables, ""),
     RunFile.HEAT_MAPS: (_compare_tables, ""),
+    RunFile.REPEATS: (_compare_tables, ""),
     RunFile.CARD: (_by(functools.partial(_read_json, aside=_CARD)), "flags and versions"),
 }

@@ -55,6 +55,7 @@ class RunFile(enum.StrEnum):
     CALIBRATION = "calibration.csv"
     COVERAGE = "coverage.csv"
     HEAT_MAPS = "heat_maps.csv"
+    REPEATS = "repeats.csv"
     REPORT = "report.html"
     MODEL = FORMATS["keras"].file
     # Also beside every exported model.

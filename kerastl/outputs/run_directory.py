@@ -1,5 +1,7 @@
 """The files of a run: each is written whole or not at all, and read back here."""
 
+import collections
+import csv
 import dataclasses
 import functools
 import hashlib
@@ -7,6 +9,7 @@ import json
 import pathlib
 import shutil
 import time
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -26,14 +29,17 @@ from kerastl.outputs.environments import compare_environments
 from kerastl.outputs.heat_maps import HEADER as HEAT_MAPS
 from kerastl.outputs.receipt import describe_machine, describe_run
 from kerastl.outputs.stages import Stages
+from kerastl.outputs.test_readings import Readings
 from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress
+from kerastl.split_names import TEST
 from kerastl.training.best import EpochRow
 from kerastl.training.calibration import CALIBRATION
 from kerastl.training.checkpoint import Checkpoint, read_checkpoint
 from kerastl.training.checks import Check
 from kerastl.training.coverage import COVERAGE
 from kerastl.training.evaluation import Evaluation
+from kerastl.training.repeats import SCORES, Scores
 from kerastl.training.scores import CLASS_SCORES
 from kerastl.writing import remove_leftovers, replace_csv, replace_text, replacing
 
@@ -41,15 +47,15 @@ from kerastl.writing import remove_leftovers, replace_csv, replace_text, replaci
 _FIELD = "run_dir"
 # What a run is made of, with the flag that names it.
 _MADE_OF = {"data": "dataset", "weights": "weights", "splits": "splits_from"}
+# The columns of the history that are no curve.
+_NO_CURVE = {"phase", "epoch", "seconds"}
+_CURVES = [field.name for field in dataclasses.fields(EpochRow) if field.name not in _NO_CURVE]
 # Parts of a machine that change no result.
 _WITHOUT_EFFECT = ("memory_bytes", "system")
 
 
 class RunDirectory:
     """A run's directory, whose files each appear whole or not at all.
-# The columns of the history that are no curve.
-_NO_CURVE = {"phase", "epoch", "seconds"}
-_CURVES = [field.name for field in dataclasses.fields(EpochRow) if field.name not in _NO_CURVE]
 
     `receipt.json` is built up by `begin`, `add_check`, `add_seconds` and `add_export`; it can be
     written at any time, so that a run that fails or is stopped reports what it had done.
@@ -71,6 +77,9 @@ _CURVES = [field.name for field in dataclasses.fields(EpochRow) if field.name no
         self._checks: list[Check] = []
         self._receipt: dict[str, Any] = {}
         self._seconds: dict[str, float] = {}
+        # The same where a run goes on.
+        self._id = uuid.uuid4().hex
+        self._readings = Readings(None, "", self._id)
 
     def begin(
         self,
@@ -107,6 +116,7 @@ _CURVES = [field.name for field in dataclasses.fields(EpochRow) if field.name no
         if source.fixed:
             self._receipt["fixes"] = source.fixed.counts()
         self._receipt |= describe_run(config.explain(), splits, opened.notes, self._changed)
+        self._readings = Readings(config.lasting_path, self._receipt["splits"][TEST], self._id)
         self._stages.end("preparation")
         self._write(RunFile.FLAGS, config.to_flagfile(opened.notes))
         self.write_splits(splits)
@@ -138,6 +148,8 @@ _CURVES = [field.name for field in dataclasses.fields(EpochRow) if field.name no
                 "Restore it, choose another run_dir, or start over with --overwrite",
             )
         self._checkpoint = checkpoint
+        # One of an earlier version has none.
+        self._id = checkpoint.state.get("id", self._id)
         self._checks = [Check(**check) for check in checkpoint.state["checks"]]
         shutil.rmtree(self.path / RunFile.TENSORBOARD, ignore_errors=True)
         for row in checkpoint.state["history"]:
@@ -219,6 +231,7 @@ _CURVES = [field.name for field in dataclasses.fields(EpochRow) if field.name no
     def save_checkpoint(self, checkpoint: Checkpoint, *, num_epochs: int) -> None:
         """Writes what a run that is cut off goes on from, with the first rows of its history."""
         state = {
+            "id": self._id,
             "about": self._about,
             "machine": self._machine,
             "history": [dataclasses.asdict(row) for row in self._history[:num_epochs]],
@@ -270,6 +283,32 @@ _CURVES = [field.name for field in dataclasses.fields(EpochRow) if field.name no
         """Reads them back, see `predictions_file.read_predictions`."""
         return predictions_file.read_predictions(self.path / RunFile.PREDICTIONS, splits)
 
+    def add_test_reading(self, seed: int | None = None) -> None:
+        """Counts that a model is scored on the test split, by its seed if it is not the run's."""
+        name = str(self._receipt["seed"] if seed is None else seed)
+        self._readings.add(name, str(self.path.absolute()))
+
+    def write_repeats(self, scores: Mapping[int, Scores]) -> None:
+        """Writes the scores of each seed."""
+        self._stages.end("repeats")
+        rows = (
+            (seed, split, *(values[name] for name in SCORES))
+            for seed, one in scores.items()
+            for split, values in one.items()
+        )
+        self._write_csv(RunFile.REPEATS, ("seed", "split", *SCORES), rows)
+
+    def read_repeats(self) -> dict[int, Scores]:
+        """Reads back what there is of them, empty if there is none."""
+        path, found = self.path / RunFile.REPEATS, collections.defaultdict[int, Any](dict)
+        if path.exists():
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                for row in csv.DictReader(file):
+                    found[int(row["seed"])][row["split"]] = {
+                        name: float(row[name]) for name in SCORES
+                    }
+        return dict(found)
+
     def write_scores(
         self, scored: Iterable[tuple[str, Evaluation]], class_names: tuple[str, ...]
     ) -> None:
@@ -309,11 +348,17 @@ _CURVES = [field.name for field in dataclasses.fields(EpochRow) if field.name no
     def write_receipt(self) -> None:
         """Writes `receipt.json`: what the results came from, and the time until now."""
         stages = self._stages.describe(self._seconds)
-        checks = {"checks": [dataclasses.asdict(check) for check in self._checks]}
-        self._write_json(RunFile.RECEIPT, self._machine | self._receipt | stages | checks)
+        known = {
+            "test_readings": self._readings.describe(),
+            "checks": [dataclasses.asdict(check) for check in self._checks],
+        }
+        self._write_json(RunFile.RECEIPT, self._machine | self._receipt | stages | known)
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
-        """Writes `metrics.json`, whose presence marks the run as finished."""
+        """Writes `metrics.json`, whose presence marks the run as finished.
+
+        From here on `kerastl export` can do the rest.
+        """
         self._write_json(RunFile.METRICS, metrics)
 
     def _write_json(self, name: str, value: object) -> None:

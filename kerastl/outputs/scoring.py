@@ -27,6 +27,7 @@ def score(
         The content of `metrics.json`, and the evaluation on the test images.
     """
     trained, splits = delivered.trained, delivered.trained.splits
+    record.add_test_reading()
     test = delivered.evaluate(splits.test)
     if trained.stored:
         stored = test.of(sample := spread(len(splits.test)))

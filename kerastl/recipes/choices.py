@@ -113,6 +113,7 @@ class Facts:
             be fine-tuned.
         feature_bytes: Bytes of an image's stored features below `block`, at that size.
         room: Bytes that may be stored, 0 where nothing is.
+        repeats: Seeds that are trained with.
     """
 
     recipe: str
@@ -126,6 +127,7 @@ class Facts:
     look: Look
     feature_bytes: int
     room: int
+    repeats: int = 1
     step_seconds: float = 0.0
     seconds: float = 0.0
     closing_seconds: float = 0.0
@@ -197,7 +199,7 @@ class Facts:
 
         All penalties of a solved head together take about as long as a first fit.
         """
-        fit = way.extra.views * self.num_train * self.look.fit_seconds
+        fit = self.repeats * way.extra.views * self.num_train * self.look.fit_seconds
         images = self.head_passes * self._num_passed(way.extra)
         return fit + images * self.look.seconds * self._work(way.size)
 
@@ -263,6 +265,7 @@ def choose(facts: Facts) -> Chosen:
         phase_reason = (
             f"{count_of(way.epochs, 'epoch')} of fine-tuning from {facts.block}, each "
             f"{format_duration(facts.epoch_time(way))}"
+            f"{f', with each of {facts.repeats} seeds' if facts.repeats > 1 else ''}"
         )
     else:
         phase_reason = f"a head alone: {why_not}"
@@ -351,7 +354,7 @@ def _fit_epochs(facts: Facts) -> Way | None:
 def _fit(facts: Facts, way: Way, fewest: int) -> Way | None:
     """Fits epochs into the time that a pass leaves; None if they are too few."""
     left = facts.usable_seconds - facts.pass_time(way)
-    epochs = max(0, int(left / facts.epoch_time(way)))
+    epochs = max(0, int(left / (facts.repeats * facts.epoch_time(way))))
     if epochs < fewest:
         return None
     best = min(max(epochs, _fewest(facts)), facts.most_epochs)

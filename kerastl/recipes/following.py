@@ -146,6 +146,7 @@ def _gather(config: Config, splits: Splits, searched: Collection[str], *, deadli
     num_formats = len(config.formats) if config.export_dir else 0
     memory, width = config.memory_path, np.dtype(config.cache_dtype).itemsize
     facts = Facts(
+        repeats=config.repeats,
         recipe=config.recipe,
         given=given,
         searched=searched,
@@ -165,7 +166,7 @@ def _gather(config: Config, splits: Splits, searched: Collection[str], *, deadli
     return dataclasses.replace(
         facts,
         seconds=deadline - time.monotonic(),
-        closing_seconds=built * (_BUILT + _BUILT_FOR_FORMAT * num_formats),
+        closing_seconds=built * (_BUILT * config.repeats + _BUILT_FOR_FORMAT * num_formats),
     )
 
 

@@ -11,7 +11,7 @@ import jinja2
 from kerastl.data.source import Source
 from kerastl.errors import KerastlError, first_line
 from kerastl.outputs.directories import RunFile
-from kerastl.progress import Progress, count_of, format_bytes, format_duration
+from kerastl.progress import Progress, count_of, format_bytes, format_duration, listed
 from kerastl.report import facts, figures
 from kerastl.report.classes import Confusion
 from kerastl.report.contents import Contents, read_contents
@@ -107,6 +107,7 @@ def make_page(parts: Parts) -> str:
         duration=format_duration,
         size=format_bytes,
         counted=count_of,
+        listed=listed,
     )
     return environment.get_template(_TEMPLATE).render(
         run=parts.contents, problems=parts.problems, version=VERSION, **parts.made

@@ -23,6 +23,8 @@ class FitSettings(ModelSettings, TrainingSettings, StoreSettings):
         super()._check()
         if self.label_issues and not (self._keeps_features and self.only_mirrors):
             raise self._keeps_none("label_issues", "no random augmentation")
+        if self.repeats > 1 and not (self._keeps_features and self.only_mirrors):
+            raise self._keeps_none("repeats", "no random augmentation")
         if self.head == "solved" and self.head_epochs and not self._keeps_features:
             raise self._keeps_none("head", "--augment_views=2 if it augments")
         if self.from_scratch:

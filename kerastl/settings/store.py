@@ -46,6 +46,11 @@ class StoreSettings(Settings):
             return self.stand_in
         return find_cache(self.cache_dir) if self.cache_dir else None
 
+    @property
+    def lasting_path(self) -> pathlib.Path | None:
+        """The same, None if what is kept there does not outlast the command."""
+        return None if self.stand_in else self.memory_path
+
 
 def find_cache(cache_dir: str) -> pathlib.Path:
     """Returns the directory that a value of `cache_dir` names."""

@@ -201,3 +201,11 @@ class TrainingSettings(PhaseSettings):
         help="List the training images whose label is probably wrong in label_issues.csv.",
         decides=Decides.NOTHING,
     )
+    repeats: int = setting(
+        1,
+        help="Seeds to train with on the same splits and stored features, to see how much of the "
+        "result is chance: the least, the median and the highest score are reported. The model "
+        "is always that of the first seed.",
+        within=Within(1, 100),
+        decides=Decides.TRAINING,
+    )

@@ -12,7 +12,7 @@ from kerastl.model.phases import Plan
 from kerastl.settings import Phase, TrainingSettings
 from kerastl.training.best import Best, EpochRow
 from kerastl.training.checkpoint import Checkpoint, copy_values
-from kerastl.training.checks import CheckRecorder, ExpectedMoves
+from kerastl.training.checks import Check, CheckRecorder, ExpectedMoves
 from kerastl.training.fit import Place, Places
 
 # Share of the time that writing checkpoints may take: those of short epochs wait.
@@ -41,6 +41,27 @@ class Recorder(CheckRecorder, Protocol):
 
     def find_checkpoint(self) -> Checkpoint | None:
         """Returns what was kept last before the training was cut off; None if it is a new one."""
+
+
+class NullRecorder:
+    """Records nothing of a training; one that is cut off begins again."""
+
+    keeps_checkpoints = False
+
+    def add_check(self, check: Check) -> None:
+        """Drops a check; a failed one is raised anyway."""
+
+    def add_epoch(self, row: EpochRow) -> None:
+        """Drops an epoch."""
+
+    def save_best(self, classifier: keras.Model) -> None:
+        """Drops the best weights, which the classifier holds."""
+
+    def save_checkpoint(self, checkpoint: Checkpoint, *, num_epochs: int) -> None:
+        """Drops a checkpoint."""
+
+    def find_checkpoint(self) -> None:
+        """Finds none."""
 
 
 class Course(Places):

@@ -180,8 +180,7 @@ def solve_head(
         The head, and the strength of its penalty, see `STRENGTHS`.
     """
     pairs = [(train, validation)]
-    # Views of an image are in its group.
-    if len(np.unique(train.groups)) <= _MOST_IN_FOLDS:
+    if chooses_by_folds(train.groups):
         folds = make_folds(train.labels, train.groups, count=_FOLDS, seed=seed)
         pairs += [(train.take(inner), train.take(outer)) for inner, outer in folds]
     held_out = [
@@ -202,6 +201,12 @@ def solve_head(
                 break
     best = max(range(len(rights)), key=lambda place: (rights[place], -losses[place]))
     return layers[best], STRENGTHS[best]
+
+
+def chooses_by_folds(groups: np.ndarray) -> bool:
+    """Whether training images, int64 (images,), are held out in folds too: if they are few."""
+    # Views of an image are in its group.
+    return len(np.unique(groups)) <= _MOST_IN_FOLDS
 
 
 def _losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -14,15 +14,17 @@ from kerastl.data.splits import Splits
 from kerastl.errors import UsageError
 from kerastl.outputs.directories import RunFile, is_over, naming, open_run, read_config
 from kerastl.outputs.run_directory import RunDirectory
+from kerastl.outputs.test_readings import count_reading
 from kerastl.progress import Progress
 from kerastl.result import Result
 from kerastl.run import finish_run
+from kerastl.training.course import NullRecorder
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.final import deliver
 from kerastl.tuning.directory import DIRECTORY
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.significance import difference_interval
-from kerastl.tuning.trainer import NullRecorder, Trainer
+from kerastl.tuning.trainer import Trainer
 from kerastl.writing import replace_text
 
 _FINAL = "final.json"
@@ -112,6 +114,7 @@ def _measure(
         trained = Trainer(splits).train(given, progress)
         # What a run of these flags delivers, which may average mirror images or refit the head.
         delivered = deliver(trained, NullRecorder(), progress, seed=given.seed)
+        count_reading(given, splits, best.run_dir)
         compared = delivered.trained.evaluate(splits.test)
     low, high = difference_interval(
         found, compared, found.labels, SearchOptions(objective="val_accuracy")

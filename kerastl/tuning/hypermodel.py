@@ -20,13 +20,14 @@ from kerastl.model.sources.table import find_backbone
 from kerastl.progress import Progress
 from kerastl.recipes.following import follow
 from kerastl.training.best import EpochRow
+from kerastl.training.course import NullRecorder
 from kerastl.training.train import open_frozen, train
 from kerastl.tuning.default_space import open_space
 from kerastl.tuning.hyperparameters import declare
 from kerastl.tuning.search_options import OBJECTIVES
 from kerastl.tuning.space import Space
 from kerastl.tuning.space_parser import read_space
-from kerastl.tuning.trainer import NullRecorder, without_test
+from kerastl.tuning.trainer import without_test
 
 
 class _InstallmentsError(UsageError, keras_tuner.errors.FatalError):

@@ -6,7 +6,6 @@ import time
 import traceback
 from typing import Any, TextIO
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -18,9 +17,7 @@ from kerastl.model.build import DROPOUT
 from kerastl.model.network import Network, build_key, forget_networks, open_network
 from kerastl.progress import Progress
 from kerastl.settings import Decides, FitSettings, ModelSettings, ReadSettings
-from kerastl.training.best import EpochRow
-from kerastl.training.checkpoint import Checkpoint
-from kerastl.training.checks import Check
+from kerastl.training.course import NullRecorder
 from kerastl.training.frozen import FrozenPart
 from kerastl.training.train import check_phases, open_frozen, train
 from kerastl.training.trained import Trained
@@ -29,27 +26,6 @@ from kerastl.tuning.training_process import Status, TrialFailed
 from kerastl.tuning.trials import Scored
 
 _SECONDS_BETWEEN_STATUS = 0.2
-
-
-class NullRecorder:
-    """Records nothing of a training; one that is cut off begins again."""
-
-    keeps_checkpoints = False
-
-    def add_check(self, check: Check) -> None:
-        """Drops a check; a failed one is raised anyway."""
-
-    def add_epoch(self, row: EpochRow) -> None:
-        """Drops an epoch."""
-
-    def save_best(self, classifier: keras.Model) -> None:
-        """Drops the best weights, which the classifier holds."""
-
-    def save_checkpoint(self, checkpoint: Checkpoint, *, num_epochs: int) -> None:
-        """Drops a checkpoint."""
-
-    def find_checkpoint(self) -> None:
-        """Finds none."""
 
 
 class Trainer:
