@@ -1,5 +1,6 @@
 """The figures of the page: SVG in the colors of its style sheet, light or dark."""
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -27,6 +28,8 @@ _COLORS = {
     RED: "var(--second)",
     "#ffffff": "none",
 }
+# Of a letter of a name below an axis, in points.
+_LETTER_WIDTH = 7
 _ID = re.compile(r'(\bid="|url\(#|href="#)')
 
 
@@ -42,19 +45,14 @@ def draw_curves(history: Sequence[Row], score: str, best: int | None) -> list[tu
     Returns:
         A title and an SVG for the score and the loss.
     """
-    ends = [place for place in range(1, len(history)) if _phase(history, place - 1, place)]
     return [
-        (title, _draw_curve(history, column, ends, best))
+        (title, _draw_curve(history, column, best))
         for title, column in (("Accuracy", score), ("Loss", "loss"))
     ]
 
 
-def _phase(history: Sequence[Row], before: int, place: int) -> bool:
-    return history[before]["phase"] != history[place]["phase"]
-
-
-def _draw_curve(history: Sequence[Row], column: str, ends: list[int], best: int | None) -> str:
-    figure, axes = _new(column)
+def _draw_curve(history: Sequence[Row], column: str, best: int | None) -> str:
+    figure, axes = _new(f"{column} by epoch")
     epochs = np.arange(1, len(history) + 1)
     lines = ((f"val_{column}", VALIDATION, BLUE, "-"), (column, "training", RED, "--"))
     for name, label, color, line in lines:
@@ -64,23 +62,36 @@ def _draw_curve(history: Sequence[Row], column: str, ends: list[int], best: int 
             axes.plot(epochs, values, line, color=color, linewidth=2, label=label)
     axes.set_xlim(0.5, len(history) + 0.5)
     axes.xaxis.set_major_locator(ticker.MaxNLocator(6, integer=True))
-    axes.set_xlabel("epoch", loc="right")
-    for end in ends:
-        axes.axvline(end + 0.5, color=LIGHT, linestyle=":")
-        axes.annotate(
-            history[end]["phase"],
-            (end + 0.5, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(4, -10),
-            textcoords="offset points",
-            color=GRAY,
-        )
+    _name_phases(axes, [row["phase"] for row in history])
     if best is not None and best < len(history):
         value = float(history[best][f"val_{column}"])
         axes.plot(best + 1, value, "o", color=INK, markersize=8, label="chosen epoch")
     axes.legend(loc="best", fontsize=10)
     words = f"{column} of validation and training over {len(history)} epochs"
     return _inline(figure, f"{words}; history.csv has the numbers.", column)
+
+
+def _name_phases(axes: Axes, phases: Sequence[str]) -> None:
+    """Names each phase below its epochs, where no curve is, and draws where it begins."""
+    width = _WIDTH - _MARGINS["left"] - _MARGINS["right"]
+    start = 0
+    for name, epochs in itertools.groupby(phases):
+        end = start + len(list(epochs))
+        if start:
+            axes.axvline(start + 0.5, color=LIGHT, linestyle=":")
+        # A short one at the side of the axes keeps its name within the figure.
+        half = 0.5 * _LETTER_WIDTH * len(name) / width
+        middle = min(max((start + end) / 2 / len(phases), half), 1 - half)
+        axes.annotate(
+            name,
+            (middle, 0),
+            xycoords="axes fraction",
+            xytext=(0, -_MARGINS["bottom"] + 5),
+            textcoords="offset points",
+            ha="center",
+            color=GRAY,
+        )
+        start = end
 
 
 @charts.style()
