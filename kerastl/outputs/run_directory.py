@@ -193,6 +193,7 @@ class RunDirectory:
             issues: For each its position in `splits.train`, the probability of its label, and the
                 likeliest class with its probability.
         """
+        self._stages.end("label issues")
         source, names = splits.source, splits.source.class_names
         rows = (
             (

@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from kerastl.config import DEFAULT
 from kerastl.data.fixes_file import KEEP, Fix
 from kerastl.outputs.directories import RunFile
 from kerastl.report.contents import Contents, Row
@@ -32,6 +31,11 @@ class Kind(NamedTuple):
     name: str
     number: int
     findings: list[Found]
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether there is anything to see, as there is not of damaged files."""
+        return any(found.picture or found.other for found in self.findings)
 
 
 class Suspect(NamedTuple):
@@ -153,18 +157,19 @@ def sum_splits(counts: Mapping[str, Mapping[str, int]]) -> Splits:
 def list_chosen(contents: Contents) -> list[Chosen]:
     """Lists the settings that differ from their defaults, and where they came from."""
     config, recorded = contents.config, contents.receipt.get("flags", {})
-    return [
-        Chosen(
-            name,
-            _text(getattr(config, name)),
-            _text(setting.default) if setting.default is not None else "required",
+    if config is None:
+        return []
+    # What follows from the weights, as the size of the images, is no choice of its own.
+    usual = {name: setting.default for name, setting in SETTINGS.items()} | config.usual
+    found = []
+    for name, default in usual.items():
+        # Of a flag for one run, as overwrite, the receipt alone knows.
+        about = recorded.get(name, {})
+        if (value := about.get("value", getattr(config, name))) != default:
+            shown = _text(default) if default is not None else "required"
             # Receipts of earlier versions lack it.
-            str(recorded.get(name, {}).get("from", "not recorded")),
-        )
-        for name, setting in SETTINGS.items()
-        if getattr(config, name) != setting.default
-        or recorded.get(name, {}).get("from", DEFAULT) != DEFAULT
-    ]
+            found.append(Chosen(name, _text(value), shown, str(about.get("from", "not recorded"))))
+    return found
 
 
 def list_stages(receipt: Mapping[str, Any]) -> list[tuple[str, float, int]]:

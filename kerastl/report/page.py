@@ -143,7 +143,7 @@ def _makers(contents: Contents, thumbnails: Thumbnails) -> Mapping[str, Callable
         "fixing": lambda: facts.prepare_fixing(contents),
         "splits": lambda: contents.counts and facts.sum_splits(contents.counts),
         "stages": lambda: facts.list_stages(contents.receipt),
-        "chosen": lambda: contents.config and facts.list_chosen(contents),
+        "chosen": lambda: facts.list_chosen(contents),
         "receipt": lambda: facts.receipt_text(contents),
     }
     return made

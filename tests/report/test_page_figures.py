@@ -4,6 +4,7 @@ import collections
 import csv
 import json
 import re
+import types
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from test_report_page import NAMES, Reader, percent, rows_of, write_run
 
 import kerastl
+from kerastl.report.facts import list_chosen
 
 # A chart has two decimals of a point.
 CLOSE = {"rtol": 0, "atol": 2e-3}
@@ -142,6 +144,16 @@ def test_stages_and_settings_are_those_of_the_receipt(run, page):
     for name, value, *_, origin in Reader(page).tables["settings"][1:]:
         assert value == str(receipt["flags"][name]["value"])
         assert origin == receipt["flags"][name]["from"]
+
+
+def test_only_settings_that_differ_are_listed(run, page):
+    assert [row[0] for row in Reader(page).tables["settings"][1:]] == ["dataset", "run_dir"]
+    # The batch size is the default, and the bundled weights have their own network and size.
+    config = kerastl.Config(dataset="digits", run_dir="x", weights="bundled", batch_size=64)
+    recorded = config.explain() | {"overwrite": {"value": True, "from": "command line"}}
+    contents = types.SimpleNamespace(config=config, receipt={"flags": recorded})
+    names = [setting.name for setting in list_chosen(contents)]
+    assert names == ["dataset", "weights", "run_dir", "overwrite"]
 
 
 class Chart:
