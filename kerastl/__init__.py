@@ -22,7 +22,7 @@ Example:
     >>> import numpy as np
     >>> from PIL import Image
     >>> Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save("black.png")
-    >>> [prediction] = kerastl.predict("exports/digits", ["black.png"])
+    >>> [prediction] = kerastl.predict("exports/digits", "black.png")
     >>> prediction.path.name, prediction.probabilities.shape
     ('black.png', (10,))
 """

@@ -87,7 +87,8 @@ def test_file_holds_the_same_rows_by_its_ending(color_run, pictures, tmp_path, c
     plain = rows_of(command(capsys, model, pictures, "--top_k=2")[1])
     output = tmp_path / "deep" / f"rows{ending}"
     code, out, _ = command(capsys, model, pictures, "--top_k=2", f"--output={output}")
-    assert (code, out) == (1, "")
+    assert code == 1
+    assert out == f"Classified 6 images: blue 2, green 2, red 2. Rows in {output}.\n"
     if ending == ".csv":
         rows = rows_of(output.read_text("utf-8"))
     elif ending == ".jsonl":

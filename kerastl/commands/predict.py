@@ -27,6 +27,8 @@ def _predict(given: Given, output: Progress) -> None:
     )
     # Not among the rows, which another program may read.
     report = output if output.on_terminal or options.output else Progress(sys.stderr)
+    if options.output:
+        report.line(f"{written.describe()}. Rows in {options.output}.")
     for line in written.score:
         report.line(line)
     written.check()

@@ -44,10 +44,9 @@ def open_data(
                 f"names no image of {source.name}",
                 "Give the splits.csv of a run on the same data",
             )
-        progress.line(
-            f"Splits: {known} of {count_of(len(source), 'image')} as in {settings.splits_from}, "
-            "the others are new."
-        )
+        rest = ", the others are new" if known < len(source) else ""
+        images = count_of(len(source), "image")
+        progress.line(f"Splits: {known} of {images} as in {settings.splits_from}{rest}.")
     splits = make_splits(source, settings, earlier=earlier)
     describe(splits, progress)
     for line in changed_test_words(splits, earlier):

@@ -10,13 +10,16 @@ from kerastl.data.tables import list_paths
 from kerastl.data.tree import list_images
 from kerastl.errors import bad_value
 from kerastl.paths import local_path
+from kerastl.serving.in_memory import InMemory
 
 # Stands for paths on standard input.
 STANDARD_INPUT = "-"
 _TABLES = (".csv", ".tsv", ".jsonl")
 
 
-def find_images(names: Iterable[str], *, image_column: str = "") -> Iterator[pathlib.Path]:
+def find_images(
+    names: Iterable[str | InMemory], *, image_column: str = ""
+) -> Iterator[pathlib.Path | InMemory]:
     """Yields image files in the order of `names`, and within each in the order of their names.
 
     Each path is found when the iterator reaches it, so memory does not grow with their number; only
@@ -24,7 +27,8 @@ def find_images(names: Iterable[str], *, image_column: str = "") -> Iterator[pat
 
     Args:
         names: Files; folders, searched to any depth; globs; CSV or TSV files with a column of paths
-            relative to them; or "-" for paths on standard input, one per line.
+            relative to them; or "-" for paths on standard input, one per line. Images in memory
+            are passed on.
         image_column: The column of paths; empty to find it by its usual names.
 
     Raises:
@@ -32,17 +36,20 @@ def find_images(names: Iterable[str], *, image_column: str = "") -> Iterator[pat
         OSError: If a folder cannot be read.
     """
     for name in names:
-        yield from _find(name, image_column)
+        if isinstance(name, InMemory):
+            yield name
+        else:
+            yield from _find(name, image_column)
 
 
-def check_names(names: Iterable[str], *, image_column: str = "") -> None:
+def check_names(names: Iterable[str | InMemory], *, image_column: str = "") -> None:
     """Refuses the names that `find_images` would refuse when it reaches them.
 
     Raises:
         UsageError: See `find_images`, as for OSError.
     """
     for name in names:
-        if name != STANDARD_INPUT:
+        if not isinstance(name, InMemory) and name != STANDARD_INPUT:
             next(_find(name, image_column), None)
 
 

@@ -1,6 +1,7 @@
 """What is predicted for one file."""
 
 import dataclasses
+import math
 import pathlib
 
 import numpy as np
@@ -8,10 +9,10 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prediction:
-    """The prediction for an image file.
+    """The prediction for an image.
 
     Attributes:
-        path: The file.
+        path: The file; "images[3]" for the fourth of images that are in memory.
         class_name: The most likely class; empty if the file cannot be used.
         probabilities: One per class, float32 (classes,); None if the file cannot be used.
         problem: Why it cannot be used; empty if it can.
@@ -24,3 +25,8 @@ class Prediction:
     probabilities: np.ndarray | None = None
     problem: str = ""
     class_set: tuple[str, ...] = ()
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the most likely class; NaN if the file cannot be used."""
+        return math.nan if self.probabilities is None else float(self.probabilities.max())

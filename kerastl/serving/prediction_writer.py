@@ -1,5 +1,6 @@
 """Writes predictions: as a table on a terminal, as CSV, as JSON lines or as Parquet."""
 
+import collections
 import contextlib
 import csv
 import dataclasses
@@ -21,6 +22,8 @@ from kerastl.writing import csv_text, replacing
 
 Write = Callable[[Prediction], None]
 _FIELD = "output"
+# Classes in the line that counts them.
+_MOST_COUNTED = 8
 # Rows in a group of a Parquet file.
 _ROWS_PER_GROUP = 10_000
 
@@ -32,11 +35,13 @@ class Written:
     Attributes:
         num_files: Number of files.
         num_failed: Number of those that could not be used.
+        class_counts: How often each class was predicted, the most frequent first.
         score: Lines with the accuracy and the confusion matrix; empty without true classes.
     """
 
     num_files: int
     num_failed: int
+    class_counts: Mapping[str, int]
     score: tuple[str, ...]
 
     def check(self) -> None:
@@ -46,10 +51,20 @@ class Written:
             KerastlError: If there are some.
         """
         if self.num_failed:
+            rest = "; the others were classified" if self.num_failed < self.num_files else ""
             raise KerastlError(
                 f"paths: {self.num_failed} of {count_of(self.num_files, 'file')} could not be "
-                "used. See the errors in their rows; the others were classified."
+                f"used. See the errors in their rows{rest}."
             )
+
+    def describe(self) -> str:
+        """Returns a line that counts the images and what they were taken for."""
+        shown = [*self.class_counts.items()][:_MOST_COUNTED]
+        counts = [f"{name} {number}" for name, number in shown]
+        if more := len(self.class_counts) - len(shown):
+            counts.append(f"{more} more")
+        images = count_of(self.num_files - self.num_failed, "image")
+        return ": ".join([f"Classified {images}", *([", ".join(counts)] if counts else [])])
 
 
 def write_predictions(
@@ -83,6 +98,7 @@ def write_predictions(
         raise bad_value("top_k", options.top_k, problem, f"Use {num_classes} or fewer")
     confusion = Confusion(class_names)
     num_files = num_failed = 0
+    counts: collections.Counter[str] = collections.Counter()
     columns = _Columns(class_names, options.top_k, has_sets=has_sets)
     with _open(options.output, columns, progress) as write:
         for prediction in predictions:
@@ -90,6 +106,7 @@ def write_predictions(
             confusion.add(prediction)
             num_files += 1
             num_failed += bool(prediction.problem)
+            counts[prediction.class_name] += not prediction.problem
             if progress.failure is not None:
                 raise KerastlError(
                     f"stdout: was closed ({progress.failure.strerror}) after "
@@ -97,7 +114,8 @@ def write_predictions(
                 )
             if options.output:
                 progress.status(f"{count_of(num_files, 'file')} done")
-    return Written(num_files, num_failed, tuple(confusion.lines()) if options.labels_from else ())
+    score = tuple(confusion.lines()) if options.labels_from else ()
+    return Written(num_files, num_failed, dict((+counts).most_common()), score)
 
 
 class _Columns:

@@ -5,7 +5,7 @@ import itertools
 import os
 import pathlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from kerastl.outputs.artifact import Artifact
 from kerastl.outputs.opening import open_artifact
 from kerastl.progress import Progress
 from kerastl.serving.image_paths import check_names, find_images
+from kerastl.serving.in_memory import InMemory
 from kerastl.serving.options import PredictOptions
 from kerastl.serving.prediction import Prediction
 from kerastl.serving.prediction_writer import Written, write_predictions
@@ -72,7 +73,7 @@ class Predictions:
 
 def predict(
     model: str | os.PathLike[str],
-    paths: Sequence[str],
+    images: Iterable[str | InMemory],
     *,
     batch_size: int,
     image_column: str = "",
@@ -84,18 +85,22 @@ def predict(
     dozen files are in memory at a time. See `find_model` and `find_images` for the other arguments.
 
     Raises:
-        UsageError: If the model does not exist, or `paths` contain no images.
+        UsageError: If the model does not exist, or `images` are none.
         KerastlError: If the model cannot be opened.
     """
-    check_names(paths, image_column=image_column)
+    images = [*images]
+    check_names(images, image_column=image_column)
     artifact = open_artifact(os.fspath(model))
-    files = find_images(paths, image_column=image_column)
+    files = find_images(images, image_column=image_column)
     sets = ClassSets.read(artifact.card)
     return Predictions(artifact.class_names, _classify(artifact, files, batch_size, sets), sets)
 
 
 def _classify(
-    artifact: Artifact, paths: Iterable[pathlib.Path], batch_size: int, sets: ClassSets | None
+    artifact: Artifact,
+    paths: Iterable[pathlib.Path | InMemory],
+    batch_size: int,
+    sets: ClassSets | None,
 ) -> Iterator[Prediction]:
     names = artifact.class_names
     for batch in read_batches(paths, batch_size):

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator
 
 from kerastl.data.content import read_file
+from kerastl.serving.in_memory import InMemory
 
 # Files that are being read or wait to be used.
 MAX_AHEAD = 64
@@ -22,7 +23,7 @@ _Item = concurrent.futures.Future[ReadFile] | BaseException | None
 _Waiting = queue.Queue[_Item]
 
 
-def read_batches(paths: Iterable[pathlib.Path], size: int) -> Iterator[list[ReadFile]]:
+def read_batches(paths: Iterable[pathlib.Path | InMemory], size: int) -> Iterator[list[ReadFile]]:
     """Yields the files in order, as many as are ready at a time, up to `size`.
 
     Files are read in threads while earlier ones are used; their paths may still be coming.
@@ -52,7 +53,9 @@ def read_batches(paths: Iterable[pathlib.Path], size: int) -> Iterator[list[Read
         is_closed.set()
 
 
-def _read_all(paths: Iterable[pathlib.Path], waiting: _Waiting, is_closed: threading.Event) -> None:
+def _read_all(
+    paths: Iterable[pathlib.Path | InMemory], waiting: _Waiting, is_closed: threading.Event
+) -> None:
     def put(item: _Item) -> None:
         while not is_closed.is_set():
             with contextlib.suppress(queue.Full):
@@ -71,7 +74,9 @@ def _read_all(paths: Iterable[pathlib.Path], waiting: _Waiting, is_closed: threa
         put(error)
 
 
-def _read(path: pathlib.Path) -> ReadFile:
+def _read(path: pathlib.Path | InMemory) -> ReadFile:
+    if isinstance(path, InMemory):
+        return path.path, path.content or "is empty"
     try:
         content = read_file(path)
     except (OSError, ValueError) as error:  # A path with a NUL is a ValueError.

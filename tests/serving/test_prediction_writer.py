@@ -9,6 +9,7 @@ import pytest
 from kerastl.errors import KerastlError, UsageError
 from kerastl.progress import Progress
 from kerastl.serving.prediction import Prediction
+from kerastl.serving.prediction_writer import Written
 from kerastl.serving.predictor import Predictions
 from kerastl.training.class_sets import ClassSets
 
@@ -40,6 +41,21 @@ def test_pipe_gets_csv():
         '"a,b.jpg",,,,,is empty\n'
     )
     assert (written.num_files, written.num_failed, written.score) == (2, 1, ())
+
+
+def test_what_was_written_is_counted_by_class():
+    written = predictions(count=3).write(progress=Progress(io.StringIO()))
+    assert written.describe() == "Classified 3 images: dog 3"
+    assert Written(5, 1, {f"class {n}": 9 - n for n in range(10)}, ()).describe() == (
+        "Classified 4 images: class 0 9, class 1 8, class 2 7, class 3 6, class 4 5, class 5 4, "
+        "class 6 3, class 7 2, 2 more"
+    )
+    assert Written(1, 1, {}, ()).describe() == "Classified 0 images"
+
+
+def test_the_error_speaks_of_others_only_if_there_are_some():
+    with pytest.raises(KerastlError, match=r"1 of 1 file could not be used\. See .* rows\.$"):
+        Written(1, 1, {}, ()).check()
 
 
 def test_sets_are_a_column_of_names_the_most_probable_first(tmp_path):
