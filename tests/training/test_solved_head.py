@@ -32,23 +32,30 @@ def accuracy(layer, images):
 
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_layer_gives_the_regressions_probabilities_on_features_as_they_are(classes, weighted):
-    images = clouds(60, classes=classes)
-    inputs = images.inputs * np.geomspace(0.1, 10, 12, dtype=np.float32) + 3
+# With fewer images than channels, it is solved in the space that they span, in float64.
+@pytest.mark.parametrize(
+    ("per_class", "channels", "dtype"), [(60, 12, np.float32), (4, 40, np.float64)]
+)
+def test_layer_gives_the_regressions_probabilities_on_features_as_they_are(
+    classes, weighted, per_class, channels, dtype
+):
+    images = clouds(per_class, channels, classes=classes)
+    inputs = images.inputs * np.geomspace(0.1, 10, channels, dtype=np.float32) + 3
     weights = np.where(images.labels == 0, 2.0, 0.5) if weighted else None
     images = images._replace(inputs=inputs, weights=weights)
-    layer = RegressionPath(images, num_classes=classes).fit(2.0)
+    layer = RegressionPath(images, num_classes=classes, tolerance=1e-8).fit(2.0)
     exact = inputs.astype(np.float64)
-    scaled = (inputs - exact.mean(axis=0)) / np.sqrt(exact.var(axis=0).mean())
-    scaled = scaled.astype(np.float32)
-    expected = LogisticRegression(C=2.0 / 12, tol=1e-4, max_iter=500)
-    expected.fit(scaled, images.labels, sample_weight=weights)
+    center, scale = exact.mean(axis=0), np.sqrt(exact.var(axis=0).mean())
+    expected = LogisticRegression(C=2.0 / channels, tol=1e-8, max_iter=500)
+    expected.fit(((inputs - center) / scale).astype(dtype), images.labels, sample_weight=weights)
     assert (layer.kernel.dtype, layer.bias.shape) == (np.float32, (classes,))
-    np.testing.assert_allclose(
-        scipy.special.softmax(layer.logits(inputs), axis=1),
-        expected.predict_proba(scaled),
-        atol=1e-6,
-    )
+    others = clouds(20, channels, seed=1, classes=classes).inputs * 3
+    for some in (inputs, others):
+        np.testing.assert_allclose(
+            scipy.special.softmax(layer.logits(some), axis=1),
+            expected.predict_proba(((some - center) / scale).astype(dtype)),
+            atol=1e-6,
+        )
 
 
 def test_penalty_is_the_one_with_the_most_held_out_images_right():
