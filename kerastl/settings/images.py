@@ -64,7 +64,7 @@ class ImageSettings(Settings):
         "no",
         help="Whether to classify by the mean of the probabilities of an image and its mirror "
         "image, in evaluation and in every export, which takes twice the time: yes, no, or auto "
-        "for what is better on the validation images.",
+        "for yes unless it clearly harms on the validation images.",
         choices=("no", "yes", "auto"),
         decides=Decides.IMAGES,
         searchable=True,

@@ -1,6 +1,7 @@
 """What a model predicts for the images of a split, and its scores. Imports no TensorFlow."""
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -71,6 +72,17 @@ class Evaluation:
     def accuracy(self) -> float:
         """Share of images whose most probable class is the true one."""
         return float(np.mean(self.predicted == self.labels))
+
+    def is_clearly_better(self, other: "Evaluation") -> bool:
+        """Whether so many more images are right than by another model that it is hardly chance.
+
+        That is by more than one standard error of the difference on the same images, which
+        depends only on those that one of the two has right: if each were either's by chance, the
+        variance would be their number. Few images or small differences decide nothing.
+        """
+        right, others = self.predicted == self.labels, other.predicted == other.labels
+        won, lost = int(np.sum(right & ~others)), int(np.sum(others & ~right))
+        return won - lost > math.sqrt(won + lost)
 
     def surest(self, chosen: np.ndarray) -> np.ndarray:
         """Sorts the images of a mask, bool (images,), by their confidence; gives positions."""

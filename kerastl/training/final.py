@@ -93,15 +93,18 @@ def _find_temperature(trained: Trained, logits: ViewLogits, seed: int) -> Temper
 def _choose_mirrored(
     trained: Trained, logits: ViewLogits, averaged: Evaluation, progress: Progress
 ) -> tuple[Trained, Evaluation]:
-    """Keeps the mean with the mirror image if the validation images gain from it."""
+    """Keeps the mean with the mirror image unless it clearly harms on the validation images.
+
+    A mean is seldom worse, so a few images by which it seems so are no reason against it.
+    """
     alone = _predicting(trained, "no")
     plain = alone.evaluate_logits(logits, trained.splits.validation)
-    gains = (averaged.accuracy, -averaged.loss) > (plain.accuracy, -plain.loss)
+    harms = plain.is_clearly_better(averaged)
     progress.line(
-        f"Mirror images {'are averaged with' if gains else 'are left out of'} the prediction: "
+        f"Mirror images {'are left out of' if harms else 'are averaged with'} the prediction: "
         f"validation accuracy {averaged.accuracy:.4f} with them, {plain.accuracy:.4f} without."
     )
-    return (_predicting(trained, "yes"), averaged) if gains else (alone, plain)
+    return (alone, plain) if harms else (_predicting(trained, "yes"), averaged)
 
 
 def _predicting(trained: Trained, average_mirrored: Literal["yes", "no"]) -> Trained:

@@ -6,6 +6,7 @@ import pytest
 import scipy.special
 import tensorflow as tf
 
+import fakes
 from kerastl.training import evaluate as evaluating
 from kerastl.training.evaluate import evaluate
 from kerastl.training.evaluation import Evaluation
@@ -134,3 +135,20 @@ def test_logits_of_views_are_computed_once_unless_they_are_too_many(monkeypatch)
         np.testing.assert_array_equal(logits.take(np.array([0, 3, 4, 9])), values[[0, 3, 4, 9]])
         assert [len(part) for part in logits] == [10]
         assert calls == [4, 4, 2] * passes
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "is_clear"),
+    [
+        *((0, 0, False), (1, 0, False), (2, 0, True), (2, 1, False), (3, 1, False), (4, 1, True)),
+        *((30, 22, True), (30, 23, False), (0, 4, False)),
+    ],
+)
+@pytest.mark.parametrize("both_right", [0, 40])
+def test_few_more_right_images_are_no_clear_difference(won, lost, is_clear, both_right):
+    labels = np.zeros(both_right + won + lost + 1, int)
+    right, other = (np.ones(len(labels), int) for _ in range(2))
+    right[: both_right + won] = 0
+    other[:both_right] = other[both_right + won : both_right + won + lost] = 0
+    one, another = (fakes.answers(labels, predicted) for predicted in (right, other))
+    assert one.is_clearly_better(another) == is_clear
