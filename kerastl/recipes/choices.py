@@ -32,7 +32,7 @@ _BATCH_SIZES = ((0, 16), (400, 32), (2000, 64))
 _SHARE = 0.9
 # By so many standard errors fewer mirror images than images are right if a mirror changes classes.
 _ERRORS = 2.0
-# Epochs of a head whose features are computed in each.
+# Fewest epochs of a head whose features are computed in each.
 _UNSTORED_HEAD_EPOCHS = 3
 # Views of a training image that are stored: itself and its mirror image.
 _VIEWS = 2
@@ -169,8 +169,7 @@ class Facts:
     @property
     def most_epochs(self) -> int:
         """The epochs after which fine-tuning brings nothing more."""
-        enough = math.ceil(_ENOUGH_STEPS * self.batch_size / self.num_train)
-        return min(max(_ENOUGH_EPOCHS, enough), _MOST_EPOCHS)
+        return self._enough_epochs(_ENOUGH_EPOCHS)
 
     @property
     def solves_head(self) -> bool:
@@ -180,7 +179,8 @@ class Facts:
     @property
     def head_passes(self) -> int:
         """Passes over the images for the head: one, unless no features are stored."""
-        passes: int = self.given.get("head_epochs", _UNSTORED_HEAD_EPOCHS)
+        enough = self._enough_epochs(_UNSTORED_HEAD_EPOCHS)
+        passes: int = self.given.get("head_epochs", enough)
         return 1 if self.room else passes
 
     @property
@@ -210,6 +210,11 @@ class Facts:
         if self._num_passed(way.extra) * self.feature_bytes * work > self.room:
             step += self.look.seconds
         return self.num_train * step * work
+
+    def _enough_epochs(self, fewest: int) -> int:
+        """Counts epochs with enough steps: the more, the fewer images there are."""
+        enough = math.ceil(_ENOUGH_STEPS * self.batch_size / self.num_train)
+        return min(max(fewest, enough), _MOST_EPOCHS)
 
     def _num_passed(self, extra: Extra) -> int:
         evaluated = self.num_evaluated * (2 if extra.averages else 1)
@@ -298,7 +303,7 @@ def _choose_head(facts: Facts, *, is_alone: bool) -> dict[str, Any]:
     if facts.solves_head:
         values["head"] = "solved"
     elif not facts.room:
-        values["head_epochs"] = facts.head_passes
+        values |= {"head_epochs": facts.head_passes, "batch_size": facts.batch_size}
     if is_alone:
         # The penalty is chosen by then, so the validation images are free to learn from.
         is_solved = (values | dict(facts.given)).get("head") == "solved"

@@ -143,6 +143,11 @@ def test_head_is_solved_only_where_features_are_stored():
     assert choices()["head"] == "solved"
     assert "head" not in choices(room=0)
     assert choices(room=0)["head_epochs"] == 3
+    # Of few images, so many passes that there are enough steps, which are small.
+    few = choices(room=0, num_train=632, recipe="head")
+    assert (few["head_epochs"], few["batch_size"]) == (16, 32)
+    assert choices(room=0, num_train=16)["head_epochs"] == 40
+    assert choices(room=0, num_train=16, given={"head_epochs": 5})["head_epochs"] == 5
 
 
 @pytest.mark.parametrize(
