@@ -149,12 +149,9 @@ class Config(ReadSettings, RecipeSettings, FitSettings, OutputSettings):
                 "with finetune_epochs=0 trains nothing",
                 "Raise one of the two",
             )
-        if self.refit and (self.head != "solved" or not self.head_epochs or self.finetune_epochs):
+        if self.refit and (self.head != "solved" or not self.head_epochs):
             raise bad_value(
-                "refit",
-                self.refit,
-                "needs a solved head that nothing is trained after",
-                "Use --head=solved --finetune_epochs=0 or leave it out",
+                "refit", self.refit, "needs a solved head", "Use --head=solved or leave it out"
             )
 
     @property

@@ -142,7 +142,7 @@ class Facts:
         """Why only a head is trained, whatever the time; empty if more may be."""
         if "finetune_epochs" in self.given:
             return "" if self.given["finetune_epochs"] else "finetune_epochs=0"
-        if self.recipe == "head" or self.given.get("refit"):
+        if self.recipe == "head":
             return "set by flags"
         per_class = self.num_train / self.num_classes
         if per_class >= _FEWEST_PER_CLASS or self.must_fine_tune:
@@ -263,7 +263,7 @@ def choose(facts: Facts) -> Chosen:
         format_duration(max(0.0, facts.usable_seconds))
     )
     views, view_reasons = _choose_views(facts, way)
-    head = _choose_head(facts, is_alone=not way.epochs)
+    head = _choose_head(facts)
     values = {"image_size": way.size, "finetune_epochs": way.epochs} | head | views
     if way.epochs:
         values |= _choose_fine_tuning(facts, way.epochs)
@@ -298,16 +298,15 @@ def _choose_views(facts: Facts, way: Way) -> tuple[dict[str, Any], tuple[str, ..
     return values, (reason,)
 
 
-def _choose_head(facts: Facts, *, is_alone: bool) -> dict[str, Any]:
+def _choose_head(facts: Facts) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if facts.solves_head:
         values["head"] = "solved"
     elif not facts.room:
         values |= {"head_epochs": facts.head_passes, "batch_size": facts.batch_size}
-    if is_alone:
-        # The penalty is chosen by then, so the validation images are free to learn from.
-        is_solved = (values | dict(facts.given)).get("head") == "solved"
-        values["refit"] = is_solved and "finetune_epochs" not in facts.searched
+    # When all is chosen, the validation images are free to learn from.
+    is_solved = (values | dict(facts.given)).get("head") == "solved"
+    values["refit"] = is_solved and "head" not in facts.searched
     return values
 
 

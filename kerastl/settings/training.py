@@ -56,8 +56,9 @@ class PhaseSettings(Settings):
     )
     refit: bool = setting(
         False,
-        help="Fit a solved head once more at the end, to training and validation images "
-        "together, with the same penalty. Scores on validation images are from before that.",
+        help="If a solved head is better than what fine-tuning makes of it, or all there is, fit "
+        "it once more at the end, to training and validation images together, with the same "
+        "penalty. Scores on validation images are from before that.",
         decides=Decides.TRAINING,
         needs=Needs("head", lambda head: head == "solved", "solved"),
     )

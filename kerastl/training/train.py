@@ -110,11 +110,11 @@ def train(
             progress.line(_describe_savings(plan.phase, features, splits, course.seconds))
     network.set_trainable(plans[-1])  # Also where no phase was left: it is saved with the model.
     progress.line(_describe_best(course.best.row, config.best_by))
-    refit = None
-    if config.refit and course.strength is not None:
-        features = frozen.get(plans[-1].boundary)
+    refit, head = None, plans[0]
+    if config.refit and course.strength is not None and course.best.row.phase == head.phase.name:
+        features = frozen.get(head.boundary)
         read = functools.partial(_read_stored, splits, config, features, weights, BOTH)
-        refit = functools.partial(refit_head, plans[-1], read, course.strength)
+        refit = functools.partial(refit_head, head, read, course.strength)
     return Trained(
         network=network,
         frozen=frozen,

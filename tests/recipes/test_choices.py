@@ -91,8 +91,8 @@ def test_what_is_given_is_kept(given, expected):
 def test_settings_that_a_search_varies_keep_an_effect():
     assert "head" not in choices(searched=["head_learning_rate"])
     assert choices(recipe="head", searched=["dropout"])["refit"]
-    # Some trials fine-tune.
-    assert not choices(recipe="head", searched=["finetune_epochs"])["refit"]
+    # Some trials have no solved head to fit again.
+    assert not choices(recipe="head", searched=["head"])["refit"]
     # All of them do, even without time, and with few images.
     assert choices(seconds=0.0, searched=["unfreeze_from"])["finetune_epochs"] == 1
     few = choices(num_train=40, num_evaluated=25, searched=["warmup_epochs"])
@@ -118,11 +118,13 @@ def test_answer_for_the_mirror_image_counts_where_it_may():
     assert "average_mirrored" not in choices(look=CHANGES_CLASSES)
 
 
-def test_head_alone_learns_from_validation_images_too():
-    assert choices(recipe="head")["refit"]
-    assert not choices(recipe="head", given={"head": "sgd"})["refit"]
-    assert "refit" not in choices()
-    assert choices(given={"refit": True})["finetune_epochs"] == 0
+@pytest.mark.parametrize("recipe", ["head", "auto"])
+def test_head_that_is_delivered_learns_from_validation_images_too(recipe):
+    assert choices(recipe=recipe)["refit"]
+    assert not choices(recipe=recipe, given={"head": "sgd"})["refit"]
+    assert not choices(recipe=recipe, room=0)["refit"]
+    assert not choices(recipe=recipe, given={"refit": False})["refit"]
+    assert choices(recipe="auto", given={"refit": True})["finetune_epochs"] == 7
 
 
 def test_epochs_that_are_given_are_trained_without_time_too():

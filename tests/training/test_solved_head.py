@@ -143,14 +143,33 @@ def test_refit_learns_from_validation_images_too_and_says_so(tmp_path, in_this_p
         assert (again.result.run_dir / name).read_bytes() == first
 
 
-@pytest.mark.parametrize(
-    "changes", [{"head": "sgd"}, {"finetune_epochs": 1}, {"head_epochs": 0, "finetune_epochs": 1}]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize(("learning_rate", "is_head"), [(3.0, True), (1e-9, False)])
+def test_refit_is_of_the_head_that_is_delivered(tmp_path, in_this_process, learning_rate, is_head):
+    source = fakes.color_source(noise=150.0)
+    tuning = {"finetune_epochs": 1, "finetune_learning_rate": learning_rate, "optimizer": "adamw"}
+    tuning |= {"warmup_epochs": 0.0, "schedule": "constant"}
+    cache = {"cache_dir": str(tmp_path / "cache"), "validation_fraction": 0.3}
+
+    def run(folder, **more):
+        config = fakes.tiny_config(tmp_path / folder, **SOLVED | cache | {"refit": True} | more)
+        return fakes.finish_run(config, source)
+
+    tuned, alone = run("tuned", **tuning), run("alone")
+    assert (tuned.result.metrics["best"]["phase"] == "head") == is_head
+    assert ("Head fitted once more" in tuned.printed) == is_head
+    assert tuned.result.metrics["validation"].get("before_refit", False) == is_head
+    ours, theirs = (made.result.model.get_layer("logits").get_weights() for made in (tuned, alone))
+    assert np.array_equal(ours[0], theirs[0]) == is_head
+
+
+@pytest.mark.parametrize("changes", [{"head": "sgd"}, {"head_epochs": 0, "finetune_epochs": 1}])
 def test_refit_of_what_is_not_solved_is_refused(changes):
     known = {"dataset": "digits", "run_dir": "runs/x", "head": "solved", "refit": True}
-    with pytest.raises(UsageError, match=r"^refit=True: needs a solved head that nothing is tr"):
-        Config(**known | {"finetune_epochs": 0} | changes)
+    with pytest.raises(UsageError, match=r"^refit=True: needs a solved head. Use --head=solved "):
+        Config(**known | changes)
     Config(**known)
+    Config(**known, finetune_epochs=1)
 
 
 @pytest.mark.parametrize(
