@@ -142,6 +142,22 @@ def test_signal_that_ends_a_program_is_one_line_unless_it_is_ignored(capsys, num
     assert capsys.readouterr().err == ("" if is_ignored else "error: stopped.\n")
 
 
+def test_interrupt_that_a_library_turns_into_an_error_stops_a_command(capsys):
+    def command(_):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt as error:
+            text = f"MISMATCH of exception types: ORIGINAL A REPLACED BY {type(error).__name__}"
+        try:
+            raise RuntimeError(text)
+        except RuntimeError as error:
+            raise kerastl.KerastlError("e/1: cannot be served") from error
+
+    assert guard(command) == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "error: stopped.\n"
+    assert guard(fail_with(kerastl.KerastlError("a KeyboardInterrupt"))) == 1
+
+
 @pytest.mark.parametrize("error", [OSError("ours"), OSError(9, "ours"), OSError(9, "ours", 3)])
 def test_fault_of_ours_keeps_its_traceback(error):
     with pytest.raises(OSError, match="ours"):

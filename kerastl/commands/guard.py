@@ -41,6 +41,9 @@ def _guarded(command: Callable[[Progress], None]) -> int:
             command(output)
             _check_written(output)
     except (KerastlError, KeyboardInterrupt, OSError, MemoryError, ImportError) as error:
+        if signals.is_interrupted and _hides_interrupt(error):
+            # A library has made an error of its own of the interrupt.
+            error = KeyboardInterrupt()
         if (explained := _explain(error)) is None:
             raise
         errors.line(f"error: {explained}")
@@ -52,6 +55,16 @@ def _guarded(command: Callable[[Progress], None]) -> int:
             # Python would try once more at exit to write what is buffered.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _hides_interrupt(error: BaseException) -> bool:
+    """Whether an error, or what caused it, is or names an interrupt."""
+    chain: BaseException | None = error
+    while chain is not None:
+        if KeyboardInterrupt.__name__ in f"{type(chain).__name__} {chain}":
+            return True
+        chain = chain.__cause__ or chain.__context__
+    return False
 
 
 def _check_files() -> None:

@@ -27,13 +27,14 @@ class Signals:
 
     Attributes:
         number: That which interrupted it; by default that of the keyboard.
+        is_interrupted: Whether one has.
     """
 
     def __init__(self, errors: Progress) -> None:
         """Takes where a message about an end at once goes."""
         self.number: int = signal.SIGINT
         self._errors = errors
-        self._is_interrupted = self._is_lost = False
+        self.is_interrupted = self._is_lost = False
         self._pipe: tuple[int, int] | None = None
 
     @contextlib.contextmanager
@@ -60,10 +61,10 @@ class Signals:
                 os.close(self._pipe[1])  # The thread ends.
 
     def _interrupt(self, number: int, _: object) -> None:
-        if self._is_interrupted and not self._is_lost:
+        if self.is_interrupted and not self._is_lost:
             return
-        if not self._is_interrupted:
-            self.number, self._is_interrupted = number, True
+        if not self.is_interrupted:
+            self.number, self.is_interrupted = number, True
             self._wait_for_another()
         self._is_lost = False
         raise KeyboardInterrupt
