@@ -1,5 +1,6 @@
 """A run from its config to its results: read this first."""
 
+import dataclasses
 import math
 import pathlib
 import time
@@ -9,7 +10,7 @@ from kerastl.data.opening import describe_sizes, open_data
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits
 from kerastl.model.backbones import bundled_size_note
-from kerastl.model.network import open_network
+from kerastl.model.network import Network, open_network
 from kerastl.outputs.card import model_card
 from kerastl.outputs.directories import check_room
 from kerastl.outputs.exporting import export_trained
@@ -22,6 +23,7 @@ from kerastl.recipes.following import follow
 from kerastl.report.finished import report_finished
 from kerastl.result import Result
 from kerastl.selection.label_issues import find_label_issues
+from kerastl.selection.misleading import find_misleading, warn_of_misleading
 from kerastl.settings import FitSettings
 from kerastl.training.course import bytes_to_write
 from kerastl.training.final import deliver
@@ -46,9 +48,7 @@ def finish_run(
     network = open_network(config, num_classes=len(splits.source.class_names))
     for warning in (*config_warnings(config), *check_phases(network, config)):
         progress.line(f"Warning: {warning}")
-    record = RunDirectory(pathlib.Path(config.run_dir))
-    check_room(record.path, bytes_to_write(network, config.phases, config.optimizer))
-    record.begin(opened, splits, network.fingerprint(), started=started, progress=progress)
+    record = _begin(opened, splits, network, started=started, progress=progress)
     with (
         finally_call(record.write_receipt),  # A run that is stopped records what it checked.
         open_frozen(network, splits, config, progress) as frozen,
@@ -58,7 +58,7 @@ def finish_run(
         if config.label_issues:
             _find_label_issues(trained, splits, config.seed, record, progress)
         trained = (delivered := deliver(trained, record, progress, seed=config.seed)).trained
-        metrics, test = score(delivered, record, progress, exact=config.is_exact)
+        metrics, test = score(delivered, record, progress, exact=config.is_exact, seed=config.seed)
         metrics |= repeat(Repeats(config, splits), delivered, test, record, progress)
         record.save_model(trained.classifier, model_card(splits.source, config, metrics))
         record.write_receipt()
@@ -83,6 +83,21 @@ def config_warnings(config: FitSettings) -> Iterator[str]:
         )
     if note := bundled_size_note(config.weights, config.image_size):
         yield f"{note}."
+
+
+def _begin(
+    opened: Opened, splits: Splits, network: Network, *, started: float, progress: Progress
+) -> RunDirectory:
+    """Opens the record, and writes what is known before training."""
+    config = opened.config
+    record = RunDirectory(pathlib.Path(config.run_dir))
+    check_room(record.path, bytes_to_write(network, config.phases, config.optimizer))
+    record.begin(opened, splits, network.fingerprint(), started=started, progress=progress)
+    found = find_misleading(splits, seed=config.seed)
+    record.write_misleading([dataclasses.astuple(one) for one in found])
+    for line in warn_of_misleading(found):
+        progress.line(line)
+    return record
 
 
 def _find_label_issues(

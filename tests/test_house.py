@@ -64,7 +64,9 @@ LATE = {
     "outputs/formats/finding.py": "only the modules of the formats",
     "outputs/formats/onnx.py": "an optional package",
     "selection/lda.py": "scikit-learn is slow",
+    "selection/misleading.py": "scikit-learn is slow",
     "serving/prediction_writer.py": "Parquet is slow, and only one ending needs it",
+    "training/slices.py": "scikit-learn is slow",
     "training/solved_head.py": "scikit-learn is slow",
     "training/temperature.py": "the part of SciPy is slow, and tuning does not need it",
 }

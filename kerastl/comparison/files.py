@@ -156,6 +156,8 @@ _FILES: dict[str, tuple[Compare, str]] = {
     RunFile.SPLITS: (_compare_tables, ""),
     RunFile.FIXES: (_compare_tables, ""),
     RunFile.AUDIT: (_compare_tables, ""),
+    RunFile.MISLEADING: (_compare_tables, ""),
+    RunFile.SLICES: (_compare_tables, ""),
     RunFile.LABEL_ISSUES: (_compare_tables, ""),
     RunFile.HISTORY: (_compare_tables, _SECONDS),
     CHECKPOINT: (_by(_read_model), _ONLY_OF_MODEL),

@@ -16,6 +16,7 @@ from kerastl.data.duplicates import (
     find_near_duplicates,
     join_groups,
 )
+from kerastl.data.file_facts import list_facts
 from kerastl.data.file_formats import FORMATS
 from kerastl.data.fixes_file import DROPPED, RELABELED
 from kerastl.data.inspection import Inspection, inspect
@@ -84,6 +85,7 @@ def audit(
         causes=find_causes(usable.groups, {Cause.EQUAL: same, Cause.NEAR: near}, count=len(usable)),
         pixels=as_rows(bytes.fromhex(one.pixels) for one in good),
         sides=np.array([(one.height, one.width) for one in good], np.int64),
+        facts=list_facts(good),
         findings=tuple(with_hashes(findings, source)),
     )
 

@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import os
 import pathlib
+from collections.abc import Sequence
 
 import imagehash
 import numpy as np
@@ -12,7 +13,16 @@ import tensorflow as tf
 from PIL import Image
 
 from kerastl import native_messages
-from kerastl.data import color_profiles, common_files, images, jpeg, other_contents, reasons
+from kerastl.data import (
+    cameras,
+    color_profiles,
+    common_files,
+    images,
+    jpeg,
+    other_contents,
+    reasons,
+)
+from kerastl.data.cameras import find_camera
 from kerastl.data.color_profiles import find_other_colors
 from kerastl.data.common_files import DECODERS, as_three_channels, find_common
 from kerastl.data.content import HASH, check_drive, hash_content
@@ -34,6 +44,8 @@ _NO_END = "lacks its end marker; all rows are there"
 _MAX_REMARK = 200
 # It is made from a picture whose shorter side is reduced to about this many pixels.
 _REDUCED_SIDE = 64
+# Of smaller pictures, the outermost pixels are a part of what they show.
+_HAS_BORDER = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +66,9 @@ class Inspection:
         remark: What is odd about its data, though it is decoded; empty if nothing is.
         descriptor: Finds near-duplicates, in hexadecimal digits: a perceptual hash of 64
             bits, then the colors of 8 x 8 fields.
+        border: How bright the outermost pixels are, in 0..255, and the standard deviation of
+            their colors: 0 for a frame of one color. Both 0 for pictures of less than 16 pixels.
+        camera: Make and model, empty if unknown.
         is_of_content: Whether the result depends only on the content, so that it may be cached.
     """
 
@@ -67,11 +82,18 @@ class Inspection:
     other: str = ""
     remark: str = ""
     descriptor: str = ""
+    border: Sequence[float] = (0.0, 0.0)
+    camera: str = ""
     is_of_content: bool = True
+
+    @property
+    def colors(self) -> bytes:
+        """The colors of the fields, uint8 (8, 8, 3)."""
+        return bytes.fromhex(self.descriptor)[-3 * FIELDS**2 :]
 
 
 # An inspection holds for one decoder, and for the code that looks at what it refuses.
-_MODULES = (color_profiles, common_files, other_contents, reasons)
+_MODULES = (cameras, color_profiles, common_files, other_contents, reasons)
 _CODE = (*(module.__file__ for module in _MODULES), __file__)
 _DECODER = hashlib.sha256(
     tf.__version__.encode()
@@ -132,6 +154,8 @@ def _inspect_one(source: Source, number: int) -> Inspection:
         has_other_colors=find_other_colors(content),
         remark=_NO_END if found is JPEG and jpeg.lacks_end(content) else "",
         descriptor=descriptor,
+        border=_measure_border(pixels),
+        camera=find_camera(content),
     )
 
 
@@ -160,6 +184,14 @@ def _describe(pixels: np.ndarray) -> tuple[str, bool]:
     fields = np.asarray(small.resize((FIELDS, FIELDS), Image.Resampling.BOX))
     is_flat = bool((fields == fields[0, 0]).all())
     return str(imagehash.phash(small)) + fields.tobytes().hex(), is_flat
+
+
+def _measure_border(pixels: np.ndarray) -> tuple[float, float]:
+    if min(pixels.shape[:2]) < _HAS_BORDER:
+        return 0.0, 0.0
+    sides = (pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1])
+    outermost = np.concatenate(sides).astype(np.float32)
+    return float(outermost.mean()), float(outermost.std(axis=0).mean())
 
 
 def _decode(content: bytes) -> tuple[np.ndarray, int, int]:

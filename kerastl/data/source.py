@@ -83,6 +83,8 @@ class Source:
             same for a copy in another lossless format.
         sides: Height and width of each upright image, in pixels, int64 (images, 2), after the
             audit.
+        facts: What is known of the files besides what they show, see `file_facts`, by the name of
+            the fact float64 (images, columns), after the audit.
         findings: The rows of `audit.csv`.
         fixed: What a person has corrected, if there is a file of fixes.
         kept: Where pixels are kept by the hash of their file, a `kept.PixelCache`; None keeps none.
@@ -102,6 +104,7 @@ class Source:
     is_searched: bool = False
     pixels: np.ndarray | None = None
     sides: np.ndarray | None = None
+    facts: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     fixed: Fixed | None = None
     kept: Any = None
@@ -235,6 +238,7 @@ class Source:
             hashes=self.hashes[indices],
             pixels=None if self.pixels is None else self.pixels[indices],
             sides=None if self.sides is None else self.sides[indices],
+            facts={name: values[indices] for name, values in self.facts.items()},
             given_splits=self.given_splits[indices],
             groups=None if self.groups is None else self.groups[indices],
             causes=None if self.causes is None else self.causes[indices],

@@ -47,6 +47,9 @@ class RunFile(enum.StrEnum):
     STOPPED_AUDIT = "audit_stopped.csv"
     # What a person has corrected, as the run has applied it.
     FIXES = "fixes.csv"
+    # Facts that tell a class, and groups of test images that are far below the rest.
+    MISLEADING = "misleading.csv"
+    SLICES = "slices.csv"
     LABEL_ISSUES = "label_issues.csv"
     HISTORY = "history.csv"
     PREDICTIONS = "predictions.csv"

@@ -41,6 +41,8 @@ from kerastl.training.coverage import COVERAGE
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.repeats import SCORES, Scores
 from kerastl.training.scores import CLASS_SCORES
+from kerastl.training.slices import HEADER as SLICES
+from kerastl.training.slices import Slice
 from kerastl.writing import remove_leftovers, replace_csv, replace_text, replacing
 
 # Flag that sets this directory.
@@ -182,6 +184,17 @@ class RunDirectory:
     def read_splits(self, source: Source) -> Splits:
         """Reads the splits of a finished run back, see `splits_file.read_splits`."""
         return splits_file.read_splits(self.path / RunFile.SPLITS, source)
+
+    def write_misleading(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Writes facts that tell a class, see `selection.misleading`, if there are any."""
+        if rows:
+            header = ("fact", "class_name", "num_images", "explained", "auc")
+            self._write_csv(RunFile.MISLEADING, header, rows)
+
+    def write_slices(self, slices: Sequence[Slice]) -> None:
+        """Writes how slices of the test images compare with the others, if there are any."""
+        if slices:
+            self._write_csv(RunFile.SLICES, SLICES, [one.row() for one in slices])
 
     def write_label_issues(
         self, splits: Splits, issues: Iterable[tuple[int, float, int, float]]

@@ -14,14 +14,16 @@ from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.final import Delivered
 from kerastl.training.set_coverage import measure_sets
+from kerastl.training.slices import find_slices, warn_of_slices
+from kerastl.training.trained import Trained
 
 
 def score(
-    delivered: Delivered, record: RunDirectory, progress: Progress, *, exact: bool
+    delivered: Delivered, record: RunDirectory, progress: Progress, *, exact: bool, seed: int
 ) -> tuple[dict[str, Any], Evaluation]:
     """Evaluates what is delivered; this is the only use of the test images.
 
-    `exact` is whether everything is computed in 32 bits.
+    `exact` is whether everything is computed in 32 bits; `seed` is that of clusters.
 
     Returns:
         The content of `metrics.json`, and the evaluation on the test images.
@@ -39,6 +41,7 @@ def score(
     scored = scored_splits(splits, test=test, validation=delivered.validation)
     record.write_scores(scored, splits.source.class_names)
     record.write_predictions(splits, test)
+    _compare_slices(trained, test, record, progress, seed=seed)
     record.write_heat_maps(list_heat_maps(splits, test, trained.locate_evidence))
     metrics = build_metrics(
         splits,
@@ -53,6 +56,15 @@ def score(
             metrics[name]["class_sets"] = measure_sets(sets, evaluation)
         progress.line(_describe_sets(sets, metrics[TEST]["class_sets"]))
     return metrics, test
+
+
+def _compare_slices(
+    trained: Trained, test: Evaluation, record: RunDirectory, progress: Progress, *, seed: int
+) -> None:
+    slices = find_slices(trained.splits, test, trained.pooled, seed=seed)
+    record.write_slices(slices)
+    for line in warn_of_slices(slices):
+        progress.line(line)
 
 
 def _describe_sets(sets: ClassSets, test: Mapping[str, float]) -> str:

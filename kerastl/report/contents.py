@@ -18,6 +18,7 @@ from kerastl.outputs.heat_maps import HeatMap, read_heat_map
 from kerastl.outputs.unfinished import GIVEN
 from kerastl.report.predictions import Predictions, read_predictions
 from kerastl.split_names import TEST
+from kerastl.training.slices import HEADER as SLICES
 
 Part = TypeVar("Part")
 Other = TypeVar("Other")
@@ -33,6 +34,8 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     RunFile.AUDIT: _FINDINGS,
     RunFile.STOPPED_AUDIT: _FINDINGS,
     RunFile.FIXES: Fix._fields,
+    RunFile.MISLEADING: ("fact", "class_name", "num_images", "explained", "auc"),
+    RunFile.SLICES: SLICES,
     RunFile.HEAT_MAPS: HEAT_MAPS,
     RunFile.LABEL_ISSUES: ("example", "class_name", "probability", "likelier", "its_probability"),
 }
@@ -55,6 +58,8 @@ class Contents:
         history: Rows of `history.csv`.
         counts: Images of each class by split, from `splits.csv`.
         audit: Rows of `audit.csv`.
+        misleading: Rows of `misleading.csv`.
+        slices: Rows of `slices.csv`.
         fixes: Rows of `fixes.csv`.
         label_issues: Rows of `label_issues.csv`; None where labels were not checked.
         predictions: The model's predictions for the test images.
@@ -70,6 +75,8 @@ class Contents:
     history: tuple[Row, ...]
     counts: Mapping[str, Mapping[str, int]]
     audit: tuple[Row, ...]
+    misleading: tuple[Row, ...]
+    slices: tuple[Row, ...]
     fixes: tuple[Row, ...]
     label_issues: tuple[Row, ...] | None
     predictions: Predictions | None
@@ -96,6 +103,8 @@ def read_contents(path: pathlib.Path) -> Contents:
         history=read.rows(RunFile.HISTORY, ()),
         counts=read(RunFile.SPLITS, lambda: _count(path / RunFile.SPLITS), {}),
         audit=read.rows(_audit_of(path), ()),
+        misleading=read.rows(RunFile.MISLEADING, ()),
+        slices=read.rows(RunFile.SLICES, ()),
         fixes=read.rows(RunFile.FIXES, ()),
         label_issues=read.rows(RunFile.LABEL_ISSUES, None),
         predictions=read(

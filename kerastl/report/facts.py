@@ -12,8 +12,10 @@ from kerastl.report.contents import Contents, Row
 from kerastl.report.thumbnails import Picture, Thumbnails
 from kerastl.settings import SETTINGS
 from kerastl.split_names import ALL_NAMES
+from kerastl.training.slices import HEADER as SLICES
 
 # What is shown of more: findings of a kind, suspects, and classes in the table of splits.
+_MOST_BELOW = 8
 _MOST_FINDINGS, _MOST_SUSPECTS, _MOST_CLASSES = 8, 48, 50
 
 
@@ -50,6 +52,13 @@ class Suspects(NamedTuple):
 
     shown: list[Suspect]
     num_kept: int
+
+
+class Below(NamedTuple):
+    """A slice of the test images that is far below the rest, with the pictures of some mistakes."""
+
+    row: Row
+    pictures: list[tuple[str, Picture | None]]
 
 
 class Fixing(NamedTuple):
@@ -122,6 +131,16 @@ def list_suspects(contents: Contents, thumbnails: Thumbnails) -> Suspects:
     others = [row for row in issues if row.get("sha256") not in kept]
     shown = [Suspect(row, thumbnails.of(row["example"])) for row in others[:_MOST_SUSPECTS]]
     return Suspects(shown, len(issues) - len(others))
+
+
+def list_below(slices: Sequence[Row], thumbnails: Thumbnails) -> list[Below]:
+    """Lists the slices of the test images that are far below the rest, the worst first."""
+    names = [name for name in SLICES if name.startswith("example")]
+    return [
+        Below(row, [(row[name], thumbnails.of(row[name])) for name in names if row[name]])
+        for row in slices
+        if row["is_far_below"] == str(True)
+    ][:_MOST_BELOW]
 
 
 def prepare_fixing(contents: Contents) -> Fixing | None:

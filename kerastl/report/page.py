@@ -128,6 +128,7 @@ def _makers(contents: Contents, thumbnails: Thumbnails) -> Mapping[str, Callable
         "commands": lambda: _commands(contents),
         "mistakes": lambda: confusion and confusion.mistakes(thumbnails, heat),
         "recognized": lambda: confusion and confusion.recognized(thumbnails, heat),
+        "below": lambda: facts.list_below(contents.slices, thumbnails),
         "findings": lambda: facts.group_findings(contents.audit, thumbnails),
         "suspects": lambda: facts.list_suspects(contents, thumbnails),
         "cells": lambda: confusion and confusion.cells(thumbnails),

@@ -19,8 +19,10 @@ def accuracy_interval(correct: int, count: int) -> tuple[float, float]:
     return float(low[0]), float(high[0])
 
 
-def wilson_intervals(correct: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Computes Wilson's intervals at 95 %, https://doi.org/10.1080/01621459.1927.10502953.
+def wilson_intervals(
+    correct: np.ndarray, count: np.ndarray, *, confidence: float = _CONFIDENCE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Computes Wilson's intervals, https://doi.org/10.1080/01621459.1927.10502953.
 
     They equal those of `scipy.stats` bit for bit, whose import takes a second. A count of 0 has the
     interval 0 to 1.
@@ -28,11 +30,12 @@ def wilson_intervals(correct: np.ndarray, count: np.ndarray) -> tuple[np.ndarray
     Args:
         correct: Successes, int64 (intervals,).
         count: Trials, int64 (intervals,).
+        confidence: That of each interval.
 
     Returns:
         The lower and the upper ends, float64 (intervals,).
     """
-    z = float(scipy.special.ndtri(0.5 + 0.5 * _CONFIDENCE))
+    z = float(scipy.special.ndtri(0.5 + 0.5 * confidence))
     share, width = correct / np.maximum(count, 1), 2 * (count + z**2)
     center = (2 * count * share + z**2) / width
     distance = z / width * np.sqrt(4 * count * share * (1 - share) + z**2)

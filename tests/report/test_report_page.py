@@ -31,6 +31,7 @@ from kerastl.training.checks import Check
 from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.set_coverage import measure_sets
+from kerastl.training.slices import Slice
 
 SCRIPT = "<script>alert(1)</script>"
 NAMES = (SCRIPT, "cat & dog", "a name " * 20)
@@ -86,6 +87,13 @@ def write_run(folder):
     record.begin(opened, splits, "", started=0.0, progress=kerastl.Progress())
     for row in epoch_rows():
         record.add_epoch(row)
+    record.write_misleading([("border", NAMES[0], 20, 0.875, 0.991)])
+    record.write_slices(
+        [
+            Slice("group", 25, NAMES[1:], 0.36, 0.8, -0.6, -0.25, examples[2:4]),
+            Slice("cluster", 30, NAMES[:1], 0.7, 0.8, -0.2, 0.1, examples[:1]),
+        ]
+    )
     record.write_label_issues(splits, [(0, 0.01, 1, 0.97)])
     test = made_up(source.labels[splits.test])
     test = dataclasses.replace(test, uncalibrated=made_up(test.labels, seed=2))
@@ -231,7 +239,7 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
 def test_parts_are_in_order_and_say_what_the_run_says(page):
     read = Reader(page)
     expected = "again verified reasons curves classes matrix pairs mistakes calibration coverage "
-    expected += "audit labels fixes splits stages settings receipt cells"
+    expected += "misleading audit labels fixes splits stages settings receipt cells"
     assert read.headings == expected.split()
     text = " ".join(" ".join(read.words).split())
     assert "64 px: as the images are small" in text
@@ -240,6 +248,19 @@ def test_parts_are_in_order_and_say_what_the_run_says(page):
     assert "The model is that of finetune epoch 3" in text
     assert ["All classes", "60", "60", "60"] in read.tables["splits"]
     assert "kerastl reproduce" in text
+
+
+def test_what_may_mislead_is_shown_with_its_numbers(page):
+    read = Reader(page)
+    ((*cells, last),) = read.tables["misleading"][1:]
+    assert cells == ["border", SCRIPT, "87.5%", "0.99"]
+    assert last.startswith("20 In these slices")
+    text = " ".join(" ".join(read.words).split())
+    assert "Group of 25, mostly cat & dog, " in text
+    assert "accuracy 36.0%, elsewhere 80.0%" in text
+    assert "The interval of the difference is -60.0% to -25.0%." in text
+    assert "Cluster of 30" not in text
+    assert "All 2: slices.csv." in text
 
 
 def test_mistakes_and_right_images_have_their_evidence_beside_them(page, original):
@@ -303,7 +324,7 @@ def test_run_that_was_stopped_has_a_page_of_what_there_is(run):
     assert "After 5 epochs, validation accuracy was 60.0%." in text
     assert "kerastl train --flagfile=" in text
     assert "missing" not in text
-    expected = "again verified reasons curves audit fixes splits stages settings receipt"
+    expected = "again verified reasons curves misleading audit fixes splits stages settings receipt"
     assert read.headings == expected.split()
 
 
@@ -337,7 +358,15 @@ def test_page_says_what_it_lacks_and_shows_the_rest(run):
     for name in DAMAGED[:-1]:
         (run / name).write_text("[]")
     read = Reader(kerastl.report(run).read_text("utf-8"))
-    assert read.headings == ["again", "reasons", "audit", "labels", "fixes", "settings"]
+    assert read.headings == [
+        "again",
+        "reasons",
+        "misleading",
+        "audit",
+        "labels",
+        "fixes",
+        "settings",
+    ]
     text = " ".join(read.words)
     assert all(f"{name} cannot be read" in text for name in DAMAGED[:-1])
 
