@@ -69,7 +69,8 @@ def _write(rng: random.Random, table: Table) -> None:
     dialect = _draw_dialect(rng)
     if table.ragged:
         dialect = dataclasses.replace(dialect, blank="")
-    if rng.random() < 0.1 and table.has_header and not (table.before or table.ragged or table.raw):
+    is_plain = table.has_header and table.raw is None and not (table.before or table.ragged)
+    if rng.random() < 0.1 and is_plain:
         _write_json(rng, table)
         return
     text = table.before + _text(rng, _rows(rng, table), dialect)

@@ -271,8 +271,8 @@ class Finder:
         others = [name for name in self._left if self._is_like_classes(name) and name not in flags]
         num_rows = len(self._columns[flags[0]]) if flags else 0
         is_broken = count_single(self._columns, flags) < num_rows
-        is_constant = all(len(self._values[name]) == 1 for name in flags)
-        # Without other classes, these say what is wrong with them.
+        # Two may be remarks on all images. Without other classes, they say what is wrong.
+        is_constant = not flags[2:] and all(len(self._values[name]) == 1 for name in flags)
         if len(flags) <= 1 or (others and (is_broken or is_constant)):
             return ()
         for name in flags:

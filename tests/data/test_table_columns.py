@@ -81,6 +81,10 @@ def test_header_is_told_from_an_image(rows, is_named):
             {"a": PATHS, "ok": [*"1" * 12], "b": COLORS, "x": [*"0" * 12]},
             {"label": "b", "one_hot": ()},
         ),
+        (
+            {"a": PATHS, "b": COLORS, "cat": [*"1" * 12], "dog": [*"0" * 12], "emu": [*"0" * 12]},
+            {"one_hot": ("cat", "dog", "emu")},
+        ),
         ({"a": PATHS, "cat": [*"01" * 6]}, {"label": "cat", "one_hot": ()}),
         ({"a": PATHS, "cat": [*"01" * 6], "empty": [""] * 12}, {"label": "cat", "one_hot": ()}),
         ({"a": PATHS, "b": COLORS, "n": ["1"] * 12, "m": ["0"] * 12}, {"label": "b"}),
