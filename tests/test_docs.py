@@ -131,7 +131,8 @@ def few_digits(monkeypatch):
 
 @pytest.mark.parametrize(("page", "line"), COMMANDS, ids=lambda value: value[:60])
 def test_commands_are_read(page, line, folder):
-    for made in ("runs/rank/best.flags", "runs/cifar10_search/tuning/best.flags", "FILE"):
+    searches = ("runs/rank/best.flags", "runs/cifar10_search/tuning/best.flags")
+    for made in (*searches, "runs/photos/flags.txt", "FILE"):
         pathlib.Path(made).parent.mkdir(parents=True, exist_ok=True)
         pathlib.Path(made).write_text("--dataset=digits\n--run_dir=run\n")
     name, arguments = words_of(line)

@@ -40,6 +40,8 @@ _FAR_DEVIATIONS = 5.0
 _MANY = 20
 # Classes are unbalanced if the largest has this many times the images of a smaller one.
 _IMBALANCE = 10
+# Ends the kinds of findings of which one label must be wrong.
+_TWO = "in two classes"
 
 
 def audit(
@@ -147,7 +149,7 @@ def _pairs(source: Source, what: str, lists: Iterable[Sequence[int]]) -> Iterato
             elsewhere = [one for one in before if source.given_splits[one] != split]
             in_split = min(elsewhere, key=lambda one: source.labels[one] != label, default=None)
             if in_class is not None:
-                yield _pair(source, in_class, number, f"{what} in two classes")
+                yield _pair(source, in_class, number, f"{what} {_TWO}")
             if in_split is not None:
                 yield _pair(source, in_split, number, f"{what} in two splits")
             if in_class is None and in_split is None:
@@ -237,4 +239,5 @@ def _summarize(findings: Sequence[Finding], progress: Progress) -> None:
     for kind, count in by_kind.items():
         first = next(finding for finding in findings if finding.kind == kind)
         other = f" and {first.other}" if first.other else ""
-        progress.line(f"Audit: {kind}: {count}, as {first.file}{other}.")
+        used = " All are used: --fixes relabels or drops images." if kind.endswith(_TWO) else ""
+        progress.line(f"Audit: {kind}: {count}, as {first.file}{other}.{used}")

@@ -200,7 +200,8 @@ def _try_formats(
     failures: dict[str, str] = {}
     # Keras's own comes last: the others have to be opened where it is not imported.
     for name in sorted(output.formats, key=lambda name: FORMATS[name].runtime == "keras"):
-        progress.status(f"Export: {name}, on {count_of(len(reference.examples), 'test image')}")
+        images = count_of(len(reference.examples), "test image")
+        progress.line(f"Exporting {name}, and comparing it with the trained model on {images}.")
         try:
             path = _write(name, gate.samples.with_name(name), model)
             found = compare(path, gate, reference)

@@ -257,10 +257,11 @@ def choose(facts: Facts) -> Chosen:
         if not why_not:
             epoch = format_duration(facts.epoch_time(way))
             why_not = f"no time for {count_of(_fewest(facts), 'epoch')} of {epoch}"
-    time_of_pass = facts.pass_time(way)
-    words = " of the {} for training" if time_of_pass <= facts.usable_seconds else ", {} are left"
-    pass_reason = f"{way.size} px: one pass takes {format_duration(time_of_pass)}" + words.format(
-        format_duration(max(0.0, facts.usable_seconds))
+    usable = max(0.0, facts.usable_seconds)
+    pass_reason = (
+        f"{way.size} px: one pass takes {format_duration(facts.pass_time(way))}; training has "
+        f"{format_duration(usable)}, building, saving and exporting "
+        f"{format_duration(facts.seconds - usable)}"
     )
     views, view_reasons = _choose_views(facts, way)
     head = _choose_head(facts)

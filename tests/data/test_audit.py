@@ -111,7 +111,10 @@ def test_same_image_is_found_in_any_form_and_name(tmp_path):
         ("green/flat.png", "one color", ""),
         ("green/flat.png", "unusual size", ""),
     }
-    assert "Audit: same image in two classes: 2, as red/00.png and blue/wrong.webp." in said
+    assert (
+        "Audit: same image in two classes: 2, as red/00.png and blue/wrong.webp. All are used: "
+        "--fixes relabels or drops images.\n"
+    ) in said
 
 
 def test_same_images_are_on_one_side_whatever_the_seed(tmp_path):

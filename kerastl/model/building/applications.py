@@ -270,7 +270,7 @@ def _explained_download(backbone: Application) -> Iterator[None]:
         path = cache_dir / address.rsplit("/", 1)[-1]
         advice = (
             f"Download it where there is a network and give it as --weights=FILE, or put it at "
-            f"{path}; --weights=bundled needs no download, and suits drawings and letters"
+            f"{path}; --weights=bundled needs no download, and suits digits, letters and shapes"
         )
         if path.name in cached_before:
             raise KerastlError(
