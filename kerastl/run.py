@@ -27,6 +27,7 @@ from kerastl.selection.misleading import find_misleading, warn_of_misleading
 from kerastl.settings import FitSettings
 from kerastl.training.course import bytes_to_write
 from kerastl.training.final import deliver
+from kerastl.training.known_distances import check_known
 from kerastl.training.repeats import Repeats
 from kerastl.training.train import check_phases, open_frozen, train
 from kerastl.training.trained import Trained
@@ -45,6 +46,7 @@ def finish_run(
     choices = follow(opened.config, splits, deadline=deadline, progress=progress)
     config = (opened := opened.choose(*choices)).config
     describe_sizes(splits, config, progress)
+    check_known(splits, config.known_coverage)
     network = open_network(config, num_classes=len(splits.source.class_names))
     for warning in (*config_warnings(config), *check_phases(network, config)):
         progress.line(f"Warning: {warning}")
@@ -57,15 +59,13 @@ def finish_run(
         record.add_seconds(trained.seconds)
         if config.label_issues:
             _find_label_issues(trained, splits, config.seed, record, progress)
-        trained = (delivered := deliver(trained, record, progress, seed=config.seed)).trained
+        trained = (delivered := deliver(trained, record, progress, config)).trained
         metrics, test = score(delivered, record, progress, exact=config.is_exact, seed=config.seed)
         metrics |= repeat(Repeats(config, splits), delivered, test, record, progress)
         record.save_model(trained.classifier, model_card(splits.source, config, metrics))
         record.write_receipt()
         record.write_metrics(metrics)
-        if exported := export_trained(
-            trained, splits, opened, metrics=metrics, test=test, progress=progress
-        ):
+        if exported := export_trained(delivered, opened, metrics, test, progress):
             record.add_export(exported.path, exported.formats)
     report_finished(record.path, splits.source, progress)
     record.finish()

@@ -69,7 +69,9 @@ def test_finished_run_is_exported_again_in_every_format(
         assert re.search(rf"^  {name} +\d+", out, re.MULTILINE)
         # Each opens where it lies, and classifies whole files.
         artifact = open_artifact(str(version / result["file"]))
-        assert artifact.predict([content])[0].argmax() == color_run.source.labels[3]
+        assert (
+            artifact.predict([content])[0]["probabilities"].argmax() == color_run.source.labels[3]
+        )
     assert results["litert_int8"]["bytes"] < results["litert"]["bytes"]
 
 

@@ -127,6 +127,11 @@ def _read_json(path: pathlib.Path, *, aside: tuple[str, ...] = ()) -> Content:
     return flatten({name: content[name] for name in content if name not in aside})
 
 
+def _read_known(path: pathlib.Path) -> Content:
+    with np.load(path) as found:
+        yield from found.items()
+
+
 def _read_model(path: pathlib.Path) -> Content:
     """Reads a .keras file without loading the model."""
     with zipfile.ZipFile(path) as archive:
@@ -162,6 +167,7 @@ _FILES: dict[str, tuple[Compare, str]] = {
     RunFile.HISTORY: (_compare_tables, _SECONDS),
     CHECKPOINT: (_by(_read_model), _ONLY_OF_MODEL),
     RunFile.MODEL: (_by(_read_model), _ONLY_OF_MODEL),
+    RunFile.KNOWN: (_by(_read_known), ""),
     RunFile.METRICS: (_by(_read_json), ""),
     RunFile.PREDICTIONS: (_compare_tables, ""),
     RunFile.CLASS_SCORES: (_compare_tables, ""),

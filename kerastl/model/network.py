@@ -6,6 +6,7 @@ import gc
 import itertools
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -133,6 +134,13 @@ class Network:
     def upper(self, boundary: Boundary) -> keras.Model:
         """Builds the part above a boundary, to logits."""
         return keras.Model(boundary.tensor, self.outputs, name="upper")
+
+    def to_pooled(self, boundary: Boundary) -> Callable[..., Any]:
+        """Builds the part from a boundary to the pooled features; at those themselves, nothing."""
+        if boundary is self.pooled:
+            return lambda features, **_: features
+        above: Callable[..., Any] = keras.Model(boundary.tensor, self.pooled.tensor)
+        return above
 
     def name_of(self, boundary: Boundary) -> str:
         """Returns the name of the layer whose output a boundary is."""

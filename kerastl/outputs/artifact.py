@@ -15,6 +15,8 @@ from kerastl.data.images import decode, decode_and_resize, resize, smallest_side
 from kerastl.data.reasons import explain
 from kerastl.resources import usable_cores
 
+# Arrays by the name of what they hold.
+Outputs = Mapping[str, np.ndarray]
 CORES = usable_cores()
 # How many files of a process are decoded without a graph, and how many have been.
 WITHOUT_GRAPH = 16
@@ -46,47 +48,68 @@ class Artifact:
         card: The content of the `model_card.json` beside it.
         classify: Function from pixels as the decoder returns them, float32 (batch, size, size, 3)
             in 0..255, to probabilities, float32 (batch, classes).
-        classify_files: The same from whole image files; raises `UndecodableError`.
+        compute_files: Function from whole image files to outputs by name, each (batch, ...):
+            `probabilities`; `features`, the inputs of the head, where the format has them; and
+            `distance` and `is_known` where the model decides that. Raises `UndecodableError`.
         signatures: A SavedModel's functions by name; empty for other formats.
+        tells_known: Whether the outputs have `is_known`.
     """
 
     path: pathlib.Path
     card: dict[str, Any]
     classify: Callable[[np.ndarray], np.ndarray]
-    classify_files: Callable[[Sequence[bytes]], np.ndarray]
+    compute_files: Callable[[Sequence[bytes]], Outputs]
     signatures: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    tells_known: bool = False
 
     @classmethod
     def from_pixels(
-        cls, path: pathlib.Path, card: dict[str, Any], classify: Callable[[np.ndarray], np.ndarray]
+        cls,
+        path: pathlib.Path,
+        card: dict[str, Any],
+        compute: Callable[[np.ndarray], Outputs],
+        *,
+        tells_known: bool = False,
     ) -> "Artifact":
         """Returns a model of pixels, for which files are decoded here."""
-        return cls(path, card, classify, lambda files: classify(decode_all(files, card)))
+        return cls(
+            path,
+            card,
+            lambda images: compute(images)["probabilities"],
+            lambda files: compute(decode_all(files, card)),
+            tells_known=tells_known,
+        )
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the probabilities."""
         return tuple(self.card["class_names"])
 
-    def predict(self, files: Sequence[bytes]) -> tuple[np.ndarray, dict[int, str]]:
+    def predict(self, files: Sequence[bytes]) -> tuple[Outputs, dict[int, str]]:
         """Classifies whole image files.
 
         Returns:
-            Probabilities, float32 (files, classes), NaN where a file cannot be decoded; and the
-            index of each such file -> why, as in "is not an image".
+            The outputs, see `compute_files`: probabilities are NaN where a file cannot be decoded,
+            the others 0, or missing if no file can be. And the index of each such file -> why, as
+            in "is not an image".
         """
-        probabilities = np.full((len(files), len(self.class_names)), np.nan, np.float32)
+        shape = (len(files), len(self.class_names))
+        found = {"probabilities": np.full(shape, np.nan, np.float32)}
         good: list[int] = list(range(len(files)))
         bad: dict[int, str] = {}
         while good:
             try:
-                probabilities[good] = self.classify_files([files[index] for index in good])
-                break
+                outputs = self.compute_files([files[index] for index in good])
             except UndecodableError as error:
                 # The error lists only some indices when there are many.
                 bad |= {good[position]: reason for position, reason in error.reasons.items()}
                 good = [index for index in good if index not in bad]
-        return probabilities, dict(sorted(bad.items()))
+                continue
+            for name, values in outputs.items():
+                empty = np.zeros((len(files), *values.shape[1:]), values.dtype)
+                found.setdefault(name, empty)[good] = values
+            break
+        return found, dict(sorted(bad.items()))
 
 
 def count_ties(probabilities: np.ndarray) -> int:

@@ -40,6 +40,13 @@ _SETS = (
     "The set of an image holds its most probable class and every class whose probability is at "
     "least min_probability."
 )
+_KNOWN = (
+    "An image is known if the distance of its features from the nearest class is at most "
+    "max_distance. The SavedModel returns is_known and distance; known_images.npz beside the Keras "
+    "file has the arrays for the inputs of its layer logits, as float32: v = f / |f| - mean; "
+    "w = v @ whitening; the distance is the smallest |w - center|. Other formats do not give "
+    "these inputs."
+)
 _REFIT = (
     "The head was fitted to training and validation images together; the test scores are of the "
     "result."
@@ -48,6 +55,10 @@ _REFIT = (
 
 def _describe_sets(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {**metrics["class_sets"], "rule": _SETS, TEST: metrics[TEST]["class_sets"]}
+
+
+def _describe_known(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {**metrics["known"], "rule": _KNOWN, TEST: metrics[TEST]["known"]}
 
 
 def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,6 +83,7 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
         TEST: {name: metrics[TEST][name] for name in _SCORES if name in metrics[TEST]},
         **({"calibration": _CALIBRATION.format(temperature)} if temperature != 1 else {}),
         **({"class_sets": _describe_sets(metrics)} if "class_sets" in metrics else {}),
+        **({"known": _describe_known(metrics)} if "known" in metrics else {}),
         **({"prediction": _PREDICTION} if metrics.get("average_mirrored") else {}),
         **({"refit": _REFIT} if metrics.get(VALIDATION, {}).get("before_refit") else {}),
         "data": {"name": source.name, "fingerprint": source.fingerprint()},

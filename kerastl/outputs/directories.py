@@ -61,6 +61,8 @@ class RunFile(enum.StrEnum):
     REPEATS = "repeats.csv"
     REPORT = "report.html"
     MODEL = FORMATS["keras"].file
+    # Also beside an exported Keras file.
+    KNOWN = "known_images.npz"
     # Also beside every exported model.
     CARD = "model_card.json"
     TENSORBOARD = "tensorboard"

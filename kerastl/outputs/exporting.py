@@ -28,7 +28,7 @@ from kerastl.outputs.directories import RunFile
 from kerastl.outputs.formats.finding import format_module
 from kerastl.outputs.formats.interface import Exportable
 from kerastl.outputs.formats.savedmodel import write_card
-from kerastl.outputs.parity import ExportError, FreshProcess, Reference, compare
+from kerastl.outputs.parity import Distances, ExportError, FreshProcess, Reference, compare
 from kerastl.outputs.parity_rules import check_parity, format_rows, format_table, summarize
 from kerastl.outputs.samples import write_samples
 from kerastl.outputs.unfinished import Opened
@@ -36,8 +36,11 @@ from kerastl.progress import Progress, count_of
 from kerastl.settings import ImageSettings, OutputSettings
 from kerastl.short_form import ShortForm
 from kerastl.training.class_sets import ClassSets
+from kerastl.training.evaluate import compute_parts
 from kerastl.training.evaluation import Evaluation
-from kerastl.training.trained import Trained
+from kerastl.training.final import Delivered
+from kerastl.training.known_distances import measure_distances
+from kerastl.training.known_images import KnownImages, features_in
 from kerastl.writing import remove_leftovers, scratch_directory
 
 # Beside the models of a version: how each compares with the trained one.
@@ -47,6 +50,8 @@ NUM_REPRESENTATIVE = 200
 _FIELD = "export_dir"
 # The sample of test images in the scratch directory.
 _SAMPLES = "samples"
+# Test images whose distances from the training images are compared.
+_NUM_DISTANCES = 64
 # Probabilities on which exports are compared, images times classes.
 MOST_PROBABILITIES = 50_000_000
 
@@ -69,6 +74,21 @@ class Exported(ShortForm):
         yield from format_rows(self.formats)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class ToExport:
+    """What is exported, and what it predicts.
+
+    Attributes:
+        classifier: Model from images to logits.
+        predictions: Its own for the test images of `parity_sample`.
+        known: Which images are known; None if nothing is to decide that.
+    """
+
+    classifier: keras.Model
+    predictions: Evaluation
+    known: KnownImages | None = None
+
+
 def parity_sample(splits: Splits, parity_images: int) -> np.ndarray:
     """Chooses the positions in the test split on which an export is compared; all for 0.
 
@@ -80,19 +100,18 @@ def parity_sample(splits: Splits, parity_images: int) -> np.ndarray:
 
 
 def export_trained(
-    trained: Trained,
-    splits: Splits,
+    delivered: Delivered,
     opened: Opened,
-    *,
     metrics: Mapping[str, Any],
     test: Evaluation,
     progress: Progress,
 ) -> Exported | None:
-    """Exports what a run trained, if the config has an `export_dir`; see `export_checked`.
+    """Exports what a run delivers, if the config has an `export_dir`; see `export_checked`.
 
     If the run was cut off after its export, that is returned.
     """
-    config = opened.config
+    config, trained = opened.config, delivered.trained
+    splits = trained.splits
     if not config.export_dir:
         return None
     if opened.goes_on and (
@@ -105,23 +124,16 @@ def export_trained(
     if not config.is_exact or test.classes is not None:
         # Neither rounded features nor some of the classes can serve as the reference.
         predictions = trained.evaluate_whole(splits.test[sample])
-    return export_checked(
-        trained.classifier,
-        splits,
-        config,
-        metrics=metrics,
-        predictions=predictions,
-        progress=progress,
-    )
+    model = ToExport(trained.classifier, predictions, delivered.known)
+    return export_checked(model, splits, config, metrics=metrics, progress=progress)
 
 
 def export_checked(
-    classifier: keras.Model,
+    given: ToExport,
     splits: Splits,
     config: Config,
     *,
     metrics: Mapping[str, Any],
-    predictions: Evaluation,
     progress: Progress,
 ) -> Exported:
     """Writes `EXPORT_DIR/<next integer>/` with every format that predicts what the model does.
@@ -131,11 +143,10 @@ def export_checked(
     a server that watches the directory never sees a part of it.
 
     Args:
-        classifier: Model from images to logits.
+        given: The model.
         splits: The images.
         config: The settings of the run.
         metrics: The content of `metrics.json`.
-        predictions: The trained model's for the test images of `parity_sample`.
         progress: Gets a table of the formats.
 
     Raises:
@@ -144,19 +155,21 @@ def export_checked(
     """
     export_dir, source = pathlib.Path(config.export_dir), splits.source
     chosen = splits.test[parity_sample(splits, config.parity_images)]
-    head = classifier.get_layer(LOGITS)
+    head = given.classifier.get_layer(LOGITS)
     card = model_card(source, config, metrics)
     reference = Reference(
-        predictions,
+        given.predictions,
         source.class_names,
         [source.examples[index] for index in chosen],
         head=lambda features: tf.nn.softmax(head(features)).numpy(),
         sets=ClassSets.read(card),
+        distances=_measure_some(given, splits, chosen, config, batch_size=config.batch_size),
     )
     model = make_exportable(
-        classifier,
+        given.classifier,
         card,
         draw_images=lambda: draw_images(splits, config, batch_size=config.batch_size),
+        known=given.known,
     )
     version = None
     remove_leftovers(export_dir)
@@ -174,6 +187,23 @@ def export_checked(
     if failures or version is None:
         raise _failed(config.export_dir, failures, version)
     return Exported(version, results)
+
+
+def _measure_some(
+    given: ToExport, splits: Splits, chosen: np.ndarray, images: ImageSettings, *, batch_size: int
+) -> Distances | None:
+    """Measures the distances of some of the `chosen` images with the trained model itself."""
+    if given.known is None:
+        return None
+    positions = spread(len(chosen), _NUM_DISTANCES)
+    network = outputs_of(given.classifier)
+
+    def compute(pixels: tf.Tensor) -> tf.Tensor:
+        return features_in(network(pixels, training=False))
+
+    dataset = evaluation_dataset(splits.source, chosen[positions], images, batch_size=batch_size)
+    features = compute_parts(compute, dataset, len(positions))
+    return Distances(given.known, positions, measure_distances(given.known, features))
 
 
 def _find_exported(output: OutputSettings, card: Mapping[str, Any]) -> Exported | None:
@@ -216,7 +246,11 @@ def _try_formats(
 
 
 def make_exportable(
-    classifier: keras.Model, card: Mapping[str, Any], *, draw_images: Callable[[], np.ndarray]
+    classifier: keras.Model,
+    card: Mapping[str, Any],
+    *,
+    draw_images: Callable[[], np.ndarray],
+    known: KnownImages | None = None,
 ) -> Exportable:
     """Prepares a classifier for the formats; see `Exportable`."""
     return Exportable(
@@ -226,6 +260,7 @@ def make_exportable(
         probabilities=functools.cache(lambda: without_weights(probabilities_of(classifier))),
         card=card,
         draw_images=draw_images,
+        known=known,
     )
 
 

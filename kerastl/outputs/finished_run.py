@@ -1,7 +1,7 @@
 """Exports the model of a finished run, from what its directory holds."""
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from kerastl.data.pipeline import evaluation_dataset
 from kerastl.data.source import Source
 from kerastl.errors import KerastlError
 from kerastl.outputs.directories import RunFile, naming, read_json
-from kerastl.outputs.exporting import Exported, export_checked, parity_sample
+from kerastl.outputs.exporting import Exported, ToExport, export_checked, parity_sample
 from kerastl.outputs.receipt import device_names
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
@@ -20,6 +20,7 @@ from kerastl.settings import ImageSettings
 from kerastl.split_names import TEST
 from kerastl.training.evaluate import evaluate
 from kerastl.training.evaluation import MOST_CLASSES, Evaluation
+from kerastl.training.known_images import KnownImages
 
 
 def export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> Exported:
@@ -59,9 +60,13 @@ def export_run(run_dir: pathlib.Path, config: Config, progress: Progress) -> Exp
     else:
         chosen = splits.test[sample]
         predictions = _predict(classifier, source, chosen, config, batch_size=config.batch_size)
-    return export_checked(
-        classifier, splits, config, metrics=metrics, predictions=predictions, progress=progress
-    )
+    with naming(run_dir, RunFile.KNOWN):
+        model = ToExport(classifier, predictions, _read_known(run_dir, metrics))
+    return export_checked(model, splits, config, metrics=metrics, progress=progress)
+
+
+def _read_known(run_dir: pathlib.Path, metrics: Mapping[str, Any]) -> KnownImages | None:
+    return KnownImages.read(run_dir / RunFile.KNOWN) if "known" in metrics else None
 
 
 def _predict(

@@ -16,6 +16,7 @@ from kerastl.outputs.samples import TIMED, read_predictions
 from kerastl.processes import python_command
 from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluation import Evaluation
+from kerastl.training.known_images import KnownImages
 
 _ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -25,8 +26,27 @@ _ENVIRONMENT = {
 }
 
 
+# Distances of an export may differ by this share from those of the trained model.
+_DISTANCE_TOLERANCE = 0.01
+
+
 class ExportError(Exception):
     """A format cannot be written or opened, or its predictions differ; the text has the reason."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Distances:
+    """How far some images of the sample are from the training images.
+
+    Attributes:
+        known: What decides whether an image is known.
+        positions: Positions in the sample, int64 (images,).
+        values: The distances, float32 (images,).
+    """
+
+    known: KnownImages
+    positions: np.ndarray
+    values: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,6 +59,7 @@ class Reference:
         examples: Names of the images.
         head: Function from pooled features, float32 (images, channels), to probabilities.
         sets: Which classes are in the set of an image, if an export has sets.
+        distances: Distances from the training images, if an export is to have `is_known`.
     """
 
     predictions: Evaluation
@@ -46,6 +67,7 @@ class Reference:
     examples: Sequence[str]
     head: Callable[[np.ndarray], np.ndarray]
     sets: ClassSets | None = None
+    distances: Distances | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -160,6 +182,12 @@ def compare_predictions(exported: Mapping[str, np.ndarray], reference: Reference
                 _by_sets(exported, reference),
             ]
         )
+    # Files of pixels have no such output, but Keras's own gets one where it is opened.
+    if reference.distances and {"is_known", "sample"} & exported.keys():
+        positions = reference.distances.positions
+        differences[positions] = np.maximum(
+            differences[positions], _by_distances(exported, reference.distances)
+        )
     milliseconds = dict(zip(TIMED, exported["milliseconds"].tolist(), strict=True))
     return Comparison(aligned, differences, milliseconds)
 
@@ -171,6 +199,16 @@ def _by_sets(exported: Mapping[str, np.ndarray], reference: Reference) -> np.nda
         expected = reference.sets.contain(exported["of_sets"])
         right = (exported["in_set"] == expected).all(axis=1)
     return np.where(right, 0.0, np.nan)
+
+
+def _by_distances(exported: Mapping[str, np.ndarray], trained: Distances) -> np.ndarray:
+    """Returns 0 for images that are as far as in the trained model, and NaN for others."""
+    if "is_known" not in exported:
+        return np.full(len(trained.values), np.nan)
+    found, is_known = (exported[name][trained.positions] for name in ("distance", "is_known"))
+    is_near = np.isclose(found, trained.values, rtol=_DISTANCE_TOLERANCE)
+    follows = is_known == (found <= np.float32(trained.known.max_distance))
+    return np.where(is_near & follows, 0.0, np.nan)
 
 
 def _by_head(exported: Mapping[str, np.ndarray], reference: Reference) -> np.ndarray:

@@ -21,6 +21,8 @@ _BATCH_SIZE = 32
 TIMED = {1: 20, 32: 4}
 # Files that are sent through the other signatures of a SavedModel, one by one.
 _SENT_AS_PIXELS = 64
+# Outputs that are compared, where a format has them.
+_PREDICTED = ("probabilities", "distance", "is_known")
 _FILES, _PREDICTIONS = "files.tfrecord", "predictions.npz"
 
 
@@ -49,16 +51,21 @@ def predict_samples(model: pathlib.Path, folder: pathlib.Path) -> None:
         artifact.predict(batch.tolist())[0]
         for batch in dataset.batch(_BATCH_SIZE).as_numpy_iterator()
     ]
+    predicted: dict[str, Any] = {
+        name: np.concatenate([batch[name] for batch in batches])
+        for name in _PREDICTED
+        if all(name in batch for batch in batches)
+    }
     first = decode_all(list(dataset.take(_BATCH_SIZE).as_numpy_iterator()), artifact.card)
     np.savez(
         folder / _PREDICTIONS,
-        probabilities=np.concatenate(batches),
         names=np.array(artifact.class_names),
         milliseconds=[
             _milliseconds(artifact.classify, np.resize(first, (size, *first.shape[1:])), times)
             for size, times in TIMED.items()
         ],
-        **_predict_by_signatures(artifact, dataset, sum(map(len, batches))),
+        **predicted,
+        **_predict_by_signatures(artifact, dataset, len(predicted["probabilities"])),
     )
 
 

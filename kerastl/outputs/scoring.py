@@ -4,15 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from kerastl.data.splits import spread
+from kerastl.outputs.directories import RunFile
 from kerastl.outputs.heat_maps import list_heat_maps
 from kerastl.outputs.metrics import build_metrics, scored_splits, seen_words
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
-from kerastl.split_names import TEST
+from kerastl.split_names import TEST, VALIDATION
 from kerastl.training.checks import check_agreement, require
 from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.final import Delivered
+from kerastl.training.known_distances import measure_known
+from kerastl.training.known_images import KnownImages
 from kerastl.training.set_coverage import measure_sets
 from kerastl.training.slices import find_slices, warn_of_slices
 from kerastl.training.trained import Trained
@@ -23,10 +26,8 @@ def score(
 ) -> tuple[dict[str, Any], Evaluation]:
     """Evaluates what is delivered; this is the only use of the test images.
 
-    `exact` is whether everything is computed in 32 bits; `seed` is that of clusters.
-
-    Returns:
-        The content of `metrics.json`, and the evaluation on the test images.
+    `exact` is whether everything is computed in 32 bits; `seed` is that of clusters. Returns the
+    content of `metrics.json`, and the evaluation on the test images.
     """
     trained, splits = delivered.trained, delivered.trained.splits
     record.add_test_reading()
@@ -55,6 +56,9 @@ def score(
         for name, evaluation in scored:
             metrics[name]["class_sets"] = measure_sets(sets, evaluation)
         progress.line(_describe_sets(sets, metrics[TEST]["class_sets"]))
+    if known := delivered.known:
+        known.save(record.path / RunFile.KNOWN, field="run_dir")
+        progress.line(_add_known(known, trained, metrics))
     return metrics, test
 
 
@@ -65,6 +69,17 @@ def _compare_slices(
     record.write_slices(slices)
     for line in warn_of_slices(slices):
         progress.line(line)
+
+
+def _add_known(known: KnownImages, trained: Trained, metrics: Mapping[str, Any]) -> str:
+    """Adds the share of images that are known to the metrics, and describes it."""
+    for name, indices in trained.splits.items():
+        if name in (TEST, VALIDATION):
+            metrics[name]["known"] = measure_known(known, trained, indices)
+    return (
+        f"Known images at {known.coverage:.0%}: {metrics[TEST]['known']['coverage']:.1%} of the "
+        "test images are known by the distance of their features."
+    )
 
 
 def _describe_sets(sets: ClassSets, test: Mapping[str, float]) -> str:

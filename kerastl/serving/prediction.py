@@ -18,6 +18,8 @@ class Prediction:
         problem: Why it cannot be used; empty if it can.
         class_set: Classes of which one is the true one for 95 % of images like the validation
             images, the most probable first; empty if the model has no such sets.
+        is_known: Whether the image is like the training images; None if the model does not decide
+            that, or the file cannot be used.
     """
 
     path: pathlib.Path
@@ -25,6 +27,7 @@ class Prediction:
     probabilities: np.ndarray | None = None
     problem: str = ""
     class_set: tuple[str, ...] = ()
+    is_known: bool | None = None
 
     @property
     def confidence(self) -> float:

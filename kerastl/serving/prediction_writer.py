@@ -72,20 +72,20 @@ def write_predictions(
     class_names: Sequence[str],
     options: PredictOptions,
     *,
-    has_sets: bool,
+    columns: Sequence[str],
     progress: Progress,
 ) -> Written:
     """Writes predictions as they are computed.
 
     The columns are `image`; `class_name` and `confidence` of the most likely class; the same with
-    `_2`, `_3` and so on for the next ones; `class_set`, if they have one; and `error`, which is
-    empty for files that could be used.
+    `_2`, `_3` and so on for the next ones; those of `columns`; and `error`, which is empty for
+    files that could be used.
 
     Args:
         predictions: The predictions.
         class_names: Names of the classes, in the order of the probabilities.
         options: Where they are written, see `Predictions.write`.
-        has_sets: Whether each has a set of classes.
+        columns: Attributes that each prediction has besides: `class_set`, `is_known`.
         progress: Standard output.
 
     Raises:
@@ -99,8 +99,8 @@ def write_predictions(
     confusion = Confusion(class_names)
     num_files = num_failed = 0
     counts: collections.Counter[str] = collections.Counter()
-    columns = _Columns(class_names, options.top_k, has_sets=has_sets)
-    with _open(options.output, columns, progress) as write:
+    table = _Columns(class_names, options.top_k, columns)
+    with _open(options.output, table, progress) as write:
         for prediction in predictions:
             write(prediction)
             confusion.add(prediction)
@@ -121,15 +121,15 @@ def write_predictions(
 class _Columns:
     """Turns predictions into rows."""
 
-    def __init__(self, class_names: Sequence[str], top_k: int, *, has_sets: bool) -> None:
+    def __init__(self, class_names: Sequence[str], top_k: int, others: Sequence[str]) -> None:
         self._class_names = class_names
-        self._top_k, self._has_sets = top_k, has_sets
+        self._top_k, self._others = top_k, others
         ranks = ["", *(f"_{rank}" for rank in range(2, 1 + top_k))]
         of_ranks = [f"{name}{rank}" for rank in ranks for name in ("class_name", "confidence")]
-        self.names = ["image", *of_ranks, *(["class_set"] if has_sets else []), "error"]
+        self.names = ["image", *of_ranks, *others, "error"]
 
     def row(self, prediction: Prediction) -> list[Any]:
-        """Returns the values of the columns; None for missing ones, and a list for a set."""
+        """Returns the values of the columns; None for missing ones, and a tuple for a set."""
         image = readable(prediction.path)
         if prediction.probabilities is None:
             return [image, *[None] * (len(self.names) - 2), prediction.problem]
@@ -140,17 +140,22 @@ class _Columns:
             for label in best
             for value in (self._class_names[label], float(str(prediction.probabilities[label])))
         ]
-        sets = [[*prediction.class_set]] if self._has_sets else []
-        return [image, *pairs, *sets, None]
+        others = [getattr(prediction, name) for name in self._others]
+        return [image, *pairs, *others, None]
 
     def record(self, prediction: Prediction) -> dict[str, Any]:
         """Returns the values by the names of the columns."""
         return dict(zip(self.names, self.row(prediction), strict=True))
 
     def cells(self, prediction: Prediction) -> list[Any]:
-        """Returns the values as cells of a table, with a set as text."""
-        values = self.row(prediction)
-        return ["; ".join(each) if isinstance(each, list) else each for each in values]
+        """Returns the values as cells of a table, with sets and truth values as text."""
+        return [_as_cell(value) for value in self.row(prediction)]
+
+
+def _as_cell(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return "; ".join(value)
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 @contextlib.contextmanager
@@ -183,7 +188,8 @@ def _table_line(record: Mapping[str, Any]) -> str:
         if name.startswith("class_name")
     )
     more = "".join(f"  {name} {confidence:.4f}" for name, confidence in others)
-    return f"{first[1]:>10.4f}  {first[0]}  {record['image']}{more}"
+    mark = "  (unknown image)" if record.get("is_known") is False else ""
+    return f"{first[1]:>10.4f}  {first[0]}  {record['image']}{more}{mark}"
 
 
 def _csv_line(values: Sequence[Any]) -> str:
@@ -211,7 +217,7 @@ def _json_lines(path: pathlib.Path, columns: _Columns) -> Iterator[Write]:
 def _parquet(path: pathlib.Path, columns: _Columns) -> Iterator[Write]:
     import pyarrow.parquet  # noqa: PLC0415  slow to import, and no other format needs it
 
-    kinds = {"class_set": pyarrow.list_(pyarrow.string())}
+    kinds = {"class_set": pyarrow.list_(pyarrow.string()), "is_known": pyarrow.bool_()}
     kinds |= {name: pyarrow.float32() for name in columns.names if "confidence" in name}
     schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in columns.names])
     rows: list[dict[str, Any]] = []

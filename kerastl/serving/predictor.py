@@ -6,10 +6,11 @@ import os
 import pathlib
 import sys
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from kerastl.outputs.artifact import Artifact
+from kerastl.outputs.artifact import Artifact, Outputs
 from kerastl.outputs.opening import open_artifact
 from kerastl.progress import Progress
 from kerastl.serving.image_paths import check_names, find_images
@@ -17,7 +18,7 @@ from kerastl.serving.in_memory import InMemory
 from kerastl.serving.options import PredictOptions
 from kerastl.serving.prediction import Prediction
 from kerastl.serving.prediction_writer import Written, write_predictions
-from kerastl.serving.read_ahead import read_batches
+from kerastl.serving.read_ahead import ReadFile, read_batches
 from kerastl.training.class_sets import ClassSets
 
 
@@ -29,15 +30,23 @@ class Predictions:
         class_names: Names of the classes, in the order of the probabilities.
         iterator: The predictions, in the order of the files.
         class_sets: Which classes are in the set of an image; None if the model has no sets.
+        tells_known: Whether each has `is_known`.
     """
 
     class_names: tuple[str, ...]
     iterator: Iterator[Prediction]
     class_sets: ClassSets | None = None
+    tells_known: bool = False
 
     def __iter__(self) -> Iterator[Prediction]:
         """Returns the only iterator."""
         return self.iterator
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What is known of each image besides the probabilities, as columns of a table."""
+        sets = ("class_set",) if self.class_sets else ()
+        return (*sets, *(("is_known",) if self.tells_known else ()))
 
     def write(
         self,
@@ -66,7 +75,7 @@ class Predictions:
             self,
             self.class_names,
             options,
-            has_sets=self.class_sets is not None,
+            columns=self.columns,
             progress=progress or Progress(sys.stdout),
         )
 
@@ -93,7 +102,37 @@ def predict(
     artifact = open_artifact(os.fspath(model))
     files = find_images(images, image_column=image_column)
     sets = ClassSets.read(artifact.card)
-    return Predictions(artifact.class_names, _classify(artifact, files, batch_size, sets), sets)
+    iterator = _classify(artifact, files, batch_size, sets)
+    return Predictions(artifact.class_names, iterator, sets, artifact.tells_known)
+
+
+class Answer(NamedTuple):
+    """What a model gives for a file.
+
+    Attributes:
+        path: The file.
+        outputs: By name, see `Artifact.compute_files`; empty if the file cannot be used.
+        problem: Why it cannot be used; empty if it can.
+    """
+
+    path: pathlib.Path
+    outputs: Outputs
+    problem: str
+
+
+def compute_answers(artifact: Artifact, batches: Iterable[list[ReadFile]]) -> Iterator[Answer]:
+    """Computes what a model gives for each file, in order."""
+    for batch in batches:
+        files = [content for _, content in batch if isinstance(content, bytes)]
+        outputs, problems = artifact.predict(files)
+        indices = itertools.count()
+        for path, content in batch:
+            if isinstance(content, str):
+                yield Answer(path, {}, content)
+            elif (index := next(indices)) in problems:
+                yield Answer(path, {}, problems[index])
+            else:
+                yield Answer(path, {name: outputs[name][index] for name in outputs}, "")
 
 
 def _classify(
@@ -103,16 +142,11 @@ def _classify(
     sets: ClassSets | None,
 ) -> Iterator[Prediction]:
     names = artifact.class_names
-    for batch in read_batches(paths, batch_size):
-        files = [content for _, content in batch if isinstance(content, bytes)]
-        rows, problems = artifact.predict(files)
-        indices = itertools.count()
-        for path, content in batch:
-            if isinstance(content, str):
-                yield Prediction(path, problem=content)
-            elif (index := next(indices)) in problems:
-                yield Prediction(path, problem=problems[index])
-            else:
-                row = rows[index]
-                inside = tuple(names[label] for label in sets.list(row)) if sets else ()
-                yield Prediction(path, names[int(np.argmax(row))], row, class_set=inside)
+    for path, outputs, problem in compute_answers(artifact, read_batches(paths, batch_size)):
+        if problem:
+            yield Prediction(path, problem=problem)
+            continue
+        row = outputs["probabilities"]
+        inside = tuple(names[label] for label in sets.list(row)) if sets else ()
+        known = bool(outputs["is_known"]) if artifact.tells_known else None
+        yield Prediction(path, names[int(np.argmax(row))], row, class_set=inside, is_known=known)

@@ -150,6 +150,8 @@ def render(
         if "in_set" in outputs:
             names = (model.class_names[index] for index in order if outputs["in_set"][index])
             prediction["class_set"] = [*names]
+        if "is_known" in outputs:
+            prediction["is_known"] = bool(outputs["is_known"])
         predictions.append(
             prediction if upload.name is None else {"file": upload.name} | prediction
         )

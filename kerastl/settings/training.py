@@ -210,3 +210,11 @@ class TrainingSettings(PhaseSettings):
         within=Within(1, 100),
         decides=Decides.TRAINING,
     )
+    known_coverage: float = setting(
+        0.0,
+        help="Share of images like the validation images that is_known is to hold for, as 0.95: an "
+        "image whose features are farther from those of the training images is unknown. 0 for no "
+        "is_known.",
+        within=Within(0, 1, open_high=True),
+        decides=Decides.NOTHING,
+    )

@@ -40,7 +40,7 @@ def evaluate(
     Raises:
         KerastlError: If the content of an image has changed.
     """
-    logits = _compute(_traced(classifier, dataset), iter(dataset), len(labels))
+    logits = compute_parts(classifier, dataset, len(labels))
     return _evaluate(logits, labels, most_classes=most_classes)
 
 
@@ -103,7 +103,14 @@ def compute_all(
     Raises:
         KerastlError: If the content of an image has changed.
     """
-    return np.concatenate([*_compute(_traced(classifier, dataset), iter(dataset), count)])
+    return np.concatenate([*compute_parts(classifier, dataset, count)])
+
+
+def compute_parts(
+    classifier: Callable[[tf.Tensor], tf.Tensor], dataset: tf.data.Dataset, count: int
+) -> Iterator[np.ndarray]:
+    """Does what `compute_all` does, some images at a time: all may not fit in memory."""
+    return _compute(_traced(classifier, dataset), iter(dataset), count)
 
 
 def build_evaluator(

@@ -29,6 +29,10 @@ class StoredFeatures:
     store: FeatureStore
     rows: np.ndarray
 
+    def has(self, indices: np.ndarray) -> bool:
+        """Whether all of some images are stored, by indices as `read` takes them."""
+        return bool((self.rows[indices] >= 0).all())
+
     def read(self, indices: tf.Tensor) -> tf.Tensor:
         """Reads a batch by indices, views included, float32 (batch, *shape).
 

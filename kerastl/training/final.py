@@ -1,16 +1,20 @@
 """What is delivered, made of the best weights of a training."""
 
 import dataclasses
+import functools
 from typing import Any, Literal
 
 import numpy as np
 
 from kerastl.data.splits import spread
 from kerastl.progress import Progress
+from kerastl.settings import TrainingSettings
 from kerastl.training.checks import CheckRecorder, check_restored, require
 from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluate import ViewLogits
 from kerastl.training.evaluation import Evaluation
+from kerastl.training.known_distances import fit_known
+from kerastl.training.known_images import KnownImages
 from kerastl.training.set_coverage import fit_sets
 from kerastl.training.temperature import MOST_LOGITS, Temperature, fit_temperature
 from kerastl.training.trained import Trained
@@ -24,20 +28,28 @@ class Delivered:
         trained: The classifier, with its temperature in the weights of the head.
         temperature: As the validation images decided it.
         class_sets: Which classes may be the true one; None for too few validation images.
+        known_coverage: The share of images that are to be known; 0 if nothing decides that.
         validation: The classifier's evaluation on the validation images, as before a refit.
     """
 
     trained: Trained
     temperature: Temperature
     class_sets: ClassSets | None
+    known_coverage: float
     validation: Evaluation
+
+    @functools.cached_property
+    def known(self) -> KnownImages | None:
+        """Which images are known; None if nothing decides that. To find out reads features."""
+        return fit_known(self.trained, self.known_coverage) if self.known_coverage else None
 
     @property
     def decided(self) -> dict[str, Any]:
         """What the validation images have decided, as in `metrics.json`."""
         mirrored = {"average_mirrored": True} if self.trained.images.sees_mirrored else {}
         sets = {"class_sets": dataclasses.asdict(self.class_sets)} if self.class_sets else {}
-        return {**mirrored, "temperature": dataclasses.asdict(self.temperature), **sets}
+        known = {"known": self.known.numbers} if self.known else {}
+        return {**mirrored, "temperature": dataclasses.asdict(self.temperature), **sets, **known}
 
     def evaluate(self, indices: np.ndarray) -> Evaluation:
         """Evaluates images of the source, and what it was for them without the temperature."""
@@ -50,10 +62,12 @@ class Delivered:
         return dataclasses.replace(evaluation, uncalibrated=before)
 
 
-def deliver(trained: Trained, record: CheckRecorder, progress: Progress, *, seed: int) -> Delivered:
+def deliver(
+    trained: Trained, record: CheckRecorder, progress: Progress, settings: TrainingSettings
+) -> Delivered:
     """Checks the best weights, and does with them what the validation images decide.
 
-    The test images have no part in it. `seed` is that of the folds of the validation images.
+    The test images have no part in it.
     """
     images = trained.splits.validation
     logits = trained.logits(images)
@@ -63,7 +77,7 @@ def deliver(trained: Trained, record: CheckRecorder, progress: Progress, *, seed
     require(restored, record=record, progress=progress)
     if trained.images.average_mirrored == "auto":
         trained, validation = _choose_mirrored(trained, logits, validation, progress)
-    temperature = _find_temperature(trained, logits, seed)
+    temperature = _find_temperature(trained, logits, settings.seed)
     progress.line(str(temperature))
     if temperature.value != 1:
         calibrated = trained.evaluate_logits(logits, images, temperature=temperature.value)
@@ -77,7 +91,8 @@ def deliver(trained: Trained, record: CheckRecorder, progress: Progress, *, seed
         )
     # Last, since a refit sets the weights anew.
     trained.divide_logits(temperature.value)
-    return Delivered(trained, temperature, fit_sets(validation), validation)
+    sets, coverage = fit_sets(validation), settings.known_coverage
+    return Delivered(trained, temperature, sets, coverage, validation)
 
 
 def _find_temperature(trained: Trained, logits: ViewLogits, seed: int) -> Temperature:

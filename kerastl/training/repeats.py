@@ -70,7 +70,7 @@ class Repeats:
         record = NullRecorder()
         with open_frozen(network, splits, config, progress) as frozen:
             trained = train(network, splits, config, frozen, record=record, progress=progress)
-            delivered = deliver(trained, record, progress, seed=seed)
+            delivered = deliver(trained, record, progress, config)
             return score_splits(delivered.evaluate(splits.test), delivered.validation)
 
 

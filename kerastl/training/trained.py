@@ -2,13 +2,13 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from kerastl.data.pipeline import evaluation_dataset
+from kerastl.data.pipeline import evaluated_indices, evaluation_dataset
 from kerastl.data.splits import Splits
 from kerastl.model.build import LOGITS
 from kerastl.model.evidence import find_feature_map, locate_evidence
@@ -18,10 +18,11 @@ from kerastl.model.network import Network
 from kerastl.model.phases import Plan
 from kerastl.settings import ImageSettings
 from kerastl.training.best import Best
-from kerastl.training.evaluate import ViewLogits, compute_all, evaluate
+from kerastl.training.evaluate import ViewLogits, compute_all, compute_parts, evaluate
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.features import StoredFeatures
 from kerastl.training.frozen import FrozenPart
+from kerastl.training.known_images import mean_features
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -125,6 +126,25 @@ class Trained:
         kernel = self.network.model.get_layer(LOGITS).kernel.numpy()
         return locate_evidence(features, kernel, classes)
 
+    def features(self, indices: np.ndarray) -> Iterator[np.ndarray]:
+        """Yields the head's inputs for images, float32 (images, channels), some at a time.
+
+        They are those of the result, whatever was trained, and the mean over the views that a
+        prediction is made of.
+        """
+        stored = self._stored
+        if stored and not stored.has(evaluated_indices(self.splits.source, indices, self.images)):
+            # Of training images that are changed there are only the changed views.
+            stored = None
+        lower = None if stored else fold_one(self.lowest.lower)
+        views = _views_from(self.network.to_pooled(self.lowest.boundary), lower, self.images)
+        count = 2 if self.images.sees_mirrored else 1
+
+        def compute(inputs: tf.Tensor) -> tf.Tensor:
+            return mean_features(tf.split(views(inputs), count))
+
+        return compute_parts(compute, self._dataset(indices, stored), len(indices))
+
     def pooled(self, indices: np.ndarray) -> np.ndarray | None:
         """Reads the head's inputs, float32 (images, channels); None if they are not stored."""
         features = self.frozen.get(self.network.pooled)
@@ -154,7 +174,9 @@ def from_boundary(
 
 
 def _views_from(
-    upper: keras.Model, lower: Callable[[tf.Tensor], tf.Tensor] | None, images: ImageSettings
+    upper: Callable[..., tf.Tensor],
+    lower: Callable[[tf.Tensor], tf.Tensor] | None,
+    images: ImageSettings,
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """Makes a function to the logits of all views, the mirror images behind the images."""
 

@@ -113,7 +113,7 @@ def _measure(
         progress.line("Your flags are trained again for comparison.")
         trained = Trainer(splits).train(given, progress)
         # What a run of these flags delivers, which may average mirror images or refit the head.
-        delivered = deliver(trained, NullRecorder(), progress, seed=given.seed)
+        delivered = deliver(trained, NullRecorder(), progress, given)
         count_reading(given, splits, best.run_dir)
         compared = delivered.trained.evaluate(splits.test)
     low, high = difference_interval(

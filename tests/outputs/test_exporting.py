@@ -46,11 +46,10 @@ def trained(tmp_path):
         probabilities = tf.nn.softmax(delivered.predict(images, verbose=0)).numpy()
         predictions = Evaluation(source.labels[chosen], probabilities, np.zeros(len(chosen)))
         return exporting.export_checked(
-            delivered,
+            exporting.ToExport(delivered, predictions),
             splits,
             config,
             metrics={"test": scores | {"macro_f1": 0.5}},
-            predictions=predictions,
             progress=kerastl.Progress(),
         )
 

@@ -22,13 +22,14 @@ def test_both_predict_alike_and_name_the_classes(color_run, of):
     artifact = open_artifact(str(place))
     assert artifact.class_names == tuple(fakes.COLORS)
     files = [file_bytes(solid(color), "PNG") for color in fakes.COLORS.values()]
-    probabilities, bad = artifact.predict([files[0], b"text", *files[1:], files[0][:60]])
+    outputs, bad = artifact.predict([files[0], b"text", *files[1:], files[0][:60]])
+    probabilities = outputs["probabilities"]
     assert bad == {1: "is text, not an image", 4: "is a damaged or truncated PNG"}
     assert np.isnan(probabilities[[1, 4]]).all()
     assert probabilities[[0, 2, 3]].argmax(1).tolist() == [0, 1, 2]
     np.testing.assert_allclose(probabilities[[0, 2, 3]].sum(1), 1, atol=1e-6)
     assert artifact.predict([b"", b"x"])[1] == {0: "is empty", 1: "is text, not an image"}
-    assert artifact.predict([])[0].shape == (0, 3)
+    assert artifact.predict([])[0]["probabilities"].shape == (0, 3)
 
 
 def test_damaged_empty_and_missing_files_are_reported_differently(color_run, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from kerastl.outputs import parity
 from kerastl.outputs.parity import (
+    Distances,
     ExportError,
     FreshProcess,
     Reference,
@@ -18,6 +19,7 @@ from kerastl.outputs.parity import (
 from kerastl.outputs.samples import write_samples
 from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluation import Evaluation
+from kerastl.training.known_images import KnownImages
 
 NAMES = ("a", "b", "c")
 
@@ -67,6 +69,33 @@ def test_set_that_does_not_follow_from_the_probabilities_is_no_number():
     ]
     # An export without sets, of a run that has some.
     assert np.isnan(compare_predictions(exported(), reference).differences).all()
+
+
+KNOWN = KnownImages(0.95, 2.0, 100, *[np.zeros(1)] * 3)
+
+
+def test_image_whose_distance_is_another_is_no_number():
+    trained = Distances(KNOWN, np.array([0, 1]), np.array([1.0, 3.0]))
+    reference = dataclasses.replace(REFERENCE, distances=trained)
+    near, known = np.array([1.0, 3.01]), np.array([True, False])
+
+    def compared(**changes):
+        return np.isnan(compare_predictions(exported(**changes), reference).differences).tolist()
+
+    assert compared(distance=near, is_known=known) == [False, False]
+    assert compared(distance=np.array([1.1, 3.0]), is_known=known) == [True, False]
+    assert compared(distance=near, is_known=~known) == [True, True]
+    # A SavedModel must have it, another format of pixels has not.
+    assert compared() == [True, True]
+    of_pixels = {name: exported()[name] for name in ("probabilities", "names", "milliseconds")}
+    assert compare_predictions(of_pixels, reference).differences.tolist() == [0, 0]
+
+
+def test_image_at_the_edge_may_be_on_either_side():
+    trained = Distances(KNOWN, np.array([0]), np.array([2.001]))
+    reference = dataclasses.replace(REFERENCE, distances=trained)
+    found = exported(distance=np.array([1.999]), is_known=np.array([True]))
+    assert compare_predictions(found, reference).differences.tolist() == [0, 0]
 
 
 def test_columns_are_compared_by_the_names_of_their_classes():

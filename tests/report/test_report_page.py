@@ -111,8 +111,10 @@ def write_run(folder):
         decided={
             "temperature": {"value": 1.5},
             "class_sets": {"level": 0.95, "min_probability": 0.125},
+            "known": {"coverage": 0.9, "max_distance": 12.34},
         },
     )
+    metrics["test"]["known"] = {"coverage": 0.875, "coverage_low": 0.5, "coverage_high": 0.99}
     metrics["test"]["class_sets"] = measure_sets(ClassSets(0.95, 0.125, 60), test)
     record.write_metrics(metrics)
     record.write_receipt()
@@ -187,6 +189,8 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
         f"score {before['brier_score']:.4f} and the loss {before['loss']:.4f}, "
         f"{values['loss']:.4f} with it",
         "of at least 12.5% is meant to hold the true class of 95% of images",
+        "at most 12.34 from those of the nearest class, which 90% of images are meant to be. "
+        f"{percent(values['known']['coverage'])} of the test images are (50.0% to 99.0%)",
         f"It does for {percent(sets['coverage'])} of the test images "
         f"({percent(sets['coverage_low'])} to {percent(sets['coverage_high'])}), with "
         f"{sets['mean_size']:.2f} classes on average",

@@ -80,6 +80,29 @@ def test_sets_are_a_column_of_names_the_most_probable_first(tmp_path):
         assert [row["class_set"] for row in rows] == [["dog", "cat"], None]
 
 
+def test_whether_an_image_is_known_is_a_column(tmp_path):
+    def known(is_known):
+        found = Prediction(pathlib.Path("1.jpg"), "dog", np.float32([0.25, 0.7]), is_known=is_known)
+        bad = Prediction(pathlib.Path("2.jpg"), problem="is empty")
+        return Predictions(NAMES, iter([found, bad]), tells_known=True)
+
+    output, terminal = io.StringIO(), Terminal()
+    known(False).write(progress=Progress(output))
+    assert output.getvalue() == (
+        "image,class_name,confidence,is_known,error\n1.jpg,dog,0.7,false,\n2.jpg,,,,is empty\n"
+    )
+    known(False).write(progress=Progress(terminal))
+    assert "    0.7000  dog  1.jpg  (unknown image)\n" in terminal.getvalue()
+    for ending in (".jsonl", ".parquet"):
+        path = tmp_path / f"rows{ending}"
+        known(True).write(str(path), progress=Progress())
+        if ending == ".jsonl":
+            rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        else:
+            rows = pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
+        assert [row["is_known"] for row in rows] == [True, None]
+
+
 def test_terminal_gets_a_table():
     output = Terminal()
     predictions().write(top_k=2, progress=Progress(output))

@@ -7,7 +7,7 @@ import pytest
 
 import fakes
 import kerastl
-from kerastl.settings import ImageSettings
+from kerastl.settings import ImageSettings, TrainingSettings
 from kerastl.training.final import deliver
 
 LABELS = [0, 1, 0, 1]
@@ -54,7 +54,7 @@ def delivered(*, alone, both, **settings):
     )
     trained = Trained(right, ImageSettings(**settings), splits)
     record, said = SimpleNamespace(add_check=lambda check: None), io.StringIO()
-    result = deliver(trained, record, kerastl.Progress(said), seed=0)
+    result = deliver(trained, record, kerastl.Progress(said), TrainingSettings())
     answer = result.trained.images.average_mirrored
     return answer, result.validation.accuracy, said.getvalue()
 

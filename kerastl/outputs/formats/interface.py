@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from kerastl.outputs.artifact import Artifact
+from kerastl.training.known_images import KnownImages
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -22,6 +23,7 @@ class Exportable:
         card: The content of `model_card.json`.
         draw_images: Returns pixels of training images of all classes, float32 (images, size,
             size, 3), from which the ranges of 8-bit numbers are taken.
+        known: Which images are known; None if nothing decides that.
     """
 
     classifier: Any
@@ -29,6 +31,7 @@ class Exportable:
     probabilities: Callable[[], Any]
     card: Mapping[str, Any]
     draw_images: Callable[[], np.ndarray]
+    known: KnownImages | None = None
 
 
 def label_text(class_names: Sequence[str]) -> str:

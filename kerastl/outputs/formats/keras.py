@@ -9,26 +9,44 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerastl.model.mirrored import outputs_of
 from kerastl.outputs.artifact import Artifact
+from kerastl.outputs.directories import RunFile
 from kerastl.outputs.formats.interface import Exportable
+from kerastl.training.known_images import KnownImages, features_in
 
 
 def write(model: Exportable, path: pathlib.Path) -> None:
-    """Writes the model from pixels to logits."""
+    """Writes the model from pixels to logits, and beside it what decides which images are known."""
     model.classifier.save(path)
+    if model.known:
+        model.known.save(path.parent / RunFile.KNOWN, field="export_dir")
 
 
 def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
     """Opens a `.keras` file with Keras only."""
-    classifier = keras.saving.load_model(path)
-    call = tf.function(
-        lambda images: tf.nn.softmax(classifier(images, training=False)),
-        # Batches of all sizes share one trace.
-        input_signature=[tf.TensorSpec([None, *classifier.inputs[0].shape[1:]], tf.float32)],
-        autograph=False,
-    )
+    network = outputs_of(keras.saving.load_model(path))
+    known = KnownImages.read(path.parent / RunFile.KNOWN) if "known" in card else None
+
+    def compute(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = network(images, training=False)
+        features = features_in(outputs)
+        return {
+            "probabilities": tf.nn.softmax(outputs["logits"]),
+            "features": features,
+            **(known.describe(features) if known else {}),
+        }
+
+    # Batches of all sizes share one trace.
+    signature = [tf.TensorSpec([None, *network.inputs[0].shape[1:]], tf.float32)]
+    call = tf.function(compute, input_signature=signature, autograph=False)
     return Artifact.from_pixels(
-        path, card, lambda images: np.asarray(call(tf.constant(images)).numpy())
+        path,
+        card,
+        lambda images: {
+            name: np.asarray(value.numpy()) for name, value in call(tf.constant(images)).items()
+        },
+        tells_known=known is not None,
     )
 
 

@@ -8,7 +8,7 @@ from ai_edge_litert import interpreter
 
 from kerastl import environment
 from kerastl.outputs import litert_file
-from kerastl.outputs.artifact import CORES, Artifact
+from kerastl.outputs.artifact import CORES, Artifact, Outputs
 from kerastl.outputs.formats.interface import Exportable, label_text
 
 
@@ -27,14 +27,14 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
         model.allocate_tensors()
     input_, output = model.get_input_details()[0], model.get_output_details()[0]
 
-    def classify(images: np.ndarray) -> np.ndarray:
+    def compute(images: np.ndarray) -> Outputs:
         model.resize_tensor_input(input_["index"], images.shape)
         model.allocate_tensors()
         model.set_tensor(input_["index"], _quantize(images, input_))
         model.invoke()
-        return _dequantize(model.get_tensor(output["index"]), output)
+        return {"probabilities": _dequantize(model.get_tensor(output["index"]), output)}
 
-    return Artifact.from_pixels(path, card, classify)
+    return Artifact.from_pixels(path, card, compute)
 
 
 def read_needs(path: pathlib.Path) -> dict[str, Any]:

@@ -68,7 +68,9 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
         raise ValueError(str(error)) from error
     name = session.get_inputs()[0].name
     return Artifact.from_pixels(
-        path, card, lambda images: np.asarray(session.run(None, {name: images})[0])
+        path,
+        card,
+        lambda images: {"probabilities": np.asarray(session.run(None, {name: images})[0])},
     )
 
 

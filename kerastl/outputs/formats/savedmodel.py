@@ -14,13 +14,17 @@ from tensorflow.core.protobuf import saved_model_pb2
 from kerastl.data.images import decode_and_resize, resize
 from kerastl.data.reading import plain
 from kerastl.export_formats import SAVEDMODEL_FILE
-from kerastl.outputs.artifact import Artifact, UndecodableError, decode_all
+from kerastl.outputs.artifact import Artifact, Outputs, UndecodableError, decode_all
 from kerastl.outputs.directories import RunFile
 from kerastl.outputs.formats.interface import Exportable, label_text
 from kerastl.training.class_sets import ClassSets
+from kerastl.training.known_images import KnownImages, features_in
 
 CLASS_NAMES = "class_names.txt"
 DEFAULT_SIGNATURE = "serving_default"
+_Card = Mapping[str, Any]
+# Outputs of the default signature that `Artifact.predict` gives.
+_WANTED = ("probabilities", "distance", "is_known")
 # Files of one request that are decoded at a time, whatever cores the server has.
 _PARALLEL_DECODERS = 8
 # Largest number of indices that an error names.
@@ -39,11 +43,12 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     `images`, uint8 (batch, height, width, 3), RGB of any size. Both return `probabilities` and
     `logits`, float32 (batch, classes), `class_name`, string (batch,), and `confidence`, float32
     (batch,), the probability of that class; and, where the card has `class_sets`, `in_set`, bool
-    (batch, classes), the classes in the set of each image. `features` takes `image_bytes` too and
-    returns `features`, float32 (batch, channels), the pooled features below the head; also those of
-    the mirror image, `mirrored_features`, where the prediction is the mean for both. Where files
-    cannot be decoded, the error is "image_bytes: no image that can be decoded at index" and the
-    indices.
+    (batch, classes), the classes in the set of each image; and, of a model that decides which
+    images are known, `is_known`, bool (batch,), and `distance`, float32 (batch,). `features` takes
+    `image_bytes` too and returns `features`, float32 (batch, channels), the pooled features below
+    the head; also those of the mirror image, `mirrored_features`, where the prediction is the mean
+    for both. Where files cannot be decoded, the error is "image_bytes: no image that can be decoded
+    at index" and the indices.
     """
     with tempfile.TemporaryDirectory() as folder:
         # An asset keeps the name of the file that it comes from.
@@ -57,9 +62,11 @@ def write(model: Exportable, path: pathlib.Path) -> None:
         network = model.outputs()
         module = tf.Module()
         # Only the variables: a Keras model as attribute would save all its Python objects.
+        known = model.known.as_variables() if model.known else None
         module.weights = [weight.value for weight in network.weights]
+        module.known = known.arrays if known else {}
         module.assets = [tf.saved_model.Asset(str(path)) for path in paths]
-        signatures = _trace_signatures(network, model.card)
+        signatures = _trace_signatures(network, model.card, known)
         tf.saved_model.save(module, str(path), signatures=signatures)
 
 
@@ -75,14 +82,13 @@ def card_text(card: Mapping[str, Any]) -> str:
     return json.dumps(card, indent=2, ensure_ascii=False) + "\n"
 
 
-def _trace_signatures(network: Any, card: Mapping[str, Any]) -> dict[str, Any]:
+def _trace_signatures(network: Any, card: _Card, known: KnownImages | None) -> dict[str, Any]:
     """Traces the functions of a SavedModel.
 
     What they share is a function of its own: it is traced, written and read once. All are traced
     before they are saved, as while it saves TensorFlow traces again what it has traced before.
     """
-    class_names, rule = tuple(card["class_names"]), card["input"]["resize"]
-    sets = ClassSets.read(card)
+    rule = card["input"]["resize"]
     image_size = network.input.shape[1]
     files = tf.TensorSpec([None], tf.string, name="image_bytes")
     pixels = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
@@ -97,7 +103,7 @@ def _trace_signatures(network: Any, card: Mapping[str, Any]) -> dict[str, Any]:
 
     @tf.function(input_signature=[files], autograph=False)
     def serve_files(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return _classify(compute(decode(image_bytes))["logits"], class_names, sets)
+        return _classify(compute(decode(image_bytes)), card, known)
 
     @tf.function(input_signature=[files], autograph=False)
     def serve_features(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -108,7 +114,7 @@ def _trace_signatures(network: Any, card: Mapping[str, Any]) -> dict[str, Any]:
     @tf.function(input_signature=[pixels], autograph=False)
     def serve_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
         images = resize(images, image_size=image_size, rule=rule)
-        return _classify(compute(images)["logits"], class_names, sets)
+        return _classify(compute(images), card, known)
 
     return {
         DEFAULT_SIGNATURE: serve_files.get_concrete_function(),
@@ -118,8 +124,9 @@ def _trace_signatures(network: Any, card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _classify(
-    logits: tf.Tensor, class_names: Sequence[str], sets: ClassSets | None
+    computed: Mapping[str, tf.Tensor], card: _Card, known: KnownImages | None
 ) -> dict[str, tf.Tensor]:
+    class_names, logits = tuple(card["class_names"]), computed["logits"]
     probabilities = tf.nn.softmax(logits)
     named = tf.argmax(probabilities, axis=-1)
     outputs = {
@@ -128,10 +135,10 @@ def _classify(
         "class_name": tf.gather(tf.constant(class_names), named),
         "confidence": tf.reduce_max(probabilities, axis=-1),
     }
-    if sets:
+    if sets := ClassSets.read(card):
         is_named = tf.one_hot(named, len(class_names), on_value=True, off_value=False)
         outputs["in_set"] = (probabilities >= sets.min_probability) | is_named
-    return outputs
+    return outputs | (known.describe(features_in(computed)) if known else {})
 
 
 def _decode_all(image_bytes: tf.Tensor, *, image_size: int, resize_rule: str) -> tf.Tensor:
@@ -181,7 +188,7 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
         outputs = signatures["images"](images=tf.constant(np.round(images), tf.uint8))
         return np.asarray(outputs["probabilities"].numpy())
 
-    def classify_files(files: Sequence[bytes]) -> np.ndarray:
+    def compute_files(files: Sequence[bytes]) -> Outputs:
         try:
             outputs = signatures[DEFAULT_SIGNATURE](image_bytes=tf.constant(list(files)))
         except tf.errors.InvalidArgumentError as error:
@@ -190,9 +197,10 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
                 raise
             # The graph reports which; decoding them again shows why.
             raise UndecodableError(_reasons(undecodable, files, card)) from error
-        return np.asarray(outputs["probabilities"].numpy())
+        return {name: outputs[name].numpy() for name in _WANTED if name in outputs}
 
-    return Artifact(path, card, classify, classify_files, signatures)
+    tells_known = "is_known" in signatures[DEFAULT_SIGNATURE].structured_outputs
+    return Artifact(path, card, classify, compute_files, signatures, tells_known)
 
 
 def read_needs(path: pathlib.Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from kerastl.model.boundaries import models_in
 from kerastl.model.build import build_classifier
 from kerastl.model.building.applications import build_backbone
 from kerastl.model.sources.applications import BACKBONES
-from kerastl.outputs.exporting import export_checked
+from kerastl.outputs.exporting import ToExport, export_checked
 from kerastl.training.evaluation import Evaluation
 
 SMALLEST = {
@@ -100,14 +100,14 @@ def test_family_passes_the_gate_in_every_format(name, tmp_path):
         if missing
         else contextlib.nullcontext()
     ):
+        predictions = Evaluation(
+            source.labels[splits.test], probabilities, np.zeros(len(splits.test))
+        )
         export_checked(
-            classifier,
+            ToExport(classifier, predictions),
             splits,
             config,
             metrics={"test": scores},
-            predictions=Evaluation(
-                source.labels[splits.test], probabilities, np.zeros(len(splits.test))
-            ),
             progress=kerastl.Progress(),
         )
     written = json.loads((tmp_path / "exports" / "1" / "export.json").read_text("utf-8"))
