@@ -27,7 +27,7 @@ def test_disk_that_fails_is_one_line(capsys, code):
     assert guard(fail_with(OSError(code, os.strerror(code), b"data/red"))) == 1
     assert capsys.readouterr().err == (
         f"error: 'data/red': {os.strerror(code)}. Check that it and its drive can be used, and "
-        "start again.\n"
+        "repeat the command.\n"
     )
 
 
@@ -194,7 +194,7 @@ def command(output):
         # A launcher has sent it twice.
         signal.raise_signal(int(sys.argv[1]))
         if len(sys.argv) > 2:
-            time.sleep(1.1)
+            time.sleep(float(sys.argv[3]))
             signal.raise_signal(int(sys.argv[2]))
             time.sleep(60)
         output.line("saved")
@@ -204,15 +204,17 @@ raise SystemExit(guard(command))
 
 
 @pytest.mark.parametrize(
-    ("numbers", "code", "out", "err"),
+    ("arguments", "code", "out", "err"),
     [
         ([signal.SIGTERM], 143, "saved\n", "error: stopped.\n"),
-        ([signal.SIGTERM, signal.SIGINT], 130, "", "error: stopped at once.\n"),
+        # As fast as fingers, and another one at once.
+        ([signal.SIGINT, signal.SIGINT, 0.15], 130, "", "error: stopped at once.\n"),
+        ([signal.SIGTERM, signal.SIGINT, 0], 130, "", "error: stopped at once.\n"),
     ],
 )
-def test_first_signal_lets_a_command_save_and_a_later_one_does_not(numbers, code, out, err):
+def test_first_signal_lets_a_command_save_and_a_later_one_does_not(arguments, code, out, err):
     done = subprocess.run(
-        [sys.executable, "-P", "-c", STOPPED, *map(str, map(int, numbers))],
+        [sys.executable, "-P", "-c", STOPPED, *(f"{one:g}" for one in arguments)],
         env=os.environ | {"PYTHONPATH": str(pathlib.Path(kerastl.__file__).parents[1])},
         capture_output=True,
         text=True,
@@ -220,6 +222,36 @@ def test_first_signal_lets_a_command_save_and_a_later_one_does_not(numbers, code
         timeout=30,
     )
     assert (done.returncode, done.stdout, done.stderr) == (code, out, err)
+
+
+IN_A_LIBRARY = """
+import hashlib, os, signal, threading, time
+from kerastl.commands.guard import guard
+
+def send():
+    for _ in range(2):
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+
+def command(output):
+    threading.Thread(target=send).start()
+    # One call, in which Python sees no signal.
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 100_000_000)
+
+raise SystemExit(guard(command))
+"""
+
+
+def test_second_signal_ends_a_command_that_has_not_seen_the_first():
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", IN_A_LIBRARY],
+        env=os.environ | {"PYTHONPATH": str(pathlib.Path(kerastl.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (130, "error: stopped at once.\n")
 
 
 def test_limit_of_open_files_is_raised_or_told_before_anything_is_done(tmp_path):

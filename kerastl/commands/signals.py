@@ -17,8 +17,9 @@ STOPPED = 128
 # background.
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _USUAL = (signal.SIG_DFL, signal.default_int_handler)
-# `timeout` and some launchers send a signal to a process and to its group, which holds it too.
-_SECONDS_OF_ONE = 1.0
+# `timeout` and some launchers send a signal to a process and at once to its group, which holds it
+# too. A person takes longer between two.
+_SECONDS_OF_ONE = 0.1
 _SECONDS_UNTIL_REPEATED = 0.1
 
 
@@ -35,7 +36,8 @@ class Signals:
         self.number: int = signal.SIGINT
         self._errors = errors
         self.is_interrupted = self._is_lost = False
-        self._pipe: tuple[int, int] | None = None
+        # Signals that this process has sent to itself, and not seen yet.
+        self._num_repeated = 0
 
     @contextlib.contextmanager
     def handled(self) -> Iterator[None]:
@@ -50,40 +52,50 @@ class Signals:
         hook = sys.unraisablehook
         sys.unraisablehook = lambda unraisable: self._repeat(hook, unraisable)
         try:
-            yield
+            with self._watched():
+                yield
         finally:
             sys.unraisablehook = hook
             for number, handler in before.items():
                 if handler in _USUAL:
                     signal.signal(number, handler)
-            if self._pipe:
-                signal.set_wakeup_fd(-1)
-                os.close(self._pipe[1])  # The thread ends.
 
     def _interrupt(self, number: int, _: object) -> None:
         if self.is_interrupted and not self._is_lost:
             return
         if not self.is_interrupted:
             self.number, self.is_interrupted = number, True
-            self._wait_for_another()
         self._is_lost = False
         raise KeyboardInterrupt
 
-    def _wait_for_another(self) -> None:
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
         """Watches for signals in a thread: a call into a library keeps Python from seeing them."""
-        self._pipe = os.pipe()
-        os.set_blocking(self._pipe[1], False)
-        signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
-        threading.Thread(target=self._end_at, args=(self._pipe[0],), daemon=True).start()
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        threading.Thread(target=self._end_at_another, args=(reader,), daemon=True).start()
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            os.close(writer)  # The thread ends.
 
-    def _end_at(self, reader: int) -> None:
-        began = time.monotonic()
+    def _end_at_another(self, reader: int) -> None:
+        first, began = 0, 0.0
         while numbers := os.read(reader, 1):
-            is_another = time.monotonic() - began >= _SECONDS_OF_ONE
-            if numbers[0] in _NUMBERS and is_another and not self._is_lost:
+            (number,) = numbers
+            if self._num_repeated:
+                self._num_repeated -= 1
+            # A server, say, does with them what it wants to.
+            elif number not in _NUMBERS or signal.getsignal(number) != self._interrupt:
+                continue
+            elif not first:
+                first, began = number, time.monotonic()
+            elif number != first or time.monotonic() - began >= _SECONDS_OF_ONE:
                 self._errors.line("error: stopped at once.")
                 # As if it were killed: every file is whole or not there.
-                os._exit(STOPPED + numbers[0])
+                os._exit(STOPPED + number)
         os.close(reader)
 
     def _repeat(self, hook: Callable[[Any], object], unraisable: Any) -> None:
@@ -91,9 +103,10 @@ class Signals:
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
             self._is_lost = True
             # Delayed: raised at once, it would hit the same spot again.
-            timer = threading.Timer(
-                _SECONDS_UNTIL_REPEATED, signal.raise_signal, args=(signal.SIGINT,)
-            )
-            timer.start()
+            threading.Timer(_SECONDS_UNTIL_REPEATED, self._raise_again).start()
         else:
             hook(unraisable)
+
+    def _raise_again(self) -> None:
+        self._num_repeated += 1
+        signal.raise_signal(signal.SIGINT)
