@@ -30,10 +30,10 @@ class CannotWriteError(KerastlError):
 def cannot_write(field: str, path: object, reason: str) -> CannotWriteError:
     """Builds the error for a directory or file that cannot be written."""
     is_full = reason.startswith((*map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)),))
-    advice = "Free some space or choose" if is_full else "Choose"
+    mend = "Free some space" if is_full else "Fix that"
     error = CannotWriteError(
-        f"{field}={str(path)!r}: cannot be written ({reason}). {advice} another directory with "
-        f"--{field}."
+        f"{field}={str(path)!r}: cannot be written ({reason}). {mend} and repeat the command, or "
+        f"choose another directory with --{field}."
     )
     error.reason = reason
     return error

@@ -96,7 +96,7 @@ def _explain(error: BaseException) -> str | None:
         return None  # Not of a disk.
     return (
         f"{os.fsdecode(path)!r}: {getattr(error, 'strerror', error)}. Check that it and its drive "
-        "can be used, and start again."
+        "can be used, and repeat the command."
     )
 
 

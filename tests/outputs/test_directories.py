@@ -167,7 +167,8 @@ def test_what_cannot_be_a_directory_is_one_line(tmp_path, below, reason):
     with pytest.raises(kerastl.KerastlError) as caught:
         open_it(path)
     assert str(caught.value) == (
-        f"run_dir={path!r}: cannot be written ({reason}). Choose another directory with --run_dir."
+        f"run_dir={path!r}: cannot be written ({reason}). Fix that and repeat the command, or choose "
+        "another directory with --run_dir."
     )
 
 
@@ -186,6 +187,6 @@ def test_disk_without_room_for_a_run_is_refused(tmp_path):
         check_room(tmp_path, 10**18)
     assert re.fullmatch(
         r"run_dir='.*': cannot be written \(No space left on device: .* are free, and up to "
-        r"1000000000\.00 GB needed\)\. Free some space or choose another directory with .*",
+        r"1000000000\.00 GB needed\)\. Free some space and repeat the command, or .*",
         str(caught.value),
     )
