@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from kerastl.checkup.diagnosis import Finding, look
 from kerastl.data.entries import list_entries
+from kerastl.data.health import read_store
 from kerastl.errors import KerastlError
 from kerastl.export_formats import FORMATS
 from kerastl.outputs.places import why_not_usable
@@ -19,6 +20,8 @@ from kerastl.version import VERSION
 
 # Below this a run may not have the room for its features, its model and its exports.
 _LEAST_FREE = 10**9
+# Bytes of the cache, about a second.
+_MOST_READ = 256 * 10**6
 
 
 def look_at_installation(cache: pathlib.Path) -> Iterator[Finding]:
@@ -63,8 +66,19 @@ def _look_at_cache(path: pathlib.Path) -> str:
         )
     entries = list_entries(path)
     size = format_bytes(sum(entry.num_bytes for entry in entries))
+    health = read_store(path, most_bytes=_MOST_READ)
+    if health.num_damaged:
+        raise KerastlError(
+            f"{health.num_damaged} rows or files of rows in {path} fail their checksums, and "
+            f"{health.num_rows} were read. Runs find that out and compute them again; if it comes "
+            "again, check the drive."
+        )
+    rows = f"the last {health.num_rows}"
+    if health.is_whole:
+        rows = f"all {health.num_rows}"
     return (
-        f"{count_of(len(entries), 'combination')}, {size} in {path}; it can be written and locked"
+        f"{count_of(len(entries), 'combination')}, {size} in {path}; it can be written and "
+        f"locked, and {rows} rows pass their checksums"
     )
 
 

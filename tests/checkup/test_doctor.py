@@ -14,6 +14,7 @@ from kerastl.checkup.installation import look_at_installation
 from kerastl.commands.table import run_command
 from kerastl.errors import KerastlError
 from kerastl.progress import Progress
+from stores import fill, open_store
 
 
 def raiser(error):
@@ -60,6 +61,16 @@ def test_extras_are_told_with_what_they_give(tmp_path, monkeypatch):
 def test_rooms_are_told_with_what_to_do(tmp_path, monkeypatch):
     lines = lines_of(tmp_path / "new" / "cache")
     assert lines["cache"].startswith("cache: ok: 0 combinations, 0 bytes in ")
+    store = open_store(tmp_path / "rows")
+    fill(store, range(70))
+    store.describe()
+    line = lines_of(tmp_path / "rows")["cache"]
+    assert line.endswith("; it can be written and locked, and all 70 rows pass their checksums")
+    (rows,) = store.path.glob("*.rows")
+    rows.write_bytes(rows.read_bytes()[:-1] + b"X")
+    line = lines_of(tmp_path / "rows")["cache"]
+    assert line.startswith("cache: FAILS: 6 rows or files of rows in ")
+    assert line.endswith("; if it comes again, check the drive.")
     (tmp_path / "file").touch()
     assert "cache: FAILS: " in (line := lines_of(tmp_path / "file")["cache"])
     assert line.endswith("nothing is kept between runs. Choose another with --cache_dir.")
