@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 
 import tensorflow as tf
 
+from kerastl.errors import KerastlError, first_line
 from kerastl.progress import Progress
 from kerastl.resources import assigned_cores, usable_cores
 
@@ -42,6 +44,23 @@ def set_up_threads() -> None:
         with contextlib.suppress(RuntimeError):
             tf.config.threading.set_intra_op_parallelism_threads(cores)
             tf.config.threading.set_inter_op_parallelism_threads(cores)
+
+
+@contextlib.contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turns TensorFlow's memory that runs out in the block into one line.
+
+    Raises:
+        KerastlError: If it does.
+    """
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        where = "the GPU has" if has_gpu() else "this process has"
+        raise KerastlError(
+            f"memory: {where} too little for this ({first_line(error)}). Lower batch_size or "
+            "image_size, or stop what else needs it."
+        ) from error
 
 
 def find_policy(precision: str) -> str:

@@ -103,9 +103,10 @@ def ready(precision: str, seed: int, progress: Progress) -> Iterator[None]:
     """
     with _IN_USE:
         prepare(progress)
-        from kerastl import keras_settings  # noqa: PLC0415  Keras is only now on the right backend
+        # Keras is only now on the right backend.
+        from kerastl import device, keras_settings  # noqa: PLC0415
 
-        with keras_settings.settings(precision, seed):
+        with keras_settings.settings(precision, seed), device.memory_errors():
             yield
 
 

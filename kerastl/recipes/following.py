@@ -111,7 +111,7 @@ def _largest_batch(usual: FitSettings, splits: Splits) -> tuple[dict[str, Any], 
         return {}, f"batch_size={usual.batch_size}: a head that is solved takes no steps"
     network = open_network(usual, num_classes=len(splits.source.class_names))
     plans = [network.plan(phase) for phase in phases]
-    size = find_largest_batch(
+    size, limit = find_largest_batch(
         network,
         min(plans, key=lambda plan: plan.boundary.position),
         usual,
@@ -123,10 +123,11 @@ def _largest_batch(usual: FitSettings, splits: Splits) -> tuple[dict[str, Any], 
         problem = "finds no batch that fits in memory, not even one image"
         raise bad_value("batch_size", AUTO, problem, "Lower image_size or choose a later block")
     rule = "root of the ratio" if usual.optimizer == "adamw" else "ratio"
-    return {"batch_size": size} | scale_rates(usual, size), (
-        f"batch_size={size}: the largest that fits and leaves ten steps an epoch; the rates are "
-        f"multiplied by the {rule} to {usual.batch_size}"
-    )
+    rates = "the rates stay"
+    if size != usual.batch_size:
+        rates = f"the rates are multiplied by the {rule} to {usual.batch_size}"
+    reason = f"batch_size={size}: {limit}; {rates}"
+    return {"batch_size": size} | scale_rates(usual, size), reason
 
 
 def _gather(config: Config, splits: Splits, searched: Collection[str], *, deadline: float) -> Facts:

@@ -12,6 +12,7 @@ from kerastl.data.source import Source
 from kerastl.model.mirrored import mean_logits
 from kerastl.settings import ImageSettings
 from kerastl.training.evaluation import MOST_CLASSES, NUM_FIRST, Evaluation
+from kerastl.training.memory import InParts
 
 # Logits that are turned into probabilities at a time.
 LOGITS_AT_ONCE = 4_000_000
@@ -152,10 +153,11 @@ def _compute(
     """Yields the logits of `count` images, those of several batches at a time."""
     parts: list[np.ndarray] = []
     done = 0
+    compute = InParts(function)
     with reading_errors():
         while done < count:
-            inputs, _ = next(batches)
-            parts.append(function(inputs).numpy())
+            inputs, labels = next(batches)
+            parts.append(compute(inputs, num_images=len(labels)).numpy())
             done += len(parts[-1])
             if done == count or sum(part.size for part in parts) >= LOGITS_AT_ONCE:
                 yield np.concatenate(parts)

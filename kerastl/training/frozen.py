@@ -25,6 +25,7 @@ from kerastl.progress import Meter, Progress, format_bytes
 from kerastl.settings import ImageSettings, ModelSettings, StoreSettings
 from kerastl.training.cost import seconds_per_image, seconds_to_read
 from kerastl.training.features import StoredFeatures
+from kerastl.training.memory import InParts
 from kerastl.training.store_key import open_store
 
 # On a processor the outputs of a layer should stay in its cache: with AVX2, MobileNetV2 at 97 px
@@ -202,7 +203,7 @@ class FrozenPart:
     ) -> None:
         """Computes and stores what is missing at each boundary, in one pass over `todo`."""
         tensors = [boundary.tensor for boundary in missing]
-        function = fold(keras.Model(self._network.inputs, tensors))
+        function = InParts(fold(keras.Model(self._network.inputs, tensors)))
         meter = Meter("frozen part", len(todo), progress)
         first_took = 0.0
         with contextlib.ExitStack() as stack:

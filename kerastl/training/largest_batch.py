@@ -3,7 +3,8 @@
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -13,6 +14,7 @@ from kerastl.model.network import Network
 from kerastl.model.phases import Plan
 from kerastl.resources import free_memory
 from kerastl.settings import TrainingSettings
+from kerastl.training.memory import OUT_OF_MEMORY
 from kerastl.training.schedule import LearningRate
 from kerastl.training.steps import TrainingSteps
 
@@ -26,15 +28,25 @@ _SHARE = 0.5
 _HELD = 2
 # Batches that the pipeline holds beside that of the step.
 _WAITING = 3
-# What a step that does not fit raises.
-OUT_OF_MEMORY = (tf.errors.ResourceExhaustedError, MemoryError)
 # Small enough to leave the weights what they are, as numbers that take long to multiply.
 _RATE = 1e-6
 
 
+class LargestBatch(NamedTuple):
+    """The largest batch of a run.
+
+    Attributes:
+        size: Images in it; 0 if not one fits.
+        reason: Why it is not larger, in words.
+    """
+
+    size: int
+    reason: str
+
+
 def find_largest_batch(
     network: Network, plan: Plan, training: TrainingSettings, *, from_images: bool, num_train: int
-) -> int:
+) -> LargestBatch:
     """Finds the largest batch that fits: the batch size of `training`, doubled or halved.
 
     On a GPU each is tried by a real step. Where the memory is the processor's, a system ends
@@ -49,7 +61,7 @@ def find_largest_batch(
         num_train: Training images; an epoch keeps ten steps, or those of the usual batch.
 
     Returns:
-        The batch size, 8192 at most; 0 if not one image fits.
+        The batch, of 8192 images at most.
     """
     most = min(_MOST, max(training.batch_size, num_train // _FEWEST_STEPS))
 
@@ -64,14 +76,30 @@ def find_largest_batch(
     rising = (training.batch_size << doubled for doubled in range(most.bit_length()))
     sizes = [size for size in rising if size <= most]
     largest = _last_of(sizes, works if has_gpu() else has_room) or training.batch_size
-    return _first_of(largest, works)
+    size = _first_of(largest, works)
+    return LargestBatch(size, _why_not_larger(size, most))
+
+
+def _why_not_larger(size: int, most: int) -> str:
+    if 2 * size <= most:
+        return "twice as many images do not fit in the memory that is free"
+    if 2 * size > _MOST:
+        return f"the rule for the rates holds up to {_MOST}"
+    return f"twice as many images would leave fewer than {_FEWEST_STEPS} steps an epoch"
 
 
 @contextlib.contextmanager
 def explained_memory(
-    network: Network, plan: Plan, training: TrainingSettings, *, from_images: bool
+    network: Network, training: TrainingSettings, steps: Sequence[tuple[Plan, bool]]
 ) -> Iterator[None]:
     """Turns memory that runs out in a phase into a line with a batch that fits.
+
+    Args:
+        network: The network.
+        training: The settings, with the batch size.
+        steps: The plan of each phase that has steps, and whether each of its steps begins with
+            images. The batch that is named fits in all of them. Without any, as where a head is
+            solved, the error stays what it is.
 
     Raises:
         UsageError: If it runs out.
@@ -79,9 +107,14 @@ def explained_memory(
     try:
         yield
     except OUT_OF_MEMORY as error:
+        if not steps:
+            raise
         size = _first_of(
             training.batch_size // 2,
-            lambda size: try_step(network, plan, training, size, from_images=from_images),
+            lambda size: all(
+                try_step(network, plan, training, size, from_images=from_images)
+                for plan, from_images in steps
+            ),
         )
         raise bad_value(
             "batch_size",

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -100,11 +100,12 @@ def train(
         progress.line(words)
     course.seconds.setdefault("features", frozen.seconds)
     weights = _class_weights(splits, config.class_weights, progress)
+    steps = _list_steps(plans, splits, config, frozen)
     for plan, first_epoch in course.phases():
         network.set_trainable(plan)
         features = frozen.get(plan.boundary)
-        data = _phase_data(plan, splits, config, features, weights, first_epoch=first_epoch)
-        with explained_memory(network, plan, config, from_images=data.lower is not None):
+        data = _phase_data(plan, splits, config, frozen, weights, first_epoch=first_epoch)
+        with explained_memory(network, config, [] if plan.phase.is_solved else steps):
             _run_phase(course, plan, data, config, record=record, progress=progress)
         if features is not None and data.lower is None:
             progress.line(_describe_savings(plan.phase, features, splits, course.seconds))
@@ -222,18 +223,37 @@ def _keep_best(best: Best, classifier: keras.Model, record: Recorder) -> None:
         record.save_best(classifier)
 
 
+def _list_steps(
+    plans: Sequence[Plan], splits: Splits, config: FitSettings, frozen: FrozenPart
+) -> list[tuple[Plan, bool]]:
+    """Lists the plans that have steps, and whether these begin with images."""
+    return [
+        (plan, _find_trained_on(plan, splits, config, frozen) is None)
+        for plan in plans
+        if not plan.phase.is_solved
+    ]
+
+
+def _find_trained_on(
+    plan: Plan, splits: Splits, config: FitSettings, frozen: FrozenPart
+) -> StoredFeatures | None:
+    """Finds the stored features that a phase trains on; None if its steps begin with images."""
+    # With new changes in every epoch no features of the training images are stored.
+    repeats = len(view_indices(splits.source, splits.train, config))
+    return frozen.get(plan.boundary) if repeats else None
+
+
 def _phase_data(
     plan: Plan,
     splits: Splits,
     config: FitSettings,
-    features: StoredFeatures | None,
+    frozen: FrozenPart,
     class_weights: np.ndarray | None,
     *,
     first_epoch: int,
 ) -> PhaseData:
-    # With new changes in every epoch no features of the training images are stored.
-    repeats = len(view_indices(splits.source, splits.train, config))
-    train_features = features if repeats else None
+    features = frozen.get(plan.boundary)
+    train_features = _find_trained_on(plan, splits, config, frozen)
     lower = fold_one(plan.lower) if train_features is None else None
     steps, end = count_steps(len(splits.train), config.batch_size), first_epoch + plan.phase.epochs
     return PhaseData(

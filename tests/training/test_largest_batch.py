@@ -44,6 +44,10 @@ def find(parts, num_train=1000):
     return find_largest_batch(network, plan, config, from_images=False, num_train=num_train)
 
 
+MEMORY = "twice as many images do not fit in the memory that is free"
+STEPS = "twice as many images would leave fewer than 10 steps an epoch"
+
+
 def test_estimate_counts_what_a_step_holds(tmp_path, monkeypatch):
     _, network, plan = make(tmp_path, monkeypatch, unfreeze_from="block2")
     # Outputs of convolution, batch norm, ReLU, pooling and head, each twice, and three features.
@@ -55,17 +59,25 @@ def test_estimate_counts_what_a_step_holds(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("fitting", "num_train", "size"),
-    [(40, 1000, 32), (1000, 1000, 64), (1000, 200, 16), (3, 1000, 2)],
+    ("fitting", "num_train", "size", "reason"),
+    [
+        (40, 1000, 32, MEMORY),
+        (1000, 1000, 64, STEPS),
+        (1000, 200, 16, STEPS),
+        (3, 1000, 2, MEMORY),
+        # The usual batch has fewer than ten steps.
+        (1000, 50, 8, STEPS),
+        (10**6, 10**6, 8192, "the rule for the rates holds up to 8192"),
+    ],
 )
 def test_free_memory_of_a_processor_is_filled_by_half(
-    tmp_path, monkeypatch, fitting, num_train, size
+    tmp_path, monkeypatch, fitting, num_train, size, reason
 ):
     parts = make(tmp_path, monkeypatch)
     each = bytes_per_image(*parts[1:], from_images=False)
     monkeypatch.setattr(largest_batch, "free_memory", lambda: 2 * fitting * each)
     tried = limit_steps(monkeypatch, fitting)
-    assert find(parts, num_train) == size
+    assert find(parts, num_train) == (size, reason)
     # An estimate that fits is checked by one step; one below the usual batch, from there down.
     assert tried == ([8, 4, 2] if fitting < 8 else [size])
 
@@ -74,7 +86,7 @@ def test_steps_are_tried_on_a_gpu(tmp_path, monkeypatch):
     parts = make(tmp_path, monkeypatch)
     monkeypatch.setattr(largest_batch, "has_gpu", lambda: True)
     tried = limit_steps(monkeypatch, 20)
-    assert find(parts) == 16
+    assert find(parts) == (16, MEMORY)
     assert tried == [8, 16, 32, 16]
 
 
@@ -90,15 +102,18 @@ def test_rates_follow_the_batch(optimizer, factor):
 @pytest.mark.parametrize("error", [None, MemoryError("x")])
 def test_memory_that_runs_out_names_a_batch_that_fits(tmp_path, monkeypatch, error):
     config, network, plan = make(tmp_path, monkeypatch, batch_size=32)
-    limit_steps(monkeypatch, 9, error=error)
+    head = network.plan(config.phases[0])
+    tried = limit_steps(monkeypatch, 9, error=error)
     with (
         pytest.raises(UsageError) as caught,
-        explained_memory(network, plan, config, from_images=False),
+        explained_memory(network, config, [(head, False), (plan, False)]),
     ):
         raise error or tf.errors.ResourceExhaustedError(None, None, "OOM")
     assert str(caught.value) == (
         "batch_size=32: needs more memory than is free. Use 8, which fits, with --overwrite."
     )
+    # In both phases.
+    assert tried == [16, 8, 8]
 
 
 @pytest.mark.thorough
