@@ -4,7 +4,6 @@ The name ends in the checksum of the content, so that a version appears at once 
 the one before it stays until then.
 """
 
-import contextlib
 import hashlib
 import os
 import pathlib
@@ -12,46 +11,67 @@ import re
 from collections.abc import Iterator
 
 from kerastl.disk_errors import explained
+from kerastl.errors import KerastlError, first_line
 from kerastl.writing import replacing
 
-# The newest, and one to use if that is damaged.
-_KEPT = 2
 _NAME = re.compile(r"(\d{6,})-([0-9a-f]{64})\.npz")
 _FIELD = "run_dir"
 
 
-def write_version(directory: pathlib.Path, content: bytes) -> None:
-    """Writes the next version, and then removes all but the one before it.
+class Versions:
+    """The versions in a directory that no other process writes to.
 
-    Raises:
-        KerastlError: If it cannot be written; the others stay.
+    Two stay: the newest, and the last one before it that is known to be whole.
     """
-    earlier = list_versions(directory)
-    number = 1 + (_parts(earlier[0])[0] if earlier else 0)
-    with explained(directory, field=_FIELD):
-        directory.mkdir(exist_ok=True)
-    path = directory / f"{number:06}-{hashlib.sha256(content).hexdigest()}.npz"
-    with replacing(path, field=_FIELD) as temporary, temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        # The power may go, too.
-        os.fsync(file.fileno())
-    _remove(earlier[_KEPT - 1 :])
 
+    def __init__(self, directory: pathlib.Path) -> None:
+        """Changes nothing yet, and does not need the directory to exist."""
+        self._directory = directory
+        # The newest that this process has read or written.
+        self._whole: pathlib.Path | None = None
 
-def read_versions(directory: pathlib.Path) -> Iterator[tuple[pathlib.Path, bytes | None]]:
-    """Yields each version with its content, the newest first; None for one that is damaged."""
-    for path in list_versions(directory):
-        content = None
-        with contextlib.suppress(OSError):
-            content = path.read_bytes()
-        is_whole = content is not None and hashlib.sha256(content).hexdigest() == _parts(path)[1]
-        yield path, content if is_whole else None
+    def write(self, content: bytes) -> None:
+        """Writes the next version, and then removes those that are needed no more.
 
+        Raises:
+            KerastlError: If it cannot be written; the others stay.
+        """
+        earlier = list_versions(self._directory)
+        number = 1 + (_parts(earlier[0])[0] if earlier else 0)
+        with explained(self._directory, field=_FIELD):
+            self._directory.mkdir(exist_ok=True)
+        path = self._directory / f"{number:06}-{hashlib.sha256(content).hexdigest()}.npz"
+        with replacing(path, field=_FIELD) as temporary, temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            # The power may go, too.
+            os.fsync(file.fileno())
+        _remove([one for one in earlier if one != self._whole])
+        self._whole = path
 
-def remove_versions(directory: pathlib.Path) -> None:
-    """Removes all versions."""
-    _remove(list_versions(directory))
+    def read(self) -> Iterator[tuple[pathlib.Path, bytes | None]]:
+        """Yields each version with its content, the newest first; None for one that is damaged.
+
+        Raises:
+            KerastlError: If one cannot be read, which may be a fault that passes.
+        """
+        for path in list_versions(self._directory):
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                raise KerastlError(
+                    f"{_FIELD}={str(self._directory.parent)!r}: {path.name} cannot be read "
+                    f"({error.strerror or first_line(error)}). Repeat the command when it can be, "
+                    "or remove that file to go on from the one before it."
+                ) from error
+            is_whole = hashlib.sha256(content).hexdigest() == _parts(path)[1]
+            if is_whole and self._whole is None:
+                self._whole = path
+            yield path, content if is_whole else None
+
+    def remove(self) -> None:
+        """Removes all versions."""
+        _remove(list_versions(self._directory))
 
 
 def list_versions(directory: pathlib.Path) -> list[pathlib.Path]:

@@ -7,13 +7,13 @@ import os
 import pathlib
 import shutil
 
-import keras
 import pytest
 
 import fakes
 import kerastl
+from endings import differences
 from kerastl.checked_files import list_versions
-from kerastl.training import course
+from kerastl.outputs.run_directory import RunDirectory
 from kerastl.training.steps import NotFiniteError, TrainingSteps
 
 SOURCE = fakes.color_source(noise=120.0)
@@ -26,17 +26,6 @@ FLAGS = {
     "finetune_epochs": 2,
     "finetune_learning_rate": 0.01,
 }
-
-
-def ending(run_dir):
-    """All that has to be the same, however often a run was cut off."""
-    run_dir = pathlib.Path(run_dir)
-    with (run_dir / "history.csv").open(encoding="utf-8", newline="") as file:
-        rows = [{**row, "seconds": None} for row in csv.DictReader(file)]
-    texts = [(run_dir / name).read_text() for name in ("metrics.json", "predictions.csv")]
-    checks = json.loads((run_dir / "receipt.json").read_text())["checks"]
-    weights = keras.saving.load_model(run_dir / "model.keras").weights
-    return rows, texts, checks, [(weight.numpy().tobytes(), weight.trainable) for weight in weights]
 
 
 def copies_of(run_dir, folder, monkeypatch):
@@ -53,6 +42,19 @@ def copies_of(run_dir, folder, monkeypatch):
     return made
 
 
+def find_copy(copies, name):
+    """Finds the first copy that was made after a file whose name begins so."""
+    return next(copy for path, copy in copies if path.name.startswith(name))
+
+
+def stages_of(run_dir):
+    """Names the stages whose time and memory a receipt has."""
+    receipt = json.loads(pathlib.Path(run_dir, "receipt.json").read_text())
+    seconds = receipt["seconds"]
+    assert seconds["all"] > sum(seconds[name] for name in ("preparation", "head", "finetune"))
+    return list(seconds), list(receipt["peak_memory_bytes"])
+
+
 def go_on_from(copy, config):
     shutil.rmtree(config.run_dir)
     shutil.copytree(copy, config.run_dir)
@@ -62,26 +64,26 @@ def go_on_from(copy, config):
 @pytest.mark.thorough
 def test_run_that_is_cut_off_anywhere_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
     config = fakes.tiny_config(tmp_path, cache_dir=str(tmp_path / "cache"), **FLAGS)
-    monkeypatch.setattr(course, "SHARE_OF_TIME", 1e9)
     with monkeypatch.context() as patch:
         copies = copies_of(config.run_dir, tmp_path, patch)
         whole = fakes.finish_run(config, SOURCE)
-    expected = ending(config.run_dir)
-    assert list_versions(pathlib.Path(config.run_dir, "checkpoints")) == []
-    names = [path.name for path, _ in copies]
-    # Before any checkpoint, between the phases, in one, and when only the export is left.
+    shutil.copytree(config.run_dir, tmp_path / "whole")
+    assert list_versions(tmp_path / "whole" / "checkpoints") == []
+    # Before any checkpoint, in the first epoch, between the phases, in one, and when only the
+    # export is left.
     for name, words in (
         ("splits.csv", None),
-        ("000003-", "with epoch 1 of 2 of the finetune phase"),
-        ("000004-", "with epoch 2 of 2 of the finetune phase"),
+        ("000001-", "with epoch 1 of 2 of the head phase"),
+        ("000004-", "with epoch 1 of 2 of the finetune phase"),
+        ("000005-", "with epoch 2 of 2 of the finetune phase"),
         ("metrics.json", "after the training, which is over"),
     ):
-        (place,) = [n for n, one in enumerate(names) if one.startswith(name)][:1]
-        again = go_on_from(copies[place][1], config)
-        assert ending(config.run_dir) == expected, name
+        again = go_on_from(find_copy(copies, name), config)
+        assert differences(tmp_path / "whole", config.run_dir) == [], name
         assert ("Going on" in again.printed) == bool(words)
         assert (words or "") in again.printed
         assert again.result.metrics == whole.result.metrics
+        assert stages_of(config.run_dir) == stages_of(tmp_path / "whole")
 
 
 MANUAL = {"head_epochs": 2, "finetune_epochs": 2, "finetune_learning_rate": 0.01, "dropout": 0.3}
@@ -107,28 +109,27 @@ def test_runs_of_every_kind_go_on(tmp_path, monkeypatch, kind):
     names = ("run_dir", "dataset", "backbone", "weights", "image_size", "batch_size")
     given = {name: getattr(tiny, name) for name in names}
     config = kerastl.Config(**given | {"cache_dir": str(tmp_path / "cache")} | KINDS[kind])
-    monkeypatch.setattr(course, "SHARE_OF_TIME", 1e9)
     with monkeypatch.context() as patch:
         copies = copies_of(config.run_dir, tmp_path, patch)
         fakes.finish_run(config, SOURCE)
-    expected = ending(config.run_dir)
-    copy = next(copy for path, copy in copies if path.name.startswith("000001-"))
+    shutil.copytree(config.run_dir, tmp_path / "whole")
     # Nothing that is stored is needed.
     shutil.rmtree(tmp_path / "cache", ignore_errors=True)
-    again = go_on_from(copy, config)
+    again = go_on_from(find_copy(copies, "000002-"), config)
     assert "Going on" in again.printed
-    assert ending(config.run_dir) == expected
+    assert differences(tmp_path / "whole", config.run_dir) == []
 
 
-def interrupted(config, patch, *, at, error=KeyboardInterrupt):
-    """Runs with an error after some steps, counted over all phases."""
+def interrupted(config, patch, *, at, error=KeyboardInterrupt, then=None):
+    """Runs with an error after some steps, counted over all phases; `then` are other such."""
     taken, run = [], TrainingSteps.run
+    errors = {at: error} | (then or {})
 
     def run_and_fail(self, batches):
         result = run(self, batches)
         taken.append(self)
-        if len(taken) == at:
-            raise error("x")
+        if len(taken) in errors:
+            raise errors[len(taken)]("x")
         return result
 
     with patch.context() as inner:
@@ -150,7 +151,90 @@ def test_run_that_is_interrupted_within_epochs_goes_on_from_the_step(tmp_path, m
     printed = fakes.finish_run(config, SOURCE).printed
     assert "Going on in epoch 2 of 2 of the finetune phase." in printed
     assert "head 1/2" not in printed
-    assert ending(config.run_dir) == ending(whole.run_dir)
+    assert differences(whole.run_dir, config.run_dir) == []
+
+
+@pytest.mark.thorough
+def test_run_that_is_killed_within_epochs_goes_on_from_the_minutes_checkpoint(
+    tmp_path, monkeypatch
+):
+    # A millisecond: after each step.
+    config = fakes.tiny_config(
+        tmp_path, cache_dir=str(tmp_path / "cache"), checkpoint_minutes=1e-5, **FLAGS
+    )
+    with monkeypatch.context() as patch:
+        copies = copies_of(config.run_dir, tmp_path, patch)
+        fakes.finish_run(config, SOURCE)
+    shutil.copytree(config.run_dir, tmp_path / "whole")
+    # Of each epoch: six steps within it, and its end. The first is that of the beginning.
+    for number, words in (
+        (5, "in epoch 1 of 2 of the head phase"),
+        (12, "in epoch 2 of 2 of the head phase"),
+        (20, "in epoch 1 of 2 of the finetune phase"),
+        (26, "in epoch 2 of 2 of the finetune phase"),
+    ):
+        again = go_on_from(find_copy(copies, f"{number:06}-"), config)
+        assert f"Going on {words}." in again.printed
+        assert differences(tmp_path / "whole", config.run_dir) == [], number
+
+
+@pytest.mark.thorough
+def test_checkpoint_that_is_damaged_costs_no_file_and_no_finished_phase(tmp_path, monkeypatch):
+    config = fakes.tiny_config(tmp_path, cache_dir=str(tmp_path / "cache"), **FLAGS)
+    with monkeypatch.context() as patch:
+        copies = copies_of(config.run_dir, tmp_path, patch)
+        fakes.finish_run(config, SOURCE)
+    shutil.copytree(config.run_dir, tmp_path / "whole")
+
+    def damaged(name, count):
+        """A copy whose newest checkpoints are damaged."""
+        place = find_copy(copies, name)
+        newest, *others = list_versions(place / "checkpoints")
+        newest.write_bytes(b"")
+        for version in others[:1] if count > 1 else ():
+            version.write_bytes(version.read_bytes()[:-1] + b"X")
+        # It was copied before the oldest was removed.
+        for version in others[1:]:
+            version.unlink()
+        return place
+
+    # The first and only one; that of the first epoch; the first of the next phase; both.
+    for name, count, words in (
+        ("000001-", 1, "There is none before it: training begins again."),
+        ("000002-", 1, "Going on with epoch 1 of 2 of the head phase."),
+        ("000005-", 1, "Going on with epoch 1 of 2 of the finetune phase."),
+        ("000005-", 2, "There is none before it: training begins again."),
+    ):
+        with monkeypatch.context() as patch:
+            before = damaged(name, count)
+            files = {path.name for path in before.iterdir()}
+            seen = watch_files(before, files, config.run_dir, patch)
+            again = go_on_from(before, config)
+        assert again.printed.count("is damaged: it fails its checksum.") == count
+        assert words in again.printed
+        assert seen
+        assert differences(tmp_path / "whole", config.run_dir) == [], name
+    # Trained and evaluated: nothing of it is done again or replaced.
+    results = damaged("metrics.json", 2)
+    with pytest.raises(kerastl.KerastlError, match="kerastl export and kerastl report do what"):
+        go_on_from(results, config)
+    pathlib.Path(results, ".lock").unlink()
+    for path in results.rglob("*.*"):
+        kept = pathlib.Path(config.run_dir, path.relative_to(results))
+        assert kept.is_dir() or kept.read_bytes() == path.read_bytes()
+
+
+def watch_files(before, files, run_dir, patch):
+    """Checks at each epoch that no file of a run that goes on is missing; returns the epochs."""
+    seen, add_epoch = [], RunDirectory.add_epoch
+
+    def add_and_look(self, row):
+        assert files <= {path.name for path in pathlib.Path(run_dir).iterdir()}
+        seen.append(row)
+        add_epoch(self, row)
+
+    patch.setattr(RunDirectory, "add_epoch", add_and_look)
+    return seen
 
 
 @pytest.mark.thorough
@@ -162,10 +246,21 @@ def test_loss_that_is_not_finite_goes_back_to_the_last_good_epoch_once(tmp_path,
     assert (
         "Loss: is not finite in x. Training goes on from the end of epoch 1 at a third of the rate."
     ) in printed
-    rows = ending(config.run_dir)[0]
+    with pathlib.Path(config.run_dir, "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     rates = [float(row["learning_rate"]) for row in rows]
     assert rates == pytest.approx([0.05, 0.05 / 3, 0.05 / 3])
+    # Once in a run: neither in a later phase, nor after a stop.
+    twice = {"at": 2, "error": NotFiniteError, "then": {5: NotFiniteError}}
+    tuned = fakes.tiny_config(tmp_path / "tuned", finetune_epochs=1, **changes)
+    with pytest.raises(kerastl.KerastlError, match=r"^loss: is not finite in x\."):
+        interrupted(tuned, monkeypatch, **twice)
+    stopped = fakes.tiny_config(tmp_path / "stopped", **changes)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(stopped, monkeypatch, **twice | {"then": {3: KeyboardInterrupt}})
+    with pytest.raises(kerastl.KerastlError, match=r"^loss: is not finite in x\."):
+        interrupted(stopped, monkeypatch, at=1, error=NotFiniteError)
     stops = fakes.tiny_config(tmp_path / "stops", on_nan="stop", **changes)
     with pytest.raises(kerastl.KerastlError, match=r"^loss: is not finite in x\."):
         interrupted(stops, monkeypatch, at=2, error=NotFiniteError)

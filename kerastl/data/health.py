@@ -62,7 +62,8 @@ def _row_bytes(entry: Entry) -> int:
     identity = entry.about["identity"]
     if "shape" not in identity:
         return ANY_LENGTH
-    return math.prod(identity["shape"]) * np.dtype(identity["dtype"]).itemsize
+    size: int = math.prod(identity["shape"]) * np.dtype(identity["dtype"]).itemsize
+    return size
 
 
 def _check_each(segment: Segment) -> np.ndarray:

@@ -10,6 +10,8 @@ _PARTS = (
     *("data", "splits", "weights", "code", "versions", "system", "device", "drivers"),
     *("instructions", "cpu_cores", "memory_bytes", "threads", "variables"),
 )
+# Of a machine, what changes no result.
+_WITHOUT_EFFECT = ("memory_bytes", "system")
 # Letters of a fingerprint that are shown.
 _SHOWN = 12
 _FINGERPRINT = 64
@@ -32,6 +34,15 @@ def compare_environments(
         for place in {**ours, **theirs}
         if place not in untold and ours.get(place) != theirs.get(place)
     }
+
+
+def describe_changes(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Describes what of a machine that may change a result has changed; empty if nothing has."""
+    return ", ".join(
+        f"{place} {was} (now {now})"
+        for place, (was, now) in compare_environments(first, other).items()
+        if place not in _WITHOUT_EFFECT
+    )
 
 
 def _show(value: object) -> str:

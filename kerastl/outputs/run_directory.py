@@ -4,7 +4,6 @@ import collections
 import csv
 import dataclasses
 import functools
-import hashlib
 import json
 import pathlib
 import shutil
@@ -16,17 +15,18 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kerastl.checked_files import remove_versions, write_version
+from kerastl.checked_files import Versions, list_versions
 from kerastl.data import splits_file
 from kerastl.data.fixes_file import Fix
 from kerastl.data.source import Finding, Source
 from kerastl.data.splits import Splits
 from kerastl.disk_errors import explained
-from kerastl.errors import bad_value
+from kerastl.errors import KerastlError
 from kerastl.outputs import predictions_file
-from kerastl.outputs.directories import CHECKPOINT, RunFile, clear
-from kerastl.outputs.environments import compare_environments
+from kerastl.outputs.directories import CHECKPOINT, RunFile, clear, remove_files
+from kerastl.outputs.environments import describe_changes
 from kerastl.outputs.heat_maps import HEADER as HEAT_MAPS
+from kerastl.outputs.made_of import cannot_go_on, describe_parts, find_changed
 from kerastl.outputs.receipt import describe_machine, describe_run
 from kerastl.outputs.stages import Stages
 from kerastl.outputs.test_readings import Readings
@@ -47,13 +47,9 @@ from kerastl.writing import remove_leftovers, replace_csv, replace_text, replaci
 
 # Flag that sets this directory.
 _FIELD = "run_dir"
-# What a run is made of, with the flag that names it.
-_MADE_OF = {"data": "dataset", "weights": "weights", "splits": "splits_from"}
 # The columns of the history that are no curve.
 _NO_CURVE = {"phase", "epoch", "seconds"}
 _CURVES = [field.name for field in dataclasses.fields(EpochRow) if field.name not in _NO_CURVE]
-# Parts of a machine that change no result.
-_WITHOUT_EFFECT = ("memory_bytes", "system")
 
 
 class RunDirectory:
@@ -70,6 +66,7 @@ class RunDirectory:
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
+        self._versions = Versions(path / RunFile.CHECKPOINTS)
         self._checkpoint: Checkpoint | None = None
         self._about: dict[str, str] = {}
         self._changed: list[str] = []
@@ -94,22 +91,22 @@ class RunDirectory:
     ) -> None:
         """Writes what is known before training: flags, splits and the audit's findings.
 
-        What an earlier run left goes only now, when nothing can be missing or misspelled, and not
-        if this one goes on with it. `--flagfile=RUN_DIR/flags.txt` repeats the run. `started` is
-        in seconds of `time.monotonic`.
+        What an earlier run left goes only now, when nothing can be missing or misspelled. If this
+        one goes on with it, each file stays until the one that replaces it is whole.
+        `--flagfile=RUN_DIR/flags.txt` repeats the run. `started` is in seconds of
+        `time.monotonic`.
 
         Raises:
             UsageError: If a run is to go on whose images or weights are not what they were.
+            KerastlError: If only its checkpoints, of which there is no other, are damaged.
         """
         config, source = opened.config, splits.source
-        self._about = _describe(splits, weights_fingerprint)
-        if opened.goes_on:
-            self._go_on(opened, progress)
-        if self._checkpoint is None:
+        self._about = describe_parts(splits, weights_fingerprint)
+        self._stages = Stages(started)
+        if not (opened.goes_on and self._goes_on(opened, progress)):
             clear(self.path)
         for place in (self.path, self.path / RunFile.CHECKPOINTS):
             remove_leftovers(place, is_owned=True)
-        self._stages = Stages(started)
         self._receipt = {
             "data": {"name": source.name, "fingerprint": self._about["data"]},
             "weights": {"name": config.weights, "fingerprint": weights_fingerprint},
@@ -119,12 +116,15 @@ class RunDirectory:
             self._receipt["fixes"] = source.fixed.counts()
         self._receipt |= describe_run(config.explain(), splits, opened.notes, self._changed)
         self._readings = Readings(config.lasting_path, self._receipt["splits"][TEST], self._id)
-        self._stages.end("preparation")
+        self.end_stage("preparation")
         self._write(RunFile.FLAGS, config.to_flagfile(opened.notes))
         self.write_splits(splits)
         self._write_findings(source)
 
     def _write_findings(self, source: Source) -> None:
+        # A run that goes on may have had some before.
+        there = {RunFile.FIXES: source.fixed, RunFile.AUDIT: source.findings}
+        remove_files(self.path, [name for name, found in there.items() if not found])
         if source.fixed:
             self._write_csv(RunFile.FIXES, Fix._fields, source.fixed.rows)
         if source.findings:
@@ -132,31 +132,39 @@ class RunDirectory:
             rows = map(dataclasses.astuple, source.findings)
             self._write_csv(RunFile.AUDIT, header, rows)
 
-    def _go_on(self, opened: Opened, progress: Progress) -> None:
-        """Takes the last checkpoint of the same run, if there is one."""
-        checkpoint = read_checkpoint(self.path / RunFile.CHECKPOINTS, progress)
+    def _goes_on(self, opened: Opened, progress: Progress) -> bool:
+        """Takes the last checkpoint of the same run; returns whether what is here is of it."""
+        checkpoint = read_checkpoint(self._versions, progress)
         if checkpoint is None:
-            return
-        known: Mapping[str, str] = checkpoint.state["about"]
-        for name, fingerprint in self._about.items():
-            if known.get(name) == fingerprint:
-                continue
+            return self._begins_again(opened, progress)
+        if changed := find_changed(checkpoint.state["about"], self._about):
             if opened.config.overwrite:
-                return
-            raise bad_value(
-                _MADE_OF[name],
-                getattr(opened.config, _MADE_OF[name]),
-                f"is not what it was when the unfinished run in {self.path} began",
-                "Restore it, choose another run_dir, or start over with --overwrite",
-            )
+                return False
+            raise cannot_go_on(changed, getattr(opened.config, changed), self.path)
         self._checkpoint = checkpoint
         # One of an earlier version has none.
         self._id = checkpoint.state.get("id", self._id)
         self._checks = [Check(**check) for check in checkpoint.state["checks"]]
-        shutil.rmtree(self.path / RunFile.TENSORBOARD, ignore_errors=True)
         for row in checkpoint.state["history"]:
-            self.add_epoch(EpochRow(**row))
+            self._write_epoch(EpochRow(**row))
+        # Earlier versions of kerastl do not keep them.
+        if stages := checkpoint.state.get("stages"):
+            self._stages.add(stages)
         self._report_changes(checkpoint, progress)
+        return True
+
+    def _begins_again(self, opened: Opened, progress: Progress) -> bool:
+        """Returns whether files are here that a training that begins again is to replace."""
+        if not list_versions(self.path / RunFile.CHECKPOINTS):
+            return False  # It had not begun.
+        if (self.path / RunFile.METRICS).exists() and not opened.config.overwrite:
+            raise KerastlError(
+                f"{_FIELD}={str(self.path)!r}: no checkpoint is whole, but the results of the "
+                "run are. kerastl export and kerastl report do what may be missing; --overwrite "
+                "starts over."
+            )
+        progress.line("There is none before it: training begins again.")
+        return not opened.config.overwrite
 
     @functools.cached_property
     def _machine(self) -> dict[str, Any]:
@@ -164,13 +172,7 @@ class RunDirectory:
 
     def _report_changes(self, checkpoint: Checkpoint, progress: Progress) -> None:
         """Tells what of the machine is not what it was when a checkpoint was written."""
-        changes = compare_environments(checkpoint.state["machine"], self._machine)
-        words = ", ".join(
-            f"{place} {was} (now {now})"
-            for place, (was, now) in changes.items()
-            if place not in _WITHOUT_EFFECT
-        )
-        if words:
+        if words := describe_changes(checkpoint.state["machine"], self._machine):
             self._changed = [f"the run began with {words}"]
             progress.line(
                 f"Warning: the run began with {words}. Its result may differ a little from that "
@@ -206,7 +208,7 @@ class RunDirectory:
             issues: For each its position in `splits.train`, the probability of its label, and the
                 likeliest class with its probability.
         """
-        self._stages.end("label issues")
+        self.end_stage("label issues")
         source, names = splits.source, splits.source.class_names
         rows = (
             (
@@ -225,14 +227,19 @@ class RunDirectory:
 
     def add_epoch(self, row: EpochRow) -> None:
         """Adds an epoch to `history.csv` and to the curves in `tensorboard/`."""
+        self.end_stage(row.phase)
+        self._write_epoch(row)
+
+    def _write_epoch(self, row: EpochRow) -> None:
         self._history.append(row)
-        self._stages.end(row.phase)
         names = [field.name for field in dataclasses.fields(EpochRow)]
         self._write_csv(RunFile.HISTORY, names, map(dataclasses.astuple, self._history))
         with explained(self.path, field=_FIELD):
             if self._tensorboard is None:
-                folder = str(self.path / RunFile.TENSORBOARD)
-                self._tensorboard = tf.summary.create_file_writer(folder)
+                folder = self.path / RunFile.TENSORBOARD
+                # A run that goes on writes the curves of its first epochs again.
+                shutil.rmtree(folder, ignore_errors=True)
+                self._tensorboard = tf.summary.create_file_writer(str(folder))
             with self._tensorboard.as_default(step=len(self._history)):
                 for name in _CURVES:
                     tf.summary.scalar(name, getattr(row, name))
@@ -250,14 +257,15 @@ class RunDirectory:
             "machine": self._machine,
             "history": [dataclasses.asdict(row) for row in self._history[:num_epochs]],
             "checks": [dataclasses.asdict(check) for check in self._checks],
+            "stages": self._stages.state(),
             **checkpoint.state,
         }
         whole = dataclasses.replace(checkpoint, state=state)
-        write_version(self.path / RunFile.CHECKPOINTS, whole.to_bytes())
+        self._versions.write(whole.to_bytes())
 
     def finish(self) -> None:
         """Removes what only a run that is cut off needs."""
-        remove_versions(self.path / RunFile.CHECKPOINTS)
+        self._versions.remove()
 
     def save_best(self, classifier: keras.Model) -> None:
         """Writes the best model so far to `checkpoints/best.keras`."""
@@ -284,7 +292,7 @@ class RunDirectory:
 
     def write_predictions(self, splits: Splits, evaluation: Evaluation) -> None:
         """Writes each test image with its probabilities, see `predictions_file`."""
-        self._stages.end("evaluation")
+        self.end_stage("evaluation")
         header = predictions_file.list_columns(splits.source.class_names, evaluation)
         rows = predictions_file.list_rows(splits, evaluation)
         self._write_csv(RunFile.PREDICTIONS, header, rows)
@@ -304,7 +312,7 @@ class RunDirectory:
 
     def write_repeats(self, scores: Mapping[int, Scores]) -> None:
         """Writes the scores of each seed."""
-        self._stages.end("repeats")
+        self.end_stage("repeats")
         rows = (
             (seed, split, *(values[name] for name in SCORES))
             for seed, one in scores.items()
@@ -340,10 +348,11 @@ class RunDirectory:
 
     def add_check(self, check: Check) -> None:
         """Adds a check to the receipt."""
-        if not self._history and not self._checks:
-            # That of the first loss, for which all stored features are there.
-            self._stages.end("features")
         self._checks.append(check)
+
+    def end_stage(self, name: str) -> None:
+        """Ends a stage of the receipt, or one more part of it."""
+        self._stages.end(name)
 
     def add_seconds(self, seconds: Mapping[str, float]) -> None:
         """Adds the time that parts of the run took to the receipt."""
@@ -351,12 +360,12 @@ class RunDirectory:
 
     def add_export(self, path: pathlib.Path, formats: Mapping[str, Any]) -> None:
         """Adds an exported version, and how its formats compare, to the receipt."""
-        self._stages.end("export")
+        self.end_stage("export")
         self._receipt["export"] = {"path": str(path), "formats": formats}
 
     @property
     def seconds(self) -> float:
-        """Seconds since the run started."""
+        """Seconds since this process began the run, or to go on with it."""
         return self._stages.seconds
 
     def write_receipt(self) -> None:
@@ -383,15 +392,3 @@ class RunDirectory:
 
     def _write(self, name: str, text: str) -> None:
         replace_text(self.path / name, text, field=_FIELD)
-
-
-def _describe(splits: Splits, weights_fingerprint: str) -> dict[str, str]:
-    """Fingerprints what a run is made of, see `_MADE_OF`."""
-    digest = hashlib.sha256()
-    for _, indices in splits.items():
-        digest.update(indices.tobytes() + b"/")
-    return {
-        "data": splits.source.fingerprint(),
-        "weights": weights_fingerprint,
-        "splits": digest.hexdigest(),
-    }

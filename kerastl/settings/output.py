@@ -52,7 +52,7 @@ class OutputSettings(Settings):
     checkpoint_minutes: float = setting(
         10.0,
         help="Minutes between checkpoints inside a long epoch; 0 for none. There is also one "
-        "after each epoch, unless checkpoints would take more than a twentieth of the time.",
+        "after each epoch.",
         within=Within(0),
     )
 

@@ -193,7 +193,7 @@ class TrainingSettings(PhaseSettings):
     on_nan: str = setting(
         "back",
         help="If the loss is not finite: back goes on from the last good epoch at a third of the "
-        "rate, once in each phase; stop ends the run.",
+        "rate, once in a run; stop ends the run.",
         choices=("back", "stop"),
         decides=Decides.TRAINING,
     )

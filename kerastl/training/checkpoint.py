@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kerastl.checked_files import read_versions
+from kerastl.checked_files import Versions
 from kerastl.progress import Progress
 
 _STATE = "state"
@@ -67,21 +67,22 @@ def copy_values(variables: Iterable[Any]) -> list[np.ndarray]:
     return [np.array(tf.convert_to_tensor(variable).numpy()) for variable in variables]
 
 
-def read_checkpoint(directory: pathlib.Path, progress: Progress) -> Checkpoint | None:
+def read_checkpoint(versions: Versions, progress: Progress) -> Checkpoint | None:
     """Reads the newest checkpoint that is whole; None if there is none.
 
     `progress` gets a line about each that is damaged.
+
+    Raises:
+        KerastlError: If one cannot be read.
     """
     damaged = False
-    for path, content in read_versions(directory):
+    for path, content in versions.read():
         if content is not None:
             if damaged:
                 progress.line(f"The one before, {_short(path)}, is used.")
             return Checkpoint.from_bytes(content)
         damaged = True
         progress.line(f"Checkpoint {_short(path)} is damaged: it fails its checksum.")
-    if damaged:
-        progress.line("There is none before it: training begins again.")
     return None
 
 

@@ -15,11 +15,6 @@ from kerastl.training.checkpoint import Checkpoint, copy_values
 from kerastl.training.checks import Check, CheckRecorder, ExpectedMoves
 from kerastl.training.fit import Place, Places
 
-# Share of the time that writing checkpoints may take: those of short epochs wait.
-SHARE_OF_TIME = 0.05
-# Seconds that the first one is taken for.
-_COST = 0.05
-
 
 class Recorder(CheckRecorder, Protocol):
     """Where epochs, checks and the best weights are kept while training goes on.
@@ -29,6 +24,9 @@ class Recorder(CheckRecorder, Protocol):
     """
 
     keeps_checkpoints: bool
+
+    def end_stage(self, name: str) -> None:
+        """Ends a part of the run whose time and memory are kept."""
 
     def add_epoch(self, row: EpochRow) -> None:
         """Keeps an epoch's row."""
@@ -51,6 +49,9 @@ class NullRecorder:
     def add_check(self, check: Check) -> None:
         """Drops a check; a failed one is raised anyway."""
 
+    def end_stage(self, name: str) -> None:
+        """Drops its time."""
+
     def add_epoch(self, row: EpochRow) -> None:
         """Drops an epoch."""
 
@@ -70,7 +71,7 @@ class Course(Places):
     Attributes:
         network: What is trained.
         best: The best weights so far.
-        seconds: Time of each phase, and of what came before.
+        seconds: Time of each phase, over all processes.
         strength: Of the penalty of a head that was solved; None if none was.
     """
 
@@ -90,9 +91,8 @@ class Course(Places):
         self.network = network
         self._plans, self._record, self._minutes = plans, record, minutes
         self.best = Best(settings.best_by)
-        self.goes_back = settings.on_nan == "back"
+        self.keeps, self.goes_back = record.keeps_checkpoints, settings.on_nan == "back"
         self._number = 0
-        self._cost = _COST
         self._moves: Mapping[str, Any] | None = None
         self.seconds: dict[str, float] = {}
         self.strength: float | None = None
@@ -100,11 +100,15 @@ class Course(Places):
         if self._saved:
             self._load(self._saved)
         self._started = self._kept = time.monotonic()
+        if self.keeps and not self._saved:
+            # So that there is one before that of the first epoch, too.
+            self._write({"place": None}, {}, 0)
 
     def _load(self, saved: Checkpoint) -> None:
         state = saved.state
         self._number, self.strength = state["phase"], state["strength"]
         self.seconds, self._moves = dict(state["seconds"]), state["moves"]
+        self.goes_back = self.goes_back and state.get("goes_back", True)
         self.first = _read_place(saved, state["place"])
         self.best.load(state["best"], ())
         if self.first is None:
@@ -119,7 +123,7 @@ class Course(Places):
             return "Going on after the training, which is over."
         phase, first = self._plans[self._number].phase, self.first
         epoch = min(phase.epochs, 1 + (first.epochs if first else 0))
-        where = "in" if first and first.good else "with"
+        where = "in" if first and first.seconds else "with"
         return f"Going on {where} epoch {epoch} of {phase.epochs} of the {phase.name} phase."
 
     def phases(self) -> Iterator[tuple[Plan, int]]:
@@ -140,28 +144,27 @@ class Course(Places):
     def end_phase(self, strength: float | None) -> None:
         """Ends a phase, with the best weights in the model."""
         self._note_seconds()
+        self._record.end_stage(self._plans[self._number].phase.name)
         self.strength = self.strength if strength is None else strength
         self._number += 1
         self.first = self._moves = self._saved = None
-        values = copy_values(self._changed())
-        self._write({"place": None}, {"weights": values}, self._epochs_before(self._number))
+        if self.keeps:
+            values = copy_values(self._changed())
+            self._write({"place": None}, {"weights": values}, self._epochs_before(self._number))
 
-    def is_due(self, *, in_epoch: bool) -> bool:
-        """Whether a checkpoint is worth its time now, see `Places`."""
-        if not self._record.keeps_checkpoints or (in_epoch and not self._minutes):
-            return False
-        least = max(self._cost / SHARE_OF_TIME, 60 * self._minutes if in_epoch else 0.0)
-        return time.monotonic() - self._kept >= least
+    def is_due(self) -> bool:
+        """Whether it is time for a checkpoint inside an epoch, see `Places`."""
+        late = self._minutes and time.monotonic() - self._kept >= 60 * self._minutes
+        return self.keeps and bool(late)
 
     def keep(self, place: Place) -> None:
         """Writes a checkpoint of a place, see `Places`."""
-        if self._record.keeps_checkpoints:
-            self._note_seconds()
-            arrays = {"place": place.values, "best": self.best.values}
-            if place.good:
-                arrays["good"] = place.good.values
-            num_epochs = self._epochs_before(self._number) + place.epochs
-            self._write({"place": _describe(place)}, arrays, num_epochs)
+        self._note_seconds()
+        arrays = {"place": place.values, "best": self.best.values}
+        if place.good:
+            arrays["good"] = place.good.values
+        num_epochs = self._epochs_before(self._number) + place.epochs
+        self._write({"place": _describe(place)}, arrays, num_epochs)
 
     def _write(
         self,
@@ -169,9 +172,9 @@ class Course(Places):
         arrays: Mapping[str, Sequence[np.ndarray]],
         num_epochs: int,
     ) -> None:
-        began = time.monotonic()
         state = {
             "phase": self._number,
+            "goes_back": self.goes_back,
             "moves": self._moves,
             "strength": self.strength,
             "seconds": self.seconds,
@@ -180,7 +183,6 @@ class Course(Places):
         }
         self._record.save_checkpoint(Checkpoint(state, arrays), num_epochs=num_epochs)
         self._kept = time.monotonic()
-        self._cost = self._kept - began
 
     def _note_seconds(self) -> None:
         name = self._plans[self._number].phase.name

@@ -97,7 +97,7 @@ class Place:
     Attributes:
         epochs: Epochs that have ended.
         rate: Share of the phase's learning rate that it goes on at.
-        seconds: Time of the epoch that has begun.
+        seconds: Time of the epoch that has begun; 0 between epochs.
         values: Those of `TrainingSteps.values`.
         good: Where to go back to if the loss is not finite; None for this place itself.
     """
@@ -114,14 +114,16 @@ class Places:
 
     Attributes:
         first: Where a phase that was cut off goes on.
-        goes_back: Whether a loss that is not finite makes it go back, once.
+        keeps: Whether places are kept.
+        goes_back: Whether a loss that is not finite makes the training go back: once in a run.
     """
 
     first: Place | None = None
+    keeps: bool = False
     goes_back: bool = False
 
-    def is_due(self, *, in_epoch: bool) -> bool:
-        """Whether a place is to be kept now, at the end of an epoch or in one."""
+    def is_due(self) -> bool:
+        """Whether a place inside an epoch is to be kept now; each end of an epoch is."""
         return False
 
     def keep(self, place: Place) -> None:
@@ -215,8 +217,8 @@ class _Training:
         for done in range(begun + self._at_once, self._steps_per_epoch + 1, self._at_once):
             loss, accuracy = self._steps.run(self._batches)
             self._report.show_step(done, loss, accuracy)
-            if self._places.is_due(in_epoch=True):
-                self._places.keep(self._in_epoch())
+            if self._places.is_due():
+                self._keep(self._in_epoch())
         loss, accuracy = self._steps.results()
         validation = self._data.validate()
         self._steps.check_validation(validation.losses)
@@ -232,23 +234,22 @@ class _Training:
         return row, validation
 
     def end_epoch(self, row: EpochRow) -> None:
-        """Counts an epoch whose row is kept, reports it, and keeps the place if it is time to."""
+        """Counts an epoch whose row is kept, keeps the place, and reports it."""
         self.epochs, self._seconds = self.epochs + 1, 0.0
-        is_due = self._places.is_due(in_epoch=False)
-        if is_due or self._places.goes_back:
+        if self._places.keeps or self._places.goes_back:
             self._good = self._here()
-            if is_due:
-                self._places.keep(self._good)
+        self._keep(self._good)
         self._report.show_epoch(row)
 
     def go_back(self, error: NotFiniteError) -> None:
         """Restores the end of the last good epoch, at a third of the rate.
 
         Raises:
-            NotFiniteError: If it has done so before, or is not to.
+            NotFiniteError: If the run has done so before, or is not to.
         """
-        if not self._places.goes_back or self._rate < 1 or self._good is None:
+        if not self._places.goes_back or self._good is None:
             raise error
+        self._places.goes_back = False
         epoch = self._good.epochs
         where = f"the end of epoch {epoch}" if epoch else "the start of the phase"
         self._progress.line(
@@ -259,7 +260,11 @@ class _Training:
 
     def stop(self) -> None:
         """Keeps the place at which the training is interrupted."""
-        self._places.keep(self._in_epoch())
+        self._keep(self._in_epoch())
+
+    def _keep(self, place: Place | None) -> None:
+        if self._places.keeps and place is not None:
+            self._places.keep(place)
 
     def _here(self) -> Place:
         return Place(self.epochs, self._rate, self._seconds, self._steps.values())
@@ -268,7 +273,8 @@ class _Training:
         if self._steps.count == self.epochs * self._steps_per_epoch:
             return self._here()
         self._seconds = self._report.seconds()
-        return dataclasses.replace(self._here(), good=self._good)
+        good = self._good if self._places.goes_back else None
+        return dataclasses.replace(self._here(), good=good)
 
 
 def _steps_at_once(phase: Phase, data: PhaseData, steps_per_epoch: int) -> int:

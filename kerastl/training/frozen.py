@@ -5,7 +5,6 @@ One pass over the images that are not stored yet computes all boundaries of a ru
 """
 
 import contextlib
-import time
 from collections.abc import Mapping, Sequence
 
 import keras
@@ -53,7 +52,6 @@ class FrozenPart:
         # The same content may be there twice.
         contents = as_keys(self._hashes[used])
         self._used = used[np.sort(np.unique(contents, return_index=True)[1])]
-        self.seconds = 0.0
 
     @classmethod
     def open(
@@ -71,7 +69,6 @@ class FrozenPart:
         They are locked, and others are removed if these need their room. A line of `progress`
         reports where features are not stored.
         """
-        started = time.monotonic()
         frozen = cls(network, splits, model)
         try:
             for boundary in sorted(boundaries, key=lambda boundary: boundary.position):
@@ -84,7 +81,6 @@ class FrozenPart:
         except BaseException:
             frozen.close()
             raise
-        frozen.seconds += time.monotonic() - started
         return frozen
 
     def close(self) -> None:
@@ -126,7 +122,6 @@ class FrozenPart:
         """
         if not self._stores:
             return
-        started = time.monotonic()
         missing = {boundary: self._missing(boundary) for boundary in self._stores}
         todo = np.unique(np.concatenate([*missing.values()]))
         names = " and ".join(map(self._network.name_of, self._stores))
@@ -141,7 +136,6 @@ class FrozenPart:
                 self.fill(todo, lacking, progress)
             except STORE_ERRORS as error:
                 self._do_without(error, progress)
-        self.seconds += time.monotonic() - started
 
     def _open_at(
         self, boundary: Boundary, model: ModelSettings, settings: StoreSettings, progress: Progress

@@ -95,10 +95,10 @@ def train(
     plans = [network.plan(phase) for phase in config.phases]
     # Before any training, since the upper boundaries' features would not be the same after it.
     frozen.compute(progress)
+    record.end_stage("features")
     course = Course(network, plans, record, config, minutes=config.checkpoint_minutes)
     if words := str(course):
         progress.line(words)
-    course.seconds.setdefault("features", frozen.seconds)
     weights = _class_weights(splits, config.class_weights, progress)
     steps = _list_steps(plans, splits, config, frozen)
     for plan, first_epoch in course.phases():

@@ -33,7 +33,7 @@ class Trained:
         network: The network, with the best weights.
         frozen: Stored features of the network.
         best: The epoch that the weights come from, and its evaluation.
-        seconds: Time of each phase, and of computing and checking stored features.
+        seconds: Time of each phase.
         lowest: The plan that trains the most. Nothing below its boundary has changed, so
             features stored there hold for the result.
         splits: The images.

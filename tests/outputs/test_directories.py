@@ -167,8 +167,8 @@ def test_what_cannot_be_a_directory_is_one_line(tmp_path, below, reason):
     with pytest.raises(kerastl.KerastlError) as caught:
         open_it(path)
     assert str(caught.value) == (
-        f"run_dir={path!r}: cannot be written ({reason}). Fix that and repeat the command, or choose "
-        "another directory with --run_dir."
+        f"run_dir={path!r}: cannot be written ({reason}). Fix that and repeat the command, or "
+        "choose another directory with --run_dir."
     )
 
 

@@ -34,6 +34,9 @@ class Record:
         self.checks = []
         self._classifier = classifier
 
+    def end_stage(self, name):
+        pass
+
     def add_epoch(self, row):
         self.rows.append(row)
         self.weights.append(self._classifier.get_weights())

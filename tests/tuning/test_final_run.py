@@ -6,7 +6,6 @@ import pytest
 
 import kerastl
 from kerastl.outputs.run_directory import RunDirectory
-from kerastl.training import course
 from kerastl.tuning import final_run
 from kerastl.tuning.final_run import comparison_words
 from searches import GRID, HEAD, tune
@@ -60,7 +59,6 @@ def kill(*_, **__):
 def test_final_run_that_is_cut_off_goes_on_and_is_not_repeated(
     config, source, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(course, "SHARE_OF_TIME", 1e9)
     options = dataclasses.replace(GRID, max_trials=2, final_run=True)
     config = dataclasses.replace(config, head_epochs=3)
     other = dataclasses.replace(config, run_dir=str(tmp_path / "whole"))
