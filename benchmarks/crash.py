@@ -1,30 +1,32 @@
-"""Kills a small run again and again, repeats its command until it ends, and compares the endings.
+"""Kills small runs at random points, repeats their command until each ends, compares the endings.
 
-    python benchmarks/crash.py --kills=100 --outcomes=crash.jsonl --markdown=crash.md
+    python benchmarks/crash.py --endings=100 --outcomes=crash.jsonl --markdown=crash.md
 
 First the run is made once without a kill. Then runs are begun, each in an empty directory with an
-empty cache, and killed by SIGKILL, up to ten times in a row; the last command is left to end.
-Weights, predictions, scores, splits and the history, its seconds aside, must be what they were
-without a kill, to the last bit, and there must be one export.
+empty cache, and killed by SIGKILL: three of four runs once, the others up to ten times in a row.
+The last command is left to end. What is counted is such endings: `tests/endings.py` compares each
+with that of the run that nobody killed, to the last bit. A run that ended before its first kill
+does not count.
 
-Each kill chooses one of the stages of the run and hits it in one of two ways: at one of the files
-that the stage makes, moves or removes, just before the system would do it; or after a part of the
-time that the stage takes. So a stage of a few milliseconds is hit as often as a long one. Half of
-the kills hit the processes that the run has started, too.
+As many runs as there are cores are tried at a time (`--processes`). Each kill chooses one of the
+stages of the run and hits it in one of two ways: at one of the files that the stage makes, moves or
+removes, just before the system would do it; or after a part of the time that the stage takes. So a
+stage of a few milliseconds is hit as often as a long one. Half of the kills hit the processes that
+the run has started, too.
 
-Every outcome is added to a file of JSON lines, from which the same command goes on. Flags behind
-`--` replace those of the run, as in `-- --finetune_epochs=0 --head=solved`. Every command runs in a
-process of its own, split off from one that has only imported modules. The network is that of the
-tests, of eight layers, so that most of a run is kerastl's own work.
+A line for each ending reports what happened and how long the rest may take. Every outcome is added
+to a file of JSON lines, from which the same command goes on. Flags behind `--` replace those of the
+run, as in `-- --finetune_epochs=0 --head=solved`. Every command runs in a process of its own, split
+off from one that has only imported modules. The network is that of the tests, of eight layers, so
+that most of a run is kerastl's own work.
 """
 
 import argparse
 import contextlib
-import csv
 import dataclasses
 import datetime
 import functools
-import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -35,19 +37,19 @@ import sys
 import tempfile
 import threading
 import time
-import zipfile
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests"))
-import h5py
 import keras  # noqa: F401  see above
 import killing
 import pytest
 import tensorflow as tf
 
+import endings
 import fakes
 import kerastl.run
 from kerastl.commands import train
@@ -64,7 +66,6 @@ _FLAGS = (
     *("--dropout=0.2", "--class_weights=balanced"),
 )
 _NUM_IMAGES = 250
-_FILES = ("metrics.json", "predictions.csv", "splits.csv", "class_scores.csv", "confusion.csv")
 # The last line that a stage has printed -> what comes after it.
 _STAGES = (
     (r"^Report", "the end"),
@@ -82,7 +83,7 @@ _ORDER = (
     *("start and audit", "the pass", "the head", _CHECKPOINT, "fine-tuning", "evaluation"),
     *("saving and export", "the end"),
 )
-_MOST_IN_A_ROW = 10
+_ONCE, _MOST_IN_A_ROW = 3 / 4, 10
 # Every so many runs, the first included, open their exports in a fresh process, as users' do.
 _FRESH = 4
 _SECONDS_BETWEEN_LOOKS = 0.01
@@ -119,9 +120,9 @@ class _Kill:
 
 @dataclasses.dataclass(frozen=True)
 class _Reference:
-    """The run without a kill: what it ends in; what each stage takes, and how many changes."""
+    """The run without a kill: its directory; what each stage takes, and how many changes."""
 
-    ending: tuple[Any, ...]
+    run_dir: pathlib.Path
     seconds: dict[str, float]
     changes: dict[str, int]
 
@@ -129,7 +130,8 @@ class _Reference:
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--endings", type=int, default=100, help="of runs that were killed")
+    parser.add_argument("--processes", type=int, default=usable_cores(), help="runs at a time")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--outcomes", type=pathlib.Path, default=pathlib.Path("crash.jsonl"))
     parser.add_argument("--markdown", type=pathlib.Path, help="file for the table")
@@ -147,21 +149,70 @@ def main() -> None:
         weights = functools.partial(fakes.write_tiny_weights, folder / "tiny.weights.h5")
         killing.end_of(killing.split_off(lambda: not weights(), folder / "log"))
         reference = _make_reference(folder / "whole", flags)
-        while _count(outcomes := _read(given.outcomes)) < given.kills:
-            number = len(outcomes)
-            run = _Run(folder / f"run{number}", flags, is_fresh=number % _FRESH == 0)
-            outcome = _try_run(run, random.Random(f"{given.seed}/{number}"), reference)
-            with given.outcomes.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(outcome) + "\n")
-            sys.stderr.write(f"{number}: {outcome}\n")
-            if outcome["same"]:
-                shutil.rmtree(run.place)
-            else:
-                shutil.copytree(run.place, given.outcomes.with_name(f"different{number}"))
-    table = _table(outcomes, sum(reference.seconds.values()))
+        _in_processes(
+            given.processes, lambda first: _try_runs(first, given, folder, flags, reference)
+        )
+    table = _table(_read(given.outcomes), sum(reference.seconds.values()))
     print(table)
     if given.markdown:
         given.markdown.write_text(table, encoding="utf-8")
+
+
+def _in_processes(count: int, work: Callable[[int], None]) -> None:
+    """Calls a function with 0, 1 and so on, each in a process of its own, and waits for all."""
+    processes = []
+    for number in range(count):
+        processes.append(os.fork())
+        if not processes[-1]:
+            try:
+                work(number)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            # What else is to be done at the end is for the first process.
+            os._exit(0)
+    codes = [killing.end_of(process) for process in processes]
+    if any(codes):
+        sys.exit("A process failed; the same command goes on.")
+
+
+def _try_runs(
+    first: int,
+    given: argparse.Namespace,
+    folder: pathlib.Path,
+    flags: Sequence[str],
+    reference: _Reference,
+) -> None:
+    """Tries runs until there are enough endings; other processes try runs of other numbers."""
+    began, before = time.monotonic(), len(_endings(_read(given.outcomes)))
+    while len(_endings(outcomes := _read(given.outcomes))) < given.endings:
+        tried = {outcome["number"] for outcome in outcomes}
+        number = next(n for n in itertools.count(first, given.processes) if n not in tried)
+        run = _Run(folder / f"run{number}", flags, is_fresh=number % _FRESH == 0)
+        outcome = _try_run(run, random.Random(f"{given.seed}/{number}"), reference)
+        outcome = {"number": number, **outcome}
+        with given.outcomes.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(outcome) + "\n")
+        if outcome["same"]:
+            shutil.rmtree(run.place)
+        else:
+            shutil.copytree(run.place, given.outcomes.with_name(f"different{number}"))
+        if outcome["kills"]:
+            ended = _endings(_read(given.outcomes))
+            each = (time.monotonic() - began) / (len(ended) - before)
+            _report(outcome, ended, given.endings, each * (given.endings - len(ended)))
+
+
+def _report(
+    outcome: Mapping[str, Any], ended: Sequence[Mapping[str, Any]], wanted: int, seconds: float
+) -> None:
+    where = ", ".join(kill["stage"] for kill in outcome["kills"])
+    how = "the same" if outcome["same"] else f"DIFFERENT: {'; '.join(outcome['different'])}"
+    same = sum(one["same"] for one in ended)
+    sys.stderr.write(
+        f"{len(ended)} of {wanted}: killed in {where}; {how}. {same} the same so far, about "
+        f"{max(0, seconds) / 60:.0f} minutes left.\n"
+    )
 
 
 def _write_pictures(folder: pathlib.Path) -> None:
@@ -183,13 +234,14 @@ def _make_reference(place: pathlib.Path, flags: Sequence[str]) -> _Reference:
         changes[stage] = changes.get(stage, 0) + 1
         seconds[stage] = seconds.get(stage, 0.0) + float(after) - last
         last = float(after)
-    return _Reference(_ending(place), seconds, changes)
+    return _Reference(place / "run_dir", seconds, changes)
 
 
 def _try_run(run: _Run, rng: random.Random, reference: _Reference) -> dict[str, Any]:
     """Begins a run, kills it once or more, and lets it end; returns what happened."""
     kills: list[dict[str, str]] = []
-    stages = rng.choices(_ORDER, k=rng.randint(1, _MOST_IN_A_ROW))
+    count = 1 if rng.random() < _ONCE else rng.randint(2, _MOST_IN_A_ROW)
+    stages = rng.choices(_ORDER, k=count)
     for stage in sorted(stages, key=_ORDER.index):
         is_at_file = stage == _CHECKPOINT or rng.random() < 1 / 2
         kill = _Kill(
@@ -205,13 +257,17 @@ def _try_run(run: _Run, rng: random.Random, reference: _Reference) -> dict[str, 
     code = _execute(run)
     log = (run.place / "log").read_text()
     is_over = code == 0 or (code == 2 and "holds a finished run" in log)  # noqa: PLR2004
-    same = is_over and (ending := _ending(run.place)) == reference.ending
-    different = (
-        [name for name, one in ending if (name, one) not in reference.ending]
-        if is_over
-        else [log.strip().rpartition("\n")[2]]
-    )
-    return {"version": VERSION, "kills": kills, "code": code, "same": same, "different": different}
+    if is_over:
+        different = endings.differences(reference.run_dir, run.place / "run_dir")
+    else:
+        different = [log.strip().rpartition("\n")[2]]
+    return {
+        "version": VERSION,
+        "kills": kills,
+        "code": code,
+        "same": not different,
+        "different": different,
+    }
 
 
 def _execute(run: _Run, kill: _Kill | None = None, seconds: float = 0.0) -> int:
@@ -296,60 +352,30 @@ def _stage(place: pathlib.Path) -> str:
     return _STAGES[-1][1]
 
 
-def _ending(place: pathlib.Path) -> tuple[tuple[str, Any], ...]:
-    """Returns all that a run ends in, by name; files as hashes."""
-    run_dir = place / "run_dir"
-    with (run_dir / "history.csv").open(encoding="utf-8", newline="") as file:
-        rows = [{**row, "seconds": ""} for row in csv.DictReader(file)]
-    weights = hashlib.sha256()
-    with (
-        zipfile.ZipFile(run_dir / "model.keras") as archive,
-        archive.open("model.weights.h5") as inner,
-        h5py.File(inner) as values,
-    ):
-        values.visititems(
-            lambda name, one: (
-                weights.update(name.encode() + one[()].tobytes())
-                if isinstance(one, h5py.Dataset)
-                else None
-            )
-        )
-    return (
-        ("weights", weights.hexdigest()),
-        ("history", repr(rows)),
-        *((name, hashlib.sha256((run_dir / name).read_bytes()).hexdigest()) for name in _FILES),
-        ("files", tuple(sorted(path.name for path in run_dir.rglob("*") if not _is_curve(path)))),
-        ("exports", tuple(n for n in sorted(os.listdir(place / "export_dir")) if n.isdecimal())),
-    )
-
-
-def _is_curve(path: pathlib.Path) -> bool:
-    return path.parent.name == "tensorboard"
-
-
 def _read(outcomes: pathlib.Path) -> list[dict[str, Any]]:
     with contextlib.suppress(FileNotFoundError):
         return [json.loads(line) for line in outcomes.read_text("utf-8").splitlines()]
     return []
 
 
-def _count(outcomes: Sequence[dict[str, Any]]) -> int:
-    return sum(len(outcome["kills"]) for outcome in outcomes)
+def _endings(outcomes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Selects the outcomes of runs that were killed."""
+    return [outcome for outcome in outcomes if outcome["kills"]]
 
 
 def _table(outcomes: Sequence[dict[str, Any]], seconds: float) -> str:
-    kills = [(kill, outcome["same"]) for outcome in outcomes for kill in outcome["kills"]]
-    tried = [outcome for outcome in outcomes if outcome["kills"]]
-    several = sum(len(outcome["kills"]) > 1 for outcome in tried)
-    same = sum(outcome["same"] for outcome in tried)
+    ended = _endings(outcomes)
+    kills = [(kill, outcome["same"]) for outcome in ended for kill in outcome["kills"]]
+    several = sum(len(outcome["kills"]) > 1 for outcome in ended)
+    same = sum(outcome["same"] for outcome in ended)
     date = datetime.datetime.now(datetime.UTC).date()
     lines = [
-        f"{len(kills)} kills of {len(tried)} runs, {several} of them killed several times in a "
-        f"row; {same} of the {len(tried)} ended in the same. kerastl {VERSION}, TensorFlow "
-        f"{tf.__version__}, {usable_cores()} cores of {device_names()[0]}, {date}; a run that "
-        f"nobody kills took {seconds:.0f} s.",
+        f"{len(ended)} runs that were killed, {len(ended) - several} of them once and {several} "
+        f"several times in a row: {len(kills)} kills. **{same} of the {len(ended)} ended in the "
+        f"same.** kerastl {VERSION}, TensorFlow {tf.__version__}, {usable_cores()} cores of "
+        f"{device_names()[0]}, {date}; a run that nobody kills took {seconds:.0f} s.",
         "",
-        "| killed in | at a file | at a time | ended in the same |",
+        "| killed in | kills at a file | kills at a time | of runs that ended in the same |",
         "| :-- | --: | --: | --: |",
     ]
     for stage in _ORDER:
