@@ -103,11 +103,10 @@ def train(
     steps = _list_steps(plans, splits, config, frozen)
     for plan, first_epoch in course.phases():
         network.set_trainable(plan)
-        features = frozen.get(plan.boundary)
         data = _phase_data(plan, splits, config, frozen, weights, first_epoch=first_epoch)
         with explained_memory(network, config, [] if plan.phase.is_solved else steps):
             _run_phase(course, plan, data, config, record=record, progress=progress)
-        if features is not None and data.lower is None:
+        if data.lower is None and (features := frozen.get(plan.boundary)) is not None:
             progress.line(_describe_savings(plan.phase, features, splits, course.seconds))
     network.set_trainable(plans[-1])  # Also where no phase was left: it is saved with the model.
     progress.line(_describe_best(course.best.row, config.best_by))
