@@ -149,6 +149,13 @@ def is_held_back() -> bool:
     return _HELD.is_set()
 
 
+def end_at_once(code: int) -> NoReturn:
+    """Ends the process as a kill would, but does not show what is held back."""
+    if is_held_back():
+        os.write(2, _FAREWELL)
+    os._exit(code)
+
+
 def _split_off(shown: int) -> int:
     """Starts the process that keeps what is written to stderr from here on."""
     reader, writer = os.pipe()

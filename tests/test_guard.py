@@ -184,10 +184,11 @@ def test_version_is_told(monkeypatch, capsys, form):
 
 
 STOPPED = """
-import signal, sys, time
+import os, signal, sys, time
 from kerastl.commands.guard import guard
 
 def command(output):
+    os.write(2, b"words of a library")
     try:
         signal.raise_signal(int(sys.argv[1]))
     finally:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from kerastl.native_messages import end_at_once
 from kerastl.progress import Progress
 
 # Added to the number of a signal that stops a command, as a shell does.
@@ -95,7 +96,7 @@ class Signals:
             elif number != first or time.monotonic() - began >= _SECONDS_OF_ONE:
                 self._errors.line("error: stopped at once.")
                 # As if it were killed: every file is whole or not there.
-                os._exit(STOPPED + number)
+                end_at_once(STOPPED + number)
         os.close(reader)
 
     def _repeat(self, hook: Callable[[Any], object], unraisable: Any) -> None:
