@@ -316,11 +316,13 @@ def _first_loss(plan: Plan, data: PhaseData) -> Check:
 def _describe_savings(
     phase: Phase, features: StoredFeatures, splits: Splits, seconds: Mapping[str, float]
 ) -> str:
+    spent = format_duration(seconds[phase.name])
+    if phase.is_solved:
+        return f"Head solved on stored features in {spent}."
     computed = phase.epochs * (len(splits.train) + len(splits.validation))
-    spent = seconds[phase.name]
-    plain = spent + computed * features.seconds_per_image
-    instead = f" instead of about {format_duration(plain)}" if plain > spent else ""
+    plain = seconds[phase.name] + computed * features.seconds_per_image
     return (
-        f"{count_of(phase.epochs, f'{phase.name} epoch')} on stored features: "
-        f"{format_duration(spent)}{instead}."
+        f"{count_of(phase.epochs, f'{phase.name} epoch')} on stored features: {spent}. Without the "
+        f"store about {format_duration(plain)}; filling it took "
+        f"{format_duration(seconds['features'])}."
     )
