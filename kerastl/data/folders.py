@@ -1,9 +1,11 @@
 """Image files in folders that are named by class and split."""
 
 import collections
+import contextlib
 import dataclasses
 import os
 import pathlib
+import re
 from collections.abc import Iterable, Iterator
 
 from kerastl.data.content import readable
@@ -15,7 +17,7 @@ from kerastl.data.layout_reading import Reading
 from kerastl.data.other_contents import find_other
 from kerastl.data.source import Finding, Source
 from kerastl.data.tree import Tree, scan
-from kerastl.errors import bad_value
+from kerastl.errors import bad_value, closest, printable
 from kerastl.paths import local_path
 from kerastl.progress import Progress
 from kerastl.settings import DataSettings
@@ -103,7 +105,7 @@ def _scan(root: pathlib.Path, field: str, own: Iterable[pathlib.Path]) -> Tree:
 def _say_no_folder(root: pathlib.Path) -> tuple[str, str]:
     """Explains what a path is that is no folder, and what to give instead."""
     if not root.exists():
-        return "does not exist", "Check its path"
+        return _say_nothing_there(root)
     with open(root, "rb") as file:
         other = find_other(file.read(_HEAD))
     if other is not None and other.kind == "archives":
@@ -113,6 +115,21 @@ def _say_no_folder(root: pathlib.Path) -> tuple[str, str]:
         "is a file, not a folder",
         "Give the folder that holds the class folders, or a table as csv:FILE",
     )
+
+
+def _say_nothing_there(root: pathlib.Path) -> tuple[str, str]:
+    """Explains a path that does not exist, by a pattern in it or by what is there of it."""
+    if re.search(r"[*?]", root.name):
+        return "does not exist, since a folder is no pattern", "Give the folder above it"
+    first, comma, _ = str(root).partition(",")
+    if comma and os.path.isdir(first):
+        return "does not exist, since several folders are no data set", f"Give folder:{first} alone"
+    with contextlib.suppress(OSError):
+        names = [one.name for one in os.scandir(root.parent) if one.is_dir()]
+        if near := closest(root.name, names):
+            near_place = printable(readable(root.with_name(near[0])))
+            return "does not exist", f"Did you mean folder:{near_place}? Check its path"
+    return "does not exist", "Check its path"
 
 
 def _instead_of_train(reading: Reading) -> Iterator[Finding]:

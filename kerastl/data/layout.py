@@ -52,6 +52,7 @@ _THING = re.compile(
 _HASH = re.compile(r"[\da-f]{2,3}")
 # Files that are read as tables, and other lists.
 _TABLES, _LISTS = (".csv", ".tsv", ".jsonl"), (".txt", ".lst", ".json")
+_MOST_TABLES = 20
 _PART = re.compile(rf"{_PORTION.pattern}|(.+[\W_])?({'|'.join(IMAGE_FOLDERS)})[\W_]*\d+")
 
 
@@ -120,7 +121,8 @@ def _table(tree: Tree) -> str:
         return not _is_table(path), len(path.parts), likely, place
 
     known = [path for path in tree.tables if path.suffix.lower() in (*_TABLES, *_LISTS)]
-    return str(min(known, key=order, default="FILE"))
+    # More are of an image each.
+    return str(min(known, key=order, default="FILE")) if len(known) <= _MOST_TABLES else "FILE"
 
 
 def _join(ways: Iterable[str]) -> str:

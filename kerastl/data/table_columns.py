@@ -179,7 +179,7 @@ class Finder:
             if name := self._leading(names):
                 return name
         # None leads to files; the reason names the one that should.
-        likely = both or ending or strong or weak or addresses
+        likely = both or ending or strong or addresses or weak
         if len(likely) != 1:
             raise self._several("image", likely) if likely else self._none("image")
         return likely[0]

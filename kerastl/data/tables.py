@@ -34,6 +34,11 @@ _NO_PATHS = tuple(
             "bytes of images as text",
             "Save each as a file",
         ),
+        (
+            r"^(iVBORw0KGgo|/9j/|R0lGOD|UklGR)\S{99}",
+            "images as base64 text",
+            "Save each as a file",
+        ),
         (r"^[\[({]+\s*(['\"]|[^\[\]]+\.[a-z]+\s*[\])])", "lists", "Write one path in a cell"),
         (r"^(array|tensor)?[\[(]+\s*-?[\d.]+[\s,]", "arrays as text", GIVE_ARRAYS),
         (r"^<\w+[\s>/].*(src|href)\s*=", "HTML", "Write the path alone"),

@@ -182,6 +182,25 @@ def test_wrong_place_is_told_apart(tmp_path):
     assert "mixes split folders with others (other)" in refusal(tmp_path / "split")
 
 
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("photos/*", "since a folder is no pattern. Give the folder above it."),
+        ("photos,pictures", "since several folders are no data set. Give folder:"),
+        ("Fotos", "does not exist. Did you mean folder:"),
+        ("none/of/it", "does not exist. Check its path."),
+    ],
+)
+def test_place_where_nothing_is_gets_a_hint(tmp_path, place, words):
+    touch(tmp_path, "photos/a/1.jpg", "photos/b/1.jpg")
+    assert words in refusal(tmp_path / place)
+
+
+def test_tables_of_an_image_each_are_not_recommended(tmp_path):
+    touch(tmp_path, *(f"{number}.{ending}" for number in range(25) for ending in ("jpg", "csv")))
+    assert refusal(tmp_path).endswith("as csv:FILE.")
+
+
 def test_folder_one_too_high_is_gone_down(tmp_path):
     touch(tmp_path, "archive/train/a/1.jpg", "archive/train/b/2.jpg")
     assert found(tmp_path) == {

@@ -392,6 +392,7 @@ def test_first_row_that_names_a_file_is_no_header(tmp_path):
         ("<img src='{}.png'>", "holds HTML, not paths"),
         ("{}.png;{}.png", "holds several paths in a cell, not paths"),
         ("'{}.png'", "holds quotes within the cells, not paths"),
+        ("iVBORw0KGgo{}" + "A" * 200, "holds images as base64 text, not paths"),
         ("'{}.png", "holds quotes within the cells, not paths"),
         ('="{}.png"', "holds formulas of a spreadsheet, not paths"),
         ("{}.png?raw=1", "holds addresses with queries, not paths"),

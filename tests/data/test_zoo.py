@@ -73,6 +73,8 @@ def nothing(*_, **__):
         ("folders", "data.layout.check_classes", nothing),
         ("folders", "data.layout.refuse_alike", nothing),
         ("folders", "data.layout.check_deep", nothing),
+        ("folders", "data.layout.use_lists", lambda reading, _: reading),
+        ("folders", "data.layout._are_counted", lambda _: False),
         ("folders", "data.layout_line.find_broken_links", lambda _: []),
         ("folders", "data.layout_masks._is_made", lambda _: False),
         ("folders", "data.layout_reading._is_same_split", lambda *_: False),
