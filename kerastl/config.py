@@ -23,7 +23,7 @@ from kerastl.settings.recipe import MANUAL
 _PHASES = TOPICS[PhaseSettings.topic]
 # What a recipe may choose.
 RECIPE_SETTINGS = frozenset(_PHASES).union(
-    name for name, setting in SETTINGS.items() if setting.searchable
+    ("best_by",), (name for name, setting in SETTINGS.items() if setting.searchable)
 )
 # Where a value comes from that nobody gave, that Python code gave, or that follows from others.
 DEFAULT, PYTHON, _FOLLOWS = "default", "Python", "other settings"

@@ -433,7 +433,7 @@ def test_layout_is_that_of_a_folder():
         ({"head_epochs": 10}, "manual", ()),
         ({"refit": False}, "manual", ()),
         ({"image_size": 224, "batch_size": 64}, "auto", ("batch_size", "image_size")),
-        ({"seed": 5, "best_by": "loss"}, "auto", ()),
+        ({"seed": 5, "best_by": "loss"}, "auto", ("best_by",)),
         ({"recipe": "auto", "refit": False}, "auto", ("recipe", "refit")),
         ({"recipe": "fast", "optimizer": "sgd"}, "fast", ("optimizer", "recipe")),
         # The recipe makes phases that go together with these.

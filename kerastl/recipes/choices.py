@@ -11,6 +11,7 @@ from typing import Any
 from kerastl.progress import count_of, format_duration
 from kerastl.settings import SETTINGS
 from kerastl.settings.images import MIRROR
+from kerastl.settings.training import LAST
 
 # Share of the network's multiply-adds that fine-tuning trains at least, from its output down: in
 # MobileNetV2 from block_6.
@@ -265,7 +266,7 @@ def choose(facts: Facts) -> Chosen:
     )
     views, view_reasons = _choose_views(facts, way)
     head = _choose_head(facts)
-    values = {"image_size": way.size, "finetune_epochs": way.epochs} | head | views
+    values = {"image_size": way.size, "finetune_epochs": way.epochs, "best_by": LAST} | head | views
     if way.epochs:
         values |= _choose_fine_tuning(facts, way.epochs)
         phase_reason = (

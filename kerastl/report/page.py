@@ -17,6 +17,7 @@ from kerastl.report.classes import Confusion
 from kerastl.report.contents import Contents, read_contents
 from kerastl.report.heat import Heat
 from kerastl.report.thumbnails import Read, Thumbnails, read_from_disk, read_from_source
+from kerastl.settings.training import score_of
 from kerastl.split_names import TRAIN
 from kerastl.training.calibration import CALIBRATION
 from kerastl.training.coverage import COVERAGE
@@ -166,7 +167,7 @@ def _commands(contents: Contents) -> list[tuple[str, str]]:
 
 
 def _curves(contents: Contents) -> list[tuple[str, str]]:
-    score = contents.config.best_by if contents.config else "accuracy"
+    score = score_of(contents.config.best_by) if contents.config else "accuracy"
     best = contents.metrics.get("best")
     chosen = [
         place

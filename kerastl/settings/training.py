@@ -11,6 +11,15 @@ PhaseName = Literal["head", "finetune", "scratch"]
 # Unfreezes every layer of the backbone.
 ALL_LAYERS = "all"
 
+# What `best_by` may be beside a score.
+LAST = "last"
+
+
+def score_of(best_by: str) -> str:
+    """Returns the score by which `best_by` compares epochs."""
+    return "accuracy" if best_by == LAST else best_by
+
+
 _EPOCHS = Within(0, 100_000)
 _HAS_HEAD = Needs("head_epochs", lambda epochs: epochs > 0, "above 0")
 _FINETUNES = Needs("finetune_epochs", lambda epochs: epochs > 0, "above 0")
@@ -186,8 +195,10 @@ class TrainingSettings(PhaseSettings):
     )
     best_by: str = setting(
         "accuracy",
-        help="What chooses the best epoch on the validation images: {choices}.",
-        choices=("accuracy", "balanced_accuracy", "macro_f1", "loss"),
+        help="What chooses the best epoch on the validation images: accuracy, balanced_accuracy, "
+        "macro_f1 or loss; or last for the last epoch, unless the head alone was better by more "
+        "than chance.",
+        choices=("accuracy", "balanced_accuracy", "macro_f1", "loss", LAST),
         decides=Decides.TRAINING,
     )
     on_nan: str = setting(

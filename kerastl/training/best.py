@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from kerastl.settings.training import LAST, score_of
 from kerastl.training.checkpoint import copy_values
-from kerastl.training.evaluation import Evaluation
+from kerastl.training.evaluation import Evaluation, are_clearly_more
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,18 +44,22 @@ class EpochRow:
 
     def score(self, best_by: str) -> float:
         """Returns the score by which epochs are compared, the higher the better."""
-        value = float(getattr(self, f"val_{best_by}"))
+        value = float(getattr(self, f"val_{score_of(best_by)}"))
         return -value if best_by == "loss" else value
 
 
 class Best:
     """The best weights by a score of validation over all phases; equal ones by lower loss.
 
+    By `LAST` they are those of the last epoch, unless the phases before had clearly more
+    validation images right: the best of many epochs on few images is one that was lucky.
+
     Attributes:
         row: The epoch that they come from; set by the first `offer`.
         validation: Their evaluation on the validation images when that epoch ended; set with `row`,
             and not by `load`.
         accuracies: Highest validation accuracy of each phase so far, by the phase's name.
+        right: Whether they have each validation image right, bool (images,).
     """
 
     row: EpochRow
@@ -62,24 +67,34 @@ class Best:
 
     def __init__(self, best_by: str = "accuracy") -> None:
         self.accuracies: dict[str, float] = {}
+        self.right = np.zeros(0, bool)
         self._best_by = best_by
         self._rank = (-np.inf, -np.inf)
         self._weights: Sequence[Any] = ()
         self._values: list[np.ndarray] = []
+        self._epochs = 0
 
-    def begin(self, weights: Sequence[Any]) -> None:
-        """Starts a phase that changes `weights` and no others."""
-        self._weights = weights
+    def begin(self, weights: Sequence[Any], *, epochs: int) -> None:
+        """Starts a phase of so many epochs that changes `weights` and no others."""
+        self._weights, self._epochs = weights, epochs
         self._remember()
 
     def offer(self, row: EpochRow, validation: Evaluation) -> None:
         """Keeps the present weights if their epoch is the best so far."""
+        is_better = self._is_better(row, validation)
         self.accuracies[row.phase] = max(self.accuracies.get(row.phase, 0.0), row.val_accuracy)
-        rank = self._rank_of(row)
-        if rank > self._rank:
+        if is_better:
             # First, so that the same epoch is offered again in vain if this is interrupted.
             self._remember()
-            self.row, self.validation, self._rank = row, validation, rank
+            self.row, self.validation, self.right = row, validation, validation.right
+            self._rank = self._rank_of(row)
+
+    def _is_better(self, row: EpochRow, validation: Evaluation) -> bool:
+        if self._best_by != LAST:
+            return self._rank_of(row) > self._rank
+        if not self.accuracies or self.row.phase == row.phase:
+            return True
+        return row.epoch == self._epochs and not are_clearly_more(self.right, validation.right)
 
     @property
     def values(self) -> list[np.ndarray]:
@@ -92,8 +107,15 @@ class Best:
             return None
         return {"row": dataclasses.asdict(self.row), "accuracies": self.accuracies}
 
-    def load(self, state: Mapping[str, Any] | None, values: Sequence[np.ndarray]) -> None:
-        """Restores an earlier `state` of the same phase, with its values if it had begun."""
+    def load(
+        self,
+        state: Mapping[str, Any] | None,
+        right: Sequence[np.ndarray],
+        values: Sequence[np.ndarray] = (),
+    ) -> None:
+        """Restores an earlier `state`, its `right`, and the values of a phase that had begun."""
+        for one in right:
+            self.right = one
         if state:
             self.row, self.accuracies = EpochRow(**state["row"]), dict(state["accuracies"])
             self._rank = self._rank_of(self.row)

@@ -110,7 +110,7 @@ class Course(Places):
         self.seconds, self._moves = dict(state["seconds"]), state["moves"]
         self.goes_back = self.goes_back and state.get("goes_back", True)
         self.first = _read_place(saved, state["place"])
-        self.best.load(state["best"], ())
+        self.best.load(state["best"], saved.get("right"))
         if self.first is None:
             for variable, value in zip(self._changed(), saved.get("weights"), strict=True):
                 variable.assign(value)
@@ -135,9 +135,10 @@ class Course(Places):
         """Begins a phase, or goes on in it; returns what it has to change."""
         expected = ExpectedMoves(self.network, plan.phase, plan.first, known=self._moves)
         self._moves = expected.state()
-        self.best.begin(plan.upper.weights)
+        self.best.begin(plan.upper.weights, epochs=plan.phase.epochs)
         if self._saved and self.first:
-            self.best.load(self._saved.state["best"], self._saved.get("best"))
+            saved = self._saved
+            self.best.load(saved.state["best"], saved.get("right"), saved.get("best"))
         self._started = time.monotonic() - self.seconds.get(plan.phase.name, 0.0)
         return expected
 
@@ -181,7 +182,9 @@ class Course(Places):
             "best": self.best.state(),
             **state,
         }
-        self._record.save_checkpoint(Checkpoint(state, arrays), num_epochs=num_epochs)
+        self._record.save_checkpoint(
+            Checkpoint(state, {**arrays, "right": [self.best.right]}), num_epochs=num_epochs
+        )
         self._kept = time.monotonic()
 
     def _note_seconds(self) -> None:

@@ -26,6 +26,21 @@ MOST_IN_MATRIX = 300
 _MOST_CONFUSED = 20
 
 
+def are_clearly_more(right: np.ndarray, others: np.ndarray) -> bool:
+    """Whether one model has so many more images right than another that it is hardly chance.
+
+    That is by more than one standard error of the difference, which depends only on the images
+    that one of the two has right: if each were either's by chance, their number would be the
+    variance. Few images or small differences decide nothing.
+
+    Args:
+        right: Whether the one has each image right, bool (images,).
+        others: The same of the other.
+    """
+    won, lost = int(np.sum(right & ~others)), int(np.sum(others & ~right))
+    return won - lost > math.sqrt(won + lost)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
     """A model's predictions for the images of a split, in the split's order.
@@ -69,20 +84,18 @@ class Evaluation:
         return np.asarray(np.argmax(self.probabilities, axis=1))
 
     @property
+    def right(self) -> np.ndarray:
+        """Whether the most probable class of each image is the true one, bool (images,)."""
+        return np.asarray(self.predicted == self.labels)
+
+    @property
     def accuracy(self) -> float:
         """Share of images whose most probable class is the true one."""
-        return float(np.mean(self.predicted == self.labels))
+        return float(np.mean(self.right))
 
     def is_clearly_better(self, other: "Evaluation") -> bool:
-        """Whether so many more images are right than by another model that it is hardly chance.
-
-        That is by more than one standard error of the difference on the same images, which
-        depends only on those that one of the two has right: if each were either's by chance, the
-        variance would be their number. Few images or small differences decide nothing.
-        """
-        right, others = self.predicted == self.labels, other.predicted == other.labels
-        won, lost = int(np.sum(right & ~others)), int(np.sum(others & ~right))
-        return won - lost > math.sqrt(won + lost)
+        """Whether `are_clearly_more` images are right than by another model."""
+        return are_clearly_more(self.right, other.right)
 
     def surest(self, chosen: np.ndarray) -> np.ndarray:
         """Sorts the images of a mask, bool (images,), by their confidence; gives positions."""

@@ -20,6 +20,7 @@ from kerastl.model.network import Network
 from kerastl.model.phases import Plan
 from kerastl.progress import Progress, count_of, format_duration
 from kerastl.settings import FitSettings, ImageSettings, Phase, TrainingSettings
+from kerastl.settings.training import score_of
 from kerastl.split_names import TRAIN, VALIDATION
 from kerastl.training.best import Best, EpochRow
 from kerastl.training.checks import Check, check_first_loss, require
@@ -187,10 +188,8 @@ def _describe_phase(plan: Plan, network: Network) -> str:
 
 
 def _describe_best(row: EpochRow, best_by: str) -> str:
-    score = abs(row.score(best_by))
-    return (
-        f"Best: {row.phase} epoch {row.epoch}, validation {best_by.replace('_', ' ')} {score:.4f}."
-    )
+    score, name = abs(row.score(best_by)), score_of(best_by).replace("_", " ")
+    return f"Best: {row.phase} epoch {row.epoch}, validation {name} {score:.4f}."
 
 
 def _class_weights(splits: Splits, rule: str, progress: Progress) -> np.ndarray | None:

@@ -81,3 +81,7 @@ def test_flags_of_a_run_repeat_it_bit_for_bit(recipe, given, tmp_path):
             first.result.run_dir / name
         ).read_bytes()
     assert ("finetune phase" in first.printed) == (recipe == "auto")
+    best = first.result.metrics["best"]
+    assert f"Best: {best['phase']} epoch {best['epoch']}, validation accuracy " in first.printed
+    ends = {("head", 1), ("finetune", repeated.finetune_epochs)}
+    assert (best["phase"], best["epoch"]) in ends
