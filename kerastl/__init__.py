@@ -58,6 +58,7 @@ from kerastl.api.report import report
 from kerastl.api.reproduce import reproduce
 from kerastl.api.run import run
 from kerastl.api.serve import serve
+from kerastl.api.suggest import suggest
 from kerastl.api.tune import hypermodel, tune
 from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
@@ -93,6 +94,7 @@ __all__ = [
     "reproduce",
     "run",
     "serve",
+    "suggest",
     "tune",
 ]
 

@@ -20,7 +20,7 @@ from command_line import REPOSITORY
 ROOT = pathlib.Path(kerastl.__file__).parent
 # In this order: the first make what the others read.
 VERBS = (
-    *("run", "export", "predict", "serve", "reproduce", "compare", "report"),
+    *("run", "export", "predict", "suggest", "serve", "reproduce", "compare", "report"),
     *("rank", "learning_curve", "tune", "doctor"),
 )
 PAGE = REPOSITORY / "docs/reference/python.md"

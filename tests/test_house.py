@@ -50,7 +50,7 @@ LATE = {
         f"api/{name}.py": "TensorFlow, NumPy or Keras on the right backend, after the checks"
         for name in (
             *("compare", "export", "learning_curve", "predict", "rank", "report"),
-            *("reproduce", "run", "serve", "tune"),
+            *("reproduce", "run", "serve", "suggest", "tune"),
         )
     },
     "__init__.py": "Source needs NumPy",

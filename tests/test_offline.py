@@ -32,6 +32,7 @@ wanted = [
     ("train", [*common, "--head_epochs=1", "--run_dir=run"]),
     ("export", ["run", "--export_dir=exports"]),
     ("predict", ["exports", sys.argv[1], "--output=rows/rows.csv"]),
+    ("suggest", ["run", sys.argv[1], "--output=rows/label.csv"]),
     ("serve", ["exports", "--port=0"]),
     ("report", ["run"]),
     ("reproduce", ["run"]),

@@ -12,5 +12,6 @@ if TYPE_CHECKING:
     from kerastl.selection.ranking import Ranking as Ranking
     from kerastl.serving.predictor import Predictions as Predictions
     from kerastl.serving.server import Served as Served
+    from kerastl.serving.suggestions import Suggestions as Suggestions
     from kerastl.tuning.hypermodel import TransferHyperModel as TransferHyperModel
     from kerastl.tuning.search import Found as Found

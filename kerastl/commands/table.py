@@ -16,7 +16,7 @@ _HELP_FORMS, _VERSION_FORMS = ("--help", "-help", "-h", "help"), ("--version", "
 _WIDTH, _INDENT = 88, 18
 # Each is a module of this package with its row, `COMMAND`; it is imported only for its command.
 NAMES = (
-    *("train", "rank", "learning_curve", "tune", "predict", "export", "serve"),
+    *("train", "rank", "learning_curve", "tune", "predict", "suggest", "export", "serve"),
     *("report", "compare", "reproduce", "backbones", "cache", "doctor"),
 )
 

@@ -133,6 +133,11 @@ def _inspect_one(source: Source, number: int) -> Inspection:
         return Inspection(_explain_unreadable(error), is_of_content=False)
     if hash_content(content) != source.hashes[number].tobytes():
         return Inspection("changed while it was being inspected", is_of_content=False)
+    return inspect_content(content)
+
+
+def inspect_content(content: bytes) -> Inspection:
+    """Inspects a file by its content alone."""
     found = find_format(content)
     kind = found.name if found else ""
     try:

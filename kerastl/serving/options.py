@@ -5,11 +5,14 @@ import pathlib
 import re
 
 from kerastl.errors import bad_value
-from kerastl.settings import SETTINGS, SettingGroup, repeated, setting
+from kerastl.settings import SETTINGS, SettingGroup, describe, repeated, setting
 from kerastl.settings.field import Within
 
 # Endings of the files that predictions can be written to.
 OUTPUT_ENDINGS = (".csv", ".jsonl", ".parquet")
+_TABLE_ENDING = ".csv"
+# So that the features of all that are suggested fit in memory.
+MOST_SUGGESTIONS = 20_000
 # As browsers send it: pages on a disk have the origin null.
 _ORIGIN = r"\*|null|[a-z][a-z0-9+.-]*://[^\s/?#@A-Z]+"
 
@@ -43,6 +46,30 @@ class PredictOptions(SettingGroup):
         if self.output and pathlib.PurePath(self.output).suffix.lower() not in OUTPUT_ENDINGS:
             advice = f"Use one of {', '.join(OUTPUT_ENDINGS)}"
             raise bad_value("output", self.output, "has an unknown ending", advice)
+        super()._check()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SuggestOptions(SettingGroup):
+    """Which images are suggested for labeling, and where they are listed."""
+
+    count: int = setting(
+        200, help="Number of images to suggest.", within=Within(1, MOST_SUGGESTIONS)
+    )
+    output: str = setting(
+        "",
+        help="CSV file for all suggestions, with a column for labels. Without one they are "
+        "printed: the first of them on a terminal, otherwise all as CSV.",
+        is_path=True,
+    )
+    image_column: str = repeated(describe(PredictOptions)["image_column"])
+    batch_size: int = repeated(describe(PredictOptions)["batch_size"])
+
+    def _check(self) -> None:
+        if self.output and pathlib.PurePath(self.output).suffix.lower() != _TABLE_ENDING:
+            raise bad_value(
+                "output", self.output, "is not a CSV file", f"Give a name in {_TABLE_ENDING}"
+            )
         super()._check()
 
 
