@@ -9,6 +9,9 @@ from kerastl.progress import count_of, listed
 from kerastl.short_form import ShortForm
 from kerastl.split_names import TEST
 
+# An interval of the accuracy that is wider leaves the choice between models open.
+_WIDE = 0.08
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Result(ShortForm):
@@ -49,6 +52,11 @@ def test_lines(metrics: Mapping[str, Any]) -> Iterator[str]:
     test = metrics[TEST]
     yield from repeats_lines(metrics)
     yield from baseline_lines(test)
+    if test["accuracy_high"] - test["accuracy_low"] > _WIDE:
+        yield (
+            f"The accuracy is uncertain: {test['num_images']} test images are few. Label more, or "
+            "test on more of them with --test_fraction."
+        )
     yield (
         f"Test accuracy {test['accuracy']:.4f} "
         f"({test['accuracy_low']:.4f}-{test['accuracy_high']:.4f}) on {test['num_images']} images"

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import pathlib
+import shlex
 import time
 from collections.abc import Iterator
 
@@ -70,6 +71,7 @@ def finish_run(
     report_finished(record.path, splits.source, progress)
     record.finish()
     progress.line(f"Done in {format_duration(record.seconds)}; all files in {record.path}.")
+    progress.line(f"To use the model: kerastl predict {shlex.quote(str(record.path))} IMAGES")
     return Result(metrics, trained.classifier, record.path, exported.path if exported else None)
 
 

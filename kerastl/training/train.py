@@ -321,7 +321,6 @@ def _describe_savings(
     computed = phase.epochs * (len(splits.train) + len(splits.validation))
     plain = seconds[phase.name] + computed * features.seconds_per_image
     return (
-        f"{count_of(phase.epochs, f'{phase.name} epoch')} on stored features: {spent}. Without the "
-        f"store about {format_duration(plain)}; filling it took "
-        f"{format_duration(seconds['features'])}."
+        f"{count_of(phase.epochs, f'{phase.name} epoch')} on stored features: {spent}. With "
+        f"features computed in each epoch about {format_duration(plain)}."
     )
