@@ -242,8 +242,8 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
 
 def test_parts_are_in_order_and_say_what_the_run_says(page):
     read = Reader(page)
-    expected = "again verified reasons curves classes matrix pairs mistakes calibration coverage "
-    expected += "misleading audit labels fixes splits stages settings receipt cells"
+    expected = "again verified reasons curves classes matrix pairs mistakes evidence calibration "
+    expected += "coverage misleading audit labels fixes splits stages settings receipt cells"
     assert read.headings == expected.split()
     text = " ".join(" ".join(read.words).split())
     assert "64 px: as the images are small" in text
@@ -279,7 +279,21 @@ def test_mistakes_and_right_images_have_their_evidence_beside_them(page, origina
         for row in (*rows[:12], *sorted(rows[12:], key=lambda row: row["example"]))
     ]
     assert len(rows) == 12 + 3
-    assert "Images that are recognized" in page
+    assert len(re.findall('id="evidence"', page)) == 1
+
+
+def test_what_a_model_without_mistakes_looks_at_is_shown(original, tmp_path):
+    run = shutil.copytree(original, tmp_path / "run")
+    with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["class_name"] == row["predicted"]]
+    with (run / "predictions.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    page = kerastl.report(run).read_text(encoding="utf-8")
+    assert 'id="mistakes"' not in page
+    assert 'id="evidence"' in page
+    assert page.count("Where the evidence for") == 3
 
 
 def test_names_stay_text_and_links_lead_to_their_place(page):
