@@ -14,6 +14,7 @@ from kerastl.data.duplicates import (
     find_copied_class,
     find_duplicates,
     find_near_duplicates,
+    find_turned_duplicates,
     join_groups,
 )
 from kerastl.data.file_facts import list_facts
@@ -49,8 +50,8 @@ def audit(
 ) -> Source:
     """Inspects all images, removes unusable ones, and reports what is unusual.
 
-    Images that are the same, or nearly, get one group, so that they are on one side of every
-    split.
+    Images that are the same, or nearly, also turned or mirrored, get one group, so that they are
+    on one side of every split.
 
     `memory` is a directory that keeps inspections; None keeps nothing.
 
@@ -64,7 +65,8 @@ def audit(
     usable, good = source.subset(files.kept), [inspections[number] for number in files.kept]
     _check_classes(usable)
     same, near = list(find_duplicates(good)), list(find_near_duplicates(good))
-    for line in _shared_splits(usable, same + near):
+    turned = list(find_turned_duplicates(good, near))
+    for line in _shared_splits(usable, same + near + turned):
         progress.line(line)
     if data.near_duplicates == "group":
         _refuse_copied_class(usable, same + near)
@@ -74,13 +76,14 @@ def audit(
         *files.left_out,
         *_pairs(usable, "same image", same),
         *_pairs(usable, "nearly the same image", [one for one in near if len(one) <= _MANY]),
+        *_pairs(usable, "same image turned or mirrored", turned),
         *_scenes(usable, [one for one in near if len(one) > _MANY]),
         *_unusual_files(usable, good),
         *_unusual_classes(usable),
         *_unusual_colors(usable, good),
     )
     _summarize(findings, progress)
-    near = near if data.near_duplicates == "group" else []
+    near = near + turned if data.near_duplicates == "group" else []
     return dataclasses.replace(
         usable,
         groups=join_groups(len(usable), usable.groups, same + near),

@@ -29,10 +29,29 @@ def find_near_duplicates(inspections: Sequence[Inspection]) -> Iterator[list[int
     differ. Equal pixels are left to `find_duplicates`. Pictures of one color are all near each
     other and never count.
     """
+    yield from _find_alike(inspections, [one.descriptor for one in inspections])
+
+
+def find_turned_duplicates(
+    inspections: Sequence[Inspection], upright: Iterable[Sequence[int]]
+) -> Iterator[list[int]]:
+    """Yields such groups of images that look alike once they are turned or mirrored.
+
+    `upright` are the groups of those that need not be, which are left out.
+    """
+    known = {frozenset((one[0], other)) for one in upright for other in one[1:]}
+    for first, *others in _find_alike(inspections, [one.turned for one in inspections]):
+        if more := [other for other in others if frozenset((first, other)) not in known]:
+            yield [first, *more]
+
+
+def _find_alike(
+    inspections: Sequence[Inspection], descriptors_of: Sequence[str]
+) -> Iterator[list[int]]:
     varied = (number for number, one in enumerate(inspections) if not one.is_flat)
     # The lists depend on which file is first, which must not be the order of the files.
     numbers = np.array(sorted(varied, key=lambda number: inspections[number].pixels), int)
-    found = b"".join(bytes.fromhex(inspections[number].descriptor) for number in numbers)
+    found = b"".join(bytes.fromhex(descriptors_of[number]) for number in numbers)
     _, pixels = np.unique([inspections[number].pixels for number in numbers], return_inverse=True)
     descriptors = np.frombuffer(found, np.uint8).reshape(len(numbers), DESCRIPTOR_BYTES)
     for group in find_near(descriptors, pixels):

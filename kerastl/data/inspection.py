@@ -66,6 +66,8 @@ class Inspection:
         remark: What is odd about its data, though it is decoded; empty if nothing is.
         descriptor: Finds near-duplicates, in hexadecimal digits: a perceptual hash of 64
             bits, then the colors of 8 x 8 fields.
+        turned: The same of the picture turned and mirrored so that its copies in any of the eight
+            orientations have it in common.
         border: How bright the outermost pixels are, in 0..255, and the standard deviation of
             their colors: 0 for a frame of one color. Both 0 for pictures of less than 16 pixels.
         camera: Make and model, empty if unknown.
@@ -82,6 +84,7 @@ class Inspection:
     other: str = ""
     remark: str = ""
     descriptor: str = ""
+    turned: str = ""
     border: Sequence[float] = (0.0, 0.0)
     camera: str = ""
     is_of_content: bool = True
@@ -148,7 +151,7 @@ def inspect_content(content: bytes) -> Inspection:
         return Inspection(HOLE_IN.format(kind), kind)
     hashed = hashlib.sha256(str(pixels.shape).encode())
     hashed.update(np.ascontiguousarray(pixels).data)
-    descriptor, may_be_flat = _describe(pixels)
+    descriptor, turned, may_be_flat = _describe(pixels)
     return Inspection(
         "",
         kind,
@@ -159,6 +162,7 @@ def inspect_content(content: bytes) -> Inspection:
         has_other_colors=find_other_colors(content),
         remark=_NO_END if found is JPEG and jpeg.lacks_end(content) else "",
         descriptor=descriptor,
+        turned=turned,
         border=_measure_border(pixels),
         camera=find_camera(content),
     )
@@ -182,13 +186,29 @@ def _remark(written: str) -> str:
     return "; ".join(dict.fromkeys(written.splitlines()))[:_MAX_REMARK]
 
 
-def _describe(pixels: np.ndarray) -> tuple[str, bool]:
-    """Returns the descriptor, and whether all fields have the same color."""
+def _describe(pixels: np.ndarray) -> tuple[str, str, bool]:
+    """Returns both descriptors, and whether all fields have the same color."""
     # Means of blocks are enough for both, at a hundredth of the work.
     small = Image.fromarray(pixels).reduce(max(1, min(pixels.shape[:2]) // _REDUCED_SIDE))
     fields = np.asarray(small.resize((FIELDS, FIELDS), Image.Resampling.BOX))
     is_flat = bool((fields == fields[0, 0]).all())
-    return str(imagehash.phash(small)) + fields.tobytes().hex(), is_flat
+    across, down, is_swapped = _find_turns(fields)
+    both = (np.asarray(small)[::down, ::across], fields[::down, ::across])
+    pixels, turned = ((one.swapaxes(0, 1) if is_swapped else one) for one in both)
+    upright = str(imagehash.phash(small)) + fields.tobytes().hex()
+    return upright, str(imagehash.phash(Image.fromarray(pixels))) + turned.tobytes().hex(), is_flat
+
+
+def _find_turns(fields: np.ndarray) -> tuple[int, int, bool]:
+    """Finds how to turn a picture so that it is bright on the right, and less so at the bottom.
+
+    Returns:
+        The step of its columns and of its rows, -1 to mirror, and whether they then change places.
+    """
+    brightness = fields.mean(axis=2) - fields.mean()
+    ramp = np.linspace(-1, 1, FIELDS)
+    across, down = float((brightness @ ramp).sum()), float((ramp @ brightness).sum())
+    return 1 if across >= 0 else -1, 1 if down >= 0 else -1, abs(down) > abs(across)
 
 
 def _measure_border(pixels: np.ndarray) -> tuple[float, float]:

@@ -19,7 +19,6 @@ def test_nearly_the_same_is_found_and_what_only_resembles_it_is_not(tmp_path):
     base.save(tmp_path / "data/a/again.jpg", quality=60)
     base.resize((50, 40)).save(tmp_path / "data/a/small.png")
     base.point(lambda value: min(255, value + 6)).save(tmp_path / "data/b/brighter.png")
-    base.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "data/a/mirrored.png")
     Image.new("RGB", (20, 20), (1, 2, 3)).save(tmp_path / "data/a/flat1.png")
     Image.new("RGB", (20, 20), (2, 2, 3)).save(tmp_path / "data/a/flat2.png")
     source, _ = open_folder(config_of(tmp_path))
@@ -38,6 +37,25 @@ def test_nearly_the_same_is_found_and_what_only_resembles_it_is_not(tmp_path):
             source.examples[index]: name for name, indices in splits.items() for index in indices
         }
         assert len({side[name] for name in together}) == 1
+
+
+@pytest.mark.parametrize("way", list(Image.Transpose), ids=lambda way: way.name)
+def test_copy_in_another_orientation_is_found_and_kept_beside_its_original(tmp_path, way):
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for seed in range(20):
+        picture(seed).save(tmp_path / f"data/{'ab'[seed % 2]}/{seed:02d}.png")
+    copy = picture(4).resize((50, 40)).transpose(way)
+    copy.save(tmp_path / "data/b/copy.jpg", quality=75)
+    source, _ = open_folder(config_of(tmp_path))
+    (found,) = [finding for finding in source.findings if "same" in finding.kind]
+    assert {found.file, found.other} == {"a/04.png", "b/copy.jpg"}
+    assert found.kind == "same image turned or mirrored in two classes"
+    numbers = [source.examples.index(name) for name in (found.file, found.other)]
+    assert len(set(source.groups[numbers])) == 1
+    assert len(set(source.groups)) == 20
+    source, _ = open_folder(config_of(tmp_path, near_duplicates="report"))
+    assert len(set(source.groups)) == 21
 
 
 def test_small_steps_do_not_join_pictures_that_are_unlike():
