@@ -80,7 +80,7 @@ setup(
         # TensorFlow Datasets 4.9.10 needs this to prepare data and does not declare it.
         "importlib_resources>=6.4.1,<8",
         "jinja2>=3.1,<4",
-        "keras>=3.10,<4",
+        "keras>=3.11,<4",
         "keras-tuner>=1.4.7,<2",
         "matplotlib>=3.10,<4",
         "numpy>=2.0,<3",

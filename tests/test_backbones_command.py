@@ -36,6 +36,7 @@ def test_networks_are_listed_with_what_is_known_of_them(command):
 
 
 def test_every_row_is_found_by_its_name():
+    pytest.importorskip("keras_hub")
     rows = list_rows()
     assert len({row.name for row in rows}) == len(rows) > 150
     for row in rows[::10]:

@@ -131,7 +131,8 @@ class _Tracer:
             keras.models.clone_model(
                 # A subclass may have another constructor, which cloning would call.
                 keras.Model(model.input, model.output),
-                input_tensors=inputs,
+                # Older versions of Keras read a single input of a file as a list.
+                input_tensors=keras.tree.pack_sequence_as(model.input, keras.tree.flatten(inputs)),
                 clone_function=lambda layer: layer,
                 call_function=call,
             )

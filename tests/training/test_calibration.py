@@ -24,7 +24,8 @@ def test_scores_are_those_of_the_definitions():
         own = (sure > low) & (sure <= low + 0.1)
         error += own.mean() * abs(sure[own].mean() - right[own].mean()) if own.any() else 0
     assert calibration.expected_error == pytest.approx(error, abs=1e-6)
-    expected = brier_score_loss(evaluation.labels, evaluation.probabilities, scale_by_half=False)
+    hot = np.eye(evaluation.probabilities.shape[1])[evaluation.labels]
+    expected = sum(map(brier_score_loss, hot.T, evaluation.probabilities.T))
     assert calibration.brier_score == pytest.approx(expected, abs=1e-6)
     metrics = evaluation.metrics(tuple("abcd"))
     assert metrics["calibration_error"] == calibration.expected_error
