@@ -69,11 +69,12 @@ def test_run_that_is_cut_off_anywhere_ends_as_if_it_had_not_been(tmp_path, monke
         whole = fakes.finish_run(config, SOURCE)
     shutil.copytree(config.run_dir, tmp_path / "whole")
     assert list_versions(tmp_path / "whole" / "checkpoints") == []
-    # Before any checkpoint, in the first epoch, between the phases, in one, and when only the
-    # export is left.
+    # Before any checkpoint and any epoch, after those of a phase, between the phases, in one, and
+    # when only the export is left.
     for name, words in (
         ("splits.csv", None),
         ("000001-", "with epoch 1 of 2 of the head phase"),
+        ("000003-", "at the end of the head phase"),
         ("000004-", "with epoch 1 of 2 of the finetune phase"),
         ("000005-", "with epoch 2 of 2 of the finetune phase"),
         ("metrics.json", "after the training, which is over"),

@@ -122,7 +122,9 @@ class Course(Places):
         if self._number == len(self._plans):
             return "Going on after the training, which is over."
         phase, first = self._plans[self._number].phase, self.first
-        epoch = min(phase.epochs, 1 + (first.epochs if first else 0))
+        epoch = 1 + (first.epochs if first else 0)
+        if epoch > phase.epochs:
+            return f"Going on at the end of the {phase.name} phase."
         where = "in" if first and first.seconds else "with"
         return f"Going on {where} epoch {epoch} of {phase.epochs} of the {phase.name} phase."
 
