@@ -231,7 +231,7 @@ def ask_peers(
 
 def score_peers(folder: pathlib.Path, planted: Planted, found: dict) -> Iterator[Row]:
     """Scores what the peers have found as the run's."""
-    yield Row("border in one class", 1, "cleanlab, cleanvision: no such check", 0, 0)
+    yield Row("border in one class", 1, "cleanlab, cleanvision: no check of borders", 0, 0)
     trained = {
         row["example"] for row in _read(folder / "run", "splits.csv") if row["split"] == "train"
     }
