@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from kerastl.outputs.directories import RunFile, naming
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress, format_duration, listed
 from kerastl.split_names import VALIDATION
@@ -74,7 +75,8 @@ def _train(
     number, began = 1 + repeats.seeds.index(seed), time.monotonic()
     words = f"seed {seed} ({number} of {len(repeats.seeds)})"
     record.add_test_reading(seed)
-    known = record.read_repeats().get(seed)
+    with naming(record.path, RunFile.REPEATS):
+        known = record.read_repeats().get(seed)
     try:
         scores[seed] = known or repeats.train(seed, _Status(progress, words))
     except NotFiniteError as error:

@@ -13,7 +13,7 @@ import pytest
 import fakes
 import kerastl
 from kerastl.data.opening import open_data
-from kerastl.errors import UsageError
+from kerastl.errors import KerastlError, UsageError
 from kerastl.outputs.test_readings import Readings
 from kerastl.result import repeats_lines
 from kerastl.training.repeats import SCORES, Repeats, summarize
@@ -94,6 +94,12 @@ def test_run_that_is_stopped_between_seeds_does_not_repeat_them(tmp_path, monkey
     with pytest.raises(KeyboardInterrupt):
         fakes.finish_run(config, SOURCE)
     assert trained == [8, 9]
+    scores = pathlib.Path(config.run_dir, "repeats.csv")
+    content = scores.read_text()
+    scores.write_text(content.replace("9,", "nine,"))
+    with pytest.raises(KerastlError, match=r"repeats\.csv is missing or damaged .* Restore it"):
+        fakes.finish_run(config, SOURCE)
+    scores.write_text(content)
     trained[:] = []
     again = fakes.finish_run(config, SOURCE)
     assert trained == [10]
