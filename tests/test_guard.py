@@ -158,6 +158,21 @@ def test_interrupt_that_a_library_turns_into_an_error_stops_a_command(capsys):
     assert guard(fail_with(kerastl.KerastlError("a KeyboardInterrupt"))) == 1
 
 
+@pytest.mark.parametrize("is_hidden", [False, True])
+def test_stop_says_how_to_go_on(capsys, is_hidden):
+    def command(_):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            error.args = ("Repeat the command to go on.",)
+            if is_hidden:
+                raise kerastl.KerastlError("cannot be saved") from error
+            raise
+
+    assert guard(command) == 128 + signal.SIGINT
+    assert capsys.readouterr().err == "error: stopped. Repeat the command to go on.\n"
+
+
 @pytest.mark.parametrize("error", [OSError("ours"), OSError(9, "ours"), OSError(9, "ours", 3)])
 def test_fault_of_ours_keeps_its_traceback(error):
     with pytest.raises(OSError, match="ours"):

@@ -41,9 +41,8 @@ def _guarded(command: Callable[[Progress], None]) -> int:
             command(output)
             _check_written(output)
     except (KerastlError, KeyboardInterrupt, OSError, MemoryError, ImportError) as error:
-        if signals.is_interrupted and _hides_interrupt(error):
-            # A library has made an error of its own of the interrupt.
-            error = KeyboardInterrupt()
+        if signals.is_interrupted:
+            error = _find_interrupt(error) or error
         if (explained := _explain(error)) is None:
             raise
         errors.line(f"error: {explained}")
@@ -57,14 +56,16 @@ def _guarded(command: Callable[[Progress], None]) -> int:
     return 0
 
 
-def _hides_interrupt(error: BaseException) -> bool:
-    """Whether an error, or what caused it, is or names an interrupt."""
+def _find_interrupt(error: BaseException) -> KeyboardInterrupt | None:
+    """Finds the interrupt that an error is, or that a library has made the error of."""
     chain: BaseException | None = error
     while chain is not None:
+        if isinstance(chain, KeyboardInterrupt):
+            return chain
         if KeyboardInterrupt.__name__ in f"{type(chain).__name__} {chain}":
-            return True
+            return KeyboardInterrupt()
         chain = chain.__cause__ or chain.__context__
-    return False
+    return None
 
 
 def _check_files() -> None:
