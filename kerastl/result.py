@@ -52,7 +52,7 @@ def test_lines(metrics: Mapping[str, Any]) -> Iterator[str]:
     test = metrics[TEST]
     yield from repeats_lines(metrics)
     yield from baseline_lines(test)
-    if test["accuracy_high"] - test["accuracy_low"] > _WIDE:
+    if is_uncertain(test):
         yield (
             f"The accuracy is uncertain: {test['num_images']} test images are few. Label more, or "
             "test on more of them with --test_fraction."
@@ -61,6 +61,11 @@ def test_lines(metrics: Mapping[str, Any]) -> Iterator[str]:
         f"Test accuracy {test['accuracy']:.4f} "
         f"({test['accuracy_low']:.4f}-{test['accuracy_high']:.4f}) on {test['num_images']} images"
     )
+
+
+def is_uncertain(test: Mapping[str, Any]) -> bool:
+    """Whether the interval of the test accuracy is so wide that it leaves most questions open."""
+    return bool(test["accuracy_high"] - test["accuracy_low"] > _WIDE)
 
 
 def repeats_lines(metrics: Mapping[str, Any]) -> Iterator[str]:

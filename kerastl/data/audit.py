@@ -169,9 +169,12 @@ def _scenes(source: Source, lists: Iterable[Sequence[int]]) -> Iterator[Finding]
 
 
 def _pair(source: Source, first: int, number: int, kind: str) -> Finding:
-    classes = [source.class_names[source.labels[place]] for place in (first, number)]
-    splits = [str(source.given_splits[place]) for place in (first, number)]
-    detail = f"{' and '.join(classes)}, {' and '.join(splits)}"
+    pair = [first, number]
+    parts = [[source.class_names[label] for label in source.labels[pair]]]
+    # The splits that a run makes are not known yet.
+    if len(np.unique(source.given_splits)) > 1:
+        parts.append(source.given_splits[pair].tolist())
+    detail = ", ".join(" and ".join(dict.fromkeys(part)) for part in parts)
     return Finding(source.examples[number], kind, detail, source.examples[first])
 
 

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from kerastl.data.fixes_file import KEEP, Fix
+from kerastl.data.fixes_file import KEEP, RELABEL, Fix
 from kerastl.outputs.directories import RunFile
 from kerastl.report.contents import Contents, Row
 from kerastl.report.thumbnails import Picture, Thumbnails
@@ -16,7 +16,7 @@ from kerastl.training.slices import HEADER as SLICES
 
 # What is shown of more: findings of a kind, suspects, and classes in the table of splits.
 _MOST_BELOW = 8
-_MOST_FINDINGS, _MOST_SUSPECTS, _MOST_CLASSES = 8, 48, 50
+_MOST_FINDINGS, _MOST_SUSPECTS, _MOST_CLASSES = 24, 48, 50
 
 
 class Found(NamedTuple):
@@ -48,10 +48,10 @@ class Suspect(NamedTuple):
 
 
 class Suspects(NamedTuple):
-    """The first training images whose label looks wrong, and how many were kept by a person."""
+    """The first training images whose label looks wrong, and how many a person has reviewed."""
 
     shown: list[Suspect]
-    num_kept: int
+    num_reviewed: int
 
 
 class Below(NamedTuple):
@@ -102,11 +102,22 @@ class Chosen(NamedTuple):
     origin: str
 
 
-def group_findings(audit: Sequence[Row], thumbnails: Thumbnails) -> list[Kind]:
-    """Groups the findings of the audit by their kind, in their order."""
+def list_reviewed(contents: Contents) -> frozenset[str]:
+    """Lists the images, by their hash, whose label a person has kept or corrected."""
+    return frozenset(row["sha256"] for row in contents.fixes if row["fix"] in (KEEP, RELABEL))
+
+
+def group_findings(contents: Contents, thumbnails: Thumbnails) -> list[Kind]:
+    """Groups the findings of the audit by their kind, in their order.
+
+    Those of which a person has kept every image are left out.
+    """
+    kept = {row["sha256"] for row in contents.fixes if row["fix"] == KEEP}
     by_kind: dict[str, list[Row]] = collections.defaultdict(list)
-    for row in audit:
-        by_kind[row["kind"]].append(row)
+    for row in contents.audit:
+        images = {row.get(name) for name in ("sha256", "other_sha256")} - {None, ""}
+        if not images or images - kept:
+            by_kind[row["kind"]].append(row)
     return [
         Kind(
             kind,
@@ -127,8 +138,8 @@ def group_findings(audit: Sequence[Row], thumbnails: Thumbnails) -> list[Kind]:
 def list_suspects(contents: Contents, thumbnails: Thumbnails) -> Suspects:
     """Lists the first training images whose label looks wrong; the file has the worst first."""
     issues = contents.label_issues or ()
-    kept = {row["sha256"] for row in contents.fixes if row["fix"] == KEEP}
-    others = [row for row in issues if row.get("sha256") not in kept]
+    reviewed = list_reviewed(contents)
+    others = [row for row in issues if row.get("sha256") not in reviewed]
     shown = [Suspect(row, thumbnails.of(row["example"])) for row in others[:_MOST_SUSPECTS]]
     return Suspects(shown, len(issues) - len(others))
 

@@ -16,6 +16,7 @@ from kerastl.report import facts, figures
 from kerastl.report.classes import Confusion
 from kerastl.report.contents import Contents, read_contents
 from kerastl.report.heat import Heat
+from kerastl.report.next_steps import list_steps
 from kerastl.report.thumbnails import Read, Thumbnails, read_from_disk, read_from_source
 from kerastl.settings.training import score_of
 from kerastl.split_names import TRAIN
@@ -127,10 +128,11 @@ def _makers(contents: Contents, thumbnails: Thumbnails) -> Mapping[str, Callable
     made: dict[str, Callable[[], Any]] = {
         "title": lambda: contents.path.resolve().name,
         "commands": lambda: _commands(contents),
+        "steps": lambda: list_steps(contents),
         "mistakes": lambda: confusion and confusion.mistakes(thumbnails, heat),
         "recognized": lambda: confusion and confusion.recognized(thumbnails, heat),
         "below": lambda: facts.list_below(contents.slices, thumbnails),
-        "findings": lambda: facts.group_findings(contents.audit, thumbnails),
+        "findings": lambda: facts.group_findings(contents, thumbnails),
         "suspects": lambda: facts.list_suspects(contents, thumbnails),
         "cells": lambda: confusion and confusion.cells(thumbnails),
         "classes": lambda: confusion and confusion.classes(trained),

@@ -26,7 +26,7 @@ _UNREADABLE = (
 )
 _SIDE, _TINY_SIDE, _QUALITY = 112, 64, 78
 # Most pictures of a page, and characters of them: a page has less than 5 MB in any case.
-_MOST, _MOST_CHARACTERS = 200, 2_500_000
+_MOST, _MOST_CHARACTERS = 600, 2_500_000
 
 
 class Picture(NamedTuple):

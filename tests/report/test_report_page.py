@@ -242,8 +242,10 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
 
 def test_parts_are_in_order_and_say_what_the_run_says(page):
     read = Reader(page)
-    expected = "again verified reasons curves classes matrix pairs mistakes evidence calibration "
-    expected += "coverage misleading audit labels fixes splits stages settings receipt cells"
+    expected = "next again verified reasons curves classes matrix pairs mistakes evidence "
+    expected += (
+        "calibration coverage misleading audit labels fixes splits stages settings receipt cells"
+    )
     assert read.headings == expected.split()
     text = " ".join(" ".join(read.words).split())
     assert "64 px: as the images are small" in text
@@ -342,7 +344,9 @@ def test_run_that_was_stopped_has_a_page_of_what_there_is(run):
     assert "After 5 epochs, validation accuracy was 60.0%." in text
     assert "kerastl train --flagfile=" in text
     assert "missing" not in text
-    expected = "again verified reasons curves misleading audit fixes splits stages settings receipt"
+    expected = (
+        "next again verified reasons curves misleading audit fixes splits stages settings receipt"
+    )
     assert read.headings == expected.split()
 
 
@@ -566,14 +570,28 @@ def test_suspect_is_marked_by_keyboard_and_its_likelier_class_is_proposed(markin
     assert marking.value(chosen) == row["likelier"]
 
 
-def test_what_a_person_keeps_is_no_suspect_any_more(run):
+@pytest.mark.parametrize("fix", ["keep,", "relabel,cat & dog"])
+def test_what_a_person_has_reviewed_is_no_suspect_any_more(run, fix):
     with (run / "label_issues.csv").open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)
     (run / "fixes.csv").write_text(
-        f"sha256,fix,new_class,example\n{row['sha256']},keep,,{row['example']}\n"
+        f"sha256,fix,new_class,example\n{row['sha256']},{fix},{row['example']}\n"
     )
     text = " ".join(Reader(kerastl.report(run).read_text("utf-8")).words)
-    assert "None was found but the 1 that fixes.csv keeps." in text
+    assert "None was found but the 1 that fixes.csv keeps or relabels." in text
+
+
+def test_findings_of_which_all_images_are_kept_are_left_out(run):
+    header = "file,kind,detail,other,sha256,other_sha256\n"
+    pairs = "".join(f"a{n}.png,same image twice,cat,b{n}.png,a{n},b{n}\n" for n in range(3))
+    (run / "audit.csv").write_text(header + pairs)
+    kept = ("a0", "b0", "a1")
+    (run / "fixes.csv").write_text(
+        "sha256,fix,new_class,example\n" + "".join(f"{name},keep,,x\n" for name in kept)
+    )
+    page = kerastl.report(run).read_text("utf-8")
+    assert "Same image twice: 2" in page
+    assert "a0.png" not in page
 
 
 def test_page_of_a_run_before_there_were_hashes_has_nothing_to_mark(run):

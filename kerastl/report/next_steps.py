@@ -1,0 +1,82 @@
+"""What a person may do next, from what a run has found."""
+
+import shlex
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kerastl.data.fixes_file import DROPPED, RELABELED
+from kerastl.outputs.directories import RunFile
+from kerastl.progress import count_of
+from kerastl.report.contents import Contents
+from kerastl.report.facts import list_reviewed
+from kerastl.result import is_uncertain
+from kerastl.split_names import TEST
+
+# Begins the reason of a recipe that had no time for more than a head.
+_NO_TIME = "a head alone: no time"
+# What a finding of the audit says of the data rather than of a file to mend.
+_HARMLESS = ("left out", RELABELED, DROPPED)
+
+
+class Step(NamedTuple):
+    """Something to do.
+
+    Attributes:
+        text: Sentences.
+        section: The part of the page that it is about; empty for none.
+        command: What to type; empty for nothing.
+    """
+
+    text: str
+    section: str = ""
+    command: str = ""
+
+
+def list_steps(contents: Contents) -> list[Step]:
+    """Lists what may raise the accuracy or make it more certain, then how to use the model."""
+    if not contents.metrics:
+        return []
+    return [*_on_training(contents), *_on_data(contents), *_on_use(contents)]
+
+
+def _on_training(contents: Contents) -> Iterator[Step]:
+    if any(reason.startswith(_NO_TIME) for reason in contents.reasons):
+        yield Step(
+            "Give the run more time: there was none to fine-tune, which costs most of the accuracy "
+            "that can be had. Train again with a higher --budget.",
+            "reasons",
+        )
+    if is_uncertain(contents.metrics[TEST]):
+        yield Step(
+            "Test on more images: so few leave the accuracy uncertain. Label more, or raise "
+            "--test_fraction.",
+            "splits",
+        )
+
+
+def _on_data(contents: Contents) -> Iterator[Step]:
+    for row in contents.misleading[:2]:
+        yield Step(
+            f"Look at {row['class_name']}: its {row['fact']} alone tells it from other classes, "
+            "and the model may have learned nothing else. Crop or replace what gives it away, and "
+            "test with images that lack it.",
+            "misleading",
+        )
+    reviewed = list_reviewed(contents)
+    open_issues = [row for row in contents.label_issues or () if row.get("sha256") not in reviewed]
+    if open_issues:
+        labels = count_of(len(open_issues), "label")
+        yield Step(f"Look at {labels} that may be wrong, and fix what is.", "labels")
+    elif contents.label_issues is None:
+        yield Step("Look for wrong labels: train again with --label_issues.")
+    if count := sum(row["kind"] not in _HARMLESS for row in contents.audit):
+        yield Step(f"Look at what the audit found, {count} in all, and fix it.", "audit")
+
+
+def _on_use(contents: Contents) -> Iterator[Step]:
+    run = shlex.quote(str(contents.path))
+    if (contents.path / RunFile.MODEL).exists():
+        yield Step(
+            "Find the images that are worth labeling next:", "", f"kerastl suggest {run} IMAGES"
+        )
+        yield Step("Use the model:", "", f"kerastl predict {run} IMAGES")
