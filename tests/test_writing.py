@@ -11,7 +11,10 @@ from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError
 from kerastl.writing import finally_call, remove_leftovers, replacing, scratch_directory
 
-FULL = r"^run_dir='.*': cannot be written \(File too large\)\. Free some space or choose another "
+FULL = (
+    r"^run_dir='.*': cannot be written \(File too large\)\. Free some space and repeat the "
+    r"command, or choose another directory with --run_dir\.$"
+)
 
 
 @contextlib.contextmanager

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from kerastl.checkup.diagnosis import Finding, look
 from kerastl.data.entries import list_entries
-from kerastl.data.health import read_store
 from kerastl.errors import KerastlError
 from kerastl.export_formats import FORMATS
+from kerastl.lazy import LazyModule
 from kerastl.outputs.places import why_not_usable
 from kerastl.progress import count_of, format_bytes
 from kerastl.resources import free_memory, usable_cores, usable_memory
@@ -18,6 +18,7 @@ from kerastl.serving.listener import PACKAGES
 from kerastl.settings.model import HUB
 from kerastl.version import VERSION
 
+_health = LazyModule("kerastl.data.health")
 # Below this a run may not have the room for its features, its model and its exports.
 _LEAST_FREE = 10**9
 # Bytes of the cache, about a second.
@@ -66,7 +67,7 @@ def _look_at_cache(path: pathlib.Path) -> str:
         )
     entries = list_entries(path)
     size = format_bytes(sum(entry.num_bytes for entry in entries))
-    health = read_store(path, most_bytes=_MOST_READ)
+    health = _health.read_store(path, most_bytes=_MOST_READ)
     if health.num_damaged:
         raise KerastlError(
             f"{health.num_damaged} rows or files of rows in {path} fail their checksums, and "

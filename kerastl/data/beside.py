@@ -5,6 +5,8 @@ import pathlib
 import re
 from collections.abc import Collection
 
+from kerastl.data.file_formats import FORMATS
+
 # What the standard library's table of media types, which no system can change here, knows by the
 # first half of a type. Its pictures are left to be looked at.
 _KINDS_OF_MEDIA = {
@@ -135,4 +137,5 @@ _KINDS = _read_kinds()
 _PICTURE_ENDINGS = frozenset(
     [ending for ending, kind in _media_types().items() if kind.startswith("image/")]
     + [f".{ending}" for ending in PICTURES.split()]
+    + [ending for one in FORMATS for ending in one.endings]
 ) - frozenset(_KINDS)

@@ -18,7 +18,7 @@ def train(row_of_net, **changes):
     made = make_phase(row_of_net, **changes)
     settings = TrainingSettings(batch_size=8, schedule="constant")
     best, rows = Best(), []
-    best.begin(made.plan.upper.weights)
+    best.begin(made.plan.upper.weights, epochs=made.plan.phase.epochs)
     train_phase(
         made.plan,
         made.data,
