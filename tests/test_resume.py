@@ -262,6 +262,10 @@ def test_loss_that_is_not_finite_goes_back_to_the_last_good_epoch_once(tmp_path,
         interrupted(stopped, monkeypatch, **twice | {"then": {3: KeyboardInterrupt}})
     with pytest.raises(kerastl.KerastlError, match=r"^loss: is not finite in x\."):
         interrupted(stopped, monkeypatch, at=1, error=NotFiniteError)
+    ended = fakes.tiny_config(tmp_path / "ended", **changes)
+    for at, then in ((2, {3: NotFiniteError}), (1, {})):
+        with pytest.raises(kerastl.KerastlError, match=r"^loss: is not finite in x\."):
+            interrupted(ended, monkeypatch, at=at, error=NotFiniteError, then=then)
     stops = fakes.tiny_config(tmp_path / "stops", on_nan="stop", **changes)
     with pytest.raises(kerastl.KerastlError, match=r"^loss: is not finite in x\."):
         interrupted(stops, monkeypatch, at=2, error=NotFiniteError)

@@ -257,6 +257,8 @@ class _Training:
             "the rate."
         )
         self._begin(dataclasses.replace(self._good, rate=self._rate / _RATE_DIVISOR))
+        # If the loss is not finite again before the next epoch ends, it has been here before.
+        self._keep(self._here())
 
     def stop(self) -> None:
         """Keeps the place at which the training is interrupted."""
