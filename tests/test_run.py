@@ -209,7 +209,8 @@ def test_loss_that_is_not_finite_stops_the_run(tmp_path, tiny_net, use_source, c
     )
     assert printed.count("goes on from the start of the phase at a third of the rate.") == 1
     assert "Test accuracy" not in printed
-    assert set(os.listdir(tmp_path / "run")) == {"flags.txt", "splits.csv", "receipt.json"}
+    made = {"flags.txt", "splits.csv", "receipt.json", "checkpoints"}
+    assert set(os.listdir(tmp_path / "run")) == made
 
 
 @pytest.mark.thorough

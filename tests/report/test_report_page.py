@@ -344,9 +344,7 @@ def test_run_that_was_stopped_has_a_page_of_what_there_is(run):
     assert "After 5 epochs, validation accuracy was 60.0%." in text
     assert "kerastl train --flagfile=" in text
     assert "missing" not in text
-    expected = (
-        "next again verified reasons curves misleading audit fixes splits stages settings receipt"
-    )
+    expected = "again verified reasons curves misleading audit fixes splits stages settings receipt"
     assert read.headings == expected.split()
 
 
@@ -380,15 +378,8 @@ def test_page_says_what_it_lacks_and_shows_the_rest(run):
     for name in DAMAGED[:-1]:
         (run / name).write_text("[]")
     read = Reader(kerastl.report(run).read_text("utf-8"))
-    assert read.headings == [
-        "again",
-        "reasons",
-        "misleading",
-        "audit",
-        "labels",
-        "fixes",
-        "settings",
-    ]
+    expected = "next again reasons misleading audit labels fixes settings"
+    assert read.headings == expected.split()
     text = " ".join(read.words)
     assert all(f"{name} cannot be read" in text for name in DAMAGED[:-1])
 
@@ -418,9 +409,9 @@ def test_page_has_room_for_so_many_pictures():
     file = io.BytesIO()
     Image.fromarray(noise).save(file, "PNG")
     thumbnails = Thumbnails(lambda _: file.getvalue())
-    made = [thumbnails.of(str(number)) for number in range(400)]
+    made = [thumbnails.of(str(number)) for number in range(800)]
     made = [picture for picture in made if picture]
-    assert 50 < len(made) < 400
+    assert 50 < len(made) < 800
     assert sum(len(picture.address) for picture in made) < 3_000_000
 
 
