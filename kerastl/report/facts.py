@@ -102,22 +102,22 @@ class Chosen(NamedTuple):
     origin: str
 
 
-def list_reviewed(contents: Contents) -> frozenset[str]:
-    """Lists the images, by their hash, whose label a person has kept or corrected."""
-    return frozenset(row["sha256"] for row in contents.fixes if row["fix"] in (KEEP, RELABEL))
+def list_open(contents: Contents) -> list[Row]:
+    """Lists the findings of the audit without those of which a person has kept every image."""
+    kept = {row["sha256"] for row in contents.fixes if row["fix"] == KEEP}
+    return [
+        row
+        for row in contents.audit
+        if not (images := {row.get("sha256"), row.get("other_sha256")} - {None, ""})
+        or images - kept
+    ]
 
 
 def group_findings(contents: Contents, thumbnails: Thumbnails) -> list[Kind]:
-    """Groups the findings of the audit by their kind, in their order.
-
-    Those of which a person has kept every image are left out.
-    """
-    kept = {row["sha256"] for row in contents.fixes if row["fix"] == KEEP}
+    """Groups the findings that are open by their kind, in their order."""
     by_kind: dict[str, list[Row]] = collections.defaultdict(list)
-    for row in contents.audit:
-        images = {row.get(name) for name in ("sha256", "other_sha256")} - {None, ""}
-        if not images or images - kept:
-            by_kind[row["kind"]].append(row)
+    for row in list_open(contents):
+        by_kind[row["kind"]].append(row)
     return [
         Kind(
             kind,
@@ -135,13 +135,17 @@ def group_findings(contents: Contents, thumbnails: Thumbnails) -> list[Kind]:
     ]
 
 
+def list_open_issues(contents: Contents) -> list[Row]:
+    """Lists the training images whose label looks wrong and that nobody has reviewed."""
+    reviewed = {row["sha256"] for row in contents.fixes if row["fix"] in (KEEP, RELABEL)}
+    return [row for row in contents.label_issues or () if row.get("sha256") not in reviewed]
+
+
 def list_suspects(contents: Contents, thumbnails: Thumbnails) -> Suspects:
     """Lists the first training images whose label looks wrong; the file has the worst first."""
-    issues = contents.label_issues or ()
-    reviewed = list_reviewed(contents)
-    others = [row for row in issues if row.get("sha256") not in reviewed]
-    shown = [Suspect(row, thumbnails.of(row["example"])) for row in others[:_MOST_SUSPECTS]]
-    return Suspects(shown, len(issues) - len(others))
+    issues = list_open_issues(contents)
+    shown = [Suspect(row, thumbnails.of(row["example"])) for row in issues[:_MOST_SUSPECTS]]
+    return Suspects(shown, len(contents.label_issues or ()) - len(issues))
 
 
 def list_below(slices: Sequence[Row], thumbnails: Thumbnails) -> list[Below]:

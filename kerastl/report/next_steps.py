@@ -8,7 +8,7 @@ from kerastl.data.fixes_file import DROPPED, RELABELED
 from kerastl.outputs.directories import RunFile
 from kerastl.progress import count_of
 from kerastl.report.contents import Contents
-from kerastl.report.facts import list_reviewed
+from kerastl.report.facts import list_open, list_open_issues
 from kerastl.result import is_uncertain
 from kerastl.split_names import TEST
 
@@ -62,14 +62,12 @@ def _on_data(contents: Contents) -> Iterator[Step]:
             "test with images that lack it.",
             "misleading",
         )
-    reviewed = list_reviewed(contents)
-    open_issues = [row for row in contents.label_issues or () if row.get("sha256") not in reviewed]
-    if open_issues:
-        labels = count_of(len(open_issues), "label")
+    if issues := list_open_issues(contents):
+        labels = count_of(len(issues), "label")
         yield Step(f"Look at {labels} that may be wrong, and fix what is.", "labels")
     elif contents.label_issues is None:
         yield Step("Look for wrong labels: train again with --label_issues.")
-    if count := sum(row["kind"] not in _HARMLESS for row in contents.audit):
+    if count := sum(row["kind"] not in _HARMLESS for row in list_open(contents)):
         yield Step(f"Look at what the audit found, {count} in all, and fix it.", "audit")
 
 

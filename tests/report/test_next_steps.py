@@ -55,3 +55,10 @@ def test_labels_that_a_person_has_reviewed_are_no_step(contents):
 def test_files_that_are_left_out_are_no_step(contents):
     audit = [{"kind": "left out"}, {"kind": "relabeled"}, {"kind": "dropped"}]
     assert len(steps(contents, audit=audit)) == 2
+
+
+def test_findings_that_a_person_has_kept_are_no_step(contents):
+    audit = [{"kind": "same image twice", "sha256": "a", "other_sha256": "b"}]
+    fixes = [{"sha256": name, "fix": "keep"} for name in "ab"]
+    assert len(steps(contents, audit=audit, fixes=fixes)) == 2
+    assert len(steps(contents, audit=audit, fixes=fixes[:1])) == 3
