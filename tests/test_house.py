@@ -104,7 +104,7 @@ def num_example_lines(node):
 
 
 LIMITS = {
-    "lines": 39_679,
+    "lines": 39_673,
     "imports inside functions": 15,
     "TYPE_CHECKING blocks": 2,
     "noqa": 19,

@@ -39,6 +39,18 @@ class Given:
     values: dict[str, Any]
     arguments: tuple[str, ...]
 
+    def first_and_paths(self, name: str, example: str) -> tuple[str, list[str]]:
+        """Returns the first argument that is not a flag, and the others, which are paths.
+
+        Raises:
+            UsageError: If there are no paths.
+        """
+        first, *paths = self.arguments or ("",)
+        if not paths:
+            problem = f"required after the {name}" if first else f"required, and a {name} first"
+            raise bad_value("paths", "", f"are {problem}", f"Give both, as in {example}")
+        return first, paths
+
     def only_argument(self, name: str, example: str) -> str:
         """Returns the one argument that is not a flag.
 

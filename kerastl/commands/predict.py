@@ -4,7 +4,6 @@ import sys
 
 import kerastl
 from kerastl.commands.command import Command, Given
-from kerastl.errors import bad_value
 from kerastl.export_formats import ENDINGS
 from kerastl.progress import Progress
 from kerastl.serving.options import PredictOptions
@@ -15,10 +14,7 @@ from kerastl.settings import describe
 
 def _predict(given: Given, output: Progress) -> None:
     options = PredictOptions(**given.values)
-    model, *paths = given.arguments or ("",)
-    if not paths:
-        problem = "are required after the model" if model else "are required, and a model first"
-        raise bad_value("paths", "", problem, "Give both, as in kerastl predict runs/first photos")
+    model, paths = given.first_and_paths("model", "kerastl predict runs/first photos")
     predictions = kerastl.predict(
         model, paths, batch_size=options.batch_size, image_column=options.image_column
     )

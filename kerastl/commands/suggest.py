@@ -2,7 +2,6 @@
 
 import kerastl
 from kerastl.commands.command import Command, Given
-from kerastl.errors import bad_value
 from kerastl.progress import Progress
 from kerastl.serving.options import SuggestOptions
 from kerastl.settings import describe
@@ -10,10 +9,7 @@ from kerastl.settings import describe
 
 def _suggest(given: Given, output: Progress) -> None:
     options = SuggestOptions(**given.values)
-    run, *paths = given.arguments or ("",)
-    if not paths:
-        problem = "are required after the run" if run else "are required, and a run first"
-        raise bad_value("paths", "", problem, "Give both, as in kerastl suggest runs/first photos")
+    run, paths = given.first_and_paths("run", "kerastl suggest runs/first photos")
     suggestions = kerastl.suggest(
         run,
         paths,

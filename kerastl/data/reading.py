@@ -1,27 +1,15 @@
-"""Image files as tensors in a graph, and the errors that come out of one."""
+"""Datasets that read image files in a graph, and the errors that come out of one."""
 
 import contextlib
 from collections.abc import Iterator
 
 import tensorflow as tf
 
-from kerastl.data.source import Source
 from kerastl.errors import KerastlError
 
 # For functions of a dataset that are graph operations as they stand. To rewrite a decoder's source
 # text, as TensorFlow does by default, takes 4 s and changes nothing.
 plain = tf.autograph.experimental.do_not_convert
-
-
-def read_in_graph(source: Source, index: tf.Tensor) -> tf.Tensor:
-    """Reads the image file at a scalar index as `Source.read` does: its bytes, a scalar string.
-
-    A graph wraps the error of a changed file in one of TensorFlow's, see `reading_errors`.
-    """
-    # Reading has no side effect, which stateful=False declares: TensorFlow may then run several
-    # reads at once and still give the same result each time.
-    content = tf.numpy_function(source.read, [index], tf.string, stateful=False)
-    return tf.ensure_shape(content, [])
 
 
 @contextlib.contextmanager

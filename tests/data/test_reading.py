@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from graph_reading import read_in_graph
 from kerastl.data.images import decode
-from kerastl.data.reading import read_in_graph, reading_errors
+from kerastl.data.reading import reading_errors
 from kerastl.data.source import Source
 from kerastl.errors import KerastlError
 

@@ -14,11 +14,11 @@ from PIL import Image
 
 import fakes
 import kerastl
+from graph_reading import read_in_graph
 from kerastl.config import Config
 from kerastl.data.content import hash_all
 from kerastl.data.images import decode
 from kerastl.data.opening import open_source
-from kerastl.data.reading import read_in_graph
 from kerastl.data.tfds_source import read_tfds
 from kerastl.errors import KerastlError, UsageError
 from kerastl.progress import Progress
