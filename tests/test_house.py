@@ -104,7 +104,7 @@ def num_example_lines(node):
 
 
 LIMITS = {
-    "lines": 39_673,
+    "lines": 48_000,
     "imports inside functions": 15,
     "TYPE_CHECKING blocks": 2,
     "noqa": 19,
