@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kerastl.data.file_formats import JPEG, PNG
+from kerastl.data.common_files import find_common
+from kerastl.data.file_formats import JPEG
 from kerastl.data.images import decode, decode_and_resize, resize, smallest_side
 from kerastl.data.reasons import explain
 from kerastl.resources import usable_cores
@@ -21,10 +22,6 @@ CORES = usable_cores()
 # How many files of a process are decoded without a graph, and how many have been.
 WITHOUT_GRAPH = 16
 DECODED = itertools.count()
-# Where a PNG has the kind of its channels, and the kinds of gray and of color without alpha,
-# https://www.w3.org/TR/png-3/#11IHDR
-_COLORS = slice(25, 26)
-_OPAQUE = (b"\0", b"\2")
 
 
 class UndecodableError(Exception):
@@ -127,8 +124,9 @@ def decode_all(files: Sequence[bytes], card: Mapping[str, Any]) -> np.ndarray:
     size, rule = card["input"]["image_size"], card["input"]["resize"]
 
     def decode_one(content: bytes) -> np.ndarray | str:
+        decoder = _decode_at_once if _is_sooner_at_once(content, size) else decode_and_resize
         try:
-            pixels = _decoder_for(content)(tf.constant(content), image_size=size, rule=rule)
+            pixels = decoder(tf.constant(content), image_size=size, rule=rule)
         except tf.errors.OpError as error:
             return explain(content, str(error))
         return np.asarray(pixels.numpy())
@@ -140,14 +138,16 @@ def decode_all(files: Sequence[bytes], card: Mapping[str, Any]) -> np.ndarray:
     return np.stack(decoded)
 
 
-def _decoder_for(content: bytes) -> Callable[..., tf.Tensor]:
-    """Chooses the operations one by one for the first plain images, or their graph.
+def _is_sooner_at_once(content: bytes, image_size: int) -> bool:
+    """Whether a file is decoded sooner by the operations one by one than in their graph.
 
-    To trace the graph takes as long as to decode some dozens of them without. Files of other kinds
-    may take much longer so.
+    To trace the graph takes as long as to decode some dozens of the common files without, or of
+    JPEGs of any kind. Other files may take much longer so.
     """
-    is_plain = JPEG.matches(content) or (PNG.matches(content) and content[_COLORS] in _OPAQUE)
-    return _decode_at_once if is_plain and next(DECODED) < WITHOUT_GRAPH else decode_and_resize
+    is_quick = JPEG.matches(content) or find_common(
+        content, smallest_side=smallest_side(image_size)
+    )
+    return bool(is_quick) and next(DECODED) < WITHOUT_GRAPH
 
 
 def _decode_at_once(image_bytes: tf.Tensor, *, image_size: int, rule: str) -> tf.Tensor:
