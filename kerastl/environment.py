@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterator
 from importlib import metadata
 
-from kerastl import paths
+from kerastl import native_messages, paths
 from kerastl.errors import KerastlError, first_line
 from kerastl.native_messages import is_held_back, open_streams, unnamed_file
 from kerastl.progress import Progress
@@ -106,7 +106,11 @@ def ready(precision: str, seed: int, progress: Progress) -> Iterator[None]:
         # Keras is only now on the right backend.
         from kerastl import device, keras_settings  # noqa: PLC0415
 
-        with keras_settings.settings(precision, seed), device.memory_errors():
+        with (
+            native_messages.sieving(),
+            keras_settings.settings(precision, seed),
+            device.memory_errors(),
+        ):
             yield
 
 

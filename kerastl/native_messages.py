@@ -3,11 +3,15 @@
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NoReturn, TypeVar
+
+from kerastl import decoder_words
+from kerastl.native_stream import can_be_set, stream_to
 
 _Result = TypeVar("_Result")
 # TensorFlow's own switch, and its value for no messages, the default here.
@@ -17,6 +21,8 @@ _KEPT = 4096
 # Ends what a process that did not crash has written.
 _FAREWELL = b"\0done"
 _HELD = threading.Event()
+# A process that was split off from this one may have the pipe to the sieve open for longer.
+_PATIENCE_SECONDS = 2.0
 
 
 def open_streams() -> None:
@@ -91,15 +97,76 @@ class Catcher:
 
 @contextlib.contextmanager
 def caught() -> Iterator[Catcher]:
-    """Catches what the process writes to stderr in the block."""
-    shown = os.dup(2)
+    """Catches what libraries write to stderr in the block.
+
+    Where `native_stream` does not work, it catches what the whole process writes.
+    """
     with unnamed_file() as held:
+        if can_be_set():
+            with stream_to(held.fileno()) as stream, stream.used():
+                yield Catcher(held)
+            return
+        shown = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:
             yield Catcher(held)
         finally:
             os.dup2(shown, 2)
             os.close(shown)
+
+
+@contextlib.contextmanager
+def sieve() -> Iterator[Callable[[], contextlib.AbstractContextManager[None]]]:
+    """Keeps what decoders say of image files from being shown, where nothing is held back.
+
+    Whatever else libraries write in the meantime is passed on, by a process of its own: it is
+    there even if this process dies. What Python writes never goes there.
+
+    Yields:
+        Function that returns the block to decode in; there may be several, and in threads.
+    """
+    is_wanted = os.environ.get(LEVEL, QUIET) != QUIET
+    with contextlib.ExitStack() as stack:
+        if is_wanted or is_held_back() or not can_be_set():
+            yield contextlib.nullcontext
+            return
+        try:
+            writer = stack.enter_context(_passing_on())
+        except OSError:  # No more processes are allowed.
+            yield contextlib.nullcontext
+            return
+        yield stack.enter_context(stream_to(writer)).used
+
+
+@contextlib.contextmanager
+def sieving() -> Iterator[None]:
+    """Does what `sieve` does, for one block."""
+    with sieve() as sieved, sieved():
+        yield
+
+
+@contextlib.contextmanager
+def _passing_on() -> Iterator[int]:
+    """Starts the process that passes on what is written to a pipe, and waits for it to end."""
+    reader, writer = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(decoder_words.__file__)],
+            stdin=reader,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        os.close(writer)
+        raise
+    finally:
+        os.close(reader)
+    try:
+        yield writer
+    finally:
+        os.close(writer)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE_SECONDS)
 
 
 def unnamed_file() -> BinaryIO:

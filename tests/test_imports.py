@@ -24,6 +24,8 @@ ORDER = (
     "result",
     "device",
     "keras_settings",
+    "decoder_words",
+    "native_stream",
     "native_messages",
     "environment",
     "disk_errors",

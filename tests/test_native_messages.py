@@ -1,11 +1,15 @@
 import concurrent.futures
+import contextlib
+import ctypes
 import os
 import time
 
 import pytest
+import tensorflow as tf
 
 from command_line import run_python
-from kerastl import native_messages
+from kerastl import native_messages, native_stream
+from picture_files import file_bytes, picture
 
 IN_BLOCK = """
 import os, sys
@@ -49,11 +53,17 @@ def test_nothing_is_held_back_where_it_is_asked_for():
     assert "written by a library" in run_in_block("pass", TF_CPP_MIN_LOG_LEVEL="0").stderr
 
 
+def printed(text):
+    """Prints to the C library's stderr, as a native library does."""
+    library = ctypes.CDLL(None)
+    library.fputs(text.encode(), ctypes.c_void_p.in_dll(library, "stderr"))
+
+
 def test_each_call_gets_what_it_made_libraries_write():
     def call(number):
         time.sleep(0.001)
         if number % 7 == 0:
-            os.write(2, f"of {number}\n".encode())
+            printed(f"of {number}\n")
         return number
 
     with (
@@ -62,3 +72,84 @@ def test_each_call_gets_what_it_made_libraries_write():
     ):
         found = list(pool.map(lambda number: catcher.call(lambda: call(number)), range(60)))
     assert found == [(number, f"of {number}" if number % 7 == 0 else "") for number in range(60)]
+
+
+IN_SIEVE = """
+import ctypes, os, sys
+from kerastl import native_messages, native_stream
+def printed(*lines):
+    library = ctypes.CDLL(None)
+    for line in lines:
+        library.fputs(line, ctypes.c_void_p.in_dll(library, "stderr"))
+with native_messages.sieve() as sieved:
+    with sieved():
+        printed(b"Corrupt JPEG data: premature end of data segment\\n", b"of a driver\\n", b"in ")
+        printed(b"pieces\\n", b"libpng warning: iCCP: too short", b"\\n", b"at the end")
+        print("said by Python", file=sys.stderr, flush=True)
+        {}
+    printed(b"Corrupt JPEG data: of the caller\\n")
+"""
+needs_stream = pytest.mark.skipif(
+    not native_stream.can_be_set(), reason="another C library than GNU's"
+)
+
+
+@needs_stream
+@pytest.mark.parametrize("line", ["pass", "os.abort()"])
+def test_only_what_decoders_print_is_left_out(line):
+    finished = run_python("-c", IN_SIEVE.format(line))
+    lines = finished.stderr.split("\n")
+    assert {"of a driver", "in pieces", "said by Python"} <= set(lines)
+    assert "at the end" in finished.stderr
+    assert not [one for one in lines if "premature" in one or "libpng" in one]
+    assert finished.code or "Corrupt JPEG data: of the caller" in lines
+
+
+def test_nothing_is_left_out_where_it_is_wanted():
+    finished = run_python("-c", IN_SIEVE.format("pass"), TF_CPP_MIN_LOG_LEVEL="0")
+    assert "premature end" in finished.stderr
+
+
+def odd_jpeg():
+    content = file_bytes(picture(0), "JPEG")
+    return content[:-2] + b"A" * 18 + content[-2:]
+
+
+@needs_stream
+def test_decoders_are_not_heard_in_the_sieve(capfd):
+    with native_messages.sieve() as sieved, sieved():
+        tf.io.decode_jpeg(odd_jpeg())
+        os.write(2, b"of the caller\n")
+    tf.io.decode_jpeg(odd_jpeg())
+    said = capfd.readouterr().err
+    assert said.startswith("of the caller\nCorrupt JPEG data")
+    assert said.count("Corrupt") == 1
+
+
+@needs_stream
+def test_catching_leaves_python_its_stderr(capfd):
+    with native_messages.caught() as catcher:
+        _, first = catcher.call(lambda: os.write(2, b"of the caller\n"))
+        with native_messages.sieve() as sieved, sieved():
+            pass
+        _, second = catcher.call(lambda: tf.io.decode_jpeg(odd_jpeg()))
+    assert (first, second[:17]) == ("", "Corrupt JPEG data")
+    assert capfd.readouterr().err == "of the caller\n"
+
+
+@needs_stream
+def test_blocks_of_threads_may_overlap(tmp_path):
+    library = ctypes.CDLL(None)
+    paths = [tmp_path / "first", tmp_path / "second"]
+    with contextlib.ExitStack() as files:
+        opened = [files.enter_context(path.open("wb")) for path in paths]
+        streams = [files.enter_context(native_stream.stream_to(one.fileno())) for one in opened]
+        first, second = (stream.used() for stream in streams)
+        own = ctypes.c_void_p.in_dll(library, "stderr").value
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        printed("text")
+        second.__exit__(None, None, None)
+    assert [path.read_bytes() for path in paths] == [b"", b"text"]
+    assert ctypes.c_void_p.in_dll(library, "stderr").value == own

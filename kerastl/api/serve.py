@@ -3,7 +3,7 @@
 import os
 import sys
 
-from kerastl import environment
+from kerastl import environment, native_messages
 from kerastl.api import values
 from kerastl.progress import Progress
 from kerastl.serving.export_path import find_export
@@ -51,7 +51,7 @@ def serve(
     options = ServeOptions(host=host, port=platform.port, name=name)
     found = find_export(platform.export, options.name)
     check_packages()
-    with open_listeners(options.host, options.port) as listeners:
+    with open_listeners(options.host, options.port) as listeners, native_messages.sieving():
         if str(platform):
             progress.line(str(platform))
         if accept_other_machines(listeners):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kerastl import native_messages
 from kerastl.outputs.artifact import Artifact, Outputs
 from kerastl.outputs.opening import open_artifact
 from kerastl.progress import Progress
@@ -122,17 +123,20 @@ class Answer(NamedTuple):
 
 def compute_answers(artifact: Artifact, batches: Iterable[list[ReadFile]]) -> Iterator[Answer]:
     """Computes what a model gives for each file, in order."""
-    for batch in batches:
-        files = [content for _, content in batch if isinstance(content, bytes)]
-        outputs, problems = artifact.predict(files)
-        indices = itertools.count()
-        for path, content in batch:
-            if isinstance(content, str):
-                yield Answer(path, {}, content)
-            elif (index := next(indices)) in problems:
-                yield Answer(path, {}, problems[index])
-            else:
-                yield Answer(path, {name: outputs[name][index] for name in outputs}, "")
+    with native_messages.sieve() as sieved:
+        for batch in batches:
+            files = [content for _, content in batch if isinstance(content, bytes)]
+            # Between batches, the caller's own libraries may write what they like.
+            with sieved():
+                outputs, problems = artifact.predict(files)
+            indices = itertools.count()
+            for path, content in batch:
+                if isinstance(content, str):
+                    yield Answer(path, {}, content)
+                elif (index := next(indices)) in problems:
+                    yield Answer(path, {}, problems[index])
+                else:
+                    yield Answer(path, {name: outputs[name][index] for name in outputs}, "")
 
 
 def _classify(

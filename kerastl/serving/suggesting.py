@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kerastl import native_messages
 from kerastl.data.duplicates import find_duplicates, find_near_duplicates
 from kerastl.data.inspection import Inspection, inspect_content
 from kerastl.outputs.artifact import CORES, Artifact
@@ -61,6 +62,7 @@ class _Candidates(NamedTuple):
     problems: list[_Problem]
 
 
+@native_messages.sieving()
 def suggest(
     model: pathlib.Path, paths: Sequence[str], options: SuggestOptions, progress: Progress
 ) -> Suggestions:
