@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from kerastl.data.content import as_rows, content_or_path, hash_content, read_file
-from kerastl.data.labels import is_one_line, number_groups, order_classes
+from kerastl.data.labels import describe_groups, is_one_line, order_classes
 from kerastl.data.memo import recall
 from kerastl.data.source import Finding, Source
 from kerastl.errors import bad_value
@@ -108,7 +108,7 @@ def open_listing(
         hashes=_hash_files(paths, memory=memory, progress=progress),
         given_splits=np.array([file.split for file in listing.files]),
         load=lambda index: read_file(paths[index]),
-        groups=number_groups(file.group for file in listing.files),
+        **describe_groups([file.group for file in listing.files]),
         ignored=listing.ignored,
         has_files=True,
         is_searched=is_searched,

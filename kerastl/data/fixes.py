@@ -68,22 +68,35 @@ def changed_test_words(splits: Splits, earlier: Mapping[str, str]) -> Iterator[s
 
     `earlier` has the split of each image of an earlier run, see `splits_file.read_earlier`.
     """
-    source, fixed = splits.source, splits.source.fixed
-    if fixed is None:
+    if splits.source.fixed is None:
         return
-    keys = as_keys(source.hashes[splits.test]).tolist()
-    relabeled = sum(key in fixed.relabeled for key in keys)
-    dropped = sum(TEST in (given, earlier.get(example)) for example, given in fixed.dropped)
+    relabeled, dropped, may_differ = count_in_test(splits, splits.source.fixed, earlier).values()
     if relabeled or dropped:
         yield (
             f"Fixes: the test set has changed, {relabeled} of its images relabeled and {dropped} "
             "dropped, so its scores are not comparable with those of runs without these fixes."
         )
-    elif fixed.dropped and TEST not in source.given_splits and not earlier:
+    elif may_differ:
         yield (
             "Fixes: dropped images may change which images are split off for the test; add "
             "--splits_from with the splits.csv of an earlier run to keep its test set."
         )
+
+
+def count_in_test(splits: Splits, fixed: Fixed, earlier: Mapping[str, str]) -> dict[str, int]:
+    """Counts the test images that fixes change, for `receipt.json`.
+
+    Returns:
+        `test_relabeled`; `test_dropped`, as far as it is known; and `test_may_differ`, whether
+        images are dropped of which nobody knows whether they would have been test images.
+    """
+    given = splits.source.given_splits
+    keys = as_keys(splits.source.hashes[splits.test]).tolist()
+    return {
+        "test_relabeled": sum(key in fixed.relabeled for key in keys),
+        "test_dropped": sum(TEST in (own, earlier.get(name)) for name, own in fixed.dropped),
+        "test_may_differ": bool(fixed.dropped and TEST not in given and not earlier),
+    }
 
 
 def _check_classes(source: Source, fixes: Sequence[Fix], path: str) -> None:

@@ -60,7 +60,7 @@ def read_annotations(
         "class_names": names,
         "labels": of_images,
         "given_splits": given,
-        "groups": None if groups is None else number_groups(groups),
+        **({} if groups is None else describe_groups(groups)),
     }
 
 
@@ -145,16 +145,21 @@ def _place_of_class(name: str) -> tuple[bool, fractions.Fraction, str]:
     return not is_number, fractions.Fraction(name if is_number else 0), name
 
 
-def number_groups(groups: Iterable[Hashable]) -> np.ndarray:
-    """Numbers groups, int64; None, NaN and the empty text stand for no group."""
+def describe_groups(groups: Sequence[Hashable]) -> dict[str, Any]:
+    """Returns the group of each image as fields of a `Source`: its number, and its name.
+
+    None, NaN and the empty text stand for no group.
+    """
+    names = ["" if _is_missing(group) else str(group) for group in groups]
     number_of: dict[Hashable, int] = {}
-    return np.array(
-        [
-            number_of.setdefault(("alone", place) if _is_missing(group) else group, place)
-            for place, group in enumerate(groups)
-        ],
-        np.int64,
-    )
+    numbers = [
+        number_of.setdefault(group if name else ("alone", place), place)
+        for place, (group, name) in enumerate(zip(groups, names, strict=True))
+    ]
+    return {
+        "groups": np.array(numbers, np.int64),
+        "group_names": names if any(names) else None,
+    }
 
 
 def _is_missing(group: Hashable) -> bool:

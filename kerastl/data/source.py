@@ -72,6 +72,8 @@ class Source:
         groups: A number for each image, int64 (images,): those with the same one are on one
             side of every split that is made here. None where each stands alone. Images of
             the same content belong together in any case.
+        group_names: The name of the group that the data give to each image, empty for none; None
+            where they give none.
         causes: Why other images are in the group of each, `Cause`, int8 (images,), after
             the audit.
         ignored: Number of other files beside the images, by kind.
@@ -98,6 +100,7 @@ class Source:
     given_splits: np.ndarray
     load: Callable[[int], bytes]
     groups: np.ndarray | None = None
+    group_names: Sequence[str] | None = None
     causes: np.ndarray | None = None
     ignored: Mapping[str, int] = dataclasses.field(default_factory=dict)
     has_files: bool = False
@@ -241,6 +244,9 @@ class Source:
             facts={name: values[indices] for name, values in self.facts.items()},
             given_splits=self.given_splits[indices],
             groups=None if self.groups is None else self.groups[indices],
+            group_names=None
+            if (names := self.group_names) is None
+            else [names[i] for i in indices],
             causes=None if self.causes is None else self.causes[indices],
             load=lambda index: self.load(int(indices[index])),
         )

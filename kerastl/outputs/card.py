@@ -21,7 +21,11 @@ _SCORES = (
     "accuracy_high",
     "baseline_accuracy",
     "balanced_accuracy",
+    "balanced_accuracy_low",
+    "balanced_accuracy_high",
     "macro_f1",
+    "macro_f1_low",
+    "macro_f1_high",
 )
 _PRETRAINED_ON = {
     "imagenet": "ImageNet",

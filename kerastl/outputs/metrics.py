@@ -10,7 +10,10 @@ from kerastl.data.splits import Splits, largest_class
 from kerastl.progress import count_of
 from kerastl.split_names import TEST, VALIDATION
 from kerastl.training.best import EpochRow
+from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluation import Evaluation
+from kerastl.training.score_intervals import score_intervals
+from kerastl.training.set_coverage import measure_sets
 
 
 def build_metrics(
@@ -51,6 +54,17 @@ def build_metrics(
     metrics["best"] = {"phase": best.phase, "epoch": best.epoch}
     metrics["highest_validation_accuracy"] = dict(accuracies)
     return metrics
+
+
+def add_intervals(
+    metrics: dict[str, Any], evaluation: Evaluation, sets: ClassSets | None = None, *, seed: int
+) -> None:
+    """Adds `score_intervals` to the entry of a split, and `measure_sets` of sets of classes."""
+    intervals = score_intervals(evaluation, seed=seed)
+    metrics.get("uncalibrated", {}).update(intervals.pop("uncalibrated", {}))
+    metrics.update(intervals)
+    if sets:
+        metrics["class_sets"] = measure_sets(sets, evaluation, seed=seed)
 
 
 def scored_splits(

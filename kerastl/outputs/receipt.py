@@ -15,7 +15,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kerastl.data.fixes import count_in_test
 from kerastl.data.splits import Splits
+from kerastl.data.splits_file import read_earlier
 from kerastl.resources import usable_cores, usable_memory
 from kerastl.version import VERSION
 
@@ -52,9 +54,15 @@ def describe_run(
         reasons: Those of a recipe for its choices.
         changed: What of the machine changed while the run was cut off.
     """
+    fixes = {}
+    if fixed := splits.source.fixed:
+        path = settings["splits_from"]["value"]
+        earlier = read_earlier(path) if path else {}
+        fixes["fixes"] = fixed.counts() | count_in_test(splits, fixed, earlier)
     chosen = ["what the recipe chose, by measured times; flags.txt repeats it"] if reasons else []
     return {
         "flags": settings,
+        **fixes,
         "splits": splits.fingerprints(),
         "not_deterministic": [*chosen, *changed, *_TIMES],
     }

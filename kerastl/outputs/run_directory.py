@@ -112,8 +112,6 @@ class RunDirectory:
             "weights": {"name": config.weights, "fingerprint": weights_fingerprint},
             "seed": config.seed,
         }
-        if source.fixed:
-            self._receipt["fixes"] = source.fixed.counts()
         self._receipt |= describe_run(config.explain(), splits, opened.notes, self._changed)
         self._readings = Readings(config.lasting_path, self._receipt["splits"][TEST], self._id)
         self.end_stage("preparation")

@@ -6,7 +6,7 @@ from typing import Any
 from kerastl.data.splits import spread
 from kerastl.outputs.directories import RunFile
 from kerastl.outputs.heat_maps import list_heat_maps
-from kerastl.outputs.metrics import build_metrics, scored_splits, seen_words
+from kerastl.outputs.metrics import add_intervals, build_metrics, scored_splits, seen_words
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress
 from kerastl.split_names import TEST, VALIDATION
@@ -16,7 +16,6 @@ from kerastl.training.evaluation import Evaluation
 from kerastl.training.final import Delivered
 from kerastl.training.known_distances import measure_known
 from kerastl.training.known_images import KnownImages
-from kerastl.training.set_coverage import measure_sets
 from kerastl.training.slices import find_slices, warn_of_slices
 from kerastl.training.trained import Trained
 
@@ -26,8 +25,8 @@ def score(
 ) -> tuple[dict[str, Any], Evaluation]:
     """Evaluates what is delivered; this is the only use of the test images.
 
-    `exact` is whether everything is computed in 32 bits; `seed` is that of clusters. Returns the
-    content of `metrics.json`, and the evaluation on the test images.
+    `exact` is whether everything is computed in 32 bits; `seed` is that of clusters and intervals.
+    Returns the content of `metrics.json`, and the evaluation on the test images.
     """
     trained, splits = delivered.trained, delivered.trained.splits
     record.add_test_reading()
@@ -52,9 +51,9 @@ def score(
         before_refit=trained.refit is not None,
         decided=delivered.decided,
     )
+    for name, evaluation in scored:
+        add_intervals(metrics[name], evaluation, delivered.class_sets, seed=seed)
     if sets := delivered.class_sets:
-        for name, evaluation in scored:
-            metrics[name]["class_sets"] = measure_sets(sets, evaluation)
         progress.line(_describe_sets(sets, metrics[TEST]["class_sets"]))
     if known := delivered.known:
         known.save(record.path / RunFile.KNOWN, field="run_dir")

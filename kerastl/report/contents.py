@@ -35,7 +35,8 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     RunFile.STOPPED_AUDIT: _FINDINGS,
     RunFile.FIXES: Fix._fields,
     RunFile.MISLEADING: ("fact", "class_name", "num_images", "explained", "auc"),
-    RunFile.SLICES: SLICES,
+    # Those of earlier versions have no names.
+    RunFile.SLICES: tuple(name for name in SLICES if name != "name"),
     RunFile.HEAT_MAPS: HEAT_MAPS,
     RunFile.LABEL_ISSUES: ("example", "class_name", "probability", "likelier", "its_probability"),
 }

@@ -4,12 +4,14 @@ import dataclasses
 
 import numpy as np
 
+from kerastl.training.scores import accuracy_interval
+
 # Bins of equal width, as many as in https://arxiv.org/abs/1706.04599, are more than hundreds of
 # images fill; ten can be read at a glance.
 NUM_BINS = 10
 CALIBRATION = (
     *("confidence_from", "confidence_to", "num_images", "confidence", "accuracy"),
-    *("calibration_error", "brier_score"),
+    *("calibration_error", "brier_score", "accuracy_low", "accuracy_high"),
 )
 _ERROR, _BRIER = (CALIBRATION.index(name) for name in ("calibration_error", "brier_score"))
 
@@ -19,7 +21,8 @@ class Calibration:
     """Images by their confidence, the probability of the class that the model names.
 
     Attributes:
-        rows: Values of CALIBRATION for each bin with images, and last for all images: there
+        rows: Values of CALIBRATION for each bin with images, and last for all images.
+            `accuracy_low` to `accuracy_high` is `accuracy_interval`. In the last,
             `calibration_error` is the expected one, the mean distance of confidence and accuracy
             over the bins, weighted by their images, https://arxiv.org/abs/1706.04599.
             `brier_score` is the mean squared distance of the probabilities from 1 for the true
@@ -51,19 +54,30 @@ def measure_calibration(
         squares: The Brier score of each image, (images,), if it is known.
     """
     confidence = confidence.astype(np.float64)
-    # A value on an edge is in the bin below it.
-    bins = np.clip(np.ceil(confidence * NUM_BINS).astype(int) - 1, 0, NUM_BINS - 1)
+    bins = find_bins(confidence)
     rows: list[tuple[float | None, ...]] = []
     for number in np.unique(bins).tolist():
         own = bins == number
         mean, accuracy = float(confidence[own].mean()), float(correct[own].mean())
         brier = None if squares is None else float(squares[own].mean())
         edges = (number / NUM_BINS, (number + 1) / NUM_BINS)
-        rows.append((*edges, int(own.sum()), mean, accuracy, abs(mean - accuracy), brier))
+        scores = (mean, accuracy, abs(mean - accuracy), brier)
+        rows.append((*edges, int(own.sum()), *scores, *_interval(correct[own])))
     error = sum(float(row[2] or 0) * float(row[_ERROR] or 0) for row in rows) / len(confidence)
     whole = (float(confidence.mean()), float(correct.mean()))
     brier = None if squares is None else float(squares.mean())
-    return Calibration((*rows, (0.0, 1.0, len(confidence), *whole, error, brier)))
+    scores = (*whole, error, brier, *_interval(correct))
+    return Calibration((*rows, (0.0, 1.0, len(confidence), *scores)))
+
+
+def find_bins(confidence: np.ndarray) -> np.ndarray:
+    """Finds the bin of each value, int64 (images,); one on an edge is in the bin below it."""
+    bins = np.ceil(confidence * NUM_BINS).astype(np.int64) - 1
+    return np.asarray(np.clip(bins, 0, NUM_BINS - 1))
+
+
+def _interval(correct: np.ndarray) -> tuple[float, float]:
+    return accuracy_interval(int(correct.sum()), len(correct))
 
 
 def brier_scores(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

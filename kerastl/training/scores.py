@@ -10,7 +10,10 @@ import numpy as np
 import scipy.special
 
 _CONFIDENCE = 0.95
-CLASS_SCORES = ("precision", "recall", "f1", "num_images", "recall_low", "recall_high")
+CLASS_SCORES = (
+    *("precision", "recall", "f1", "num_images", "recall_low", "recall_high"),
+    *("precision_low", "precision_high", "f1_low", "f1_high"),
+)
 
 
 def accuracy_interval(correct: int, count: int) -> tuple[float, float]:
@@ -83,18 +86,27 @@ class ClassCounts:
 def class_scores(counts: ClassCounts) -> dict[str, np.ndarray]:
     """Computes CLASS_SCORES for each class.
 
-    `recall_low` to `recall_high` is the interval of the recall, see `wilson_intervals`. The others
-    are 0 where a class was never predicted or never there, as in
+    `NAME_low` to `NAME_high` is the interval, see `wilson_intervals`: recall and precision are
+    proportions, and F1 follows from one, 2 p / (1 + p), where p is the share of right images among
+    those that are of the class or named as it. A score is 0 where a class was never predicted or
+    never there, as in
     https://scikit-learn.org/stable/modules/generated/sklearn.metrics.precision_recall_fscore_support.html
     """
+    named = counts.images + counts.predicted
     low, high = wilson_intervals(counts.right, counts.images)
+    precision_low, precision_high = wilson_intervals(counts.right, counts.predicted)
+    f1 = [2 * share / (1 + share) for share in wilson_intervals(counts.right, named - counts.right)]
     return {
         "precision": counts.right / np.maximum(counts.predicted, 1),
         "recall": counts.right / np.maximum(counts.images, 1),
-        "f1": 2 * counts.right / np.maximum(counts.images + counts.predicted, 1),
+        "f1": 2 * counts.right / np.maximum(named, 1),
         "num_images": counts.images,
         "recall_low": low,
         "recall_high": high,
+        "precision_low": precision_low,
+        "precision_high": precision_high,
+        "f1_low": f1[0],
+        "f1_high": f1[1],
     }
 
 

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from kerastl.training.bootstrap import find_intervals, in_columns
 from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.scores import accuracy_interval
@@ -28,13 +29,13 @@ def fit_sets(validation: Evaluation) -> ClassSets | None:
     return ClassSets(_PERCENT / 100, _round_down(float(lowest)), count)
 
 
-def measure_sets(sets: ClassSets, evaluation: Evaluation) -> dict[str, float]:
+def measure_sets(sets: ClassSets, evaluation: Evaluation, *, seed: int) -> dict[str, float]:
     """Measures the sets of images.
 
     Returns:
         `coverage`, the share of sets that hold the true class, with its interval from
-        `coverage_low` to `coverage_high`; and `mean_size`, the classes in a set, unless there are
-        more in one than the evaluation knows.
+        `coverage_low` to `coverage_high`; and `mean_size`, the classes in a set, with its own by
+        `find_intervals`, unless there are more in one than the evaluation knows.
     """
     held = _true_probabilities(evaluation) >= sets.min_probability
     held |= evaluation.predicted == evaluation.labels
@@ -42,7 +43,13 @@ def measure_sets(sets: ClassSets, evaluation: Evaluation) -> dict[str, float]:
     scores = {"coverage": float(held.mean()), "coverage_low": low, "coverage_high": high}
     inside = sets.contain(evaluation.probabilities)
     if evaluation.classes is None or not inside[:, -1].any():
-        scores["mean_size"] = float(inside.sum(axis=1).mean())
+        sizes = inside.sum(axis=1)
+        scores["mean_size"] = float(sizes.mean())
+        scores |= find_intervals(
+            {"sizes": in_columns(sizes)},
+            lambda means: {"mean_size": means["sizes"][:, 0]},
+            seed=seed,
+        )
     return scores
 
 

@@ -17,7 +17,8 @@ _cluster = LazyModule("sklearn.cluster")
 # Images of each slice that are named.
 NUM_EXAMPLES = 4
 HEADER = (
-    *("kind", "num_images", "classes", "accuracy", "elsewhere", "low", "high", "is_far_below"),
+    *("kind", "name", "num_images", "classes"),
+    *("accuracy", "elsewhere", "low", "high", "is_far_below"),
     *("example", *(f"example_{number}" for number in range(2, 1 + NUM_EXAMPLES))),
 )
 # A slice is far below if the whole interval of the difference is; its confidence, over all slices
@@ -29,6 +30,8 @@ _FEWEST = 10
 # most so many training images.
 _OF_CLUSTER, _MOST_CLUSTERS, _MOST_FITTED = 50, 20, 4000
 _MOST_CLASSES = 3
+# Groups may be one because they have the same images.
+_MOST_NAMES = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +40,9 @@ class Slice:
 
     Attributes:
         kind: "group" of the data, or "cluster" of images whose features are alike.
+        name: What the data call the group, or empty.
         num_images: Images that are compared: those whose class has others elsewhere.
-        classes: Its most frequent classes.
+        classes: Its most frequent classes, each with its share of the images, in words.
         accuracy: Share of them that is named rightly.
         elsewhere: The same of the other images, each class as often as here.
         low: Lower end of the interval of `accuracy` less `elsewhere`.
@@ -47,6 +51,7 @@ class Slice:
     """
 
     kind: str
+    name: str
     num_images: int
     classes: tuple[str, ...]
     accuracy: float
@@ -62,9 +67,9 @@ class Slice:
 
     def row(self) -> tuple[object, ...]:
         """Returns the row of `slices.csv`."""
-        values = (self.kind, self.num_images, ", ".join(self.classes), self.accuracy)
+        values = (self.kind, self.name, self.num_images, ", ".join(self.classes))
         more = [""] * (NUM_EXAMPLES - len(self.examples))
-        rest = (self.elsewhere, self.low, self.high, self.is_far_below)
+        rest = (self.accuracy, self.elsewhere, self.low, self.high, self.is_far_below)
         return (*values, *rest, *self.examples, *more)
 
 
@@ -98,7 +103,8 @@ def warn_of_slices(slices: tuple[Slice, ...]) -> Iterator[str]:
         one = worst[0]
         yield (
             f"Warning: {count_of(len(worst), 'slice')} of the test images "
-            f"{'is' if len(worst) == 1 else 'are'} far below the rest; in a {one.kind} of "
+            f"{'is' if len(worst) == 1 else 'are'} far below the rest; in "
+            f"{f'{one.kind} {one.name!r}' if one.name else f'a {one.kind}'} of "
             f"{count_of(one.num_images, 'image')} such as {one.examples[0]}, the accuracy is "
             f"{one.accuracy:.4f}, and {one.elsewhere:.4f} for the same classes elsewhere. "
             "slices.csv lists all."
@@ -160,17 +166,26 @@ def _compare(
     accuracy = float(is_right[mask].mean())
     low, high = _difference((accuracy, elsewhere), (num_images, weight), num_compared)
     wrong = np.flatnonzero(mask & ~is_right)[:NUM_EXAMPLES]
-    order = np.argsort(-shares, kind="stable").tolist()
+    frequent = np.argsort(-shares, kind="stable").tolist()[:_MOST_CLASSES]
     return Slice(
         kind,
+        _name(splits, mask) if kind == "group" else "",
         num_images,
-        tuple(names[label] for label in order[:_MOST_CLASSES] if shares[label]),
+        tuple(f"{names[label]} ({shares[label]:.0%})" for label in frequent if shares[label]),
         accuracy,
         elsewhere,
         low,
         high,
         tuple(splits.source.examples[index] for index in splits.test[wrong]),
     )
+
+
+def _name(splits: Splits, mask: np.ndarray) -> str:
+    """Names the groups of the images of a mask, bool (test,)."""
+    given = splits.source.group_names or ()
+    found = [*dict.fromkeys(filter(None, (given[index] for index in splits.test[mask])))]
+    more = len(found) - _MOST_NAMES
+    return ", ".join(found[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _difference(

@@ -13,7 +13,7 @@ import tensorflow as tf
 import fakes
 from kerastl.data.splits import Splits, make_splits
 from kerastl.outputs import exporting
-from kerastl.outputs.metrics import build_metrics, scored_splits
+from kerastl.outputs.metrics import add_intervals, build_metrics, scored_splits
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.result import test_lines as final_lines
 from kerastl.serving.confusion import Confusion
@@ -68,6 +68,8 @@ def write_results(folder, test):
     record.write_predictions(splits, test)
     best = types.SimpleNamespace(phase="head", epoch=1)
     metrics = build_metrics(splits, scored, best=best, accuracies={"head": 0.3})
+    for name, evaluation in scored:
+        add_intervals(metrics[name], evaluation, seed=0)
     record.write_metrics(metrics)
     return splits, metrics
 
@@ -154,7 +156,8 @@ def test_few_classes_keep_their_matrix_and_tables_say_the_same(tmp_path):
     ]
     scores = metrics["classes"]["a"]
     assert (tmp_path / "class_scores.csv").read_text().splitlines()[1] == (
-        f"test,a,{2 / 3},1.0,0.8,2,{scores['recall_low']},1.0"
+        f"test,a,{2 / 3},1.0,0.8,2,{scores['recall_low']},1.0,{scores['precision_low']},"
+        f"{scores['precision_high']},{scores['f1_low']},{scores['f1_high']}"
     )
 
 

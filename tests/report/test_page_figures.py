@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from test_report_page import NAMES, Reader, percent, rows_of, write_run
+from test_report_page import NAMES, Reader, percent, percent_of, rows_of, write_run
 
 import kerastl
 from kerastl.report.facts import list_chosen
@@ -65,7 +65,7 @@ def test_words_of_the_head_are_those_of_the_metrics(run, text):
     for shown in (
         f"on 60 images; {len(wrong)} of them are named wrongly.",
         f"Always naming the largest class, {clean(metrics['test']['baseline_class'])}, gets",
-        f"validation accuracy {percent(metrics['validation']['accuracy'])} on 60 images",
+        f"validation accuracy {percent_of(metrics['validation'], 'accuracy')} on 60 images",
         "training or validation too: 37.5% (",
         ") on 17 images.",
         "Over 3 seeds the test accuracy is 50.0% to 75.0%, in the median 62.5%; validation "

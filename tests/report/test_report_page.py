@@ -20,7 +20,7 @@ from kerastl.data.source import Finding, Source
 from kerastl.data.splits import make_splits
 from kerastl.errors import UsageError
 from kerastl.outputs.heat_maps import list_heat_maps
-from kerastl.outputs.metrics import build_metrics, scored_splits
+from kerastl.outputs.metrics import add_intervals, build_metrics, scored_splits
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.outputs.unfinished import Opened
 from kerastl.report.contents import read_contents
@@ -90,8 +90,18 @@ def write_run(folder):
     record.write_misleading([("border", NAMES[0], 20, 0.875, 0.991)])
     record.write_slices(
         [
-            Slice("group", 25, NAMES[1:], 0.36, 0.8, -0.6, -0.25, examples[2:4]),
-            Slice("cluster", 30, NAMES[:1], 0.7, 0.8, -0.2, 0.1, examples[:1]),
+            Slice(
+                "group",
+                "camera 7",
+                25,
+                NAMES[1:],
+                0.36,
+                0.8,
+                -0.6,
+                -0.25,
+                examples[2:4],
+            ),
+            Slice("cluster", "", 30, NAMES[:1], 0.7, 0.8, -0.2, 0.1, examples[:1]),
         ]
     )
     record.write_label_issues(splits, [(0, 0.01, 1, 0.97)])
@@ -114,8 +124,10 @@ def write_run(folder):
             "known": {"coverage": 0.9, "max_distance": 12.34},
         },
     )
+    for name, evaluation in scored:
+        add_intervals(metrics[name], evaluation, seed=0)
     metrics["test"]["known"] = {"coverage": 0.875, "coverage_low": 0.5, "coverage_high": 0.99}
-    metrics["test"]["class_sets"] = measure_sets(ClassSets(0.95, 0.125, 60), test)
+    metrics["test"]["class_sets"] = measure_sets(ClassSets(0.95, 0.125, 60), test, seed=0)
     record.write_metrics(metrics)
     record.write_receipt()
     return run_dir
@@ -171,29 +183,41 @@ def percent(value):
     return f"{100 * float(value):.1f}%"
 
 
+def percent_of(row, name):
+    return f"{percent(row[name])} ({percent(row[f'{name}_low'])} to {percent(row[f'{name}_high'])})"
+
+
+def decimals_of(row, name):
+    return f"{row[name]:.4f} ({row[f'{name}_low']:.4f} to {row[f'{name}_high']:.4f})"
+
+
 def test_every_number_of_the_page_is_in_the_files(page, original):
     read = Reader(page)
     text = " ".join(" ".join(read.words).split())
     values = json.loads((original / "metrics.json").read_text("utf-8"))["test"]
     before, sets = values["uncalibrated"], values["class_sets"]
+    change = values["loss"] - before["loss"]
     for shown in (
         f"{percent(values['accuracy'])} test accuracy",
         f"95% interval {percent(values['accuracy_low'])} to {percent(values['accuracy_high'])}",
         f"gets {percent(values['baseline_accuracy'])}",
-        f"Balanced accuracy {percent(values['balanced_accuracy'])}",
-        f"macro F1 {percent(values['macro_f1'])}, loss {values['loss']:.4f}",
-        f"Expected calibration error {percent(values['calibration_error'])}",
-        f"Brier score {values['brier_score']:.4f}",
+        f"Balanced accuracy {percent_of(values, 'balanced_accuracy')}, macro F1 "
+        f"{percent_of(values, 'macro_f1')}, loss {decimals_of(values, 'loss')}",
+        f"Expected calibration error {percent_of(values, 'calibration_error')}, Brier score "
+        f"{decimals_of(values, 'brier_score')}: 0",
         "divided by a temperature of 1.5,",
-        f"Without it the calibration error is {percent(before['calibration_error'])}, the Brier "
-        f"score {before['brier_score']:.4f} and the loss {before['loss']:.4f}, "
+        f"Without it the calibration error is {percent_of(before, 'calibration_error')}, the Brier "
+        f"score {decimals_of(before, 'brier_score')} and the loss {decimals_of(before, 'loss')}, "
         f"{values['loss']:.4f} with it",
+        f"The loss changes by {change:.4f} ({before['loss_change_low']:.4f} to "
+        f"{before['loss_change_high']:.4f}), which may be chance",
         "of at least 12.5% is meant to hold the true class of 95% of images",
         "at most 12.34 from those of the nearest class, which 90% of images are meant to be. "
         f"{percent(values['known']['coverage'])} of the test images are (50.0% to 99.0%)",
         f"It does for {percent(sets['coverage'])} of the test images "
         f"({percent(sets['coverage_low'])} to {percent(sets['coverage_high'])}), with "
-        f"{sets['mean_size']:.2f} classes on average",
+        f"{sets['mean_size']:.2f} classes on average ({sets['mean_size_low']:.2f} to "
+        f"{sets['mean_size_high']:.2f})",
     ):
         assert shown in text
     scores = {row["class_name"].strip(): row for row in rows_of(original, "class_scores.csv")}
@@ -203,7 +227,8 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
         row = scores[name]
         low, high = percent(row["recall_low"]), percent(row["recall_high"])
         assert (recall, interval) == (percent(row["recall"]), f"{low} to {high}")
-        assert (precision, f1) == (percent(row["precision"]), percent(row["f1"]))
+        assert f"{precision})" == percent_of(row, "precision").replace("(", "")
+        assert f"{f1})" == percent_of(row, "f1").replace("(", "")
         assert (tested, trained) == (row["num_images"], "20")
     *bins, whole = rows_of(original, "calibration.csv")
     assert read.tables["calibration"][1:] == [
@@ -211,7 +236,7 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
             f"{row['confidence_from']} to {row['confidence_to']}",
             row["num_images"],
             percent(row["confidence"]),
-            percent(row["accuracy"]),
+            *percent_of(row, "accuracy").removesuffix(")").split(" ("),
         ]
         for row in bins
     ]
@@ -262,8 +287,7 @@ def test_what_may_mislead_is_shown_with_its_numbers(page):
     assert cells == ["border", SCRIPT, "87.5%", "0.99"]
     assert last.startswith("20 In these slices")
     text = " ".join(" ".join(read.words).split())
-    assert "Group of 25, mostly cat & dog, " in text
-    assert "accuracy 36.0%, elsewhere 80.0%" in text
+    assert "Group camera 7, 25 images: accuracy 36.0%, elsewhere 80.0% Mostly cat & dog, " in text
     assert "The interval of the difference is -60.0% to -25.0%." in text
     assert "Cluster of 30" not in text
     assert "All 2: slices.csv." in text

@@ -10,6 +10,7 @@ import fakes
 from kerastl.training import evaluate as evaluating
 from kerastl.training.evaluate import evaluate
 from kerastl.training.evaluation import Evaluation
+from kerastl.training.scores import accuracy_interval
 
 NAMES = ("a", "b", "c")
 
@@ -27,10 +28,13 @@ def test_numbers_by_hand():
     assert metrics["num_images"] == 5
     assert metrics["accuracy"] == pytest.approx(3 / 5)
     assert metrics["confusion_matrix"] == [[2, 0, 0], [1, 1, 0], [0, 1, 0]]
-    low = 2 / (2 + 1.959964**2)
+    low, third = 2 / (2 + 1.959964**2), accuracy_interval(2, 3)
     assert metrics["classes"]["a"] == pytest.approx(
         {"precision": 2 / 3, "recall": 1.0, "f1": 0.8, "num_images": 2}
-        | {"recall_low": low, "recall_high": 1.0},
+        | {"recall_low": low, "recall_high": 1.0, "precision_low": third[0]}
+        | {"precision_high": third[1]}
+        # Of the three images that are of class a or named so, two are right.
+        | {f"f1_{end}": 2 * p / (1 + p) for end, p in zip(("low", "high"), third, strict=True)},
     )
     assert metrics["balanced_accuracy"] == pytest.approx((1 + 0.5 + 0) / 3)
     assert metrics["macro_f1"] == pytest.approx((0.8 + 0.5 + 0) / 3)

@@ -43,14 +43,32 @@ def test_group_that_is_far_below_is_found():
     worst, *others = slices
     assert worst.is_far_below
     assert not any(one.is_far_below for one in others)
-    assert (worst.kind, worst.num_images, set(worst.classes)) == ("group", 40, {"0", "1"})
+    assert (worst.kind, worst.num_images, worst.classes) == ("group", 40, ("0 (50%)", "1 (50%)"))
     assert worst.accuracy == pytest.approx(1 - is_wrong[groups == 3].mean())
     assert worst.elsewhere == pytest.approx(1 - is_wrong[groups != 3].mean(), abs=0.01)
     assert worst.low < worst.accuracy - worst.elsewhere < worst.high <= -0.1
     assert worst.examples[0] == "arrays[120]"
     (line,) = warn_of_slices(slices)
-    assert line.startswith("Warning: 1 slice of the test images is far below the rest; in a group")
+    assert line.startswith("Warning: 1 slice of the test images is far below the rest; in group")
     assert len(worst.row()) == len(HEADER)
+    row = dict(zip(HEADER, worst.row(), strict=True))
+    assert (row["name"], row["classes"]) == ("3", "0 (50%), 1 (50%)")
+    assert "in group '3' of 40 images such as arrays[120]," in line
+
+
+def test_group_that_is_one_by_its_images_has_all_names():
+    labels = alternating(400)
+    names = np.array([f"camera {number}" for number in np.arange(400) // 10])
+    splits = with_test(labels, names)
+    # As after the audit: the same image is in each of five of them.
+    joined = np.where(np.arange(400) < 50, 0, splits.source.groups)
+    source = dataclasses.replace(splits.source, groups=joined)
+    is_wrong = np.arange(400) < 25
+    splits = dataclasses.replace(splits, source=source)
+    worst, *others = find_slices(splits, answered(labels, is_wrong), without_features, seed=0)
+    assert (worst.name, worst.num_images) == ("camera 0, camera 1, camera 2 and 2 more", 50)
+    assert others[0].name.startswith("camera ")
+    assert "," not in others[0].name
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -70,7 +88,7 @@ def test_hard_class_is_no_slice():
     is_wrong = (labels == 0) & (np.arange(200) % 2 == 0)
     test = answered(labels, is_wrong)
     slices = find_slices(with_test(labels, groups), test, without_features, seed=0)
-    group = next(one for one in slices if one.classes == ("0",))
+    group = next(one for one in slices if one.classes == ("0 (100%)",))
     assert group.accuracy == group.elsewhere == 0.5
     assert list(warn_of_slices(slices)) == []
 
