@@ -2,7 +2,7 @@
 
 import contextlib
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kerastl import environment
 from kerastl.api import values
@@ -11,7 +11,7 @@ from kerastl.data_sources import FROM_PYTHON
 from kerastl.errors import bad_value
 from kerastl.export_formats import check_formats
 from kerastl.model.backbones import check_weights
-from kerastl.model.sources.table import find_backbone
+from kerastl.model.sources.table import find_backbone, find_row
 from kerastl.outputs.directories import writable_directory
 from kerastl.outputs.places import usable_places
 from kerastl.progress import Progress
@@ -43,6 +43,13 @@ def check_network(model: ModelSettings) -> None:
     """
     find_backbone(model)
     check_weights(model.weights)
+
+
+def announce_downloads(models: Iterable[ModelSettings], progress: Progress) -> None:
+    """Prints the licences of the weights that are about to be downloaded."""
+    for name in dict.fromkeys(model.backbone for model in models if not model.from_scratch):
+        if line := find_row(name).describe_download():
+            progress.line(line)
 
 
 @contextlib.contextmanager

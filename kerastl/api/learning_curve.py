@@ -4,7 +4,7 @@ import pathlib
 import sys
 
 from kerastl.api import values
-from kerastl.api.checks import check_network, check_source, ready
+from kerastl.api.checks import announce_downloads, check_network, check_source, ready
 from kerastl.config import Config
 from kerastl.outputs.directories import check_free, own_directory
 from kerastl.progress import Progress
@@ -44,6 +44,7 @@ def learning_curve(
     find_store(config)
     run_dir = pathlib.Path(config.run_dir)
     check_free(run_dir, CURVE_TABLE, what="a finished learning curve", overwrite=config.overwrite)
+    announce_downloads([config], progress)
     with own_directory(run_dir), ready(config, progress) as usable:
         from kerastl.selection.learning_curve import measure_learning_curve  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ import sys
 import time
 
 from kerastl.api import values
-from kerastl.api.checks import check_source, ready
+from kerastl.api.checks import announce_downloads, check_source, ready
 from kerastl.config import Config
 from kerastl.outputs.directories import check_free, own_directory
 from kerastl.progress import Progress
@@ -62,6 +62,7 @@ def rank(
     find_store(candidates[0])
     run_dir = pathlib.Path(config.run_dir)
     check_free(run_dir, RANKING_FLAGS, what="a finished ranking", overwrite=config.overwrite)
+    announce_downloads(candidates, progress)
     with own_directory(run_dir), ready(config, progress) as usable:
         from kerastl.selection import ranking  # noqa: PLC0415
 

@@ -6,7 +6,13 @@ import sys
 import time
 
 from kerastl.api import values
-from kerastl.api.checks import check_network, check_source, export_directory, ready
+from kerastl.api.checks import (
+    announce_downloads,
+    check_network,
+    check_source,
+    export_directory,
+    ready,
+)
 from kerastl.config import Config
 from kerastl.outputs.directories import open_run_directory
 from kerastl.progress import Progress
@@ -52,6 +58,7 @@ def run(
         opened = stack.enter_context(open_run_directory(config))
         if config.export_dir:
             stack.enter_context(export_directory(config, precision=config.precision))
+        announce_downloads([opened.config], progress)
         config = stack.enter_context(ready(opened.config, progress))
         from kerastl.run import finish_run  # noqa: PLC0415
 

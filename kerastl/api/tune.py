@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from kerastl import environment
 from kerastl.api import values
-from kerastl.api.checks import check_network, check_source
+from kerastl.api.checks import announce_downloads, check_network, check_source
 from kerastl.config import Config
 from kerastl.outputs.places import is_usable, usable_places
 from kerastl.progress import Progress
@@ -72,6 +72,7 @@ def tune(
         role=find_role(),
         deadline=time.monotonic() + config.budget_seconds,
     )
+    announce_downloads([config], progress)
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(open_search(task))
         config = stack.enter_context(

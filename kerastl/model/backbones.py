@@ -133,6 +133,13 @@ class Backbone:
         """Returns where on this machine its weights are; empty where they are not."""
         return ""
 
+    def describe_download(self) -> str:
+        """Describes where its weights are about to come from, and under which licence.
+
+        Empty where they are on this machine, or their source names no licence.
+        """
+        return ""
+
     def check(self, settings: ModelSettings) -> None:
         """Refuses settings that do not go with it, before it is built.
 

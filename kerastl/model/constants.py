@@ -1,9 +1,10 @@
 """A model without weights, for what converts one."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 
@@ -13,26 +14,41 @@ def without_weights(model: keras.Model) -> keras.Model:
     A converter would write and read each weight by itself, which took nine tenths of its time. The
     files of those formats hold 2 GiB at most, as a graph with constants does.
     """
-    model = keras.models.clone_model(
-        model,
-        clone_function=lambda layer: layer,  # The same layers, so the same weights.
-        call_function=_with_constants,
-        recursive=True,
-    )
     values = [
         [keras.ops.convert_to_numpy(variable) for variable in variables]
         for variables in (model.trainable_variables, model.non_trainable_variables)
     ]
 
-    # Traced once for all formats.
     @tf.function(input_signature=[tf.TensorSpec(model.input.shape)], autograph=False)
     def compute(images: tf.Tensor) -> Any:
         constants = ([tf.constant(value) for value in part] for part in values)
         return model.stateless_call(*constants, images, training=False)[0]
 
+    # Traced once for all formats.
+    with _functions_in_place():
+        traced = compute.get_concrete_function()
+    graph = traced.graph.as_graph_def()
+    images_name, *others = (tensor.name for tensor in traced.inputs)
+    # Tensors that layers hold beside their weights. They would become inputs of an ONNX file.
+    held = {
+        name: tensor.numpy() for name, tensor in zip(others, traced.captured_inputs, strict=True)
+    }
+    names = [tensor.name for tensor in tf.nest.flatten(traced.structured_outputs)]
+
+    @tf.function(input_signature=[tf.TensorSpec(model.input.shape)], autograph=False)
+    def compute_alone(images: tf.Tensor) -> Any:
+        constants = {name: tf.constant(value) for name, value in held.items()}
+        outputs = tf.graph_util.import_graph_def(
+            graph,
+            input_map=constants | {images_name: images},
+            return_elements=names,
+            name="network",
+        )
+        return tf.nest.pack_sequence_as(traced.structured_outputs, outputs)
+
     class Constant(keras.layers.Layer):
         def call(self, images: tf.Tensor) -> Any:
-            return compute(images)
+            return compute_alone(images)
 
         def compute_output_spec(self, _: keras.KerasTensor) -> Any:
             return model.output
@@ -41,9 +57,15 @@ def without_weights(model: keras.Model) -> keras.Model:
     return keras.Model(images, Constant(dtype="float32")(images))
 
 
-def _with_constants(layer: Any, *inputs: Any, **named: Any) -> Any:
-    """Divides by NumPy arrays: a layer's tensors would become inputs of an ONNX file."""
-    if not isinstance(layer, keras.layers.Normalization):
-        return layer(*inputs, **named)
-    deviation = np.maximum(np.sqrt(np.asarray(layer.variance)), keras.backend.epsilon())
-    return (inputs[0] - np.asarray(layer.mean)) / deviation
+@contextlib.contextmanager
+def _functions_in_place() -> Iterator[None]:
+    """Traces a function that another one calls as a part of that.
+
+    Keras compiles convolutions of groups as functions of their own, which ONNX does not have.
+    """
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)

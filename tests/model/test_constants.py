@@ -43,3 +43,17 @@ def test_graph_takes_nothing_but_images():
     spec = tf.TensorSpec([None, 16, 16, 3], name="images")
     traced = tf.function(constant).get_concrete_function(spec)
     assert not traced.captured_inputs
+
+
+def test_convolutions_of_groups_are_no_functions_of_their_own():
+    """ONNX has no such functions."""
+    images = keras.Input((16, 16, 4))
+    model = keras.Model(images, keras.layers.Conv2D(4, 3, groups=2)(images))
+    constant = without_weights(model)
+    spec = tf.TensorSpec([None, 16, 16, 4], name="images")
+    graph = tf.function(constant).get_concrete_function(spec).graph.as_graph_def()
+    inner = [function.signature.name for function in graph.library.function]
+    assert any(node.op == "Conv2D" for one in graph.library.function for node in one.node_def)
+    assert not [name for name in inner if "conv" in name]
+    pixels = np.random.default_rng(0).uniform(size=(2, 16, 16, 4)).astype(np.float32)
+    np.testing.assert_allclose(constant(pixels), model(pixels), atol=1e-6)

@@ -1,5 +1,6 @@
 """Presets of KerasHub as backbones."""
 
+import io
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from sklearn import datasets
 
 import tiny_presets
+from kerastl.api.checks import announce_downloads
 from kerastl.errors import KerastlError, UsageError
 from kerastl.model.build import scale_pixels
 from kerastl.model.building.hub import read_scaling
@@ -14,6 +16,7 @@ from kerastl.model.network import open_network
 from kerastl.model.sources import hub
 from kerastl.model.sources.hub_presets import PRESETS
 from kerastl.model.sources.table import find_backbone, find_row
+from kerastl.progress import Progress
 from kerastl.settings import ModelSettings
 
 keras_hub = tiny_presets.keras_hub
@@ -242,3 +245,25 @@ def test_other_interpolation_is_said(tmp_path):
     )
     network = open_network(settings(backbone), num_classes=2)
     assert "was trained on images resized bicubic; they are resized bilinear" in network.notes[0]
+
+
+def test_licence_is_printed_before_a_download(monkeypatch, tmp_path):
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
+    models = [
+        settings(f"hub:{preset}", 224, weights=weights)
+        for preset, weights in (
+            ("dinov3_vit_small_lvd1689m", ""),
+            ("dinov3_vit_base_lvd1689m", "none"),
+            ("resnet_18_imagenet", ""),
+        )
+    ]
+    printed = io.StringIO()
+    announce_downloads([*models, models[0]], Progress(printed))
+    (line,) = printed.getvalue().splitlines()
+    assert line.startswith("hub:dinov3_vit_small_lvd1689m comes from https://www.kaggle.com/")
+    assert line.endswith("under its licence: DINOv3 License.")
+    there = tmp_path / "models" / "keras" / "dinov3" / "keras" / "dinov3_vit_small_lvd1689m" / "1"
+    there.mkdir(parents=True)
+    (there / "model.weights.h5").touch()
+    announce_downloads(models, Progress(printed := io.StringIO()))
+    assert not printed.getvalue()

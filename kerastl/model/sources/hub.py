@@ -109,6 +109,12 @@ class Preset(Backbone):
         found = sorted((cache / "models" / "keras" / model).glob("*/*.weights.*"))
         return str(found[-1].parent) if found else ""
 
+    def describe_download(self) -> str:
+        """See the base class."""
+        if not self.licence or not self.page or self.find_weights():
+            return ""
+        return f"{self.name} comes from {self.page}, under its licence: {self.licence}."
+
 
 def find(name: str) -> Preset | None:
     """Finds the row of a preset; None for a name that does not begin with `hub:`.
