@@ -57,13 +57,20 @@ FORMATS = {
         extra="litert",
         tolerance=1e-3,
     ),
+    "litert_float16": ExportFormat(
+        file="model_float16.tflite",
+        runtime="ai-edge-litert",
+        modules=("ai_edge_litert",),
+        extra="litert",
+        tolerance=None,
+    ),
     "litert_int8": ExportFormat(
         file="model_int8.tflite",
         runtime="ai-edge-litert",
         modules=("ai_edge_litert",),
         extra="litert",
-        input="images, uint8 (batch, size, size, 3), RGB in 0..255, in the tensor's quantization",
-        output="probabilities, uint8 (batch, classes), in the tensor's quantization",
+        input="images, uint8 (batch, size, size, 3), RGB in 0..255",
+        output="probabilities, uint8 (batch, classes), as output_scale and output_zero say",
         tolerance=None,
     ),
     "onnx": ExportFormat(

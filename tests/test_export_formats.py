@@ -40,6 +40,7 @@ def test_tolerances_are_those_that_are_promised():
         "savedmodel": 1e-4,
         "keras": 1e-4,
         "litert": 1e-3,
+        "litert_float16": None,
         "litert_int8": None,
         "onnx": 1e-4,
     }

@@ -11,6 +11,7 @@ from kerastl.checkup.diagnosis import Diagnosis, Finding
 from kerastl.comparison.files import Compared
 from kerastl.comparison.reproduction import Reproduction
 from kerastl.comparison.result import Comparison
+from kerastl.export_formats import FORMATS
 from kerastl.outputs.exporting import Exported
 from kerastl.result import Result
 from kerastl.selection.curve import LearningCurve
@@ -40,6 +41,7 @@ ESTIMATE = Estimate(0.5, 0.25, 0.75)
 MORE = Estimate(0.625, 0.25, 0.75)
 CURVE = Curve(NAME, (10, 20), (ESTIMATE,) * 2, None, ESTIMATE, (MORE, MORE))
 FORMAT = {
+    "input": FORMATS["savedmodel"].input,
     "bytes": 4096,
     "accuracy": 0.875,
     "agreement": 1.0,

@@ -40,6 +40,15 @@ _CALIBRATION = (
     "The logits of each view are divided by a temperature of {:.4g}, which was fitted on "
     "validation images; it is in the weights of the head."
 )
+# What a client does that passes pixels, by the resize rule.
+_PREPARE = "Turn the image upright by its Exif orientation, {}. RGB without alpha, in 0..255."
+_RESIZE = "bilinear, antialiased where it shrinks"
+_RULES = {
+    "crop": "cut out the largest centered square, and resize it to {size} x {size} ({how})",
+    "pad": "resize it so that its longer side is {size} ({how}), and center it on black of "
+    "{size} x {size}",
+    "stretch": "resize it to {size} x {size}, whatever its shape ({how})",
+}
 _SETS = (
     "The set of an image holds its most probable class and every class whose probability is at "
     "least min_probability."
@@ -82,6 +91,9 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
             "resize": config.resize,
             "pixels": "RGB in 0..255, which are scaled inside; the SavedModel decodes and resizes "
             "whole files too, others take pixels of this size",
+            "prepare": _PREPARE.format(
+                _RULES[config.resize].format(size=config.image_size, how=_RESIZE)
+            ),
         },
         "class_names": list(source.class_names),
         TEST: {name: metrics[TEST][name] for name in _SCORES if name in metrics[TEST]},

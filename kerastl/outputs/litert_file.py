@@ -49,11 +49,15 @@ class LitertNeeds:
         min_runtime_version: The oldest TensorFlow Lite; empty if not named.
         operator_versions: Name of an operation -> the highest version of it.
         takes_floats: Whether input and output are numbers of 32 bits.
+        output_scale: What a step of the output is worth; 1 for floats.
+        output_zero: The number that stands for 0.
     """
 
     min_runtime_version: str
     operator_versions: dict[str, int]
     takes_floats: bool
+    output_scale: float = 1.0
+    output_zero: int = 0
 
 
 def read_needs(path: pathlib.Path) -> LitertNeeds:
@@ -72,8 +76,13 @@ def read_needs(path: pathlib.Path) -> LitertNeeds:
         name = names[_code(one)]
         operators[name] = max(one.Version(), operators.get(name, 0))
     graph = model.Subgraphs(0)
-    kinds = {graph.Tensors(graph.Inputs(0)).Type(), graph.Tensors(graph.Outputs(0)).Type()}
-    return LitertNeeds("".join(versions), operators, kinds == {schema.TensorType.FLOAT32})
+    output = graph.Tensors(graph.Outputs(0))
+    kinds = {graph.Tensors(graph.Inputs(0)).Type(), output.Type()}
+    if kinds == {schema.TensorType.FLOAT32}:
+        return LitertNeeds("".join(versions), operators, takes_floats=True)
+    steps = output.Quantization()
+    scale, zero = float(steps.Scale(0)), int(steps.ZeroPoint(0))
+    return LitertNeeds("".join(versions), operators, False, scale, zero)
 
 
 def list_outputs(content: bytes, since: str) -> list[str]:

@@ -16,8 +16,9 @@ from kerastl.progress import count_of, format_bytes
 
 # Images that a message names.
 _MAX_NAMED = 3
-# Share of images with equally probable first classes above which a line reports it.
-_MOST_TIED = 0.01
+# Share of images with equally probable first classes above which a line reports it, and of those
+# that get the trained model's class below which one does.
+_MOST_TIED, _LEAST_AGREEMENT = 0.01, 0.95
 
 
 def check_parity(
@@ -106,17 +107,24 @@ def format_table(
 def format_rows(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yields a header and a line for each format, as `summarize` describes it, then warnings."""
     yield (
-        f"  {'format':<12}{'size':>9}{'accuracy':>10}{'agreement':>11}{'largest difference':>20}"
+        f"  {'format':<15}{'size':>9}{'accuracy':>10}{'agreement':>11}{'largest difference':>20}"
         f"{'ms an image, alone':>20}{'of 32':>8}"
     )
     for name, result in results.items():
         alone, of_32 = (result["milliseconds"][size] for size in ("1", "32"))
         yield (
-            f"  {name:<12}{format_bytes(result['bytes']):>9}{result['accuracy']:>10.4f}"
+            f"  {name:<15}{format_bytes(result['bytes']):>9}{result['accuracy']:>10.4f}"
             f"{result['agreement']:>11.2%}{result['largest_difference']:>20.1e}{alone:>20.2f}"
             f"{of_32:>8.2f}"
         )
     for name, result in results.items():
+        if result["agreement"] < _LEAST_AGREEMENT:
+            yield (
+                f"Warning: {name} names another class than the trained model for "
+                f"{1 - result['agreement']:.1%} of the images. Test it on more before you use it."
+            )
+        if result["input"] != FORMATS[name].input:
+            yield f"{name} takes {result['input']}. It returns {result['output']}."
         if result["tied"] > _MOST_TIED:
             yield (
                 f"Warning: {name} gives several classes the same highest probability for "

@@ -55,7 +55,7 @@ def test_extras_are_told_with_what_they_give(tmp_path, monkeypatch):
         "extra onnx: not installed (tf2onnx missing); pip install 'kerastl[onnx]' gives "
         "--format=onnx"
     )
-    assert lines["extra litert"].endswith("gives --format=litert,litert_int8")
+    assert lines["extra litert"].endswith("gives --format=litert,litert_float16,litert_int8")
 
 
 def test_rooms_are_told_with_what_to_do(tmp_path, monkeypatch):

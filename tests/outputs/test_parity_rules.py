@@ -3,6 +3,7 @@ import pathlib
 import numpy as np
 import pytest
 
+from kerastl.export_formats import FORMATS
 from kerastl.outputs.parity import Comparison, ExportError, Reference
 from kerastl.outputs.parity_rules import check_parity, format_table
 from kerastl.training.evaluation import Evaluation
@@ -45,23 +46,43 @@ def test_each_format_has_its_own_measure(name, difference, accuracy, is_right):
             check()
 
 
-@pytest.mark.parametrize(("tied", "is_told"), [(0.0, False), (0.01, False), (0.25, True)])
-def test_equal_first_places_are_told(tied, is_told):
+FLOATS = FORMATS["litert"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ""),
+        ({"tied": 0.01, "agreement": 0.95}, ""),
+        (
+            {"tied": 0.25},
+            "Warning: litert_int8 gives several classes the same highest probability for 25.0% of "
+            "the images.",
+        ),
+        (
+            {"agreement": 0.75},
+            "Warning: litert_int8 names another class than the trained model for 25.0% of the "
+            "images. Test it on more before you use it.",
+        ),
+        (
+            {"input": FLOATS.input, "output": FLOATS.output},
+            "litert_int8 takes images, float32 (batch, size, size, 3), RGB in 0..255. It returns "
+            "probabilities, float32 (batch, classes).",
+        ),
+    ],
+)
+def test_what_is_odd_about_a_format_is_a_line(changes, expected):
     labels = np.arange(3)
     predictions = Evaluation(labels, np.eye(3, dtype=np.float32), np.zeros(3))
     result = {
+        "input": FORMATS["litert_int8"].input,
         "bytes": 1000,
         "accuracy": 1.0,
         "agreement": 1.0,
         "largest_difference": 0.0,
-        "tied": tied,
+        "tied": 0.0,
         "milliseconds": {"1": 1.0, "32": 1.0},
-    }
+    } | changes
     reference = Reference(predictions, ("x", "y", "z"), "abc", np.asarray)
     lines = list(format_table(pathlib.Path("1"), {"litert_int8": result}, reference))
-    assert len(lines) == 3 + is_told
-    if is_told:
-        assert lines[-1] == (
-            "Warning: litert_int8 gives several classes the same highest probability for 25.0% of "
-            "the images."
-        )
+    assert lines[3:] == [expected] * bool(expected)

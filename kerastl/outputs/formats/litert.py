@@ -14,8 +14,13 @@ from kerastl.outputs.formats.interface import Exportable, label_text
 
 def write(model: Exportable, path: pathlib.Path) -> None:
     """Writes a model of one image, unless its input is resized, in float32."""
+    convert(model, path)
+
+
+def convert(model: Exportable, path: pathlib.Path, **options: Any) -> None:
+    """Converts with options of `tf.lite.TFLiteConverter`, and adds labels."""
     with environment.quiet():
-        model.probabilities().export(path, format="litert", verbose=False)
+        model.probabilities().export(path, format="litert", verbose=False, **options)
     litert_file.add_metadata(path, label_text(model.card["class_names"]))
 
 
@@ -41,7 +46,7 @@ def read_needs(path: pathlib.Path) -> dict[str, Any]:
     """Reads the oldest runtime and the versions of the operations from a file."""
     needs = litert_file.read_needs(path)
     return {
-        "oldest_runtime": f"LiteRT or TensorFlow Lite {needs.min_runtime_version or 'unknown'}",
+        "oldest_runtime": f"TensorFlow Lite {needs.min_runtime_version or 'unknown'}, or LiteRT",
         "min_runtime_version": needs.min_runtime_version,
         "operator_versions": needs.operator_versions,
     }

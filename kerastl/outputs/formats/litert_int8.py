@@ -30,7 +30,7 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     With many classes, or where 8 bits give several classes of a training image the same highest
     probability, the head, the input and the output are in float32.
     """
-    images = model.draw_images()
+    images = _with_extremes(model.draw_images())
     class_names = model.card["class_names"]
 
     def examples() -> Iterator[list[np.ndarray]]:
@@ -46,12 +46,29 @@ def write(model: Exportable, path: pathlib.Path) -> None:
 
 
 def read_needs(path: pathlib.Path) -> dict[str, Any]:
-    """Reads what `litert.read_needs` does, and whether the head is in float32."""
-    needs = litert.read_needs(path)
-    if litert_file.read_needs(path).takes_floats:
+    """Reads what `litert.read_needs` does, and what the numbers of the output stand for.
+
+    A probability is the scale times the number less the zero. With a head in float32 it is the
+    number itself.
+    """
+    found = litert_file.read_needs(path)
+    if found.takes_floats:
         floats = FORMATS["litert"]
-        needs |= {"input": floats.input, "output": f"{floats.output}, from a head in float32"}
-    return needs
+        changed = {"input": floats.input, "output": f"{floats.output}, from a head in float32"}
+    else:
+        changed = {"output_scale": found.output_scale, "output_zero": found.output_zero}
+    return litert.read_needs(path) | changed
+
+
+def _with_extremes(images: np.ndarray) -> np.ndarray:
+    """Makes one pixel of the first image black and one white.
+
+    The input then has the range 0..255, whatever the training images have, so bytes of an image go
+    in as they are. The task libraries of phones know no other scale.
+    """
+    images = images.copy()
+    images[0, 0, :2] = [[0], [255]]
+    return images
 
 
 def _has_ties(path: pathlib.Path, images: np.ndarray) -> bool:

@@ -1,5 +1,7 @@
 """The formats that are a file: names and types of inputs and outputs, and no loose ends."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -43,7 +45,7 @@ def noise(count):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("name", ["litert", "litert_int8"])
+@pytest.mark.parametrize("name", ["litert", "litert_float16", "litert_int8"])
 def test_labels_are_inside_and_change_no_result(name, tmp_path, monkeypatch):
     pytest.importorskip("ai_edge_litert")
     module, model = format_module(name), exportable()
@@ -87,6 +89,40 @@ def test_8_bits_leave_the_head_as_it_is_where_classes_would_tie(
     details = interpreter.Interpreter(str(tmp_path / "int8.tflite")).get_tensor_details()
     assert np.int8 in {detail["dtype"] for detail in details}
     assert read_metadata(tmp_path / "int8.tflite").labels == model.card["class_names"]
+
+
+@pytest.mark.thorough
+def test_bytes_of_an_image_go_into_8_bits_as_they_are(tmp_path):
+    """Also where the training images are dark, and those of a camera are not."""
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    model = dataclasses.replace(exportable(), draw_images=lambda: pixels(50) * 0.4)
+    module = format_module("litert_int8")
+    module.write(model, tmp_path / "int8.tflite")
+    runtime = interpreter.Interpreter(str(tmp_path / "int8.tflite"))
+    (input_,), (output,) = runtime.get_input_details(), runtime.get_output_details()
+    assert (input_["dtype"], input_["quantization"]) == (np.uint8, (1.0, 0))
+    needs = module.read_needs(tmp_path / "int8.tflite")
+    assert (needs["output_scale"], needs["output_zero"]) == output["quantization"] == (1 / 256, 0)
+    bright = np.round(noise(1))
+    runtime.allocate_tensors()
+    runtime.set_tensor(input_["index"], bright.astype(np.uint8))
+    runtime.invoke()
+    expected = module.open(tmp_path / "int8.tflite", dict(model.card)).classify(bright)
+    np.testing.assert_array_equal(runtime.get_tensor(output["index"]) / 256, expected)
+
+
+@pytest.mark.thorough
+def test_weights_of_16_bits_agree_and_take_floats(tmp_path):
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    module, model = format_module("litert_float16"), exportable()
+    module.write(model, tmp_path / "half.tflite")
+    runtime = interpreter.Interpreter(str(tmp_path / "half.tflite"))
+    kinds = {detail["dtype"] for detail in runtime.get_tensor_details()}
+    assert {np.float16, np.float32} <= kinds
+    expected = model.probabilities().predict(noise(20), verbose=0)["probabilities"]
+    found = module.open(tmp_path / "half.tflite", dict(model.card)).classify(noise(20))
+    np.testing.assert_allclose(found, expected, atol=0.01)
+    assert np.abs(found - expected).max() > 0
 
 
 @pytest.mark.parametrize(
