@@ -1,7 +1,7 @@
 """A model without weights, for what converts one."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -14,6 +14,22 @@ def without_weights(model: keras.Model) -> keras.Model:
     A converter would write and read each weight by itself, which took nine tenths of its time. The
     files of those formats hold 2 GiB at most, as a graph with constants does.
     """
+    # Once for all formats.
+    compute = _alone(_trace(model))
+
+    class Constant(keras.layers.Layer):
+        def call(self, images: tf.Tensor) -> Any:
+            return compute(images)
+
+        def compute_output_spec(self, _: keras.KerasTensor) -> Any:
+            return model.output
+
+    images = keras.Input(model.input.shape[1:], name="images", dtype="float32")
+    return keras.Model(images, Constant(dtype="float32")(images))
+
+
+def _trace(model: keras.Model) -> Any:
+    """Traces the function of a model, whose weights become constants."""
     values = [
         [keras.ops.convert_to_numpy(variable) for variable in variables]
         for variables in (model.trainable_variables, model.non_trainable_variables)
@@ -24,37 +40,29 @@ def without_weights(model: keras.Model) -> keras.Model:
         constants = ([tf.constant(value) for value in part] for part in values)
         return model.stateless_call(*constants, images, training=False)[0]
 
-    # Traced once for all formats.
     with _functions_in_place():
-        traced = compute.get_concrete_function()
-    graph = traced.graph.as_graph_def()
-    images_name, *others = (tensor.name for tensor in traced.inputs)
-    # Tensors that layers hold beside their weights. They would become inputs of an ONNX file.
-    held = {
-        name: tensor.numpy() for name, tensor in zip(others, traced.captured_inputs, strict=True)
-    }
+        return compute.get_concrete_function()
+
+
+def _alone(traced: Any) -> Callable[[tf.Tensor], Any]:
+    """Makes a traced function one of its first input alone.
+
+    What else it takes are tensors that layers hold beside their weights, and would become inputs of
+    an ONNX file.
+    """
+    graph, (images_name, *others) = traced.graph.as_graph_def(), [one.name for one in traced.inputs]
+    held = {name: one.numpy() for name, one in zip(others, traced.captured_inputs, strict=True)}
     names = [tensor.name for tensor in tf.nest.flatten(traced.structured_outputs)]
 
-    @tf.function(input_signature=[tf.TensorSpec(model.input.shape)], autograph=False)
-    def compute_alone(images: tf.Tensor) -> Any:
-        constants = {name: tf.constant(value) for name, value in held.items()}
+    @tf.function(input_signature=[tf.TensorSpec(traced.inputs[0].shape)], autograph=False)
+    def compute(images: tf.Tensor) -> Any:
+        known = {name: tf.constant(value) for name, value in held.items()} | {images_name: images}
         outputs = tf.graph_util.import_graph_def(
-            graph,
-            input_map=constants | {images_name: images},
-            return_elements=names,
-            name="network",
+            graph, input_map=known, return_elements=names, name="network"
         )
         return tf.nest.pack_sequence_as(traced.structured_outputs, outputs)
 
-    class Constant(keras.layers.Layer):
-        def call(self, images: tf.Tensor) -> Any:
-            return compute_alone(images)
-
-        def compute_output_spec(self, _: keras.KerasTensor) -> Any:
-            return model.output
-
-    images = keras.Input(model.input.shape[1:], name="images", dtype="float32")
-    return keras.Model(images, Constant(dtype="float32")(images))
+    return compute  # type: ignore[no-any-return]
 
 
 @contextlib.contextmanager

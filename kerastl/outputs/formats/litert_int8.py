@@ -52,12 +52,11 @@ def read_needs(path: pathlib.Path) -> dict[str, Any]:
     number itself.
     """
     found = litert_file.read_needs(path)
+    needs, floats = litert.read_needs(path), FORMATS["litert"]
     if found.takes_floats:
-        floats = FORMATS["litert"]
         changed = {"input": floats.input, "output": f"{floats.output}, from a head in float32"}
-    else:
-        changed = {"output_scale": found.output_scale, "output_zero": found.output_zero}
-    return litert.read_needs(path) | changed
+        return needs | changed
+    return needs | {"output_scale": found.output_scale, "output_zero": found.output_zero}
 
 
 def _with_extremes(images: np.ndarray) -> np.ndarray:
