@@ -19,7 +19,7 @@ class DataSource:
         has_columns: Whether the flags that name columns apply to it.
         has_layout: Whether folders name its classes.
         is_path: Whether `place` is a path.
-        is_bundled: Whether its images come with an installed package.
+        is_opened_whole: Whether its images are no files of their own, and are there without a run.
         is_passed_in: Whether it is a `Source` that Python code passes in, which no flag can.
     """
 
@@ -29,7 +29,7 @@ class DataSource:
     has_columns: bool = False
     has_layout: bool = False
     is_path: bool = False
-    is_bundled: bool = False
+    is_opened_whole: bool = False
     is_passed_in: bool = False
 
 
@@ -49,6 +49,13 @@ DATA_SOURCES = {
         has_columns=True,
         is_path=True,
     ),
+    "arrays": DataSource(
+        place="FILE",
+        about="with images and labels as arrays: .npz, IDX or .mat, or a folder of such files",
+        module="kerastl.data.array_files",
+        is_path=True,
+        is_opened_whole=True,
+    ),
     "tfds": DataSource(
         place="NAME",
         about="of TensorFlow Datasets",
@@ -58,7 +65,7 @@ DATA_SOURCES = {
         place="",
         about="which scikit-learn includes",
         module="kerastl.data.builtin",
-        is_bundled=True,
+        is_opened_whole=True,
     ),
     FROM_PYTHON: DataSource(place="", about="a Source from Python code", is_passed_in=True),
 }

@@ -177,7 +177,7 @@ def test_required_field_is_asked_for(name, example, value):
 def test_unknown_kind_of_data_is_refused(value, advice):
     assert refusal(dataset=value) == (
         f"dataset={value!r}: is not a data set. {advice}"
-        "Use folder:DIR, csv:FILE, tfds:NAME or digits."
+        "Use folder:DIR, csv:FILE, arrays:FILE, tfds:NAME or digits."
     )
 
 

@@ -68,6 +68,10 @@ PICTURES = (
     " erf mrw dcr kdc gpr"
 )
 
+# What MNIST and its followers add, as in `train-images-idx3-ubyte.gz`.
+_IDX = re.compile(r"[-.]idx\d-ubyte")
+# Images in three dimensions, packed.
+_VOLUMES = (".nii.gz", ".mgz", ".mgh.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mnc")
 # What is added to an image's name for its mask or a copy of it, and a number if there are several.
 _MASK = re.compile(
     r"(.+?)[ _.-]+(masks?|seg|segmentation|gt|ground[ _.-]?truth|labels?|depth|overlay|heatmap"
@@ -89,6 +93,10 @@ def other_kind(name: str) -> str | None:
     lowered = name.lower()
     if lowered.endswith("~"):
         return "backup copies"
+    if _IDX.search(lowered):
+        return "arrays"
+    if lowered.endswith(_VOLUMES):
+        return "medical volumes"
     ending = pathlib.PurePath(lowered).suffix
     return _KINDS.get(ending) if ending else _KINDS.get(lowered)
 

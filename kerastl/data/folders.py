@@ -102,15 +102,22 @@ def _scan(root: pathlib.Path, field: str, own: Iterable[pathlib.Path]) -> Tree:
         ) from error
 
 
+# What to do with a file that is given for a folder, by its kind.
+_INSTEAD = {
+    "archives": "Unpack it and give the folder",
+    "arrays": "Give arrays of images and labels as arrays:{}",
+}
+
+
 def _say_no_folder(root: pathlib.Path) -> tuple[str, str]:
     """Explains what a path is that is no folder, and what to give instead."""
     if not root.exists():
         return _say_nothing_there(root)
     with open(root, "rb") as file:
         other = find_other(file.read(_HEAD))
-    if other is not None and other.kind == "archives":
+    if other is not None and other.kind in _INSTEAD:
         problem = other.reason.replace("not an image", "not a folder")
-        return problem, "Unpack it and give the folder"
+        return problem, _INSTEAD[other.kind].format(root)
     return (
         "is a file, not a folder",
         "Give the folder that holds the class folders, or a table as csv:FILE",

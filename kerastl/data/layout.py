@@ -85,12 +85,19 @@ def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
     return reading
 
 
+# What to do with a folder that has no pictures, but files of these kinds.
+_WAYS = {
+    "archives": "unpack them and give the folder",
+    "arrays": "give arrays of images and labels as arrays:FOLDER, or save each image as PNG",
+}
+
+
 def _no_classes(top: Folder, tree: Tree, stop: Stop) -> UsageError:
     """Explains what there is in place of class folders, and what to do with that."""
     inside = [folder for folder in top.holding if is_divided(folder)]
     inside.sort(key=lambda folder: folder.name.lower() not in IMAGE_FOLDERS)
     in_names, advice = _of_file_names("file", top)
-    alone = "unpack them and give the folder" if tree.ignored["archives"] else ""
+    alone = next((way for kind, way in _WAYS.items() if tree.ignored[kind]), "")
     ways = [
         f"give one of them, as in folder:{inside[0].path}"
         if inside

@@ -12,6 +12,7 @@ from kerastl.data.content import readable
 from kerastl.data.layout_checks import name_place
 from kerastl.data.layout_reading import Reading, are_sides, count_classes, name_folders
 from kerastl.data.split_words import split_within
+from kerastl.data.table_names import is_unlabeled
 from kerastl.data.tree import (
     IMAGE_FOLDERS,
     PLACEHOLDERS,
@@ -27,7 +28,7 @@ from kerastl.split_names import SPLITS, TRAIN
 # Names of folders that are rather those of tools, or of what has no class yet.
 _RARELY_CLASSES = frozenset(
     [
-        *("unlabeled", "unlabelled", "unclassified", "unsorted", "unassigned", "to_sort", "tosort"),
+        *("unclassified", "unsorted", "unsup", "to_sort", "tosort", "_background_noise_"),
         *("thumbnails", "thumbs", "previews", "resized", "augmented", "backup", "backups", "copy"),
         *("plots", "logs", "results", "outputs", "output", "predictions", "runs", "checkpoints"),
         *("deleted", "recycled", "recycler", "trashed", "rejected", "duplicates", "new folder"),
@@ -155,7 +156,7 @@ def _odd_classes(reading: Reading, _: Tree) -> Iterator[str]:
         yield "the class of a file is what its name has before or behind the number"
     names = set(map(str.lower, reading.class_names))
     sides = {name for name in names if are_sides({name})}
-    odd = names & _RARELY_CLASSES
+    odd = (names & _RARELY_CLASSES) | set(filter(is_unlabeled, names))
     if sides - IMAGE_FOLDERS and sides & IMAGE_FOLDERS:
         odd |= sides
     odd |= {name for name in names if _ALBUM.fullmatch(name)}

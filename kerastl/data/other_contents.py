@@ -50,6 +50,7 @@ _CONTENTS = (
     _file(
         "vector graphics", "an enhanced metafile", rb"(\x01\x00\x00\x00.{36} EMF|\xd7\xcd\xc6\x9a)"
     ),
+    _file("arrays", "a file of NumPy arrays", rb"PK\x03\x04.{26}[^\0/]{1,200}?\.npy"),
     _file("archives", "a ZIP archive or a file of Office", rb"PK(\x03\x04|\x05\x06|\x07\x08)"),
     _file("archives", "a gzip archive", rb"\x1f\x8b"),
     _file("archives", "a bzip2 archive", rb"BZh[1-9]"),
@@ -60,7 +61,8 @@ _CONTENTS = (
     _file("archives", "a tar archive", rb"ustar", at=257),
     _file("arrays", "a NumPy array", rb"\x93NUMPY"),
     _file("arrays", "an HDF5 file", rb"\x89HDF\r\n\x1a\n"),
-    _file("arrays", "a MATLAB file", rb"MATLAB 5\.0 MAT-file"),
+    _file("arrays", "a MATLAB file", rb"MATLAB [57]\.\d MAT-file"),
+    _file("arrays", "an IDX file of arrays", rb"\x00\x00[\x08\x09\x0b-\x0e][\x01-\x04]\x00"),
     _file("arrays", "a NetCDF file", rb"CDF[\x01\x02\x05]"),
     _file("arrays", "a Python pickle", rb"\x80[\x02-\x05][\x95\x80cq\]}(KX]"),
     _file("tables", "a Parquet or Arrow table", rb"(PAR1|ARROW1|FEA1)"),

@@ -1,8 +1,9 @@
 """Tables in JSON: objects in lines or in a list, columns, or classes by path and the reverse."""
 
+import contextlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from kerastl.data.table_names import KNOWN, USUAL, key_of
@@ -14,8 +15,12 @@ _SPACE = re.compile(r"[\s,]*")
 _SAVE_AS_CSV = "Write a CSV file with the path and the class of each image"
 # Keys by which the files of annotation tools are known, what they are, and what to do.
 _TOOLS = (
-    ({"images", "annotations"}, "COCO's annotations", _SAVE_AS_CSV),
-    ({"data", "annotations"}, "a Label Studio project", "Export it from there as CSV or JSON-MIN"),
+    ({"images", "annotations"}, "COCO's annotations without names of categories", _SAVE_AS_CSV),
+    (
+        {"data", "annotations"},
+        "a Label Studio project without choices",
+        "Export it from there as CSV or JSON-MIN",
+    ),
     ({"shapes", "imagePath"}, "a LabelMe file of one image", _SAVE_AS_CSV),
     ({"_via_img_metadata"}, "a VIA project", "Export its annotations from there as CSV"),
     ({"data_row", "projects"}, "a Labelbox export", _SAVE_AS_CSV),
@@ -38,6 +43,8 @@ def read_json(text: str, wrong: Wrong) -> Iterator[tuple[int, list[str]]]:
         UsageError: If it is broken, or no table of one record an image.
     """
     records = list(_read_records(text, wrong))
+    if rows := _read_tool(records):
+        records = rows
     _refuse_tools(records[:1], wrong)
     if len(records) == 1:
         turned = _turn(records[0][1])
@@ -78,6 +85,48 @@ def _read_records(text: str, wrong: Wrong) -> Iterator[_Record]:
 def _skip(text: str, place: int) -> int:
     found = _SPACE.match(text, place)
     return found.end() if found else place
+
+
+def _read_tool(records: Sequence[_Record]) -> list[_Record]:
+    """Makes rows of what an annotation tool has written of whole images; none of other files."""
+    for keys, read in _READERS:
+        # What lacks a part of it is for `_refuse_tools` to name.
+        with contextlib.suppress(KeyError, TypeError, AttributeError):
+            if all(keys <= set(record) for _, record in records):
+                rows = [(line, row) for line, record in records for row in read(record)]
+                return rows if any(row.get("label", True) for _, row in rows) else []
+    return []
+
+
+def _rows_of_coco(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yields the class of each annotation, https://cocodataset.org/#format-data."""
+    names = {one["id"]: one["name"] for one in record["categories"]}
+    paths = {one["id"]: one["file_name"] for one in record["images"]}
+    empty = dict.fromkeys(paths)
+    for one in record["annotations"]:
+        empty.pop(one["image_id"], None)
+        box = {"bbox": one["bbox"]} if one.get("bbox") else {}
+        yield {"image": paths[one["image_id"]], "label": names[one["category_id"]], **box}
+    yield from ({"image": paths[image], "label": ""} for image in empty)
+
+
+def _rows_of_label_studio(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yields the choices of each annotator, https://labelstud.io/guide/task_format."""
+    texts = [value for value in record["data"].values() if isinstance(value, str)]
+    path = next(filter(is_image_name, texts), texts[0])
+    kept = [one for one in record["annotations"] if not one.get("was_cancelled")]
+    for annotation in kept or [{"result": []}]:
+        values = [one["value"] for one in annotation["result"] if one["type"] == "choices"]
+        choices = [choice for value in values for choice in value["choices"]]
+        yield {"image": path, "label": choices if choices[1:] else "".join(choices)}
+
+
+# Keys by which files of whole images are known, and what makes rows of one.
+_READERS: tuple[tuple[set[str], Callable[[dict[str, Any]], Iterable[dict[str, Any]]]], ...] = (
+    ({"images", "annotations", "categories"}, _rows_of_coco),
+    ({"data", "annotations"}, _rows_of_label_studio),
+    ({"_via_img_metadata"}, lambda record: record["_via_img_metadata"].values()),
+)
 
 
 def _refuse_tools(records: Sequence[_Record], wrong: Wrong) -> None:

@@ -77,7 +77,7 @@ TOTALS = _names(
 # What people write for a label that is not known.
 UNLABELED = _names(
     "? ?? - -- --- . n.a. n.a n.d. \\n unlabeled unlabelled missing unknown undefined "
-    "unspecified unassigned tbd todo -99 -999 -9999"
+    "unspecified unassigned unannotated untagged tbd todo -99 -999 -9999"
 ) | {
     f"{no} {known}"
     for no in ("not", "no", "to be")
@@ -93,6 +93,11 @@ UNLABELED = _names(
         "assigned",
     )
 }
+
+
+def is_unlabeled(name: str) -> bool:
+    """Whether a label or a folder's name stands for a label that is not known."""
+    return name.lower().strip("_").replace("_", " ") in UNLABELED
 
 
 def key_of(name: str) -> str:

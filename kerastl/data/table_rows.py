@@ -17,16 +17,20 @@ Wrong = Callable[[str, str], UsageError]
 # What to do about a table that holds images instead of paths.
 GIVE_ARRAYS = "In Python, give the images as arrays to kerastl.Source.from_arrays"
 
+_GIVE_FILE = "Give arrays of images and labels as arrays:FILE"
 _SAVE_AS_CSV = "Save it as CSV in UTF-8"
 # First bytes, what such a file is, and what to do.
 _OTHER_KINDS = (
     (rb"PK\x03\x04.{26}mimetypeapplication/vnd\.oasis", "an OpenDocument file", _SAVE_AS_CSV),
+    (rb"PK\x03\x04.{26}[^\0/]{1,200}?\.npy", "a file of NumPy arrays", _GIVE_FILE),
     (rb"PK\x03\x04", "an Excel file or a ZIP archive", _SAVE_AS_CSV),
     (rb"\xd0\xcf\x11\xe0", "an old Excel file", _SAVE_AS_CSV),
     (rb"PAR1", "a Parquet file", "Convert it, as with to_csv(index=False) of pandas"),
     (rb"ARROW1|FEA1", "an Arrow file", "Convert it, as with to_csv(index=False) of pandas"),
     (rb"\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd", "a compressed file", "Unpack it"),
-    (rb"\x93NUMPY", "a NumPy array", GIVE_ARRAYS),
+    (rb"\x93NUMPY", "a NumPy array", _GIVE_FILE),
+    (rb"\x00\x00[\x08\x09\x0b-\x0e][\x01-\x04]\x00", "an IDX file of arrays", _GIVE_FILE),
+    (rb"MATLAB [57]\.", "a MATLAB file", _GIVE_FILE),
     (rb"\x80[\x02-\x05]", "a Python pickle", _SAVE_AS_CSV),
     (rb"\x89HDF", "an HDF5 file", _SAVE_AS_CSV),
     (rb"SQLite format 3", "an SQLite database", _SAVE_AS_CSV),

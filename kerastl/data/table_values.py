@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from kerastl.data.split_words import split_named, split_within
 from kerastl.data.table_columns import Roles
-from kerastl.data.table_names import NO_COLUMN, UNLABELED, is_missing
+from kerastl.data.table_names import NO_COLUMN, is_missing, is_unlabeled
 from kerastl.data.table_reading import Table
 from kerastl.data.table_rows import Wrong
 from kerastl.data.table_shape import is_number, is_whole, is_yes, say_the_same
@@ -115,14 +115,10 @@ def _parts_of_list(label: str) -> list[str]:
 
 
 def _words_for_none(counts: Mapping[str, int]) -> list[str]:
-    words = [label for label in counts if is_missing(label) or _is_unlabeled(label)]
+    words = [label for label in counts if is_missing(label) or is_unlabeled(label)]
     others = [label for label in counts if label not in words and label != "-1"]
     is_unknown = "-1" in counts and all(label.isdecimal() for label in others)
     return [*words, "-1"] if is_unknown else words
-
-
-def _is_unlabeled(label: str) -> bool:
-    return label.lower().replace("_", " ") in UNLABELED
 
 
 def _read_one_hot(table: Table, names: Sequence[str]) -> list[str]:

@@ -117,7 +117,7 @@ def read_from_source(source: Source) -> Read:
 
 def read_from_disk(data: DataSettings) -> Read | None:
     """Reads images where the run found them; None for data that only a run can open."""
-    if data.source_kind.is_bundled:
+    if data.source_kind.is_opened_whole:
         return read_from_source(find_source(data, memory=None, progress=Progress()))
     if not data.source_kind.is_path:
         return None

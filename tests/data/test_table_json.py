@@ -13,6 +13,22 @@ from kerastl.progress import Progress
 ROWS = [{"file_name": f"{n}.jpg", "label": "cat" if n % 2 else "dog"} for n in range(4)]
 PATHS = [row["file_name"] for row in ROWS]
 LABELS = [row["label"] for row in ROWS]
+CLASSES = ["cat", "dog"]
+MARKED = [
+    {"id": 9 + n, "image_id": n, "category_id": 5 + CLASSES.index(label)}
+    for n, label in enumerate(LABELS)
+]
+COCO = {
+    "images": [{"id": n, "file_name": path} for n, path in enumerate(PATHS)],
+    "annotations": MARKED,
+    "categories": [{"id": 5 + n, "name": name} for n, name in enumerate(CLASSES)],
+}
+
+
+def of_label_studio(row):
+    result = [{"type": "choices", "value": {"choices": [row["label"]]}}]
+    annotations = [{"result": result}, {"result": [], "was_cancelled": True}]
+    return {"id": 1, "data": {"image": row["file_name"]}, "annotations": annotations}
 
 
 def table(folder, text):
@@ -55,6 +71,24 @@ def table(folder, text):
                 for row in ROWS
             ]
         ),
+        # As COCO has them, with a box or without, and as Label Studio does.
+        json.dumps(COCO),
+        json.dumps(COCO | {"annotations": [{**one, "bbox": [0, 0, 1, 1]} for one in MARKED]}),
+        json.dumps([of_label_studio(row) for row in ROWS]),
+        # A project of VIA.
+        json.dumps(
+            {
+                "_via_settings": {},
+                "_via_img_metadata": {
+                    f"{row['file_name']}123": {
+                        "filename": row["file_name"],
+                        "regions": [],
+                        "file_attributes": {"class": row["label"]},
+                    }
+                    for row in ROWS
+                },
+            }
+        ),
         # Beside the class of the image, what is in it is more.
         json.dumps([row | {"faces": [{"class": "old"}, {"class": "new"}]} for row in ROWS]),
         json.dumps({row["file_name"]: {"label": row["label"], "width": 3} for row in ROWS}),
@@ -82,7 +116,8 @@ def test_values_are_those_that_a_csv_file_would_have(tmp_path):
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({"images": [{}], "annotations": [{}], "categories": []}, "is COCO's annotations in JSON"),
+        ({"images": [{}], "annotations": [{}], "categories": []}, "is COCO's annotations without"),
+        ([of_label_studio(ROWS[0]), {"data": {"image": "1"}, "annotations": []}], "has no label"),
         ([{"data": {"image": "1"}, "annotations": []}], "Export it from there as CSV or JSON-MIN."),
         ({"shapes": [], "imagePath": "0.jpg"}, "is a LabelMe file of one image in JSON, not a"),
         ({"_via_img_metadata": {}, "_via_settings": {}}, "is a VIA project in JSON, not a table"),
