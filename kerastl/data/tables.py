@@ -2,13 +2,17 @@
 
 import collections
 import contextlib
+import dataclasses
 import functools
 import glob
 import itertools
+import os
 import pathlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
+from kerastl.data.content import readable
 from kerastl.data.files import LabeledFile, Listing, make_listing, open_listing
 from kerastl.data.labels import refuse_alike, refuse_twins
 from kerastl.data.source import Source
@@ -20,10 +24,11 @@ from kerastl.data.table_reading import Table, read_table
 from kerastl.data.table_repeats import use_each_once
 from kerastl.data.table_rows import GIVE_ARRAYS
 from kerastl.data.table_values import read_labels, read_splits, splits_of_folders
-from kerastl.errors import bad_value, name_some, shorten
+from kerastl.errors import UsageError, bad_value, name_some, shorten
 from kerastl.paths import local_path
 from kerastl.progress import Progress, count_of
 from kerastl.settings import DataSettings
+from kerastl.split_names import SPLITS, TRAIN
 
 # What cells hold in place of a path, and what to do.
 _NO_PATHS = tuple(
@@ -62,7 +67,7 @@ def open_source(
 
 
 def list_table(table: str, *, columns: dict[str, str], progress: Progress | None = None) -> Listing:
-    """Lists the images of a CSV or TSV file, each once.
+    """Lists the images of a CSV or TSV file, each once, and of those for other splits beside it.
 
     Args:
         table: Its path. `table_paths.find_places` defines what the paths in it mean.
@@ -74,8 +79,31 @@ def list_table(table: str, *, columns: dict[str, str], progress: Progress | None
         UsageError: If the file cannot be read, lacks something, or contradicts itself.
     """
     path, field = local_path(table, field="dataset"), f"csv:{table}"
-    report = (progress or Progress()).line
+    progress = progress or Progress()
     data = read_table(path, functools.partial(bad_value, "dataset", field))
+    rows = _read_rows(data, table, columns, progress)
+    if not rows.has_splits and columns.get("split") != NO_COLUMN:
+        rows = _with_beside(rows, path, columns, progress)
+    return _make_listing(rows.files, rows.labels, field)
+
+
+class _Rows(NamedTuple):
+    """What a table lists.
+
+    Attributes:
+        files: Each image once.
+        labels: The classes of all rows.
+        has_splits: Whether it tells the splits of its images.
+        table: The table itself.
+    """
+
+    files: list[LabeledFile]
+    labels: list[str]
+    has_splits: bool
+    table: Table
+
+
+def _read_rows(data: Table, table: str, columns: Mapping[str, str], progress: Progress) -> _Rows:
     folders = Folders()
     roles = _finder(data, columns, folders, table).find_roles()
     places = _find_images(data, roles.image, folders)
@@ -84,23 +112,98 @@ def list_table(table: str, *, columns: dict[str, str], progress: Progress | None
     examples = [place.example for place in places]
     if not (roles.split or roles.split_flags) and columns.get("split") != NO_COLUMN:
         splits = splits_of_folders(examples, labels) or splits
-    is_split = bool(meaning) or len(set(splits)) > 1
-    beside = () if is_split else _note_beside(path)
     lines = (
         _describe(data, roles, places, meaning, splits),
         _note_unused(data, roles),
         notes,
-        beside,
     )
     for line in itertools.chain(*lines):
-        report(line)
+        progress.line(line)
     groups = data.columns.get(roles.group, [""] * len(places))
     files = list(map(_label_file, places, labels, splits, groups))
     whole = [folders.real(place.path) for place in places]
     files, note = use_each_once(files, whole, data)
     if note:
-        report(note)
-    return _make_listing(files, labels, field)
+        progress.line(note)
+    return _Rows(files, labels, bool(meaning) or len(set(splits)) > 1, data)
+
+
+def _with_beside(
+    rows: _Rows, path: pathlib.Path, columns: Mapping[str, str], progress: Progress
+) -> _Rows:
+    """Adds the rows of the tables for other splits, if each has one, with the same columns.
+
+    Raises:
+        UsageError: If an image is in several.
+    """
+    own, others = _find_beside(path)
+    parts = {own: rows}
+    for split, tables in others.items():
+        part = _read_beside(tables, rows, columns)
+        if isinstance(part, _Rows):
+            parts[split] = part
+        else:
+            names = name_some([_name_beside(one, path) for one in tables])
+            progress.line(f"{names} is not read with {path.name} for {split}: {part}")
+    if len(parts) == 1:
+        return rows
+    base = min(parts, key=SPLITS.index)
+    files = [
+        dataclasses.replace(
+            file,
+            example=file.example if split == own else _name_beside(file.path, path),
+            split=TRAIN if split == base else split,
+        )
+        for split, part in parts.items()
+        for file in part.files
+    ]
+    names = name_some(
+        [f"{_name_beside(part.table.path, path)} is {split}" for split, part in parts.items()]
+    )
+    alone = f"--split_column={NO_COLUMN} reads {path.name} alone"
+    progress.line(f"Tables of splits are read together: {names}; {alone}.")
+    files, _ = use_each_once(files, [os.path.realpath(file.path) for file in files], rows.table)
+    labels = [label for part in parts.values() for label in part.labels]
+    return _Rows(files, labels, True, rows.table)
+
+
+def _name_beside(other: pathlib.Path, table: pathlib.Path) -> str:
+    return readable(os.path.relpath(other, table.parent))
+
+
+def _read_beside(
+    tables: Sequence[pathlib.Path], rows: _Rows, columns: Mapping[str, str]
+) -> _Rows | str:
+    """Reads the only table for a split, or returns why it is not used."""
+    [path, *more] = tables
+    if more:
+        return "each may be it."
+    try:
+        data = read_table(path, functools.partial(bad_value, "dataset", f"csv:{path}"))
+        if [*data.columns] != [*rows.table.columns]:
+            return "has other columns."
+        part = _read_rows(data, str(path), columns, Progress())
+    except UsageError as error:
+        return str(error).partition("': ")[2]
+    return "tells splits of its own." if part.has_splits else part
+
+
+def _find_beside(table: pathlib.Path) -> tuple[str, dict[str, list[pathlib.Path]]]:
+    """Finds the split that a table is named for, and tables for other splits.
+
+    It may be so by its own name, or by that of its folder, beside tables of the same name.
+    """
+    here = table.absolute()
+    own, pattern, part = split_within(here.stem), f"*{glob.escape(here.suffix)}", -1
+    if not own:
+        own, pattern, part = split_within(here.parent.name), f"*/{glob.escape(here.name)}", -2
+    found: dict[str, list[pathlib.Path]] = collections.defaultdict(list)
+    with contextlib.suppress(OSError):
+        for one in sorted(here.parents[-1 - part].glob(pattern)) if own else []:
+            split = split_within(one.with_suffix("").parts[part])
+            if split not in (None, own):
+                found[str(split)].append(one)
+    return own or TRAIN, found
 
 
 def _make_listing(files: Sequence[LabeledFile], labels: Sequence[str], field: str) -> Listing:
@@ -226,27 +329,6 @@ def _describe(
             shown = f"{shorten(path)!r} is {place.example}"
             yield f"Paths: {shown}, and so on; {found} of {len(places)} lead to a file."
             break
-
-
-def _note_beside(table: pathlib.Path) -> Iterator[str]:
-    """Yields a line if the table is named for a split and others are for other ones.
-
-    It may be so by its own name, or by that of its folder, beside tables of the same name.
-    """
-    here = table.absolute()
-    split, pattern, part = split_within(here.stem), f"*{glob.escape(here.suffix)}", -1
-    if not split:
-        split, pattern, part = split_within(here.parent.name), f"*/{glob.escape(here.name)}", -2
-    root = here.parents[-1 - part]
-    with contextlib.suppress(OSError):
-        beside = sorted(root.glob(pattern)) if split else []
-        named = [(one, split_within(one.with_suffix("").parts[part])) for one in beside]
-        if others := [one.relative_to(root) for one, of in named if of not in (None, split)]:
-            yield (
-                f"{here.relative_to(root)} is read alone, and images for other splits are split "
-                f"off it; {name_some(map(str, others))} may list them. Join the tables, with a "
-                "column split, to use them."
-            )
 
 
 def _note_unused(data: Table, roles: Roles) -> Iterator[str]:

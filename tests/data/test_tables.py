@@ -565,25 +565,80 @@ def test_paths_to_predict_are_understood_alike(tmp_path):
     assert list(list_paths(place)) == [tmp_path / "imgs/7.png", tmp_path, tmp_path / "imgs/9.JPG"]
 
 
-def test_tables_of_other_splits_beside_it_are_named(tmp_path):
+def write_beside(folder, name, text):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(text)
+
+
+def test_tables_of_other_splits_beside_it_are_read_with_it(tmp_path):
     text = rows_of("image,label", lambda name, color: f"{name},{color}")
-    place = table(tmp_path, text, name="train.csv", files=[*NAMES, "test.csv", "notes.csv"])
-    assert read(place)[1][-1] == (
-        "train.csv is read alone, and images for other splits are split off it; test.csv may list "
-        "them. Join the tables, with a column split, to use them."
+    place = table(tmp_path, text, name="train.csv", files=[*NAMES, "a.png", "b.png"])
+    write_beside(tmp_path, "val.csv", "image,label\na.png,red\n")
+    write_beside(tmp_path, "test.csv", "image,label\nb.png,blue\n")
+    listing, lines = read(place)
+    splits = {file.example: file.split for file in listing.files}
+    assert splits == dict.fromkeys(NAMES, "train") | {"a.png": "validation", "b.png": "test"}
+    assert lines[-1] == (
+        "Tables of splits are read together: train.csv is train, test.csv is test, val.csv is "
+        "validation; --split_column=none reads train.csv alone."
     )
+    alone, lines = read(place, split="none")
+    assert len(alone.files) == len(NAMES)
+    assert not [line for line in lines if "test.csv" in line]
 
 
-def test_tables_of_the_same_name_in_folders_of_other_splits_are_named(tmp_path):
+def test_tables_of_the_same_name_in_folders_of_splits_are_read_together(tmp_path):
     text = rows_of("image,label", lambda name, color: f"{name},{color}")
-    more = ["valid/_classes.csv", "test/_classes.csv", "notes/_classes.csv"]
-    files = [*(f"train/{name}" for name in NAMES), *more]
+    files = [*(f"train/{name}" for name in NAMES), "valid/1.png", "notes/1.png"]
     place = table(tmp_path, text, name="train/_classes.csv", files=files)
-    assert read(place)[1][-1] == (
-        "train/_classes.csv is read alone, and images for other splits are split off it; "
-        "test/_classes.csv, valid/_classes.csv may list them. Join the tables, with a column "
-        "split, to use them."
+    for folder in ("valid", "notes"):
+        write_beside(tmp_path, f"{folder}/_classes.csv", "image,label\n1.png,red\n")
+    listing, _ = read(place)
+    assert [(one.example, one.split) for one in listing.files if one.split != "train"] == [
+        ("../valid/1.png", "validation")
+    ]
+    assert listing.files[0].example == NAMES[0]
+
+
+def test_only_of_other_splits_the_first_is_what_train_is_split_off(tmp_path):
+    text = rows_of("image,label", lambda name, color: f"{name},{color}")
+    place = table(tmp_path, text, name="test.csv", files=[*NAMES, "a.png"])
+    write_beside(tmp_path, "val.csv", "image,label\na.png,red\n")
+    files = read(place)[0].files
+    assert {file.example: file.split for file in files} == (
+        dict.fromkeys(NAMES, "test") | {"a.png": "train"}
     )
+
+
+@pytest.mark.parametrize(
+    ("beside", "reason"),
+    [
+        ({"test.csv": "image\na.png\n"}, "test.csv is not read with train.csv for test: has other"),
+        ({"test.csv": ""}, "test.csv is not read with train.csv for test: is empty."),
+        ({"test.csv": "image,label\na.png,\n"}, "for test: has no label in line 2"),
+        ({"test.csv": "image,label\nno.png,x\n"}, "for test: has 1 path as image, and none leads"),
+        (
+            dict.fromkeys(("test_1.csv", "test_2.csv"), "image,label\na.png,red\n"),
+            "test_1.csv, test_2.csv is not read with train.csv for test: each may be it.",
+        ),
+    ],
+)
+def test_table_of_another_split_that_is_not_used_is_named(tmp_path, beside, reason):
+    text = rows_of("image,label", lambda name, color: f"{name},{color}")
+    place = table(tmp_path, text, name="train.csv", files=[*NAMES, "a.png"])
+    for name, content in beside.items():
+        write_beside(tmp_path, name, content)
+    listing, lines = read(place)
+    assert len(listing.files) == len(NAMES)
+    assert reason in lines[-1]
+
+
+def test_image_in_tables_of_two_splits_is_refused(tmp_path):
+    text = rows_of("image,label", lambda name, color: f"{name},{color}")
+    place = table(tmp_path, text, name="train.csv", files=NAMES)
+    write_beside(tmp_path, "test.csv", f"image,label\n{NAMES[0]},{color_of(NAMES[0])}\n")
+    message = refusal(place)
+    assert f"has 1 image with rows of different splits: {NAMES[0]} (train and test)" in message
 
 
 @pytest.mark.parametrize("title", ["My export,,", "# 2024,", '"Flowers, all",,,'])
