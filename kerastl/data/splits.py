@@ -29,6 +29,7 @@ class Splits:
         validation: Images that choose the best weights.
         test: Images that are evaluated once, at the end.
         unused: Training images left out by `examples_per_class`.
+        earlier: The splits of an earlier run that were kept, by the names of its images.
     """
 
     # With the training images that `examples_per_class` leaves out.
@@ -39,6 +40,7 @@ class Splits:
     validation: np.ndarray
     test: np.ndarray
     unused: np.ndarray
+    earlier: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def used(self) -> np.ndarray:
@@ -114,6 +116,7 @@ def make_splits(
         validation=np.flatnonzero(sides == VALIDATION),
         test=np.flatnonzero(sides == TEST),
         unused=np.sort(unused),
+        earlier=earlier or {},
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits
 from kerastl.errors import bad_value
-from kerastl.split_names import TRAIN, UNUSED
+from kerastl.split_names import ALL_NAMES, TRAIN, UNUSED
 
 HEADER = ("example", "class_name", "split")
 
@@ -36,7 +36,8 @@ def read_splits(path: str | os.PathLike[str], source: Source) -> Splits:
     if [example for example, _ in rows] != list(source.examples):
         raise ValueError(f"{path} does not list the images of {source.name}")
     names = np.array([split for _, split in rows])
-    return Splits(source, **{name: np.flatnonzero(names == name) for name in Splits.NAMES})
+    train, validation, test, unused = (np.flatnonzero(names == name) for name in ALL_NAMES)
+    return Splits(source, train, validation, test, unused)
 
 
 def list_examples(path: str | os.PathLike[str]) -> list[str]:

@@ -1,39 +1,73 @@
-"""What a run is made of: images, weights and splits, each by a fingerprint."""
+"""What a run or a search is made of: images, files that change them, weights, each a fingerprint.
+
+A part that an earlier version of kerastl has not kept is taken to be what it was.
+"""
 
 import hashlib
-import pathlib
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from kerastl.data.splits import Splits
 from kerastl.errors import UsageError, bad_value
+from kerastl.settings.model import brings_weights
 
-# What a run is made of, with the flag that names it.
-_FLAGS = {"data": "dataset", "weights": "weights", "splits": "splits_from"}
+# What a run is made of, with the flag that names it. Where splits differ from what the same files
+# made of them, the data do so in what no other part has, such as the groups of a table.
+_FLAGS = {
+    "fixes": "fixes",
+    "data": "dataset",
+    "earlier": "splits_from",
+    "splits": "dataset",
+    "weights": "weights",
+}
+
+
+def describe_data(splits: Splits) -> dict[str, str]:
+    """Fingerprints the images and the files that change them, the causes of others first."""
+    source, digest = splits.source, hashlib.sha256()
+    for _, indices in splits.items():
+        digest.update(indices.tobytes() + b"/")
+    parts = {"data": source.fingerprint(), "splits": digest.hexdigest()}
+    if source.fixed:
+        parts["fixes"] = _hash(fix[:3] for fix in source.fixed.rows)
+    if splits.earlier:
+        parts["earlier"] = _hash(splits.earlier.items())
+    return {name: parts[name] for name in _FLAGS if name in parts}
 
 
 def describe_parts(splits: Splits, weights_fingerprint: str) -> dict[str, str]:
-    """Fingerprints what a run is made of."""
-    digest = hashlib.sha256()
-    for _, indices in splits.items():
-        digest.update(indices.tobytes() + b"/")
-    return {
-        "data": splits.source.fingerprint(),
-        "weights": weights_fingerprint,
-        "splits": digest.hexdigest(),
-    }
+    """Fingerprints what a run is made of: its images as `describe_data` does, and its weights."""
+    return {**describe_data(splits), "weights": weights_fingerprint}
 
 
-def find_changed(known: Mapping[str, str], now: Mapping[str, str]) -> str | None:
-    """Returns the flag of the first part that differs; None if all are the same."""
-    changed = [name for name, fingerprint in now.items() if known.get(name) != fingerprint]
-    return _FLAGS[changed[0]] if changed else None
+def find_changed(
+    known: Mapping[str, str], now: Mapping[str, str], flags: Mapping[str, Any], *, what: str
+) -> UsageError | None:
+    """Finds a part that is not what it was.
+
+    Args:
+        known: The parts of what is to go on.
+        now: Those of now.
+        flags: The settings of images and network.
+        what: What is to go on, as in "the unfinished run in runs/first".
+
+    Returns:
+        An error that names the flag of the first; None if all are the same.
+    """
+    for part, fingerprint in now.items():
+        if known.get(part, fingerprint) != fingerprint:
+            is_of_backbone = part == "weights" and brings_weights(flags["backbone"])
+            flag = "backbone" if is_of_backbone else _FLAGS[part]
+            return bad_value(
+                flag,
+                flags[flag],
+                f"is not what it was when {what} began",
+                "Restore it, choose another run_dir, or start over with --overwrite",
+            )
+    return None
 
 
-def cannot_go_on(flag: str, value: object, run_dir: pathlib.Path) -> UsageError:
-    """Builds the error for a run that is to go on with another such part."""
-    return bad_value(
-        flag,
-        value,
-        f"is not what it was when the unfinished run in {run_dir} began",
-        "Restore it, choose another run_dir, or start over with --overwrite",
-    )
+def _hash(rows: Iterable[tuple[str, ...]]) -> str:
+    """Hashes rows, whatever their order."""
+    return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()

@@ -26,12 +26,13 @@ from kerastl.outputs import predictions_file
 from kerastl.outputs.directories import CHECKPOINT, RunFile, clear, remove_files
 from kerastl.outputs.environments import describe_changes
 from kerastl.outputs.heat_maps import HEADER as HEAT_MAPS
-from kerastl.outputs.made_of import cannot_go_on, describe_parts, find_changed
+from kerastl.outputs.made_of import describe_parts, find_changed
 from kerastl.outputs.receipt import describe_machine, describe_run
 from kerastl.outputs.stages import Stages
 from kerastl.outputs.test_readings import Readings
 from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress
+from kerastl.settings import Decides
 from kerastl.split_names import TEST
 from kerastl.training.best import EpochRow
 from kerastl.training.calibration import CALIBRATION
@@ -135,10 +136,12 @@ class RunDirectory:
         checkpoint = read_checkpoint(self._versions, progress)
         if checkpoint is None:
             return self._begins_again(opened, progress)
-        if changed := find_changed(checkpoint.state["about"], self._about):
+        flags = opened.config.deciding(Decides.IMAGES, Decides.FEATURES)
+        what = f"the unfinished run in {self.path}"
+        if error := find_changed(checkpoint.state["about"], self._about, flags, what=what):
             if opened.config.overwrite:
                 return False
-            raise cannot_go_on(changed, getattr(opened.config, changed), self.path)
+            raise error
         self._checkpoint = checkpoint
         # One of an earlier version has none.
         self._id = checkpoint.state.get("id", self._id)

@@ -51,8 +51,11 @@ def _sha256(path: pathlib.Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_same(path: pathlib.Path, about: Mapping[str, Any], run_dir: str) -> None:
+def check_same(path: pathlib.Path, about: Mapping[str, Any], run_dir: str) -> dict[str, Any]:
     """Refuses to continue a search that was made for other settings.
+
+    Returns:
+        All that its file has.
 
     Raises:
         UsageError: If anything that decides its results differs.
@@ -61,7 +64,7 @@ def check_same(path: pathlib.Path, about: Mapping[str, Any], run_dir: str) -> No
     try:
         # A setting that an earlier version did not have was its default.
         defaults = {name: SETTINGS[name].default for name in about if name in SETTINGS}
-        known = defaults | json.loads(path.read_text(encoding="utf-8"))
+        known: dict[str, Any] = defaults | json.loads(path.read_text(encoding="utf-8"))
         changed = [name for name in about if known.get(name) != about[name]]
     except (OSError, ValueError, TypeError) as error:
         raise damaged(path, error) from error
@@ -79,6 +82,7 @@ def check_same(path: pathlib.Path, about: Mapping[str, Any], run_dir: str) -> No
             "Choose another directory, continue with the same flags, or start over with "
             "--overwrite."
         )
+    return known
 
 
 def _short(value: object) -> str:

@@ -21,8 +21,10 @@ from kerastl.data.splits import Splits, baseline_accuracy
 from kerastl.errors import KerastlError
 from kerastl.model.backbones import bundled_size_note
 from kerastl.outputs.directories import clear
+from kerastl.outputs.made_of import describe_data, find_changed
 from kerastl.progress import Progress, count_of
 from kerastl.result import Result
+from kerastl.settings import Decides
 from kerastl.short_form import ShortForm
 from kerastl.tuning.assignments import Assignments
 from kerastl.tuning.baseline import with_choices
@@ -41,6 +43,9 @@ from kerastl.tuning.trainer import InProcess, Trainer, without_test
 from kerastl.tuning.training_process import Runner, TrainingProcess
 from kerastl.tuning.trials import COMPLETED, Trial, TrialFiles, short_words
 from kerastl.writing import finally_call, replace_text
+
+# What the images were when the search began, in its file.
+_MADE_OF = "made_of"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -115,14 +120,14 @@ class _Search:
 
     def begin(self) -> None:
         """Starts a new search, or checks that the one in the directory is the same."""
-        config, about = self.task.config, self._about()
-        path = self._directory / ABOUT
+        config, path = self.task.config, self._directory / ABOUT
         if config.overwrite:
             empty(self._directory)
             clear(self._directory.parent)
         elif path.exists():
-            check_same(path, about, config.run_dir)
+            self._check_same()
         self._trials_directory.mkdir(exist_ok=True)
+        about = self._settings | {_MADE_OF: self._made_of}
         replace_text(path, json.dumps(about, indent=2) + "\n", field="run_dir")
 
     def run(self, runner: Runner) -> None:
@@ -144,7 +149,7 @@ class _Search:
         self.progress.line(f"{role} works for the chief in {self._directory}.")
         self._trials_directory.mkdir(exist_ok=True)
         wait_for_chief(self._assignments.is_open, run_dir=config.run_dir)
-        check_same(self._directory / ABOUT, self._about(), config.run_dir)
+        self._check_same()
         timed_out = self._run_trials(runner)
         self.progress.line(
             f"{role} has run {count_of(self._budget.num_trials, 'trial')}; "
@@ -188,9 +193,24 @@ class _Search:
     def _trials_directory(self) -> pathlib.Path:
         return self._directory / "trials"
 
-    def _about(self) -> dict[str, Any]:
-        data = {"data": self.splits.source.fingerprint()}
-        return describe(self.space, self.task.options) | data
+    def _check_same(self) -> None:
+        """Refuses a search in the directory that was made for other settings or images."""
+        config = self.task.config
+        known = check_same(self._directory / ABOUT, self._settings, config.run_dir)
+        # Earlier versions of kerastl keep the data alone.
+        made_of = known.get(_MADE_OF, {"data": known.get("data", "")})
+        what = f"the search in {config.run_dir}"
+        flags = config.deciding(Decides.IMAGES, Decides.FEATURES)
+        if error := find_changed(made_of, self._made_of, flags, what=what):
+            raise error
+
+    @functools.cached_property
+    def _settings(self) -> dict[str, Any]:
+        return describe(self.space, self.task.options)
+
+    @functools.cached_property
+    def _made_of(self) -> dict[str, str]:
+        return describe_data(self.splits)
 
     # These read the directory at their first use, which is after `begin`, here or in the chief.
 

@@ -399,7 +399,7 @@ def test_run_goes_on_only_with_what_it_was_made_of(tmp_path, monkeypatch):
         ({"splits": splits, "weights": "others"}, "^weights=.*: is not what it was"),
         (
             {"splits": dataclasses.replace(splits, train=splits.train[::-1])},
-            "^splits_from='': is not what it was when the unfinished run",
+            "^dataset='digits': is not what it was when the unfinished run",
         ),
     ):
         with pytest.raises(kerastl.UsageError, match=words):
