@@ -1,9 +1,13 @@
-"""The training of a run with other seeds: each is trained and scored once, also after a stop."""
+"""The training of a run with other seeds: each is trained and scored once, also after a stop.
+
+One that was cut off goes on, as the run itself does.
+"""
 
 import time
 from typing import Any
 
 from kerastl.outputs.directories import RunFile, naming
+from kerastl.outputs.further_trainings import FurtherRecorder
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress, format_duration, listed
 from kerastl.split_names import VALIDATION
@@ -77,13 +81,17 @@ def _train(
     record.add_test_reading(seed)
     with naming(record.path, RunFile.REPEATS):
         known = record.read_repeats().get(seed)
+    kept = FurtherRecorder(record.path, f"seed{seed}", progress)
+    if kept.find_checkpoint() and not known:
+        progress.line(f"{words}: going on from its last checkpoint.")
     try:
-        scores[seed] = known or repeats.train(seed, _Status(progress, words))
+        scores[seed] = known or repeats.train(seed, kept, _Status(progress, words))
     except NotFiniteError as error:
         progress.line(f"{words}: failed. {error}")
         return False
     if not known:
         record.write_repeats(scores)
+    kept.finish()
     took = "trained before" if known else format_duration(time.monotonic() - began)
     accuracy = scores[seed][VALIDATION]["accuracy"]
     progress.line(f"{words}: validation accuracy {accuracy:.4f}, {took}.")

@@ -25,6 +25,7 @@ from kerastl.errors import KerastlError
 from kerastl.outputs import predictions_file
 from kerastl.outputs.directories import CHECKPOINT, RunFile, clear, remove_files
 from kerastl.outputs.environments import describe_changes
+from kerastl.outputs.further_trainings import remove_further
 from kerastl.outputs.heat_maps import HEADER as HEAT_MAPS
 from kerastl.outputs.made_of import describe_parts, find_changed
 from kerastl.outputs.receipt import describe_machine, describe_run
@@ -107,7 +108,7 @@ class RunDirectory:
         if not (opened.goes_on and self._goes_on(opened, progress)):
             clear(self.path)
         for place in (self.path, self.path / RunFile.CHECKPOINTS):
-            remove_leftovers(place, is_owned=True)
+            remove_leftovers(place)
         self._receipt = {
             "data": {"name": source.name, "fingerprint": self._about["data"]},
             "weights": {"name": config.weights, "fingerprint": weights_fingerprint},
@@ -165,6 +166,7 @@ class RunDirectory:
                 "starts over."
             )
         progress.line("There is none before it: training begins again.")
+        remove_further(self.path)  # Nothing shows any more what they were made of.
         return not opened.config.overwrite
 
     @functools.cached_property
@@ -266,6 +268,7 @@ class RunDirectory:
 
     def finish(self) -> None:
         """Removes what only a run that is cut off needs."""
+        remove_further(self.path)
         self._versions.remove()
 
     def save_best(self, classifier: keras.Model) -> None:

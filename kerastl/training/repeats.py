@@ -12,7 +12,7 @@ from kerastl.model.network import Network, forget_networks, open_network
 from kerastl.model.phases import Plan, drop_rate, parts
 from kerastl.progress import Progress
 from kerastl.split_names import TEST, VALIDATION
-from kerastl.training.course import NullRecorder
+from kerastl.training.course import Recorder
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.final import deliver
 from kerastl.training.solved_head import chooses_by_folds
@@ -54,11 +54,11 @@ class Repeats:
             found.append("the folds that choose the penalty of the head")
         return found
 
-    def train(self, seed: int, progress: Progress) -> Scores:
+    def train(self, seed: int, record: Recorder, progress: Progress) -> Scores:
         """Trains with a seed, delivers the result as a run would, and scores that.
 
-        This is its final evaluation, and the only use of the test images. `progress` gets what a
-        run reports of a training.
+        This is its final evaluation, and the only use of the test images. `record` keeps how far
+        it has come, and `progress` gets what a run reports of a training.
 
         Raises:
             NotFiniteError: If the loss is not finite.
@@ -67,7 +67,6 @@ class Repeats:
         # As in a run of that seed.
         forget_networks(seed)
         network = open_network(config, num_classes=len(splits.source.class_names))
-        record = NullRecorder()
         with open_frozen(network, splits, config, progress) as frozen:
             trained = train(network, splits, config, frozen, record=record, progress=progress)
             delivered = deliver(trained, record, progress, config)

@@ -13,6 +13,7 @@ from kerastl.data.source import Source
 from kerastl.data.splits import Splits
 from kerastl.errors import UsageError
 from kerastl.outputs.directories import RunFile, is_over, naming, open_run, read_config
+from kerastl.outputs.further_trainings import FurtherRecorder, remove_further
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.outputs.test_readings import count_reading
 from kerastl.progress import Progress
@@ -77,6 +78,7 @@ def run_best(
             found = RunDirectory(run_dir).read_predictions(splits)
         comparison = _measure(final, given, splits, found, progress=progress)
     replace_text(path, json.dumps(comparison, indent=2) + "\n", field="run_dir")
+    remove_further(run_dir)
     progress.line(comparison_words(comparison))
     return result, comparison
 
@@ -111,14 +113,14 @@ def _measure(
         compared = found
     else:
         progress.line("Your flags are trained again for comparison.")
-        trained = Trainer(splits).train(given, progress)
-        # What a run of these flags delivers, which may average mirror images or refit the head.
-        delivered = deliver(trained, NullRecorder(), progress, given)
+        kept = FurtherRecorder(pathlib.Path(best.run_dir), "as_given", progress)
+        trained = Trainer(splits).train(given, progress, record=kept)
         count_reading(given, splits, best.run_dir)
-        compared = delivered.trained.evaluate(splits.test)
-    low, high = difference_interval(
-        found, compared, found.labels, SearchOptions(objective="val_accuracy")
-    )
+        # What a run of these flags delivers, which may average mirror images or refit the head.
+        delivered = deliver(trained, NullRecorder(), progress, given).trained
+        compared = delivered.evaluate(splits.test)
+    options = SearchOptions(objective="val_accuracy")
+    low, high = difference_interval(found, compared, found.labels, options)
     return {
         "num_images": len(found.labels),
         "accuracy": found.accuracy,

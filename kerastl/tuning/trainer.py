@@ -17,7 +17,7 @@ from kerastl.model.build import DROPOUT
 from kerastl.model.network import Network, build_key, forget_networks, open_network
 from kerastl.progress import Progress
 from kerastl.settings import Decides, FitSettings, ModelSettings, ReadSettings
-from kerastl.training.course import NullRecorder
+from kerastl.training.course import NullRecorder, Recorder
 from kerastl.training.frozen import FrozenPart
 from kerastl.training.train import check_phases, open_frozen, train
 from kerastl.training.trained import Trained
@@ -45,10 +45,13 @@ class Trainer:
         self._frozen_key: tuple[Any, ...] = ()
         self._frozen: FrozenPart | None = None
 
-    def train(self, config: Config, progress: Progress) -> Trained:
+    def train(
+        self, config: Config, progress: Progress, *, record: Recorder | None = None
+    ) -> Trained:
         """Trains a config; raises KerastlError if it does not fit the network or fails.
 
-        At a loss that is not finite it fails: at another rate it would be another config.
+        One that `record` has kept goes on. At a loss that is not finite it fails: at another rate
+        it would be another config.
         """
         config = dataclasses.replace(config, on_nan="stop")
         network = self.open(config)
@@ -59,9 +62,8 @@ class Trainer:
             self._close_frozen()
             self._frozen_key = key
             self._frozen = open_frozen(network, self.splits, config, progress)
-        return train(
-            network, self.splits, config, self._frozen, record=NullRecorder(), progress=progress
-        )
+        record = record or NullRecorder()
+        return train(network, self.splits, config, self._frozen, record=record, progress=progress)
 
     def _close_frozen(self) -> None:
         if self._frozen is not None:

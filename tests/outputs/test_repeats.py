@@ -12,8 +12,10 @@ import pytest
 
 import fakes
 import kerastl
+from endings import differences
 from kerastl.data.opening import open_data
 from kerastl.errors import KerastlError, UsageError
+from kerastl.outputs.further_trainings import FurtherRecorder
 from kerastl.outputs.test_readings import Readings
 from kerastl.result import repeats_lines
 from kerastl.training.repeats import SCORES, Repeats, summarize
@@ -84,11 +86,11 @@ def test_run_that_is_stopped_between_seeds_does_not_repeat_them(tmp_path, monkey
     shutil.rmtree(config.run_dir)
     trained, train = [], Repeats.train
 
-    def train_some(self, seed, progress):
+    def train_some(self, seed, *rest):
         if len(trained) == 2:
             raise KeyboardInterrupt("x")
         trained.append(seed)
-        return train(self, seed, progress)
+        return train(self, seed, *rest)
 
     monkeypatch.setattr(Repeats, "train", train_some)
     with pytest.raises(KeyboardInterrupt):
@@ -110,14 +112,58 @@ def test_run_that_is_stopped_between_seeds_does_not_repeat_them(tmp_path, monkey
     assert receipt_of(config)["test_readings"] == {"by_this_run": 4, "in_all": 8}
 
 
+class Killed(BaseException):
+    """Ends a run at once: nothing is saved for it."""
+
+
+@pytest.mark.thorough
+def test_seed_that_is_killed_goes_on(tmp_path, monkeypatch):
+    config = config_of("killed", tmp_path, repeats=3)
+    saved, save = [], FurtherRecorder.save_checkpoint
+
+    def save_and_stop(self, checkpoint, *, num_epochs):
+        save(self, checkpoint, num_epochs=num_epochs)
+        saved.append((checkpoint.state["phase"], num_epochs))
+        if len(saved) in stops:
+            raise Killed
+
+    stops = ()
+    monkeypatch.setattr(FurtherRecorder, "save_checkpoint", save_and_stop)
+    whole = fakes.finish_run(config, SOURCE).result
+    of_seed = [(0, 0), (0, 1), (0, 2), (1, 2), (1, 3), (1, 4), (2, 4)]
+    assert saved == 2 * of_seed
+    before = whole.run_dir.rename(tmp_path / "whole")
+    saved, stops = [], (2, 4, 12)
+    for _ in stops:
+        with pytest.raises(Killed):
+            fakes.finish_run(config, SOURCE)
+    again = fakes.finish_run(config, SOURCE)
+    # Each epoch of each seed was trained once.
+    assert saved == 2 * of_seed
+    assert "seed 9 (3 of 3): going on from its last checkpoint.\n" in again.printed
+    assert again.printed.count("going on from") == 1
+    assert differences(before, again.result.run_dir) == []
+    assert again.result.metrics == whole.metrics
+    # What is not known to be of the same run does not go on.
+    saved, stops = [], (2,)
+    shutil.rmtree(config.run_dir)
+    with pytest.raises(Killed):
+        fakes.finish_run(config, SOURCE)
+    for path in pathlib.Path(config.run_dir, "checkpoints").glob("*.npz"):
+        path.write_bytes(b"")
+    saved, stops = [], ()
+    assert "training begins again" in fakes.finish_run(config, SOURCE).printed
+    assert saved == 2 * of_seed
+
+
 @pytest.mark.thorough
 def test_seed_that_fails_leaves_the_others(tmp_path, monkeypatch):
     train = Repeats.train
 
-    def train_or_fail(self, seed, progress):
+    def train_or_fail(self, seed, *rest):
         if seed == 8:
             raise NotFiniteError("the head phase")
-        return train(self, seed, progress)
+        return train(self, seed, *rest)
 
     monkeypatch.setattr(Repeats, "train", train_or_fail)
     run = fakes.finish_run(config_of("fails", tmp_path, repeats=3), SOURCE)
