@@ -2,7 +2,7 @@
 
 They are `flock`'s, https://man7.org/linux/man-pages/man2/flock.2.html, so two of one process keep
 each other out as those of two processes do. The files stay empty and are never removed, but for
-those of `owned`.
+those of `owned` and `take_new`.
 
 Those of filelock 4.3 that processes share are transactions of SQLite, which network drives break.
 It would not bring Windows either, where `pwd`, `resource`, SIGHUP and `pass_fds`, which other
@@ -59,6 +59,40 @@ def take_shared(path: pathlib.Path, *, seconds: float) -> Held | None:
         time.sleep(_SECONDS_BETWEEN_TRIES)
 
 
+def take_new(path: pathlib.Path) -> Held | None:
+    """Makes a file that is in use, see `abandoned`, until its lock is released.
+
+    None on a drive that has no locks. Raises OSError if it cannot be made.
+    """
+    try:
+        while True:
+            held = take(path)
+            # Otherwise another process has just found it abandoned, and removed it.
+            if _is_current(held, path):
+                return held
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return None
+
+
+@contextlib.contextmanager
+def abandoned(path: pathlib.Path) -> Iterator[bool]:
+    """Yields whether a file of `take_new` is there whose process has ended.
+
+    Nobody takes it in the block. On a drive that has no locks, none is.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            descriptor = os.open(path, os.O_RDWR)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+
+
 @contextlib.contextmanager
 def owned(path: pathlib.Path) -> Iterator[None]:
     """Owns a file for the block, which names this process, and removes it again.
@@ -90,15 +124,22 @@ def _take_current(path: pathlib.Path) -> Held:
     """Takes the lock of the file that is at the path now: its last owner may have removed one."""
     while True:
         held = try_to_take(path)
-        with contextlib.suppress(FileNotFoundError):
-            if held is None:
+        if held is None:
+            with contextlib.suppress(FileNotFoundError):
                 raise OwnedError(path.read_text("utf-8").strip() or "another process")
-            if os.path.samestat(os.fstat(held.descriptor), os.stat(path)):
-                return held
+        elif _is_current(held, path):
+            return held
+
+
+def _is_current(held: Held, path: pathlib.Path) -> bool:
+    """Whether a lock is that of the file that is at the path now."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(held.descriptor), os.stat(path))
+    return False
 
 
 def _locked(path: pathlib.Path, how: int) -> Held:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     held = Held(descriptor)
     fcntl.flock(descriptor, how)
     return held

@@ -1,7 +1,11 @@
-"""Atomic writes; see `disk_errors` for what happens when one fails."""
+"""Atomic writes; see `disk_errors` for what happens when one fails.
+
+Who writes something holds a lock of it, so that others know what killed processes have left.
+"""
 
 import contextlib
 import csv
+import glob
 import io
 import os
 import pathlib
@@ -12,11 +16,14 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kerastl.disk_errors import explained
+from kerastl.locks import abandoned, take_new
 
 # Hidden, and on the same disk as the final path, so that moving it there is atomic.
 _PREFIX = ".writing-"
-# Anything older was left behind by a process that was killed.
-STALE_SECONDS = 24 * 3600
+# In a hidden folder; locked as long as the folder is in use.
+_LOCK = ".lock"
+# On a drive that has no locks, anything older was left behind by a process that was killed.
+_STALE_SECONDS = 24 * 3600
 
 
 @contextlib.contextmanager
@@ -33,12 +40,17 @@ def replacing(path: pathlib.Path, *, field: str) -> Iterator[pathlib.Path]:
     # With the same ending, from which Keras takes the format.
     temporary = hidden_beside(path)
     with explained(path, field=field):
+        remove_leftovers(path.parent, of=path.name)
+        held = take_new(temporary)
         try:
             yield temporary
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        finally:
+            if held:
+                held.release()
 
 
 def replace_text(path: pathlib.Path, text: str, *, field: str) -> None:
@@ -71,17 +83,23 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 @contextlib.contextmanager
 def scratch_directory(parent: pathlib.Path, *, field: str) -> Iterator[pathlib.Path]:
-    """Yields an empty hidden directory in `parent`, and removes it after the block.
+    """Yields a hidden directory in `parent`, and removes it after the block.
+
+    It is empty but for a hidden file. What killed processes have left there goes first.
 
     Raises:
         KerastlError: If it cannot be written.
     """
-    with explained(parent, field=field):
-        directory = tempfile.TemporaryDirectory(
-            prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True
-        )
-    with directory as name:
-        yield pathlib.Path(name)
+    remove_leftovers(parent)
+    with contextlib.ExitStack() as stack:
+        with explained(parent, field=field):
+            made = tempfile.TemporaryDirectory(
+                prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True
+            )
+            path = pathlib.Path(stack.enter_context(made))
+            if held := take_new(path / _LOCK):
+                stack.callback(held.release)
+        yield path
 
 
 @contextlib.contextmanager
@@ -119,16 +137,26 @@ def hidden_beside(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(f"{_PREFIX}{uuid.uuid4().hex[:12]}-{path.name}")
 
 
-def remove_leftovers(directory: pathlib.Path, *, is_owned: bool = False) -> None:
-    """Removes what killed processes left unfinished, once it is a day old.
+def remove_leftovers(directory: pathlib.Path, *, of: str = "") -> None:
+    """Removes what killed processes left unfinished; of one file if its name is given."""
+    for path in directory.glob(f"{_PREFIX}*{glob.escape(of)}"):
+        # It may have gone, or be of another user.
+        with contextlib.suppress(OSError):
+            is_folder = path.is_dir()
+            with left_behind(path / _LOCK if is_folder else path, path) as is_left:
+                if is_left:
+                    shutil.rmtree(path) if is_folder else path.unlink()
 
-    In a directory that this process owns, files go at once; folders may be those of its own cache.
+
+@contextlib.contextmanager
+def left_behind(locked: pathlib.Path, path: pathlib.Path) -> Iterator[bool]:
+    """Yields whether the process that made something with a locked file in it was killed.
+
+    Raises:
+        FileNotFoundError: If it is gone.
     """
-    for path in directory.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(FileNotFoundError):
-            is_file = not path.is_dir()
-            if (is_owned and is_file) or time.time() - path.stat().st_mtime > STALE_SECONDS:
-                path.unlink() if is_file else shutil.rmtree(path)
+    with abandoned(locked) as is_abandoned:
+        yield is_abandoned or time.time() - path.stat().st_mtime > _STALE_SECONDS
 
 
 @contextlib.contextmanager

@@ -1,6 +1,11 @@
 import contextlib
+import errno
+import fcntl
 import os
+import pathlib
 import resource
+import subprocess
+import sys
 import time
 
 import keras
@@ -102,7 +107,7 @@ def test_scratch_directory_goes_with_all_in_it(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_leftovers_of_killed_processes_go_after_a_day(tmp_path):
+def test_what_may_be_of_a_drive_without_locks_goes_after_a_day(tmp_path):
     for name, age in ((".writing-old", 48), (".writing-new", 1), ("mine", 48)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "part").touch()
@@ -111,12 +116,75 @@ def test_leftovers_of_killed_processes_go_after_a_day(tmp_path):
     assert sorted(os.listdir(tmp_path)) == [".writing-new", "mine"]
 
 
-def test_files_go_at_once_from_a_directory_that_is_owned(tmp_path):
-    (tmp_path / ".writing-cache").mkdir()
-    for name in (".writing-1-receipt.json", "receipt.json"):
-        (tmp_path / name).touch()
-    remove_leftovers(tmp_path, is_owned=True)
-    assert sorted(os.listdir(tmp_path)) == [".writing-cache", "receipt.json"]
+WRITER = """
+import pathlib, sys
+from kerastl.writing import replacing, scratch_directory
+
+place = pathlib.Path(sys.argv[1])
+with scratch_directory(place, field="x"), replacing(place / "a.txt", field="x") as temporary:
+    temporary.write_text("half")
+    print(flush=True)
+    input()
+"""
+
+
+def test_what_a_killed_process_was_writing_goes_at_once_and_what_is_being_written_stays(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        process.stdout.readline()
+        being_written = set(os.listdir(tmp_path))
+        assert len(being_written) == 2
+        with scratch_directory(tmp_path, field="x"):
+            remove_leftovers(tmp_path)
+            assert being_written < set(os.listdir(tmp_path))
+        write(tmp_path / "a.txt", lambda path: path.write_text("whole"))
+        assert {*being_written, "a.txt"} == set(os.listdir(tmp_path))
+        process.kill()
+        process.wait()
+    # A file goes with the next one of its name, and a folder with the next folder.
+    write(tmp_path / "b.txt", lambda path: path.touch())
+    assert len(os.listdir(tmp_path)) == 4
+    write(tmp_path / "a.txt", lambda path: path.touch())
+    assert len(os.listdir(tmp_path)) == 3
+    with scratch_directory(tmp_path, field="x"):
+        assert not being_written.intersection(os.listdir(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == ["a.txt", "b.txt"]
+
+
+def test_drive_that_has_no_locks_is_written_to_and_keeps_what_is_new(tmp_path, monkeypatch):
+    def fail(descriptor, how):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    write(tmp_path / "a.txt", lambda path: path.touch())
+    (tmp_path / ".writing-1-a.txt").touch()
+    with scratch_directory(tmp_path, field="x"):
+        remove_leftovers(tmp_path)
+        assert len(os.listdir(tmp_path)) == 3
+
+
+def test_what_cannot_be_removed_stops_nothing(tmp_path, monkeypatch):
+    (tmp_path / ".writing-1-a.txt").touch()
+
+    def fail(path):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pathlib.Path, "unlink", fail)
+        write(tmp_path / "a.txt", lambda path: path.touch())
+    assert len(os.listdir(tmp_path)) == 2
+
+
+def test_files_have_the_mode_that_a_person_wants(tmp_path):
+    before = os.umask(0o002)
+    try:
+        write(tmp_path / "a.txt", lambda path: path.touch())
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o664
 
 
 def fail_to_write():

@@ -28,6 +28,7 @@ from kerastl.data.content import HASH
 from kerastl.data.store_locks import FIELD
 from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError
+from kerastl.locks import Held, take_new
 from kerastl.writing import replacing
 
 # Rows that share a checksum and are recomputed together if it is wrong.
@@ -120,6 +121,7 @@ class SegmentWriter:
         self._dtype = dtype
         self._block_bytes = row_bytes * ROWS_PER_CHECKSUM
         self._file: Any = None
+        self._lock: Held | None = None
         self._hashes: list[np.ndarray] = []
         self._lengths: list[int] = []
         self._num_bytes = 0
@@ -155,7 +157,10 @@ class SegmentWriter:
     def _write(self, content: memoryview) -> None:
         with self._discarding():
             if self._file is None:
-                self._file = (self._directory / f"{uuid.uuid4().hex}.rows").open("wb")
+                path = self._directory / f"{uuid.uuid4().hex}.rows"
+                # Until its index is there, so that it is not taken for one that was cut off.
+                self._lock = take_new(path)
+                self._file = path.open("wb")
             self._file.write(content)
         self._num_bytes += len(content)
 
@@ -200,7 +205,7 @@ class SegmentWriter:
                 self._checksum = self._bytes_in_block = 0
 
     def _reset(self) -> None:
-        self._file = None
+        self._file = self._lock = None
         self._hashes, self._lengths, self._checksums = [], [], []
         self._checksum = self._bytes_in_block = self._num_bytes = 0
 

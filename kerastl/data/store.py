@@ -25,7 +25,7 @@ from kerastl.data.segments import (
     read_into,
 )
 from kerastl.data.store_locks import FIELD
-from kerastl.writing import STALE_SECONDS, remove_leftovers, replace_text
+from kerastl.writing import left_behind, remove_leftovers, replace_text
 
 
 class RowStore:
@@ -179,7 +179,6 @@ class FeatureStore(RowStore):
 def _remove_stale(path: pathlib.Path) -> None:
     remove_leftovers(path)
     for rows in files_of(path, "*.rows"):
-        with contextlib.suppress(FileNotFoundError):
-            old = time.time() - rows.stat().st_mtime > STALE_SECONDS
-            if old and not rows.with_suffix(".index").exists():
+        with contextlib.suppress(FileNotFoundError), left_behind(rows, rows) as is_left:
+            if is_left and not rows.with_suffix(".index").exists():
                 rows.unlink()

@@ -114,6 +114,8 @@ def export_trained(
     splits = trained.splits
     if not config.export_dir:
         return None
+    # Also if nothing is left to export.
+    remove_leftovers(pathlib.Path(config.export_dir))
     if opened.goes_on and (
         known := _find_exported(config, model_card(splits.source, config, metrics))
     ):
@@ -172,7 +174,6 @@ def export_checked(
         known=given.known,
     )
     version = None
-    remove_leftovers(export_dir)
     with (
         scratch_directory(export_dir, field=_FIELD) as scratch,
         FreshProcess(scratch / _SAMPLES) as gate,

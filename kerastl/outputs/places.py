@@ -14,7 +14,7 @@ from kerastl.outputs.directories import make_writable
 from kerastl.progress import Progress
 from kerastl.settings import StoreSettings
 from kerastl.settings.store import AUTO
-from kerastl.writing import remove_leftovers, scratch_directory, temporary_place
+from kerastl.writing import scratch_directory, temporary_place
 
 # The variable that names a folder for matplotlib, and where it looks for one without it,
 # https://matplotlib.org/stable/api/matplotlib_configuration_api.html
@@ -45,7 +45,6 @@ def usable_places(
             with _fonts_in(settings.memory_path):
                 yield settings
             return
-        remove_leftovers(around)
         with scratch_directory(around, field=field) as folder, _fonts_in(folder):
             yield dataclasses.replace(settings, stand_in=folder)
 

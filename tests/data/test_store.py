@@ -2,7 +2,6 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -75,14 +74,17 @@ def test_damage_is_reported_until_it_is_repaired(tmp_path):
     assert again.damaged == open_store(tmp_path).damaged == 0
 
 
-def test_old_leftovers_are_removed_and_new_ones_kept(tmp_path):
+def test_rows_of_a_pass_that_was_cut_off_go_and_those_of_one_that_goes_on_stay(tmp_path):
     store = open_store(tmp_path)
-    for name, age in (("old", 48), ("new", 0)):
-        path = store.path / f"{name}.rows"
-        path.write_bytes(b"x")
-        os.utime(path, (time.time() - age * 3600,) * 2)
-    open_store(tmp_path)
-    assert [path.name for path in store.path.glob("*.rows")] == ["new.rows"]
+    with store.adding() as writer:
+        writer.add(hashes_of([1]), rows_of([1]))
+        (growing,) = store.path.glob("*.rows")
+        cut_off = store.path / "cut_off.rows"
+        cut_off.write_bytes(b"x")
+        open_store(tmp_path)
+        assert growing.exists()
+        assert not cut_off.exists()
+    assert read(open_store(tmp_path), [1]).shape == (1, *SHAPE)
 
 
 def _fill_in_process(root, numbers):
