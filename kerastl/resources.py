@@ -5,6 +5,7 @@ import math
 import os
 import pathlib
 import resource
+import sys
 from collections.abc import Iterator
 
 # Where Linux shows the limits of groups of processes, and the groups of this one.
@@ -12,6 +13,8 @@ _GROUPS, _OWN_GROUPS = pathlib.Path("/sys/fs/cgroup"), pathlib.Path("/proc/self/
 # Version 1 has a folder for each kind of limit, version 2 one for all of them.
 _CPU, _MEMORY = "cpu", "memory"
 _MEMORY_INFO = pathlib.Path("/proc/meminfo")
+# Its first number is that of the pages that this process has addresses for.
+_OWN_PAGES = pathlib.Path("/proc/self/statm")
 # The file with the limit of a group's memory -> that with what the group has taken.
 _USED = {"memory.max": "memory.current", "memory.limit_in_bytes": "memory.usage_in_bytes"}
 # Of files that are open at a time; no run needs more.
@@ -46,7 +49,7 @@ def usable_memory(groups: pathlib.Path = _GROUPS, own: pathlib.Path = _OWN_GROUP
 
 def free_memory(groups: pathlib.Path = _GROUPS, own: pathlib.Path = _OWN_GROUPS) -> int:
     """Returns the bytes of memory that this process can still take."""
-    free = [usable_memory(groups, own)]
+    free = [usable_memory(groups, own), *_address_space()]
     with contextlib.suppress(OSError):  # Only Linux has it.
         lines = _MEMORY_INFO.read_text("utf-8").splitlines()
         free += [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
@@ -56,6 +59,11 @@ def free_memory(groups: pathlib.Path = _GROUPS, own: pathlib.Path = _OWN_GROUPS)
                 case [most, taken]:
                     free.append(max(0, most - taken))
     return min(free)
+
+
+def most_memory(groups: pathlib.Path = _GROUPS, own: pathlib.Path = _OWN_GROUPS) -> int:
+    """Returns the bytes of memory that this process could take if no other took any."""
+    return min(usable_memory(groups, own), *_address_space())
 
 
 def open_more_files() -> int:
@@ -69,6 +77,14 @@ def open_more_files() -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             return wanted
     return soft
+
+
+def _address_space() -> Iterator[int]:
+    """Yields what is left of the addresses that this process may have, as `ulimit -v` limits it."""
+    yield sys.maxsize
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if most != resource.RLIM_INFINITY and (taken := _numbers(_OWN_PAGES)):
+        yield max(0, most - os.sysconf("SC_PAGE_SIZE") * taken[0])
 
 
 def _shares(groups: pathlib.Path, own: pathlib.Path) -> Iterator[float]:

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 import tensorflow as tf
@@ -121,3 +123,17 @@ def test_tensorflow_that_runs_already_keeps_its_threads(monkeypatch):
     monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", refuse)
     monkeypatch.setattr(device, "usable_cores", lambda: 3)
     device.set_up_threads()
+
+
+def test_memory_is_what_is_left_of_the_addresses_of_a_process(tmp_path):
+    code = (
+        "import resource, sys\n"
+        "from kerastl.resources import free_memory, most_memory\n"
+        "def taken():\n"
+        "    return resource.getpagesize() * int(open('/proc/self/statm').read().split()[0])\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (taken() + 50_000_000, -1))\n"
+        "print(most_memory(), free_memory())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for number in map(int, done.stdout.split()):
+        assert 30_000_000 < number <= 50_000_000

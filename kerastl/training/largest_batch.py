@@ -12,7 +12,8 @@ from kerastl.device import has_gpu
 from kerastl.errors import bad_value
 from kerastl.model.network import Network
 from kerastl.model.phases import Plan
-from kerastl.resources import free_memory
+from kerastl.progress import Progress, format_bytes
+from kerastl.resources import free_memory, most_memory
 from kerastl.settings import TrainingSettings
 from kerastl.training.memory import OUT_OF_MEMORY
 from kerastl.training.schedule import LearningRate
@@ -24,6 +25,9 @@ _FEWEST_STEPS = 10
 _MOST = 8192
 # Share of the free memory that an estimate may fill: it knows no temporary values of kernels.
 _SHARE = 0.5
+# A step takes at least this share of its estimate: MobileNetV2 at 96 px took all of it.
+_LEAST = 0.3
+_SMALLER = "Lower image_size"
 # Each output is held until its gradient has been computed.
 _HELD = 2
 # Batches that the pipeline holds beside that of the step.
@@ -63,7 +67,8 @@ def find_largest_batch(
     Returns:
         The batch, of 8192 images at most.
     """
-    most = min(_MOST, max(training.batch_size, num_train // _FEWEST_STEPS))
+    usual = training.batch_size
+    most = min(_MOST, max(usual, num_train // _FEWEST_STEPS))
 
     def works(size: int) -> bool:
         return try_step(network, plan, training, size, from_images=from_images)
@@ -73,9 +78,11 @@ def find_largest_batch(
             _SHARE * free_memory()
         )
 
-    rising = (training.batch_size << doubled for doubled in range(most.bit_length()))
+    rising = (usual << doubled for doubled in range(most.bit_length()))
     sizes = [size for size in rising if size <= most]
-    largest = _last_of(sizes, works if has_gpu() else has_room) or training.batch_size
+    largest = _last_of(sizes, works if has_gpu() else has_room)
+    # Below the usual batch a system is not to end this process for a step that is only tried.
+    largest = largest or (usual if has_gpu() else _first_of(usual, has_room) or 1)
     size = _first_of(largest, works)
     return LargestBatch(size, _why_not_larger(size, most))
 
@@ -86,6 +93,46 @@ def _why_not_larger(size: int, most: int) -> str:
     if 2 * size > _MOST:
         return f"the rule for the rates holds up to {_MOST}"
     return f"twice as many images would leave fewer than {_FEWEST_STEPS} steps an epoch"
+
+
+def check_memory(
+    network: Network,
+    training: TrainingSettings,
+    steps: Sequence[tuple[Plan, bool]],
+    progress: Progress,
+) -> None:
+    """Warns if the largest step of a training may not fit in the memory of the processor.
+
+    Where that runs out, the system may end the process without a word. Nothing is known of a GPU.
+
+    Args:
+        network: The network.
+        training: The settings, with the batch size.
+        steps: As `explained_memory` takes them.
+        progress: Gets the warning.
+
+    Raises:
+        UsageError: If it cannot fit.
+    """
+    if has_gpu() or not steps:
+        return
+    each = max(bytes_per_image(network, plan, from_images=images) for plan, images in steps)
+    size, free, most = training.batch_size, free_memory(), most_memory()
+    fitting, needed = _first_of(size, lambda size: size * each <= _SHARE * free), size * each
+    if _LEAST * needed > most:
+        raise bad_value(
+            "batch_size",
+            size,
+            f"takes about {format_bytes(needed)} in a step, and this process can have "
+            f"{format_bytes(most)}",
+            f"Use {fitting}, which should fit, with --overwrite" if fitting else _SMALLER,
+        )
+    if needed > free:
+        advice = f"use --batch_size={fitting} --overwrite" if fitting else "lower --image_size"
+        progress.line(
+            f"Warning: a step of {size} images may take {format_bytes(needed)}, and "
+            f"{format_bytes(free)} are free. If the system ends this process, {advice}."
+        )
 
 
 @contextlib.contextmanager
@@ -120,7 +167,7 @@ def explained_memory(
             "batch_size",
             training.batch_size,
             "needs more memory than is free",
-            f"Use {size}, which fits, with --overwrite" if size else "Lower image_size",
+            f"Use {size}, which fits, with --overwrite" if size else _SMALLER,
         ) from error
 
 
@@ -139,12 +186,11 @@ def scale_rates(training: TrainingSettings, batch_size: int) -> dict[str, float]
 def bytes_per_image(network: Network, plan: Plan, *, from_images: bool) -> int:
     """Estimates what an image takes in a step: the outputs of trained layers, and the pipeline."""
     above = network.calls[plan.boundary.position :]
-    held = sum(_count(tensor) for call in above for tensor in call.outputs)
-    waiting = _count(network.inputs if from_images else plan.boundary.tensor)
+    held = sum(_bytes(tensor) for call in above for tensor in call.outputs)
+    waiting = _bytes(network.inputs if from_images else plan.boundary.tensor)
     below = network.calls[: plan.boundary.position] if from_images else ()
-    passing = max((_count(tensor) for call in below for tensor in call.outputs), default=0)
-    size: int = tf.float32.size
-    return size * (_HELD * held + _WAITING * (waiting + passing))
+    passing = max((_bytes(tensor) for call in below for tensor in call.outputs), default=0)
+    return _HELD * held + _WAITING * (waiting + passing)
 
 
 def try_step(
@@ -179,9 +225,11 @@ def make_step(
     return lambda: float(steps.run(batches)[0])
 
 
-def _count(tensor: tf.Tensor) -> int:
+def _bytes(tensor: tf.Tensor) -> int:
+    """Counts the bytes of a tensor for an image."""
     # An unknown side, as of a sequence, counts as one.
-    return math.prod(side or 1 for side in tensor.shape[1:])
+    count: int = math.prod(side or 1 for side in tensor.shape[1:])
+    return count * int(tf.as_dtype(tensor.dtype).size)
 
 
 def _last_of(sizes: Iterable[int], fits: Callable[[int], bool]) -> int:

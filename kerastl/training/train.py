@@ -30,7 +30,7 @@ from kerastl.training.evaluation import Evaluation
 from kerastl.training.features import StoredFeatures
 from kerastl.training.fit import BOTH, PhaseData, StoredImages, train_phase
 from kerastl.training.frozen import FrozenPart
-from kerastl.training.largest_batch import explained_memory
+from kerastl.training.largest_batch import check_memory, explained_memory
 from kerastl.training.scores import class_weights
 from kerastl.training.solved_head import refit_head, solve_phase
 from kerastl.training.trained import Trained, from_boundary
@@ -84,8 +84,7 @@ def train(
         network: The classifier, with its head at zero.
         splits: Images to train on and to choose by.
         config: Phases, and how they are trained.
-        frozen: Result of `open_frozen` for the same network as it is now, splits and config;
-            the returned value reads from it too.
+        frozen: Result of `open_frozen` for the same; the returned value reads from it too.
         record: Keeps the epochs, the checks and the best weights.
         progress: Gets a line for each epoch and phase.
 
@@ -94,6 +93,7 @@ def train(
         KerastlError: If the loss is not finite, or a check of the run failed.
     """
     plans = [network.plan(phase) for phase in config.phases]
+    check_memory(network, config, _list_steps(plans, splits, config, frozen), progress)
     # Before any training, since the upper boundaries' features would not be the same after it.
     frozen.compute(progress)
     record.end_stage("features")

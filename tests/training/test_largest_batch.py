@@ -1,3 +1,7 @@
+import io
+import re
+
+import keras
 import pytest
 import tensorflow as tf
 
@@ -10,6 +14,7 @@ from kerastl.outputs.run_directory import RunDirectory
 from kerastl.training import largest_batch
 from kerastl.training.largest_batch import (
     bytes_per_image,
+    check_memory,
     explained_memory,
     find_largest_batch,
     scale_rates,
@@ -78,8 +83,8 @@ def test_free_memory_of_a_processor_is_filled_by_half(
     monkeypatch.setattr(largest_batch, "free_memory", lambda: 2 * fitting * each)
     tried = limit_steps(monkeypatch, fitting)
     assert find(parts, num_train) == (size, reason)
-    # An estimate that fits is checked by one step; one below the usual batch, from there down.
-    assert tried == ([8, 4, 2] if fitting < 8 else [size])
+    # By the estimate; no step is tried that the system might end this process for.
+    assert tried == [size]
 
 
 def test_steps_are_tried_on_a_gpu(tmp_path, monkeypatch):
@@ -114,6 +119,57 @@ def test_memory_that_runs_out_names_a_batch_that_fits(tmp_path, monkeypatch, err
     )
     # In both phases.
     assert tried == [16, 8, 8]
+
+
+def test_batch_that_cannot_fit_stops_before_the_first_step_and_one_that_may_not_is_a_warning(
+    tmp_path, monkeypatch
+):
+    config, network, plan = make(tmp_path, monkeypatch, batch_size=32)
+    steps = [(network.plan(config.phases[0]), False), (plan, True)]
+    each = bytes_per_image(network, plan, from_images=True)
+
+    def check(*, free, most, steps=steps):
+        monkeypatch.setattr(largest_batch, "free_memory", lambda: int(free))
+        monkeypatch.setattr(largest_batch, "most_memory", lambda: int(most))
+        printed = io.StringIO()
+        check_memory(network, config, steps, kerastl.Progress(printed))
+        return printed.getvalue().strip()
+
+    assert check(free=32 * each, most=32 * each) == ""
+    warning = check(free=31 * each, most=31 * each)
+    assert re.fullmatch(
+        r"Warning: a step of 32 images may take [\d.]+ MB, and [\d.]+ MB are free\. If the system "
+        r"ends this process, use --batch_size=8 --overwrite\.",
+        warning,
+    )
+    assert check(free=each, most=10 * each).endswith("process, lower --image_size.")
+    for free, advice in (
+        (9, "Use 4, which should fit, with --overwrite."),
+        (1, "Lower image_size."),
+    ):
+        with pytest.raises(
+            UsageError, match=r"^batch_size=32: takes about .* can have .*\. " + advice
+        ):
+            check(free=free * each, most=9 * each)
+    # Nothing is known of a GPU, nor of a head that is solved.
+    assert check(free=0, most=0, steps=[]) == ""
+    monkeypatch.setattr(largest_batch, "has_gpu", lambda: True)
+    assert check(free=0, most=0) == ""
+
+
+@pytest.mark.parametrize(("precision", "width"), [("float32", 4), ("mixed_bfloat16", 2)])
+def test_estimate_knows_how_wide_numbers_are(tmp_path, monkeypatch, precision, width):
+    fakes.install_tiny_net(monkeypatch)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        _, network, plan = make(tmp_path, monkeypatch, unfreeze_from="block2")
+    finally:
+        keras.config.set_dtype_policy(before)
+    rows = 3 * 4 * 4 * 8 + 8
+    # The head is always float32.
+    estimate = width * (2 * rows + 3 * 8 * 8 * 6) + 4 * 2 * 3
+    assert bytes_per_image(network, plan, from_images=False) == estimate
 
 
 @pytest.mark.thorough
