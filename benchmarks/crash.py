@@ -3,16 +3,17 @@
     python benchmarks/crash.py --endings=100 --outcomes=crash.jsonl --markdown=crash.md
 
 First the run is made once without a kill. Then runs are begun, each in an empty directory with an
-empty cache, and killed by SIGKILL: three of four runs once, the others up to ten times in a row.
-The last command is left to end. What is counted is such endings: `tests/endings.py` compares each
-with that of the run that nobody killed, to the last bit. A run that ended before its first kill
-does not count.
+empty cache, and killed by SIGKILL: three of four runs once, the others up to ten times in a row
+(`--in_a_row`). The last command is left to end. What is counted is such endings:
+`tests/endings.py` compares each with that of the run that nobody killed, to the last bit. A run
+that ended before its first kill does not count.
 
-As many runs as there are cores are tried at a time (`--processes`). Each kill chooses one of the
-stages of the run and hits it in one of two ways: at one of the files that the stage makes, moves or
-removes, just before the system would do it; or after a part of the time that the stage takes. So a
-stage of a few milliseconds is hit as often as a long one. Half of the kills hit the processes that
-the run has started, too.
+As many runs as there are cores are tried at a time (`--processes`). Each run is killed in one of
+its stages, which take turns, and where it is killed more often in others by chance. A kill hits its
+stage in one of two ways: at one of the files that the stage makes, moves or removes, just before
+the system would do it; or after a part of the time that the stage takes. So a stage of a few
+milliseconds is hit as often as a long one. Half of the kills hit the processes that the run has
+started, too.
 
 A line for each ending reports what happened and how long the rest may take. Every outcome is added
 to a file of JSON lines, from which the same command goes on. Flags behind `--` replace those of the
@@ -63,14 +64,15 @@ _FLAGS = (
     *("--validation_fraction=0.2", "--test_fraction=0.2", "--backbone=TinyNet", "--image_size=16"),
     *("--head_epochs=5", "--head_learning_rate=0.05", "--finetune_epochs=4", "--batch_size=25"),
     *("--finetune_learning_rate=0.02", "--unfreeze_from=block2", "--optimizer=adamw"),
-    *("--dropout=0.2", "--class_weights=balanced"),
+    *("--dropout=0.2", "--class_weights=balanced", "--repeats=2"),
 )
 _NUM_IMAGES = 250
 # The last line that a stage has printed -> what comes after it.
 _STAGES = (
     (r"^Report", "the end"),
     (r"^Exported", "the end"),
-    (r"stored features and the whole", "saving and export"),
+    (r"^seed .* validation accuracy", "saving and export"),
+    (r"^Repeats|^seed .* going on", "the other seed"),
     (r"^Best:|^Going on after|validation accuracy of the result", "evaluation"),
     (r"^finetune|^Going on .* finetune", "fine-tuning"),
     (r"^head|^Class weights|first loss|^Going on .* head|head epochs on", "the head"),
@@ -78,12 +80,12 @@ _STAGES = (
     (r"", "start and audit"),
 )
 _CHECKPOINT = "a checkpoint"
-# In which a run goes through them; most checkpoints are written in the fourth.
+# In which a run goes through them; most checkpoints are written from the fourth on.
 _ORDER = (
     *("start and audit", "the pass", "the head", _CHECKPOINT, "fine-tuning", "evaluation"),
-    *("saving and export", "the end"),
+    *("the other seed", "saving and export", "the end"),
 )
-_ONCE, _MOST_IN_A_ROW = 3 / 4, 10
+_ONCE = 3 / 4
 # Every so many runs, the first included, open their exports in a fresh process, as users' do.
 _FRESH = 4
 _SECONDS_BETWEEN_LOOKS = 0.01
@@ -132,6 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--endings", type=int, default=100, help="of runs that were killed")
     parser.add_argument("--processes", type=int, default=usable_cores(), help="runs at a time")
+    parser.add_argument("--in_a_row", type=int, default=10, help="most kills of a run")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--outcomes", type=pathlib.Path, default=pathlib.Path("crash.jsonl"))
     parser.add_argument("--markdown", type=pathlib.Path, help="file for the table")
@@ -189,8 +192,9 @@ def _try_runs(
         tried = {outcome["number"] for outcome in outcomes}
         number = next(n for n in itertools.count(first, given.processes) if n not in tried)
         run = _Run(folder / f"run{number}", flags, is_fresh=number % _FRESH == 0)
-        outcome = _try_run(run, random.Random(f"{given.seed}/{number}"), reference)
-        outcome = {"number": number, **outcome}
+        rng = random.Random(f"{given.seed}/{number}")
+        stages = _choose_stages(number, rng, in_a_row=given.in_a_row)
+        outcome = {"number": number, **_try_run(run, stages, rng, reference)}
         with given.outcomes.open("a", encoding="utf-8") as file:
             file.write(json.dumps(outcome) + "\n")
         if outcome["same"]:
@@ -237,12 +241,19 @@ def _make_reference(place: pathlib.Path, flags: Sequence[str]) -> _Reference:
     return _Reference(place / "run_dir", seconds, changes)
 
 
-def _try_run(run: _Run, rng: random.Random, reference: _Reference) -> dict[str, Any]:
-    """Begins a run, kills it once or more, and lets it end; returns what happened."""
+def _choose_stages(number: int, rng: random.Random, *, in_a_row: int) -> list[str]:
+    """Chooses in which stages the run of a number is killed, in their order."""
+    more = 0 if in_a_row == 1 or rng.random() < _ONCE else rng.randint(1, in_a_row - 1)
+    stages = [_ORDER[number % len(_ORDER)], *rng.choices(_ORDER, k=more)]
+    return sorted(stages, key=_ORDER.index)
+
+
+def _try_run(
+    run: _Run, stages: Sequence[str], rng: random.Random, reference: _Reference
+) -> dict[str, Any]:
+    """Begins a run, kills it in each of some stages, and lets it end; returns what happened."""
     kills: list[dict[str, str]] = []
-    count = 1 if rng.random() < _ONCE else rng.randint(2, _MOST_IN_A_ROW)
-    stages = rng.choices(_ORDER, k=count)
-    for stage in sorted(stages, key=_ORDER.index):
+    for stage in stages:
         is_at_file = stage == _CHECKPOINT or rng.random() < 1 / 2
         kill = _Kill(
             stage,
@@ -253,7 +264,8 @@ def _try_run(run: _Run, rng: random.Random, reference: _Reference) -> dict[str, 
         if _execute(run, kill, reference.seconds[stage]) >= 0:
             break  # It has ended first.
         hit, _, where = (run.place / "killed").read_text().partition("\t")
-        kills.append({"stage": hit, "how": "file" if where else "time", "where": where})
+        how = "file" if where else "time"
+        kills.append({"wanted": stage, "stage": hit, "how": how, "where": where})
     code = _execute(run)
     log = (run.place / "log").read_text()
     is_over = code == 0 or (code == 2 and "holds a finished run" in log)  # noqa: PLR2004
@@ -333,8 +345,8 @@ def _watch_changes(place: pathlib.Path, kill: _Kill | None) -> None:
 def _is_past(stage: str, wanted: str) -> bool:
     """Whether a stage comes after the wanted one, in which an earlier kill has left less to do."""
     if _CHECKPOINT in (stage, wanted):
-        # They are written in several stages, the last one before evaluation.
-        return wanted == _CHECKPOINT and _ORDER.index(stage) >= _ORDER.index("evaluation")
+        # They are written in several stages.
+        return wanted == _CHECKPOINT and _ORDER.index(stage) > _ORDER.index("the other seed")
     return _ORDER.index(stage) > _ORDER.index(wanted)
 
 

@@ -16,12 +16,12 @@ def differences(whole, other):
 
     These are the differences that `kerastl reproduce` finds (weights, what of the model is
     trainable, history without its seconds, metrics, predictions, splits and so on), and those of
-    the checks, of the list of files, and of the number of exports. Starts no TensorFlow.
+    the checks, of the list of files, and of what is beside the exports. Starts no TensorFlow.
     """
     whole, other = pathlib.Path(whole), pathlib.Path(other)
     found = [f"{one.name}: {one.difference}" for one in compare_files(whole, other)]
     found = [words for words in found if not words.endswith(": ")]
-    for name, read in (("checks", _checks), ("files", _files), ("exports", _count_exports)):
+    for name, read in (("checks", _checks), ("files", _files), ("exports", _exports)):
         before, now = read(whole), read(other)
         if now != before:
             found.append(f"{name}: {now}, was {before}")
@@ -36,6 +36,6 @@ def _files(run_dir):
     return sorted(path.name for path in run_dir.rglob("*") if path.parent.name != _CURVES)
 
 
-def _count_exports(run_dir):
+def _exports(run_dir):
     export_dir = read_config(run_dir).export_dir
-    return sum(name.isdecimal() for name in os.listdir(export_dir)) if export_dir else 0
+    return sorted(os.listdir(export_dir)) if export_dir else []
