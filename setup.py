@@ -37,7 +37,14 @@ _PINNED = [
     "ruff==0.17.6",
     "twine==7.0.0",
 ]
-_TEST = ["pytest>=8.3,<10", "pytest-xdist>=3.6.1,<4", *_HUB, *_LITERT, *_ONNX, *_SERVE]
+# axe-core-python has the accessibility checker as a file and needs nothing.
+_TEST = [
+    *("axe-core-python>=0.1,<1", "pytest>=8.3,<10", "pytest-xdist>=3.6.1,<4"),
+    *_HUB,
+    *_LITERT,
+    *_ONNX,
+    *_SERVE,
+]
 
 setup(
     name="kerastl",

@@ -120,6 +120,7 @@ class RunDirectory:
         self._write(RunFile.FLAGS, config.to_flagfile(opened.notes))
         self.write_splits(splits)
         self._write_findings(source)
+        self.write_receipt()
 
     def _write_findings(self, source: Source) -> None:
         # A run that goes on may have had some before.
@@ -351,8 +352,9 @@ class RunDirectory:
             self._write_csv(name, ("split", *columns), rows)
 
     def add_check(self, check: Check) -> None:
-        """Adds a check to the receipt."""
+        """Adds a check to the receipt, which has it even if the run is killed."""
         self._checks.append(check)
+        self.write_receipt()
 
     def end_stage(self, name: str) -> None:
         """Ends a stage of the receipt, or one more part of it."""

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -171,15 +172,29 @@ class Confusion:
         return [self._tested(image, thumbnails, heat) for image in chosen]
 
     def cells(self, thumbnails: Thumbnails) -> list[Cell]:
-        """Lists the cells that the page leads to, with their images: mistakes, then right ones."""
-        found = []
-        for label, predicted in sorted(self._shown, key=lambda pair: (pair[0] == pair[1], pair)):
-            images = self._images[label, predicted]
-            sign = 1 if label == predicted else -1
-            images = sorted(images, key=lambda image: sign * self._all.confidence[image])
-            shown = tuple(self._tested(image, thumbnails) for image in images[:_MOST_OF_CELL])
-            found.append(dataclasses.replace(self._cell(label, predicted), images=shown))
-        return found
+        """Lists the cells that the page leads to, with their images.
+
+        The most frequent mistakes come first, then right ones. Where the page has no room for all
+        pictures, each cell gets its first one before any gets its second.
+        """
+        mistakes = [pair for pair in self._mistakes if pair in self._shown]
+        pairs = [*mistakes, *sorted(self._shown - set(mistakes))]
+        chosen = {pair: self._images_of(*pair)[:_MOST_OF_CELL] for pair in pairs}
+        shown: dict[tuple[int, int], list[Tested]] = {pair: [] for pair in pairs}
+        for row in itertools.zip_longest(*chosen.values()):
+            for pair, image in zip(pairs, row, strict=True):
+                if image is not None:
+                    shown[pair].append(self._tested(image, thumbnails))
+        return [
+            dataclasses.replace(self._cell(*pair), images=tuple(images))
+            for pair, images in shown.items()
+        ]
+
+    def _images_of(self, label: int, predicted: int) -> list[int]:
+        """Lists the images of a cell: of mistakes the surest first, of right ones the least."""
+        sign = 1 if label == predicted else -1
+        images = self._images[label, predicted]
+        return sorted(images, key=lambda image: sign * float(self._all.confidence[image]))
 
     def _cell(self, label: int, predicted: int) -> Cell:
         count = len(self._images.get((label, predicted), ()))

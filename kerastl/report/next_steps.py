@@ -33,10 +33,36 @@ class Step(NamedTuple):
 
 
 def list_steps(contents: Contents) -> list[Step]:
-    """Lists what may raise the accuracy or make it more certain, then how to use the model."""
+    """Lists what may raise the accuracy or make it more certain, then how to use the model.
+
+    Of a run that is not finished, how to go on with it.
+    """
     if not contents.metrics:
-        return []
+        return [*_on_going_on(contents), *(_on_data(contents) if contents.config else ())]
     return [*_on_training(contents), *_on_data(contents), *_on_use(contents)]
+
+
+def _go_on_command(contents: Contents) -> str:
+    """Returns what goes on with a run that is not finished; empty where no command can."""
+    if contents.config is None or contents.config.source_kind.is_passed_in:
+        return ""
+    return f"kerastl train --flagfile={shlex.quote(str(contents.path / RunFile.FLAGS))}"
+
+
+def _on_going_on(contents: Contents) -> Iterator[Step]:
+    if contents.config is None:
+        yield Step(
+            "The run stopped at its data. Mend the files that the audit found, or leave them out "
+            "with --on_bad_image=skip, and repeat the command.",
+            "audit",
+        )
+    elif command := _go_on_command(contents):
+        yield Step("Go on with the run, which keeps its finished epochs:", "", command)
+    else:
+        yield Step(
+            "Go on with the run, which keeps its finished epochs: call kerastl.run with the same "
+            "Config and source."
+        )
 
 
 def _on_training(contents: Contents) -> Iterator[Step]:
@@ -65,7 +91,7 @@ def _on_data(contents: Contents) -> Iterator[Step]:
     if issues := list_open_issues(contents):
         labels = count_of(len(issues), "label")
         yield Step(f"Look at {labels} that may be wrong, and fix what is.", "labels")
-    elif contents.label_issues is None:
+    elif contents.label_issues is None and contents.metrics:
         yield Step("Look for wrong labels: train again with --label_issues.")
     if count := sum(row["kind"] not in _HARMLESS for row in list_open(contents)):
         yield Step(f"Look at what the audit found, {count} in all, and fix it.", "audit")

@@ -159,13 +159,12 @@ def _name(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[dict[st
 
 def _commands(contents: Contents) -> list[tuple[str, str]]:
     """Returns what each command does, and the command."""
-    if contents.config is None or contents.config.source_kind.is_passed_in:
+    # One that is not finished cannot be repeated yet; what to do next is to go on with it.
+    is_whole = contents.metrics and contents.config
+    if not is_whole or contents.config.source_kind.is_passed_in:
         return []
     run = shlex.quote(str(contents.path))
-    if contents.metrics:
-        return [("Run it again and compare every file", f"kerastl reproduce {run}")]
-    flags = shlex.quote(str(contents.path / RunFile.FLAGS))
-    return [("Run it again", f"kerastl train --flagfile={flags}")]
+    return [("Run it again and compare every file", f"kerastl reproduce {run}")]
 
 
 def _curves(contents: Contents) -> list[tuple[str, str]]:

@@ -409,3 +409,11 @@ def test_run_goes_on_only_with_what_it_was_made_of(tmp_path, monkeypatch):
     new, _ = begin(tmp_path, replacing, splits, weights="others")
     assert new.find_checkpoint() is None
     assert not (tmp_path / "history.csv").exists()
+
+
+def test_receipt_has_each_check_even_if_the_run_is_killed_then(tmp_path):
+    record = RunDirectory(tmp_path)
+    for number in range(2):
+        record.add_check(Check(f"check {number}", passed=True))
+        checks = json.loads((tmp_path / "receipt.json").read_text("utf-8"))["checks"]
+        assert [check["text"] for check in checks] == [f"check {n}" for n in range(number + 1)]

@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+import kerastl
 from kerastl.report.contents import Contents
 from kerastl.report.next_steps import list_steps
 
@@ -24,8 +25,30 @@ def test_run_with_nothing_to_mend_says_how_to_use_it(contents):
     assert [step.command.split()[1] for step in steps(contents)] == ["suggest", "predict"]
 
 
-def test_unfinished_run_has_no_steps(contents):
-    assert steps(contents, metrics={}) == []
+def unfinished(contents, dataset, **changes):
+    config = kerastl.Config(dataset=dataset, run_dir=str(contents.path))
+    return steps(contents, metrics={}, config=config, **changes)
+
+
+def test_unfinished_run_says_how_to_go_on_and_what_is_found_in_its_data(contents):
+    found = {"label_issues": None, "audit": ({"kind": "same image twice"},)}
+    first, second = unfinished(contents, "digits", **found)
+    assert first.text == "Go on with the run, which keeps its finished epochs:"
+    assert first.command == f"kerastl train --flagfile={contents.path / 'flags.txt'}"
+    assert second.section == "audit"
+
+
+def test_unfinished_run_of_python_goes_on_from_python(contents):
+    (only,) = unfinished(contents, "python", audit=())
+    assert "call kerastl.run with the same Config and source" in only.text
+    assert only.command == ""
+
+
+def test_run_that_stopped_at_its_data_says_to_mend_them(contents):
+    audit = ({"kind": "unusable"},)
+    (only,) = steps(contents, metrics={}, config=None, audit=audit, label_issues=None)
+    assert "--on_bad_image=skip" in only.text
+    assert only.section == "audit"
 
 
 @pytest.mark.parametrize(

@@ -366,16 +366,25 @@ def test_run_that_was_stopped_has_a_page_of_what_there_is(run):
     text = " ".join(" ".join(read.words).split())
     assert "This run is not finished" in text
     assert "After 5 epochs, validation accuracy was 60.0%." in text
-    assert "kerastl train --flagfile=" in text
+    assert f"finished epochs: kerastl train --flagfile={run / 'flags.txt'}" in text
+    assert "Passed: first loss 1.0986" in text
+    assert "are checked as soon as they are there" in text
     assert "missing" not in text
-    expected = "again verified reasons curves misleading audit fixes splits stages settings receipt"
+    expected = "next verified reasons curves misleading audit fixes splits stages settings receipt"
     assert read.headings == expected.split()
+
+
+def test_run_that_was_killed_before_its_first_check_says_so(run):
+    for name in ("metrics.json", "receipt.json"):
+        (run / name).unlink()
+    text = " ".join(Reader(kerastl.report(run).read_text("utf-8")).words)
+    assert "Nothing yet: the run stopped before its first check." in text
 
 
 def test_run_that_stopped_at_its_data_has_a_page(tmp_path):
     (tmp_path / "audit.csv").write_text("file,kind,detail,other\na.jpg,unusable,is empty,\n")
     read = Reader(kerastl.report(tmp_path).read_text("utf-8"))
-    assert read.headings == ["audit"]
+    assert read.headings == ["next", "audit"]
 
 
 DAMAGED = ["receipt.json", "splits.csv", "history.csv", "predictions.csv", "metrics.json"]
