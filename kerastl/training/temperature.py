@@ -40,15 +40,15 @@ class Temperature:
 
     def __str__(self) -> str:
         if self.loss is None or self.loss_before is None:
-            return "Temperature left at 1: too few validation images to hold some out."
+            return "Confidence: not calibrated, for lack of validation images to hold out."
         if self.value == 1:
             return (
-                f"Temperature left at 1: {self.tried:.3g} does not lower the loss of held-out "
-                f"validation images ({self.loss:.4f}, {self.loss_before:.4f} without it)."
+                f"Confidence: as it is. A temperature of {self.tried:.3g} would not lower the loss "
+                f"of held-out validation images ({self.loss:.4f}, {self.loss_before:.4f} without)."
             )
         return (
-            f"Temperature {self.value:.3g}: loss of held-out validation images {self.loss:.4f}, "
-            f"{self.loss_before:.4f} without it."
+            f"Confidence: calibrated by a temperature of {self.value:.3g}. It lowers the loss of "
+            f"held-out validation images from {self.loss_before:.4f} to {self.loss:.4f}."
         )
 
 

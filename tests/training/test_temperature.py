@@ -33,7 +33,7 @@ def test_temperature_undoes_what_made_a_model_too_sure_or_not_sure_enough(times,
     found = fit(logits, labels)
     assert found.value == found.tried == pytest.approx(times, rel=0.08)
     assert found.loss < found.loss_before
-    assert str(found).startswith(f"Temperature {found.value:.3g}: loss of held-out")
+    assert str(found).startswith(f"Confidence: calibrated by a temperature of {found.value:.3g}. ")
 
 
 def test_temperature_has_the_lowest_loss_of_those_near_it():
@@ -53,7 +53,7 @@ def test_temperature_that_helps_no_held_out_image_is_not_kept():
     assert found.tried != 1
     assert found.loss >= found.loss_before
     assert found.value == 1
-    assert "left at 1" in str(found)
+    assert str(found).startswith("Confidence: as it is. A temperature of ")
 
 
 def test_few_images_that_are_all_right_do_not_make_a_model_certain():
@@ -68,7 +68,7 @@ def test_few_images_that_are_all_right_do_not_make_a_model_certain():
 def test_images_of_one_group_are_too_few():
     logits, labels = made_up(count=30)
     assert fit(logits, labels, np.zeros(30, int)) == Temperature()
-    assert "too few" in str(Temperature())
+    assert "not calibrated" in str(Temperature())
 
 
 def test_same_images_give_the_same_bits():
