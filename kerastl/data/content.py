@@ -12,6 +12,8 @@ import numpy as np
 
 from kerastl.errors import KerastlError
 
+# Bytes of a file that its kind is found by.
+_HEAD = 512
 # What a network drive raises once it is gone, and with it every file.
 _DRIVE_IS_GONE = (
     errno.ENOTCONN,
@@ -69,6 +71,15 @@ def read_file(path: pathlib.Path) -> bytes:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "is not a regular file")
         return file.read()
+
+
+def read_head(path: pathlib.Path) -> bytes:
+    """Reads the first bytes of a file, by which its kind is found; none where that fails."""
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            return file.read(_HEAD)
+    except OSError:
+        return b""
 
 
 def _open_at_once(path: str, flags: int) -> int:

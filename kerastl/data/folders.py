@@ -8,7 +8,7 @@ import pathlib
 import re
 from collections.abc import Iterable, Iterator
 
-from kerastl.data.content import readable
+from kerastl.data.content import read_head, readable
 from kerastl.data.files import LabeledFile, Listing, make_listing, open_listing
 from kerastl.data.layout import AUTO, read_layout
 from kerastl.data.layout_line import layout_line
@@ -22,9 +22,6 @@ from kerastl.paths import local_path
 from kerastl.progress import Progress
 from kerastl.settings import DataSettings
 from kerastl.split_names import TRAIN
-
-# Bytes of a file that its kind is found by.
-_HEAD = 512
 
 
 def open_source(
@@ -113,8 +110,7 @@ def _say_no_folder(root: pathlib.Path) -> tuple[str, str]:
     """Explains what a path is that is no folder, and what to give instead."""
     if not root.exists():
         return _say_nothing_there(root)
-    with open(root, "rb") as file:
-        other = find_other(file.read(_HEAD))
+    other = find_other(read_head(root))
     if other is not None and other.kind in _INSTEAD:
         problem = other.reason.replace("not an image", "not a folder")
         return problem, _INSTEAD[other.kind].format(root)

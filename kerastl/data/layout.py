@@ -2,12 +2,15 @@
 
 import collections
 import functools
+import itertools
 import os
 import pathlib
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from kerastl.data.content import readable
+from kerastl.data.beside import claims_picture
+from kerastl.data.content import read_head, readable
+from kerastl.data.file_formats import find_format
 from kerastl.data.labels import plain_name, refuse_alike, refuse_twins
 from kerastl.data.layout_checks import (
     Stop,
@@ -32,6 +35,7 @@ from kerastl.data.layout_reading import (
     read_as,
     without_unlabeled,
 )
+from kerastl.data.other_contents import find_other
 from kerastl.data.split_lists import use_lists
 from kerastl.data.split_words import split_within
 from kerastl.data.tree import IMAGE_FOLDERS, Folder, Tree, find_broken_links
@@ -85,6 +89,8 @@ def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
     return reading
 
 
+# Files whose contents are looked at before anything else is known of them.
+_LOOKED_AT = 3
 # What to do with a folder that has no pictures, but files of these kinds.
 _WAYS = {
     "archives": "unpack them and give the folder",
@@ -176,10 +182,20 @@ def _without_classes(top: Folder, tree: Tree) -> str:
         kinds = f"{count_of(len(broken), 'link')} to nowhere ({name_some(targets)})"
     elif top.count:
         inside = f" in {name_folders(top.holding)}" if top.holding and not top.files else ""
-        kinds = f"{count_of(top.count, 'file')}{inside}"
+        kinds = f"{count_of(top.count, 'file')}{inside}{_no_pictures(top)}"
     empty = class_folders(top)
     lacking = f"no images in {name_folders(empty)}" if empty else "no class folders"
     return f"{kinds} and {lacking}" if kinds else lacking
+
+
+def _no_pictures(top: Folder) -> str:
+    """Says what files are whose names do not tell it, if the first ones are no pictures."""
+    some = list(itertools.islice(top.images(), _LOOKED_AT))
+    heads = [b"" if claims_picture(path.name) else read_head(path) for path in some]
+    # Empty files may be anything.
+    others = [find_other(head) for head in heads if head and not find_format(head)]
+    first = others[0] if others and len(others) == len(some) else None
+    return f", the first of which {first.reason}," if first else ""
 
 
 def _begin(top: Folder) -> Folder:

@@ -3,7 +3,7 @@
 import collections
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kerastl.data.split_words import split_named, split_within
 from kerastl.data.table_columns import Roles
@@ -31,6 +31,8 @@ _TYPED = {
     "formulas of a spreadsheet": re.compile(r'="(?P<name>.+)"'),
     "whole numbers with a point": re.compile(r"(?P<name>-?\d+)\.0+"),
 }
+# As YOLO and competitions write boxes: `n02119789 1 2 30 40`, `0 0.5 0.5 0.1 0.1`.
+_WITH_BOXES = re.compile(r"(?:\S+(?:\s+-?\d+(?:\.\d+)?){4,5}\s*)+")
 # So many different measurements are no classes.
 _MANY_CLASSES = 20
 
@@ -56,21 +58,31 @@ def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
         "Leave one class in each cell",
     )
     counts = collections.Counter(labels)
+    _check_boxes(roles.label, labels, table.wrong)
     _check_numbers(roles.label, counts, table.wrong)
+    return labels, [*notes, *_note_classes(counts, len(labels))]
+
+
+def _note_classes(counts: Mapping[str, int], num_rows: int) -> Iterator[str]:
+    """Yields lines on classes that look like something else."""
+    if len(counts) == num_rows >= _MANY_CLASSES:
+        yield (
+            f"Each of the {num_rows} rows has a label of its own, as {name_some([*counts], 2)}: "
+            "measurements and remarks are no classes."
+        )
     if words := _words_for_none(counts):
         named = ", ".join(f"{word} ({count_of(counts[word], 'row')})" for word in words)
-        notes.append(
+        yield (
             f"Classes that may mean a missing value: {named}. Each is a class of its own; remove "
             "those rows if it should be none."
         )
     if joint := _find_joint(counts):
         count = len({part for label in counts for part in _divide(label, joint)})
         example = next(label for label in counts if len(_divide(label, joint)) > 1)
-        notes.append(
+        yield (
             f"Labels look like several in a cell, joined by {joint!r}, as {shorten(example)!r}: "
             f"{count_of(count, 'name')} make {len(counts)} classes. This trains one class an image."
         )
-    return labels, notes
 
 
 def _undo_types(labels: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -130,6 +142,15 @@ def _read_one_hot(table: Table, names: Sequence[str]) -> list[str]:
         "Each image has one class: leave one 1 in each row, or remove the row",
     )
     return [class_name for [class_name] in chosen]
+
+
+def _check_boxes(column: str, labels: Sequence[str], wrong: Wrong) -> None:
+    """Refuses a class with the positions of what is in the image, once or several times."""
+    if 2 * sum(_WITH_BOXES.fullmatch(label) is not None for label in labels) > len(labels):
+        raise wrong(
+            f"has a class and four numbers or more in {column!r}, as {shorten(labels[0])!r}",
+            "Leave the class alone in each cell",
+        )
 
 
 def _check_numbers(column: str, counts: Mapping[str, int], wrong: Wrong) -> None:

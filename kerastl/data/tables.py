@@ -109,9 +109,11 @@ def _read_rows(data: Table, table: str, columns: Mapping[str, str], progress: Pr
     places = _find_images(data, roles.image, folders)
     labels, notes = read_labels(data, roles)
     splits, meaning = read_splits(data, roles)
-    examples = [place.example for place in places]
-    if not (roles.split or roles.split_flags) and columns.get("split") != NO_COLUMN:
-        splits = splits_of_folders(examples, labels) or splits
+    has_column = bool(roles.split or roles.split_flags)
+    named = splits if has_column else [split_within(data.path.stem) or ""] * len(places)
+    places = _settle(data, roles.image, places, named)
+    if not has_column and columns.get("split") != NO_COLUMN:
+        splits = splits_of_folders([place.example for place in places], labels) or splits
     lines = (
         _describe(data, roles, places, meaning, splits),
         _note_unused(data, roles),
@@ -247,7 +249,7 @@ def _find_images(data: Table, column: str, folders: Folders) -> list[Place]:
     """Finds the files of all rows.
 
     Raises:
-        UsageError: If a row has no path, no path leads to a file, or one leads to several.
+        UsageError: If a row has no path, or no path leads to a file.
     """
     paths = data.columns[column]
     data.refuse_rows(
@@ -264,15 +266,41 @@ def _find_images(data: Table, column: str, folders: Folders) -> list[Place]:
         f"has a sum as {column}, not an image,",
         "Remove that row",
     )
-    for path, place in zip(paths, places, strict=True):
+    return places
+
+
+def _settle(
+    data: Table, column: str, places: Sequence[Place], splits: Sequence[str]
+) -> list[Place]:
+    """Chooses among the files that a path may mean the one in a folder named for its split.
+
+    Competitions have images of the same names in `train` and in `test`.
+
+    Raises:
+        UsageError: If several remain.
+    """
+    settled = []
+    for place, split in zip(places, splits, strict=True):
+        fitting = [
+            one
+            for one in (place.example, *place.others)
+            if any(split_within(part) == split for part in one.split("/")[:-1])
+        ]
+        is_settled = bool(place.others and split and len(fitting) == 1)
+        settled.append(_move(place, data.path.parent, fitting[0]) if is_settled else place)
+    for cell, place in zip(data.columns[column], settled, strict=True):
         if place.others:
             data.refuse_rows(
-                [bool(place.others) for place in places],
-                f"has {shorten(path)!r} as {column}, which fits {place.example} and "
+                [bool(one.others) for one in settled],
+                f"has {shorten(cell)!r} as {column}, which fits {place.example} and "
                 f"{place.others[0]}, and the like",
                 "Write the folder and the ending, or remove one of the files",
             )
-    return places
+    return settled
+
+
+def _move(place: Place, folder: pathlib.Path, example: str) -> Place:
+    return Place(place.text, os.path.join(folder, example), example, is_found=True)
 
 
 def _find_places(data: Table, column: str, paths: Sequence[str], folders: Folders) -> list[Place]:

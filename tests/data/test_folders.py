@@ -2,6 +2,7 @@ import errno
 import io
 import os
 import pathlib
+import pickle
 import shutil
 import sys
 
@@ -164,6 +165,13 @@ def test_archive_is_to_be_unpacked(pack, tmp_path):
     message = refusal(pathlib.Path(path))
     assert "archive" in message
     assert message.endswith("not a folder. Unpack it and give the folder.")
+
+
+def test_files_without_endings_are_named_by_what_they_hold(tmp_path):
+    for number in range(3):
+        (tmp_path / f"data_batch_{number}").write_bytes(pickle.dumps({"data": [number]}))
+    message = refusal(tmp_path)
+    assert "holds 3 files, the first of which is a Python pickle, not an image, and no" in message
 
 
 def test_wrong_place_is_told_apart(tmp_path):

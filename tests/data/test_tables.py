@@ -633,6 +633,47 @@ def test_table_of_another_split_that_is_not_used_is_named(tmp_path, beside, reas
     assert reason in lines[-1]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "folders"),
+    [
+        ("train.csv", "id,label\n0,a\n1,b\n", ["train", "train"]),
+        ("train_labels.csv", "id,label\n0,a\n1,b\n", ["train", "train"]),
+        ("test/list.csv", "id,label\n0,a\n1,b\n", ["test", "test"]),
+        ("all.csv", "id,label,split\n0,a,train\n1,b,test\n", ["train", "test"]),
+    ],
+)
+def test_names_that_are_in_folders_of_two_splits_are_of_that_of_the_row(
+    tmp_path, name, text, folders
+):
+    inside = [f"{folder}/images/{n}.png" for folder in ("train", "test") for n in range(2)]
+    place = table(tmp_path, text, name=name, files=inside)
+    files = read(place, split="" if "split" in text else "none")[0].files
+    assert [file.path.resolve().relative_to(tmp_path).parts[0] for file in files] == folders
+
+
+def test_names_in_folders_of_two_splits_are_refused_where_nothing_tells(tmp_path):
+    inside = [f"{folder}/{n}.png" for folder in ("train", "test") for n in range(2)]
+    place = table(tmp_path, "id,label\n0,a\n1,b\n", name="labels.csv", files=inside)
+    assert "has '0' as id, which fits test/0.png and train/0.png, and the like" in refusal(place)
+
+
+@pytest.mark.parametrize(
+    "label", ["n02 {} 2 30 40", "n02 1 {} 3 4 n03 5 6 7 8", "1 0.5 0.{} 0.1 0"]
+)
+def test_classes_with_boxes_are_refused(tmp_path, label):
+    lines = [f"{name},{label.format(n)}" for n, name in enumerate(NAMES)]
+    place = table(tmp_path, "\n".join(["image,label", *lines]), files=NAMES)
+    assert "has a class and four numbers or more in 'label', as " in refusal(place)
+
+
+@pytest.mark.parametrize("label", ["remark {}", "{}"])
+def test_labels_of_which_each_row_has_its_own_are_named(tmp_path, label):
+    lines = [f"{name},{label.format(n)}" for n, name in enumerate(NAMES)]
+    place = table(tmp_path, "\n".join(["image,label", *lines]), files=NAMES)
+    expected = f"Each of the {len(NAMES)} rows has a label of its own, as {label.format(0)}"
+    assert expected in "\n".join(read(place)[1])
+
+
 def test_image_in_tables_of_two_splits_is_refused(tmp_path):
     text = rows_of("image,label", lambda name, color: f"{name},{color}")
     place = table(tmp_path, text, name="train.csv", files=NAMES)
