@@ -12,6 +12,7 @@ from kerastl.settings import (
     TOPICS,
     Auto,
     Decides,
+    DeviceSettings,
     FitSettings,
     OutputSettings,
     PhaseSettings,
@@ -47,7 +48,7 @@ class Origin(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(ReadSettings, RecipeSettings, FitSettings, OutputSettings):
+class Config(ReadSettings, RecipeSettings, FitSettings, OutputSettings, DeviceSettings):
     """Everything that decides a run; each field is a flag of the same name.
 
     `kerastl train --help` describes each field; `kerastl.settings` defines them. A function
@@ -166,14 +167,14 @@ class Config(ReadSettings, RecipeSettings, FitSettings, OutputSettings):
 
         Args:
             *parts: Only the flags that decide one of these parts of a result; by default all but
-                `overwrite`, which is meant for one run.
+                those that are meant for one command.
         """
         values = self.deciding(*parts) if parts else dataclasses.asdict(self)
         return [
             f"--{name}={_flag_text(values[name])}"
             for name in SETTINGS
             if name in values
-            and (parts or name != "overwrite")
+            and (parts or SETTINGS[name].is_kept)
             and (self.recipe == MANUAL or name not in RECIPE_SETTINGS or name in self.given)
         ]
 

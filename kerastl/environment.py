@@ -17,11 +17,13 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from kerastl import native_messages, paths
+from kerastl.cluster import Cluster
 from kerastl.errors import KerastlError, first_line
 from kerastl.native_messages import is_held_back, open_streams, unnamed_file
 from kerastl.progress import Progress
 
 _BACKEND = "tensorflow"
+_ALONE = Cluster()
 _KERAS_JSON = "keras.json"
 _FILTERS = threading.RLock()
 # Held by a run, a search or an export: Keras's settings and the seed are those of the process.
@@ -91,7 +93,14 @@ def own_process() -> None:
 
 
 @contextlib.contextmanager
-def ready(precision: str, seed: int, progress: Progress) -> Iterator[None]:
+def ready(
+    precision: str,
+    seed: int,
+    progress: Progress,
+    *,
+    devices: str = "1",
+    cluster: Cluster = _ALONE,
+) -> Iterator[None]:
     """Does what `prepare` does, and holds Keras's global settings to a run's for the block.
 
     Waits for the block of another thread to end.
@@ -100,14 +109,20 @@ def ready(precision: str, seed: int, progress: Progress) -> Iterator[None]:
         precision: One of the choices of the flag.
         seed: Seed for Python, NumPy and TensorFlow.
         progress: Reports what is ignored of the shell's settings.
+        devices: How many of this machine train, see `replicas.open_replicas`.
+        cluster: The machines that train together.
     """
     with _IN_USE:
         prepare(progress)
         # Keras is only now on the right backend.
-        from kerastl import device, keras_settings  # noqa: PLC0415
+        from kerastl import device, keras_settings, replicas  # noqa: PLC0415
 
+        # First, as other machines have to be known before TensorFlow computes anything.
+        chosen = replicas.open_replicas(devices, cluster)
         with (
             native_messages.sieving(),
+            replicas.using(chosen),
+            replicas.lost_errors(chosen.num_workers),
             keras_settings.settings(precision, seed),
             device.memory_errors(),
         ):

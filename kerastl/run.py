@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Iterator
 
+from kerastl import replicas
 from kerastl.data.opening import describe_sizes, open_data
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits
@@ -15,6 +16,7 @@ from kerastl.model.network import Network, open_network
 from kerastl.outputs.card import model_card
 from kerastl.outputs.directories import check_room
 from kerastl.outputs.exporting import export_trained
+from kerastl.outputs.joint import give_start, help_train
 from kerastl.outputs.repeats import repeat
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.outputs.scoring import score
@@ -23,7 +25,7 @@ from kerastl.progress import Progress, format_duration
 from kerastl.recipes.following import follow
 from kerastl.report.finished import report_finished
 from kerastl.result import Result
-from kerastl.selection.label_issues import find_label_issues
+from kerastl.selection.label_issues import write_label_issues
 from kerastl.selection.misleading import find_misleading, warn_of_misleading
 from kerastl.settings import FitSettings
 from kerastl.training.course import bytes_to_write
@@ -35,6 +37,15 @@ from kerastl.training.trained import Trained
 from kerastl.writing import finally_call
 
 
+def take_part(
+    opened: Opened, source: Source | None, progress: Progress, *, deadline: float
+) -> Result | None:
+    """Finishes a run, or trains with the machine that does; then there is no result."""
+    if not replicas.current().is_first:
+        return help_train(opened, source, progress)
+    return finish_run(opened, source, progress, deadline=deadline)
+
+
 def finish_run(
     opened: Opened, source: Source | None, progress: Progress, *, deadline: float = math.inf
 ) -> Result:
@@ -44,7 +55,8 @@ def finish_run(
     """
     started = time.monotonic()
     splits = open_data(opened.config, source, progress)
-    choices = follow(opened.config, splits, deadline=deadline, progress=progress)
+    with replicas.using(replicas.ONE):
+        choices = follow(opened.config, splits, deadline=deadline, progress=progress)
     config = (opened := opened.choose(*choices)).config
     describe_sizes(splits, config, progress)
     check_known(splits, config.known_coverage)
@@ -52,26 +64,36 @@ def finish_run(
     for warning in (*config_warnings(config), *check_phases(network, config)):
         progress.line(f"Warning: {warning}")
     record = _begin(opened, splits, network, started=started, progress=progress)
+    give_start(opened, splits, network, record.find_checkpoint())
     with (
         finally_call(record.write_receipt),  # A run that is stopped records what it checked.
         open_frozen(network, splits, config, progress) as frozen,
     ):
         trained = train(network, splits, config, frozen, record=record, progress=progress)
-        record.add_seconds(trained.seconds)
-        if config.label_issues:
-            _find_label_issues(trained, splits, config.seed, record, progress)
-        trained = (delivered := deliver(trained, record, progress, config)).trained
-        metrics, test = score(delivered, record, progress, exact=config.is_exact, seed=config.seed)
-        metrics |= repeat(Repeats(config, splits), delivered, test, record, progress)
-        record.save_model(trained.classifier, model_card(splits.source, config, metrics))
-        record.write_receipt()
-        record.write_metrics(metrics)
-        if exported := export_trained(delivered, opened, metrics, test, progress):
-            record.add_export(exported.path, exported.formats)
+        # From here on this machine works alone, on one device.
+        with replicas.using(replicas.ONE):
+            result = _deliver(trained, opened, record, progress)
     report_finished(record.path, splits.source, progress)
     record.finish()
     progress.line(f"Done in {format_duration(record.seconds)}; all files in {record.path}.")
     progress.line(f"To use the model: kerastl predict {shlex.quote(str(record.path))} IMAGES")
+    return result
+
+
+def _deliver(trained: Trained, opened: Opened, record: RunDirectory, progress: Progress) -> Result:
+    """Evaluates, records and exports what was trained."""
+    config, splits = opened.config, trained.splits
+    record.add_seconds(trained.seconds)
+    if config.label_issues:
+        write_label_issues(trained, splits, config.seed, record, progress)
+    trained = (delivered := deliver(trained, record, progress, config)).trained
+    metrics, test = score(delivered, record, progress, exact=config.is_exact, seed=config.seed)
+    metrics |= repeat(Repeats(config, splits), delivered, test, record, progress)
+    record.save_model(trained.classifier, model_card(splits.source, config, metrics))
+    record.write_receipt()
+    record.write_metrics(metrics)
+    if exported := export_trained(delivered, opened, metrics, test, progress):
+        record.add_export(exported.path, exported.formats)
     return Result(metrics, trained.classifier, record.path, exported.path if exported else None)
 
 
@@ -100,16 +122,3 @@ def _begin(
     for line in warn_of_misleading(found):
         progress.line(line)
     return record
-
-
-def _find_label_issues(
-    trained: Trained, splits: Splits, seed: int, record: RunDirectory, progress: Progress
-) -> None:
-    features = trained.pooled(splits.train)
-    if features is None:
-        progress.line("Labels: not checked, because no features are stored.")
-        return
-    issues = find_label_issues(features, splits, seed=seed)
-    record.write_label_issues(splits, issues.rows())
-    for line in issues.lines():
-        progress.line(line)

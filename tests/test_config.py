@@ -267,7 +267,11 @@ CHOICES = {
     "best_by": "macro_f1",
     "on_nan": "stop",
     "augment": "flip,color:0.25",
+    # Those that are meant for one command.
     "overwrite": False,
+    "devices": "1",
+    "workers": "",
+    "worker": 0,
     "label_issues": False,
     "repeats": 1,
     "head": "solved",
@@ -292,20 +296,23 @@ def test_flags_give_the_same_config_back(tmp_path):
     config = Config(**{name: other_value(field) for name, field in FIELDS.items()})
     same = [name for name, field in FIELDS.items() if getattr(config, name) == field.default]
     # A data set that has columns has no layout.
-    assert sorted(same) == ["label_issues", "layout", "overwrite", "refit", "repeats"]
+    once = ["devices", "overwrite", "worker", "workers"]
+    assert sorted(same) == sorted(["label_issues", "layout", "refit", "repeats", *once])
     assert config_from_flags(config.to_flags()) == config
     path = tmp_path / "flags.txt"
     path.write_text("\n".join(config.to_flags()), encoding="utf-8")
     assert config_from_flags([f"--flagfile={path}"]) == config
 
 
-def test_flags_list_every_field_once_and_never_overwrite():
+def test_flags_list_every_field_once_but_those_for_one_command():
     named = [
         re.match("--([a-z_]+)=", flag)[1]
         for flag in make(overwrite=True, recipe="manual").to_flags()
     ]
-    assert sorted(named) == sorted(name for name in FIELDS if name != "overwrite")
-    assert config_from_flags(make(overwrite=True).to_flags()) == make(overwrite=False)
+    once = {"overwrite", "devices", "workers", "worker"}
+    assert sorted(named) == sorted(FIELDS.keys() - once)
+    given = make(overwrite=True, devices="all", workers="a:1,b:1", worker=1)
+    assert config_from_flags(given.to_flags()) == make(overwrite=False)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ NOT_RUN = {
     r"python -m pytest|scripts/|bash \.ci|mkdocs ": "runs the tests or the docs; .ci/run does",
     r"docker |wsl ": "needs another system",
     r"curl |kerastl serve ": "a server and its clients; tests/test_serve.py",
+    r"kerastl train .*--(devices|workers)=": "several devices; tests/training/test_replicas.py",
     r".*KERASTUNER_": "several machines; tests/tuning/test_search_processes.py",
     r".*/best\.flags": "reads what the command above has found, which needs its download",
     r".*WEIGHTS_FILE": "needs the weights of the benchmark",

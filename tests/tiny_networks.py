@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import fakes
 from kerastl.model.build import build_classifier
@@ -38,7 +39,7 @@ def place(network, layer_name):
 
 
 def make_phase(
-    row, *, rate=0.01, epochs=3, name="head", poisoned=None, validated=0.0, stored=False
+    row, *, rate=0.01, epochs=3, name="head", poisoned=None, validated=0.0, stored=False, last=8
 ):
     """Makes what a phase is trained by: plan and data, with the classifier and its images.
 
@@ -46,6 +47,7 @@ def make_phase(
         poisoned: Step whose first image is not a number.
         validated: The value of all pixels of the validation images.
         stored: Whether the data are features instead of images.
+        last: Images in the last batch of each epoch.
     """
     network = open_tiny(row, num_classes=2)
     plan = network.plan(
@@ -66,6 +68,13 @@ def make_phase(
     batches = fakes.batches(images, labels, BATCH_SIZE)
     if stored:
         batches = batches.map(lambda images, labels: (plan.lower(images), labels))
+    if last < BATCH_SIZE:
+
+        def cut(step, *batch):
+            size = tf.where(step % STEPS == STEPS - 1, last, BATCH_SIZE)
+            return tuple(each[:size] for each in batch)
+
+        batches = batches.enumerate().map(lambda step, batch: cut(step, *batch))
     shown = np.full_like(images[:BATCH_SIZE], validated)
     validation = fakes.batches(shown, labels[:BATCH_SIZE], BATCH_SIZE)
     data = PhaseData(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from kerastl import environment
 from kerastl.api import values
+from kerastl.cluster import Cluster
 from kerastl.config import Config
 from kerastl.data_sources import FROM_PYTHON
 from kerastl.errors import bad_value
@@ -16,6 +17,8 @@ from kerastl.outputs.directories import writable_directory
 from kerastl.outputs.places import usable_places
 from kerastl.progress import Progress
 from kerastl.settings import DataSettings, ModelSettings, OutputSettings
+
+_ALONE = Cluster()
 
 
 def check_source(data: DataSettings, source: "values.Source | None") -> None:
@@ -67,12 +70,19 @@ def export_directory(output: OutputSettings, *, precision: str) -> Iterator[None
 
 
 @contextlib.contextmanager
-def ready(config: Config, progress: Progress) -> Iterator[Config]:
-    """Starts TensorFlow for a block that reads images; yields the settings with a usable cache."""
+def ready(
+    config: Config, progress: Progress, *, devices: str = "1", cluster: Cluster = _ALONE
+) -> Iterator[Config]:
+    """Starts TensorFlow for a block that reads images; yields the settings with a usable cache.
+
+    `devices` and `cluster` are those of `environment.ready`.
+    """
     with (
         usable_places(
             config, pathlib.Path(config.run_dir), field="run_dir", progress=progress
         ) as settings,
-        environment.ready(config.precision, config.seed, progress),
+        environment.ready(
+            config.precision, config.seed, progress, devices=devices, cluster=cluster
+        ),
     ):
         yield settings

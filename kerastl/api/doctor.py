@@ -3,13 +3,17 @@
 import functools
 import os
 import sys
+from typing import cast
 
 from kerastl.api.export import export
-from kerastl.api.run import run
+from kerastl.api.run import train_on
 from kerastl.checkup.diagnosis import Diagnosis, reported
 from kerastl.checkup.doctor import examine
+from kerastl.cluster import Cluster
+from kerastl.outputs.unfinished import Opened
 from kerastl.paths import local_path
 from kerastl.progress import Progress
+from kerastl.result import Result
 from kerastl.settings.store import AUTO, find_cache
 
 
@@ -37,7 +41,8 @@ def doctor(
     progress, quiet = progress or Progress(sys.stdout), Progress()
     findings = examine(
         local_path(find_cache(os.fspath(cache_dir)), field="cache_dir"),
-        run=functools.partial(run, progress=quiet),
+        # Alone, whatever TF_CONFIG says.
+        run=lambda config: cast(Result, train_on(Cluster(), Opened(config), None, quiet)),
         export=functools.partial(export, progress=quiet),
     )
     return Diagnosis(tuple(reported(findings, progress.line)))

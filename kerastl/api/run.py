@@ -13,20 +13,24 @@ from kerastl.api.checks import (
     export_directory,
     ready,
 )
+from kerastl.cluster import Cluster, find_cluster
 from kerastl.config import Config
 from kerastl.outputs.directories import open_run_directory
+from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress
 from kerastl.result import Result
 
 
 def run(
     config: Config, *, source: "values.Source | None" = None, progress: Progress | None = None
-) -> Result:
+) -> Result | None:
     """Trains, evaluates, records and exports a classifier; goes on with a run that was cut off.
 
     Keras's global settings and random seed are set for the run; the settings are restored after
     it. TensorFlow's deterministic kernels stay on in the process, which has no public way back,
     and TensorFloat-32 stays off, so that the returned model predicts as it was tested.
+
+    On several machines the first one returns the result, and the others None.
 
     Args:
         config: The settings of the run.
@@ -50,17 +54,26 @@ def run(
         >>> str(result.run_dir), result.model.output_shape
         ('runs/digits', (None, 10))
     """
-    deadline = time.monotonic() + config.run_seconds
     progress = progress or Progress(sys.stdout)
+    return train_on(find_cluster(config), Opened(config), source, progress)
+
+
+def train_on(
+    cluster: Cluster, opened: Opened, source: "values.Source | None", progress: Progress
+) -> Result | None:
+    """Does what `run` does, on the machines of a cluster."""
+    config = opened.config
+    deadline = time.monotonic() + config.run_seconds
     check_source(config, source)
     check_network(config)
     with contextlib.ExitStack() as stack:
-        opened = stack.enter_context(open_run_directory(config))
-        if config.export_dir:
-            stack.enter_context(export_directory(config, precision=config.precision))
-        announce_downloads([opened.config], progress)
-        config = stack.enter_context(ready(opened.config, progress))
-        from kerastl.run import finish_run  # noqa: PLC0415
+        if cluster.is_first:
+            opened = stack.enter_context(open_run_directory(config))
+            if config.export_dir:
+                stack.enter_context(export_directory(config, precision=config.precision))
+            announce_downloads([opened.config], progress)
+        usable = ready(opened.config, progress, devices=config.devices, cluster=cluster)
+        opened = dataclasses.replace(opened, config=stack.enter_context(usable))
+        from kerastl.run import take_part  # noqa: PLC0415
 
-        opened = dataclasses.replace(opened, config=config)
-        return finish_run(opened, source, progress, deadline=deadline)
+        return take_part(opened, source, progress, deadline=deadline)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from kerastl import environment
 from kerastl.api import values
 from kerastl.api.checks import announce_downloads, check_network, check_source
+from kerastl.cluster import check_alone
 from kerastl.config import Config
 from kerastl.outputs.places import is_usable, usable_places
 from kerastl.progress import Progress
@@ -136,6 +137,7 @@ def hypermodel(
 def _check_search(
     config: Config, space: Mapping[str, str] | None, source: "values.Source | None"
 ) -> Space | None:
+    check_alone(config, command="tune")
     check_source(config, source)
     check_network(config)
     return None if space is None else read_space(space, config)

@@ -8,7 +8,7 @@ from kerastl.result import test_lines
 
 def _train(given: Given, output: Progress) -> None:
     result = kerastl.run(given.config, progress=output)
-    for line in test_lines(result.metrics):
+    for line in test_lines(result.metrics) if result else ():
         output.line(line)
 
 

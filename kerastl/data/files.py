@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from kerastl import replicas
 from kerastl.data.content import as_rows, content_or_path, hash_content, read_file
 from kerastl.data.labels import describe_groups, is_one_line, order_classes
 from kerastl.data.memo import recall
@@ -128,7 +129,10 @@ def _hash_files(
 
     real: dict[str, str] = {}
     keys = [_key(path, real) for path in paths]
-    recalled = recall(memory, keys, find_out, what="reading files", progress=progress)
+    begin_at = replicas.current().begin_at
+    recalled = recall(
+        memory, keys, find_out, what="reading files", progress=progress, begin_at=begin_at
+    )
     return as_rows(map(bytes.fromhex, recalled.values))
 
 

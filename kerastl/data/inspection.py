@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from kerastl import native_messages
+from kerastl import native_messages, replicas
 from kerastl.data import (
     cameras,
     color_profiles,
@@ -119,7 +119,10 @@ def inspect(source: Source, *, memory: pathlib.Path | None, progress: Progress) 
 
     keys = [f"{row.tobytes().hex()} {_DECODER}" for row in source.hashes]
     with native_messages.caught() as catcher:
-        recalled = recall(memory, keys, find_out, what="audit", progress=progress)
+        begin_at = replicas.current().begin_at
+        recalled = recall(
+            memory, keys, find_out, what="audit", progress=progress, begin_at=begin_at
+        )
     if recalled.num_new:
         progress.line(
             f"Audit: {count_of(recalled.num_new, 'image')} inspected in {recalled.took}, "

@@ -39,8 +39,9 @@ def recall(
     *,
     what: str,
     progress: Progress,
+    begin_at: float = 0.0,
 ) -> Recalled:
-    """Looks values up by their keys, and computes missing ones in parallel.
+    """Looks values up by their keys, and computes missing ones in parallel, as others may too.
 
     Args:
         directory: Where values are kept from run to run; None keeps none.
@@ -49,22 +50,28 @@ def recall(
             be kept.
         what: The work, for the status line.
         progress: Where to report.
+        begin_at: Share of the missing ones that it leaves for the end; others may begin there.
     """
     with contextlib.closing(_Memo(directory, progress)) as memo:
         known = memo.find(keys)
         values = [known.get(key) for key in keys]
         todo = [place for place, value in enumerate(values) if value is None]
+        first, num_new = int(begin_at * len(todo)), 0
+        todo = todo[first:] + todo[:first]
         meter = Meter(what, len(todo), progress)
         with concurrent.futures.ThreadPoolExecutor(usable_cores()) as pool:
             for start in range(0, len(todo), _CHUNK):
                 chunk = todo[start : start + _CHUNK]
-                found = dict(zip(chunk, pool.map(find_out, chunk), strict=True))
-                for place, (value, _) in found.items():
-                    values[place] = value
+                known = memo.find([keys[place] for place in chunk]) if start else {}
+                new = [place for place in chunk if keys[place] not in known]
+                found = dict(zip(new, pool.map(find_out, new), strict=True))
+                for place in chunk:
+                    values[place] = found[place][0] if place in found else known[keys[place]]
                 # All at once, so that no other process waits for long.
                 memo.add({keys[place]: value for place, (value, lasts) in found.items() if lasts})
+                num_new += len(new)
                 meter.show(start + len(chunk))
-    return Recalled(values, len(todo), meter.summary() if todo else "")
+    return Recalled(values, num_new, meter.summary() if num_new else "")
 
 
 def try_memo(directory: pathlib.Path) -> None:

@@ -1,19 +1,23 @@
 """Images of a split as `tf.data`: read and decoded in parallel, resized, batched, prefetched."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
+from kerastl import replicas
 from kerastl.data.augment import MIRRORED, Augmenter, build_augmenter, is_mirrored
 from kerastl.data.content import as_numbers, hash_all
 from kerastl.data.pixels import pixel_reader
 from kerastl.data.reading import plain, untuned
 from kerastl.data.source import Source
+from kerastl.replicas import every_row
 from kerastl.resources import usable_cores
 from kerastl.settings import ImageSettings
 
+# From the rows of a batch, an int or a tensor, to those of this process.
+Share = Callable[[Any], slice]
 # Batches that wait, decoded, for the one that is being computed.
 _BATCHES_AHEAD = 2
 
@@ -35,13 +39,15 @@ def training_dataset(  # noqa: PLR0913  batches in an order, of images or what s
     first_step: int = 0,
     features: Features | None = None,
     class_weights: np.ndarray | None = None,
+    share: Share = every_row,
 ) -> tf.data.Dataset:
     """Yields the batches of all epochs in a row, each epoch in another order over all images.
 
     Order and random changes depend only on the seed and the number of the epoch, so `epochs`
     continues from phase to phase. Images of the first epoch before `first_step` are not read. The
     last batch of an epoch may be smaller, but one of a single image is merged into the one before,
-    because batch norm cannot use a single image.
+    because batch norm cannot use a single image. With `share` only a part of each batch is read,
+    which may be empty.
 
     Returns:
         Dataset of (images, labels): float32 (batch, size, size, 3) in 0..255 and int64 (batch,).
@@ -62,10 +68,10 @@ def training_dataset(  # noqa: PLR0913  batches in an order, of images or what s
     sizes = [batch_size] * (steps - 1) + [len(indices) - batch_size * (steps - 1)]
     sizes = sizes[first_step:] + sizes[:first_step]
     if features is not None:
-        dataset = _load_features(orders, source, features, sizes=sizes)
+        dataset = _load_features(orders, source, features, sizes=sizes, share=share)
     else:
         pixels = pixel_reader(source, indices, images, keeps=True)
-        dataset = _load_images(orders, source, pixels, sizes=sizes, changed_by=images)
+        dataset = _load_images(orders, source, pixels, sizes=sizes, changed_by=images, share=share)
     if class_weights is not None:
         dataset = dataset.map(plain(lambda *both: (*both, tf.gather(class_weights, both[1]))))
     return _prefetch(dataset)
@@ -84,23 +90,41 @@ def evaluation_dataset(
     *,
     batch_size: int,
     features: Features | None = None,
-    repeats: bool = False,
+    passes: Share | None = None,
 ) -> tf.data.Dataset:
     """Yields every image in the order of `indices`; the last batch of a pass may be smaller.
 
-    With `repeats`, passes follow one another without end, for a reader of several passes: to
-    start a new iterator takes longer than to read some thousand features. With
+    With `passes` they follow one another without end, for a reader of several: to start a new
+    iterator takes longer than to read some thousand features. Of each batch they have that part,
+    see `shared_places`. With
     `sees_mirrored` the features of a batch are followed by those of its mirror images.
     """
     order = tf.data.Dataset.from_tensor_slices(indices)
+    share = passes or every_row
+    sizes = [batch_size] if share is every_row else _sizes_of(len(indices), batch_size)
     if features is None:
-        pixels = pixel_reader(source, indices, images, keeps=repeats)
-        batches = _load_images(order, source, pixels, sizes=[batch_size])
+        pixels = pixel_reader(source, indices, images, keeps=passes is not None)
+        batches = _load_images(order, source, pixels, sizes=sizes, share=share)
     else:
         if images.sees_mirrored:
             features = _WithMirrored(features, len(source))
-        batches = _load_features(order, source, features, sizes=[batch_size])
-    return _prefetch(batches.repeat() if repeats else batches)
+        batches = _load_features(order, source, features, sizes=sizes, share=share)
+    return _prefetch(batches.repeat() if passes else batches)
+
+
+def shared_places(num_images: int, batch_size: int, share: Share) -> np.ndarray:
+    """Lists the positions of the images that `evaluation_dataset` yields with a share."""
+    firsts = range(0, num_images, batch_size)
+    sizes = _sizes_of(num_images, batch_size)
+    parts = [
+        first + np.arange(size)[share(size)] for first, size in zip(firsts, sizes, strict=True)
+    ]
+    return np.concatenate(parts)
+
+
+def _sizes_of(num_images: int, batch_size: int) -> list[int]:
+    whole, rest = divmod(num_images, batch_size)
+    return [batch_size] * whole + [rest] * (rest > 0)
 
 
 def views_dataset(
@@ -180,11 +204,15 @@ def _load_images(
     *,
     sizes: Sequence[int],
     changed_by: ImageSettings | None = None,
+    share: Share = every_row,
 ) -> tf.data.Dataset:
     """Turns indices, views included, into batches of images, of sizes that come in turn."""
     augmenter: Augmenter | None = None
     if changed_by:
         augmenter = build_augmenter(changed_by.augmentations, seed=changed_by.seed)
+    if share is not every_row:
+        indices = _batch(indices, sizes).map(_cut(share)).unbatch()
+        sizes = [len(range(size)[share(size)]) for size in sizes]
     labels = tf.constant(source.labels)
     contents = tf.constant(as_numbers(source.contents))
 
@@ -201,24 +229,50 @@ def _load_images(
 
 
 def _load_features(
-    indices: tf.data.Dataset, source: Source, features: Features, *, sizes: Sequence[int]
+    indices: tf.data.Dataset,
+    source: Source,
+    features: Features,
+    *,
+    sizes: Sequence[int],
+    share: Share = every_row,
 ) -> tf.data.Dataset:
     """Turns indices, views included, into batches of features, of sizes that come in turn."""
     labels = tf.constant(source.labels)
     read = plain(lambda batch: (features.read(batch), tf.gather(labels, batch % len(source))))
     batches = _batch(indices, sizes)
+    if share is not every_row:
+        batches = batches.map(_cut(share))
     return batches.map(read, num_parallel_calls=usable_cores(), deterministic=True)
 
 
 def _batch(dataset: tf.data.Dataset, sizes: Sequence[int]) -> tf.data.Dataset:
     """Makes batches of sizes that come in turn; the very last may be smaller."""
-    dataset = dataset.batch(sizes[0])
-    return dataset if len(set(sizes)) == 1 else dataset.rebatch(sizes)
+    some = [size for size in sizes if size]
+    dataset = dataset.batch(some[0])
+    if len(set(some)) > 1:
+        dataset = dataset.rebatch(some)
+    if len(some) == len(sizes):
+        return dataset
+    nothing = tf.nest.map_structure(
+        lambda spec: tf.zeros([0, *spec.shape[1:]], spec.dtype), dataset.element_spec
+    )
+    which = tf.data.Dataset.from_tensor_slices(np.equal(sizes, 0).astype(np.int64))
+    # `rebatch` makes no empty ones.
+    return tf.data.Dataset.choose_from_datasets(
+        [dataset, tf.data.Dataset.from_tensors(nothing).repeat()], which.repeat()
+    )
+
+
+def _cut(share: Share) -> Callable[[tf.Tensor], tf.Tensor]:
+    cut: Callable[[tf.Tensor], tf.Tensor] = plain(
+        lambda batch: batch[share(tf.size(batch, tf.int64))]
+    )
+    return cut
 
 
 def _prefetch(dataset: tf.data.Dataset) -> tf.data.Dataset:
     dataset = untuned(dataset)
-    if tf.config.list_physical_devices("GPU"):
+    if tf.config.list_physical_devices("GPU") and len(replicas.current().devices) == 1:
         # The next batches wait in the GPU's own memory.
         return dataset.apply(
             tf.data.experimental.prefetch_to_device("/GPU:0", buffer_size=_BATCHES_AHEAD)

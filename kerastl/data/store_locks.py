@@ -44,6 +44,18 @@ def held_alone(path: pathlib.Path) -> Iterator[bool]:
             lock.release()
 
 
+def try_claim(path: pathlib.Path, part: int) -> Held | None:
+    """Claims one part of the work on a combination; None if another process has it.
+
+    The part of a process that ends belongs to nobody.
+
+    Raises:
+        CannotWriteError: If locking is impossible there.
+    """
+    with explained(path, field=FIELD):
+        return try_to_take(_lock_path(path.with_name(f"{path.name}-{part}")))
+
+
 def try_lock(root: pathlib.Path) -> None:
     """Locks nothing in particular in a store's directory, as some network drives cannot.
 

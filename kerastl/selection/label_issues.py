@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from kerastl.data.splits import Splits
-from kerastl.progress import count_of
+from kerastl.outputs.run_directory import RunDirectory
+from kerastl.progress import Progress, count_of
 from kerastl.selection.lda import OutOfFold, predict_out_of_fold
+from kerastl.training.trained import Trained
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,3 +59,17 @@ def rank_label_issues(judged: OutOfFold, labels: np.ndarray) -> np.ndarray:
     """Finds images whose label is not the most probable class, the least probable label first."""
     issues = np.flatnonzero((judged.likeliest != labels) & ~np.isnan(judged.of_label))
     return issues[np.argsort(judged.of_label[issues], kind="stable")]
+
+
+def write_label_issues(
+    trained: Trained, splits: Splits, seed: int, record: RunDirectory, progress: Progress
+) -> None:
+    """Writes the training images whose label is probably wrong, and reports how many they are."""
+    features = trained.pooled(splits.train)
+    if features is None:
+        progress.line("Labels: not checked, because no features are stored.")
+        return
+    issues = find_label_issues(features, splits, seed=seed)
+    record.write_label_issues(splits, issues.rows())
+    for line in issues.lines():
+        progress.line(line)

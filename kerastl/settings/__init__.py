@@ -2,6 +2,7 @@
 
 from kerastl.settings.base import Settings
 from kerastl.settings.data import DataSettings
+from kerastl.settings.devices import DeviceSettings
 from kerastl.settings.field import Auto, Decides, Setting, SettingGroup, describe, repeated, setting
 from kerastl.settings.groups import FitSettings, ReadSettings
 from kerastl.settings.images import ImageSettings
@@ -21,6 +22,7 @@ GROUPS: tuple[type[SettingGroup], ...] = (
     TrainingSettings,
     OutputSettings,
     StoreSettings,
+    DeviceSettings,
     Settings,
 )
 
@@ -44,6 +46,7 @@ __all__ = [
     "Auto",
     "DataSettings",
     "Decides",
+    "DeviceSettings",
     "FitSettings",
     "ImageSettings",
     "ModelSettings",

@@ -91,6 +91,7 @@ class Setting:
         is_epochs: Whether it is the number of epochs of that phase.
         is_rate: Whether it is the learning rate of a phase.
         has_auto: Whether it may be `auto`, see `Auto`.
+        is_kept: Whether the flags of a run keep it; otherwise it is meant for one command.
         example: A value to suggest where a required one is missing.
     """
 
@@ -108,6 +109,7 @@ class Setting:
     is_epochs: bool = False
     is_rate: bool = False
     has_auto: bool = False
+    is_kept: bool = True
     example: str = ""
 
     def from_text(self, text: str) -> Any:

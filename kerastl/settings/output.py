@@ -47,7 +47,9 @@ class OutputSettings(Settings):
         decides=Decides.OUTPUT,
     )
     overwrite: bool = setting(
-        False, help="Replace a finished run in run_dir, or an unfinished one with other flags."
+        False,
+        help="Replace a finished run in run_dir, or an unfinished one with other flags.",
+        is_kept=False,
     )
     checkpoint_minutes: float = setting(
         10.0,

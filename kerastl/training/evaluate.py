@@ -6,10 +6,12 @@ import numpy as np
 import scipy.special
 import tensorflow as tf
 
-from kerastl.data.pipeline import Features, evaluation_dataset
+from kerastl import replicas
+from kerastl.data.pipeline import Features, evaluation_dataset, shared_places
 from kerastl.data.reading import reading_errors
 from kerastl.data.source import Source
 from kerastl.model.mirrored import mean_logits
+from kerastl.replicas import Replicas
 from kerastl.settings import ImageSettings
 from kerastl.training.evaluation import MOST_CLASSES, NUM_FIRST, Evaluation
 from kerastl.training.memory import InParts
@@ -128,11 +130,47 @@ def build_evaluator(
     With `features` those are its inputs instead of the images. The result does what `evaluate`
     does.
     """
+    team, labels = replicas.current(), source.labels[indices]
     dataset = evaluation_dataset(
-        source, indices, images, batch_size=batch_size, features=features, repeats=True
+        source,
+        indices,
+        images,
+        batch_size=batch_size,
+        features=features,
+        passes=team.share,
     )
-    function, batches, labels = _traced(classifier, dataset), iter(dataset), source.labels[indices]
-    return lambda: _evaluate(_compute(function, batches, len(labels)), labels)
+    function, batches = _traced(classifier, dataset), iter(dataset)
+    if team.num_workers == 1:
+        return lambda: _evaluate(_compute(function, batches, len(labels)), labels)
+    places = shared_places(len(labels), batch_size, team.share)
+    num_classes = function.get_concrete_function().output_shapes[-1]  # type: ignore[attr-defined]
+
+    def evaluate_together() -> Evaluation:
+        parts = _compute(function, batches, len(places))
+        return _evaluate(_join(parts, places, (len(labels), num_classes), team), labels)
+
+    return evaluate_together
+
+
+def _join(
+    parts: Iterator[np.ndarray], places: np.ndarray, shape: tuple[int, int], team: Replicas
+) -> Iterator[np.ndarray]:
+    """Puts logits of several processes together, some images at a time.
+
+    Args:
+        parts: Those of this process, in order.
+        places: The position of each of its images.
+        shape: Images and classes in all.
+        team: The processes.
+    """
+    at_once, waiting = max(1, LOGITS_AT_ONCE // shape[1]), np.zeros((0, shape[1]), np.float32)
+    for first in range(0, shape[0], at_once):
+        block = np.zeros((min(at_once, shape[0] - first), shape[1]), np.float32)
+        here = places[(places >= first) & (places < first + len(block))]
+        while len(waiting) < len(here):
+            waiting = np.concatenate([waiting, next(parts)])
+        block[here - first], waiting = waiting[: len(here)], waiting[len(here) :]
+        yield team.sum(block)
 
 
 def _traced(
@@ -156,6 +194,7 @@ def _compute(
     compute = InParts(function)
     with reading_errors():
         while done < count:
+            # It may be empty, where others have all of a batch.
             inputs, labels = next(batches)
             parts.append(compute(inputs, num_images=len(labels)).numpy())
             done += len(parts[-1])

@@ -1,14 +1,16 @@
 """Trains one phase: epochs of steps, each followed by a validation."""
 
+import contextlib
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from kerastl import replicas
 from kerastl.data.pipeline import count_steps
 from kerastl.data.reading import reading_errors
 from kerastl.model.phases import Plan, parts, silent_dropout
@@ -149,8 +151,8 @@ def train_phase(
     epochs, steps_per_epoch = plan.phase.epochs, count_steps(data.num_train, settings.batch_size)
     if plan.phase.name == "scratch":
         settle_statistics(plan.upper, steps_per_epoch)
-    training = _Training(plan, data, settings, places or Places(), progress)
-    with silent_dropout(plan), reading_errors():
+    with silent_dropout(plan), _joint_statistics(plan), reading_errors():
+        training = _Training(plan, data, settings, places or Places(), progress)
         while training.epochs < epochs:
             try:
                 row, validation = training.run_epoch()
@@ -287,6 +289,24 @@ def _steps_at_once(phase: Phase, data: PhaseData, steps_per_epoch: int) -> int:
     return next(count for count in range(most, 0, -1) if steps_per_epoch % count == 0)
 
 
+@contextlib.contextmanager
+def _joint_statistics(plan: Plan) -> Iterator[None]:
+    """Makes batch norm that trains take its statistics from the batches of all devices together."""
+    norms = _batch_norms(plan.upper) if replicas.current().count > 1 else []
+    for part in norms:
+        part.synchronized = True
+    try:
+        yield
+    finally:
+        for part in norms:
+            part.synchronized = False
+
+
+def _batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    every = itertools.chain.from_iterable(map(parts, model.layers))
+    return [part for part in every if isinstance(part, keras.layers.BatchNormalization)]
+
+
 def settle_statistics(model: keras.Model, steps_per_epoch: int) -> None:
     """Makes batch norm's statistics follow within a tenth of an epoch, or ten steps.
 
@@ -294,6 +314,5 @@ def settle_statistics(model: keras.Model, steps_per_epoch: int) -> None:
     the whole of a short run, whose statistics then still hold the random start.
     """
     momentum = max(0.9, 1 - 10 / steps_per_epoch)
-    for part in itertools.chain.from_iterable(map(parts, model.layers)):
-        if isinstance(part, keras.layers.BatchNormalization):
-            part.momentum = momentum
+    for part in _batch_norms(model):
+        part.momentum = momentum

@@ -5,33 +5,24 @@ One pass over the images that are not stored yet computes all boundaries of a ru
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import keras
 import numpy as np
 
+from kerastl import replicas
 from kerastl.data.content import as_keys
 from kerastl.data.entries import STORE_ERRORS, find_limit, make_room
-from kerastl.data.pipeline import evaluated_indices, view_hashes, view_indices, views_dataset
-from kerastl.data.reading import reading_errors
+from kerastl.data.pipeline import evaluated_indices, view_hashes, view_indices
 from kerastl.data.splits import Splits
 from kerastl.data.store import FeatureStore
-from kerastl.device import has_gpu
 from kerastl.model.boundaries import Boundary
-from kerastl.model.folding import fold
 from kerastl.model.network import Network
-from kerastl.progress import Meter, Progress, format_bytes
+from kerastl.progress import Progress, format_bytes
 from kerastl.settings import ImageSettings, ModelSettings, StoreSettings
 from kerastl.training.cost import seconds_per_image, seconds_to_read
 from kerastl.training.features import StoredFeatures
-from kerastl.training.memory import InParts
+from kerastl.training.passing import Pass
 from kerastl.training.store_key import open_store
-
-# On a processor the outputs of a layer should stay in its cache: with AVX2, MobileNetV2 at 97 px
-# takes half to two thirds of the time that it takes in batches of 64, and ResNet50 at 224 px no
-# more than in batches of 32. A GPU wants larger ones.
-_BATCH_SIZE = 16
-_BATCH_SIZE_ON_GPU = 64
 
 
 class FrozenPart:
@@ -42,7 +33,6 @@ class FrozenPart:
         self._network = network
         self._source = splits.source
         self._images = images
-        self._batch_size = _BATCH_SIZE_ON_GPU if has_gpu() else _BATCH_SIZE
         self._stores: dict[Boundary, FeatureStore] = {}
         self._found: dict[Boundary, StoredFeatures] = {}
         self._hashes = view_hashes(splits.source, images)
@@ -81,6 +71,7 @@ class FrozenPart:
         except BaseException:
             frozen.close()
             raise
+        frozen._agree(progress)
         return frozen
 
     def close(self) -> None:
@@ -115,27 +106,46 @@ class FrozenPart:
         return self._found[boundary]
 
     def compute(self, progress: Progress) -> None:
-        """Computes what the stores lack, all boundaries in one pass.
+        """Computes what the stores lack, all boundaries in one pass, see `Pass.run`.
 
         Raises:
             KerastlError: If the content of an image has changed.
         """
-        if not self._stores:
-            return
-        missing = {boundary: self._missing(boundary) for boundary in self._stores}
-        todo = np.unique(np.concatenate([*missing.values()]))
-        names = " and ".join(map(self._network.name_of, self._stores))
-        progress.line(
-            f"Frozen part up to {names}: {len(todo)} images to compute, "
-            f"{len(self._used) - len(todo)} in the store already."
-        )
-        if len(todo):
-            self._found = {}
-            lacking = {boundary: rows for boundary, rows in missing.items() if len(rows)}
+        if self._stores:
             try:
-                self.fill(todo, lacking, progress)
+                self._compute(progress)
             except STORE_ERRORS as error:
                 self._do_without(error, progress)
+        self._agree(progress)
+
+    def _compute(self, progress: Progress) -> None:
+        passing = Pass(self._network, self._stores, self._source, self._images, self._hashes)
+        lacking = [boundary for boundary in self._stores if len(self._missing(boundary))]
+        todo = len(passing.todo(self._used))
+        names = " and ".join(map(self._network.name_of, self._stores))
+        progress.line(
+            f"Frozen part up to {names}: {todo} images to compute, "
+            f"{len(self._used) - todo} in the store already."
+        )
+        if todo:
+            self._found = {}
+            if seconds := passing.run(self._used, progress):
+                self._note_speed(lacking, seconds)
+
+    def _agree(self, progress: Progress) -> None:
+        """Closes what not every machine has, so that all of them train on the same."""
+        team, boundaries = replicas.current(), self._network.boundaries
+        if team.num_workers == 1:
+            return
+        counts = team.sum(np.array([one in self._stores for one in boundaries], np.int64))
+        for boundary, count in zip(boundaries, counts.tolist(), strict=True):
+            if boundary in self._stores and count < team.num_workers:
+                self._stores.pop(boundary).close()
+                self._found.pop(boundary, None)
+                progress.line(
+                    f"Features at {self._network.name_of(boundary)} are computed in each epoch: "
+                    f"{team.num_workers - count} of {team.num_workers} machines cannot store them."
+                )
 
     def _open_at(
         self, boundary: Boundary, model: ModelSettings, settings: StoreSettings, progress: Progress
@@ -191,45 +201,6 @@ class FrozenPart:
         for boundary, store in self._stores.items():
             names = sorted({*map(str, store.about().get("datasets", ())), self._source.name})
             store.describe(datasets=names, boundary=self._network.name_of(boundary))
-
-    def fill(
-        self, todo: np.ndarray, missing: Mapping[Boundary, np.ndarray], progress: Progress
-    ) -> None:
-        """Computes and stores what is missing at each boundary, in one pass over `todo`."""
-        tensors = [boundary.tensor for boundary in missing]
-        function = InParts(fold(keras.Model(self._network.inputs, tensors)))
-        meter = Meter("frozen part", len(todo), progress)
-        first_took = 0.0
-        with contextlib.ExitStack() as stack:
-            writers = {
-                boundary: stack.enter_context(self._stores[boundary].adding())
-                for boundary in missing
-            }
-            # Inside, since an error of the disk is reported otherwise.
-            stack.enter_context(reading_errors())
-            done = 0
-            for images, _ in views_dataset(
-                self._source, todo, self._images, batch_size=self._batch_size
-            ):
-                batch = todo[done : done + len(images)]
-                for (boundary, lacking), features in zip(
-                    missing.items(), function(images), strict=True
-                ):
-                    wanted = np.isin(batch, lacking)
-                    writers[boundary].add(self._hashes[batch[wanted]], features.numpy()[wanted])
-                # The first batch builds what the others reuse.
-                first_took = first_took or meter.seconds()
-                done += len(images)
-                meter.show(done)
-        timed = len(todo) - self._batch_size
-        if timed > 0:
-            self._note_speed([*missing], (meter.seconds() - first_took) / timed)
-        written = sum(
-            self._stores[boundary].bytes_for(len(lacking)) for boundary, lacking in missing.items()
-        )
-        progress.line(
-            f"Computed {len(todo)} images in {meter.summary()}, {format_bytes(written)} on disk."
-        )
 
     def _missing(self, boundary: Boundary) -> np.ndarray:
         found = self._stores[boundary].find(self._hashes[self._used])

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from kerastl import replicas
 from kerastl.device import has_gpu
 from kerastl.errors import bad_value
 from kerastl.model.network import Network
@@ -217,7 +218,9 @@ def make_step(
     """
     schedule = LearningRate(peak=_RATE, warmup_steps=0, total_steps=1, falls=False)
     lower = plan.lower if from_images else None
-    steps = TrainingSteps(plan, lower, training, schedule, at_once=1)
+    # Other machines take no part in it.
+    with replicas.using(replicas.ONE):
+        steps = TrainingSteps(plan, lower, training, schedule, at_once=1)
     tensor = plan.lower.inputs[0] if from_images else plan.boundary.tensor
     inputs = tf.random.stateless_uniform([training.batch_size, *tensor.shape[1:]], [0, 0])
     labels = tf.zeros([training.batch_size], tf.int64)

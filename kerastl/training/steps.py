@@ -1,5 +1,6 @@
 """The training step: forward pass, loss, gradients, and update, many of them in one graph."""
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -8,10 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerastl import replicas
 from kerastl.errors import KerastlError
 from kerastl.model.phases import Plan
 from kerastl.settings import TrainingSettings
 from kerastl.training.checkpoint import copy_values
+from kerastl.training.copies import open_model
 from kerastl.training.schedule import LearningRate
 
 # No weights that give a larger loss are worth keeping, so it counts as infinite.
@@ -45,6 +48,9 @@ class TrainingSteps:
     whether there is another batch, and adds gradients up over devices even if there is only one;
     for that sum TensorFlow keeps the graph of every training for good, 3 MB a trial of a search.
 
+    On several devices each takes its share of a batch, see `kerastl.replicas`; losses are added up
+    and divided by the images of the whole batch, so that the step is that of one device.
+
     A call is over before Python looks for a signal, and counts its steps itself: wherever the code
     around it is interrupted, `values` are those after a whole number of calls.
     """
@@ -66,15 +72,16 @@ class TrainingSteps:
         self._done = tf.Variable(0, trainable=False, dtype=tf.int64)
         self._phase = plan.phase
         self._schedule = schedule
-        self._upper = plan.upper
+        self._replicas = replicas.current()
+        self._model = open_model(plan.upper, self._replicas)
         self._lower = lower
-        self._variables = plan.upper.trainable_variables
         self._weight_decay = settings.weight_decay
-        self._optimizer = _build_optimizer(settings, schedule)
-        # Or the first step would create these variables, and be built twice.
-        self._optimizer.build(self._variables)
+        with self._replicas.strategy.scope():
+            self._optimizer = _build_optimizer(settings, schedule)
+            # Or the first step would create these variables, and be built twice.
+            self._optimizer.build(self._model.trainable)
         self._loss = keras.metrics.Mean("loss")
-        self._accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
+        self._accuracy = keras.metrics.Mean("accuracy")
         self._at_once = at_once
         # Without XLA, which is several times slower on a CPU and which TensorFlow refuses where
         # kernels have to be deterministic.
@@ -93,15 +100,20 @@ class TrainingSteps:
         """Restores what `values` has returned for the same plan."""
         for variable, value in zip(self._variables_changed(), values, strict=True):
             variable.assign(value)
+        self._model.write_back()
 
     def results(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns what `run` has returned last."""
+        """Returns what `run` has returned last; the network then has the weights of that step."""
+        self._model.write_back()
+        return self._mean_results()
+
+    def _mean_results(self) -> tuple[tf.Tensor, tf.Tensor]:
         return self._loss.result(), self._accuracy.result()
 
     def _variables_changed(self) -> list[Any]:
         metrics = (*self._loss.variables, *self._accuracy.variables)
         # Those of the model include the states of its random generators.
-        return [*self._upper.variables, *self._optimizer.variables, *metrics, self._done]
+        return [*self._model.variables, *self._optimizer.variables, *metrics, self._done]
 
     def begin_epoch(self) -> None:
         """Forgets the loss and accuracy of the steps so far."""
@@ -148,50 +160,104 @@ class TrainingSteps:
             return step + 1
 
         tf.while_loop(lambda step: step < self._at_once, run_one, [0], parallel_iterations=1)
-        return self.results()
+        return self._mean_results()
 
     def _take_step(
         self, inputs: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None
     ) -> None:
+        self._replicas.strategy.run(self._compute, args=(inputs, labels, weights))
+
+    def _compute(
+        self, inputs: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None
+    ) -> None:
+        """Computes the share of one device in a step."""
+        context = tf.distribute.get_replica_context()
+        if len(self._replicas.devices) > 1:
+            here = self._replicas.slice_here(tf.shape(labels)[0])
+            inputs, labels = inputs[here], labels[here]
+            weights = None if weights is None else weights[here]
         if self._lower is not None:
             inputs = self._lower(inputs)
-        variables = [variable.value for variable in self._variables]
+        count = tf.cast(tf.size(labels), tf.float32)
+        if self._replicas.count > 1:
+            count = context.all_reduce(tf.distribute.ReduceOp.SUM, count)
+        variables = [variable.value for variable in self._model.trainable]
         with tf.GradientTape() as tape:
-            logits = self._upper(inputs, training=True)
-            losses = finite_cross_entropy(labels, logits)
+            logits, penalties, state = self._model(inputs)
+            losses = cross_entropy(labels, logits)
             if weights is not None:
                 losses *= weights
-            loss = tf.reduce_sum(losses) / tf.cast(tf.size(losses), losses.dtype)
-            loss = sum(self._upper.losses, start=loss)
-        self._update(variables, tape.gradient(loss, variables))
-        self._loss.update_state(loss, sample_weight=tf.shape(inputs)[0])
-        self._accuracy.update_state(labels, logits)
+            loss = tf.reduce_sum(losses) / tf.cast(count, losses.dtype)
+            loss = sum((one / self._replicas.count for one in penalties), start=loss)
+        gradients = tape.gradient(loss, variables)
+        hits = tf.reduce_sum(keras.metrics.sparse_categorical_accuracy(labels, logits))
+        context.merge_call(self._update, args=(loss, hits, count, gradients, state))
+
+    def _update(
+        self,
+        strategy: tf.distribute.Strategy,
+        loss: tf.Tensor,
+        hits: tf.Tensor,
+        count: tf.Tensor,
+        gradients: list[tf.Tensor | None],
+        state: list[tf.Tensor],
+    ) -> None:
+        """Adds up what the devices have computed, and changes the weights on all of them."""
+        variables = [variable.value for variable in self._model.trainable]
+        if self._replicas.count > 1:
+            loss, hits, gradients = _add_up(strategy, loss, hits, variables, gradients)
+            count = strategy.experimental_local_results(count)[0]
+        loss = tf.debugging.check_numerics(loss, _NOT_FINITE)
         with tf.control_dependencies([loss]):
+            rate = self._optimizer.learning_rate
+            for weight, variable, gradient in zip(
+                self._model.trained, variables, gradients, strict=True
+            ):
+                change = functools.partial(self._change, weight)
+                strategy.extended.update(variable, change, args=(gradient, rate), group=False)
+            for variable, value in zip(self._model.state, state, strict=True):
+                strategy.extended.update(variable.value, _assign, args=(value,), group=False)
+            self._optimizer.iterations.assign_add(1)
             self._done.assign_add(1)
+        self._loss.update_state(loss, sample_weight=count)
+        self._accuracy.update_state([1.0, 0.0], sample_weight=[hits, count - hits])
 
-    def _update(self, variables: list[tf.Variable], gradients: list[tf.Tensor | None]) -> None:
-        rate = self._optimizer.learning_rate
-        if self._weight_decay:
-            for weight, variable in zip(self._variables, variables, strict=True):
-                if not _NOT_DECAYED.search(weight.name):
-                    variable.assign_sub(variable * self._weight_decay * rate)
-        for weight, variable, gradient in zip(self._variables, variables, gradients, strict=True):
-            if gradient is not None:
-                self._optimizer.update_step(gradient, variable, rate)
-            if weight.constraint is not None:
-                variable.assign(weight.constraint(variable))
-        self._optimizer.iterations.assign_add(1)
+    def _change(
+        self, weight: Any, variable: tf.Variable, gradient: tf.Tensor | None, rate: tf.Tensor
+    ) -> None:
+        if self._weight_decay and not _NOT_DECAYED.search(weight.name):
+            variable.assign_sub(variable * self._weight_decay * rate)
+        if gradient is not None:
+            self._optimizer.update_step(gradient, variable, rate)
+        if weight.constraint is not None:
+            variable.assign(weight.constraint(variable))
 
 
-def finite_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Computes each image's loss, float32 (batch,).
+def _assign(variable: tf.Variable, value: tf.Tensor) -> None:
+    variable.assign(value)
 
-    Raises:
-        tf.errors.InvalidArgumentError: With `_NOT_FINITE` in its text, if one is not finite.
-    """
+
+def _add_up(
+    strategy: tf.distribute.Strategy,
+    loss: tf.Tensor,
+    hits: tf.Tensor,
+    variables: list[tf.Variable],
+    gradients: list[tf.Tensor | None],
+) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor | None]]:
+    """Adds losses, hits and gradients up over all devices."""
+    add = tf.distribute.ReduceOp.SUM
+    given = [place for place, gradient in enumerate(gradients) if gradient is not None]
+    pairs = [(gradients[place], variables[place]) for place in given]
+    summed: list[tf.Tensor | None] = [None] * len(gradients)
+    for place, total in zip(given, strategy.extended.batch_reduce_to(add, pairs), strict=True):
+        summed[place] = total
+    return strategy.reduce(add, loss, axis=None), strategy.reduce(add, hits, axis=None), summed
+
+
+def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Computes each image's loss, float32 (batch,); infinite above LARGEST_LOSS."""
     loss = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-    loss = tf.where(loss > LARGEST_LOSS, tf.constant(float("inf")), loss)
-    return tf.debugging.check_numerics(loss, _NOT_FINITE)
+    return tf.where(loss > LARGEST_LOSS, tf.constant(float("inf")), loss)
 
 
 def _build_optimizer(

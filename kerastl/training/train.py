@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
+from kerastl import replicas
 from kerastl.config import Config
 from kerastl.data.pipeline import (
     count_steps,
@@ -48,8 +49,9 @@ def check_phases(network: Network, config: FitSettings) -> list[str]:
 
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`, or a batch is too
-            small to train from scratch.
+            small to train from scratch, or the devices cannot share it evenly.
     """
+    replicas.check_batch(config.batch_size, replicas.current().count)
     plans = [network.plan(phase) for phase in config.phases]
     for plan in plans:
         is_scratch = plan.phase.name == "scratch"
@@ -264,6 +266,7 @@ def _phase_data(
             first_step=step % steps,
             features=train_features,
             class_weights=class_weights,
+            share=replicas.current().share,
         ),
         num_train=len(splits.train),
         lower=lower,

@@ -144,3 +144,37 @@ def test_trying_changes_nothing(tmp_path):
     memo.try_memo(tmp_path)
     assert os.listdir(tmp_path) == ["audit.sqlite"]
     assert recall(tmp_path)[0] == 4
+
+
+def find_out_all(directory, keys, *, begin_at=0.0, on_first=lambda: None):
+    """Finds out the number of each key; returns the order, and the result."""
+    done = []
+
+    def find_out(place):
+        if not done:
+            on_first()
+        done.append(place)
+        return int(keys[place]), True
+
+    found = memo.recall(
+        directory, keys, find_out, what="test", progress=Progress(), begin_at=begin_at
+    )
+    assert found.values == [int(key) for key in keys]
+    assert found.num_new == len(done)
+    return done
+
+
+def test_processes_that_begin_at_different_places_share_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(memo, "usable_cores", lambda: 1)
+    keys = [str(number) for number in range(200)]
+    by_other = []
+
+    def other_does_half():
+        by_other.extend(find_out_all(tmp_path, keys[100:]))
+
+    done = find_out_all(tmp_path, keys, on_first=other_does_half)
+    assert len(by_other) == 100
+    # Those that it had begun with, and what the other had not done.
+    assert done == list(range(100))
+    assert find_out_all(tmp_path, keys) == []
+    assert find_out_all(None, keys, begin_at=0.5)[:2] == [100, 101]

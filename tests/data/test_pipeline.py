@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -5,9 +7,15 @@ import tensorflow as tf
 import fakes
 from kerastl.data.content import hash_all
 from kerastl.data.images import decode_and_resize
-from kerastl.data.pipeline import count_steps, evaluation_dataset, training_dataset
+from kerastl.data.pipeline import (
+    count_steps,
+    evaluation_dataset,
+    shared_places,
+    training_dataset,
+)
 from kerastl.data.source import Source
 from kerastl.data.splits import make_splits
+from kerastl.replicas import share
 from kerastl.settings import DataSettings, ImageSettings
 
 
@@ -194,3 +202,49 @@ def test_pixels_are_those_of_the_one_path(rule):
     for index, image in zip(indices, found, strict=True):
         expected = decode_and_resize(source.read(index), image_size=10, rule=rule)
         np.testing.assert_array_equal(image, expected)
+
+
+class Indices:
+    """Features that are the index of their image."""
+
+    def read(self, indices):
+        return tf.cast(indices, tf.float32)[:, tf.newaxis, tf.newaxis, tf.newaxis]
+
+
+def shares(count):
+    return [lambda rows, place=place: share(rows, place, count) for place in range(count)]
+
+
+@pytest.mark.parametrize("features", [None, Indices()], ids=["images", "features"])
+@pytest.mark.parametrize("first_step", [0, 2])
+@pytest.mark.parametrize("count", [2, 4])
+def test_processes_read_each_a_part_of_every_batch(count, first_step, features):
+    # The last batch of an epoch has 3 images, fewer than there are processes.
+    arguments = {"batch_size": 32, "epochs": range(2), "first_step": first_step}
+    images = make_images()
+    whole = numbers(training_dataset(SOURCE, ALL[:99], images, **arguments, features=features))
+    parts = [
+        numbers(
+            training_dataset(SOURCE, ALL[:99], images, **arguments, features=features, share=one)
+        )
+        for one in shares(count)
+    ]
+    joined = [[*itertools.chain(*each)] for each in zip(*parts, strict=True)]
+    assert joined == whole
+    sizes = [list(map(len, part)) for part in parts]
+    assert all(max(each) - min(each) <= 1 for each in zip(*sizes, strict=True))
+
+
+@pytest.mark.parametrize("features", [None, Indices()], ids=["images", "features"])
+def test_processes_evaluate_each_image_once(features):
+    indices, found = np.arange(99)[::-1], np.full(99, -1)
+    for one in shares(4):
+        places = shared_places(99, 32, one)
+        dataset = evaluation_dataset(
+            SOURCE, indices, make_images(), batch_size=32, features=features, passes=one
+        )
+        batches = numbers(dataset.take(2 * 4))
+        assert batches[:4] == batches[4:]
+        assert (found[places] == -1).all()
+        found[places] = [number for batch in batches[:4] for number in batch]
+    assert found.tolist() == indices.tolist()

@@ -17,9 +17,8 @@ from kerastl.data.segments import SegmentWriter
 from kerastl.data.splits import Splits
 from kerastl.disk_errors import cannot_write
 from kerastl.model.folding import fold
-from kerastl.training import cost
+from kerastl.training import cost, passing
 from kerastl.training import features as module
-from kerastl.training import frozen as frozen_module
 from kerastl.training.frozen import FrozenPart
 from tiny_networks import open_tiny, place
 
@@ -99,7 +98,7 @@ def test_one_pass_gives_all_boundaries(network, config, monkeypatch):
     source = fakes.color_source(per_class=100)
     calls = []
     monkeypatch.setattr(
-        frozen_module, "fold", lambda model: calls.append(len(model.outputs)) or fold(model)
+        passing, "fold", lambda model: calls.append(len(model.outputs)) or fold(model)
     )
     store(network, config, source, "pooled", "block1_add")
     assert calls == [2]

@@ -6,7 +6,7 @@ from kerastl.errors import KerastlError
 from kerastl.settings import TrainingSettings
 from kerastl.training import steps as module
 from kerastl.training.schedule import LearningRate
-from kerastl.training.steps import TrainingSteps, finite_cross_entropy
+from kerastl.training.steps import TrainingSteps, cross_entropy
 from tiny_networks import STEPS, make_phase
 
 
@@ -69,8 +69,8 @@ def test_training_step_is_built_once(tiny_net, monkeypatch):
     built = []
     monkeypatch.setattr(
         module,
-        "finite_cross_entropy",
-        lambda *given: built.append(given) or finite_cross_entropy(*given),
+        "cross_entropy",
+        lambda *given: built.append(given) or cross_entropy(*given),
     )
     take_steps(make_phase(tiny_net, epochs=2))
     assert len(built) == 1
