@@ -65,7 +65,8 @@ def parse_predict(body: bytes, model: ModelVersion) -> PredictRequest:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise RequestError(f"JSON Parse error: {error}{describe_body(body)}") from error
+        meant = describe_body(body) or f". Send JSON{_EXAMPLE}."
+        raise RequestError(f"JSON Parse error: {error}{meant}") from error
     if not isinstance(document, dict):
         raise RequestError(f"JSON Value: Is not object{_EXAMPLE}{describe_body(body)}")
     name = document.get("signature_name", "") or DEFAULT_SIGNATURE

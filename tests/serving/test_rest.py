@@ -71,6 +71,7 @@ def test_pixels_are_taken_too(client, ask):
     [
         (b"", "JSON Parse error: "),
         (b"{", "JSON Parse error: "),
+        (b"x", '(char 0). Send JSON, as in {"instances": [{"b64": "'),
         (b"\xff\xfe\xff", "JSON Parse error: "),
         (b"[" * 100_000, "JSON Parse error: "),
         ([], 'Is not object, as in {"instances": [{"b64": '),
