@@ -31,8 +31,8 @@ _TYPED = {
     "formulas of a spreadsheet": re.compile(r'="(?P<name>.+)"'),
     "whole numbers with a point": re.compile(r"(?P<name>-?\d+)\.0+"),
 }
-# As YOLO and competitions write boxes: `n02119789 1 2 30 40`, `0 0.5 0.5 0.1 0.1`.
-_WITH_BOXES = re.compile(r"(?:\S+(?:\s+-?\d+(?:\.\d+)?){4,5}\s*)+")
+# Numbers of a box.
+_BOX = 4
 # So many different measurements are no classes.
 _MANY_CLASSES = 20
 
@@ -145,8 +145,9 @@ def _read_one_hot(table: Table, names: Sequence[str]) -> list[str]:
 
 
 def _check_boxes(column: str, labels: Sequence[str], wrong: Wrong) -> None:
-    """Refuses a class with the positions of what is in the image, once or several times."""
-    if 2 * sum(_WITH_BOXES.fullmatch(label) is not None for label in labels) > len(labels):
+    """Refuses a class and a box, once or more, as `n02119789 1 2 30 40` and `0 0.5 0.5 0.1 0.1`."""
+    behind = [label.split()[1 : 1 + _BOX] for label in labels]
+    if 2 * sum(len(words) == _BOX and all(map(is_number, words)) for words in behind) > len(labels):
         raise wrong(
             f"has a class and four numbers or more in {column!r}, as {shorten(labels[0])!r}",
             "Leave the class alone in each cell",

@@ -118,6 +118,7 @@ def _read_rows(data: Table, table: str, columns: Mapping[str, str], progress: Pr
         _describe(data, roles, places, meaning, splits),
         _note_unused(data, roles),
         notes,
+        _note_folders(places, labels),
     )
     for line in itertools.chain(*lines):
         progress.line(line)
@@ -357,6 +358,23 @@ def _describe(
             shown = f"{shorten(path)!r} is {place.example}"
             yield f"Paths: {shown}, and so on; {found} of {len(places)} lead to a file."
             break
+
+
+def _note_folders(places: Sequence[Place], labels: Sequence[str]) -> Iterator[str]:
+    """Yields a line if the folders of most images are named as classes, and some as another one."""
+    names, folders = set(labels), [pathlib.PurePath(place.path).parent.name for place in places]
+    named = [
+        (place, folder, label)
+        for place, folder, label in zip(places, folders, labels, strict=True)
+        if folder in names
+    ]
+    others = [(place, label) for place, folder, label in named if folder != label]
+    if others and 2 * len(named) > len(labels):
+        place, label = others[0]
+        yield (
+            f"The folders of {count_of(len(others), 'image')} are named as other classes, as "
+            f"{place.example} of class {label!r}: the table counts."
+        )
 
 
 def _note_unused(data: Table, roles: Roles) -> Iterator[str]:

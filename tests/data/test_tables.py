@@ -674,6 +674,17 @@ def test_labels_of_which_each_row_has_its_own_are_named(tmp_path, label):
     assert expected in "\n".join(read(place)[1])
 
 
+def test_folders_that_name_other_classes_are_told(tmp_path):
+    files = [f"{folder}/{n}.png" for folder in ("cat", "dog") for n in range(3)]
+    rows = [f"{path},{path.partition('/')[0]}" for path in files]
+    rows[1] = f"{files[1]},dog"
+    place = table(tmp_path, "\n".join(["path,label", *rows]), files=files)
+    assert read(place)[1][-1] == (
+        "The folders of 1 image are named as other classes, as cat/1.png of class 'dog': the table "
+        "counts."
+    )
+
+
 def test_image_in_tables_of_two_splits_is_refused(tmp_path):
     text = rows_of("image,label", lambda name, color: f"{name},{color}")
     place = table(tmp_path, text, name="train.csv", files=NAMES)
