@@ -75,9 +75,11 @@ def _add_known(known: KnownImages, trained: Trained, metrics: Mapping[str, Any])
     for name, indices in trained.splits.items():
         if name in (TEST, VALIDATION):
             metrics[name]["known"] = measure_known(known, trained, indices)
+    left_out = metrics["known"].get("left_out")
+    passed = f"; of images whose class is left out, {left_out['known']:.1%}" if left_out else ""
     return (
         f"Known images at {known.coverage:.0%}: {metrics[TEST]['known']['coverage']:.1%} of the "
-        "test images are known by the distance of their features."
+        f"test images are known by the distance of their features{passed}."
     )
 
 

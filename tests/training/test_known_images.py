@@ -51,7 +51,7 @@ def test_known_images_are_as_many_as_promised_and_a_new_class_is_not_among_them(
     found, new = [], []
     for seed in range(30):
         trained = trained_on(seed=seed)
-        known = fit_known(trained, 0.9)
+        known, _ = fit_known(trained, 0.9)
         found.append(measure_known(known, trained, trained.splits.test)["coverage"])
         outputs = known.describe(tf.constant(features_of(np.full(50, 3), seed)))
         new.append(outputs["is_known"].numpy().mean())
@@ -60,9 +60,43 @@ def test_known_images_are_as_many_as_promised_and_a_new_class_is_not_among_them(
     assert np.mean(new) < 0.05
 
 
+@pytest.mark.parametrize(("spread", "low", "high"), [(0.3, 0, 0.05), (30, 0.75, 0.95)])
+def test_images_of_classes_that_are_left_out_are_counted(monkeypatch, spread, low, high):
+    """Those far apart are none of the others; where classes are alike, so is a new one."""
+    of = features_of
+    monkeypatch.setitem(globals(), "features_of", lambda *given: of(*given, spread=spread))
+    trained = trained_on()
+    _, left_out = fit_known(trained, 0.9)
+    assert (left_out.num_images, left_out.num_parts) == (200, 3)
+    assert low <= left_out.known <= high
+    assert left_out.known_low <= left_out.known <= left_out.known_high
+    # The same by hand: a classifier of the other two classes.
+    labels, validation = trained.splits.source.labels, trained.splits.validation
+    num_known = 0
+    for label in range(3):
+        places = {
+            name: indices[labels[indices] != label]
+            for name, indices in vars(trained.splits).items()
+            if name in ("train", "validation")
+        }
+        others = np.where(labels > label, labels - 1, labels)
+        two = SimpleNamespace(labels=others, class_names=("a", "b"))
+        splits = SimpleNamespace(**places, source=two)
+        known, _ = fit_known(SimpleNamespace(features=trained.features, splits=splits), 0.9)
+        outside = validation[labels[validation] == label]
+        for part in trained.features(outside):
+            num_known += int(known.describe(tf.constant(part))["is_known"].numpy().sum())
+    assert left_out.known == pytest.approx(num_known / 200, abs=0.011)
+
+
+def test_too_few_validation_images_measure_no_left_out_classes():
+    assert fit_known(trained_on(num_validation=12), 0.9)[1] is None
+    assert fit_known(trained_on(num_validation=15), 0.9)[1] is not None
+
+
 def test_distance_is_that_of_mahalanobis_on_normalized_features():
     trained = trained_on()
-    known = fit_known(trained, 0.9)
+    known, _ = fit_known(trained, 0.9)
     features, labels = features_of(np.arange(200) % 3, 5), trained.splits.source.labels[:400]
     train = np.concatenate([*trained.features(trained.splits.train)]).astype(np.float64)
     train /= np.linalg.norm(train, axis=1, keepdims=True)
@@ -74,7 +108,7 @@ def test_distance_is_that_of_mahalanobis_on_normalized_features():
 
 
 def test_the_same_whatever_the_parts_in_which_features_come():
-    one, two = (fit_known(trained_on(part=part), 0.9) for part in (7, 400))
+    one, two = (fit_known(trained_on(part=part), 0.9)[0] for part in (7, 400))
     assert one.max_distance == pytest.approx(two.max_distance, rel=1e-3)
     features = features_of(np.arange(20) % 3, 5)
     both = [known.describe(features)["distance"].numpy() for known in (one, two)]
@@ -82,7 +116,7 @@ def test_the_same_whatever_the_parts_in_which_features_come():
 
 
 def test_few_images_of_many_channels_and_features_of_zeros_give_numbers():
-    known = fit_known(trained_on(num_train=6), 0.9)
+    known, _ = fit_known(trained_on(num_train=6), 0.9)
     outputs = known.describe(np.zeros((2, CHANNELS), np.float32))
     assert np.isfinite(outputs["distance"]).all()
     assert np.isfinite(known.max_distance)
@@ -90,7 +124,7 @@ def test_few_images_of_many_channels_and_features_of_zeros_give_numbers():
 
 def test_only_the_largest_directions_are_kept(monkeypatch):
     monkeypatch.setattr("kerastl.training.known_distances.MOST_DIRECTIONS", 5)
-    known = fit_known(trained_on(), 0.9)
+    known, _ = fit_known(trained_on(), 0.9)
     assert known.whitening.shape == (CHANNELS, 5)
     assert known.centers.shape == (3, 5)
 
@@ -109,7 +143,7 @@ def test_too_few_validation_images_vouch_for_nothing(coverage, needed):
 
 def test_distance_is_that_of_the_image_which_decides_rounded_up():
     trained = trained_on(num_validation=19)
-    known = fit_known(trained, 0.95)
+    known, _ = fit_known(trained, 0.95)
     [features] = trained.features(trained.splits.validation)
     largest = known.describe(features)["distance"].numpy().max()
     assert largest <= known.max_distance < largest * 1.001
@@ -118,7 +152,7 @@ def test_distance_is_that_of_the_image_which_decides_rounded_up():
 
 
 def test_file_has_all_of_it(tmp_path):
-    known = fit_known(trained_on(), 0.9)
+    known, _ = fit_known(trained_on(), 0.9)
     known.save(tmp_path / "known.npz", field="run_dir")
     again = KnownImages.read(tmp_path / "known.npz")
     assert again.numbers == known.numbers
