@@ -66,8 +66,8 @@ def measure_calibration(
     error = sum(float(row[2] or 0) * float(row[_ERROR] or 0) for row in rows) / len(confidence)
     whole = (float(confidence.mean()), float(correct.mean()))
     brier = None if squares is None else float(squares.mean())
-    scores = (*whole, error, brier, *_interval(correct))
-    return Calibration((*rows, (0.0, 1.0, len(confidence), *scores)))
+    own = (*whole, error, brier, *_interval(correct))
+    return Calibration((*rows, (0.0, 1.0, len(confidence), *own)))
 
 
 def find_bins(confidence: np.ndarray) -> np.ndarray:
