@@ -13,9 +13,9 @@ from kerastl.data.source import Source
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
 from kerastl.model.network import Network, open_network
-from kerastl.outputs.made_of import describe_parts, find_changed
+from kerastl.outputs.made_of import describe_parts
 from kerastl.outputs.unfinished import Opened
-from kerastl.progress import Progress
+from kerastl.progress import Progress, listed
 from kerastl.settings import TOPICS, DeviceSettings, OutputSettings, StoreSettings
 from kerastl.training.checkpoint import Checkpoint
 from kerastl.training.course import NullRecorder
@@ -58,10 +58,10 @@ class Start(NullRecorder):
         if self.config.from_scratch:
             # The first machine gives the others its random weights.
             about["weights"] = self.about["weights"]
-        if flag := find_changed(self.about, about):
+        if other := [name for name in about if about[name] != self.about.get(name)]:
             raise KerastlError(
-                f"{flag}={getattr(self.config, flag)!r}: is not what the first worker has. Give "
-                "all of them the same flags, images, weights and versions."
+                f"workers: this one has other {listed(other)} than worker 0. Give all of them the "
+                "same flags, images, weights and versions."
             )
 
 
