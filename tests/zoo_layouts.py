@@ -673,7 +673,7 @@ def labeled_in_part(rng):
     images = draw_images(rng, ["train"], CLASSES[:4])
     done = rng.choice(["labeled", "done", "sorted"])
     specimen = lay_out(images, lambda split, name: f"{done}/{name}", "labeled in part")
-    aside = rng.choice(["unlabeled", "to_sort", "Unsorted", "unclassified"])
+    aside = rng.choice(["unlabeled", "to_sort", "Unsorted", "unclassified", "untagged"])
     for number in range(rng.randint(2, 9)):
         specimen.files[f"{TOP}/{aside}/{number}.png"] = specimen.picture()
     specimen.told.append(rf"\d+ images in \S*{aside}/ are in no class and left out")

@@ -25,7 +25,12 @@ _OTHER_KINDS = (
     (rb"PK\x03\x04.{26}[^\0/]{1,200}?\.npy", "a file of NumPy arrays", _GIVE_FILE),
     (rb"PK\x03\x04", "an Excel file or a ZIP archive", _SAVE_AS_CSV),
     (rb"\xd0\xcf\x11\xe0", "an old Excel file", _SAVE_AS_CSV),
-    (rb"PAR1", "a Parquet file", "Convert it, as with to_csv(index=False) of pandas"),
+    (
+        rb"PAR1",
+        "a Parquet file",
+        "Save the images that are in it as files, and their paths and classes as CSV, as with "
+        "to_csv(index=False) of pandas",
+    ),
     (rb"ARROW1|FEA1", "an Arrow file", "Convert it, as with to_csv(index=False) of pandas"),
     (rb"\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd", "a compressed file", "Unpack it"),
     (rb"\x93NUMPY", "a NumPy array", _GIVE_FILE),

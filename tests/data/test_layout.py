@@ -150,6 +150,8 @@ def read(root, **options):
         ("with_mask/1.jpg without_mask/1.jpg", "class, 2 classes, 2 images"),
         # What has no class yet.
         ("labeled/a/1.jpg labeled/b/2.jpg unlabeled/#.jpg*9", "class in labeled/, 2 classes, 2"),
+        ("tagged/a/1.jpg tagged/b/2.jpg untagged/#.jpg*9", "class in tagged/, 2 classes, 2"),
+        ("all/a/1.jpg all/b/2.jpg no_label/#.jpg*9", "class in all/, 2 classes, 2"),
         (
             "train/done/a/1.jpg train/done/b/2.jpg train/to_sort/3.jpg test/a/4.jpg test/b/5.jpg",
             "split/class, 2 classes, train 2, test 2; 1 image in train/to_sort/ is in no class",
