@@ -42,7 +42,8 @@ def take_part(
 ) -> Result | None:
     """Finishes a run, or trains with the machine that does; then there is no result."""
     if not replicas.current().is_first:
-        return help_train(opened, source, progress)
+        help_train(opened, source, progress)
+        return None
     return finish_run(opened, source, progress, deadline=deadline)
 
 

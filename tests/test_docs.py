@@ -47,6 +47,7 @@ PYTHON_ELSEWHERE = {
 PYTHON_DOWNLOADS = {"docs/how_to/networks.md"}
 # Flags of other programs.
 OF_OTHERS = {"data-binary", "dest", "find-links", "install", "no-index", "read-only", "rm"}
+OF_OTHERS |= {"nodes", "ntasks-per-node", "gpus-per-node", "requeue", "kill-on-bad-exit"}
 DOWNLOADS = r"no network to download it|cannot be reached|cannot be had from"
 
 

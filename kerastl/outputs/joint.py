@@ -44,7 +44,7 @@ class Start(NullRecorder):
     about: dict[str, str]
     checkpoint: Checkpoint | None
 
-    def find_checkpoint(self) -> Checkpoint | None:  # type: ignore[override]
+    def find_checkpoint(self) -> Checkpoint | None:
         """Returns what the first machine goes on from."""
         return self.checkpoint
 
