@@ -183,12 +183,12 @@ def _open(path: pathlib.Path, given: Config) -> Opened:
             f"run_dir={str(path)!r}: holds {foreign[0]}, which no run of kerastl has written. "
             "Choose another directory."
         )
+    if (path / SEARCH).exists() and not given.overwrite:
+        raise UsageError(
+            f"run_dir={str(path)!r}: holds a search, which kerastl tune goes on with. Choose "
+            "another directory or add --overwrite."
+        )
     if is_over(path) or not (path / RunFile.FLAGS).exists():
-        if (path / SEARCH).exists() and not given.overwrite:
-            raise UsageError(
-                f"run_dir={str(path)!r}: holds a search, which kerastl tune goes on with. Choose "
-                "another directory or add --overwrite."
-            )
         return Opened(given)
     is_trained = (path / RunFile.METRICS).exists()
     return find_unfinished(path / RunFile.FLAGS, given, is_trained=is_trained) or Opened(given)

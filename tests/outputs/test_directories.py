@@ -62,7 +62,12 @@ def test_every_verb_is_kept_out_of_a_directory_that_another_works_in(tmp_path, v
 def test_directory_of_a_search_is_not_for_another_run(tmp_path):
     (tmp_path / "tuning").mkdir()
     (tmp_path / "tuning" / "search.json").touch()
-    with pytest.raises(kerastl.UsageError, match="holds a search, which kerastl tune goes on with"):
+    words = "holds a search, which kerastl tune goes on with"
+    with pytest.raises(kerastl.UsageError, match=words):
+        open_it(tmp_path)
+    # Nor is that in which its final run was cut off.
+    (tmp_path / "flags.txt").write_text(config_of(tmp_path).to_flagfile())
+    with pytest.raises(kerastl.UsageError, match=words):
         open_it(tmp_path)
     open_it(tmp_path, overwrite=True)
 

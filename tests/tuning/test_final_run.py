@@ -5,6 +5,7 @@ import pathlib
 import pytest
 
 import kerastl
+from kerastl.outputs.further_trainings import FurtherRecorder
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.tuning import final_run
 from kerastl.tuning.final_run import comparison_words
@@ -88,6 +89,31 @@ def test_final_run_that_is_cut_off_goes_on_and_is_not_repeated(
     for name in ("metrics.json", "predictions.csv"):
         again, once = (pathlib.Path(one.run_dir, name).read_bytes() for one in (config, other))
         assert again == once
+
+
+@pytest.mark.thorough
+def test_flags_that_are_trained_for_comparison_go_on(config, source, tmp_path, monkeypatch):
+    config = dataclasses.replace(config, head_epochs=3, head_learning_rate=1e-6)
+    ranges = {"head_learning_rate": "choice(0.05)"}
+    options = kerastl.SearchOptions(tuner="grid", max_trials=2)
+    save = FurtherRecorder.save_checkpoint
+
+    def save_and_kill(self, checkpoint, *, num_epochs):
+        save(self, checkpoint, num_epochs=num_epochs)
+        if num_epochs == 2:
+            kill()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FurtherRecorder, "save_checkpoint", save_and_kill)
+        with pytest.raises(Killed):
+            tune(config, source, ranges, options)
+    found, printed = tune(config, source, ranges, options)
+    assert "Going on with epoch 3 of 3 of the head phase." in printed
+    assert [path for path in (tmp_path / "run/checkpoints").iterdir() if path.is_dir()] == []
+    other = dataclasses.replace(config, run_dir=str(tmp_path / "whole"))
+    whole, _ = tune(other, source, ranges, options)
+    assert found.comparison == whole.comparison
+    assert not found.comparison["best_is_as_given"]
 
 
 @pytest.mark.parametrize(
