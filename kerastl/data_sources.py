@@ -19,6 +19,7 @@ class DataSource:
         has_columns: Whether the flags that name columns apply to it.
         has_layout: Whether folders name its classes.
         is_path: Whether `place` is a path.
+        endings: Of the names of its files, where they tell it.
         is_opened_whole: Whether its images are no files of their own, and are there without a run.
         is_passed_in: Whether it is a `Source` that Python code passes in, which no flag can.
     """
@@ -29,6 +30,7 @@ class DataSource:
     has_columns: bool = False
     has_layout: bool = False
     is_path: bool = False
+    endings: tuple[str, ...] = ()
     is_opened_whole: bool = False
     is_passed_in: bool = False
 
@@ -54,6 +56,7 @@ DATA_SOURCES = {
         about="with images and labels as arrays: .npz, IDX or .mat, or a folder of such files",
         module="kerastl.data.array_files",
         is_path=True,
+        endings=(".npz", ".npy", ".mat"),
         is_opened_whole=True,
     ),
     "tfds": DataSource(

@@ -188,6 +188,7 @@ def test_unknown_kind_of_data_is_refused(value, advice):
         ("./photos/", "folder:./photos/"),
         ("file://photos", "folder:photos"),
         ("photos/list.csv", "csv:photos/list.csv"),
+        ("photos/mnist.NPZ", "arrays:photos/mnist.NPZ"),
         ("Folder:photos", "folder:photos"),
         ("CSV:photos/list.csv", "csv:photos/list.csv"),
     ],
@@ -195,7 +196,8 @@ def test_unknown_kind_of_data_is_refused(value, advice):
 def test_path_that_there_is_gets_its_kind(tmp_path, monkeypatch, value, meant):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
-    (tmp_path / "photos/list.csv").touch()
+    for name in ("list.csv", "mnist.NPZ"):
+        (tmp_path / "photos" / name).touch()
     assert f"is not a data set. Did you mean {meant!r}? Use" in refusal(dataset=value)
 
 

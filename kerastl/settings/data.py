@@ -188,4 +188,7 @@ def _find_meant(dataset: str) -> str:
     path = os.path.expanduser(dataset.removeprefix("file://"))
     if os.path.isdir(path):
         return f"folder:{path}"
-    return f"csv:{path}" if os.path.isfile(path) else ""
+    if not os.path.isfile(path):
+        return ""
+    kinds = (kind for kind, row in DATA_SOURCES.items() if path.lower().endswith(row.endings))
+    return f"{next(kinds, 'csv')}:{path}"
