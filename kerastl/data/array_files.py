@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.io
 
+from kerastl.data.beside import other_kind
 from kerastl.data.other_contents import find_other
 from kerastl.data.source import Source
 from kerastl.data.split_words import split_within
@@ -86,8 +87,8 @@ def open_source(
 def _read(path: pathlib.Path, wrong: Wrong) -> dict[str, np.ndarray]:
     """Reads all arrays by name, with the name of their file where there are several files."""
     try:
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        found = {file.name: _read_file(file, wrong) for file in files if file.is_file()}
+        files = sorted(filter(_may_hold_arrays, path.iterdir())) if path.is_dir() else [path]
+        found = {file.name: _read_file(file, wrong) for file in files}
     except OSError as error:
         raise wrong(f"cannot be read ({error.strerror or error})", "Check its path") from error
     arrays = {
@@ -98,6 +99,12 @@ def _read(path: pathlib.Path, wrong: Wrong) -> dict[str, np.ndarray]:
     if not arrays:
         raise wrong("holds no arrays", _READS)
     return arrays
+
+
+def _may_hold_arrays(path: pathlib.Path) -> bool:
+    """Whether a file of a folder is no text or the like beside the arrays, nor hidden."""
+    is_shown = not path.name.startswith(".") and path.is_file()
+    return is_shown and other_kind(path.name) in (None, "arrays")
 
 
 def _read_file(path: pathlib.Path, wrong: Wrong) -> dict[str, np.ndarray]:

@@ -100,6 +100,19 @@ def test_folder_of_mnists_files_is_read(tmp_path):
     ]
 
 
+def test_texts_and_hidden_files_beside_arrays_are_left_out(tmp_path):
+    np.save(tmp_path / "x_train.npy", PIXELS)
+    np.save(tmp_path / "y_train.npy", LABELS)
+    (tmp_path / "README.md").write_text("text")
+    (tmp_path / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    assert facts(opened(tmp_path)) == [f"train {label}" for label in LABELS]
+
+
+def test_path_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"cannot be read \(No such file or directory\). Check"):
+        opened(tmp_path / "no.npz")
+
+
 def test_classes_are_in_the_order_of_their_numbers(tmp_path):
     labels = np.array([10, 2, 1, 10, 2, 1])
     source = opened(saved(tmp_path / "a.npz", images=PIXELS, labels=labels))
