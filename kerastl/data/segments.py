@@ -17,6 +17,7 @@ import math
 import os
 import pathlib
 import struct
+import time
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -33,9 +34,10 @@ from kerastl.writing import replacing
 
 # Rows that share a checksum and are recomputed together if it is wrong.
 ROWS_PER_CHECKSUM = 64
-# A pass that is interrupted keeps all but the last of these, which ends at one of both.
+# A pass that is killed keeps all but the last of these, which ends at one of the three.
 _ROWS_PER_SEGMENT = 2048
 _BYTES_PER_SEGMENT = 1 << 28
+SECONDS_PER_SEGMENT = 60.0
 # In place of the length of a row where each has its own.
 ANY_LENGTH = 0
 # An index is its number of rows, their hashes, their checksums, and a checksum of all that.
@@ -122,6 +124,7 @@ class SegmentWriter:
         self._block_bytes = row_bytes * ROWS_PER_CHECKSUM
         self._file: Any = None
         self._lock: Held | None = None
+        self._began = 0.0
         self._hashes: list[np.ndarray] = []
         self._lengths: list[int] = []
         self._num_bytes = 0
@@ -159,7 +162,7 @@ class SegmentWriter:
             if self._file is None:
                 path = self._directory / f"{uuid.uuid4().hex}.rows"
                 # Until its index is there, so that it is not taken for one that was cut off.
-                self._lock = take_new(path)
+                self._lock, self._began = take_new(path), time.monotonic()
                 self._file = path.open("wb")
             self._file.write(content)
         self._num_bytes += len(content)
@@ -167,7 +170,8 @@ class SegmentWriter:
     def _end_row(self, hashes: np.ndarray) -> None:
         self._hashes.append(hashes)
         is_long = self._num_bytes >= _BYTES_PER_SEGMENT
-        if is_long or sum(map(len, self._hashes)) >= _ROWS_PER_SEGMENT:
+        is_late = time.monotonic() - self._began >= SECONDS_PER_SEGMENT
+        if is_long or is_late or sum(map(len, self._hashes)) >= _ROWS_PER_SEGMENT:
             self.commit()
 
     def commit(self) -> None:

@@ -14,7 +14,7 @@ from kerastl.settings.model import brings_weights
 
 # What a run is made of, with the flag that names it. Where splits differ from what the same files
 # made of them, the data do so in what no other part has, such as the groups of a table.
-_FLAGS = {
+FLAGS = {
     "fixes": "fixes",
     "data": "dataset",
     "earlier": "splits_from",
@@ -33,7 +33,7 @@ def describe_data(splits: Splits) -> dict[str, str]:
         parts["fixes"] = _hash(fix[:3] for fix in source.fixed.rows)
     if splits.earlier:
         parts["earlier"] = _hash(splits.earlier.items())
-    return {name: parts[name] for name in _FLAGS if name in parts}
+    return {name: parts[name] for name in FLAGS if name in parts}
 
 
 def describe_parts(splits: Splits, weights_fingerprint: str) -> dict[str, str]:
@@ -58,7 +58,7 @@ def find_changed(
     for part, fingerprint in now.items():
         if known.get(part, fingerprint) != fingerprint:
             is_of_backbone = part == "weights" and brings_weights(flags["backbone"])
-            flag = "backbone" if is_of_backbone else _FLAGS[part]
+            flag = "backbone" if is_of_backbone else FLAGS[part]
             return bad_value(
                 flag,
                 flags[flag],

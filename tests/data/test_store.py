@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from kerastl.data import segments
 from kerastl.data import store as module
 from kerastl.data.segments import read_into
 from stores import SHAPE, fill, hashes_of, open_store, read, rows_of
@@ -85,6 +86,16 @@ def test_rows_of_a_pass_that_was_cut_off_go_and_those_of_one_that_goes_on_stay(t
         assert growing.exists()
         assert not cut_off.exists()
     assert read(open_store(tmp_path), [1]).shape == (1, *SHAPE)
+
+
+def test_slow_pass_keeps_what_it_has_in_between(tmp_path, monkeypatch):
+    store = open_store(tmp_path)
+    with store.adding() as writer:
+        writer.add(hashes_of([1]), rows_of([1]))
+        assert open_store(tmp_path).find(hashes_of([1])) == -1
+        monkeypatch.setattr(segments, "SECONDS_PER_SEGMENT", 0.0)
+        writer.add(hashes_of([2]), rows_of([2]))
+        np.testing.assert_array_equal(read(open_store(tmp_path), [1, 2]), rows_of([1, 2]))
 
 
 def _fill_in_process(root, numbers):

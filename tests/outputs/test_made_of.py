@@ -107,4 +107,4 @@ def test_each_flag_that_names_a_file_of_a_result_has_a_part():
         for name, one in SETTINGS.items()
         if one.is_path and one.decides not in (Decides.OUTPUT, Decides.NOTHING)
     }
-    assert files < {*made_of._FLAGS.values()}
+    assert files < {*made_of.FLAGS.values()}
