@@ -2,7 +2,10 @@
 
 python benchmarks/scale.py --images=2000
 
-Each process is bound to a core of its own. Images are drawn, 48 px, for MobileNetV2 at a width of
+python benchmarks/scale.py --model
+
+The second prints what to expect of more machines. Of the first, each process is bound to a core of
+its own. Images are drawn, 48 px, for MobileNetV2 at a width of
 0.35. CPU seconds hold where others share the cores; wall time and efficiency need a quiet machine.
 """
 
@@ -19,6 +22,14 @@ import time
 import numpy as np
 
 _SIZE, _CLASSES = 48, 4
+# Measured on one NVIDIA H200 with 16 cores, MobileNetV2 at 96 px: images a second of the first
+# look at the files, the pass, an epoch of a head, and one of fine-tuning on stored features.
+_LOOK, _PASS_RATE, _HEAD, _FINETUNE = 402, 1_590, 34_000, 8_700
+# Bytes of a file, of the features below the head and block_13, and of the gradients from there up.
+_FILE, _ROW, _GRADIENTS = 100_000, 4 * (1_280 + 6 * 6 * 96), 4 * 1_800_000
+# Assumed: bytes a second of the network and of the shared drive for a machine; one sum's delay.
+_NETWORK, _DRIVE, _DELAY = 3e9, 1e9, 2e-4
+_EPOCHS, _BATCH = (10, 5), 1024
 _PASS = re.compile(r"Computed (\d+) images in ([\d.]+) (s|min)")
 _EPOCH = re.compile(r"^finetune \d+/\d+:.* (\d+) images/s", re.MULTILINE)
 
@@ -27,16 +38,39 @@ def main() -> None:
     """Measures and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--model", action="store_true")
     parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:
         _work(given.images, *given.worker)
+        return
+    if given.model:
+        _print_model()
         return
     cores = sorted(os.sched_getaffinity(0))[:2]
     print("| processes | pass, s | images a process | training, images/s | CPU s | seconds |")
     print("| --: | --: | --: | --: | --: | --: |")
     for count in (1, 2):
         print(_measure(given.images, cores[:count]), flush=True)
+
+
+def _print_model() -> None:
+    """Prints bytes and hours of a run on machines of one GPU each, from measured parts."""
+    print("| images | machines | read | stored | sent by each | look, h | pass, h | training, h |")
+    print("| --: | --: | --: | --: | --: | --: | --: | --: |")
+    for images in (1_000_000, 100_000_000):
+        for machines in (1, 4, 16, 64):
+            steps = _EPOCHS[1] * images / _BATCH
+            sent = 2 * (machines - 1) / machines * _GRADIENTS * steps
+            adding = steps * _DELAY * (machines > 1) + sent / _NETWORK
+            look = max(images / _LOOK, images * _FILE / _DRIVE) / machines
+            # Every machine checks all that is stored when it opens the store.
+            passing = images / _PASS_RATE / machines + images * _ROW / _DRIVE
+            training = (_EPOCHS[0] / _HEAD + _EPOCHS[1] / _FINETUNE) * images / machines + adding
+            hours = " | ".join(f"{value / 3600:.2g}" for value in (look, passing, training))
+            sizes = (2 * images * _FILE, images * _ROW, sent)
+            words = [f"{value / 1e12:.2g} TB" for value in sizes]
+            print("|", " | ".join([f"{images:,}", str(machines), *words, hours]), "|")
 
 
 def _measure(num_images: int, cores: list[int]) -> str:
