@@ -82,12 +82,15 @@ class Replicas:
 
         @tf.function(autograph=False, reduce_retracing=True)
         def divided(rows: tf.Tensor) -> Any:
-            parts = []
+            count, parts = tf.shape(rows)[0], []
+            # At least one row for each: oneDNN computes a wrong shape of none.
+            lacking = tf.maximum(len(self.devices) - count, 0)
+            rows = tf.pad(rows, [[0, lacking], *[[0, 0]] * (len(rows.shape) - 1)])
             for place, device in enumerate(self.devices):
                 with tf.device(device):
                     here = share(tf.shape(rows)[0], place, len(self.devices))
                     parts.append(function(rows[here]))
-            return tf.nest.map_structure(lambda *each: tf.concat(each, axis=0), *parts)
+            return tf.nest.map_structure(lambda *each: tf.concat(each, axis=0)[:count], *parts)
 
         return divided  # type: ignore[no-any-return]
 
@@ -152,10 +155,12 @@ def current() -> Replicas:
     return _CURRENT[-1]
 
 
+# Two strategies of a process would take each other's sums for their own.
+@functools.cache
 def open_replicas(devices: str, cluster: Cluster) -> Replicas:
-    """Opens the devices to train on; before TensorFlow has computed anything.
+    """Opens the devices to train on; with other machines, before TensorFlow computes anything.
 
-    It waits for the other machines.
+    It waits for the other machines. Later calls return the same.
 
     Args:
         devices: How many of this machine, as a number or "all".

@@ -194,8 +194,9 @@ def _compute(
     compute = InParts(function)
     with reading_errors():
         while done < count:
-            # It may be empty, where others have all of a batch.
             inputs, labels = next(batches)
+            if not len(labels):
+                continue  # Others have all of the batch.
             parts.append(compute(inputs, num_images=len(labels)).numpy())
             done += len(parts[-1])
             if done == count or sum(part.size for part in parts) >= LOGITS_AT_ONCE:

@@ -176,11 +176,12 @@ class TrainingSteps:
             here = self._replicas.slice_here(tf.shape(labels)[0])
             inputs, labels = inputs[here], labels[here]
             weights = None if weights is None else weights[here]
-        if self._lower is not None:
-            inputs = self._lower(inputs)
         count = tf.cast(tf.size(labels), tf.float32)
         if self._replicas.count > 1:
+            inputs, labels, weights = _never_empty(inputs, labels, weights)
             count = context.all_reduce(tf.distribute.ReduceOp.SUM, count)
+        if self._lower is not None:
+            inputs = self._lower(inputs)
         variables = [variable.value for variable in self._model.trainable]
         with tf.GradientTape() as tape:
             logits, penalties, state = self._model(inputs)
@@ -190,7 +191,11 @@ class TrainingSteps:
             loss = tf.reduce_sum(losses) / tf.cast(count, losses.dtype)
             loss = sum((one / self._replicas.count for one in penalties), start=loss)
         gradients = tape.gradient(loss, variables)
-        hits = tf.reduce_sum(keras.metrics.sparse_categorical_accuracy(labels, logits))
+        hits = keras.metrics.sparse_categorical_accuracy(labels, logits)
+        if self._replicas.count > 1:
+            # Those that only fill an empty share have no weight.
+            hits = tf.where(weights > 0, hits, 0.0)
+        hits = tf.reduce_sum(hits)
         context.merge_call(self._update, args=(loss, hits, count, gradients, state))
 
     def _update(
@@ -231,6 +236,20 @@ class TrainingSteps:
             self._optimizer.update_step(gradient, variable, rate)
         if weight.constraint is not None:
             variable.assign(weight.constraint(variable))
+
+
+def _never_empty(
+    inputs: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Fills an empty share with a row of zeros and no weight: oneDNN has none of no images."""
+    if weights is None:
+        weights = tf.ones_like(labels, tf.float32)
+    given = inputs, labels, weights
+    zeros = [tf.zeros([1, *each.shape[1:]], each.dtype) for each in given]
+    filled: tuple[tf.Tensor, tf.Tensor, tf.Tensor] = tf.cond(
+        tf.equal(tf.size(labels), 0), lambda: tuple(zeros), lambda: given
+    )
+    return filled
 
 
 def _assign(variable: tf.Variable, value: tf.Tensor) -> None:

@@ -252,6 +252,8 @@ def _phase_data(
     *,
     first_epoch: int,
 ) -> PhaseData:
+    if plan.phase.name == "scratch":
+        _check_last_batch(config.batch_size, len(splits.train))
     features = frozen.get(plan.boundary)
     train_features = _find_trained_on(plan, splits, config, frozen)
     lower = fold_one(plan.lower) if train_features is None else None
@@ -280,6 +282,16 @@ def _phase_data(
         ),
         read_stored=functools.partial(_read_stored, splits, config, train_features, class_weights),
     )
+
+
+def _check_last_batch(batch_size: int, num_train: int) -> None:
+    """Refuses a last batch of fewer images than devices, for batch norm that trains."""
+    rest, count = num_train % batch_size, replicas.current().count
+    if 1 < rest < count:
+        sizes = range(batch_size + count, num_train + batch_size + count, count)
+        good = next(size for size in sizes if not 1 < num_train % size < count)
+        problem = f"leaves {rest} images for {count} devices, too few for batch norm that trains"
+        raise bad_value("batch_size", batch_size, problem, f"Use {good}")
 
 
 def _fitted(splits: Splits) -> np.ndarray:
