@@ -192,7 +192,7 @@ class TrainingSteps:
             loss = sum((one / self._replicas.count for one in penalties), start=loss)
         gradients = tape.gradient(loss, variables)
         hits = keras.metrics.sparse_categorical_accuracy(labels, logits)
-        if self._replicas.count > 1:
+        if self._replicas.count > 1 and weights is not None:
             # Those that only fill an empty share have no weight.
             hits = tf.where(weights > 0, hits, 0.0)
         hits = tf.reduce_sum(hits)
