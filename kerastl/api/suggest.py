@@ -1,7 +1,7 @@
 """`kerastl.suggest`."""
 
 import os
-from collections.abc import Sequence
+from typing import Any
 
 from kerastl.api import values
 from kerastl.errors import bad_value
@@ -11,12 +11,13 @@ from kerastl.outputs.model_path import find_model, prepare_for
 from kerastl.progress import Progress
 from kerastl.serving.options import SuggestOptions
 
+_in_memory = LazyModule("kerastl.serving.in_memory")
 _suggesting = LazyModule("kerastl.serving.suggesting")
 
 
 def suggest(
     run: str | os.PathLike[str],
-    paths: str | Sequence[str],
+    images: Any,
     *,
     count: int = SuggestOptions.count,
     batch_size: int = SuggestOptions.batch_size,
@@ -29,15 +30,14 @@ def suggest(
 
     Args:
         run: Directory of a run, or a `.keras` file beside its `model_card.json`.
-        paths: Images without labels: files, folders, globs, CSV files with a column of paths, or
-            "-" for paths on standard input; one of these, or several in a list.
+        images: Images without labels, one or several, as for `kerastl.predict`.
         count: Number of images to suggest.
         batch_size: Number of images in a batch.
         image_column: Column of paths in CSV files; by default one of the usual names is found.
         progress: Gets the number of images on a terminal; silent by default.
 
     Raises:
-        UsageError: If the model does not exist or gives no features, or `paths` contain no images.
+        UsageError: If the model does not exist or gives no features, or `images` are none.
         KerastlError: If the model cannot be opened.
 
     Example:
@@ -60,7 +60,7 @@ def suggest(
             "Give the directory of the run, or its model.keras",
         )
     prepare_for(found, Progress())
-    given = [paths] if isinstance(paths, str) else paths
     suggestions: values.Suggestions
+    given = _in_memory.read_images(images)
     suggestions = _suggesting.suggest(found, given, options, progress or Progress())
     return suggestions

@@ -10,7 +10,7 @@ import concurrent.futures
 import itertools
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -64,7 +64,10 @@ class _Candidates(NamedTuple):
 
 @native_messages.sieving()
 def suggest(
-    model: pathlib.Path, paths: Sequence[str], options: SuggestOptions, progress: Progress
+    model: pathlib.Path,
+    images: Iterable[str | InMemory],
+    options: SuggestOptions,
+    progress: Progress,
 ) -> Suggestions:
     """Suggests images; see `kerastl.suggest`.
 
@@ -72,23 +75,18 @@ def suggest(
     chosen, so that memory does not hold those of all.
 
     Raises:
-        UsageError: If `paths` contain no images.
+        UsageError: If `images` are none.
         KerastlError: If the model cannot be opened.
     """
-    check_names(paths, image_column=options.image_column)
+    images = [*images]
+    check_names(images, image_column=options.image_column)
     artifact = open_artifact(model)
-    files = find_images(paths, image_column=options.image_column)
-    photos: list[_Photo] = []
-    problems: list[_Problem] = []
-    for answer in compute_answers(artifact, _whole_batches(files, options.batch_size)):
-        if answer.problem:
-            problems.append((answer.path, answer.problem))
-        else:
-            photos.append(_describe(answer))
-        progress.status(f"{count_of(len(photos) + len(problems), 'image')} looked at")
+    files = find_images(images, image_column=options.image_column)
+    answers = compute_answers(artifact, _whole_batches(files, options.batch_size))
+    photos, problems = _look_at_all(answers, progress)
     num_files = len(photos) + len(problems)
-    photos.sort(key=lambda photo: (-photo.uncertainty, photo.path))
-    found = _find_candidates(artifact, photos, options)
+    in_memory = {str(one.path): one for one in images if isinstance(one, InMemory)}
+    found = _find_candidates(artifact, photos, in_memory, options)
     weights = np.array([photo.uncertainty for photo in found.photos])
     places = choose_different(found.features, weights, options.count)
     names = artifact.class_names
@@ -125,8 +123,27 @@ def choose_different(features: np.ndarray, weights: np.ndarray, count: int) -> l
     return chosen
 
 
+def _look_at_all(
+    answers: Iterable[Answer], progress: Progress
+) -> tuple[list[_Photo], list[_Problem]]:
+    """Returns the images, the most uncertain first, and the files that cannot be used."""
+    photos: list[_Photo] = []
+    problems: list[_Problem] = []
+    for answer in answers:
+        if answer.problem:
+            problems.append((answer.path, answer.problem))
+        else:
+            photos.append(_describe(answer))
+        progress.status(f"{count_of(len(photos) + len(problems), 'image')} looked at")
+    photos.sort(key=lambda photo: (-photo.uncertainty, photo.path))
+    return photos, problems
+
+
 def _find_candidates(
-    artifact: Artifact, photos: Sequence[_Photo], options: SuggestOptions
+    artifact: Artifact,
+    photos: Sequence[_Photo],
+    in_memory: Mapping[str, InMemory],
+    options: SuggestOptions,
 ) -> _Candidates:
     """Reads the most uncertain images until there are enough that look different."""
     # `count` is MOST_SUGGESTIONS at most.
@@ -139,7 +156,8 @@ def _find_candidates(
     while len(kept) < wanted and num_read < len(photos):
         part = photos[num_read : num_read + wanted - len(kept)]
         num_read += len(part)
-        looked = _look(artifact, part, options.batch_size)
+        again = (in_memory.get(one.path, pathlib.Path(one.path)) for one in part)
+        looked = _look(artifact, again, options.batch_size)
         for photo, (answer, look) in zip(part, looked, strict=True):
             if problem := answer.problem or look.problem:
                 problems.append((answer.path, problem))
@@ -158,11 +176,11 @@ def _find_candidates(
 
 
 def _look(
-    artifact: Artifact, photos: Iterable[_Photo], batch_size: int
+    artifact: Artifact, images: Iterable[pathlib.Path | InMemory], batch_size: int
 ) -> Iterator[tuple[Answer, Inspection]]:
     """Reads images again; yields what the model gives for each, and how it looks."""
     with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
-        for batch in _whole_batches((pathlib.Path(one.path) for one in photos), batch_size):
+        for batch in _whole_batches(images, batch_size):
             # Of a file that cannot be read any more, the content is the reason.
             contents = [one if isinstance(one, bytes) else b"" for _, one in batch]
             yield from zip(

@@ -115,6 +115,21 @@ def test_uncertain_images_come_first_each_picture_once(color_run, photos):
     assert max(one.uncertainty for one in found) == next(iter(found)).uncertainty
 
 
+def test_images_in_memory_are_suggested_as_their_files_are(color_run, photos):
+    names = [f"{kind}{place}.png" for kind in ("between", "sure_red") for place in range(3)]
+    paths = [photos / name for name in names]
+    forms = [paths[0].read_bytes(), Image.open(paths[1]), np.asarray(Image.open(paths[2]))]
+    run = color_run.result.run_dir
+    files = kerastl.suggest(run, paths, count=4)
+    mixed = kerastl.suggest(run, [*forms, *paths[3:]], count=4)
+    as_paths = {f"images[{place}]": path for place, path in enumerate(paths[:3])}
+    assert [as_paths.get(str(one.path), one.path) for one in mixed] == [one.path for one in files]
+    assert [one.uncertainty for one in mixed] == [one.uncertainty for one in files]
+    assert mixed.num_duplicates == files.num_duplicates == 2
+    with pytest.raises(kerastl.UsageError, match=r"^images\[0\]: is int\. Give a path"):
+        kerastl.suggest(run, [1])
+
+
 def test_the_same_again_and_fewer_are_the_first_of_more(color_run, photos):
     found = suggest(color_run, photos, count=5)
     assert suggest(color_run, photos, count=5) == found
