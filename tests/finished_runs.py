@@ -12,8 +12,20 @@ def write_csv(path, rows):
         csv.writer(file).writerows(rows)
 
 
-def write_run(folder, answers, *, classes=("cat", "dog"), training=(), receipt=None, **settings):
-    """Writes a run whose test images are `answers`: name -> (class, {class: probability})."""
+def write_run(
+    folder,
+    answers,
+    *,
+    classes=("cat", "dog"),
+    training=(),
+    receipt=None,
+    hash_of=lambda name: f"hash of {name}",
+    **settings,
+):
+    """Writes a run whose test images are `answers`: name -> (class, {class: probability}).
+
+    `hash_of` None stands for an earlier version.
+    """
     folder.mkdir(parents=True)
     config = Config(run_dir=str(folder), dataset="digits", recipe="manual", **settings)
     lines = "".join(f"{line}\n" for line in config.to_flags())
@@ -25,7 +37,11 @@ def write_run(folder, answers, *, classes=("cat", "dog"), training=(), receipt=N
     write_csv(folder / "predictions.csv", [("example", "class_name", "predicted", *classes), *rows])
     splits = [(name, label, "test") for name, (label, _) in answers.items()]
     splits += [(name, classes[0], "train") for name in training]
-    write_csv(folder / "splits.csv", [("example", "class_name", "split"), *splits])
+    header = ("example", "class_name", "split")
+    if hash_of:
+        header = (*header, "sha256")
+        splits = [(*row, hash_of(row[0])) for row in splits]
+    write_csv(folder / "splits.csv", [header, *splits])
     (folder / "receipt.json").write_text(json.dumps(receipt or {}))
     (folder / "metrics.json").write_text(json.dumps({"test": {"num_images": len(answers)}}))
     return folder

@@ -7,13 +7,13 @@ from kerastl.errors import bad_value
 
 
 def compare(*runs: str | os.PathLike[str]) -> "values.Comparison":
-    """Compares finished runs with the first of them, on the same test images.
+    """Compares finished runs with the first of them, on the test images that both have.
 
     Args:
         *runs: Their directories, two or more.
 
     Raises:
-        UsageError: If there are not two runs of the same test images.
+        UsageError: If there are not two runs, or two that share no test image of the same class.
         KerastlError: If a file of a run is missing or damaged.
 
     Example:

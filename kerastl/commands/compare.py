@@ -34,9 +34,10 @@ def _compare(given: Given, output: Progress) -> None:
 
 COMMAND = Command(
     name="compare",
-    about="Compares finished runs with the first of them, on the same test images. Shows changed "
-    "flags, scores with the interval of their difference, the recall of classes, and the images "
-    "that only one has right. Runs that were tested on other images are refused.\n\n"
+    about="Compares finished runs with the first of them, on the test images that both have with "
+    "the same class. Shows changed flags, scores with the interval of their difference, the recall "
+    "of classes, and the images that only one has right. Runs that share no test image are "
+    "refused.\n\n"
     "The intervals come from 2,000 bootstrap draws of the test images. They do not include how "
     "much another seed of training would change.",
     call=_compare,

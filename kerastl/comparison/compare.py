@@ -1,4 +1,4 @@
-"""Compares finished runs on the same test images."""
+"""Compares finished runs on the test images that they share."""
 
 import itertools
 import os
@@ -9,6 +9,7 @@ import numpy as np
 
 from kerastl.comparison.paired import Scored, compare_recalls, compare_scores, mcnemar
 from kerastl.comparison.result import Changed, Comparison, Versus
+from kerastl.comparison.shared import find_shared
 from kerastl.comparison.tested import Tested, read_tested
 from kerastl.errors import bad_value
 from kerastl.outputs.environments import compare_environments
@@ -35,9 +36,9 @@ def compare_runs(paths: Sequence[str | os.PathLike[str]]) -> Comparison:
 
 
 def _compare(first: Tested, other: Tested) -> Versus:
-    order = other.order_as(first)
-    ours, theirs = first.predictions, other.predictions
-    others = [theirs.predicted[place] for place in order]
+    shared = find_shared(first, other)
+    ours, theirs = first.predictions.take(shared.first), other.predictions.take(shared.other)
+    others = theirs.predicted
     # Classes of the images first, in a stable order: some may only be named by a model.
     names = tuple(dict.fromkeys((*sorted(set(ours.class_names)), *ours.predicted, *others)))
     number = {name: label for label, name in enumerate(names)}
@@ -45,7 +46,7 @@ def _compare(first: Tested, other: Tested) -> Versus:
         np.array([number[name] for name in column])
         for column in (ours.class_names, ours.predicted, others)
     )
-    before, after = Scored(predicted, ours.losses), Scored(now_predicted, theirs.losses[order])
+    before, after = Scored(predicted, ours.losses), Scored(now_predicted, theirs.losses)
     images = [
         Changed(*each)
         for each in zip(ours.examples, ours.class_names, ours.predicted, others, strict=True)
@@ -54,6 +55,7 @@ def _compare(first: Tested, other: Tested) -> Versus:
     won = tuple(each for each in images if each.first != each.class_name == each.other)
     return Versus(
         run=other.path,
+        shared=shared,
         flags=_changed_flags(*(run.config.deciding(*_DECIDING) for run in (first, other))),
         environment=compare_environments(first.receipt, other.receipt),
         scores=compare_scores(labels, before, after, seed=_SEED),

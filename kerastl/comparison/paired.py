@@ -9,6 +9,12 @@ from scipy import stats
 from kerastl.training.scores import ClassCounts, balanced_accuracy, macro_f1
 
 _CONFIDENCE = 0.95
+# A difference is clear if models that are equally good seldom show one so large: in one of so many
+# comparisons.
+ONE_IN = 20
+# Fewer images than this cannot differ so clearly, even if all of them favor one model: one of two
+# equally good models is right about each of n images in 2 of 2 ** n cases.
+FEWEST = next(count for count in range(1, 64) if 2 / 2**count < 1 / ONE_IN)
 # Efron and Tibshirani, An Introduction to the Bootstrap, 1993, page 188: 1,000 are enough for the
 # ends of an interval.
 _RESAMPLES = 2000
@@ -31,6 +37,8 @@ class Difference:
         other: Its value for the other.
         low: Lower end of the 95 % interval of `difference`.
         high: Upper end.
+        p_value: How often equally good models would differ so much by chance, by an exact test;
+            for scores that have none, the least value that so many images can give.
     """
 
     name: str
@@ -39,6 +47,7 @@ class Difference:
     other: float
     low: float
     high: float
+    p_value: float
 
     @property
     def difference(self) -> float:
@@ -47,8 +56,8 @@ class Difference:
 
     @property
     def is_clear(self) -> bool:
-        """Whether 0 is outside the interval."""
-        return self.low > 0 or self.high < 0
+        """Whether 0 is outside the interval, and enough images differ for that to mean much."""
+        return (self.low > 0 or self.high < 0) and self.p_value < 1 / ONE_IN
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,9 +94,12 @@ def compare_scores(
     for number in range(_RESAMPLES):
         times = np.bincount(rng.integers(num_images, size=num_images), minlength=num_images)
         drawn[number] = other.scores(labels, times) - first.scores(labels, times)
-    values = zip(
-        (*_SCORES, LOSS), first.scores(labels), other.scores(labels), *_ends(drawn), strict=True
-    )
+    right, now_right = (one.predicted == labels for one in (first, other))
+    exact = mcnemar(int(np.sum(right & ~now_right)), int(np.sum(now_right & ~right)))
+    least = _least_p_value(first.predicted != other.predicted)
+    p_values = (exact, least, least, _least_p_value(first.losses != other.losses))
+    scores = (first.scores(labels), other.scores(labels), *_ends(drawn), p_values)
+    values = zip((*_SCORES, LOSS), *scores, strict=True)
     return tuple(Difference(name, num_images, *map(float, rest)) for name, *rest in values)
 
 
@@ -97,7 +109,8 @@ def compare_recalls(
     """Compares the recall of each class, by the bootstrap within the class.
 
     To draw a class's images again is to draw from what may have happened to them: only the one
-    model is right, only the other, or neither or both.
+    model is right, only the other, or neither or both. The p-values are McNemar's times the number
+    of classes (Bonferroni): of many classes one seldom differs clearly by chance.
 
     Args:
         labels: True classes, int64 (images,).
@@ -112,7 +125,7 @@ def compare_recalls(
         np.bincount(labels[chosen], minlength=classes)
         for chosen in (labels >= 0, right, now_right, right & ~now_right, now_right & ~right)
     ]
-    rows = []
+    rows, num_tested = [], len(np.unique(labels))
     for name, images, was, now, lost, won in zip(
         names, *map(np.ndarray.tolist, counts), strict=True
     ):
@@ -121,7 +134,9 @@ def compare_recalls(
         shares = [lost / images, won / images, (images - lost - won) / images]
         drawn = rng.multinomial(images, shares, size=_RESAMPLES)
         low, high = _ends((drawn[:, 1] - drawn[:, 0]) / images)
-        rows.append(Difference(name, images, was / images, now / images, float(low), float(high)))
+        ends = float(low), float(high)
+        p_value = min(1.0, mcnemar(lost, won) * num_tested)
+        rows.append(Difference(name, images, was / images, now / images, *ends, p_value))
     return tuple(rows)
 
 
@@ -136,6 +151,12 @@ def mcnemar(lost: int, won: int) -> float:
         won: Images that only the other has right.
     """
     return float(stats.binomtest(won, lost + won).pvalue) if lost + won else 1.0
+
+
+def _least_p_value(differs: np.ndarray) -> float:
+    """Returns the p-value of a sign test if all images that differ favored the same model."""
+    count = int(np.sum(differs))
+    return mcnemar(0, count)
 
 
 def _ends(drawn: np.ndarray) -> np.ndarray:

@@ -4,16 +4,16 @@ import dataclasses
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 
-from kerastl.comparison.paired import LOSS, Difference
+from kerastl.comparison.paired import FEWEST, LOSS, ONE_IN, Difference
+from kerastl.comparison.shared import Shared
 from kerastl.errors import printable, shorten
-from kerastl.progress import count_of
 from kerastl.short_form import ShortForm
 
-# A difference counts as clear where it is met by chance once in so many comparisons of equals.
-_ONE_IN = 20
 # Classes and images that are shown; the result has all.
 _MOST_CLASSES, _MOST_EXAMPLES, _MOST_PLACES = 10, 5, 4
 _LOST, _WON = "right, now wrong", "wrong, now right"
+# Stands for the interval of so few images that it means nothing.
+_TOO_FEW = "too few images"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Versus:
 
     Attributes:
         run: Its directory.
+        shared: The test images that are compared.
         flags: Settings that may change predictions and have other values, by name: the value in
             the first run, and in this one.
         environment: What else differs between the receipts, see `compare_environments`.
@@ -58,6 +59,7 @@ class Versus:
     """
 
     run: pathlib.Path
+    shared: Shared
     flags: Mapping[str, tuple[str, str]]
     environment: Mapping[str, tuple[str, str]]
     scores: tuple[Difference, ...]
@@ -69,6 +71,7 @@ class Versus:
 
     def lines(self) -> Iterator[str]:
         """Yields what differs."""
+        yield from self.shared.lines()
         changed = [f"--{name}={now}, was {was}" for name, (was, now) in self.flags.items()]
         yield f"flags: {'; '.join(changed)}" if changed else "flags: the same"
         if self.environment:
@@ -91,10 +94,12 @@ class Versus:
     def _verdict(self) -> str:
         if not self.num_changed:
             return "Both models predict the same class for every image."
-        clear = "" if self.p_value < 1 / _ONE_IN else " no"
+        clear = "" if self.p_value < 1 / ONE_IN else " no"
+        few = len(self.won) + len(self.lost) < FEWEST
         return (
             f"Right in only one: {len(self.won)} in this, {len(self.lost)} in the first; "
-            f"p = {self.p_value:.2g} (McNemar's exact test),{clear} clear difference."
+            f"p = {self.p_value:.2g} (McNemar's exact test),{clear} clear difference"
+            f"{f', which takes {FEWEST} such images or more' if few else ''}."
         )
 
     def _class_lines(self) -> Iterator[str]:
@@ -109,11 +114,11 @@ class Versus:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison(ShortForm):
-    """Runs that were tested on the same images.
+    """Runs compared on the test images that they share.
 
     Attributes:
         first: Directory of the run that the others are compared with.
-        num_images: Test images.
+        num_images: Its test images; `Versus.shared` has how many of them are compared.
         others: The other runs, in the order given.
     """
 
@@ -132,14 +137,13 @@ class Comparison(ShortForm):
     def lines(self) -> Iterator[str]:
         """Yields the lines that `kerastl compare` prints."""
         for one in self.others:
-            images = count_of(self.num_images, "test image")
-            yield f"{one.run} compared with {self.first}, on the same {images}:"
+            yield f"{one.run} compared with {self.first}, {one.shared.words()}:"
             for line in one.lines():
                 yield f"  {line}"
         if len(self.others) > 1:
             yield (
-                f"Of {len(self.others)} comparisons one in {_ONE_IN} shows a difference by chance: "
-                f"trust p below {1 / _ONE_IN / len(self.others):.2g} (Bonferroni)."
+                f"Of {len(self.others)} comparisons one in {ONE_IN} shows a difference by chance: "
+                f"trust p below {1 / ONE_IN / len(self.others):.2g} (Bonferroni)."
             )
 
 
@@ -154,7 +158,7 @@ def _table(rows: Sequence[Difference]) -> Iterator[str]:
                 f"{row.first:.4f}",
                 f"{row.other:.4f}",
                 f"{row.difference:+.4f}",
-                f"{row.low:+.4f} to {row.high:+.4f}",
+                f"{row.low:+.4f} to {row.high:+.4f}" if row.num_images >= FEWEST else _TOO_FEW,
                 ("better" if gains else "worse") if row.is_clear else "",
             )
         )

@@ -1,9 +1,13 @@
-"""`splits.csv`, which names the split of each image of a run: its columns, written and read."""
+"""`splits.csv`, which names the split of each image of a run: its columns, written and read.
+
+It also has the hash of each image's content, by which an image is known whatever its name is.
+"""
 
 import csv
 import functools
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,17 +16,21 @@ from kerastl.data.splits import Splits
 from kerastl.errors import bad_value
 from kerastl.split_names import ALL_NAMES, TRAIN, UNUSED
 
-HEADER = ("example", "class_name", "split")
+# Those of earlier versions, and the column that they lack.
+NAMED = ("example", "class_name", "split")
+_HASH = "sha256"
+HEADER = (*NAMED, _HASH)
 
 
-def list_rows(splits: Splits) -> Iterator[tuple[str, str, str]]:
+def list_rows(splits: Splits) -> Iterator[tuple[str, str, str, str]]:
     """Lists the row of each image, in the source's order."""
     source = splits.source
     split_names = np.full(len(source), "", dtype="<U10")
     for name, indices in splits.items():
         split_names[indices] = name
     class_names = (source.class_names[label] for label in source.labels)
-    return zip(source.examples, class_names, split_names.tolist(), strict=True)
+    hashes = (row.tobytes().hex() for row in source.hashes)
+    return zip(source.examples, class_names, split_names.tolist(), hashes, strict=True)
 
 
 def read_splits(path: str | os.PathLike[str], source: Source) -> Splits:
@@ -31,18 +39,30 @@ def read_splits(path: str | os.PathLike[str], source: Source) -> Splits:
     Raises:
         ValueError: If they are of other images.
     """
-    rows = _read_rows(path)
+    rows = list_images(path)
     # By their position: one name may stand for several images.
-    if [example for example, _ in rows] != list(source.examples):
+    if [row.example for row in rows] != list(source.examples):
         raise ValueError(f"{path} does not list the images of {source.name}")
-    names = np.array([split for _, split in rows])
+    names = np.array([row.split for row in rows])
     train, validation, test, unused = (np.flatnonzero(names == name) for name in ALL_NAMES)
     return Splits(source, train, validation, test, unused)
 
 
-def list_examples(path: str | os.PathLike[str]) -> list[str]:
-    """Lists the images of a run, of whatever split."""
-    return [example for example, _ in _read_rows(path)]
+class Listed(NamedTuple):
+    """An image of a run: its name, its split, and its hash, empty from an earlier version."""
+
+    example: str
+    split: str
+    sha256: str
+
+
+def list_images(path: str | os.PathLike[str]) -> list[Listed]:
+    """Lists the images of a run, of whatever split, in the order of its source."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return [
+            Listed(row["example"], row["split"], row.get(_HASH, ""))
+            for row in csv.DictReader(file, strict=True)
+        ]
 
 
 def read_earlier(path: str) -> dict[str, str]:
@@ -54,7 +74,7 @@ def read_earlier(path: str) -> dict[str, str]:
     wrong = functools.partial(bad_value, "splits_from", path)
     advice = "Give one, as in runs/first/splits.csv"
     try:
-        earlier = dict(_read_rows(path))
+        earlier = {row.example: row.split for row in list_images(path)}
     except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
         raise wrong("cannot be read as the splits.csv of a run", advice) from error
     if not earlier:
@@ -62,8 +82,3 @@ def read_earlier(path: str) -> dict[str, str]:
     if strange := set(earlier.values()) - set(Splits.NAMES):
         raise wrong(f"has {min(map(str, strange))!r} as a split", advice)
     return {example: split.replace(UNUSED, TRAIN) for example, split in earlier.items()}
-
-
-def _read_rows(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        return [(row["example"], row["split"]) for row in csv.DictReader(file, strict=True)]

@@ -95,6 +95,12 @@ class Predictions:
     predicted: tuple[str, ...]
     losses: np.ndarray
 
+    def take(self, places: Sequence[int]) -> "Predictions":
+        """Returns those of some images, by their places."""
+        names = (self.examples, self.class_names, self.predicted)
+        chosen = (tuple(column[place] for place in places) for column in names)
+        return Predictions(*chosen, self.losses[np.array(places, int)])
+
 
 def class_columns(header: Sequence[str]) -> dict[str, int] | None:
     """Returns the column of each class; None where only the first ones of an image are there.

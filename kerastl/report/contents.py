@@ -30,7 +30,7 @@ _FINDINGS = ("file", "kind", "detail", "other")
 # The columns that the page needs.
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     RunFile.HISTORY: ("phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy"),
-    RunFile.SPLITS: splits_file.HEADER,
+    RunFile.SPLITS: splits_file.NAMED,
     RunFile.AUDIT: _FINDINGS,
     RunFile.STOPPED_AUDIT: _FINDINGS,
     RunFile.FIXES: Fix._fields,

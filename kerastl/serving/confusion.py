@@ -1,27 +1,53 @@
-"""Accuracy and confusion matrix of files whose folders are named after their classes."""
+"""Accuracy and confusion matrix of files whose folders are named after their classes.
+
+Images that the model has learned from are counted: on them it is better than on new ones.
+"""
 
 import collections
+import csv
 import pathlib
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from kerastl.data.splits_file import list_images
 from kerastl.progress import count_of
 from kerastl.serving.prediction import Prediction
+from kerastl.split_names import TRAIN, VALIDATION
 from kerastl.training.scores import accuracy_interval
 
 # Up to this many classes the whole matrix is shown; above, the most frequent mistakes.
 _MAX_SHOWN = 20
 
 
+def read_seen(path: pathlib.Path | None) -> dict[str, str] | None:
+    """Reads the split of each image of a run by its hash.
+
+    Returns:
+        None where that is not known: `path` is None, or the file an earlier version's or damaged.
+    """
+    try:
+        images = list_images(path) if path else []
+    except (OSError, ValueError, KeyError, csv.Error):
+        return None
+    # Equal images may be in two splits of the data; what was trained on counts.
+    order = sorted(images, key=lambda one: one.split == TRAIN)
+    has_all = bool(images) and all(one.sha256 for one in images)
+    return {one.sha256: one.split for one in order} if has_all else None
+
+
 class Confusion:
     """Counts predicted classes by true class; holds only the pairs that occur."""
 
-    def __init__(self, class_names: Sequence[str]) -> None:
+    def __init__(self, class_names: Sequence[str], seen: Mapping[str, str] | None = None) -> None:
+        """Takes the classes, and the split of each image of the model's run by its hash."""
         self._class_names = class_names
+        self._seen = seen
         self._known = frozenset(class_names)
         # True class, predicted class -> images.
         self._pairs: collections.Counter[tuple[str, str]] = collections.Counter()
         self._num_unlabeled = 0
+        # Split of the model's run, whether the class is right -> images.
+        self._by_split: collections.Counter[tuple[str, bool]] = collections.Counter()
 
     def add(self, prediction: Prediction) -> None:
         """Counts a prediction, unless its file could not be used."""
@@ -32,6 +58,8 @@ class Confusion:
             self._num_unlabeled += 1
         else:
             self._pairs[true, prediction.class_name] += 1
+            split = (self._seen or {}).get(prediction.sha256, "")
+            self._by_split[split, true == prediction.class_name] += 1
 
     def _find_class(self, path: pathlib.Path) -> str | None:
         """Finds the nearest parent folder that is named after a class."""
@@ -52,9 +80,40 @@ class Confusion:
         yield (
             f"Accuracy {correct / count:.4f} ({low:.4f}-{high:.4f}) on {count_of(count, 'image')}"
         )
+        yield from self._seen_lines(count)
         yield from (
             self._matrix_lines() if len(self._class_names) <= _MAX_SHOWN else self._mistake_lines()
         )
+
+    def _seen_lines(self, count: int) -> Iterator[str]:
+        """Yields lines about images that the model has learned from, if there are any."""
+        if self._seen is None:
+            yield (
+                "Not checked whether the model was trained on some of these images: for that, give "
+                "the directory of its run."
+            )
+            return
+        learned, chose = (
+            sum(self._by_split[split, is_right] for is_right in (True, False))
+            for split in (TRAIN, VALIDATION)
+        )
+        if not learned + chose:
+            return
+        yield (
+            f"Warning: the model was trained on {learned} of these images, and {chose} were "
+            "validation images, which chose its best epoch: this accuracy is too high."
+        )
+        if new := count - learned - chose:
+            correct = sum(
+                number
+                for (split, is_right), number in self._by_split.items()
+                if is_right and split not in (TRAIN, VALIDATION)
+            )
+            low, high = accuracy_interval(correct, new)
+            yield (
+                f"Accuracy without them {correct / new:.4f} ({low:.4f}-{high:.4f}) on "
+                f"{count_of(new, 'image')}"
+            )
 
     def _matrix_lines(self) -> Iterator[str]:
         yield "Confusion matrix (rows: true class, columns: predicted class):"

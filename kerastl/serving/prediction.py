@@ -20,6 +20,8 @@ class Prediction:
             images, the most probable first; empty if the model has no such sets.
         is_known: Whether the image is like the training images; None if the model does not decide
             that, or the file cannot be used.
+        sha256: Hash of the file's content, in as many hexadecimal digits as the tables of a run
+            have; empty if the file cannot be used.
     """
 
     path: pathlib.Path
@@ -28,6 +30,7 @@ class Prediction:
     problem: str = ""
     class_set: tuple[str, ...] = ()
     is_known: bool | None = None
+    sha256: str = ""
 
     @property
     def confidence(self) -> float:

@@ -73,6 +73,7 @@ def write_predictions(
     options: PredictOptions,
     *,
     columns: Sequence[str],
+    seen: Mapping[str, str] | None = None,
     progress: Progress,
 ) -> Written:
     """Writes predictions as they are computed.
@@ -86,6 +87,7 @@ def write_predictions(
         class_names: Names of the classes, in the order of the probabilities.
         options: Where they are written, see `Predictions.write`.
         columns: Attributes that each prediction has besides: `class_set`, `is_known`.
+        seen: The split of each image of the model's run by its hash; None if that is not known.
         progress: Standard output.
 
     Raises:
@@ -96,7 +98,7 @@ def write_predictions(
     if options.top_k > num_classes:
         problem = f"is more than the model's {num_classes} classes"
         raise bad_value("top_k", options.top_k, problem, f"Use {num_classes} or fewer")
-    confusion = Confusion(class_names)
+    confusion = Confusion(class_names, seen)
     num_files = num_failed = 0
     counts: collections.Counter[str] = collections.Counter()
     table = _Columns(class_names, options.top_k, columns)

@@ -11,9 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from kerastl import native_messages
+from kerastl.data.content import hash_content
 from kerastl.outputs.artifact import Artifact, Outputs
+from kerastl.outputs.directories import RunFile
 from kerastl.outputs.opening import open_artifact
 from kerastl.progress import Progress
+from kerastl.serving.confusion import read_seen
 from kerastl.serving.image_paths import check_names, find_images
 from kerastl.serving.in_memory import InMemory
 from kerastl.serving.options import PredictOptions
@@ -32,12 +35,14 @@ class Predictions:
         iterator: The predictions, in the order of the files.
         class_sets: Which classes are in the set of an image; None if the model has no sets.
         tells_known: Whether each has `is_known`.
+        splits_path: `splits.csv` of the model's run; None where it is not beside the model.
     """
 
     class_names: tuple[str, ...]
     iterator: Iterator[Prediction]
     class_sets: ClassSets | None = None
     tells_known: bool = False
+    splits_path: pathlib.Path | None = None
 
     def __iter__(self) -> Iterator[Prediction]:
         """Returns the only iterator."""
@@ -64,7 +69,8 @@ class Predictions:
                 `.parquet`. If empty, rows are printed as they come: as a table on a terminal,
                 otherwise as CSV.
             top_k: Number of most likely classes to write for each image.
-            labels_from: "folder" compares the predictions with the names of the files' folders.
+            labels_from: "folder" compares the predictions with the names of the files' folders,
+                and counts the images that the model was trained on.
             progress: Where rows are printed, and progress; standard output by default.
 
         Raises:
@@ -77,6 +83,7 @@ class Predictions:
             self.class_names,
             options,
             columns=self.columns,
+            seen=read_seen(self.splits_path) if labels_from else None,
             progress=progress or Progress(sys.stdout),
         )
 
@@ -104,7 +111,15 @@ def predict(
     files = find_images(images, image_column=image_column)
     sets = ClassSets.read(artifact.card)
     iterator = _classify(artifact, files, batch_size, sets)
-    return Predictions(artifact.class_names, iterator, sets, artifact.tells_known)
+    beside = artifact.path.with_name(RunFile.SPLITS.value)
+    return Predictions(
+        artifact.class_names,
+        iterator,
+        sets,
+        artifact.tells_known,
+        # What an export stands in may be another run's directory.
+        beside if artifact.path.name == RunFile.MODEL and beside.exists() else None,
+    )
 
 
 class Answer(NamedTuple):
@@ -114,11 +129,13 @@ class Answer(NamedTuple):
         path: The file.
         outputs: By name, see `Artifact.compute_files`; empty if the file cannot be used.
         problem: Why it cannot be used; empty if it can.
+        sha256: Hash of its content, in as many digits as a run writes; empty if it cannot be used.
     """
 
     path: pathlib.Path
     outputs: Outputs
     problem: str
+    sha256: str = ""
 
 
 def compute_answers(artifact: Artifact, batches: Iterable[list[ReadFile]]) -> Iterator[Answer]:
@@ -136,7 +153,8 @@ def compute_answers(artifact: Artifact, batches: Iterable[list[ReadFile]]) -> It
                 elif (index := next(indices)) in problems:
                     yield Answer(path, {}, problems[index])
                 else:
-                    yield Answer(path, {name: outputs[name][index] for name in outputs}, "")
+                    of_file = {name: outputs[name][index] for name in outputs}
+                    yield Answer(path, of_file, "", hash_content(content).hex())
 
 
 def _classify(
@@ -146,11 +164,13 @@ def _classify(
     sets: ClassSets | None,
 ) -> Iterator[Prediction]:
     names = artifact.class_names
-    for path, outputs, problem in compute_answers(artifact, read_batches(paths, batch_size)):
+    answers = compute_answers(artifact, read_batches(paths, batch_size))
+    for path, outputs, problem, sha256 in answers:
         if problem:
             yield Prediction(path, problem=problem)
             continue
         row = outputs["probabilities"]
         inside = tuple(names[label] for label in sets.list(row)) if sets else ()
         known = bool(outputs["is_known"]) if artifact.tells_known else None
-        yield Prediction(path, names[int(np.argmax(row))], row, class_set=inside, is_known=known)
+        name = names[int(np.argmax(row))]
+        yield Prediction(path, name, row, class_set=inside, is_known=known, sha256=sha256)

@@ -1,4 +1,5 @@
 import csv
+import pathlib
 
 import numpy as np
 import pytest
@@ -104,43 +105,140 @@ def test_many_classes_are_compared_by_the_file_with_the_first_answers(tmp_path):
     assert [score.difference for score in other.scores] == [0, 0, 0, 1.5]
 
 
-def renamed(change):
-    return {change(name): answer for name, answer in FIRST.items()}
+def lines_of(tmp_path, monkeypatch, first, other):
+    """Compares two runs that are written with these arguments."""
+    monkeypatch.chdir(tmp_path)
+    for name, (answers, settings) in {"a": first, "b": other}.items():
+        write_run(pathlib.Path(name), answers, **settings)
+    comparison = kerastl.compare("a", "b")
+    return comparison.others[0], list(comparison.lines())
+
+
+def test_images_of_both_with_the_same_class_are_compared(tmp_path, monkeypatch):
+    relabeled = FIRST | {"05.png": sure("dog", "dog"), "06.png": sure("dog", "cat")}
+    fewer = {name: relabeled[name] for name in NAMES[:38]}
+    found, lines = lines_of(tmp_path, monkeypatch, (FIRST, {}), (fewer, {"fixes": "b/fixes.csv"}))
+    assert lines[0] == (
+        "b compared with a, on the 36 test images that both have with the same class, of 40 in the "
+        "first and 38 in this; 2 others have another class:"
+    )
+    assert lines[1] == (
+        "  To compare on all 38, train the first again: kerastl train --flagfile=a/flags.txt "
+        "--splits_from=b/splits.csv --fixes=b/fixes.csv --run_dir=a-on-the-same"
+    )
+    assert {score.num_images for score in found.scores} == {36}
+    assert (found.lost, found.won) == ((), ())
+    assert next(score.first for score in found.scores) == 32 / 36
+
+
+def test_fixes_that_only_the_first_has_are_left_out_to_compare_on_all(tmp_path, monkeypatch):
+    relabeled = FIRST | {"05.png": sure("dog", "dog")}
+    _, lines = lines_of(tmp_path, monkeypatch, (relabeled, {"fixes": "x.csv"}), (FIRST, {}))
+    assert "--splits_from=b/splits.csv --fixes= --run_dir=a-on-the-same" in lines[1]
+
+
+def test_images_are_known_by_their_content_and_not_by_their_names(tmp_path, monkeypatch):
+    moved = {f"new/{name}": answer for name, answer in OTHER.items()}
+    change = {"hash_of": lambda name: f"hash of {name.removeprefix('new/')}"}
+    found, lines = lines_of(tmp_path, monkeypatch, (FIRST, {}), (moved, change))
+    assert lines[0] == "b compared with a, on the same 40 test images:"
+    assert [one.example for one in found.lost] == ["20.png", "21.png"]
+
+    # Another picture behind the same name is another image.
+    changed = {"hash_of": lambda name: f"hash of {name}" + " now" * (name < "05")}
+    write_run(tmp_path / "c", OTHER, **changed)
+    (found,) = kerastl.compare("a", "c").others
+    assert (len(found.shared), found.shared.num_relabeled) == (35, 0)
+
+
+def test_copies_of_one_content_are_paired_one_by_one(tmp_path, monkeypatch):
+    same = {"hash_of": lambda name: "one content"}
+    few = {name: FIRST[name] for name in NAMES[:30]}
+    found, _ = lines_of(tmp_path, monkeypatch, (FIRST, same), (few, same))
+    assert (len(found.shared), found.shared.num_relabeled) == (30, 0)
+
+
+def test_runs_of_earlier_versions_are_compared_by_name(tmp_path, monkeypatch):
+    few = {name: OTHER[name] for name in NAMES[:30]}
+    found, lines = lines_of(tmp_path, monkeypatch, (FIRST, {"hash_of": None}), (few, {}))
+    assert "on the 30 test images that both have" in lines[0]
+    assert [one.example for one in found.won] == ["01.png", "02.png", "03.png"]
 
 
 @pytest.mark.parametrize(
     ("other", "settings", "message"),
     [
         (
-            dict(list(FIRST.items())[:30]),
-            {"training": NAMES[30:]},
-            r"^run='b': was tested on 30 images and 'a' on 40, of which 30 are the same\. Train it "
-            r"with the splits of the other, and compare that: kerastl train "
-            r"--flagfile=b/flags\.txt --splits_from=a/splits\.csv --run_dir=b-on-the-same\.$",
+            {f"z{name}": answer for name, answer in FIRST.items()},
+            {"training": NAMES},
+            r"^run='b': was tested on none of the test images of 'a'\. Train the first on its "
+            r"splits, and compare that: kerastl train --flagfile=a/flags\.txt "
+            r"--splits_from=b/splits\.csv --run_dir=a-on-the-same\.$",
         ),
         (
-            renamed(lambda name: f"z{name}"),
+            {f"z{name}": answer for name, answer in FIRST.items()},
             {},
-            r"^run='b': .* of which 0 are the same\. Compare runs on the same data set\.$",
-        ),
-        (
-            FIRST | {"05.png": sure("dog", "dog")},
-            {},
-            r"^run='b': has 05\.png in class 'dog', and 'a' in 'cat'\. Test both on the same label",
+            r"^run='b': was tested on none .*\. Compare runs on the same data set\.$",
         ),
         (
             FIRST,
-            {"receipt": {"splits": {"test": "2"}}},
-            "^run='b': was tested on images with the names of those of 'a' and other contents or",
+            {"hash_of": "now {}".format},
+            r"^run='b': was tested on files that have the names of those of 'a' and other contents "
+            r"or classes\. Train both again on the data as they are now, and compare those: "
+            r"kerastl train --flagfile=a/flags\.txt --run_dir=a-again && "
+            r"kerastl train --flagfile=b/flags\.txt --splits_from=a-again/splits\.csv "
+            r"--run_dir=b-again\.$",
+        ),
+        (
+            FIRST,
+            {"hash_of": None, "receipt": {"splits": {"test": "2"}}},
+            "^run='b': was tested on files that have the names of those of 'a' and other contents",
         ),
     ],
 )
-def test_other_test_images_are_refused(tmp_path, monkeypatch, other, settings, message):
+def test_runs_that_share_no_image_get_the_command_that_makes_them(
+    tmp_path, monkeypatch, other, settings, message
+):
     monkeypatch.chdir(tmp_path)
     write_run(tmp_path / "a", FIRST, receipt={"splits": {"test": "1"}})
     write_run(tmp_path / "b", other, **settings)
     with pytest.raises(UsageError, match=message):
         kerastl.compare("a", "b")
+
+
+@pytest.mark.parametrize(("num_won", "words"), [(1, ""), (2, ""), (5, ""), (6, "better")])
+def test_few_images_make_no_verdict(tmp_path, monkeypatch, num_won, words):
+    names = NAMES[:num_won]
+    first = {name: sure("cat", "dog") for name in names}
+    other = {name: sure("cat", "cat") for name in names}
+    found, lines = lines_of(tmp_path, monkeypatch, (first, {}), (other, {}))
+    rows = {line.split()[0]: line for line in lines if line.startswith("    ")}
+    assert {score.is_clear for score in found.scores} == {bool(words)}
+    assert rows["accuracy"].endswith(words if words else "too few images")
+    (verdict,) = (line for line in lines if "Right in only one" in line)
+    few = " no clear difference, which takes 6 such images or more."
+    assert verdict.endswith(" clear difference." if words else few)
+    # The same among many others that do not differ.
+    write_run(pathlib.Path("many"), predictions(names))
+    write_run(pathlib.Path("more"), predictions(()))
+    (found,) = kerastl.compare("many", "more").others
+    assert found.scores[0].is_clear == bool(words)
+
+
+def test_of_many_classes_none_differs_clearly_by_chance():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(50), 40)
+    clear = 0
+    for seed in range(4):
+        models = []
+        for _ in range(2):
+            predicted = np.where(rng.random(2000) < 0.3, (labels + 1) % 50, labels)
+            models.append(paired.Scored(predicted, np.zeros(2000)))
+        names = tuple(map(str, range(50)))
+        clear += any(
+            one.is_clear for one in paired.compare_recalls(labels, *models, names, seed=seed)
+        )
+    assert clear <= 1
 
 
 def test_what_is_no_finished_run_is_named(tmp_path, two):

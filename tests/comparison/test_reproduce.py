@@ -57,7 +57,11 @@ def rewritten(text, old, new):
             ("2.png,dog,cat,0.75", "2.png,dog,cat,0.7499"),
             "row 2 (2.png), cat: 0.7499, was 0.75",
         ),
-        ("splits.csv", ("2.png,dog,test\n", ""), "row 2 is only in {first}/splits.csv"),
+        (
+            "splits.csv",
+            ("2.png,dog,test,hash of 2.png\n", ""),
+            "row 2 is only in {first}/splits.csv",
+        ),
         ("metrics.json", ("}}", ""), "one of the two cannot be read (Expecting ',' delimiter"),
     ],
 )
