@@ -12,7 +12,6 @@ import json
 import os
 import pathlib
 import shutil
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -32,7 +31,7 @@ from kerastl.locks import OwnedError, owned
 from kerastl.outputs.unfinished import Opened, find_unfinished
 from kerastl.progress import format_bytes
 from kerastl.settings import Decides
-from kerastl.writing import csv_text, replace_text
+from kerastl.writing import csv_text, hidden_beside, replace_text
 
 
 class RunFile(enum.StrEnum):
@@ -248,9 +247,10 @@ def make_writable(path: pathlib.Path, *, field: str) -> None:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".probe-{uuid.uuid4().hex}"
+        # By a name of which others know that a killed process may have left it.
+        probe = hidden_beside(path / "probe")
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise cannot_write(field, path, error.strerror or str(error)) from error
 
