@@ -57,14 +57,16 @@ def finish_run(
     started = time.monotonic()
     splits = open_data(opened.config, source, progress)
     with replicas.using(replicas.ONE):
-        choices = follow(opened.config, splits, deadline=deadline, progress=progress)
-    config = (opened := opened.choose(*choices)).config
+        followed = follow(opened.config, splits, deadline=deadline, progress=progress)
+    config = (opened := opened.choose(followed.config, followed.reasons)).config
     describe_sizes(splits, config, progress)
     check_known(splits, config.known_coverage)
     network = open_network(config, num_classes=len(splits.source.class_names))
     for warning in (*config_warnings(config), *check_phases(network, config)):
         progress.line(f"Warning: {warning}")
     record = _begin(opened, splits, network, started=started, progress=progress)
+    if replicas.current().count == 1:  # Several would have to agree on the epochs.
+        record.pace = followed.pace
     give_start(opened, splits, network, record.find_checkpoint())
     with (
         finally_call(record.write_receipt),  # A run that is stopped records what it checked.
@@ -73,7 +75,7 @@ def finish_run(
         trained = train(network, splits, config, frozen, record=record, progress=progress)
         # From here on this machine works alone, on one device.
         with replicas.using(replicas.ONE):
-            result = _deliver(trained, opened, record, progress)
+            result = _deliver(trained, record.opened, record, progress)
     report_finished(record.path, splits.source, progress)
     record.finish()
     progress.line(f"Done in {format_duration(record.seconds)}; all files in {record.path}.")

@@ -22,7 +22,7 @@ from kerastl.data.source import Finding, Source
 from kerastl.data.splits import Splits
 from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError
-from kerastl.outputs import predictions_file
+from kerastl.outputs import label_issues_file, predictions_file
 from kerastl.outputs.directories import CHECKPOINT, RunFile, clear, remove_files
 from kerastl.outputs.environments import describe_changes
 from kerastl.outputs.further_trainings import remove_further
@@ -41,6 +41,7 @@ from kerastl.training.checkpoint import Checkpoint, read_checkpoint
 from kerastl.training.checks import Check
 from kerastl.training.coverage import COVERAGE
 from kerastl.training.evaluation import Evaluation
+from kerastl.training.pace import Pace
 from kerastl.training.repeats import SCORES, Scores
 from kerastl.training.scores import CLASS_SCORES
 from kerastl.training.slices import HEADER as SLICES
@@ -62,12 +63,17 @@ class RunDirectory:
 
     Attributes:
         path: The directory, which exists.
+        opened: What runs in it, with the epochs that `settle` got; set by `begin`.
+        pace: See `Recorder`.
     """
+
+    opened: Opened
 
     keeps_checkpoints = True
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
+        self.pace: Pace | None = None
         self._versions = Versions(path / RunFile.CHECKPOINTS)
         self._checkpoint: Checkpoint | None = None
         self._about: dict[str, str] = {}
@@ -102,7 +108,7 @@ class RunDirectory:
             UsageError: If a run is to go on whose images or weights are not what they were.
             KerastlError: If only its checkpoints, of which there is no other, are damaged.
         """
-        config, source = opened.config, splits.source
+        self.opened, config, source = opened, opened.config, splits.source
         self._about = describe_parts(splits, weights_fingerprint)
         self._stages = Stages(started)
         if not (opened.goes_on and self._goes_on(opened, progress)):
@@ -121,6 +127,12 @@ class RunDirectory:
         self.write_splits(splits)
         self._write_findings(source)
         self.write_receipt()
+
+    def settle(self, epochs: int, reason: str) -> None:
+        """Writes into the flags how many epochs of fine-tuning there are after all."""
+        self.opened = opened = self.opened.settle(epochs, reason)
+        self._receipt["flags"] = opened.config.explain()
+        self._write(RunFile.FLAGS, opened.config.to_flagfile(opened.notes))
 
     def _write_findings(self, source: Source) -> None:
         # A run that goes on may have had some before.
@@ -205,29 +217,10 @@ class RunDirectory:
     def write_label_issues(
         self, splits: Splits, issues: Iterable[tuple[int, float, int, float]]
     ) -> None:
-        """Writes training images whose label is not the likeliest.
-
-        Args:
-            splits: The images.
-            issues: For each its position in `splits.train`, the probability of its label, and the
-                likeliest class with its probability.
-        """
+        """Writes training images whose label is not the likeliest, see `label_issues_file`."""
         self.end_stage("label issues")
-        source, names = splits.source, splits.source.class_names
-        rows = (
-            (
-                source.examples[splits.train[position]],
-                names[source.labels[splits.train[position]]],
-                f"{probability:.4f}",
-                names[likelier],
-                f"{its_probability:.4f}",
-                source.hashes[splits.train[position]].tobytes().hex(),
-            )
-            for position, probability, likelier, its_probability in issues
-        )
-        scores = ("probability", "likelier", "its_probability")
-        header = ("example", "class_name", *scores, "sha256")
-        self._write_csv(RunFile.LABEL_ISSUES, header, rows)
+        rows = label_issues_file.list_rows(splits, issues)
+        self._write_csv(RunFile.LABEL_ISSUES, label_issues_file.HEADER, rows)
 
     def add_epoch(self, row: EpochRow) -> None:
         """Adds an epoch to `history.csv` and to the curves in `tensorboard/`."""

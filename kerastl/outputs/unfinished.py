@@ -34,6 +34,11 @@ class Opened:
     goes_on: bool = False
     notes: tuple[str, ...] = ()
 
+    def settle(self, epochs: int, reason: str) -> "Opened":
+        """Takes how many epochs of fine-tuning there are after all, and the reason."""
+        config = self.config.changed(self.config.origin("finetune_epochs"), finetune_epochs=epochs)
+        return dataclasses.replace(self, config=config, notes=(*self.notes, reason))
+
     def choose(self, chosen: Config, reasons: Sequence[str]) -> "Opened":
         """Takes what a recipe has chosen, and its reasons; the flags as given become notes."""
         return dataclasses.replace(

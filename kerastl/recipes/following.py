@@ -4,7 +4,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from kerastl.settings.images import IMAGE_SIZE
 from kerastl.settings.model import BUNDLED
 from kerastl.settings.recipe import MANUAL
 from kerastl.training.largest_batch import find_largest_batch, scale_rates
+from kerastl.training.pace import Pace
 
 # Sides of the input to choose from, in pixels.
 _SIZES = range(96, IMAGE_SIZE + 1, 32)
@@ -45,6 +46,21 @@ _BUILT, _BUILT_FOR_FORMAT = 3.0, 3.0
 _LOOK_SHARE = 0.05
 
 
+class Followed(NamedTuple):
+    """A config with every choice in it.
+
+    Attributes:
+        config: The config; what it gives repeats the run.
+        reasons: The reason for each choice.
+        pace: Decides the epochs of fine-tuning once more when it shows how long they take; None
+            where they are given, or there are none.
+    """
+
+    config: Config
+    reasons: tuple[str, ...] = ()
+    pace: Pace | None = None
+
+
 def follow(
     config: Config,
     splits: Splits,
@@ -52,10 +68,10 @@ def follow(
     deadline: float,
     progress: Progress,
     searched: Collection[str] = (),
-) -> tuple[Config, tuple[str, ...]]:
+) -> Followed:
     """Chooses what a config leaves open: by its recipe, and the largest batch that fits.
 
-    Times decide here and nowhere later, so the config that is returned repeats the run.
+    Times decide here, and by `Followed.pace` at the end of the warm-up; nowhere later.
 
     Args:
         config: The config.
@@ -64,21 +80,18 @@ def follow(
         progress: Gets a line for each choice.
         searched: Settings that a search varies from there.
 
-    Returns:
-        The config with every choice in it, and the reason for each.
-
     Raises:
         KerastlError: If the network's weights are not available.
     """
-    usual = config.without(*config.autos)
-    reasons: tuple[str, ...] = ()
-    if usual.recipe != MANUAL:
-        usual, reasons = _choose(usual, splits, searched, deadline=deadline, progress=progress)
+    done = Followed(config.without(*config.autos))
+    if done.config.recipe != MANUAL:
+        done = _choose(done.config, splits, searched, deadline=deadline, progress=progress)
     if "batch_size" not in config.autos:
-        return usual, reasons
-    values, reason = _largest_batch(usual, splits)
+        return done
+    values, reason = _largest_batch(done.config, splits)
     progress.line(f"{reason}.")
-    return usual.changed(AUTO, **values), (*reasons, reason)
+    chosen = done.config.changed(AUTO, **values)
+    return Followed(chosen, (*done.reasons, reason), done.pace)
 
 
 def _choose(
@@ -88,7 +101,7 @@ def _choose(
     *,
     deadline: float,
     progress: Progress,
-) -> tuple[Config, tuple[str, ...]]:
+) -> Followed:
     """Chooses by a recipe, see `follow`."""
     left = deadline - time.monotonic()
     facts = _gather(config, splits, searched, deadline=deadline)
@@ -101,7 +114,10 @@ def _choose(
     where = f"recipe {config.recipe}{config.budget and f' in {config.budget}'}"
     values = {name: value for name, value in chosen.values.items() if name not in config.given}
     done = config.changed(where, **values, recipe=MANUAL, budget="")
-    return done, chosen.reasons
+    pace = None
+    if "finetune_epochs" in values and done.finetune_epochs and config.repeats == 1:
+        pace = Pace(deadline - facts.closing_seconds, facts.most_epochs)
+    return Followed(done, chosen.reasons, pace)
 
 
 def _largest_batch(usual: FitSettings, splits: Splits) -> tuple[dict[str, Any], str]:

@@ -79,6 +79,10 @@ class Best:
         self._weights, self._epochs = weights, epochs
         self._remember()
 
+    def settle(self, epochs: int) -> None:
+        """Changes how many epochs the phase has."""
+        self._epochs = epochs
+
     def offer(self, row: EpochRow, validation: Evaluation) -> None:
         """Keeps the present weights if their epoch is the best so far."""
         is_better = self._is_better(row, validation)

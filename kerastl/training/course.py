@@ -1,5 +1,6 @@
 """How far a training has come, over all phases; one that was cut off goes on from there."""
 
+import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from kerastl.training.best import Best, EpochRow
 from kerastl.training.checkpoint import Checkpoint, copy_values
 from kerastl.training.checks import Check, CheckRecorder, ExpectedMoves
 from kerastl.training.fit import Place, Places
+from kerastl.training.pace import Pace
 
 
 class Recorder(CheckRecorder, Protocol):
@@ -21,12 +23,17 @@ class Recorder(CheckRecorder, Protocol):
 
     Attributes:
         keeps_checkpoints: Whether a training that is cut off can go on.
+        pace: Decides how many epochs of fine-tuning there are; None leaves them.
     """
 
     keeps_checkpoints: bool
+    pace: Pace | None
 
     def end_stage(self, name: str) -> None:
         """Ends a part of the run whose time and memory are kept."""
+
+    def settle(self, epochs: int, reason: str) -> None:
+        """Keeps how many epochs of fine-tuning there are, where that was decided anew."""
 
     def add_epoch(self, row: EpochRow) -> None:
         """Keeps an epoch's row."""
@@ -45,12 +52,16 @@ class NullRecorder:
     """Records nothing of a training; one that is cut off begins again."""
 
     keeps_checkpoints = False
+    pace: Pace | None = None
 
     def add_check(self, check: Check) -> None:
         """Drops a check; a failed one is raised anyway."""
 
     def end_stage(self, name: str) -> None:
         """Drops its time."""
+
+    def settle(self, epochs: int, reason: str) -> None:
+        """Drops it."""
 
     def add_epoch(self, row: EpochRow) -> None:
         """Drops an epoch."""
@@ -90,7 +101,7 @@ class Course(Places):
         `minutes` is the time between checkpoints inside an epoch, 0 for none.
         """
         self.network = network
-        self._plans, self._record, self._minutes = plans, record, minutes
+        self._plans, self._record, self._minutes = list(plans), record, minutes
         self.best = Best(settings.best_by)
         self.keeps, self.goes_back = record.keeps_checkpoints, settings.on_nan == "back"
         self._number = 0
@@ -129,13 +140,24 @@ class Course(Places):
         where = "in" if first and first.seconds else "with"
         return f"Going on {where} epoch {epoch} of {phase.epochs} of the {phase.name} phase."
 
-    def phases(self) -> Iterator[tuple[Plan, int]]:
-        """Yields the plans that are left, with the epochs of all phases before each."""
+    @property
+    def done(self) -> Phase:
+        """The phase that has ended last."""
+        return self._plans[self._number - 1].phase
+
+    def phases(self) -> Iterator[tuple[Plan, range]]:
+        """Yields the plans that are left, with the numbers of the most epochs that each may have.
+
+        They are counted over all phases.
+        """
         for number in range(self._number, len(self._plans)):
-            yield self._plans[number], self._epochs_before(number)
+            plan, first = self._plans[number], self._epochs_before(number)
+            most = self._record.pace.most if self._record.pace else 0
+            yield plan, range(first, first + max(plan.phase.epochs, most))
 
     def begin_phase(self, plan: Plan) -> ExpectedMoves:
         """Begins a phase, or goes on in it; returns what it has to change."""
+        self.pace = self._record.pace if plan.phase.name == "finetune" else None
         expected = ExpectedMoves(self.network, plan.phase, plan.first, known=self._moves)
         self._moves = expected.state()
         self.best.begin(plan.upper.weights, epochs=plan.phase.epochs)
@@ -155,6 +177,14 @@ class Course(Places):
         if self.keeps:
             values = copy_values(self._changed())
             self._write({"place": None}, {"weights": values}, self._epochs_before(self._number))
+
+    def settle(self, epochs: int, reason: str) -> None:
+        """Notes how many epochs the phase has, see `Places`; before a checkpoint with them."""
+        plan = self._plans[self._number]
+        phase = dataclasses.replace(plan.phase, epochs=epochs)
+        self._plans[self._number] = dataclasses.replace(plan, phase=phase)
+        self.best.settle(epochs)
+        self._record.settle(epochs, reason)
 
     def is_due(self) -> bool:
         """Whether it is time for a checkpoint inside an epoch, see `Places`."""

@@ -18,6 +18,7 @@ from kerastl.progress import Progress
 from kerastl.settings import Phase, TrainingSettings
 from kerastl.training.best import EpochRow
 from kerastl.training.evaluation import Evaluation
+from kerastl.training.pace import Pace, describe_change
 from kerastl.training.report import Report
 from kerastl.training.schedule import LearningRate
 from kerastl.training.steps import NotFiniteError, TrainingSteps
@@ -118,11 +119,17 @@ class Places:
         first: Where a phase that was cut off goes on.
         keeps: Whether places are kept.
         goes_back: Whether a loss that is not finite makes the training go back: once in a run.
+        pace: What decides how many epochs of fine-tuning there are when its warm-up is over; None
+            leaves them.
     """
 
     first: Place | None = None
     keeps: bool = False
     goes_back: bool = False
+    pace: Pace | None = None
+
+    def settle(self, epochs: int, reason: str) -> None:
+        """Keeps how many epochs `pace` has decided on, where they are not what was planned."""
 
     def is_due(self) -> bool:
         """Whether a place inside an epoch is to be kept now; each end of an epoch is."""
@@ -148,12 +155,12 @@ def train_phase(
     Raises:
         NotFiniteError: If the loss of a step, or of a validation, is not finite.
     """
-    epochs, steps_per_epoch = plan.phase.epochs, count_steps(data.num_train, settings.batch_size)
+    steps_per_epoch = count_steps(data.num_train, settings.batch_size)
     if plan.phase.name == "scratch":
         settle_statistics(plan.upper, steps_per_epoch)
     with silent_dropout(plan), _joint_statistics(plan), reading_errors():
         training = _Training(plan, data, settings, places or Places(), progress)
-        while training.epochs < epochs:
+        while training.epochs < training.phase.epochs:
             try:
                 row, validation = training.run_epoch()
                 on_epoch(row, validation)
@@ -163,13 +170,14 @@ def train_phase(
             except KeyboardInterrupt:
                 training.stop()
                 raise
-    return PhaseResult(epochs * steps_per_epoch)
+    return PhaseResult(training.phase.epochs * steps_per_epoch)
 
 
 class _Training:
     """The steps of a phase from a place on.
 
     Attributes:
+        phase: The phase, with as many epochs as there will be.
         epochs: Epochs that have ended.
     """
 
@@ -181,6 +189,7 @@ class _Training:
         places: Places,
         progress: Progress,
     ) -> None:
+        self.phase = plan.phase
         self._plan, self._data, self._settings = plan, data, settings
         self._places, self._progress = places, progress
         self._steps_per_epoch = count_steps(data.num_train, settings.batch_size)
@@ -189,14 +198,13 @@ class _Training:
         self._begin(places.first)
 
     def _begin(self, place: Place | None) -> None:
-        phase = self._plan.phase
         self.epochs, self._rate, self._seconds = 0, 1.0, 0.0
         if place:
             self.epochs, self._rate, self._seconds = place.epochs, place.rate, place.seconds
         self._schedule = LearningRate(
-            peak=phase.learning_rate * self._rate,
-            warmup_steps=round(phase.warmup_epochs * self._steps_per_epoch),
-            total_steps=phase.epochs * self._steps_per_epoch,
+            peak=self.phase.learning_rate * self._rate,
+            warmup_steps=round(self.phase.warmup_epochs * self._steps_per_epoch),
+            total_steps=self.phase.epochs * self._steps_per_epoch,
             falls=self._settings.schedule == "cosine",
         )
         self._steps = TrainingSteps(
@@ -219,13 +227,17 @@ class _Training:
         for done in range(begun + self._at_once, self._steps_per_epoch + 1, self._at_once):
             loss, accuracy = self._steps.run(self._batches)
             self._report.show_step(done, loss, accuracy)
+            if done < self._steps_per_epoch:
+                self._settle()
             if self._places.is_due():
                 self._keep(self._in_epoch())
         loss, accuracy = self._steps.results()
         validation = self._data.validate()
         self._steps.check_validation(validation.losses)
+        # Now that the validation is timed, too, and before the epoch is kept: it may be the last.
+        self._settle()
         row = EpochRow(
-            phase=self._plan.phase.name,
+            phase=self.phase.name,
             epoch=self.epochs + 1,
             learning_rate=self._schedule.at(first),
             seconds=self._report.seconds(),
@@ -234,6 +246,22 @@ class _Training:
             **{f"val_{name}": value for name, value in validation.scores().items()},
         )
         return row, validation
+
+    def _settle(self) -> None:
+        """Decides at the end of the warm-up how many epochs there are."""
+        pace = self._places.pace
+        seconds = self._steps_per_epoch * self._report.seconds_per_step()
+        if pace is None or not seconds or self._steps.count != self._schedule.warmup_steps:
+            return
+        done, planned = self._steps.count / self._steps_per_epoch, self.phase.epochs
+        epochs = pace.fit(done=done, epoch_seconds=seconds)
+        if epochs != planned:
+            reason = describe_change(epochs, planned, seconds)
+            self._progress.line(f"{reason}.")
+            self.phase = dataclasses.replace(self.phase, epochs=epochs)
+            for one in (self._steps, self._report):
+                one.settle(epochs)
+            self._places.settle(epochs, reason)
 
     def end_epoch(self, row: EpochRow) -> None:
         """Counts an epoch whose row is kept, keeps the place, and reports it."""

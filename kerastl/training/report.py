@@ -1,5 +1,6 @@
 """What a phase reports of its steps and epochs."""
 
+import dataclasses
 import time
 
 import tensorflow as tf
@@ -48,6 +49,15 @@ class Report:
             f"accuracy {float(accuracy):.4f}{self._left()}"
         )
 
+    def settle(self, epochs: int) -> None:
+        """Changes how many epochs there are."""
+        self._phase = dataclasses.replace(self._phase, epochs=epochs)
+
+    def seconds_per_step(self) -> float:
+        """Returns the time of a step, with what came between steps; 0 if there was but one."""
+        steps = self._steps_done - self._first_steps
+        return (time.monotonic() - self._first_end) / steps if steps else 0.0
+
     def show_epoch(self, row: EpochRow) -> None:
         """Writes the line of an epoch."""
         self._progress.line(
@@ -62,8 +72,5 @@ class Report:
 
     def _left(self) -> str:
         steps_left = self._phase.epochs * self._steps_per_epoch - self._steps_done
-        steps_timed = self._steps_done - self._first_steps
-        if not steps_timed or not steps_left:
-            return ""
-        seconds = (time.monotonic() - self._first_end) / steps_timed
-        return f"  {format_duration(seconds * steps_left)} left"
+        seconds = self.seconds_per_step()
+        return f"  {format_duration(seconds * steps_left)} left" if seconds and steps_left else ""

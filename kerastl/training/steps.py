@@ -1,5 +1,6 @@
 """The training step: forward pass, loss, gradients, and update, many of them in one graph."""
 
+import dataclasses
 import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -136,6 +137,12 @@ class TrainingSteps:
                 raise
             raise self._not_finite("step", int(self._done)) from error
         return loss, accuracy
+
+    def settle(self, epochs: int) -> None:
+        """Changes how many epochs there are, before the rate depends on it."""
+        steps_per_epoch = self._schedule.total_steps // self._phase.epochs
+        self._phase = dataclasses.replace(self._phase, epochs=epochs)
+        self._schedule.total_steps = epochs * steps_per_epoch
 
     def check_validation(self, losses: np.ndarray) -> None:
         """Checks the losses of the validation images after the steps so far.

@@ -104,13 +104,13 @@ def train(
         progress.line(words)
     weights = _class_weights(splits, config.class_weights, progress)
     steps = _list_steps(plans, splits, config, frozen)
-    for plan, first_epoch in course.phases():
+    for plan, epochs in course.phases():
         network.set_trainable(plan)
-        data = _phase_data(plan, splits, config, frozen, weights, first_epoch=first_epoch)
+        data = _phase_data(plan, splits, config, frozen, weights, epochs=epochs)
         with explained_memory(network, config, [] if plan.phase.is_solved else steps):
             _run_phase(course, plan, data, config, record=record, progress=progress)
         if data.lower is None and (features := frozen.get(plan.boundary)) is not None:
-            progress.line(_describe_savings(plan.phase, features, splits, course.seconds))
+            progress.line(_describe_savings(course.done, features, splits, course.seconds))
     network.set_trainable(plans[-1])  # Also where no phase was left: it is saved with the model.
     progress.line(_describe_best(course.best.row, config.best_by))
     refit, head = None, plans[0]
@@ -250,21 +250,21 @@ def _phase_data(
     frozen: FrozenPart,
     class_weights: np.ndarray | None,
     *,
-    first_epoch: int,
+    epochs: range,
 ) -> PhaseData:
     if plan.phase.name == "scratch":
         _check_last_batch(config.batch_size, len(splits.train))
     features = frozen.get(plan.boundary)
     train_features = _find_trained_on(plan, splits, config, frozen)
     lower = fold_one(plan.lower) if train_features is None else None
-    steps, end = count_steps(len(splits.train), config.batch_size), first_epoch + plan.phase.epochs
+    steps = count_steps(len(splits.train), config.batch_size)
     return PhaseData(
         train=lambda step: training_dataset(
             splits.source,
             splits.train,
             config,
             batch_size=config.batch_size,
-            epochs=range(first_epoch + step // steps, end),
+            epochs=epochs[step // steps :],
             first_step=step % steps,
             features=train_features,
             class_weights=class_weights,

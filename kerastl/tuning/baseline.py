@@ -45,10 +45,9 @@ def with_choices(task: Task, splits: Splits, progress: Progress) -> Task:
         if task.space and _changes_each_epoch(task.space):
             # That leaves no features to solve a head on.
             config = config.changed("search space", head=config.head, recipe=config.recipe)
-        config, reasons = follow(
-            config, splits, deadline=deadline, progress=progress, searched=searched
-        )
-        replace_text(path, config.to_flagfile(reasons), field="run_dir")
+        followed = follow(config, splits, deadline=deadline, progress=progress, searched=searched)
+        text = followed.config.to_flagfile(followed.reasons)
+        replace_text(path, text, field="run_dir")
     chosen = Config.from_flags(path.read_text(encoding="utf-8").splitlines())
     given, where = task.config.given, f"recipe {task.config.recipe}"
     known = {name: getattr(chosen, name) for name in RECIPE_SETTINGS}

@@ -109,7 +109,7 @@ def open_hypermodel(
     """Opens the data of a search and returns its runs; `kerastl.hypermodel` prepares for it."""
     splits = open_data(config, source, progress)
     deadline = time.monotonic() + config.run_seconds
-    config, _ = follow(config, splits, deadline=deadline, progress=progress)
+    config = follow(config, splits, deadline=deadline, progress=progress).config
     space = space and read_space(space.to_text(), config)
     return TransferHyperModel(open_space(config, space), splits)
 

@@ -1,4 +1,5 @@
 import io
+import json
 import time
 
 import pytest
@@ -8,6 +9,7 @@ import kerastl
 from kerastl.data.splits import make_splits
 from kerastl.recipes.following import follow
 from kerastl.settings import SETTINGS
+from kerastl.training.pace import Pace
 
 GIVEN = {"image_size": fakes.IMAGE_SIZE, "batch_size": 8}
 
@@ -24,7 +26,8 @@ def followed(config, *, seconds=60.0, source=None):
     said = io.StringIO()
     splits = make_splits(source or fakes.color_source(), config)
     deadline = time.monotonic() + seconds
-    return *follow(config, splits, deadline=deadline, progress=kerastl.Progress(said)), said
+    followed = follow(config, splits, deadline=deadline, progress=kerastl.Progress(said))
+    return followed.config, followed.reasons, said
 
 
 @pytest.mark.thorough
@@ -85,3 +88,37 @@ def test_flags_of_a_run_repeat_it_bit_for_bit(recipe, given, tmp_path):
     assert f"Best: {best['phase']} epoch {best['epoch']}, validation accuracy " in first.printed
     ends = {("head", 1), ("finetune", repeated.finetune_epochs)}
     assert (best["phase"], best["epoch"]) in ends
+
+
+@pytest.mark.thorough
+def test_epochs_that_the_warm_up_decides_are_flags_too(given, tmp_path, monkeypatch):
+    monkeypatch.setattr(Pace, "fit", lambda self, **_: 3)
+    source = fakes.color_source(noise=90.0)
+    config = kerastl.Config(**given, budget="600s")
+    first = fakes.finish_run(config, source)
+    flags = (first.result.run_dir / "flags.txt").read_text("utf-8")
+    assert "\n--finetune_epochs=3\n" in flags
+    assert "\n# 3 epochs and not " in flags
+    receipt = json.loads((first.result.run_dir / "receipt.json").read_text("utf-8"))
+    assert receipt["flags"]["finetune_epochs"] == {"value": 3, "from": "recipe auto in 600s"}
+    repeated = kerastl.Config.from_flags(
+        [*flags.splitlines(), f"--run_dir={tmp_path / 'again'}", f"--cache_dir={tmp_path / 'new'}"]
+    )
+    second = fakes.finish_run(repeated, source)
+    assert "and not" not in second.printed
+    for name in ("predictions.csv", "metrics.json"):
+        assert (second.result.run_dir / name).read_bytes() == (
+            first.result.run_dir / name
+        ).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"finetune_epochs": 2, "recipe": "auto"}, {"recipe": "head"}, {"repeats": 2}]
+)
+@pytest.mark.thorough
+def test_epochs_are_decided_once_where_they_are_given_or_shared(given, changes):
+    config = kerastl.Config(**given | changes)
+    splits = make_splits(fakes.color_source(), config)
+    deadline = time.monotonic() + 600
+    followed = follow(config, splits, deadline=deadline, progress=kerastl.Progress())
+    assert followed.pace is None

@@ -26,6 +26,7 @@ class Record:
     """Keeps what a run directory would, and the weights after each epoch."""
 
     keeps_checkpoints = False
+    pace = None
 
     def __init__(self, classifier):
         self.rows = []
@@ -121,6 +122,24 @@ def test_classifier_holds_the_best_of_both_phases(tiny_net, tmp_path, cache):
     ]
     counted = sum(math.prod(weight.shape) for weight in made.classifier.trainable_weights)
     assert counted == head + block2
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_epochs_decided_at_the_end_of_the_warm_up_are_kept(tiny_net, tmp_path, epochs):
+    how = FINETUNE | {"warmup_epochs": 1.0, "best_by": "last"}
+    late = prepare(tiny_net, tmp_path, **how)
+    late.record.pace = SimpleNamespace(most=4, fit=lambda **_: epochs)
+    late.record.settle = lambda *decided: late.record.checks.append(decided)
+    trained = train(late)
+    assert [decided[0] for decided in late.record.checks if isinstance(decided, tuple)] == [epochs]
+    assert trained.best.row.epoch == epochs
+    words = "1 finetune epoch on" if epochs == 1 else "3 finetune epochs on"
+    assert words in late.said.getvalue()
+    early = prepare(tiny_net, tmp_path, **how | {"finetune_epochs": epochs})
+    early.classifier.set_weights(late.start)
+    train(early)
+    assert same(late.classifier.get_weights(), early.classifier.get_weights())
 
 
 @pytest.mark.thorough
