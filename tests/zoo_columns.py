@@ -432,6 +432,13 @@ def spaced(rng, table):
     table.specimen.causes.append("header|column|delimiter|comma")
 
 
+def tables_of_splits(rng, table):
+    """A table for each split, of which the first is given."""
+    table.apart = ["train"] * (len(table.labels) - 2) + ["test", rng.choice(["test", "validation"])]
+    table.count(table.apart)
+    table.specimen.told.append("are read together")
+
+
 MEANINGS = [
     plain,
     usual_headers,
@@ -465,11 +472,12 @@ MEANINGS = [
     two_paths,
     separated_labels,
     one_hot_of_one_class,
+    tables_of_splits,
 ]
 
 
-# Without the names of columns others may be taken for classes and groups.
-NAMELESS = (no_header, no_labels, spaced)
+# Without a column that is clearly the classes others may be taken for them, and for groups.
+NAMELESS = (no_header, no_labels, spaced, one_hot_of_one_class)
 
 
 class _Anything(collections.Counter):

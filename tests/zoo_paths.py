@@ -23,6 +23,7 @@ class Table:
         before: What stands before it.
         ragged: Cells that some rows have more or less.
         raw: All of the file, where that is no table.
+        apart: The split of each row, where each split has a table of its own.
     """
 
     specimen: Specimen
@@ -36,6 +37,7 @@ class Table:
     before: str = ""
     ragged: int = 0
     raw: bytes | None = None
+    apart: list[str] = dataclasses.field(default_factory=list)
 
     def file_of(self, name: str) -> str:
         return f"{self.folder}/{name}.png"

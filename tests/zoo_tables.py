@@ -70,6 +70,9 @@ def _write(rng: random.Random, table: Table) -> None:
     if table.ragged:
         dialect = dataclasses.replace(dialect, blank="")
     is_plain = table.has_header and table.raw is None and not (table.before or table.ragged)
+    if table.apart:
+        _write_apart(rng, table, dialect)
+        return
     if rng.random() < 0.1 and is_plain:
         _write_json(rng, table)
         return
@@ -88,6 +91,22 @@ def _write(rng: random.Random, table: Table) -> None:
     content = text.encode(encoding) if table.raw is None else table.raw
     table.specimen.files[table.place] = content
     table.specimen.dataset = f"csv:{table.place}"
+
+
+def _write_apart(rng: random.Random, table: Table, dialect: Dialect) -> None:
+    """Writes a table for each split, with the columns in orders of their own."""
+    folder, name = table.place.rpartition("/")[0], rng.choice(["{}", "{}_labels", "labels-{}"])
+    for split in ("test", "validation", "train"):
+        rows = [row for row, own in enumerate(table.apart) if own == split]
+        if not rows:
+            continue
+        columns = {key: [cells[row] for row in rows] for key, cells in table.columns.items()}
+        part = dataclasses.replace(table, columns=columns)
+        place = f"{folder}/{name.format(split)}.{dialect.ending}".removeprefix("/")
+        encoding = "utf-16" if dialect.encoding == "utf-16" else "utf-8"
+        table.specimen.files[place] = _text(rng, _rows(rng, part), dialect).encode(encoding)
+        # The last one is that of train.
+        table.specimen.dataset = f"csv:{place}"
 
 
 def _write_json(rng: random.Random, table: Table) -> None:

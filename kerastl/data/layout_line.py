@@ -28,7 +28,7 @@ from kerastl.split_names import SPLITS, TRAIN
 # Names of folders that are rather those of tools, or of what has no class yet.
 _RARELY_CLASSES = frozenset(
     [
-        *("unclassified", "unsorted", "unsup", "to_sort", "tosort", "_background_noise_"),
+        *("unsup", "_background_noise_"),
         *("thumbnails", "thumbs", "previews", "resized", "augmented", "backup", "backups", "copy"),
         *("plots", "logs", "results", "outputs", "output", "predictions", "runs", "checkpoints"),
         *("deleted", "recycled", "recycler", "trashed", "rejected", "duplicates", "new folder"),

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from kerastl.data.content import readable
 from kerastl.data.labels import plain_name
 from kerastl.data.split_words import split_within
-from kerastl.data.table_names import is_unlabeled
+from kerastl.data.table_names import is_for_later
 from kerastl.data.tree import IMAGE_FOLDERS, SIDE_FOLDERS, Folder
 from kerastl.errors import name_some
 from kerastl.progress import count_of
@@ -29,8 +29,6 @@ _CLASSES = tuple(
     )
 )
 _MOST = 0.9
-# Names of folders, without spaces and the like, whose images have no class yet.
-_FOR_LATER = frozenset(("unclassified", "unsorted", "tosort", "nolabel"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,13 +221,9 @@ def class_folders(folder: Folder, known: Collection[str] = ()) -> list[Folder]:
 
 def without_unlabeled(folders: list[Folder]) -> list[Folder]:
     """Leaves out what is named as unlabeled, if all others hold folders only."""
-    others = [one for one in folders if not _is_for_later(one.name)]
+    others = [one for one in folders if not is_for_later(one.name)]
     are_labeled = bool(others) and all(one.holding and not one.files for one in others)
     return others if are_labeled else folders
-
-
-def _is_for_later(name: str) -> bool:
-    return is_unlabeled(name) or plain_name(name).replace("_", "") in _FOR_LATER
 
 
 def _is_same_split(folder: Folder, inner: Folder) -> bool:

@@ -74,11 +74,16 @@ MISSING = frozenset(("nan", "none", "null", "na", "n/a", "<na>", "#n/a", "#na", 
 TOTALS = _names(
     "total totals sum count gesamt summe anzahl somme suma totale totaal всего итого 合计 总计 合計"
 )
+# What people call images that nobody has labeled yet.
+FOR_LATER = _names(
+    "unlabeled unlabelled unassigned unannotated untagged unclassified unsorted tosort nolabel"
+) | {"to sort", "no label", "no labels", "not labeled", "to be labeled"}
 # What people write for a label that is not known.
-UNLABELED = _names(
-    "? ?? - -- --- . n.a. n.a n.d. \\n unlabeled unlabelled missing unknown undefined "
-    "unspecified unassigned unannotated untagged tbd todo -99 -999 -9999"
-) | {
+_UNKNOWN = _names(
+    "? ?? - -- --- . n.a. n.a n.d. \\n missing unknown undefined unspecified tbd todo "
+    "-99 -999 -9999"
+)
+UNLABELED = (FOR_LATER | _UNKNOWN) | {
     f"{no} {known}"
     for no in ("not", "no", "to be")
     for known in (
@@ -97,7 +102,16 @@ UNLABELED = _names(
 
 def is_unlabeled(name: str) -> bool:
     """Whether a label or a folder's name stands for a label that is not known."""
-    return name.lower().strip("_").replace("_", " ") in UNLABELED
+    return _plain(name) in UNLABELED
+
+
+def is_for_later(name: str) -> bool:
+    """Whether a folder's name stands for images that nobody has labeled yet."""
+    return _plain(name) in FOR_LATER
+
+
+def _plain(name: str) -> str:
+    return name.lower().strip("_").replace("_", " ")
 
 
 def key_of(name: str) -> str:

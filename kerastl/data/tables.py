@@ -54,6 +54,7 @@ _NO_PATHS = tuple(
         (r"\.[a-z]{3,4}\?\S*=", "addresses with queries", "Write the path alone"),
     )
 )
+_NUMBERED = re.compile(r"column \d+")
 _ROUNDED = re.compile(r"\d([.,]\d+)?e\+\d+", re.IGNORECASE)
 
 
@@ -183,12 +184,17 @@ def _read_beside(
         return "each may be it."
     try:
         data = read_table(path, functools.partial(bad_value, "dataset", f"csv:{path}"))
-        if [*data.columns] != [*rows.table.columns]:
+        if _named(data) != _named(rows.table):
             return "has other columns."
         part = _read_rows(data, str(path), columns, Progress())
     except UsageError as error:
         return str(error).partition("': ")[2]
     return "tells splits of its own." if part.has_splits else part
+
+
+def _named(data: Table) -> set[str]:
+    """Returns the names of columns that have one of their own."""
+    return {name for name in data.columns if not _NUMBERED.fullmatch(name)}
 
 
 def _find_beside(table: pathlib.Path) -> tuple[str, dict[str, list[pathlib.Path]]]:
