@@ -81,6 +81,16 @@ def _on_training(contents: Contents) -> Iterator[Step]:
 
 
 def _on_data(contents: Contents) -> Iterator[Step]:
+    if below := [row for row in contents.slices if row["is_far_below"] == str(True)]:
+        name, worst = below[0].get("name"), below[0]
+        where = f"in group {name}" if name else f"in {worst['num_images']} images that are alike"
+        yield Step(
+            f"Look at what is far below the rest, {count_of(len(below), 'slice')} of the test "
+            f"images: {where}, {float(worst['accuracy']):.1%} are right, and "
+            f"{float(worst['elsewhere']):.1%} of the same classes elsewhere. Label more such "
+            "images.",
+            "misleading",
+        )
     for row in contents.misleading[:2]:
         yield Step(
             f"Look at {row['class_name']}: its {row['fact']} alone tells it from other classes, "

@@ -160,8 +160,8 @@ def _name(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[dict[st
 def _commands(contents: Contents) -> list[tuple[str, str]]:
     """Returns what each command does, and the command."""
     # One that is not finished cannot be repeated yet; what to do next is to go on with it.
-    is_whole = contents.metrics and contents.config
-    if not is_whole or contents.config.source_kind.is_passed_in:
+    config = contents.config if contents.metrics else None
+    if config is None or config.source_kind.is_passed_in:
         return []
     run = shlex.quote(str(contents.path))
     return [("Run it again and compare every file", f"kerastl reproduce {run}")]

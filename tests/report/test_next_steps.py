@@ -7,6 +7,8 @@ from kerastl.report.contents import Contents
 from kerastl.report.next_steps import list_steps
 
 WIDE = {"test": {"accuracy_low": 0.7, "accuracy_high": 0.9}}
+BELOW = {"is_far_below": "True", "name": "x", "num_images": "12"}
+BELOW |= {"accuracy": "0.2", "elsewhere": "0.8"}
 NARROW = {"test": {"accuracy_low": 0.88, "accuracy_high": 0.92}}
 
 
@@ -58,6 +60,12 @@ def test_run_that_stopped_at_its_data_says_to_mend_them(contents):
         ({"metrics": WIDE}, "splits", "--test_fraction"),
         ({"misleading": ({"fact": "border", "class_name": "cat"},)}, "misleading", "at cat: its b"),
         ({"label_issues": ({"sha256": "a"},) * 3}, "labels", "at 3 labels"),
+        (
+            {"slices": (BELOW, BELOW)},
+            "misleading",
+            "2 slices of the test images: in group x, 20.0%",
+        ),
+        ({"slices": (BELOW | {"name": ""},)}, "misleading", "1 slice of the test images: in 12 im"),
         ({"label_issues": None}, "", "--label_issues"),
         ({"audit": ({"kind": "same image twice"},) * 2}, "audit", "found, 2 in all"),
     ],
@@ -66,6 +74,10 @@ def test_each_finding_leads_to_its_part(contents, changes, section, words):
     first, *rest = steps(contents, **changes)
     assert (first.section, len(rest)) == (section, 2)
     assert words in first.text
+
+
+def test_slices_that_are_not_far_below_are_no_step(contents):
+    assert len(steps(contents, slices=[BELOW | {"is_far_below": "False"}])) == 2
 
 
 def test_labels_that_a_person_has_reviewed_are_no_step(contents):
