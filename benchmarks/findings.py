@@ -31,6 +31,7 @@ from PIL import Image
 import kerastl
 from kerastl.data.finding import find_source
 from kerastl.data.images import decode_and_resize
+from kerastl.selection.odd_groups import KIND
 
 _SIDE = 96
 # The class with the border, and that with the folder of drawn pictures.
@@ -180,26 +181,25 @@ def look(folder: pathlib.Path, planted: Planted, arguments: argparse.Namespace) 
     facts = {(row["fact"], row["class_name"]) for row in _read(run, "misleading.csv")}
     right = len(facts & {("border", f"class {_BORDERED}")})
     yield Row("border in one class", 1, "kerastl", len(facts), right)
-    trained = {row["example"] for row in _read(run, "splits.csv") if row["split"] == "train"}
+    looked_at = _looked_at(run)
     listed = [row["example"] for row in _read(run, "label_issues.csv")]
-    yield from _score_labels(planted, trained, listed, "kerastl")
+    yield from _score_labels(planted, looked_at, listed, "kerastl")
     audit = _read(run, "audit.csv")
     pairs = {frozenset((row["file"], row["other"])) for row in audit if "same image" in row["kind"]}
     yield Row(
         "turned copies", len(planted.pairs), "kerastl", len(pairs), len(pairs & planted.pairs)
     )
-    # There is no check of its own for it: where else it would be seen.
-    odd = planted.drawn & trained
-    right = len(odd.intersection(listed))
-    yield Row("off-topic folder", len(odd), "kerastl, as wrong labels", len(listed), right)
+    odd = planted.drawn & looked_at
+    groups = {row["file"] for row in audit if row["kind"] == KIND}
+    yield Row("off-topic folder", len(odd), "kerastl", len(groups), len(odd & groups))
 
 
 def _score_labels(
-    planted: Planted, trained: set[str], listed: Iterable[str], tool: str
+    planted: Planted, looked_at: set[str], listed: Iterable[str], tool: str
 ) -> Iterator[Row]:
     # What is off-topic has no right label.
     found = [example for example in listed if example not in planted.drawn]
-    wrong = planted.wrong & trained
+    wrong = planted.wrong & looked_at
     for name, some in ((tool, found), (f"{tool}, first {len(wrong)}", found[: len(wrong)])):
         yield Row("5 % wrong labels", len(wrong), name, len(some), len(wrong.intersection(some)))
 
@@ -232,12 +232,10 @@ def ask_peers(
 def score_peers(folder: pathlib.Path, planted: Planted, found: dict) -> Iterator[Row]:
     """Scores what the peers have found as the run's."""
     yield Row("border in one class", 1, "cleanlab, cleanvision: no check of borders", 0, 0)
-    trained = {
-        row["example"] for row in _read(folder / "run", "splits.csv") if row["split"] == "train"
-    }
+    looked_at = _looked_at(folder / "run")
     listed = [planted.paths[number] for number in found["labels"]]
     yield from _score_labels(
-        planted, trained, [one for one in listed if one in trained], "cleanlab"
+        planted, looked_at, [one for one in listed if one in looked_at], "cleanlab"
     )
     sets = [[planted.paths[number] for number in one] for one in found["pairs"]]
     pairs = {frozenset((one[0], other)) for one in sets for other in one[1:]}
@@ -260,6 +258,11 @@ def _describe(
     yield from (row.cells() for row in sorted(rows, key=lambda row: row.fault))
     seconds = ", ".join(f"{name} {value:.0f} s" for name, value in took.items())
     yield f"\nTime: {seconds}."
+
+
+def _looked_at(run: pathlib.Path) -> set[str]:
+    """Returns the images that kerastl looks at for labels and groups: all but the test images."""
+    return {row["example"] for row in _read(run, "splits.csv") if row["split"] != "test"}
 
 
 def _read(run: pathlib.Path, name: str) -> list[dict[str, str]]:

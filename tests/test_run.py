@@ -24,6 +24,7 @@ RUN_FILES = {
     "history.csv",
     "metrics.json",
     "predictions.csv",
+    "mistakes.csv",
     "class_scores.csv",
     "confusion.csv",
     "calibration.csv",

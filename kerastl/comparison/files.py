@@ -170,6 +170,7 @@ _FILES: dict[str, tuple[Compare, str]] = {
     RunFile.KNOWN: (_by(_read_known), ""),
     RunFile.METRICS: (_by(_read_json), ""),
     RunFile.PREDICTIONS: (_compare_tables, ""),
+    RunFile.MISTAKES: (_compare_tables, ""),
     RunFile.CLASS_SCORES: (_compare_tables, ""),
     RunFile.CONFUSION: (_compare_tables, ""),
     RunFile.CALIBRATION: (_compare_tables, ""),

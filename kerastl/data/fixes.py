@@ -16,7 +16,8 @@ from kerastl.split_names import TEST
 def apply_fixes(source: Source, fixes: Sequence[Fix], path: str) -> Source:
     """Changes classes and leaves images out, whatever the names of their files are.
 
-    Files of the same content are one image here: a fix is for all of them.
+    Files of the same content are one image here: a fix is for all of them. KEEP_ONE leaves all but
+    one out: the one that it names, or else the first by name.
 
     Args:
         source: The images, before the audit.
@@ -33,34 +34,57 @@ def apply_fixes(source: Source, fixes: Sequence[Fix], path: str) -> Source:
     keys = as_keys(source.hashes)
     matched = np.flatnonzero(np.isin(keys, np.array([*fix_of], HASH)))
     labels, is_kept = source.labels.copy(), np.ones(len(source), bool)
+    copies = _choose_copies(source, {key: fix for key, fix in fix_of.items() if fix.is_for_copies})
     for index in matched.tolist():
         fix = fix_of[keys[index]]
-        is_kept[index] = fix.fix != DROP
+        is_kept[index] = fix.fix != DROP and copies.get(keys[index], index) == index
         labels[index] = label_of.get(fix.new_class, labels[index])
     changed = dataclasses.replace(source, labels=labels)
-    is_relabeled = labels != source.labels
+    is_relabeled = (labels != source.labels) & is_kept
     fixed = Fixed(
         tuple(fixes),
         num_relabeled=int(is_relabeled.sum()),
         num_kept=len(matched) - int((is_relabeled | ~is_kept).sum()),
         num_unmatched=len(fix_of.keys() - set(keys[matched].tolist())),
         relabeled=frozenset(keys[is_relabeled].tolist()),
-        dropped=tuple(
-            (source.examples[index], str(source.given_splits[index]))
-            for index in np.flatnonzero(~is_kept).tolist()
-        ),
+        dropped=tuple(_dropped(source, is_kept)),
     )
-    findings = (*source.findings, *_list_changes(source, changed, is_kept))
+    findings = (*source.findings, *_list_changes(source, changed, is_kept, copies))
     changed = dataclasses.replace(changed, findings=findings, fixed=fixed)
     return changed if is_kept.all() else changed.subset(np.flatnonzero(is_kept))
 
 
-def _list_changes(source: Source, changed: Source, is_kept: np.ndarray) -> Iterator[Finding]:
+def _dropped(source: Source, is_kept: np.ndarray) -> Iterator[tuple[str, str]]:
+    for index in np.flatnonzero(~is_kept).tolist():
+        yield source.examples[index], str(source.given_splits[index])
+
+
+def _choose_copies(source: Source, fix_of: Mapping[bytes, Fix]) -> dict[bytes, int]:
+    """Chooses the image to keep of those of each content, by its position."""
+    places: dict[bytes, list[int]] = {key: [] for key in fix_of}
+    for index, key in enumerate(as_keys(source.hashes).tolist()):
+        if key in places:
+            places[key].append(index)
+    names = source.examples
+    return {
+        key: min(found, key=lambda index: (names[index] != fix_of[key].example, names[index]))
+        for key, found in places.items()
+        if found
+    }
+
+
+def _list_changes(
+    source: Source, changed: Source, is_kept: np.ndarray, copies: Mapping[bytes, int]
+) -> Iterator[Finding]:
+    keys = as_keys(source.hashes)
     for index in np.flatnonzero(~is_kept | (changed.labels != source.labels)).tolist():
         was, now = (one.class_names[one.labels[index]] for one in (source, changed))
         kind, words = (RELABELED, f", now {now}") if is_kept[index] else (DROPPED, "")
+        kept = copies.get(keys[index], index)
+        other = "" if kept == index else source.examples[kept]
+        words += ", a copy is kept" if other else ""
         sha256 = source.hashes[index].tobytes().hex()
-        yield Finding(source.examples[index], kind, f"was {was}{words}", sha256=sha256)
+        yield Finding(source.examples[index], kind, f"was {was}{words}", other, sha256)
 
 
 def changed_test_words(splits: Splits, earlier: Mapping[str, str]) -> Iterator[str]:
@@ -74,7 +98,7 @@ def changed_test_words(splits: Splits, earlier: Mapping[str, str]) -> Iterator[s
     if relabeled or dropped:
         yield (
             f"Fixes: the test set has changed, {relabeled} of its images relabeled and {dropped} "
-            "dropped, so its scores are not comparable with those of runs without these fixes."
+            "dropped. kerastl compare compares with other runs on the images that are as before."
         )
     elif may_differ:
         yield (

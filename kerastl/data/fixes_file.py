@@ -13,14 +13,15 @@ from kerastl.data.table_rows import Wrong, in_lines, read_rows, read_text
 from kerastl.errors import bad_value, shorten
 from kerastl.paths import local_path
 
-KEEP, RELABEL, DROP = "keep", "relabel", "drop"
+KEEP, RELABEL, DROP, KEEP_ONE = "keep", "relabel", "drop", "keep_one"
+_KINDS = (KEEP, RELABEL, DROP, KEEP_ONE)
 # Kinds of the audit's findings.
 RELABELED, DROPPED = "relabeled", "dropped"
 FIELD = "fixes"
 # A whole SHA-256, as `sha256sum` prints it, or its first half, as a run writes it.
 _DIGITS = 2 * HASH.itemsize
 _SHA256 = re.compile(rf"[0-9a-f]{{{_DIGITS}}}([0-9a-f]{{{64 - _DIGITS}}})?")
-_ADVICE = f"Give columns sha256, fix ({KEEP}, {RELABEL} or {DROP}) and new_class"
+_ADVICE = f"Give columns sha256, fix ({', '.join(_KINDS)}) and new_class"
 
 
 class Fix(NamedTuple):
@@ -28,15 +29,20 @@ class Fix(NamedTuple):
 
     Attributes:
         sha256: Hash of the file's content, in as many hexadecimal digits as a run writes.
-        fix: KEEP, RELABEL or DROP.
-        new_class: The class of RELABEL.
-        example: Where the file was, for a reader alone.
+        fix: KEEP, RELABEL, DROP, or KEEP_ONE of several files of this content.
+        new_class: The class of RELABEL; of KEEP_ONE, if the file is to have another than its own.
+        example: Where the file was, for a reader, and the file that KEEP_ONE keeps.
     """
 
     sha256: str
     fix: str
     new_class: str = ""
     example: str = ""
+
+    @property
+    def is_for_copies(self) -> bool:
+        """Whether it keeps one of several files of the same content."""
+        return self.fix == KEEP_ONE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +104,9 @@ def read_fixes(path: str) -> tuple[Fix, ...]:
             continue
         fix = _read_row(row, line, wrong)
         before, same = found.setdefault(fix.sha256, (line, fix))
-        if same[:3] != fix[:3]:
+        # Which file it was decides only which one is kept.
+        length = 4 if fix.fix == KEEP_ONE else 3
+        if same[:length] != fix[:length]:
             raise wrong(
                 f"has two fixes of one image {in_lines([before, line])}: {_words(same)}, and "
                 f"{_words(fix)}",
@@ -116,15 +124,14 @@ def _read_row(row: Mapping[str, str], line: int, wrong: Wrong) -> Fix:
             f"{problem} in line {line}",
             f"Give the {_DIGITS} digits of a run, or the 64 of sha256sum",
         )
-    if fix not in (KEEP, RELABEL, DROP):
-        raise wrong(
-            f"has {shorten(fix)!r} as fix in line {line}", f"Use {KEEP}, {RELABEL} or {DROP}"
-        )
-    if (fix == RELABEL) != bool(new_class):
+    if fix not in _KINDS:
+        raise wrong(f"has {shorten(fix)!r} as fix in line {line}", f"Use {', '.join(_KINDS)}")
+    if fix != KEEP_ONE and (fix == RELABEL) != bool(new_class):
         problem = "has no new_class for" if fix == RELABEL else "has a new_class beside"
         raise wrong(f"{problem} {fix} in line {line}", f"Give one for each {RELABEL}, and no other")
     return Fix(sha256[:_DIGITS], fix, new_class, row.get("example", ""))
 
 
 def _words(fix: Fix) -> str:
-    return f"{fix.fix} as {shorten(fix.new_class)!r}" if fix.new_class else fix.fix
+    example = f" {shorten(fix.example)!r}" if fix.fix == KEEP_ONE else ""
+    return f"{fix.fix}{example}" + (f" as {shorten(fix.new_class)!r}" if fix.new_class else "")

@@ -52,6 +52,7 @@ class RunFile(enum.StrEnum):
     LABEL_ISSUES = "label_issues.csv"
     HISTORY = "history.csv"
     PREDICTIONS = "predictions.csv"
+    MISTAKES = "mistakes.csv"
     CLASS_SCORES = "class_scores.csv"
     CONFUSION = "confusion.csv"
     CALIBRATION = "calibration.csv"

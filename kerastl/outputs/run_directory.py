@@ -22,7 +22,7 @@ from kerastl.data.source import Finding, Source
 from kerastl.data.splits import Splits
 from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError
-from kerastl.outputs import label_issues_file, predictions_file
+from kerastl.outputs import mistakes_file, predictions_file
 from kerastl.outputs.directories import CHECKPOINT, RunFile, clear, remove_files
 from kerastl.outputs.environments import describe_changes
 from kerastl.outputs.further_trainings import remove_further
@@ -125,7 +125,7 @@ class RunDirectory:
         self.end_stage("preparation")
         self._write(RunFile.FLAGS, config.to_flagfile(opened.notes))
         self.write_splits(splits)
-        self._write_findings(source)
+        self.write_findings(source)
         self.write_receipt()
 
     def settle(self, epochs: int, reason: str) -> None:
@@ -134,16 +134,17 @@ class RunDirectory:
         self._receipt["flags"] = opened.config.explain()
         self._write(RunFile.FLAGS, opened.config.to_flagfile(opened.notes))
 
-    def _write_findings(self, source: Source) -> None:
+    def write_findings(self, source: Source, more: Iterable[Finding] = ()) -> None:
+        """Writes what a person has fixed, and the findings of the audit and `more`."""
+        findings = (*source.findings, *more)
         # A run that goes on may have had some before.
-        there = {RunFile.FIXES: source.fixed, RunFile.AUDIT: source.findings}
+        there = {RunFile.FIXES: source.fixed, RunFile.AUDIT: findings}
         remove_files(self.path, [name for name, found in there.items() if not found])
         if source.fixed:
             self._write_csv(RunFile.FIXES, Fix._fields, source.fixed.rows)
-        if source.findings:
+        if findings:
             header = [field.name for field in dataclasses.fields(Finding)]
-            rows = map(dataclasses.astuple, source.findings)
-            self._write_csv(RunFile.AUDIT, header, rows)
+            self._write_csv(RunFile.AUDIT, header, map(dataclasses.astuple, findings))
 
     def _goes_on(self, opened: Opened, progress: Progress) -> bool:
         """Takes the last checkpoint of the same run; returns whether what is here is of it."""
@@ -214,13 +215,10 @@ class RunDirectory:
         if slices:
             self._write_csv(RunFile.SLICES, SLICES, [one.row() for one in slices])
 
-    def write_label_issues(
-        self, splits: Splits, issues: Iterable[tuple[int, float, int, float]]
-    ) -> None:
-        """Writes training images whose label is not the likeliest, see `label_issues_file`."""
+    def write_label_issues(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Writes images whose label is not the likeliest, see `selection.label_issues`."""
         self.end_stage("label issues")
-        rows = label_issues_file.list_rows(splits, issues)
-        self._write_csv(RunFile.LABEL_ISSUES, label_issues_file.HEADER, rows)
+        self._write_csv(RunFile.LABEL_ISSUES, header, rows)
 
     def add_epoch(self, row: EpochRow) -> None:
         """Adds an epoch to `history.csv` and to the curves in `tensorboard/`."""
@@ -294,6 +292,11 @@ class RunDirectory:
         header = predictions_file.list_columns(splits.source.class_names, evaluation)
         rows = predictions_file.list_rows(splits, evaluation)
         self._write_csv(RunFile.PREDICTIONS, header, rows)
+
+    def write_mistakes(self, splits: Splits, scored: Sequence[tuple[str, Evaluation]]) -> None:
+        """Writes the images that are named wrongly, see `mistakes_file`."""
+        rows = mistakes_file.list_rows(splits, scored)
+        self._write_csv(RunFile.MISTAKES, mistakes_file.HEADER, rows)
 
     def write_heat_maps(self, rows: Iterable[Sequence[Any]]) -> None:
         """Writes where the evidence for the class of some test images is, see `heat_maps`."""

@@ -41,6 +41,7 @@ def score(
     scored = scored_splits(splits, test=test, validation=delivered.validation)
     record.write_scores(scored, splits.source.class_names)
     record.write_predictions(splits, test)
+    record.write_mistakes(splits, scored)
     _compare_slices(trained, test, record, progress, seed=seed)
     record.write_heat_maps(list_heat_maps(splits, test, trained.locate_evidence))
     metrics = build_metrics(

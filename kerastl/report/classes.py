@@ -28,6 +28,7 @@ class Tested:
         first: The most probable classes with their probabilities.
         picture: Its thumbnail, if there is one.
         heat: The same with the evidence for the first class, if it is known where that is.
+        sha256: Its hash, by which it can be fixed; empty if it cannot.
     """
 
     example: str
@@ -35,6 +36,7 @@ class Tested:
     first: tuple[tuple[str, float], ...]
     picture: Picture | None
     heat: Picture | None = None
+    sha256: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,12 +160,15 @@ class Confusion:
         names = tuple(self._all.class_names[label] for label in labels)
         return Matrix(names, tuple(rows), len(self._all.class_names))
 
-    def mistakes(self, thumbnails: Thumbnails, heat: Heat) -> list[Tested]:
-        """Lists the mistakes that the model is surest of."""
+    def mistakes(
+        self, thumbnails: Thumbnails, heat: Heat, hashes: Mapping[str, str]
+    ) -> list[Tested]:
+        """Lists the mistakes that the model is surest of; `hashes` are by the names of images."""
         wrong = np.flatnonzero(self._all.labels != self._all.predicted)
         order = wrong[np.argsort(-self._all.confidence[wrong], kind="stable")]
         chosen = order[:MOST_MISTAKES].tolist()
-        return [self._tested(image, thumbnails, heat) for image in chosen]
+        found = [self._tested(image, thumbnails, heat) for image in chosen]
+        return [dataclasses.replace(one, sha256=hashes.get(one.example, "")) for one in found]
 
     def recognized(self, thumbnails: Thumbnails, heat: Heat) -> list[Tested]:
         """Lists the right images whose evidence is known."""

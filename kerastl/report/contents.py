@@ -15,6 +15,7 @@ from kerastl.errors import UsageError, bad_value, first_line
 from kerastl.outputs.directories import RunFile, read_config, read_json
 from kerastl.outputs.heat_maps import HEADER as HEAT_MAPS
 from kerastl.outputs.heat_maps import HeatMap, read_heat_map
+from kerastl.outputs.mistakes_file import HEADER as MISTAKES
 from kerastl.outputs.unfinished import GIVEN
 from kerastl.report.predictions import Predictions, read_predictions
 from kerastl.split_names import TEST
@@ -38,6 +39,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     # Those of earlier versions have no names.
     RunFile.SLICES: tuple(name for name in SLICES if name != "name"),
     RunFile.HEAT_MAPS: HEAT_MAPS,
+    RunFile.MISTAKES: MISTAKES,
     RunFile.LABEL_ISSUES: ("example", "class_name", "probability", "likelier", "its_probability"),
 }
 # The first lines of the page.
@@ -64,6 +66,7 @@ class Contents:
         fixes: Rows of `fixes.csv`.
         label_issues: Rows of `label_issues.csv`; None where labels were not checked.
         predictions: The model's predictions for the test images.
+        mistakes: Rows of `mistakes.csv`.
         heat_maps: By the name of a test image, where the evidence for its class is.
         problems: What could not be read, in words.
     """
@@ -81,6 +84,7 @@ class Contents:
     fixes: tuple[Row, ...]
     label_issues: tuple[Row, ...] | None
     predictions: Predictions | None
+    mistakes: tuple[Row, ...]
     heat_maps: Mapping[str, HeatMap]
     problems: tuple[str, ...]
 
@@ -111,6 +115,7 @@ def read_contents(path: pathlib.Path) -> Contents:
         predictions=read(
             RunFile.PREDICTIONS, lambda: read_predictions(path / RunFile.PREDICTIONS), None
         ),
+        mistakes=read.rows(RunFile.MISTAKES, ()),
         heat_maps=read(RunFile.HEAT_MAPS, lambda: _read_heat_maps(path / RunFile.HEAT_MAPS), {}),
         problems=tuple(dict.fromkeys(read.problems)),
     )

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 from kerastl.data.fixes_file import KEEP, RELABEL, Fix
 from kerastl.outputs.directories import RunFile
+from kerastl.outputs.heat_maps import MOST_MISTAKES
+from kerastl.report.classes import Tested
 from kerastl.report.contents import Contents, Row
 from kerastl.report.thumbnails import Picture, Thumbnails
 from kerastl.settings import SETTINGS
-from kerastl.split_names import ALL_NAMES
+from kerastl.split_names import ALL_NAMES, TEST, VALIDATION
 from kerastl.training.slices import HEADER as SLICES
 
 # What is shown of more: findings of a kind, suspects, and classes in the table of splits.
@@ -148,6 +150,34 @@ def list_suspects(contents: Contents, thumbnails: Thumbnails) -> Suspects:
     return Suspects(shown, len(contents.label_issues or ()) - len(issues))
 
 
+def hash_mistakes(contents: Contents) -> dict[str, str]:
+    """Returns the hash of each test image that is named wrongly, by a name that is its alone."""
+    count = collections.Counter(contents.predictions.examples if contents.predictions else ())
+    return {
+        row["example"]: row["sha256"]
+        for row in contents.mistakes
+        if row["split"] == TEST and count[row["example"]] == 1
+    }
+
+
+def list_held_out(contents: Contents, thumbnails: Thumbnails) -> list[Tested]:
+    """Lists the validation images whose wrong class is the surest."""
+    rows = [row for row in contents.mistakes if row["split"] == VALIDATION][:MOST_MISTAKES]
+    return [
+        Tested(
+            row["example"],
+            row["class_name"],
+            (
+                (row["predicted"], float(row["confidence"])),
+                (row["class_name"], float(row["probability"])),
+            ),
+            thumbnails.of(row["example"]),
+            sha256=row["sha256"],
+        )
+        for row in rows
+    ]
+
+
 def list_below(slices: Sequence[Row], thumbnails: Thumbnails) -> list[Below]:
     """Lists the slices of the test images that are far below the rest, the worst first."""
     names = [name for name in SLICES if name.startswith("example")]
@@ -160,7 +190,7 @@ def list_below(slices: Sequence[Row], thumbnails: Thumbnails) -> list[Below]:
 
 def prepare_fixing(contents: Contents) -> Fixing | None:
     """Collects what the page needs to make a `fixes.csv`; None if it has nothing to mark."""
-    found = (*contents.audit, *(contents.label_issues or ()))
+    found = (*contents.audit, *(contents.label_issues or ()), *contents.mistakes)
     if not any(row.get("sha256") or row.get("other_sha256") for row in found):
         return None
     rows = [[row[name] for name in Fix._fields] for row in contents.fixes]

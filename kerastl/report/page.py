@@ -19,7 +19,7 @@ from kerastl.report.heat import Heat
 from kerastl.report.next_steps import list_steps
 from kerastl.report.thumbnails import Read, Thumbnails, read_from_disk, read_from_source
 from kerastl.settings.training import score_of
-from kerastl.split_names import TRAIN
+from kerastl.split_names import TRAIN, VALIDATION
 from kerastl.training.calibration import CALIBRATION
 from kerastl.training.coverage import COVERAGE
 from kerastl.version import VERSION
@@ -129,7 +129,11 @@ def _makers(contents: Contents, thumbnails: Thumbnails) -> Mapping[str, Callable
         "title": lambda: contents.path.resolve().name,
         "commands": lambda: _commands(contents),
         "steps": lambda: list_steps(contents),
-        "mistakes": lambda: confusion and confusion.mistakes(thumbnails, heat),
+        "mistakes": lambda: (
+            confusion and confusion.mistakes(thumbnails, heat, facts.hash_mistakes(contents))
+        ),
+        "held_out": lambda: facts.list_held_out(contents, thumbnails),
+        "num_held_out": lambda: sum(row["split"] == VALIDATION for row in contents.mistakes),
         "recognized": lambda: confusion and confusion.recognized(thumbnails, heat),
         "below": lambda: facts.list_below(contents.slices, thumbnails),
         "findings": lambda: facts.group_findings(contents, thumbnails),

@@ -1,4 +1,7 @@
-"""Finds training images whose label is probably wrong."""
+"""Finds training and validation images whose label is probably wrong.
+
+The test images have no part in it: they are read by the final evaluation only.
+"""
 
 import dataclasses
 from collections.abc import Iterator
@@ -9,48 +12,72 @@ from kerastl.data.splits import Splits
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress, count_of
 from kerastl.selection.lda import OutOfFold, predict_out_of_fold
+from kerastl.selection.odd_groups import describe_groups, find_odd_groups, list_findings
+from kerastl.split_names import TRAIN, VALIDATION
 from kerastl.training.trained import Trained
+
+# The columns of `label_issues.csv`.
+HEADER = (
+    *("example", "class_name", "probability", "likelier", "its_probability"),
+    *("sha256", "split"),
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LabelIssues:
-    """Training images that a linear probe assigns to another class than their label.
+    """Images that a linear probe assigns to another class than their label.
 
     Attributes:
-        positions: Positions among the training images, the least probable label first, int64.
-        judged: The probe's predictions for all training images.
+        positions: Positions among the images that were judged, the least probable label first.
+        judged: The probe's predictions for all of them.
     """
 
     positions: np.ndarray
     judged: OutOfFold
 
-    def rows(self) -> Iterator[tuple[int, float, int, float]]:
-        """Yields each issue: position, probability of the label, likeliest class, its own."""
-        columns = (self.judged.of_label, self.judged.likeliest, self.judged.highest)
-        chosen = (column[self.positions].tolist() for column in columns)
-        yield from zip(self.positions.tolist(), *chosen, strict=True)
+    def rows(self, splits: Splits, indices: np.ndarray) -> Iterator[tuple[str, ...]]:
+        """Yields the row of each issue; `indices` are the images that were judged."""
+        source, names = splits.source, splits.source.class_names
+        is_held_out = np.isin(indices, splits.validation)
+        for position in self.positions.tolist():
+            index = indices[position]
+            yield (
+                source.examples[index],
+                names[source.labels[index]],
+                f"{self.judged.of_label[position]:.4g}",
+                names[self.judged.likeliest[position]],
+                f"{self.judged.highest[position]:.4g}",
+                source.hashes[index].tobytes().hex(),
+                VALIDATION if is_held_out[position] else TRAIN,
+            )
 
     def lines(self) -> list[str]:
         """Returns the lines that a run prints."""
         lines = [
-            f"Labels: a linear probe assigns {count_of(len(self.positions), 'training image')} of "
-            f"{len(self.judged.of_label)} to another class; label_issues.csv lists the least "
-            "probable labels first."
+            f"Labels: a linear probe assigns {len(self.positions)} of "
+            f"{len(self.judged.of_label)} training and validation images to another class; "
+            "label_issues.csv lists the least probable labels first."
         ]
         if unknown := int(np.isnan(self.judged.of_label).sum()):
             lines.append(
-                f"Labels: {count_of(unknown, 'training image')} could not be checked, because "
+                f"Labels: {count_of(unknown, 'image')} could not be checked, because "
                 "too few images of the same class are outside their group."
             )
         return lines
 
 
-def find_label_issues(features: np.ndarray, splits: Splits, *, seed: int) -> LabelIssues:
-    """Finds label issues by cross-validation on pooled features of the training images.
+def find_label_issues(
+    features: np.ndarray, splits: Splits, indices: np.ndarray, *, seed: int
+) -> LabelIssues:
+    """Finds label issues by cross-validation on pooled features.
 
-    Those are float32 (images, channels); `seed` is that of the folds.
+    Args:
+        features: Float32 (images, channels).
+        splits: Where the images are from.
+        indices: Their positions in the source: of training and validation images.
+        seed: Seed of the folds.
     """
-    labels, clusters = splits.source.labels[splits.train], splits.clusters[splits.train]
+    labels, clusters = splits.source.labels[indices], splits.clusters[indices]
     judged = predict_out_of_fold(features, labels, clusters, seed=seed)
     return LabelIssues(rank_label_issues(judged, labels), judged)
 
@@ -64,12 +91,15 @@ def rank_label_issues(judged: OutOfFold, labels: np.ndarray) -> np.ndarray:
 def write_label_issues(
     trained: Trained, splits: Splits, seed: int, record: RunDirectory, progress: Progress
 ) -> None:
-    """Writes the training images whose label is probably wrong, and reports how many they are."""
-    features = trained.pooled(splits.train)
+    """Writes the images whose label is probably wrong, and groups that are like no class."""
+    indices = np.concatenate([splits.train, splits.validation])
+    features = trained.pooled(indices)
     if features is None:
         progress.line("Labels: not checked, because no features are stored.")
         return
-    issues = find_label_issues(features, splits, seed=seed)
-    record.write_label_issues(splits, issues.rows())
-    for line in issues.lines():
+    issues = find_label_issues(features, splits, indices, seed=seed)
+    record.write_label_issues(HEADER, issues.rows(splits, indices))
+    groups = find_odd_groups(features, splits, indices, seed=seed)
+    record.write_findings(splits.source, list_findings(splits.source, groups))
+    for line in (*issues.lines(), *describe_groups(splits.source, groups)):
         progress.line(line)

@@ -210,7 +210,8 @@ class TrainingSettings(PhaseSettings):
     )
     label_issues: bool = setting(
         False,
-        help="List the training images whose label is probably wrong in label_issues.csv.",
+        help="List the training and validation images whose label is probably wrong in "
+        "label_issues.csv, and groups of them that are like no class in audit.csv.",
         decides=Decides.NOTHING,
     )
     repeats: int = setting(

@@ -124,7 +124,7 @@ def test_table_of_a_run_with_two_more_columns_is_a_file_of_fixes(tmp_path):
     [
         ([("", "drop", "", "")], "has no sha256 in line 2"),
         ([("abc", "drop", "", "")], "has 'abc' as sha256 in line 2. Give the 32 digits"),
-        ([(HASH, "delete", "", "")], "has 'delete' as fix in line 2. Use keep, relabel or drop"),
+        ([(HASH, "delete", "", "")], "has 'delete' as fix in line 2. Use keep, relabel, drop"),
         ([(HASH, "relabel", "", "")], "has no new_class for relabel in line 2"),
         ([(HASH, "drop", "cats", "")], "has a new_class beside drop in line 2"),
         (
@@ -190,8 +190,8 @@ def test_changed_test_set_is_reported(tmp_path):
     )
     _, printed = opened(tmp_path / "photos", fixes, splits_from=str(earlier))
     assert (
-        "Fixes: the test set has changed, 1 of its images relabeled and 1 dropped, so its scores "
-        "are not comparable with those of runs without these fixes.\n"
+        "Fixes: the test set has changed, 1 of its images relabeled and 1 dropped. kerastl compare "
+        "compares with other runs on the images that are as before.\n"
     ) in printed
     trained = source.hashes[before.train[0]].tobytes().hex()
     fixes = write_fixes(tmp_path / "f.csv", (trained, "drop", "", ""))
@@ -214,3 +214,38 @@ def test_relabeled_images_have_other_data_and_the_same_features(tmp_path):
     after = open_source(config.changed("a test", fixes=fixes), Progress())
     assert before.fingerprint() != after.fingerprint()
     assert (before.hashes == after.hashes).all()
+
+
+@pytest.mark.parametrize(
+    ("named", "new_class", "kept", "label"),
+    [
+        ("dogs/copy.png", "", "dogs/copy.png", 1),
+        ("", "", "cats/0.png", 0),
+        ("gone.png", "dogs", "cats/0.png", 1),
+    ],
+)
+def test_one_of_equal_files_is_kept(tmp_path, named, new_class, kept, label):
+    paths = photo_folder(tmp_path / "photos")
+    for copy in ("dogs/copy.png", "cats/copy.png"):
+        shutil.copy(paths[0], tmp_path / "photos" / copy)
+    fixes = write_fixes(tmp_path / "f.csv", (sha256(paths[0]), "keep_one", new_class, named))
+    splits, printed = opened(tmp_path / "photos", fixes)
+    source = splits.source
+    copies = {"cats/0.png", "cats/copy.png", "dogs/copy.png"}
+    labels = dict(zip(source.examples, source.labels.tolist(), strict=True))
+    assert {name: labels[name] for name in labels if name in copies} == {kept: label}
+    assert len(source) == 16
+    words = "1 relabeled, 2 dropped" if new_class else "2 dropped, 1 kept"
+    assert f"Fixes: {words}.\n" in printed
+    dropped = {one.file: (one.detail, one.other) for one in source.findings if one.other}
+    assert dropped == {
+        name: (f"was {name.split('/')[0]}, a copy is kept", kept) for name in copies - {kept}
+    }
+    assert not any("same image" in one.kind for one in source.findings)
+
+
+def test_one_file_cannot_keep_two_copies(tmp_path):
+    rows = ((HASH, "keep_one", "", "a.png"), (HASH, "keep_one", "", "b.png"))
+    problem = r"in 2 rows, as in lines 2 and 3: keep_one 'a\.png', and keep_one 'b\.png'"
+    with pytest.raises(UsageError, match=problem):
+        read_fixes(write_fixes(tmp_path / "f.csv", *rows))

@@ -26,6 +26,7 @@ from kerastl.outputs.unfinished import Opened
 from kerastl.report.contents import read_contents
 from kerastl.report.finished import report_finished
 from kerastl.report.thumbnails import Thumbnails
+from kerastl.selection.label_issues import HEADER as LABEL_ISSUES
 from kerastl.training.best import EpochRow
 from kerastl.training.checks import Check
 from kerastl.training.class_sets import ClassSets
@@ -105,12 +106,15 @@ def write_run(folder):
             Slice("cluster", "", 30, NAMES[:1], 0.7, 0.8, -0.2, 0.1, examples[:1]),
         ]
     )
-    record.write_label_issues(splits, [(0, 0.01, 1, 0.97)])
+    suspect = splits.train[0]
+    issue = (examples[suspect], NAMES[source.labels[suspect]], "0.01", NAMES[1], "0.97")
+    record.write_label_issues(LABEL_ISSUES, [(*issue, hashes[suspect], "train")])
     test = made_up(source.labels[splits.test])
     test = dataclasses.replace(test, uncalibrated=made_up(test.labels, seed=2))
     scored = scored_splits(splits, test=test, validation=made_up(source.labels[splits.validation]))
     record.write_scores(scored, NAMES)
     record.write_predictions(splits, test)
+    record.write_mistakes(splits, scored)
     maps = list_heat_maps(splits, test, lambda places, _: np.ones((len(places), 2, 3)))
     record.write_heat_maps(maps)
     record.add_check(Check("first loss 1.0986, ln(3) is 1.0986", passed=True))
@@ -321,6 +325,9 @@ def test_what_a_model_without_mistakes_looks_at_is_shown(original, tmp_path):
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
+    # Those of the validation images are still there.
+    assert 'id="mistakes"' in kerastl.report(run).read_text(encoding="utf-8")
+    (run / "mistakes.csv").unlink()
     page = kerastl.report(run).read_text(encoding="utf-8")
     assert 'id="mistakes"' not in page
     assert 'id="evidence"' in page
@@ -563,7 +570,7 @@ def test_marks_become_a_file_that_the_next_run_reads(marking, original, tmp_path
     ]
     # That of the run's own fixes is there already.
     assert marking.value(STATUS) == "1 to relabel, 0 to drop, 0 to keep."
-    assert marking.value("document.querySelectorAll('[data-sha256]').length") == 4
+    assert marking.value("document.querySelectorAll('#audit ~ * [data-copies]').length") == 2
     choose(marking, f"Fix {examples[0]}", "drop")
     choose(marking, f"Fix {examples[2]}", "relabel")
     assert marking.value(STATUS) == (
@@ -580,6 +587,49 @@ def test_marks_become_a_file_that_the_next_run_reads(marking, original, tmp_path
         Fix(hashes[0], "drop", "", examples[0]),
         Fix(hashes[2], "relabel", NAMES[2].strip(), examples[2]),
     )
+
+
+@pytest.mark.thorough
+def test_one_of_two_copies_is_kept_and_a_mistake_is_marked_by_content(marking, original, tmp_path):
+    with (original / "audit.csv").open(encoding="utf-8", newline="") as file:
+        copy = next(row for row in csv.DictReader(file) if row["sha256"] == row["other_sha256"])
+    choose(marking, f"Fix {copy['other']}", "keep_one")
+    note = "document.querySelector(`[data-example='${0}'] .fix span`).textContent"
+    assert marking.value(note.replace("${0}", copy["file"])) == f"dropped: {copy['other']} is kept"
+    assert marking.value(note.replace("${0}", copy["other"])) == ""
+    mistakes = {}
+    for split in ("test", "validation"):
+        mistakes[split] = rows_of(original, "mistakes.csv", split)[0]
+        choose(marking, f"Fix {mistakes[split]['example']}", "relabel")
+    # The class that the model names is proposed.
+    assert marking.value(STATUS) == "3 to relabel, 0 to drop, 0 to keep, 1 to keep one copy."
+    marking.value("document.querySelector('#download').click()")
+    path = tmp_path / "fixes.csv"
+    browser.wait_for(path.exists)
+    found = {fix.sha256: fix for fix in read_fixes(str(path))}
+    assert found[copy["sha256"]] == Fix(copy["sha256"], "keep_one", "", copy["other"])
+    for row in mistakes.values():
+        fix = Fix(row["sha256"], "relabel", row["predicted"].strip(), row["example"])
+        assert found[row["sha256"]] == fix
+
+
+def test_mistakes_are_those_of_the_predictions_the_surest_first(page, original):
+    names = {}
+    for split in ("test", "validation"):
+        rows = rows_of(original, "mistakes.csv", split)
+        assert [row["class_name"] != row["predicted"] for row in rows] == [True] * len(rows)
+        confidence = [float(row["confidence"]) for row in rows]
+        assert confidence == sorted(confidence, reverse=True)
+        names[split] = [row["example"] for row in rows]
+        for row in rows[:12]:
+            assert f'data-sha256="{row["sha256"]}" data-example="{row["example"]}"' in page
+    with (original / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        _, *rows = csv.reader(file)
+    assert set(names["test"]) == {row[0] for row in rows if row[1] != row[2]}
+    assert (
+        f"{min(12, len(names['validation']))} of {len(names['validation'])}; mistakes.csv" in page
+    )
+    assert "the accuracy gets too high" in page
 
 
 @pytest.mark.thorough
@@ -625,6 +675,7 @@ def test_findings_of_which_all_images_are_kept_are_left_out(run):
 
 def test_page_of_a_run_before_there_were_hashes_has_nothing_to_mark(run):
     (run / "fixes.csv").unlink()
+    (run / "mistakes.csv").unlink()
     (run / "audit.csv").write_text("file,kind,detail,other\na.jpg,unusable,is empty,\n")
     (run / "label_issues.csv").write_text(
         "example,class_name,probability,likelier,its_probability\na,b,0.1,c,0.9\n"

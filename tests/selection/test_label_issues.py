@@ -25,10 +25,10 @@ def test_lines_count_issues_and_images_that_cannot_be_checked():
     of_label = np.array([0.9, np.nan, 0.2])
     judged = OutOfFold(of_label, np.array([0, 0, 1]), np.array([0.9, 0.0, 0.8]))
     assert LabelIssues(np.array([2]), judged).lines() == [
-        "Labels: a linear probe assigns 1 training image of 3 to another class; label_issues.csv "
-        "lists the least probable labels first.",
-        "Labels: 1 training image could not be checked, because too few images of the same class "
-        "are outside their group.",
+        "Labels: a linear probe assigns 1 of 3 training and validation images to another class; "
+        "label_issues.csv lists the least probable labels first.",
+        "Labels: 1 image could not be checked, because too few images of the same class are "
+        "outside their group.",
     ]
     checked = dataclasses.replace(judged, of_label=of_label[[0, 2]])
     assert len(LabelIssues(np.array([0]), checked).lines()) == 1
@@ -43,9 +43,10 @@ def test_run_lists_images_with_a_wrong_label(tmp_path):
     with open(run.result.run_dir / "label_issues.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     splits = {row["example"]: row["split"] for row in rows_of(run, "splits.csv")}
-    trained = {f"colors[{index}]" for index in wrong if splits[f"colors[{index}]"] == "train"}
-    assert trained
-    assert {row["example"] for row in rows[: len(trained)]} == trained
+    looked_at = {f"colors[{index}]" for index in wrong if splits[f"colors[{index}]"] != "test"}
+    assert looked_at
+    assert {row["example"] for row in rows[: len(looked_at)]} == looked_at
+    assert all(row["split"] == splits[row["example"]] for row in rows)
     assert all(float(row["probability"]) < float(row["its_probability"]) for row in rows)
     assert "Labels: a linear probe assigns " in run.printed
 

@@ -80,3 +80,19 @@ def test_class_of_one_group_has_no_judge():
     together = predict_out_of_fold(features, labels, np.zeros(len(labels), int), seed=0)
     assert np.isnan(together.of_label).all()
     assert len(rank_label_issues(together, labels)) == 0
+
+
+def test_few_images_of_many_channels_have_graded_probabilities():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3), 40)
+    features = 8 * rng.normal(size=(3, 400))[labels] / 20 + rng.normal(size=(120, 400))
+    spoilt = labels.copy()
+    spoilt[::15] = (labels[::15] + 1) % 3
+    judged = predict_out_of_fold(
+        features.astype(np.float32), spoilt, np.arange(len(labels)), seed=0
+    )
+    right = judged.likeliest == spoilt
+    # As sure as it is right, which it is not without a temperature.
+    assert abs(judged.highest.mean() - right.mean()) < 0.05
+    issues = rank_label_issues(judged, spoilt)
+    assert len({f"{value:.4g}" for value in judged.of_label[issues]}) == len(issues)
