@@ -127,7 +127,7 @@ def _differ(first: Tested, other: Tested) -> KerastlError:
 
 def _command(first: Tested, other: Tested) -> str:
     """Returns what trains the first run on the splits and the labels of the other."""
-    changes = [("splits_from", other.path / RunFile.SPLITS)]
+    changes: list[tuple[str, object]] = [("splits_from", other.path / RunFile.SPLITS)]
     if first.config.dataset != other.config.dataset:
         changes.append(("dataset", other.config.dataset))
     if first.config.fixes or other.config.fixes:

@@ -97,9 +97,11 @@ class Predictions:
 
     def take(self, places: Sequence[int]) -> "Predictions":
         """Returns those of some images, by their places."""
-        names = (self.examples, self.class_names, self.predicted)
-        chosen = (tuple(column[place] for place in places) for column in names)
-        return Predictions(*chosen, self.losses[np.array(places, int)])
+        examples, class_names, predicted = (
+            tuple(column[place] for place in places)
+            for column in (self.examples, self.class_names, self.predicted)
+        )
+        return Predictions(examples, class_names, predicted, self.losses[np.array(places, int)])
 
 
 def class_columns(header: Sequence[str]) -> dict[str, int] | None:

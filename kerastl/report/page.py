@@ -132,7 +132,7 @@ def _makers(contents: Contents, thumbnails: Thumbnails) -> Mapping[str, Callable
         "mistakes": lambda: (
             confusion and confusion.mistakes(thumbnails, heat, facts.hash_mistakes(contents))
         ),
-        "held_out": lambda: facts.list_held_out(contents, thumbnails),
+        "held_out": lambda: confusion and facts.list_held_out(contents, thumbnails),
         "num_held_out": lambda: sum(row["split"] == VALIDATION for row in contents.mistakes),
         "recognized": lambda: confusion and confusion.recognized(thumbnails, heat),
         "below": lambda: facts.list_below(contents.slices, thumbnails),
