@@ -100,7 +100,11 @@ def _on_data(contents: Contents) -> Iterator[Step]:
         )
     if issues := list_open_issues(contents):
         labels = count_of(len(issues), "label")
-        yield Step(f"Look at {labels} that may be wrong, and fix what is.", "labels")
+        yield Step(
+            f"Look through {labels} that a probe disagrees with, the least probable first, and fix "
+            "what is wrong.",
+            "labels",
+        )
     elif contents.label_issues is None and contents.metrics:
         yield Step("Look for wrong labels: train again with --label_issues.")
     if count := sum(row["kind"] not in _HARMLESS for row in list_open(contents)):

@@ -59,7 +59,7 @@ def test_run_that_stopped_at_its_data_says_to_mend_them(contents):
         ({"reasons": ("97 px: x", "a head alone: no time for 4 epochs")}, "reasons", "--budget"),
         ({"metrics": WIDE}, "splits", "--test_fraction"),
         ({"misleading": ({"fact": "border", "class_name": "cat"},)}, "misleading", "at cat: its b"),
-        ({"label_issues": ({"sha256": "a"},) * 3}, "labels", "at 3 labels"),
+        ({"label_issues": ({"sha256": "a"},) * 3}, "labels", "through 3 labels"),
         (
             {"slices": (BELOW, BELOW)},
             "misleading",
@@ -84,7 +84,7 @@ def test_labels_that_a_person_has_reviewed_are_no_step(contents):
     issues = [{"sha256": name} for name in "abc"]
     fixes = [{"sha256": "a", "fix": "keep"}, {"sha256": "b", "fix": "relabel"}]
     first, *_ = steps(contents, label_issues=issues, fixes=fixes)
-    assert "at 1 label that" in first.text
+    assert "through 1 label that" in first.text
 
 
 def test_files_that_are_left_out_are_no_step(contents):
