@@ -98,6 +98,12 @@ def test_pairs_and_cells_have_their_shares_and_all_images(run, page, text):
 
 def test_tested_images_have_the_probabilities_of_their_row(run, page):
     rows = {row["example"]: row for row in all_rows(run, "predictions.csv")}
+    held_out = {
+        row["example"]: [row["confidence"], row["probability"]]
+        for row in all_rows(run, "mistakes.csv")
+        if row["split"] == "validation"
+    }
+    assert not rows.keys() & held_out.keys()
     items = re.findall(
         r'<span class="name">(\S+)</span>\s*<span class="truth">true class (.*?)</span>\s*'
         r'<ol class="guesses">(.*?)</ol>',
@@ -105,9 +111,10 @@ def test_tested_images_have_the_probabilities_of_their_row(run, page):
         re.DOTALL,
     )
     assert len(items) > 40
+    assert held_out.keys() & {example for example, _, _ in items}
     for example, _, guesses in items:
-        row = rows[example]
-        values = sorted((float(row[name]) for name in NAMES), reverse=True)
+        shown = held_out.get(example) or [rows[example][name] for name in NAMES]
+        values = sorted(map(float, shown), reverse=True)
         found = re.findall(r"<b>(.*?)</b>", guesses)
         assert found == [percent(value) for value in values]
 
