@@ -69,6 +69,7 @@ def test_a_run_whose_process_is_killed_ends_everywhere_and_goes_on(tmp_path, kil
     started = start(tmp_path / "two", 2, **settings)
     wait_for(lambda: "head 3/40" in (tmp_path / "two/out0").read_text(), started)
     started[killed].kill()
+    started[killed].wait()
     other = started[1 - killed]
     assert other.wait(120) == 1
     last = (tmp_path / f"two/out{1 - killed}").read_text().splitlines()[-1]
