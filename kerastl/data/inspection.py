@@ -44,8 +44,14 @@ _NO_END = "lacks its end marker; all rows are there"
 _MAX_REMARK = 200
 # It is made from a picture whose shorter side is reduced to about this many pixels.
 _REDUCED_SIDE = 64
-# Of smaller pictures, the outermost pixels are a part of what they show.
+# Of smaller pictures, the outermost pixels are a part of what they show, as strokes of digits are,
+# unless the colors of all have at most this standard deviation while others differ: a frame.
+# Without the limit, the border tells digits of 8 pixels apart: it takes away 60 % of the
+# uncertainty whether one is a 4; with it, no more than 1 % of digits, drawn pictures and
+# photographs of 8 pixels, and nearly all if one class has a frame.
 _HAS_BORDER = 16
+_FRAME_DEVIATION = 3.0
+_NO_BORDER = (-1.0, -1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +75,8 @@ class Inspection:
         turned: The same of the picture turned and mirrored so that its copies in any of the eight
             orientations have it in common.
         border: How bright the outermost pixels are, in 0..255, and the standard deviation of
-            their colors: 0 for a frame of one color. Both 0 for pictures of less than 16 pixels.
+            their colors: 0 for a frame of one color. Both -1 for pictures of less than 16 pixels
+            without a frame.
         camera: Make and model, empty if unknown.
         is_of_content: Whether the result depends only on the content, so that it may be cached.
     """
@@ -85,7 +92,7 @@ class Inspection:
     remark: str = ""
     descriptor: str = ""
     turned: str = ""
-    border: Sequence[float] = (0.0, 0.0)
+    border: Sequence[float] = _NO_BORDER
     camera: str = ""
     is_of_content: bool = True
 
@@ -215,11 +222,14 @@ def _find_turns(fields: np.ndarray) -> tuple[int, int, bool]:
 
 
 def _measure_border(pixels: np.ndarray) -> tuple[float, float]:
-    if min(pixels.shape[:2]) < _HAS_BORDER:
-        return 0.0, 0.0
     sides = (pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1])
     outermost = np.concatenate(sides).astype(np.float32)
-    return float(outermost.mean()), float(outermost.std(axis=0).mean())
+    deviation = float(outermost.std(axis=0).mean())
+    if min(pixels.shape[:2]) < _HAS_BORDER:
+        is_frame = deviation <= _FRAME_DEVIATION < pixels.std(axis=(0, 1)).mean()
+        if not is_frame:
+            return _NO_BORDER
+    return float(outermost.mean()), deviation
 
 
 def _decode(content: bytes) -> tuple[np.ndarray, int, int]:

@@ -3,10 +3,11 @@ import io
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
+from sklearn.datasets import load_digits
 
 from kerastl.config import Config
-from kerastl.data.builtin import open_source as open_digits
 from kerastl.data.cameras import find_camera
+from kerastl.data.inspection import inspect_content
 from kerastl.data.opening import open_data
 from kerastl.data.source import Source
 from kerastl.progress import Progress
@@ -25,7 +26,11 @@ def noise(count=40, seed=0):
 
 
 def found_in(images, labels, groups=None):
-    source = Source.from_arrays(images, labels, class_names=NAMES, groups=groups)
+    return find_in(images, labels, NAMES, groups)
+
+
+def find_in(images, labels, names, groups=None):
+    source = Source.from_arrays(images, labels, class_names=names, groups=groups)
     config = Config(run_dir="x", dataset="python", cache_dir="")
     return find_misleading(open_data(config, source, Progress()), seed=0)
 
@@ -83,13 +88,50 @@ def test_what_one_group_alone_has_is_no_evidence():
     assert found_in(images, labels, groups) == ()
 
 
+def digits():
+    given = load_digits()
+    images = np.repeat(given.images[..., np.newaxis] * (255 / 16), 3, axis=3).astype(np.uint8)
+    return [*images], given.target
+
+
+@pytest.mark.parametrize("color", [(200, 10, 10), (255, 255, 255), (0, 0, 0)])
+def test_frame_is_found_in_tiny_pictures(color):
+    images, labels = digits()
+    images, labels = images[::3], labels[::3]
+    for index in np.flatnonzero(labels == 1):
+        images[index][[0, -1]] = images[index][:, [0, -1]] = color
+    found = find_in(images, labels, [*map(str, range(10))])
+    borders = [one for one in found if one.fact == "border"]
+    assert [one.class_name for one in borders] == ["1"]
+    assert borders[0].explained > 0.8
+
+
+def test_half_of_a_class_of_tiny_pictures_is_enough():
+    images, labels = digits()
+    images, labels = images[::3], labels[::3]
+    for index in np.flatnonzero(labels == 3)[::2]:
+        add_border(images[index])
+    found = [one for one in find_in(images, labels, [*map(str, range(10))]) if one.fact == "border"]
+    assert [one.class_name for one in found] == ["3"]
+
+
 @pytest.mark.thorough
 def test_digits_have_none():
-    config = Config(run_dir="x", dataset="digits", cache_dir="")
-    splits = open_data(
-        config, open_digits("", config, memory=None, progress=Progress()), Progress()
-    )
-    assert find_misleading(splits, seed=0) == ()
+    images, labels = digits()
+    assert find_in(images, labels, [*map(str, range(10))]) == ()
+
+
+def test_tiny_pictures_of_one_color_have_no_border():
+    assert inspect_content(png(np.full((8, 8, 3), 90, np.uint8))).border == (-1, -1)
+    framed = np.full((8, 8, 3), 90, np.uint8)
+    add_border(framed)
+    assert inspect_content(png(framed)).border == (pytest.approx(220 / 3), 0)
+
+
+def png(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 def test_warning_has_a_line_for_each_fact():
