@@ -58,7 +58,7 @@ def score(
         progress.line(_describe_sets(sets, metrics[TEST]["class_sets"]))
     if known := delivered.known:
         known.save(record.path / RunFile.KNOWN, field="run_dir")
-        progress.line(_add_known(known, trained, metrics))
+        progress.line(_add_known(known, delivered, metrics))
     return metrics, test
 
 
@@ -71,11 +71,11 @@ def _compare_slices(
         progress.line(line)
 
 
-def _add_known(known: KnownImages, trained: Trained, metrics: Mapping[str, Any]) -> str:
+def _add_known(known: KnownImages, delivered: Delivered, metrics: Mapping[str, Any]) -> str:
     """Adds the share of images that are known to the metrics, and describes it."""
-    for name, indices in trained.splits.items():
-        if name in (TEST, VALIDATION):
-            metrics[name]["known"] = measure_known(known, trained, indices)
+    trained = delivered.trained
+    metrics[VALIDATION]["known"] = delivered.known_validation
+    metrics[TEST]["known"] = measure_known(known, trained, trained.splits.test)
     left_out = metrics["known"].get("left_out")
     passed = f"; of images whose class is left out, {left_out['known']:.1%}" if left_out else ""
     return (

@@ -13,7 +13,7 @@ from kerastl.training.checks import CheckRecorder, check_restored, require
 from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluate import ViewLogits
 from kerastl.training.evaluation import Evaluation
-from kerastl.training.known_distances import LeftOut, fit_known
+from kerastl.training.known_distances import Fitted, fit_known
 from kerastl.training.known_images import KnownImages
 from kerastl.training.set_coverage import fit_sets
 from kerastl.training.temperature import MOST_LOGITS, Temperature, fit_temperature
@@ -39,22 +39,28 @@ class Delivered:
     validation: Evaluation
 
     @functools.cached_property
-    def _fitted(self) -> tuple[KnownImages | None, LeftOut | None]:
-        return fit_known(self.trained, self.known_coverage) if self.known_coverage else (None, None)
+    def _fitted(self) -> Fitted | None:
+        return fit_known(self.trained, self.known_coverage) if self.known_coverage else None
 
     @property
     def known(self) -> KnownImages | None:
         """Which images are known; None if nothing decides that. To find out reads features."""
-        return self._fitted[0]
+        return self._fitted.known if self._fitted else None
+
+    @property
+    def known_validation(self) -> dict[str, float] | None:
+        """The share of validation images that are known; None if nothing decides that."""
+        return self._fitted.validation if self._fitted else None
 
     @property
     def decided(self) -> dict[str, Any]:
         """What the validation images have decided, as in `metrics.json`."""
         mirrored = {"average_mirrored": True} if self.trained.images.sees_mirrored else {}
         sets = {"class_sets": dataclasses.asdict(self.class_sets)} if self.class_sets else {}
-        left_out = self._fitted[1]
-        passed = {"left_out": dataclasses.asdict(left_out)} if left_out else {}
-        known = {"known": self.known.numbers | passed} if self.known else {}
+        known = {}
+        if fitted := self._fitted:
+            passed = {"left_out": dataclasses.asdict(fitted.left_out)} if fitted.left_out else {}
+            known = {"known": fitted.known.numbers | passed}
         return {**mirrored, "temperature": dataclasses.asdict(self.temperature), **sets, **known}
 
     def evaluate(self, indices: np.ndarray) -> Evaluation:

@@ -7,6 +7,7 @@ at a time: docs/how_it_works/numbers.md has the numbers.
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -63,12 +64,25 @@ class LeftOut:
     num_parts: int
 
 
-def fit_known(trained: Trained, coverage: float) -> tuple[KnownImages, LeftOut | None]:
+class Fitted(NamedTuple):
+    """What the validation images decide.
+
+    Attributes:
+        known: Which images are known.
+        validation: The coverage of the validation images, as `measure_known` has it.
+        left_out: None where a part of the classes has too few validation images.
+    """
+
+    known: KnownImages
+    validation: dict[str, float]
+    left_out: LeftOut | None
+
+
+def fit_known(trained: Trained, coverage: float) -> Fitted:
     """Measures the training images, and finds the distance by the validation images.
 
     It is the smallest distance that covers `coverage` of them and of one more: split conformal
     prediction, https://arxiv.org/abs/2107.07511, section 1. `check_known` has accepted `coverage`.
-    The second result is None where a part of the classes has too few validation images.
     """
     splits, num_classes = trained.splits, len(trained.splits.source.class_names)
     labels = splits.source.labels
@@ -86,7 +100,8 @@ def fit_known(trained: Trained, coverage: float) -> tuple[KnownImages, LeftOut |
     own, *others = np.concatenate(measured, axis=1)
     largest = float(np.sort(own)[_rank(count, coverage) - 1])
     known = dataclasses.replace(models[0], max_distance=_round_up(largest))
-    return known, _leave_out(others, parts[labels[splits.validation]], coverage)
+    left_out = _leave_out(others, parts[labels[splits.validation]], coverage)
+    return Fitted(known, _cover(known, own), left_out)
 
 
 def _leave_out(
@@ -118,7 +133,10 @@ def measure_distances(known: KnownImages, features: Iterator[np.ndarray]) -> np.
 
 def measure_known(known: KnownImages, trained: Trained, indices: np.ndarray) -> dict[str, float]:
     """Measures the `coverage` of images, with its interval `coverage_low` to `coverage_high`."""
-    distances = measure_distances(known, trained.features(indices))
+    return _cover(known, measure_distances(known, trained.features(indices)))
+
+
+def _cover(known: KnownImages, distances: np.ndarray) -> dict[str, float]:
     inside = distances <= np.float32(known.max_distance)
     low, high = accuracy_interval(int(inside.sum()), len(inside))
     return {"coverage": float(inside.mean()), "coverage_low": low, "coverage_high": high}

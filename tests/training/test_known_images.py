@@ -51,7 +51,7 @@ def test_known_images_are_as_many_as_promised_and_a_new_class_is_not_among_them(
     found, new = [], []
     for seed in range(30):
         trained = trained_on(seed=seed)
-        known, _ = fit_known(trained, 0.9)
+        known, *_ = fit_known(trained, 0.9)
         found.append(measure_known(known, trained, trained.splits.test)["coverage"])
         outputs = known.describe(tf.constant(features_of(np.full(50, 3), seed)))
         new.append(outputs["is_known"].numpy().mean())
@@ -66,7 +66,7 @@ def test_images_of_classes_that_are_left_out_are_counted(monkeypatch, spread, lo
     of = features_of
     monkeypatch.setitem(globals(), "features_of", lambda *given: of(*given, spread=spread))
     trained = trained_on()
-    _, left_out = fit_known(trained, 0.9)
+    left_out = fit_known(trained, 0.9).left_out
     assert (left_out.num_images, left_out.num_parts) == (200, 3)
     assert low <= left_out.known <= high
     assert left_out.known_low <= left_out.known <= left_out.known_high
@@ -82,21 +82,29 @@ def test_images_of_classes_that_are_left_out_are_counted(monkeypatch, spread, lo
         others = np.where(labels > label, labels - 1, labels)
         two = SimpleNamespace(labels=others, class_names=("a", "b"))
         splits = SimpleNamespace(**places, source=two)
-        known, _ = fit_known(SimpleNamespace(features=trained.features, splits=splits), 0.9)
+        known, *_ = fit_known(SimpleNamespace(features=trained.features, splits=splits), 0.9)
         outside = validation[labels[validation] == label]
         for part in trained.features(outside):
             num_known += int(known.describe(tf.constant(part))["is_known"].numpy().sum())
     assert left_out.known == pytest.approx(num_known / 200, abs=0.011)
 
 
+def test_coverage_of_validation_images_is_that_of_their_distances():
+    trained = trained_on()
+    fitted = fit_known(trained, 0.9)
+    measured = measure_known(fitted.known, trained, trained.splits.validation)
+    assert fitted.validation == measured
+    assert 0.9 <= measured["coverage"] < 0.95
+
+
 def test_too_few_validation_images_measure_no_left_out_classes():
-    assert fit_known(trained_on(num_validation=12), 0.9)[1] is None
-    assert fit_known(trained_on(num_validation=15), 0.9)[1] is not None
+    assert fit_known(trained_on(num_validation=12), 0.9).left_out is None
+    assert fit_known(trained_on(num_validation=15), 0.9).left_out is not None
 
 
 def test_distance_is_that_of_mahalanobis_on_normalized_features():
     trained = trained_on()
-    known, _ = fit_known(trained, 0.9)
+    known, *_ = fit_known(trained, 0.9)
     features, labels = features_of(np.arange(200) % 3, 5), trained.splits.source.labels[:400]
     train = np.concatenate([*trained.features(trained.splits.train)]).astype(np.float64)
     train /= np.linalg.norm(train, axis=1, keepdims=True)
@@ -108,7 +116,7 @@ def test_distance_is_that_of_mahalanobis_on_normalized_features():
 
 
 def test_the_same_whatever_the_parts_in_which_features_come():
-    one, two = (fit_known(trained_on(part=part), 0.9)[0] for part in (7, 400))
+    one, two = (fit_known(trained_on(part=part), 0.9).known for part in (7, 400))
     assert one.max_distance == pytest.approx(two.max_distance, rel=1e-3)
     features = features_of(np.arange(20) % 3, 5)
     both = [known.describe(features)["distance"].numpy() for known in (one, two)]
@@ -116,7 +124,7 @@ def test_the_same_whatever_the_parts_in_which_features_come():
 
 
 def test_few_images_of_many_channels_and_features_of_zeros_give_numbers():
-    known, _ = fit_known(trained_on(num_train=6), 0.9)
+    known, *_ = fit_known(trained_on(num_train=6), 0.9)
     outputs = known.describe(np.zeros((2, CHANNELS), np.float32))
     assert np.isfinite(outputs["distance"]).all()
     assert np.isfinite(known.max_distance)
@@ -124,7 +132,7 @@ def test_few_images_of_many_channels_and_features_of_zeros_give_numbers():
 
 def test_only_the_largest_directions_are_kept(monkeypatch):
     monkeypatch.setattr("kerastl.training.known_distances.MOST_DIRECTIONS", 5)
-    known, _ = fit_known(trained_on(), 0.9)
+    known, *_ = fit_known(trained_on(), 0.9)
     assert known.whitening.shape == (CHANNELS, 5)
     assert known.centers.shape == (3, 5)
 
@@ -143,7 +151,7 @@ def test_too_few_validation_images_vouch_for_nothing(coverage, needed):
 
 def test_distance_is_that_of_the_image_which_decides_rounded_up():
     trained = trained_on(num_validation=19)
-    known, _ = fit_known(trained, 0.95)
+    known, *_ = fit_known(trained, 0.95)
     [features] = trained.features(trained.splits.validation)
     largest = known.describe(features)["distance"].numpy().max()
     assert largest <= known.max_distance < largest * 1.001
@@ -152,7 +160,7 @@ def test_distance_is_that_of_the_image_which_decides_rounded_up():
 
 
 def test_file_has_all_of_it(tmp_path):
-    known, _ = fit_known(trained_on(), 0.9)
+    known, *_ = fit_known(trained_on(), 0.9)
     known.save(tmp_path / "known.npz", field="run_dir")
     again = KnownImages.read(tmp_path / "known.npz")
     assert again.numbers == known.numbers
@@ -214,6 +222,7 @@ def test_left_out_classes_are_unknown_in_run_export_and_prediction(
     metrics, folder = run.result.metrics, run.result.run_dir
     found = metrics["test"]["known"]
     assert found["coverage_low"] <= 0.9 <= found["coverage_high"]
+    assert metrics["validation"]["known"]["coverage"] >= 0.9
     assert f"{found['coverage']:.1%} of the test images are known" in run.printed
     card = json.loads((folder / "model_card.json").read_text("utf-8"))
     assert card["known"] == metrics["known"] | {"rule": card["known"]["rule"], "test": found}
