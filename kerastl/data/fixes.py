@@ -10,7 +10,7 @@ from kerastl.data.fixes_file import DROP, DROPPED, FIELD, RELABELED, Fix, Fixed
 from kerastl.data.source import Finding, Source
 from kerastl.data.splits import Splits
 from kerastl.errors import bad_value, closest, name_some, shorten
-from kerastl.split_names import TEST
+from kerastl.split_names import TEST, TRAIN
 
 
 def apply_fixes(source: Source, fixes: Sequence[Fix], path: str) -> Source:
@@ -85,6 +85,34 @@ def _list_changes(
         words += ", a copy is kept" if other else ""
         sha256 = source.hashes[index].tobytes().hex()
         yield Finding(source.examples[index], kind, f"was {was}{words}", other, sha256)
+
+
+def name_splits(splits: Splits, earlier: Mapping[str, str]) -> Splits:
+    """Adds to each finding about a fix the split of the image.
+
+    That of a dropped image is the one that it came with, or was in before; else nobody knows it.
+    `earlier` has the split of each image of an earlier run, see `splits_file.read_earlier`.
+    """
+    source = splits.source
+    if source.fixed is None:
+        return splits
+    split_of = {
+        RELABELED: {source.examples[at]: name for name, chosen in splits.items() for at in chosen},
+        DROPPED: {
+            # Of those that came for training, some are split off.
+            name: earlier.get(name, "") if own == TRAIN else own
+            for name, own in source.fixed.dropped
+        },
+    }
+
+    def add_split(finding: Finding) -> Finding:
+        split = split_of.get(finding.kind, {}).get(finding.file)
+        return (
+            dataclasses.replace(finding, detail=f"{finding.detail}, {split}") if split else finding
+        )
+
+    findings = tuple(map(add_split, source.findings))
+    return dataclasses.replace(splits, source=dataclasses.replace(source, findings=findings))
 
 
 def changed_test_words(splits: Splits, earlier: Mapping[str, str]) -> Iterator[str]:

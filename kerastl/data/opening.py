@@ -6,7 +6,7 @@ import numpy as np
 
 from kerastl.data.audit import audit
 from kerastl.data.finding import find_source
-from kerastl.data.fixes import apply_fixes, changed_test_words
+from kerastl.data.fixes import apply_fixes, changed_test_words, name_splits
 from kerastl.data.fixes_file import read_fixes
 from kerastl.data.kept import PixelCache
 from kerastl.data.source import Source
@@ -47,7 +47,7 @@ def open_data(
         rest = ", the others are new" if known < len(source) else ""
         images = count_of(len(source), "image")
         progress.line(f"Splits: {known} of {images} as in {settings.splits_from}{rest}.")
-    splits = make_splits(source, settings, earlier=earlier)
+    splits = name_splits(make_splits(source, settings, earlier=earlier), earlier)
     describe(splits, progress)
     for line in changed_test_words(splits, earlier):
         progress.line(line)

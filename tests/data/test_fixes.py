@@ -66,9 +66,10 @@ def test_fixes_follow_the_content_of_renamed_and_moved_files(tmp_path):
     assert labels["cats/other.png"] == labels["dogs/1.png"] == 1
     assert labels["cats/2.png"] == 0
     assert "cats/1.png" not in labels
+    split = splits_of(splits)["cats/other.png"]
     assert [(one.file, one.kind, one.detail) for one in source.findings] == [
         ("cats/1.png", "dropped", "was cats"),
-        ("cats/other.png", "relabeled", "was cats, now dogs"),
+        ("cats/other.png", "relabeled", f"was cats, now dogs, {split}"),
     ]
     moved_to = [moved / "cats/1.png", moved / "cats/other.png"]
     assert [one.sha256 for one in source.findings] == [sha256(path)[:32] for path in moved_to]
@@ -188,15 +189,18 @@ def test_changed_test_set_is_reported(tmp_path):
         (first, "relabel", source.class_names[1 - label], ""),
         (last, "drop", "", ""),
     )
-    _, printed = opened(tmp_path / "photos", fixes, splits_from=str(earlier))
+    after, printed = opened(tmp_path / "photos", fixes, splits_from=str(earlier))
+    rows = {one.sha256: (one.kind, one.detail.rsplit(", ")[-1]) for one in after.source.findings}
+    assert rows == {first: ("relabeled", "test"), last: ("dropped", "test")}
     assert (
         "Fixes: the test set has changed, 1 of its images relabeled and 1 dropped. kerastl compare "
         "compares with other runs on the images that are as before.\n"
     ) in printed
     trained = source.hashes[before.train[0]].tobytes().hex()
     fixes = write_fixes(tmp_path / "f.csv", (trained, "drop", "", ""))
-    _, printed = opened(tmp_path / "photos", fixes, splits_from=str(earlier))
+    after, printed = opened(tmp_path / "photos", fixes, splits_from=str(earlier))
     assert "test set" not in printed
+    assert [one.detail.rsplit(", ")[-1] for one in after.source.findings] == ["train"]
     _, printed = opened(tmp_path / "photos", fixes)
     assert "Fixes: dropped images may change which images are split off for the test" in printed
 
