@@ -24,7 +24,7 @@ _OF_CLUSTER, _MOST_CLUSTERS, _FEWEST = 20, 20, 5
 _BEGINNINGS = 5
 # A cluster is like no class if it is so many times as far from the nearest one as the median
 # cluster. In CIFAR-10, digits and drawn pictures without such groups, and in halves of them, none
-# was more than 2.08 times as far; docs/benchmarks/findings.md has what is found of such groups.
+# was more than 2.08 times as far; docs/how_to/wrong_labels.md has what is found of such groups.
 _FAR = 2.25
 # Directions of the largest variance that count, and images for each.
 _MOST_DIRECTIONS, _FOR_DIRECTION = 100, 10
