@@ -2,58 +2,52 @@
 
 import collections
 import functools
-import gzip
-import io
 import pathlib
-import struct
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
-import scipy.io
 
-from kerastl.data.beside import other_kind
-from kerastl.data.other_contents import find_other
+from kerastl.data.array_reading import read_arrays
+from kerastl.data.array_values import (
+    are_names,
+    as_pixels,
+    find_splits,
+    image_axes,
+    images_first,
+    is_called_images,
+    is_called_labels,
+    is_index,
+    name_classes,
+    read_column,
+    split_of,
+)
 from kerastl.data.source import Source
-from kerastl.data.split_words import split_within
 from kerastl.data.table_rows import Wrong
+from kerastl.data.table_values import note_classes
 from kerastl.errors import bad_value, name_some
 from kerastl.paths import local_path
 from kerastl.progress import Progress, count_of
 from kerastl.settings import DataSettings
-from kerastl.split_names import SPLITS, TEST, TRAIN
+from kerastl.split_names import SPLITS, TRAIN
 
-# First bytes of the files, and the types of IDX, big-endian, http://yann.lecun.com/exdb/mnist
-_NPZ, _NPY, _GZIP, _MATLAB, _IDX = b"PK", b"\x93NUMPY", b"\x1f\x8b", b"MATLAB ", b"\0\0"
-_IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
-# MNIST calls its ten thousand test images so.
-_OTHER_SPLITS = {"t10k": TEST}
-# Words for names of classes in the name of an array.
-_NAMES = ("class", "name", "meta", "categor")
-_CHANNELS = (1, 3)
 # Dimensions of an array of images at least.
 _IMAGES = 3
-_READS = (
-    "Give an .npz, .npy, IDX or .mat file, or a folder of them, with arrays of images and of labels"
-)
-
-
-# What readers raise, the last for MATLAB's newer form, which is HDF5.
-_BROKEN = (
-    *(ValueError, TypeError, EOFError, struct.error, zipfile.BadZipFile, zlib.error),
-    NotImplementedError,
-)
 
 
 class _Part(NamedTuple):
     """The images of a split, (images, height, width, ...), and the class of each as written."""
 
     split: str
+    name: str
     images: np.ndarray
+    labels_name: str
     labels: np.ndarray
-    about: str
+
+    def about(self) -> str:
+        """Describes it for a person."""
+        images = count_of(len(self.labels), "image")
+        return f"{self.name} and {self.labels_name} ({images}, {self.split})"
 
 
 def open_source(
@@ -62,92 +56,84 @@ def open_source(
     """Opens a file of arrays, or a folder of such files, as `kerastl.data_sources` describes.
 
     The words for splits in the names of arrays and files tell which images and labels belong
-    together, as in `train_images` and `y_test`.
+    together, as in `train_images` and `y_test`. Arrays of numbers of images, as `train_idx`, give
+    splits where they divide all images of the only array among them.
 
     Raises:
         UsageError: If it is no such file, or does not hold images and one class for each.
     """
     del memory
     wrong = functools.partial(bad_value, "dataset", data.dataset)
-    arrays = _read(local_path(place, field="dataset"), wrong)
+    arrays = read_arrays(local_path(place, field="dataset"), wrong)
     parts = sorted(_pair(arrays, wrong), key=lambda part: SPLITS.index(part.split))
+    pixels, scaled = as_pixels({part.name: part.images for part in parts}, wrong)
+    labels, names, of_names = _join_labels(parts, arrays, wrong)
     # What others are split off.
     base = parts[0].split
-    values, labels = np.unique(np.concatenate([part.labels for part in parts]), return_inverse=True)
-    progress.line(f"Arrays: {', '.join(part.about for part in parts)}.")
+    splits = [TRAIN if part.split == base else part.split for part in parts for _ in part.images]
+    by_number = find_splits(arrays, len(labels)) if len(parts) == 1 else None
+    by_names = by_number[1] if by_number else []
+    used = {name for part in parts for name in (part.name, part.labels_name)}
+    lines = (
+        f"Arrays: {', '.join(part.about() for part in parts)}.",
+        scaled,
+        f"Splits: {name_some(by_names)} have the numbers of their images." if by_names else "",
+        _say_unused(arrays, {*used, of_names, *by_names}),
+        *_note_labels(parts, arrays, names, of_names),
+    )
+    for line in filter(None, lines):
+        progress.line(line)
     return Source.from_arrays(
-        [image for part in parts for image in part.images],
-        labels.reshape(-1),
-        class_names=_find_names(arrays, values),
-        splits=[TRAIN if part.split == base else part.split for part in parts for _ in part.images],
+        [image for part in pixels for image in part],
+        labels,
+        class_names=names,
+        splits=by_number[0].tolist() if by_number else splits,
         name=data.dataset,
     )
 
 
-def _read(path: pathlib.Path, wrong: Wrong) -> dict[str, np.ndarray]:
-    """Reads all arrays by name, with the name of their file where there are several files."""
-    try:
-        files = sorted(filter(_may_hold_arrays, path.iterdir())) if path.is_dir() else [path]
-        found = {file.name: _read_file(file, wrong) for file in files}
-    except OSError as error:
-        raise wrong(f"cannot be read ({error.strerror or error})", "Check its path") from error
-    arrays = {
-        f"{file} {name}".strip() if len(found) > 1 else name or file: array
-        for file, inside in found.items()
-        for name, array in inside.items()
-    }
-    if not arrays:
-        raise wrong("holds no arrays", _READS)
-    return arrays
-
-
-def _may_hold_arrays(path: pathlib.Path) -> bool:
-    """Whether a file of a folder is no text or the like beside the arrays, nor hidden."""
-    is_shown = not path.name.startswith(".") and path.is_file()
-    return is_shown and other_kind(path.name) in (None, "arrays")
-
-
-def _read_file(path: pathlib.Path, wrong: Wrong) -> dict[str, np.ndarray]:
-    """Reads the arrays of a file by name; one of IDX or .npy has none."""
-    content = path.read_bytes()
-    try:
-        if content.startswith(_GZIP):
-            content = gzip.decompress(content)
-        if content.startswith(_NPZ):
-            with np.load(io.BytesIO(content), allow_pickle=False) as loaded:
-                return {name: loaded[name] for name in loaded.files}
-        if content.startswith(_NPY):
-            return {"": np.load(io.BytesIO(content), allow_pickle=False)}
-        if content.startswith(_MATLAB):
-            loaded = scipy.io.loadmat(io.BytesIO(content))
-            return {name: one for name, one in loaded.items() if isinstance(one, np.ndarray)}
-        if content.startswith(_IDX) and content[2] in _IDX_TYPES:
-            return {"": _read_idx(content)}
-    except _BROKEN as error:
+def _join_labels(
+    parts: list[_Part], arrays: Mapping[str, np.ndarray], wrong: Wrong
+) -> tuple[np.ndarray, list[str] | None, str]:
+    """Returns the labels of all parts, their names if they are numbers, and who has those."""
+    are_texts = {part.labels.dtype.kind == "U" for part in parts}
+    if len(are_texts) > 1:
         raise wrong(
-            f"{path.name} cannot be read as arrays ({error})",
-            "Save it again with images as uint8, and without Python objects",
-        ) from error
-    other = find_other(content)
-    raise wrong(
-        f"{path.name} "
-        + (other.reason.replace("an image", "an array that is read") if other else "is no array"),
-        _READS,
-    )
+            f"has labels that are names and labels that are numbers "
+            f"({', '.join(part.labels_name for part in parts)})",
+            "Give names or numbers in all of them",
+        )
+    labels = np.concatenate([part.labels for part in parts])
+    # Labels that are texts are their own names.
+    if are_texts.pop():
+        return labels, None, ""
+    used = {part.labels_name for part in parts}
+    others = {name: array for name, array in arrays.items() if name not in used}
+    return name_classes(labels, others, len(labels), wrong)
 
 
-def _read_idx(content: bytes) -> np.ndarray:
-    dimensions = content[3]
-    shape = struct.unpack(f">{dimensions}I", content[4 : 4 + 4 * dimensions])
-    values = np.frombuffer(content, _IDX_TYPES[content[2]], offset=4 + 4 * dimensions)
-    return values.reshape(shape).astype(values.dtype.newbyteorder("="))
+def _note_labels(
+    parts: list[_Part], arrays: Mapping[str, np.ndarray], names: list[str] | None, of_names: str
+) -> Iterator[str]:
+    counts = collections.Counter(str(one) for part in parts for one in part.labels.tolist())
+    if not of_names:
+        yield from note_classes(counts, counts.total(), "image")
+        return
+    known = read_column(arrays[of_names])
+    if bare := [name for name in known if name not in (names or ())]:
+        yield f"Classes of {of_names} without an image, left out: {name_some(bare)}."
+
+
+def _say_unused(arrays: Mapping[str, np.ndarray], used: set[str]) -> str:
+    unused = {name: array for name, array in arrays.items() if name not in used}
+    return f"Arrays that are not used: {_shapes(unused)}." if unused else ""
 
 
 def _pair(arrays: Mapping[str, np.ndarray], wrong: Wrong) -> Iterator[_Part]:
     """Yields the images and labels of each split."""
     of_split: dict[str, dict[str, np.ndarray]] = collections.defaultdict(dict)
     for name, array in arrays.items():
-        of_split[_split_of(name) or TRAIN][name] = array
+        of_split[split_of(name) or TRAIN][name] = array
     with_images = {
         split: group for split, group in of_split.items() if any(map(_has_images, group.values()))
     }
@@ -158,82 +144,85 @@ def _pair(arrays: Mapping[str, np.ndarray], wrong: Wrong) -> Iterator[_Part]:
         )
     for split, group in with_images.items():
         images = {name: array for name, array in group.items() if _has_images(array)}
+        images = _called_so(images, is_called_images)
         if len(images) > 1:
             raise wrong(
                 f"has {len(images)} arrays of images for {split} ({_shapes(images)})",
                 "Leave one, and name the splits, as in train_images and test_images",
             )
         [(name, pixels)] = images.items()
-        labels = _find_labels(group, pixels.shape)
-        if len(labels) != 1:
-            found = f"{len(labels)} ({name_some([*labels])})" if labels else "none"
-            raise wrong(
-                f"has {name} {pixels.shape} and {found} with a label for each image",
-                "Leave one array of labels beside it, with a number or a name for each image",
-            )
-        [(other, values)] = labels.items()
-        about = f"{name} and {other} ({count_of(len(values), 'image')}, {split})"
-        yield _Part(split, _images_first(pixels, len(values)), values, about)
+        axis, labels_name, labels = _find_labels(group, name, wrong)
+        yield _Part(split, name, images_first(pixels, axis), labels_name, labels)
 
 
 def _has_images(array: np.ndarray) -> bool:
-    return array.ndim >= _IMAGES
+    return array.ndim >= _IMAGES and array.size > 0 and array.dtype.kind in "iubf"
+
+
+def _called_so(
+    found: dict[str, np.ndarray], is_called: Callable[[str], bool]
+) -> dict[str, np.ndarray]:
+    """Leaves those of several arrays that are called so, if there are any."""
+    called = {name: array for name, array in found.items() if is_called(name)}
+    return called if len(found) > 1 and called else found
 
 
 def _shapes(arrays: Mapping[str, np.ndarray]) -> str:
-    return name_some([f"{name} {array.shape}" for name, array in arrays.items()])
+    return name_some(
+        [
+            f"{name} (Python objects)" if array.dtype.kind == "O" else f"{name} {array.shape}"
+            for name, array in arrays.items()
+        ]
+    )
 
 
-def _find_labels(group: Mapping[str, np.ndarray], shape: Sequence[int]) -> dict[str, np.ndarray]:
-    """Finds the arrays with a label for each image; the images are first, or else last."""
-    read = {name: _as_labels(one) for name, one in group.items() if not _has_images(one)}
-    for count in (shape[0], shape[-1]):
-        found = {name: one for name, one in read.items() if one is not None and len(one) == count}
-        if len(found) > 1:
-            found = {name: one for name, one in found.items() if not _are_names(name, one)}
+def _find_labels(
+    group: Mapping[str, np.ndarray], images: str, wrong: Wrong
+) -> tuple[int, str, np.ndarray]:
+    """Finds the array with a label for each image, and the dimension that counts the images.
+
+    Raises:
+        UsageError: If there is not one.
+    """
+    shape = group[images].shape
+    read = {
+        name: read_column(array)
+        for name, array in group.items()
+        if not (_has_images(array) or is_index(name))
+    }
+    usual, *others = image_axes(shape)
+    for axis in (usual, *others):
+        # What only has the length of a side says nothing.
+        found = {
+            name: column
+            for name, column in read.items()
+            if (axis == usual or is_called_labels(name))
+            and not isinstance(column, str)
+            and len(column) == shape[axis]
+        }
+        found = _called_so(found, is_called_labels)
+        found = _called_so(found, lambda name: not are_names(name, group[name]))
+        if len(found) == 1:
+            [(name, labels)] = found.items()
+            return axis, name, labels
         if found:
-            return found
-    return {}
+            raise wrong(
+                f"has {images} {shape} and {len(found)} ({name_some(found)}) with a label for each "
+                "image",
+                "Leave one array of labels beside it, with a number or a name for each image",
+            )
+    raise wrong(
+        f"has {images} {shape} without labels{_why_none(read, shape[usual])}",
+        "Give one array beside it, with a number or a name for each image",
+    )
 
 
-def _split_of(name: str) -> str | None:
-    for word, split in _OTHER_SPLITS.items():
-        name = name.replace(word, split)
-    return split_within(name)
-
-
-def _as_labels(array: np.ndarray) -> np.ndarray | None:
-    """Returns one class for each image, as an array may hold them; None for other arrays."""
-    if array.dtype.kind == "f" and np.array_equal(array, np.round(array)):
-        array = array.astype(np.int64)
-    if array.dtype.kind not in "iubUS":
-        return None
-    if max(array.shape, default=0) == array.size:
-        return array.reshape(-1)
-    is_one_hot = array.dtype.kind in "iub" and (array.astype(np.int64).sum(axis=1) == 1).all()
-    return array.argmax(axis=1) if is_one_hot and array.min() >= 0 else None
-
-
-def _images_first(pixels: np.ndarray, count: int) -> np.ndarray:
-    """Puts the images first and the channels last: MATLAB and PyTorch have them elsewhere."""
-    if pixels.shape[0] != count:
-        pixels = np.moveaxis(pixels, pixels.shape.index(count), 0)
-    if pixels.ndim > _IMAGES and pixels.shape[1] in _CHANNELS and pixels.shape[3] not in _CHANNELS:
-        pixels = np.moveaxis(pixels, 1, 3)
-    return pixels
-
-
-def _find_names(arrays: Mapping[str, np.ndarray], values: np.ndarray) -> Sequence[str]:
-    """Finds the names of the classes: an array of as many, or the labels themselves."""
-    for name, array in arrays.items():
-        if _are_names(name, array) and array.size == len(values):
-            return [_as_text(one) for one in array.reshape(-1)]
-    return [_as_text(value) for value in values]
-
-
-def _are_names(name: str, array: np.ndarray) -> bool:
-    return array.dtype.kind in "US" and any(word in name.lower() for word in _NAMES)
-
-
-def _as_text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+def _why_none(read: Mapping[str, np.ndarray | str], count: int) -> str:
+    called = {name: one for name, one in read.items() if is_called_labels(name)} or read
+    reasons = [
+        f"{name} {one}"
+        if isinstance(one, str)
+        else f"{name} has {count_of(len(one), 'value')} for {count_of(count, 'image')}"
+        for name, one in called.items()
+    ]
+    return f": {'; '.join(reasons[:3])}" if reasons else ""

@@ -60,21 +60,27 @@ def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
     counts = collections.Counter(labels)
     _check_boxes(roles.label, labels, table.wrong)
     _check_numbers(roles.label, counts, table.wrong)
-    return labels, [*notes, *_note_classes(counts, len(labels))]
+    return labels, [*notes, *note_classes(counts, len(labels))]
 
 
-def _note_classes(counts: Mapping[str, int], num_rows: int) -> Iterator[str]:
-    """Yields lines on classes that look like something else."""
-    if len(counts) == num_rows >= _MANY_CLASSES:
+def note_classes(counts: Mapping[str, int], total: int, thing: str = "row") -> Iterator[str]:
+    """Yields lines on classes that look like something else, for people.
+
+    Args:
+        counts: Number of labels of each class.
+        total: Number of all labels.
+        thing: What has a label.
+    """
+    if len(counts) == total >= _MANY_CLASSES:
         yield (
-            f"Each of the {num_rows} rows has a label of its own, as {name_some([*counts], 2)}: "
+            f"Each of the {total} {thing}s has a label of its own, as {name_some([*counts], 2)}: "
             "measurements and remarks are no classes."
         )
     if words := _words_for_none(counts):
-        named = ", ".join(f"{word} ({count_of(counts[word], 'row')})" for word in words)
+        named = ", ".join(f"{word} ({count_of(counts[word], thing)})" for word in words)
         yield (
             f"Classes that may mean a missing value: {named}. Each is a class of its own; remove "
-            "those rows if it should be none."
+            f"those {thing}s if it should be none."
         )
     if joint := _find_joint(counts):
         count = len({part for label in counts for part in _divide(label, joint)})

@@ -2,6 +2,7 @@ import gzip
 import io
 import pickle
 import struct
+import zipfile
 
 import numpy as np
 import pytest
@@ -17,9 +18,14 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (6, 5, 4, 3), np.uint8)
 LABELS = np.array([0, 1, 2, 0, 1, 2], np.uint8)
 
 
-def opened(path):
+def opened(path, stream=None):
     config = Config(dataset=f"arrays:{path}", run_dir="run")
-    return find_source(config, memory=None, progress=Progress())
+    return find_source(config, memory=None, progress=Progress(stream))
+
+
+def opened_with_lines(path):
+    lines = io.StringIO()
+    return opened(path, lines), lines.getvalue()
 
 
 def facts(source):
@@ -127,7 +133,7 @@ def test_validation_alone_is_what_others_are_split_off(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "problem"),
     [
-        ({"images": PIXELS}, "has images (6, 5, 4, 3) and none with a label for each image. Leave"),
+        ({"images": PIXELS}, "has images (6, 5, 4, 3) without labels. Give one array beside it"),
         (
             {"images": PIXELS, "fine": LABELS, "coarse": LABELS},
             "has images (6, 5, 4, 3) and 2 (fine, coarse) with a label for each image. Leave one",
@@ -140,14 +146,55 @@ def test_validation_alone_is_what_others_are_split_off(tmp_path):
             {"rows": PIXELS.reshape(6, -1), "labels": LABELS},
             "has no images among its arrays (rows (6, 60), labels (6,)). Give an array of the",
         ),
-        ({"images": PIXELS, "labels": np.array([{}] * 6)}, "a.npz cannot be read as arrays (Obj"),
+        *(
+            (
+                {"images": PIXELS, "labels": labels},
+                f"has images (6, 5, 4, 3) without labels: {why}.",
+            )
+            for labels, why in (
+                (np.array([{}] * 6), "labels holds Python objects"),
+                (LABELS[:5], "labels has 5 values for 6 images"),
+                (np.ones((6, 3), int), "labels has the shape (6, 3), not one class for each image"),
+                (np.where(LABELS, LABELS, np.nan), "labels has 2 values that are NaN"),
+                (LABELS / 4, "labels holds fractions, not whole numbers"),
+                (np.array([b"\xe9t\xe9"] * 6), "labels holds bytes that are no UTF-8, as b'\\xe9t"),
+                (np.array(["", *"abcde"]), "labels is empty for 1 image"),
+                (np.array([(1, 2)] * 6, "i4,i4"), "labels is of the type [('f0', '<i4'),"),
+            )
+        ),
+        (
+            {"images": PIXELS, "labels": LABELS, "class_names": np.array(["cat", "dog"])},
+            "has labels from 0 to 2, which do not number the 2 names in class_names. Number",
+        ),
+        (
+            {"images": PIXELS, "labels": LABELS + 1, "class_names": np.array([*"abcd"])},
+            "has labels from 1 to 3 and 4 names in class_names, which may count from 0 or from 1.",
+        ),
+        (
+            {
+                "train_x": PIXELS,
+                "train_y": LABELS,
+                "test_x": PIXELS,
+                "test_y": np.array([*"abcabc"]),
+            },
+            "has labels that are names and labels that are numbers (train_y, test_y). Give",
+        ),
+        (
+            {"images": PIXELS.astype(np.uint16) * 257, "labels": LABELS},
+            f"images: uint16 from {int(PIXELS.min()) * 257} to {int(PIXELS.max()) * 257} is not in",
+        ),
+        ({"images": PIXELS - 0.5, "labels": LABELS}, "images: float64 from "),
+        (
+            {"images": PIXELS.repeat(2, 3), "labels": LABELS},
+            "images (6, 5, 4, 6) is not (images, height, width) nor with 1 or 3 channels. Leave",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path, arrays, problem):
     path = saved(tmp_path / "a.npz", **arrays)
     with pytest.raises(UsageError) as caught:
         opened(path)
-    assert str(caught.value).startswith(f"dataset='arrays:{path}': {problem}")
+    assert str(caught.value).startswith(f"dataset='arrays:{path}': {problem.removesuffix('.')}")
 
 
 @pytest.mark.parametrize(
@@ -165,6 +212,160 @@ def test_other_files_are_refused(tmp_path, content, problem):
     (tmp_path / "a").write_bytes(content)
     with pytest.raises(UsageError, match=f"a {problem}"):
         opened(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("archive.zip", {"cat/1.png": b"1"}), ("model.pt", {"m/data.pkl": b"\x80\x02}q."})],
+)
+def test_archives_without_arrays_are_refused(tmp_path, name, content):
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        for member, text in content.items():
+            archive.writestr(member, text)
+    with pytest.raises(UsageError, match=f"{name} is a ZIP archive or a file of Office, not an"):
+        opened(tmp_path / name)
+
+
+OTHERS = {
+    "num_classes": np.array(3),
+    "boxes": np.zeros((0, 4), int),
+    "when": np.array(["2020-01-01"], "M8[D]"),
+    "c": np.array([1 + 2j]),
+    "notes": np.array([{}] * 6),
+    "ids": np.arange(6),
+    "bins": np.arange(5),
+    "mean": np.array([0.5, 0.5, 0.5]),
+    "landmarks": np.zeros((6, 5, 2)),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_arrays_that_are_neither_images_nor_labels_are_named_and_left_out(tmp_path, name):
+    path = saved(tmp_path / "a.npz", images=PIXELS, labels=LABELS, **{name: OTHERS[name]})
+    source, lines = opened_with_lines(path)
+    assert facts(source) == [f"train {label}" for label in LABELS]
+    assert f"\nArrays that are not used: {name} (" in lines
+
+
+@pytest.mark.parametrize("pixels", [PIXELS[..., 0], PIXELS])
+@pytest.mark.parametrize("count", PIXELS.shape[1:])
+def test_length_of_a_side_makes_no_labels(tmp_path, pixels, count):
+    path = saved(tmp_path / "a.npz", images=pixels, bins=np.arange(count))
+    with pytest.raises(UsageError, match=f"without labels: bins has {count} values for 6 images"):
+        opened(path)
+
+
+def test_gray_images_that_are_last_need_labels_that_are_called_so(tmp_path):
+    pixels = PIXELS[..., 0]
+    path = in_matlab(tmp_path / "a.mat", X=pixels.transpose(1, 2, 0), y=LABELS + 1)
+    assert same_pixels(opened(path), np.stack([pixels] * 3, axis=-1))
+
+
+def test_names_in_labels_are_the_names_whatever_other_names_there_are(tmp_path):
+    labels = np.array(["dog", "cat", "bird"])[LABELS]
+    path = saved(tmp_path / "a.npz", images=PIXELS, labels=labels, class_names=labels[:3])
+    assert facts(opened(path)) == [f"train {label}" for label in labels]
+
+
+def test_texts_of_numbers_are_ordered_by_value(tmp_path):
+    labels = np.array(["10", "9", "100"])[LABELS]
+    path = saved(tmp_path / "a.npz", images=PIXELS, labels=labels)
+    assert opened(path).class_names == ("9", "10", "100")
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected", "left_out"),
+    [([0, 1], "dog cat", "bird, eel"), ([0, 3], "dog eel", "cat, bird"), ([1, 4], "dog eel", "")],
+)
+def test_labels_are_numbers_of_the_names(tmp_path, labels, expected, left_out):
+    names = np.array(["dog", "cat", "bird", "eel"])
+    path = saved(tmp_path / "a.npz", images=PIXELS, labels=labels * 3, class_names=names)
+    source, lines = opened_with_lines(path)
+    assert facts(source) == [f"train {name}" for name in expected.split() * 3]
+    assert f"Classes of class_names without an image, left out: {left_out}" in lines
+
+
+def test_minus_one_may_be_a_missing_label(tmp_path):
+    path = saved(tmp_path / "a.npz", images=PIXELS, labels=LABELS.astype(int) - 1)
+    assert "Classes that may mean a missing value: -1 (2 images). " in opened_with_lines(path)[1]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["cat", "chicken", "dog"])[LABELS],
+        np.array(["cat", "chicken", "dog"], object)[LABELS],
+    ],
+    ids=["equally long texts", "cells"],
+)
+def test_texts_of_matlab_are_read_without_their_blanks(tmp_path, labels):
+    path = in_matlab(tmp_path / "a.mat", data={"images": PIXELS, "labels": labels})
+    assert facts(opened(path)) == [f"train {label}" for label in labels]
+
+
+def test_named_labels_win_over_other_arrays_with_a_value_for_each_image(tmp_path):
+    files = np.array([f"{number}.png" for number in range(6)])
+    path = saved(tmp_path / "a.npz", images=PIXELS, classes=LABELS, filenames=files)
+    assert facts(opened(path)) == [f"train {label}" for label in LABELS]
+
+
+def test_names_of_arrays_win_over_the_name_of_their_file(tmp_path):
+    arrays = {
+        f"{name}_{split}": one
+        for split in ("train", "test")
+        for name, one in (("x", PIXELS), ("y", LABELS))
+    }
+    saved(tmp_path / "train_test.npz", **arrays)
+    np.save(tmp_path / "class_names.npy", np.array(["cat", "dog", "eel"]))
+    source = opened(tmp_path)
+    assert facts(source)[:2] + facts(source)[-1:] == ["train cat", "train dog", "test eel"]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"train_idx": [5, 0, 1, 2], "test_idx": [4, 3]},
+        {"trnid": [[6, 1, 2, 3]], "tstid": [[4, 5]]},
+        {"train_mask": [True, True, True, False, False, True], "is_test": [0, 0, 0, 1, 1, 0]},
+    ],
+)
+def test_arrays_of_numbers_of_images_are_splits(tmp_path, numbers):
+    source, lines = opened_with_lines(saved(tmp_path / "a.npz", x=PIXELS, y=LABELS, **numbers))
+    assert source.given_splits.tolist() == ["train"] * 3 + ["test"] * 2 + ["train"]
+    assert f"Splits: {', '.join(numbers)} have the numbers of their images." in lines
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"train_idx": [0, 1, 2], "test_idx": [2, 3, 4, 5]},
+        {"train_idx": [0, 1, 2], "test_idx": [3, 4]},
+        {"train_idx": [2, 3, 4], "test_idx": [5, 6, 7]},
+        {"train_idx": [0.5, 1, 2], "test_idx": [3, 4, 5]},
+    ],
+    ids=["in both", "in none", "beyond", "fractions"],
+)
+def test_numbers_that_do_not_divide_the_images_are_not_used(tmp_path, numbers):
+    source, lines = opened_with_lines(saved(tmp_path / "a.npz", x=PIXELS, y=LABELS, **numbers))
+    assert set(source.given_splits) == {"train"}
+    assert "Arrays that are not used: train_idx (3,), test_idx (" in lines
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_floats_from_0_to_1_are_scaled(tmp_path, kind):
+    path = saved(tmp_path / "a.npz", images=(PIXELS / 255).astype(kind), labels=LABELS)
+    source, lines = opened_with_lines(path)
+    assert same_pixels(source, PIXELS)
+    assert f"Pixels of {np.dtype(kind)} in " in lines
+    assert "are scaled by 255." in lines
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint16, np.float32])
+def test_whole_numbers_of_other_types_are_pixels(tmp_path, kind):
+    path = saved(tmp_path / "a.npz", images=PIXELS.astype(kind), labels=LABELS)
+    source, lines = opened_with_lines(path)
+    assert same_pixels(source, PIXELS)
+    assert "scaled" not in lines
 
 
 @pytest.mark.parametrize("kind", ["folder", "csv"])
