@@ -40,11 +40,12 @@ def use_each_once(
     if not repeated:
         return list(files), ""
     again = sum(map(len, repeated)) - len(repeated)
-    first = repeated[0]
+    first, second = (table.lines[row] for row in repeated[0][:2])
+    # JSON may have all rows in one line.
+    place = f" in lines {first} and {second}" if first != second else ""
     note = (
         f"Repeats: {count_of(again, 'row')} of images that the table has before, with the same "
-        f"class, as {shorten(files[first[0]].example)} in lines {table.lines[first[0]]} and "
-        f"{table.lines[first[1]]}; each image is used once."
+        f"class, as {shorten(files[repeated[0][0]].example)}{place}; each image is used once."
     )
     return [files[rows[0]] for rows in rows_of.values()], note
 

@@ -216,7 +216,11 @@ def _parse(text: str, delimiter: str):  # type: ignore[no-untyped-def]
 
 
 def in_lines(lines: Sequence[int]) -> str:
-    """Names lines for a message: "in line 2", or their number and two examples."""
+    """Names the lines of rows for a message: "in line 2", or their number and two examples.
+
+    JSON may have several rows in a line, which is no example then.
+    """
     if len(lines) == 1:
         return f"in line {lines[0]}"
-    return f"in {len(lines)} rows, as in lines {lines[0]} and {lines[1]}"
+    first, second, *_ = lines
+    return f"in {len(lines)} rows" + (f", as in lines {first} and {second}" * (first != second))

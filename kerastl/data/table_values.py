@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -31,6 +32,8 @@ _TYPED = {
     "formulas of a spreadsheet": re.compile(r'="(?P<name>.+)"'),
     "whole numbers with a point": re.compile(r"(?P<name>-?\d+)\.0+"),
 }
+# Where an object has the name of its class.
+_NAME_KEYS = ("name", "class_name", "label", "class")
 # Numbers of a box.
 _BOX = 4
 # So many different measurements are no classes.
@@ -50,6 +53,7 @@ def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
         [not label for label in labels], f"has no {roles.label}", "Fill it in or remove the line"
     )
     labels, notes = _undo_types(labels)
+    labels = _undo_objects(table, roles.label, labels)
     labels, more = _undo_lists(labels)
     notes += more
     table.refuse_rows(
@@ -99,6 +103,41 @@ def _undo_types(labels: Sequence[str]) -> tuple[list[str], list[str]]:
             example, name = shorten(labels[0]), shorten(names[0])
             return names, [f"Labels are {what}, as {example!r}: that class is {name!r}."]
     return list(labels), []
+
+
+def _undo_objects(table: Table, column: str, labels: Sequence[str]) -> list[str]:
+    """Makes names of labels that are objects of JSON, or lists of them, by the name in each.
+
+    Raises:
+        UsageError: If one with several values has no name.
+    """
+    named = [_name_of_object(label) for label in labels]
+    table.refuse_rows(
+        [name is None for name in named],
+        f"has an object without a name in {column}",
+        'Write the name of the class alone, or as "name" in each object',
+    )
+    return [name or label for name, label in zip(named, labels, strict=True)]
+
+
+def _name_of_object(label: str) -> str | None:
+    """Returns the names that an object, or a list of them, holds; empty for other labels."""
+    if not label.startswith(("{", "[")):
+        return ""
+    try:
+        value = json.loads(label)
+    except (ValueError, RecursionError):
+        return ""
+    objects = value if isinstance(value, list) else [value]
+    if not objects or not all(isinstance(one, dict) for one in objects):
+        return ""
+    # One that has nothing but a class is read as a list is.
+    if isinstance(value, dict) and len(value) <= 1:
+        return ""
+    names = [next((one[key] for key in _NAME_KEYS if one.get(key)), None) for one in objects]
+    if not all(isinstance(name, str) for name in names):
+        return None
+    return names[0] if len(names) == 1 else json.dumps(names, ensure_ascii=False)
 
 
 def _undo_lists(labels: Sequence[str]) -> tuple[list[str], list[str]]:

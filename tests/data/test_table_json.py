@@ -89,6 +89,10 @@ def table(folder, text):
                 },
             }
         ),
+        # With more about the class than its name.
+        json.dumps([row | {"label": {"name": row["label"], "id": 0}} for row in ROWS]),
+        json.dumps([row | {"label": {"id": 0, "class": row["label"]}} for row in ROWS]),
+        json.dumps([row | {"label": [{"name": row["label"], "score": 1}]} for row in ROWS]),
         # Beside the class of the image, what is in it is more.
         json.dumps([row | {"faces": [{"class": "old"}, {"class": "new"}]} for row in ROWS]),
         json.dumps({row["file_name"]: {"label": row["label"], "width": 3} for row in ROWS}),
@@ -124,6 +128,10 @@ def test_values_are_those_that_a_csv_file_would_have(tmp_path):
         ([{"image": "0.jpg"}, {"image": "1.jpg", "label": "x"}], "has no label in line 1"),
         ([["0.jpg", "cat"]], "is JSON without names of columns in line 1. Write an object"),
         ([{"image": "s3://b/0.jpg", "label": "x"}] * 2, "and images are not downloaded"),
+        (
+            [row | {"label": {"id": 0, "color": "red"}} for row in ROWS],
+            "has an object without a name in label in 4 rows. Write the name of the class alone",
+        ),
         ([{"image": "0.jpg"}], "has paths, but no column for the label"),
         ({"images": []}, "has no rows. Give a row for each image."),
         ([], "has no rows"),
@@ -147,3 +155,19 @@ def test_what_is_no_table_of_images_is_refused_by_what_it_is(tmp_path, document,
 def test_broken_json_is_refused_with_its_line(tmp_path, text, line):
     with pytest.raises(UsageError, match=f"is JSON that is broken in line {line}. Write it again"):
         list_table(table(tmp_path, text), columns={})
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [(json.dumps(ROWS * 2), ""), (None, " in lines 1 and 5")]
+)
+def test_rows_of_an_image_are_named_by_their_lines_if_they_have_their_own(tmp_path, text, place):
+    said = io.StringIO()
+    text = text or "\n".join(map(json.dumps, ROWS * 2))
+    list_table(table(tmp_path, text), columns={}, progress=Progress(said))
+    assert f"with the same class, as 0.jpg{place}; each image is used once." in said.getvalue()
+
+
+def test_wrong_rows_in_one_line_are_counted_without_it(tmp_path):
+    rows = [row | {"label": ""} for row in ROWS]
+    with pytest.raises(UsageError, match=r"has no label in 4 rows\. Fill"):
+        list_table(table(tmp_path, json.dumps(rows)), columns={})
