@@ -4,6 +4,7 @@ import gzip
 import io
 import pathlib
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -26,7 +27,8 @@ _READS = (
 # What readers raise; RuntimeError is for a ZIP with a password and for MATLAB's newer form, HDF5.
 _BROKEN = (
     *(ValueError, TypeError, EOFError, struct.error, zipfile.BadZipFile, zlib.error),
-    *(RuntimeError, OverflowError, MemoryError, MatReadError),
+    *(RuntimeError, OverflowError, MemoryError, LookupError, OSError),
+    *(MatReadError, tokenize.TokenError),
 )
 
 

@@ -214,6 +214,25 @@ def test_other_files_are_refused(tmp_path, content, problem):
         opened(tmp_path / "a")
 
 
+def test_files_that_are_cut_are_refused(tmp_path):
+    in_numpy = io.BytesIO()
+    np.save(in_numpy, PIXELS)
+    contents = [
+        saved(tmp_path / "a.npz", x=PIXELS, y=LABELS).read_bytes(),
+        in_matlab(tmp_path / "a.mat", x=PIXELS, y=LABELS).read_bytes(),
+        gzip.compress(idx(PIXELS)),
+        in_numpy.getvalue(),
+        # A header that ends too soon.
+        in_numpy.getvalue().replace(b"}", b" "),
+    ]
+    place = tmp_path / "cut"
+    for content in contents:
+        for length in range(8, len(content), 29):
+            place.write_bytes(content[:length])
+            with pytest.raises(UsageError, match=r"dataset='arrays:.*cut (cannot be read|is) "):
+                opened(place)
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [("archive.zip", {"cat/1.png": b"1"}), ("model.pt", {"m/data.pkl": b"\x80\x02}q."})],
