@@ -28,7 +28,7 @@ _READS = (
 _BROKEN = (
     *(ValueError, TypeError, EOFError, struct.error, zipfile.BadZipFile, zlib.error),
     *(RuntimeError, OverflowError, MemoryError, LookupError, OSError),
-    *(MatReadError, tokenize.TokenError),
+    *(MatReadError, tokenize.TokenError, SyntaxError),
 )
 
 

@@ -222,8 +222,9 @@ def test_files_that_are_cut_are_refused(tmp_path):
         in_matlab(tmp_path / "a.mat", x=PIXELS, y=LABELS).read_bytes(),
         gzip.compress(idx(PIXELS)),
         in_numpy.getvalue(),
-        # A header that ends too soon.
+        # A header that does not end, and one of no type.
         in_numpy.getvalue().replace(b"}", b" "),
+        in_numpy.getvalue().replace(b"|u1", b",u1"),
     ]
     place = tmp_path / "cut"
     for content in contents:
@@ -248,6 +249,7 @@ def test_archives_without_arrays_are_refused(tmp_path, name, content):
 OTHERS = {
     "num_classes": np.array(3),
     "boxes": np.zeros((0, 4), int),
+    "more_images": np.zeros((0, 5, 4, 3), np.uint8),
     "when": np.array(["2020-01-01"], "M8[D]"),
     "c": np.array([1 + 2j]),
     "notes": np.array([{}] * 6),
