@@ -43,6 +43,8 @@ PYTHON_ELSEWHERE = {
     "docs/how_to/serving.md": "tests/test_serve.py",
     "docs/reference/python.md": "tests/test_examples.py",
 }
+# Pages whose Python opens what their commands have written.
+PYTHON_AFTER_COMMANDS = {"docs/how_to/export.md"}
 # Pages whose Python ends at a download.
 PYTHON_DOWNLOADS = {"docs/how_to/networks.md"}
 # Flags of other programs.
@@ -250,14 +252,23 @@ def run_python(page):
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     "page",
-    sorted({page for page, _ in blocks("python")} - {*PYTHON_ELSEWHERE, TUTORIAL}),
+    sorted(
+        {page for page, _ in blocks("python")}
+        - {*PYTHON_ELSEWHERE, *PYTHON_AFTER_COMMANDS, TUTORIAL}
+    ),
 )
-def test_python_runs(page, finished, capsys):
-    # What the page says before.
-    for name, arguments in (words_of(line) for of_page, line in ON_A_RUN if of_page == page):
-        assert run_command(name, arguments) == 0, capsys.readouterr().err
+def test_python_runs(page, folder, color_run):
+    shutil.copytree(color_run.config.export_dir, "saved_models/quickstart")
     if page in PYTHON_DOWNLOADS:
         with pytest.raises(Exception, match="URL fetch failure"):
             run_python(page)
     else:
         run_python(page)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("page", sorted(PYTHON_AFTER_COMMANDS))
+def test_python_runs_after_the_commands_of_its_page(page, finished, capsys):
+    for name, arguments in (words_of(line) for of_page, line in ON_A_RUN if of_page == page):
+        assert run_command(name, arguments) == 0, capsys.readouterr().err
+    run_python(page)

@@ -252,7 +252,8 @@ def test_ruinous_second_phase_loses_nothing_and_is_warned_of(
     for ours, theirs in zip(
         result.model.get_weights(), head_run.result.model.get_weights(), strict=True
     ):
-        np.testing.assert_array_equal(ours, theirs)
+        # The last digits of the temperature depend on where in the network features are stored.
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
     assert result.metrics["test"]["accuracy"] == head_run.result.metrics["test"]["accuracy"]
     loss = head_run.result.metrics["test"]["loss"]
     assert result.metrics["test"]["loss"] == pytest.approx(loss, rel=1e-6)

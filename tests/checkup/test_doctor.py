@@ -9,6 +9,7 @@ import pytest
 
 import kerastl
 from kerastl import environment
+from kerastl.api.run import train_on
 from kerastl.checkup.diagnosis import Diagnosis, Finding, look, promise
 from kerastl.checkup.installation import look_at_installation
 from kerastl.commands.table import run_command
@@ -116,17 +117,17 @@ def test_a_promise_that_is_not_kept_fails_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "kerastl.api.doctor.export", raiser(KerastlError("export_dir: differs by 0.3."))
     )
-    run, runs = kerastl.run, []
+    runs = []
 
-    def run_otherwise(config, **known):
-        runs.append(config)
-        result = run(config, **known)
+    def train_otherwise(cluster, opened, *known):
+        runs.append(opened)
+        result = train_on(cluster, opened, *known)
         if runs[1:]:
-            path = pathlib.Path(config.run_dir) / "metrics.json"
+            path = pathlib.Path(opened.config.run_dir) / "metrics.json"
             path.write_text(path.read_text().replace('"num_images": ', '"num_images": 1'))
         return result
 
-    monkeypatch.setattr("kerastl.api.doctor.run", run_otherwise)
+    monkeypatch.setattr("kerastl.api.doctor.train_on", train_otherwise)
     found = kerastl.doctor(cache_dir=tmp_path, progress=Progress())
     kept = {each.name: each.is_well for each in found.findings if each.is_promise}
     assert kept == {

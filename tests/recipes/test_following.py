@@ -34,7 +34,7 @@ def followed(config, *, seconds=60.0, source=None):
 def test_choices_are_flags_and_told_with_their_reasons(given):
     config, reasons, said = followed(kerastl.Config(**given))
     assert config.recipe == "manual"
-    assert {f"--{name}" for name in SETTINGS if name != "overwrite"} == {
+    assert {f"--{name}" for name, row in SETTINGS.items() if row.is_kept} == {
         flag.partition("=")[0] for flag in config.to_flags()
     }
     assert (config.image_size, config.batch_size) == (fakes.IMAGE_SIZE, 8)

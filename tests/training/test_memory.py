@@ -7,7 +7,7 @@ from kerastl import device
 from kerastl.data.splits import make_splits
 from kerastl.errors import KerastlError
 from kerastl.training import evaluate as evaluation
-from kerastl.training import frozen, memory
+from kerastl.training import memory, passing
 from kerastl.training.memory import InParts
 
 ERRORS = [tf.errors.ResourceExhaustedError(None, None, "OOM"), MemoryError("x")]
@@ -70,7 +70,7 @@ def test_pass_and_evaluation_go_through_in_parts(tmp_path, monkeypatch):
             tried.append(sizes)
             super().__init__(function)
 
-    for module in (frozen, evaluation):
+    for module in (passing, evaluation):
         monkeypatch.setattr(module, "InParts", Limited)
     other = fakes.tiny_config(
         tmp_path / "other", head_epochs=2, weights=config.weights, cache_dir=str(tmp_path / "else")

@@ -9,7 +9,7 @@ import fakes
 import kerastl
 from kerastl.data.splits import make_splits
 from kerastl.progress import Progress
-from kerastl.training.frozen import FrozenPart
+from kerastl.training.passing import Pass
 from kerastl.tuning import trainer as trainer_module
 from kerastl.tuning.trainer import Trainer, without_test
 
@@ -97,7 +97,7 @@ def test_trial_after_one_that_could_not_compute_features_computes_them(config, m
 
     trainer = trainer_of(config)
     with monkeypatch.context() as broken:
-        broken.setattr(FrozenPart, "fill", fail)
+        broken.setattr(Pass, "run", fail)
         with pytest.raises(MemoryError, match="none is left"):
             trainer.score(config, Progress())
     assert (
