@@ -20,6 +20,7 @@ from kerastl import native_messages, paths
 from kerastl.cluster import Cluster
 from kerastl.errors import KerastlError, first_line
 from kerastl.native_messages import is_held_back, open_streams, unnamed_file
+from kerastl.native_stream import printing_to
 from kerastl.progress import Progress
 
 _BACKEND = "tensorflow"
@@ -313,7 +314,7 @@ def quiet() -> Iterator[None]:
         return
     _flush()
     # Another thread would take our file for what it is to put back.
-    with _FILTERS, unnamed_file() as held:
+    with _FILTERS, unnamed_file() as held, printing_to(held.fileno()):
         stderr_copy = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:

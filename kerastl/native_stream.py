@@ -79,6 +79,16 @@ def stream_to(descriptor: int) -> Iterator[NativeStream]:
             _IDLE.append(stream)
 
 
+@contextlib.contextmanager
+def printing_to(descriptor: int) -> Iterator[None]:
+    """Lets libraries print to an open file in the block, where that can be chosen."""
+    if not can_be_set():
+        yield
+        return
+    with stream_to(descriptor) as stream, stream.used():
+        yield
+
+
 @functools.cache
 def can_be_set() -> bool:
     """Whether this system's C library lets a program choose where libraries print."""
