@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, NoReturn, TypeVar
 
 from kerastl import decoder_words
-from kerastl.native_stream import can_be_set, stream_to
+from kerastl.native_stream import can_be_set, printing_to, stream_to
 
 _Result = TypeVar("_Result")
 # TensorFlow's own switch, and its value for no messages, the default here.
@@ -103,7 +103,7 @@ def caught() -> Iterator[Catcher]:
     """
     with unnamed_file() as held:
         if can_be_set():
-            with stream_to(held.fileno()) as stream, stream.used():
+            with printing_to(held.fileno()):
                 yield Catcher(held)
             return
         shown = os.dup(2)

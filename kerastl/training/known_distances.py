@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from scipy.sparse import csr_array
 
 from kerastl.data.splits import Splits
 from kerastl.errors import bad_value
+from kerastl.training.bootstrap import in_columns
 from kerastl.training.known_images import KnownImages, normalize
 from kerastl.training.scores import accuracy_interval
 from kerastl.training.trained import Trained
@@ -176,10 +176,7 @@ class _Moments:
                 squares = np.zeros((parts.max() + 1, len(shift), len(shift)))
             values -= shift
             of_part = labels[done : done + len(values)]
-            one_hot = csr_array(
-                (np.ones(len(values)), of_part, np.arange(len(values) + 1)),
-                shape=(len(values), num_classes),
-            )
+            one_hot = in_columns(np.ones(len(values)), of_part, num_classes)
             sums += one_hot.T @ values.astype(np.float64)
             for number in range(len(squares)):
                 chosen = values[parts[of_part] == number]
