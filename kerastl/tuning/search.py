@@ -96,7 +96,7 @@ def search(
     task = with_choices(task, splits, progress)
     if process:
         # Only now, when the inspection of the images is cached.
-        process.open(task.config)
+        process.open(task.config, describe_data(splits))
     this = _Search(task, open_space(task.config, task.space), splits, progress)
     runner: Runner = process or InProcess(Trainer(without_test(splits)))
     if is_worker(task.role):

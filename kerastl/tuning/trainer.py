@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 import time
 import traceback
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 import numpy as np
@@ -15,6 +16,7 @@ from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError, first_line
 from kerastl.model.build import DROPOUT
 from kerastl.model.network import Network, build_key, forget_networks, open_network
+from kerastl.outputs.made_of import describe_data, find_changed
 from kerastl.progress import Progress
 from kerastl.settings import Decides, FitSettings, ModelSettings, ReadSettings
 from kerastl.training.course import NullRecorder, Recorder
@@ -114,9 +116,21 @@ def without_test(splits: Splits) -> Splits:
     return dataclasses.replace(splits, test=np.empty(0, np.int64))
 
 
-def open_trainer(settings: ReadSettings) -> Trainer:
-    """Opens the data of a search for training; raises KerastlError if they are unusable."""
-    return Trainer(without_test(open_data(settings, None, Progress())))
+def open_trainer(settings: ReadSettings, made_of: Mapping[str, str]) -> Trainer:
+    """Opens the data of a search for training.
+
+    Args:
+        settings: The data.
+        made_of: What the search found there, see `describe_data`.
+
+    Raises:
+        KerastlError: If they are unusable, or no longer those of the search.
+    """
+    splits = open_data(settings, None, Progress())
+    flags = settings.deciding(Decides.IMAGES)
+    if error := find_changed(made_of, describe_data(splits), flags, what="the search"):
+        raise error
+    return Trainer(without_test(splits))
 
 
 class InProcess:

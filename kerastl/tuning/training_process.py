@@ -9,7 +9,7 @@ import contextlib
 import pathlib
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing import connection
 from typing import Any, Protocol
 
@@ -49,22 +49,29 @@ class TrainingProcess:
     def __init__(self, config: Config, stderr_path: pathlib.Path) -> None:
         """Starts the process, which starts TensorFlow; `stderr_path` gets its output."""
         self._config = config
+        self._made_of: Mapping[str, str] = {}
         self._stderr_path = stderr_path
         self._start()
 
-    def open(self, config: Config) -> None:
-        """Makes it read the data and build a config's network, without waiting for it."""
-        self._config = config
+    def open(self, config: Config, made_of: Mapping[str, str]) -> None:
+        """Makes it read the data and build a config's network, without waiting for it.
+
+        Args:
+            config: The network and the data.
+            made_of: The search's data as `describe_data` fingerprints them; trials fail if the
+                process finds others.
+        """
+        self._config, self._made_of = config, made_of
         # If it has ended, the first trial reports that.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._pipe.send((config, None))
+            self._pipe.send((config, made_of, None))
 
     def train(self, config: Config, log_path: pathlib.Path, status: Status) -> Any:
         """Trains a config, see `Runner`; starts a new process if the last one has ended."""
         if self._process.poll() is not None:
             self._start()
         try:
-            self._pipe.send((config, log_path))
+            self._pipe.send((config, self._made_of, log_path))
             while True:
                 kind, content = self._pipe.recv()
                 if kind == "status":

@@ -1,8 +1,8 @@
 """The process of a `kerastl.tuning.training_process.TrainingProcess`.
 
 `python -m kerastl.tuning.training_process_main FD` answers requests from a pipe until it is
-closed: the config of the search, then None to open the data, or a config and the path of its log to
-train it.
+closed. The first message is the config of the search. Each request is a config, the fingerprints of
+the search's data, and the path of the log of its training, None to open the data only.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ def _serve(pipe: connection.Connection, data: ReadSettings) -> None:
         request = pipe.recv()
         try:
             # Inside, so that data that have disappeared since are reported too.
-            trainer = trainer or open_trainer(data)
-            one, log_path = request
+            one, made_of, log_path = request
+            trainer = trainer or open_trainer(data, made_of)
             if log_path is None:
                 trainer.open(one)
                 continue
@@ -39,7 +39,7 @@ def _serve(pipe: connection.Connection, data: ReadSettings) -> None:
             answer = runner.train(one, log_path, lambda text: pipe.send(("status", text)))
         except (TrialFailed, KerastlError) as failed:
             # Nobody waits for the data yet; the first trial fails in the same way.
-            if request[1] is not None:
+            if request[-1] is not None:
                 pipe.send(("failed", str(failed)))
         else:
             pipe.send(("done", answer))

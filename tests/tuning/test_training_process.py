@@ -7,7 +7,11 @@ import threading
 import numpy as np
 import pytest
 
+import picture_folders
 from kerastl.config import Config
+from kerastl.data.opening import open_data
+from kerastl.outputs.made_of import describe_data
+from kerastl.progress import Progress
 from kerastl.tuning.training_process import TrainingProcess, TrialFailed
 
 
@@ -56,3 +60,21 @@ def test_a_process_that_is_killed_costs_its_trial_only(tmp_path):
     assert len(answer.predicted) == len(answer.losses)
     assert "Best: scratch epoch 1" in (tmp_path / "2.log").read_text("utf-8")
     assert "Traceback" not in (tmp_path / "native.log").read_text("utf-8")
+
+
+@pytest.mark.thorough
+def test_a_process_that_finds_other_images_than_the_search_fails_its_trials(tmp_path):
+    """They were changed after the search read them, so its labels are not theirs."""
+    root = picture_folders.write_rgb36(tmp_path / "data")
+    config = Config(
+        run_dir="x", dataset=f"folder:{root}", weights="bundled", image_size=32, cache_dir=""
+    )
+    made_of = describe_data(open_data(config, None, Progress()))
+    (root / "red" / "00.jpg").unlink()
+    isolated = TrainingProcess(config, tmp_path / "native.log")
+    try:
+        isolated.open(config, made_of)
+        with pytest.raises(TrialFailed, match=r"^dataset=.*: is not what it was when the search b"):
+            isolated.train(config, tmp_path / "0.log", lambda _: None)
+    finally:
+        isolated.close()
