@@ -265,6 +265,7 @@ CHOICES = {
     "on_bad_image": "skip",
     "small_classes": "train",
     "near_duplicates": "report",
+    "split_values": "a=b=test,3=validation",
     "class_weights": "sqrt",
     "best_by": "macro_f1",
     "on_nan": "stop",
@@ -425,6 +426,16 @@ def test_every_setting_says_what_it_decides():
     flags = config.to_flags(Decides.OUTPUT)
     assert flags[0] == "--export_dir="
     assert len(flags) == len(config.deciding(Decides.OUTPUT))
+
+
+def test_values_of_splits_are_those_of_a_table():
+    given = make(dataset="csv:list.csv", split_values=" 4=test, a=b=validation")
+    assert given.meanings_of_splits == {"4": "test", "a=b": "validation"}
+    for text in ("4=hold", "test", "=", "4=test,3"):
+        with pytest.raises(UsageError, match=r"does not say which split each .* VALUE=SPLIT, with"):
+            make(dataset="csv:list.csv", split_values=text)
+    with pytest.raises(UsageError, match=r"split_values='4=test': .*='folder:a' is not a table"):
+        make(dataset="folder:a", split_values="4=test")
 
 
 def test_layout_is_that_of_a_folder():

@@ -72,6 +72,10 @@ _SPLIT_WORDS = [
     ("train", "dev", "tests"),
     ("train_set", "val_set", "test_set"),
     ("Training", "Validation", "Test"),
+    ("tr", "val", "te"),
+    ("fit", "tuning", "holdout"),
+    ("T", "V", "E"),
+    ("in-sample", "dev set", "out-of-sample"),
 ]
 
 
@@ -128,6 +132,12 @@ def numbered_splits(rng, table):
             ("split", ["fit", "extra"]),
             ("usage", ["train", "eval_test"]),
             ("subset", ["A", "B"]),
+            ("fld", "01234"),
+            ("rnd", "01"),
+            ("set_name", ["A", "B", "C"]),
+            ("cv no", ["k1", "k2", "k3"]),
+            ("Usage", ["Public", "Private"]),
+            ("crossVal", ["1.0", "2.0"]),
         ]
     )
     table.headers["split"] = name
@@ -148,6 +158,11 @@ def group_column(rng, table):
             "PatientID",
             "subject_id",
             "Patient ID",
+            "PatientName",
+            "patient-no",
+            "MRN",
+            "donor id",
+            "subj",
         ]
     )
     groups = [f"p{number // 3}" for number in range(len(table.names))]

@@ -12,6 +12,7 @@ SPLIT_WORDS = {
     word: split
     for split, words in {
         TRAIN: "train training trn learn learning trainieren treino treinamento entrenamiento "
+        "insample "
         "entrainement apprentissage addestramento opleiding trainen trening treningowy treningowe "
         "treningowa uczenie uczący trénink trénování trénovací trénovacie trenovanie träning "
         "træning koulutus harjoitus opetus tanító tanítás antrenament antrenare latih latihan "
@@ -25,6 +26,7 @@ SPLIT_WORDS = {
         "validare validasi doğrulama валидация валидационная валидационные валідація επικύρωση "
         "אימות التحقق تحقق सत्यापन kiểmđịnh 验证 验证集 驗證 驗證集 校验 検証 검증",
         TEST: "test testing tst holdout heldout teste testen testare prueba pruebas prova toets "
+        "outofsample "
         "toetsen testowy testowe testowa testování testovací testovacie testi teszt s\u0131nama "
         "sinama uji ujian pengujian kiểmtra тест тестовая тестовые тестовый тестирование "
         "тестування δοκιμή בדיקה מבחן اختبار الاختبار परीक्षण ทดสอบ การทดสอบ 测试 测试集 測試 "

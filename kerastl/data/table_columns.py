@@ -5,9 +5,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from kerastl.data.split_words import split_within
+from kerastl.data.table_groups import (
+    are_within,
+    can_be_divided,
+    coarsest,
+    is_called_people,
+    is_called_things,
+    may_be_groups,
+    repeats,
+)
 from kerastl.data.table_names import (
     BOXES,
-    GROUPS,
     KNOWN,
     NO_COLUMN,
     SIZES,
@@ -26,11 +34,10 @@ from kerastl.data.table_splits import (
     is_doubtful,
     is_flag,
     is_signed,
+    may_be_split,
 )
 from kerastl.errors import UsageError, bad_value, closest, name_some, shorten
 
-# Groups repeat: they are at most this share of the rows.
-_MOST_GROUPS = 0.8
 # Rows from which a column is found to hold paths.
 _SAMPLE_ROWS = 500
 # Paths of what shows the same as the images, but is none of them.
@@ -53,7 +60,8 @@ class Roles:
         split_flags: Columns of yes and no for a split each, in place of `split`.
         group: What belongs on one side of a split.
         boxes: Positions within the images.
-        hint: A column whose values repeat as those of groups do.
+        may_split: A column whose values are such as splits or folds have.
+        may_group: A column whose values repeat as those of groups do.
         others: All other columns with a name of their own.
     """
 
@@ -64,7 +72,8 @@ class Roles:
     split_flags: tuple[str, ...] = ()
     group: str = ""
     boxes: tuple[str, ...] = ()
-    hint: str = ""
+    may_split: str = ""
+    may_group: str = ""
     others: tuple[str, ...] = ()
 
 
@@ -104,15 +113,15 @@ class Finder:
         image = self.find_image()
         boxes = self._find_boxes()
         label = self._take(self._given.get("label") or self._named_label())
-        group = self._take(self._find_group())
-        splits = tuple(map(self._take, self._find_splits(has_label=bool(label))))
+        group = self._take(self._find_people())
+        splits = tuple(map(self._take, self._find_splits(self._columns.get(label, ()))))
         split, flags = ("", splits) if len(splits) > 1 else ((*splits, "")[0], ())
         one_hot = () if label else self._find_one_hot()
         if not label and not one_hot:
             label = self._take(self._label_by_values())
-        others = tuple(self._left)
-        hints = [name for name in others if self._is_like_groups(name, label)]
-        return Roles(image, label, one_hot, split, flags, group, boxes, (*hints, "")[0], others)
+        group = group or self._take(self._find_things(self._columns.get(label, ())))
+        roles = Roles(image, label, one_hot, split, flags, group, boxes)
+        return dataclasses.replace(roles, **self._find_doubtful(roles), others=tuple(self._left))
 
     def find_image(self) -> str:
         """Finds the column of paths.
@@ -241,12 +250,12 @@ class Finder:
                 "the classes",
             )
 
-    def _find_splits(self, *, has_label: bool) -> Sequence[str]:
+    def _find_splits(self, labels: Sequence[str]) -> Sequence[str]:
         given = self._given.get("split", "")
         if given:
             return [given] if given in self._columns else []
         left = {name: self._columns[name] for name in self._left}
-        names = columns_of_splits(left, has_label=has_label)
+        names = columns_of_splits(left, labels=labels)
         if len(names) > 1 and not are_of_different_splits(names):
             raise self._several("split", names)
         if len(names) == 1 and is_doubtful(names[0], left[names[0]]):
@@ -296,27 +305,56 @@ class Finder:
                 "folder:DIR",
             )
         like = [name for name in self._left if self._is_like_classes(name)]
-        repeats = [
+        like = [name for name in like if not is_called_things(name)] or like
+        repeated = [
             name for name in self._left if len(self._values[name]) < len(self._columns[name])
         ]
         # The only other column may have more classes, or one.
-        like = like or (repeats if len(self._left) == 1 else [])
+        like = like or (repeated if len(self._left) == 1 else [])
         if len(like) != 1:
             raise self._none("label")
         return like[0]
 
-    def _find_group(self) -> str:
+    def _find_people(self) -> str:
+        """Finds the column of groups that its name is enough for."""
         given = self._given.get("group", "")
         if given:
             return given if given in self._columns else ""
         named = self._named("group")
-        if len(named) > 1 and not all(self._say_the_same(named[0], name) for name in named):
-            raise self._several("group", named)
-        return (*named, "")[0]
+        called = named or [name for name in self._left if is_called_people(name)]
+        return self._coarsest(called) or (*named, "")[0]
 
-    def _is_like_groups(self, name: str, label: str) -> bool:
-        """Whether a column is named like an ID, and its values repeat, other than by class."""
-        key, values = key_of(name), self._values[name]
-        is_named = key.removesuffix("id") in GROUPS or key.removesuffix("id") not in ("", key)
-        repeats = 1 < len(values) <= _MOST_GROUPS * len(self._columns[name])
-        return is_named and repeats and not (label and self._say_the_same(name, label))
+    def _find_things(self, labels: Sequence[str]) -> str:
+        """Finds the column of groups that both its name and its values speak for."""
+        if self._given.get("group"):
+            return ""
+        return self._coarsest(
+            [
+                name
+                for name in self._left
+                if is_called_things(name) and can_be_divided(name, self._columns[name], labels)
+            ]
+        )
+
+    def _coarsest(self, names: Sequence[str]) -> str:
+        repeated = {name: self._columns[name] for name in names if repeats(self._columns[name])}
+        found = coarsest(repeated) if repeated else ""
+        if repeated and not found:
+            raise self._several("group", [*repeated])
+        return found
+
+    def _find_doubtful(self, roles: Roles) -> dict[str, str]:
+        """Finds columns that are not used and that a person should look at."""
+        labels, groups = (self._columns.get(name, ()) for name in (roles.label, roles.group))
+        left = {name: self._columns[name] for name in self._left}
+        has_splits = self._given.get("split") or roles.split or roles.split_flags
+        splits = [name for name, cells in left.items() if may_be_split(name, cells, labels)]
+        alike = [
+            name
+            for name, cells in left.items()
+            if may_be_groups(name, cells, labels) and not (groups and are_within(cells, groups))
+        ]
+        return {
+            "may_split": "" if has_splits else (*splits, "")[0],
+            "may_group": "" if self._given.get("group") else (*alike, "")[0],
+        }

@@ -1,5 +1,6 @@
 """The usual names of a table's columns, in the languages that people write them in."""
 
+import re
 import unicodedata
 
 from kerastl.split_names import TEST, TRAIN, VALIDATION
@@ -46,10 +47,36 @@ BOXES = _names(
     "roix1 roiy1 roix2 roiy2 polygon points segmentation mask masks encodedpixels rle"
 )
 SIZES = _names("width height depth size channels imagewidth imageheight filesize")
-# What identifies images, people or places; their images are alike.
-GROUPS = _names(
-    "camera session person user animal individual participant case study lesion video clip scene "
-    "sequence track site location station plot specimen plant house household"
+# Words for those whom several images show, and for what several images are cut from. A column named
+# by them alone, and by words of the lists below, holds groups.
+PEOPLE = _names(
+    "group groups patient patients subject subjects subj participant participants proband probands "
+    "donor donors volunteer volunteers mrn pid patientin patienten paciente pacientes paziente "
+    "pazienti patiënt pacjent pasien hasta sujet sujets sujeto sujetos soggetto probanden пациент "
+    "患者 病人 被験者 受試者 환자 피험자"
+)
+THINGS = _names(
+    "person persons individual individuals identity animal animals mouse rat case cases study "
+    "studies series exam examination accession visit encounter lesion lesions tumor tumour nodule "
+    "biopsy specimen specimens slide slides wsi block embryo colony video videos clip clips movie "
+    "film sequence sequences seq track tracklet tracks burst episode recording scan parent plant "
+    "tree vidéo видео"
+)
+# Images of one are alike, but often too few have all images.
+PLACES = _names(
+    "camera cam session user owner author writer photographer scene site location station plot "
+    "house household hospital center centre clinic institution farm field room well plate device "
+    "scanner machine source origin original orig region tile city"
+)
+# What such a name may have beside them; the first say that it identifies.
+IDENTIFYING = _names(
+    "id ids no nos nr num number key code uid uids uuid guid hash barcode index idx nummer numéro "
+    "numero número kennung label 番号 编号 編號 번호 номер"
+)
+DESCRIBING = _names(
+    "name names file filename path image img photo picture instance anon anonymous anonymized "
+    "anonymised pseudo deidentified de identified encrypted hashed unique study dicom medical "
+    "record raw"
 )
 # Values of yes-or-no columns, in lower case.
 YES = _names(
@@ -60,13 +87,27 @@ NO = _names(
     "✗ ✘ ☐ ❌ 否 いいえ 아니요 "
     "0 0.0 false f no n nein non não nao nie hay\u0131r hayir нет falsch faux falso"
 )
-# Words in the names of columns of splits.
+# Words in the names of columns of splits: those that leave no doubt, those of columns of numbers or
+# letters one after the other, and those of columns of words for splits.
 SPLITTING = _names("split splits fold folds kfold cvfold partition subset traintest")
-# What people shorten splits to, if a column holds nothing else.
-ABBREVIATED = {
-    **dict.fromkeys(("tr", "tra"), TRAIN),
-    **dict.fromkeys(("va", "vl"), VALIDATION),
-    **dict.fromkeys(("te", "ts", "tes"), TEST),
+NUMBERED = _names(
+    "fld flds cv k kf nfold rnd rand random xv xval crossval crossvalidation oof tvt set sets "
+    "dataset datasets testset"
+)
+USES = _names("usage use role purpose phase stage part portion sample cohort mode function")
+# What tables call splits that are rarely called so elsewhere, if a column holds nothing else.
+IN_TABLES = {
+    **dict.fromkeys(_names("tr tra fit fitting modeling modelling derivation"), TRAIN),
+    **dict.fromkeys(_names("va vl tune tuning"), VALIDATION),
+    **dict.fromkeys(_names("te ts tes scoring oos oot outoftime"), TEST),
+}
+# What may mean splits and much else, beside such words or below such a name; `t` beside `l` tests.
+LOOSELY = {
+    **dict.fromkeys(_names("discovery seen build t l"), TRAIN),
+    **dict.fromkeys(_names("internal v"), VALIDATION),
+    **dict.fromkeys(
+        _names("public private unseen external replication final score submission e h"), TEST
+    ),
 }
 # How programs write that a value is missing, in lower case.
 MISSING = frozenset(("nan", "none", "null", "na", "n/a", "<na>", "#n/a", "#na", "nat", "nil"))
@@ -99,6 +140,9 @@ UNLABELED = (FOR_LATER | _UNKNOWN) | {
     )
 }
 
+# Capital letters may part words, as in StudyInstanceUID.
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+")
+
 
 def is_unlabeled(name: str) -> bool:
     """Whether a label or a folder's name stands for a label that is not known."""
@@ -118,6 +162,11 @@ def key_of(name: str) -> str:
     """Returns what matters of a column's name, as in "imagepath" for " Image_Path"."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     return "".join(filter(str.isalnum, folded))
+
+
+def words_of(name: str) -> list[str]:
+    """Returns the words of a name in small letters, as "patient" and "id" for PatientID."""
+    return [word.casefold() for word in _WORD.findall(name)]
 
 
 def is_missing(value: str) -> bool:

@@ -1,42 +1,58 @@
 """The columns that name an image's split, and what their cells mean."""
 
+import collections
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from kerastl.data.split_words import split_named, split_within
-from kerastl.data.table_names import ABBREVIATED, SPLITTING, USUAL, is_missing, key_of
-from kerastl.data.table_shape import is_yes, is_yes_or_no, say_the_same
-from kerastl.split_names import TEST, TRAIN, VALIDATION
+from kerastl.data.table_names import (
+    IN_TABLES,
+    LOOSELY,
+    NUMBERED,
+    SPLITTING,
+    USES,
+    USUAL,
+    is_for_later,
+    is_missing,
+    key_of,
+    words_of,
+)
+from kerastl.data.table_shape import is_whole, is_yes, is_yes_or_no, say_the_same
+from kerastl.split_names import SPLITS, TEST, TRAIN, VALIDATION
 
 # A column of splits has few different values.
 _MOST_VALUES = 10
 # What may follow a split's word.
 _THING = re.compile(r"\s+(data|(data)?set|split|images)$", re.IGNORECASE)
-# Words of a name, also where only capital letters part them.
-_WORD = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+")
+# A letter or a number behind what all values of a column begin with.
+_CODE = re.compile(r"(?P<begin>.*?)[\W_]*(?P<code>[a-z]|\d+(?:\.0+)?)")
+# Folds are at least so many, of so many images.
+_FEWEST_FOLDS, _SMALLEST_FOLD = 3, 5
 
 
-def columns_of_splits(columns: Mapping[str, Sequence[str]], *, has_label: bool) -> Sequence[str]:
+def columns_of_splits(
+    columns: Mapping[str, Sequence[str]], *, labels: Sequence[str]
+) -> Sequence[str]:
     """Finds the columns of splits.
 
     Several are flags of different splits, or none of them is it more clearly.
 
     Args:
         columns: The cells of each column that is for nothing else, by its name.
-        has_label: Whether another column holds the classes.
+        labels: The classes, empty if one of these columns may hold them.
     """
     flags = [name for name, cells in columns.items() if is_flag(cells)]
     of_splits = [name for name in flags if split_of_flag(name)]
     # A class may be named like a split, too: one of the classes is true in each row.
     classes = [name for name in flags if name not in of_splits]
-    if not has_label and classes and count_single(columns, flags) > count_single(columns, classes):
+    if not labels and classes and count_single(columns, flags) > count_single(columns, classes):
         of_splits = []
         columns = {name: cells for name, cells in columns.items() if name not in flags}
     named = [name for name in columns if key_of(name) in USUAL["split"][0].split()]
     by_values = [name for name, cells in columns.items() if holds_splits(cells)]
-    by_words = [name for name, cells in columns.items() if _may_split(name, cells)]
+    by_words = [name for name, cells in columns.items() if _may_split(name, cells, labels)]
     others = [cells for name, cells in columns.items() if name not in by_words]
-    if not has_label and not any(1 < len(set(cells)) <= len(cells) / 2 for cells in others):
+    if not labels and not any(1 < len(set(cells)) <= len(cells) / 2 for cells in others):
         by_words = []  # These may be the classes.
     if all(len(set(columns[name])) == 1 for name in of_splits):
         of_splits = []
@@ -53,7 +69,7 @@ def columns_of_splits(columns: Mapping[str, Sequence[str]], *, has_label: bool) 
 
 def holds_splits(cells: Sequence[str]) -> bool:
     """Whether most cells that are filled are words for splits, among few different ones."""
-    filled = [cell for cell in cells if not is_missing(cell)]
+    filled = [cell for cell in cells if not _is_open(cell)]
     values = set(filled)
     if not 1 <= len(values) <= _MOST_VALUES:
         return False
@@ -69,21 +85,44 @@ def holds_splits(cells: Sequence[str]) -> bool:
     return 2 * sum(bool(splits[cell]) for cell in filled) > len(filled) and any(are_alone)
 
 
-def splits_of_words(values: Iterable[str]) -> dict[str, str]:
-    """Returns the split that each value stands for, empty for none."""
+def splits_of_words(values: Iterable[str], *, is_named: bool = False) -> dict[str, str]:
+    """Returns the split that each value stands for, empty for none.
+
+    Args:
+        values: Different cells of a column.
+        is_named: Whether its name is one of splits, which gives a meaning to more words.
+    """
     split_of = {value: split_within(value) or "" for value in values}
-    short = {value: ABBREVIATED.get(value.casefold(), "") for value in split_of}
-    is_short = all(short.values()) and len(set(short.values())) > 1
-    return short if is_short else split_of
+    sure = {value: split or IN_TABLES.get(key_of(value), "") for value, split in split_of.items()}
+    loose = {value: split or _loosely(value, sure) for value, split in sure.items()}
+    # Words and letters that cover all splits mean nothing else.
+    is_loose = is_named or any(split_of.values()) or set(loose.values()) == {*SPLITS}
+    for known, counts in ((sure, True), (loose, is_loose)):
+        if counts and all(known.values()) and len(known) > 1:
+            return known
+    return split_of
+
+
+def _loosely(value: str, others: Iterable[str]) -> str:
+    key, keys = key_of(value), {key_of(other) for other in others}
+    # Letters are those of splits if there is one for training or testing.
+    if len(key) == 1 and "t" not in keys:
+        return ""
+    return TEST if key == "t" and "l" in keys else LOOSELY.get(key, "")
+
+
+def _is_open(cell: str) -> bool:
+    """Whether a cell leaves open which split it is, as Vertex AI's UNASSIGNED does."""
+    return is_missing(cell) or is_for_later(cell)
 
 
 def splits_of_cells(column: str, cells: Sequence[str]) -> dict[str, str]:
     """Returns the split that each different cell of a column stands for, empty for none."""
     values = list(dict.fromkeys(cells))
-    filled = [value for value in values if not is_missing(value)]
+    filled = [value for value in values if not _is_open(value)]
     flag = split_of_flag(column)
     if not flag or not is_yes_or_no(filled):
-        split_of, missing = splits_of_words(filled), TRAIN
+        split_of, missing = splits_of_words(filled, is_named=_is_called_split(column)), TRAIN
         if set(split_of.values()) == {TRAIN} and len(filled) < len(values):
             missing = ""
     else:
@@ -140,12 +179,64 @@ def count_single(columns: Mapping[str, Sequence[str]], flags: Sequence[str]) -> 
     return sum(sum(map(is_yes, row)) == 1 for row in rows)
 
 
-def _may_split(name: str, cells: Sequence[str]) -> bool:
+def may_be_split(name: str, cells: Sequence[str], labels: Sequence[str]) -> bool:
+    """Whether values are such as splits or folds have, though nothing else says so.
+
+    They may be words that mean splits and much else, as public and private, or as many of each of
+    the numbers of folds.
+    """
+    values = {cell for cell in cells if not _is_open(cell)}
+    if not 1 < len(values) <= _MOST_VALUES or (labels and say_the_same(cells, labels)):
+        return False
+    if all(len(value) > 1 for value in values):
+        return all(splits_of_words(values, is_named=True).values())
+    counts = collections.Counter(cells)
+    sizes = set(counts.values())
+    is_even = max(sizes) - min(sizes) <= max(1, len(set(labels))) < _SMALLEST_FOLD <= min(sizes)
+    return len(values) >= _FEWEST_FOLDS and are_codes(values) and is_even
+
+
+def are_codes(values: Iterable[str]) -> bool:
+    """Whether values are numbers or letters one after the other, as 0 to 4, fold1 and A, B."""
+    found = [_CODE.fullmatch(value.casefold()) for value in values]
+    if not all(found) or len({one["begin"] for one in found if one}) != 1:
+        return False
+    codes = [one["code"] for one in found if one]
+    if not all(map(is_whole, codes)):
+        numbers = [ord(code) - ord("a") for code in codes if code.isalpha()]
+    else:
+        numbers = [int(float(code)) for code in codes]
+    return sorted(numbers) in ([*range(len(codes))], [*range(1, len(codes) + 1)])
+
+
+def _may_split(name: str, cells: Sequence[str], labels: Sequence[str]) -> bool:
     """Whether a column has a word for splits in its name, and few values that repeat."""
-    words = [word.casefold() for word in _WORD.findall(name)]
-    is_named = split_within(name) or any(split_named(word) or word in SPLITTING for word in words)
-    return bool(is_named) and 1 < len(set(cells)) <= min(_MOST_VALUES, len(cells) - 1)
+    values = {cell for cell in cells if not _is_open(cell)}
+    if not 1 < len(set(cells)) <= min(_MOST_VALUES, len(cells) - 1):
+        return False
+    if _is_sure_name(name) or (labels and say_the_same(cells, labels)):
+        return _is_sure_name(name)
+    words = set(words_of(name))
+    are_words = len(values) > 1 and all(splits_of_words(values, is_named=True).values())
+    return bool(words & NUMBERED and (are_words or are_codes(values))) or bool(
+        words & USES and are_words
+    )
+
+
+def _is_called_split(name: str) -> bool:
+    words = words_of(name)
+    return (
+        key_of(name) in USUAL["split"][0].split()
+        or _is_sure_name(name)
+        or bool((NUMBERED | USES) & {*words})
+    )
+
+
+def _is_sure_name(name: str) -> bool:
+    return bool(split_within(name)) or any(
+        split_named(word) or word in SPLITTING for word in words_of(name)
+    )
 
 
 def _split_words(text: str) -> str:
-    return " ".join(filter(split_named, _WORD.findall(text)))
+    return " ".join(filter(split_named, words_of(text)))

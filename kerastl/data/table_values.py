@@ -4,18 +4,19 @@ import collections
 import itertools
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from kerastl.data.split_words import split_named, split_within
 from kerastl.data.table_columns import Roles
-from kerastl.data.table_names import NO_COLUMN, is_missing, is_unlabeled
+from kerastl.data.table_names import NO_COLUMN, is_missing, is_unlabeled, key_of
 from kerastl.data.table_reading import Table
 from kerastl.data.table_rows import Wrong
 from kerastl.data.table_shape import is_number, is_whole, is_yes, say_the_same
 from kerastl.data.table_splits import split_of_flag, splits_of_cells
-from kerastl.errors import name_some, shorten
+from kerastl.errors import bad_value, name_some, shorten
 from kerastl.progress import count_of
-from kerastl.split_names import SPLITS, TRAIN
+from kerastl.split_names import SPLITS, TEST, TRAIN, VALIDATION
 
 # What joins several labels in a cell. The first three are rarely part of a single one.
 _JOINTS = ("|", ";", ",", "/", "+", "&", " ")
@@ -240,24 +241,27 @@ def _divide(label: str, joint: str) -> list[str]:
     return [part for part in parts if part]
 
 
-def read_splits(table: Table, roles: Roles) -> tuple[list[str], str]:
+def read_splits(table: Table, roles: Roles, meanings: Mapping[str, str]) -> tuple[list[str], str]:
     """Returns the split of each row, and a line for people about it, empty if there is none.
 
+    Args:
+        table: The table.
+        roles: Its columns.
+        meanings: Values of its column of splits that the user gave a split.
+
     Raises:
-        UsageError: If a cell of the column stands for no split.
+        UsageError: If a cell of the column stands for no split, or a value is in none.
     """
+    cells = table.columns.get(roles.split, ())
+    _check_meanings(roles.split, cells, meanings)
     if roles.split_flags:
         return _read_split_flags(table, roles.split_flags), ""
     if not roles.split:
         return [TRAIN] * len(table.lines), ""
-    cells = table.columns[roles.split]
     split_of = splits_of_cells(roles.split, cells)
-    strange = [value for value, split in split_of.items() if not split]
-    table.refuse_rows(
-        [not split_of[cell] for cell in cells],
-        f"has {name_some([*map(repr, strange)], 3)} as {roles.split}, which looks like the split,",
-        f"Use train, validation or test, or --split_column={NO_COLUMN}",
-    )
+    if meanings:
+        split_of = {value: meanings.get(value, split) or TRAIN for value, split in split_of.items()}
+    _refuse_strange(table, roles.split, split_of)
     # The first of these that exists is what others are split off.
     base = min(split_of.values(), key=SPLITS.index)
     split_of = {value: TRAIN if split == base else split for value, split in split_of.items()}
@@ -269,6 +273,43 @@ def read_splits(table: Table, roles: Roles) -> tuple[list[str], str]:
     if blank := list(cells).count(""):
         unlike.append(f"{count_of(blank, 'row')} without one: {split_of['']}")
     return [split_of[cell] for cell in cells], name_some(unlike)
+
+
+def _check_meanings(column: str, cells: Sequence[str], meanings: Mapping[str, str]) -> None:
+    if not (strange := [value for value in meanings if value not in cells]):
+        return
+    if not column:
+        problem, advice = "the table has no column of splits", "Name it with --split_column"
+    else:
+        problem = f"is no value in the column {column!r} of splits"
+        advice = f"Its values: {name_some(dict.fromkeys(cells), 8)}"
+    raise bad_value("split_values", strange[0], problem, advice)
+
+
+def _refuse_strange(table: Table, column: str, split_of: Mapping[str, str]) -> None:
+    """Refuses values that stand for no split, and several for one that does not train."""
+    known = set(split_of.values())
+    is_one = len(known) == 1 and known <= {VALIDATION, TEST} and len({*map(key_of, split_of)}) > 1
+    strange = [value for value, split in split_of.items() if is_one or not split]
+    filled = max(strange, default="")
+    example = say_split(filled, TRAIN if is_one else TEST)
+    advice = (
+        f"Say which are not for training, as {example}"
+        if filled
+        else "Fill it in with train, validation or test"
+    )
+    table.refuse_rows(
+        [cell in strange for cell in table.columns[column]],
+        f"has {name_some([*map(repr, strange)], 3)} as {column}, which looks like the split"
+        + (f" and is all {known.pop()}," if is_one else ","),
+        f"{advice.replace('not for', 'for') if is_one else advice}, or add "
+        f"--split_column={NO_COLUMN}",
+    )
+
+
+def say_split(value: str, split: str = TEST) -> str:
+    """Returns the flag that takes a value of the column of splits for a split."""
+    return f"--split_values={shlex.quote(f'{value}={split}')}"
 
 
 def _read_split_flags(table: Table, names: Sequence[str]) -> list[str]:

@@ -17,7 +17,8 @@ from kerastl.data.files import LabeledFile, Listing, make_listing, open_listing
 from kerastl.data.labels import refuse_alike, refuse_twins
 from kerastl.data.source import Source
 from kerastl.data.split_words import split_within
-from kerastl.data.table_columns import Finder, Roles
+from kerastl.data.table_columns import Finder
+from kerastl.data.table_lines import describe_table, note_folders, note_unused
 from kerastl.data.table_names import NO_COLUMN, TOTALS, USUAL, is_missing, key_of
 from kerastl.data.table_paths import ADDRESS, Folders, Place, find_places
 from kerastl.data.table_reading import Table, read_table
@@ -63,17 +64,26 @@ def open_source(
 ) -> Source:
     """Opens a table, see `list_table`, as `kerastl.data_sources` describes."""
     columns = {kind: getattr(data, f"{kind}_column") for kind in USUAL}
-    listing = list_table(place, columns=columns, progress=progress)
+    listing = list_table(
+        place, columns=columns, split_values=data.meanings_of_splits, progress=progress
+    )
     return open_listing(data.dataset, listing, memory=memory, progress=progress)
 
 
-def list_table(table: str, *, columns: dict[str, str], progress: Progress | None = None) -> Listing:
+def list_table(
+    table: str,
+    *,
+    columns: Mapping[str, str],
+    split_values: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Listing:
     """Lists the images of a CSV or TSV file, each once, and of those for other splits beside it.
 
     Args:
         table: Its path. `table_paths.find_places` defines what the paths in it mean.
         columns: Names of the columns "image", "label", "split" and "group" as the user gave
             them; an empty one is found by its values and its usual names.
+        split_values: The splits that values of the split column stand for, as the user gave them.
         progress: Gets lines on what was found and on what a person should know.
 
     Raises:
@@ -82,7 +92,7 @@ def list_table(table: str, *, columns: dict[str, str], progress: Progress | None
     path, field = local_path(table, field="dataset"), f"csv:{table}"
     progress = progress or Progress()
     data = read_table(path, functools.partial(bad_value, "dataset", field))
-    rows = _read_rows(data, table, columns, progress)
+    rows = _read_rows(data, table, columns, progress, split_values)
     if not rows.has_splits and columns.get("split") != NO_COLUMN:
         rows = _with_beside(rows, path, columns, progress)
     return _make_listing(rows.files, rows.labels, field)
@@ -104,22 +114,28 @@ class _Rows(NamedTuple):
     table: Table
 
 
-def _read_rows(data: Table, table: str, columns: Mapping[str, str], progress: Progress) -> _Rows:
+def _read_rows(
+    data: Table,
+    table: str,
+    columns: Mapping[str, str],
+    progress: Progress,
+    split_values: Mapping[str, str] | None = None,
+) -> _Rows:
     folders = Folders()
     roles = _finder(data, columns, folders, table).find_roles()
     places = _find_images(data, roles.image, folders)
     labels, notes = read_labels(data, roles)
-    splits, meaning = read_splits(data, roles)
+    splits, meaning = read_splits(data, roles, split_values or {})
     has_column = bool(roles.split or roles.split_flags)
     named = splits if has_column else [split_within(data.path.stem) or ""] * len(places)
     places = _settle(data, roles.image, places, named)
     if not has_column and columns.get("split") != NO_COLUMN:
         splits = splits_of_folders([place.example for place in places], labels) or splits
     lines = (
-        _describe(data, roles, places, meaning, splits),
-        _note_unused(data, roles),
+        describe_table(data, roles, places, meaning, splits),
+        note_unused(data, roles),
         notes,
-        _note_folders(places, labels),
+        note_folders(places, labels),
     )
     for line in itertools.chain(*lines):
         progress.line(line)
@@ -335,61 +351,3 @@ def _find_places(data: Table, column: str, paths: Sequence[str], folders: Folder
             "Give paths relative to the table",
         )
     return places
-
-
-def _describe(
-    data: Table, roles: Roles, places: Sequence[Place], meaning: str, splits: Sequence[str]
-) -> Iterator[str]:
-    """Yields lines on what each column was taken for."""
-    if not data.has_header:
-        yield f"The table has no header; its columns are {name_some(list(data.columns))}."
-    classes = (
-        f"one-hot columns ({name_some(roles.one_hot)})" if roles.one_hot else repr(roles.label)
-    )
-    parts = [f"paths in {roles.image!r}", f"classes in {classes}"]
-    if roles.split:
-        parts.append(f"splits in {roles.split!r}" + (f" ({meaning})" if meaning else ""))
-    elif roles.split_flags:
-        parts.append(f"splits in {name_some(roles.split_flags)}")
-    elif len(set(splits)) > 1:
-        parts.append("splits in the folders of the paths")
-    if roles.group:
-        parts.append(f"groups in {roles.group!r}")
-    others = f"; not used: {name_some(roles.others)}" if roles.others else ""
-    yield f"Table: {count_of(len(places), 'row')}, {', '.join(parts)}{others}."
-    paths = data.columns[roles.image]
-    found = sum(place.is_found for place in places)
-    for path, place in zip(paths, places, strict=True):
-        if place.is_found and place.example != path:
-            shown = f"{shorten(path)!r} is {place.example}"
-            yield f"Paths: {shown}, and so on; {found} of {len(places)} lead to a file."
-            break
-
-
-def _note_folders(places: Sequence[Place], labels: Sequence[str]) -> Iterator[str]:
-    """Yields a line if the folders of most images are named as classes, and some as another one."""
-    names, folders = set(labels), [pathlib.PurePath(place.path).parent.name for place in places]
-    named = [
-        (place, folder, label)
-        for place, folder, label in zip(places, folders, labels, strict=True)
-        if folder in names
-    ]
-    others = [(place, label) for place, folder, label in named if folder != label]
-    if others and 2 * len(named) > len(labels):
-        place, label = others[0]
-        yield (
-            f"The folders of {count_of(len(others), 'image')} are named as other classes, as "
-            f"{place.example} of class {label!r}: the table counts."
-        )
-
-
-def _note_unused(data: Table, roles: Roles) -> Iterator[str]:
-    """Yields lines on columns that matter though nothing is made of them."""
-    if roles.boxes:
-        yield f"Boxes ({name_some(roles.boxes)}) are not used: an image counts as a whole."
-    if roles.hint:
-        yield (
-            f"Column {roles.hint!r} has {len(set(data.columns[roles.hint]))} values in "
-            f"{count_of(len(data.lines), 'row')}: if images with the same one belong on one side "
-            f"of a split, add --group_column={roles.hint!r}."
-        )

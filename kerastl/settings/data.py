@@ -9,6 +9,7 @@ from kerastl.errors import bad_value, closest
 from kerastl.paths import checked
 from kerastl.settings.base import Settings
 from kerastl.settings.field import Decides, Within, setting
+from kerastl.split_names import SPLITS
 
 # Ways to read a folder: what the folders at each level below it name.
 LAYOUTS = (
@@ -112,6 +113,12 @@ class DataSettings(Settings):
         help="The table's column of splits; empty to find it by its values and name.",
         decides=Decides.IMAGES,
     )
+    split_values: str = setting(
+        "",
+        help="What values of that column mean, as in 4=test,3=validation for folds: others that "
+        "mean no split are for training. Empty to read words for splits.",
+        decides=Decides.IMAGES,
+    )
     group_column: str = setting(
         "",
         help="The table's column of groups, such as patients, whose images stay in the same "
@@ -128,6 +135,12 @@ class DataSettings(Settings):
     def source_kind(self) -> DataSource:
         """What kind of data set it is."""
         return DATA_SOURCES[self.dataset.partition(":")[0]]
+
+    @property
+    def meanings_of_splits(self) -> dict[str, str]:
+        """The splits that values of the split column stand for, empty if none was given."""
+        pairs = (pair.rpartition("=") for pair in self.split_values.split(",") if pair)
+        return {value.strip(): split.strip() if equals else "" for value, equals, split in pairs}
 
     @property
     def trains_small_classes(self) -> bool:
@@ -151,15 +164,23 @@ class DataSettings(Settings):
                 f"is how a folder is read, and dataset={self.dataset!r} is not a folder",
                 "Leave it out, or use folder:DIR",
             )
-        for role in ("image", "label", "split", "group"):
-            column = getattr(self, f"{role}_column")
-            if column and not self.source_kind.has_columns:
+        roles = ("image", "label", "split", "group")
+        for field in (*(f"{role}_column" for role in roles), "split_values"):
+            value = getattr(self, field)
+            if value and not self.source_kind.has_columns:
                 raise bad_value(
-                    f"{role}_column",
-                    column,
-                    f"names a column of a table, and dataset={self.dataset!r} is not a table",
+                    field,
+                    value,
+                    f"is for a column of a table, and dataset={self.dataset!r} is not a table",
                     "Leave it out, or use csv:FILE",
                 )
+        if {*self.meanings_of_splits.values()} - {*SPLITS}:
+            raise bad_value(
+                "split_values",
+                self.split_values,
+                "does not say which split each value is",
+                f"Use VALUE=SPLIT, with commas between several; splits are {', '.join(SPLITS)}",
+            )
 
     def _check_dataset(self) -> None:
         kind, has_place, place = self.dataset.partition(":")

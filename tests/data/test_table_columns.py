@@ -99,8 +99,11 @@ def test_header_is_told_from_an_image(rows, is_named):
         ),
         # Groups and boxes.
         ({"a": PATHS, "label": COLORS, "PatientID": [*"123456"] * 2}, {"group": "PatientID"}),
-        ({"a": PATHS, "label": COLORS, "camera": [*"123456"] * 2}, {"group": "", "hint": "camera"}),
-        ({"a": PATHS, "label": COLORS, "uid": IDS, "classid": COLORS}, {"hint": ""}),
+        (
+            {"a": PATHS, "label": COLORS, "camera": [*"123456"] * 2},
+            {"group": "", "may_group": "camera"},
+        ),
+        ({"a": PATHS, "label": COLORS, "uid": IDS, "classid": COLORS}, {"may_group": ""}),
         ({"a": PATHS, "label": COLORS, "bbox": IDS}, {"boxes": ("bbox",)}),
         ({"a": PATHS, "label": COLORS, "y": IDS}, {"boxes": ()}),
     ],
@@ -125,7 +128,7 @@ def test_columns_are_told_by_their_values(columns, found):
             "has 2 columns for the split (set, split). Choose one with --split_column.",
         ),
         (
-            {"a": PATHS, "label": COLORS, "patient": IDS, "subject": ["s"] * 12},
+            {"a": PATHS, "label": COLORS, "patient": [*"123"] * 4, "subject": [*"112233"] * 2},
             "has 2 columns for the group (patient, subject). Choose one with --group_column.",
         ),
         ({"a": PATHS, "label": COLORS, "valid": ["1"] * 11 + ["0"]}, "has yes and no as valid, "),
@@ -152,6 +155,51 @@ def test_role_that_several_or_no_columns_may_have_is_refused(columns, message):
         roles_of(columns)
     assert message in str(caught.value)
     assert len(str(caught.value)) <= 500
+
+
+SIXTH = [*"123456"] * 2
+HALVES = [*"xxxxxxyyyyyy"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("PatientName", "patient_name", "patientId", "mrn", "MRN", "donor", "subj", "Subj. No"),
+        *("de-identified patient id", "anon_patient_key", "patientnr", "Patienten-ID", "患者番号"),
+        *("slide", "SlideName", "video_name", "VIDEO PATH", "case", "CaseNumber", "animal_no"),
+        *("StudyInstanceUID", "specimen barcode", "lesion-id", "parent_image", "Person Key"),
+    ],
+)
+def test_column_that_is_called_like_whom_images_show_is_of_groups(name):
+    assert roles_of({"a": PATHS, "label": HALVES, name: SIXTH}).group == name
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        # A remark on them, or their kind.
+        ("patient_age", SIXTH),
+        ("animal", ["cow", "pig", "hen"] * 4),
+        ("age_group", ["old", "young"] * 6),
+        ("caseless", SIXTH),
+        # Each image has its own, or each class has too few of them.
+        ("slide", IDS),
+        ("video_id", [*"112233"] * 2),
+    ],
+)
+def test_other_columns_are_of_no_groups(name, cells):
+    assert roles_of({"a": PATHS, "label": [*"xxyyzz"] * 2, name: cells}).group == ""
+
+
+def test_of_groups_within_groups_the_outer_ones_count():
+    columns = {"series uid": IDS[:6] * 2, "StudyUID": SIXTH, "patient_name": [*"112233"] * 2}
+    roles = roles_of({"a": PATHS, "label": HALVES} | columns)
+    assert (roles.group, roles.may_group) == ("patient_name", "")
+
+
+def test_column_of_groups_is_not_taken_for_the_classes():
+    roles = roles_of({"a": PATHS, "slide": SIXTH, "what": HALVES})
+    assert (roles.label, roles.group) == ("what", "slide")
 
 
 def test_columns_may_be_given():

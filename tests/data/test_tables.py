@@ -29,17 +29,19 @@ def rows_of(head, cells):
     return "\n".join([head, *(cells(name, color_of(name)) for name in NAMES)])
 
 
-def read(place, **columns):
+def read(place, *, split_values=None, **columns):
     said = io.StringIO()
-    listing = list_table(str(place), columns=columns, progress=Progress(said))
+    listing = list_table(
+        str(place), columns=columns, split_values=split_values, progress=Progress(said)
+    )
     lines = said.getvalue().splitlines()
     assert len(lines) <= 20
     return listing, lines
 
 
-def refusal(place, **columns):
+def refusal(place, *, split_values=None, **columns):
     with pytest.raises(UsageError) as caught:
-        list_table(str(place), columns=columns)
+        list_table(str(place), columns=columns, split_values=split_values)
     message = str(caught.value)
     assert "\n" not in message
     assert len(message.replace(str(place), "").encode()) <= 500
@@ -111,7 +113,7 @@ def test_table_may_bring_splits_and_groups_and_name_its_columns(tmp_path):
     assert [file.group for file in listing.files] == ["ann", "bob", ""]
     assert lines == [
         "Table: 3 rows, paths in 'photo', classes in 'kind', splits in 'fold' (valid is "
-        "validation), groups in 'who'; not used: id."
+        "validation), 2 groups in 'who'; not used: id."
     ]
 
 
@@ -473,6 +475,19 @@ def test_words_for_missing_values_are_classes_and_told(tmp_path):
         ("image,label,note", ("", "test"), "(30 rows without one: train)"),
         ("image,label,remark", ("None", "val set"), "val set is validation"),
         ("image,label,usage", ("tr", "te"), "te is test"),
+        ("image,label,x", ("tr", "val"), "val is validation"),
+        # Words that tables alone have for splits, and letters.
+        ("image,label,role", ("fit", "holdout"), "fit is train, holdout is test"),
+        ("image,label,purpose", ("modelling", "scoring"), "scoring is test"),
+        ("image,label,x", ("in-sample", "out of sample"), "out of sample is test"),
+        ("image,label,Usage", ("Train", "Private"), "Private is test"),
+        ("image,label,x", ("train", "public"), "public is test"),
+        ("image,label,cohort", ("derivation", "external"), "external is test"),
+        ("image,label,tvt", ("T", "V"), "T is train, V is validation"),
+        ("image,label,subset_name", ("L", "T"), "L is train, T is test"),
+        ("image,label,is_in_sample", ("1", "0"), "0 is test"),
+        # What is open trains.
+        ("image,label,x", ("UNASSIGNED", "TEST"), "(UNASSIGNED is train)"),
     ],
 )
 def test_column_that_looks_like_a_split_is_one(tmp_path, head, cells, message):
@@ -495,6 +510,14 @@ def test_column_that_looks_like_a_split_is_one(tmp_path, head, cells, message):
         ("image,label,trainVal", "011", "as trainVal, which looks like the split"),
         ("image,label,train/test/val", "012", "as train/test/val, which looks like the split"),
         ("image,label,test set", ("in", "out", "in"), "as test set, which looks like the split"),
+        # One of the words for columns of folds, and numbers or letters one after the other.
+        ("image,label,fld", "012", "has '0', '1', '2' as fld, which looks like the split"),
+        ("image,label,rnd", "010", "has '0', '1' as rnd, which looks like the split"),
+        ("image,label,cv", "213", "as cv, which looks like the split"),
+        ("image,label,set_name", "ABA", "has 'A', 'B' as set_name, which looks like the split"),
+        ("image,label,xval-no", ("k 1", "k 2", "k 3"), "as xval-no, which looks like the split"),
+        ("image,label,crossVal", ("1.0", "2.0", "0.0"), "as crossVal, which looks like the sp"),
+        ("image,label,set", "LUT", "has 'L', 'U', 'T' as set, which looks like the split"),
     ],
 )
 def test_split_that_cannot_be_read_is_never_ignored(tmp_path, head, cells, message):
@@ -502,6 +525,78 @@ def test_split_that_cannot_be_read_is_never_ignored(tmp_path, head, cells, messa
     place = table(tmp_path, text, files=NAMES)
     assert message in refusal(place)
     assert {file.split for file in read(place, split="none")[0].files} == {"train"}
+
+
+def test_user_says_what_the_values_of_a_split_mean(tmp_path):
+    text = rows_of("image,label,fold", lambda name, color: f"{name},{color},{int(name[-5]) % 5}")
+    place = table(tmp_path, text, files=NAMES)
+    assert "Say which are not for training, as --split_values=4=test, or add" in refusal(place)
+    listing, lines = read(place, split_values={"4": "test", "3": "validation"})
+    assert [file.split for file in listing.files if file.class_name == "red"] == [
+        *("train", "train", "train", "validation", "test") * 2,
+        *("train", "train"),
+    ]
+    assert "splits in 'fold' (0 is train, 1 is train, 2 is train, 3 is validation" in lines[0]
+    assert "split_values='5': is no value in the column 'fold' of splits. Its values: 0, 1" in (
+        refusal(place, split_values={"5": "test"})
+    )
+    assert "the table has no column of splits. Name it with --split_column." in (
+        refusal(place, split_values={"4": "test"}, split="none")
+    )
+
+
+def test_parts_of_one_split_are_never_trained_on_unless_a_person_says_so(tmp_path):
+    def cells(name, color):
+        return f"{name},{color},{('Public', 'Private')[name[-5] == '1']}"
+
+    place = table(tmp_path, rows_of("image,label,Usage", cells), files=NAMES)
+    message = refusal(place)
+    assert "has 'Public', 'Private' as Usage, which looks like the split and is all test, in 3" in (
+        message
+    )
+    assert "Say which are for training, as --split_values=Public=train, or add" in message
+    listing, _ = read(place, split_values={"Public": "train"})
+    assert [file.split for file in listing.files].count("test") == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "shown"),
+    [
+        # Such words and numbers mean much else.
+        ("seen", ("seen", "unseen", "seen"), "(seen, unseen): if it is the split, add --split_"),
+        ("visibility", ("private", "public"), "--split_column=visibility --split_values=public="),
+        ("lot no", "012", "--split_column='lot no' --split_values=2=test."),
+    ],
+)
+def test_values_that_may_be_those_of_splits_are_told(tmp_path, name, cells, shown):
+    text = rows_of(
+        f"image,label,{name}",
+        lambda one, color: f"{one},{color},{cells[int(one[-6:-4]) % len(cells)]}",
+    )
+    listing, lines = read(table(tmp_path, text, files=NAMES))
+    assert {file.split for file in listing.files} == {"train"}
+    assert shown in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("role", ("cook", "waiter")),
+        ("rating", "122344"),
+        ("kind of set", ("chair", "table")),
+        ("mode", "HV"),
+        ("k", ("low", "high")),
+        ("class_no", "012"),
+    ],
+)
+def test_other_columns_are_no_splits(tmp_path, name, cells):
+    def value(one, color):
+        place = len(color) - 3 if name == "class_no" else int(one[-6:-4])
+        return cells[place % len(cells)]
+
+    text = rows_of(f"image,label,{name}", lambda one, color: f"{one},{color},{value(one, color)}")
+    _, lines = read(table(tmp_path, text, files=NAMES))
+    assert lines == [f"Table: 36 rows, paths in 'image', classes in 'label'; not used: {name}."]
 
 
 @pytest.mark.parametrize(
@@ -546,10 +641,10 @@ def test_folders_of_the_paths_may_name_the_splits(tmp_path, train, test):
 
 
 def test_column_that_repeats_like_a_group_is_told(tmp_path):
-    text = rows_of("image,label,Lesion ID", lambda name, color: f"{name},{color},{name[:-5]}")
+    text = rows_of("image,label,Lot ID", lambda name, color: f"{name},{color},{name[:-5]}")
     _, lines = read(table(tmp_path, text, files=NAMES))
-    assert lines[1].startswith("Column 'Lesion ID' has 6 values in 36 rows: if images with the")
-    assert len(read(tmp_path / "list.csv", group="Lesion ID")[1]) == 1
+    assert lines[1].startswith("Column 'Lot ID' has 6 values in 36 rows: if images with the")
+    assert len(read(tmp_path / "list.csv", group="Lot ID")[1]) == 1
 
 
 def test_paths_that_fit_several_files_are_refused_once(tmp_path):
