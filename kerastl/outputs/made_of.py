@@ -3,15 +3,22 @@
 A part that an earlier version of kerastl has not kept is taken to be what it was.
 """
 
+import contextlib
 import hashlib
 import json
+import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kerastl.data.splits import Splits
 from kerastl.errors import UsageError, bad_value
+from kerastl.outputs.directories import RunFile, read_json
+from kerastl.outputs.unfinished import Opened
+from kerastl.settings import Decides
 from kerastl.settings.model import brings_weights
 
+# The part of `receipt.json` that has them all.
+MADE_OF = "made_of"
 # What a run is made of, with the flag that names it. Where splits differ from what the same files
 # made of them, the data do so in what no other part has, such as the groups of a table.
 FLAGS = {
@@ -65,6 +72,28 @@ def find_changed(
                 f"is not what it was when {what} began",
                 "Restore it, choose another run_dir, or start over with --overwrite",
             )
+    return None
+
+
+def is_made_of(known: Mapping[str, str], now: Mapping[str, str], opened: Opened) -> bool:
+    """Whether an unfinished run is of these images and weights.
+
+    Raises:
+        UsageError: If it is not, and may not be overwritten.
+    """
+    config = opened.config
+    flags = config.deciding(Decides.IMAGES, Decides.FEATURES)
+    error = find_changed(known, now, flags, what=f"the unfinished run in {config.run_dir}")
+    if error and not config.overwrite:
+        raise error
+    return error is None
+
+
+def read_made_of(run_dir: pathlib.Path) -> dict[str, str] | None:
+    """Reads from its receipt what a run is made of; None if the receipt is lost or an old one."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        known: dict[str, str] = read_json(run_dir, RunFile.RECEIPT)[MADE_OF]
+        return known
     return None
 
 

@@ -27,13 +27,12 @@ from kerastl.outputs.directories import CHECKPOINT, RunFile, clear, remove_files
 from kerastl.outputs.environments import describe_changes
 from kerastl.outputs.further_trainings import remove_further
 from kerastl.outputs.heat_maps import HEADER as HEAT_MAPS
-from kerastl.outputs.made_of import describe_parts, find_changed
+from kerastl.outputs.made_of import MADE_OF, describe_parts, is_made_of, read_made_of
 from kerastl.outputs.receipt import describe_machine, describe_run
 from kerastl.outputs.stages import Stages
 from kerastl.outputs.test_readings import Readings
 from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress
-from kerastl.settings import Decides
 from kerastl.split_names import TEST
 from kerastl.training.best import EpochRow
 from kerastl.training.calibration import CALIBRATION
@@ -119,6 +118,7 @@ class RunDirectory:
             "data": {"name": source.name, "fingerprint": self._about["data"]},
             "weights": {"name": config.weights, "fingerprint": weights_fingerprint},
             "seed": config.seed,
+            MADE_OF: self._about,
         }
         self._receipt |= describe_run(config.explain(), splits, opened.notes, self._changed)
         self._readings = Readings(config.lasting_path, self._receipt["splits"][TEST], self._id)
@@ -151,12 +151,8 @@ class RunDirectory:
         checkpoint = read_checkpoint(self._versions, progress)
         if checkpoint is None:
             return self._begins_again(opened, progress)
-        flags = opened.config.deciding(Decides.IMAGES, Decides.FEATURES)
-        what = f"the unfinished run in {self.path}"
-        if error := find_changed(checkpoint.state["about"], self._about, flags, what=what):
-            if opened.config.overwrite:
-                return False
-            raise error
+        if not is_made_of(checkpoint.state["about"], self._about, opened):
+            return False
         self._checkpoint = checkpoint
         # One of an earlier version has none.
         self._id = checkpoint.state.get("id", self._id)
@@ -179,9 +175,10 @@ class RunDirectory:
                 "run are. kerastl export and kerastl report do what may be missing; --overwrite "
                 "starts over."
             )
+        known = read_made_of(self.path)
+        is_same = known is not None and is_made_of(known, self._about, opened)
         progress.line("There is none before it: training begins again.")
-        remove_further(self.path)  # Nothing shows any more what they were made of.
-        return not opened.config.overwrite
+        return is_same and not opened.config.overwrite
 
     @functools.cached_property
     def _machine(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tensorflow.core.util import event_pb2
 
 import fakes
 import kerastl
+from kerastl.checked_files import list_versions
 from kerastl.data.splits import Splits, make_splits
 from kerastl.model.backbones import CAFFE
 from kerastl.model.build import build_classifier
@@ -24,11 +25,13 @@ from kerastl.outputs import run_directory
 from kerastl.outputs.receipt import code_fingerprint, required_packages
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.outputs.unfinished import Opened
+from kerastl.resources import assigned_cores
 from kerastl.settings import SETTINGS
 from kerastl.training.best import EpochRow
 from kerastl.training.checkpoint import Checkpoint
 from kerastl.training.checks import Check
 from kerastl.training.evaluation import Evaluation
+from kerastl.training.repeats import SCORES
 from kerastl.version import VERSION
 
 AWKWARD_NAMES = {"čeština, ano": (255, 0, 0), 'say "no"': (0, 0, 255), "naïve": (0, 255, 0)}
@@ -262,7 +265,7 @@ def test_receipt_knows_code_splits_and_machine(color_run):
     receipt = json.loads((color_run.result.run_dir / "receipt.json").read_text())
     assert receipt["code"] == code_fingerprint()
     assert len(receipt["code"]) == 64
-    assert set(receipt["threads"]) == {"intra_op", "inter_op"}
+    assert receipt["threads"] == {"intra_op": assigned_cores(), "inter_op": assigned_cores()}
     assert receipt["variables"]["CUDA_VISIBLE_DEVICES"] == "-1"
     assert receipt["system"] == platform.platform()
     source = color_run.source
@@ -409,6 +412,29 @@ def test_run_goes_on_only_with_what_it_was_made_of(tmp_path, monkeypatch):
     new, _ = begin(tmp_path, replacing, splits, weights="others")
     assert new.find_checkpoint() is None
     assert not (tmp_path / "history.csv").exists()
+
+
+def test_damaged_run_begins_again_only_with_what_it_was_made_of(tmp_path):
+    config = fakes.tiny_config(tmp_path)
+    source, other = (fakes.color_source(per_class=4, seed=seed) for seed in (0, 1))
+    splits = make_splits(source, config)
+    record, _ = begin(tmp_path, Opened(config), splits)
+    record.write_repeats({5: dict.fromkeys(("test", "validation"), dict.fromkeys(SCORES, 0.5))})
+    record.save_checkpoint(Checkpoint({}, {}), num_epochs=0)
+    (checkpoint,) = list_versions(tmp_path / "checkpoints")
+    checkpoint.write_bytes(b"")
+    opened = Opened(config, goes_on=True)
+
+    again, printed = begin(tmp_path, opened, splits)
+    assert printed.endswith("There is none before it: training begins again.\n")
+    assert again.read_repeats().keys() == {5}
+    for changed in ({"splits": make_splits(other, config)}, {"splits": splits, "weights": "x"}):
+        with pytest.raises(kerastl.UsageError, match="is not what it was when the unfinished run"):
+            begin(tmp_path, opened, **changed)
+    assert again.read_repeats()
+    # Nothing shows what the scores are of.
+    (tmp_path / "receipt.json").write_text("{}")
+    assert not begin(tmp_path, opened, splits)[0].read_repeats()
 
 
 def test_receipt_has_each_check_even_if_the_run_is_killed_then(tmp_path):
