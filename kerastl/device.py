@@ -11,7 +11,7 @@ from kerastl.progress import Progress
 from kerastl.resources import assigned_cores, usable_cores
 
 # What a person may have chosen; TensorFlow reads it itself.
-_THREADS = "TF_NUM_INTRAOP_THREADS"
+_THREADS, _SIDE_BY_SIDE = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
 
 
 def has_gpu() -> bool:
@@ -44,6 +44,21 @@ def set_up_threads() -> None:
         with contextlib.suppress(RuntimeError):
             tf.config.threading.set_intra_op_parallelism_threads(cores)
             tf.config.threading.set_inter_op_parallelism_threads(cores)
+
+
+def count_threads() -> dict[str, int]:
+    """Counts the threads in which an operation computes, and those for operations side by side."""
+    threading = tf.config.threading
+    return {
+        "intra_op": threading.get_intra_op_parallelism_threads() or _default_threads(_THREADS),
+        "inter_op": threading.get_inter_op_parallelism_threads() or _default_threads(_SIDE_BY_SIDE),
+    }
+
+
+def _default_threads(variable: str) -> int:
+    """Returns how many threads TensorFlow starts if it is set up with 0."""
+    given = os.environ.get(variable, "")
+    return (int(given) if given.isdecimal() else 0) or assigned_cores()
 
 
 @contextlib.contextmanager

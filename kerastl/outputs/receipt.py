@@ -18,6 +18,7 @@ import tensorflow as tf
 from kerastl.data.fixes import count_in_test
 from kerastl.data.splits import Splits
 from kerastl.data.splits_file import read_earlier
+from kerastl.device import count_threads
 from kerastl.resources import usable_cores, usable_memory
 from kerastl.version import VERSION
 
@@ -71,7 +72,6 @@ def describe_run(
 def describe_machine() -> dict[str, Any]:
     """Returns the part of `receipt.json` that is the same for every run in this process."""
     ours = {"kerastl": VERSION, "python": platform.python_version()}
-    threading = tf.config.threading
     return {
         "versions": ours | dict(_versions()),
         "code": code_fingerprint(),
@@ -81,11 +81,7 @@ def describe_machine() -> dict[str, Any]:
         "instructions": _INSTRUCTIONS.findall(_of_processor("flags", "Features")),
         "cpu_cores": usable_cores(),
         "memory_bytes": usable_memory(),
-        # 0 leaves it to TensorFlow, which takes all cores.
-        "threads": {
-            "intra_op": threading.get_intra_op_parallelism_threads(),
-            "inter_op": threading.get_inter_op_parallelism_threads(),
-        },
+        "threads": count_threads(),
         "variables": {
             name: value
             for name, value in sorted(os.environ.items())
