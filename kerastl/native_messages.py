@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,12 @@ _Result = TypeVar("_Result")
 LEVEL, QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
 # Of what is held back, so much is kept to be shown after a crash.
 _KEPT = 4096
+# Lines that explain no end: notes and warnings, as absl and TensorFlow's older code write them.
+_NOTES = re.compile(
+    rb"^(?:[IW]\d{4} [\d:.]+ |\d{4}-\d\d-\d\d [\d:.]+: [IW] |WARNING: All log messages before )"
+    rb".*\n",
+    re.MULTILINE,
+)
 # Ends what a process that did not crash has written.
 _FAREWELL = b"\0done"
 _HELD = threading.Event()
@@ -183,9 +190,9 @@ def unnamed_file() -> BinaryIO:
 def held_back() -> Iterator[None]:
     """Holds back what libraries write to stderr in the block, but not what Python writes.
 
-    The end of it is shown if the process dies in the block, or leaves it by an error. Only another
-    process can do that, which is split off before there are threads. Nothing is held back where
-    TensorFlow's messages are wanted, or TensorFlow is there already.
+    The end of it, without notes and warnings, is shown if the process dies in the block, or leaves
+    it by an error. Only another process can do that, which is split off before there are threads.
+    Nothing is held back where TensorFlow's messages are wanted, or TensorFlow is there already.
     """
     is_wanted = os.environ.get(LEVEL, QUIET) != QUIET
     if is_wanted or "tensorflow" in sys.modules or not hasattr(os, "fork") or not sys.stderr:
@@ -245,7 +252,7 @@ def _keep(reader: int, shown: int) -> NoReturn:
         signal.signal(number, signal.SIG_IGN)
     held = b""
     while not held.endswith(_FAREWELL) and (more := os.read(reader, _KEPT)):
-        held = (held + more)[-_KEPT:]
+        held = _NOTES.sub(b"", held + more)[-_KEPT:]
     if not held.endswith(_FAREWELL):
         os.write(shown, held)
     os._exit(0)

@@ -49,6 +49,29 @@ def test_what_was_held_back_is_shown_after_a_crash(line):
     assert ("in quiet" in finished.stderr) == ("in quiet" in line)
 
 
+NOTES = """
+WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1796059918.129592   30144 stub.cc:31] Could not find cuda drivers on your machine.
+2026-11-30 17:30:00.123456: W tensorflow/core/framework/op.cc:1] Something is old.
+"""
+ERRORS = """
+E0000 00:00:1796059918.129592   30144 blas.cc:1] Out of luck.
+LLVM ERROR: out of memory
+"""
+
+
+def test_notes_are_not_shown_where_they_explain_no_end():
+    # In pieces, as a pipe may give them.
+    write = f"[os.write(2, {NOTES.encode()!r}[n : n + 50]) for n in range(0, 400, 50)] * 99;"
+    killed = run_in_block(f"{write} os.kill(os.getpid(), 9)")
+    assert killed.code == -9
+    shown = killed.stderr.replace("said by Python\n", "")
+    assert shown.strip("\n") == ("written by a library\n" * 9).strip("\n")
+    crashed = run_in_block(f"{write} os.write(2, {ERRORS.encode()!r}); os.abort()")
+    assert crashed.stderr.endswith(ERRORS)
+    assert "cc:31" not in crashed.stderr
+
+
 def test_nothing_is_held_back_where_it_is_asked_for():
     assert "written by a library" in run_in_block("pass", TF_CPP_MIN_LOG_LEVEL="0").stderr
 
