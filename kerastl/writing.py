@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kerastl.disk_errors import explained
+from kerastl.environment import OWN_PROCESS
 from kerastl.locks import abandoned, take_new
 
 # Hidden, and on the same disk as the final path, so that moving it there is atomic.
@@ -24,6 +25,8 @@ _PREFIX = ".writing-"
 _LOCK = ".lock"
 # On a drive that has no locks, anything older was left behind by a process that was killed.
 _STALE_SECONDS = 24 * 3600
+# Names the folder for temporary files.
+_TEMPORARY = "TMPDIR"
 
 
 @contextlib.contextmanager
@@ -103,33 +106,38 @@ def scratch_directory(parent: pathlib.Path, *, field: str) -> Iterator[pathlib.P
 
 
 @contextlib.contextmanager
-def temporary_place(around: pathlib.Path, *, field: str) -> Iterator[None]:
-    """Has libraries make temporary files in `around` for the block if they can do so nowhere else.
+def temporary_place(around: pathlib.Path, *, field: str) -> Iterator[pathlib.Path | None]:
+    """Has libraries make temporary files in a folder in `around` for the block, and yields it.
+
+    Other threads of a process that is not kerastl's alone would lose theirs with it. There it does
+    so only where the system has no folder for such files, and yields None otherwise.
 
     Raises:
         KerastlError: If `around` cannot be written either.
     """
+    if not OWN_PROCESS.is_set() and _has_temporary_folder():
+        yield None
+        return
+    with scratch_directory(around, field=field) as made:
+        folder = made.absolute()
+        # This process reads the one, and those that it starts the other.
+        before, tempfile.tempdir = tempfile.tempdir, str(folder)
+        given = os.environ.get(_TEMPORARY)
+        os.environ[_TEMPORARY] = str(folder)
+        try:
+            yield folder
+        finally:
+            tempfile.tempdir = before
+            os.environ.pop(_TEMPORARY)
+            os.environ |= {} if given is None else {_TEMPORARY: given}
+
+
+def _has_temporary_folder() -> bool:
     try:
         tempfile.gettempdir()
     except OSError:
-        pass
-    else:
-        yield
-        return
-    with scratch_directory(around, field=field) as folder:
-        # matplotlib would look for a folder of its own here when Python ends.
-        added = {"TMPDIR": str(folder), "MPLCONFIGDIR": str(folder)}
-        given = {name: os.environ[name] for name in added if name in os.environ}
-        os.environ.update(added | {"MPLCONFIGDIR": given.get("MPLCONFIGDIR", str(folder))})
-        # This process reads the one, and those that it starts the other.
-        tempfile.tempdir = str(folder)
-        try:
-            yield
-        finally:
-            tempfile.tempdir = None
-            for name in added:
-                os.environ.pop(name)
-            os.environ.update(given)
+        return False
+    return True
 
 
 def hidden_beside(path: pathlib.Path) -> pathlib.Path:

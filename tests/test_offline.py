@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 import kerastl
+from command_line import run_python
 from kerastl.commands.table import NAMES
 from kerastl.errors import KerastlError
+from kerastl.export_formats import FORMATS
 from watched_process import run_watched
 
 COMMANDS = """
@@ -30,7 +32,7 @@ store = ["--cache_dir=cache"]
 common = [*store, "--dataset=digits", "--weights=bundled", "--examples_per_class=3"]
 wanted = [
     ("train", [*common, "--head_epochs=1", "--run_dir=run"]),
-    ("export", ["run", "--export_dir=exports"]),
+    ("export", ["run", "--export_dir=exports", "--format=" + sys.argv[2]]),
     ("predict", ["exports", sys.argv[1], "--output=rows/rows.csv"]),
     ("suggest", ["run", sys.argv[1], "--output=rows/label.csv"]),
     ("serve", ["exports", "--port=0"]),
@@ -67,7 +69,7 @@ def below(path, folders):
 def test_commands_reach_for_no_network_and_write_only_where_they_are_told(tmp_path):
     picture = tmp_path / "1.png"
     Image.new("L", (8, 8)).save(picture)
-    watched = run_watched(tmp_path / "watched", COMMANDS, str(picture))
+    watched = run_watched(tmp_path / "watched", COMMANDS, str(picture), ",".join(FORMATS))
     ends = [line for line in watched.output.splitlines() if line.startswith("ends with ")]
     assert sorted(ends) == sorted(f"ends with {name} 0" for name in NAMES), watched.output
     assert watched.network == []
@@ -77,7 +79,7 @@ def test_commands_reach_for_no_network_and_write_only_where_they_are_told(tmp_pa
     assert list(home.iterdir()) == []
     # What Keras writes when it is imported is taken away again.
     keras = (home / ".keras", home / ".keras" / "keras.json")
-    allowed = [*(work / name for name in FOLDERS), temporary, pathlib.Path("/dev")]
+    allowed = [*(work / name for name in FOLDERS), pathlib.Path("/dev")]
     outside = {path for path in watched.written if not below(path, allowed)} - {*keras}
     assert not outside
 
@@ -115,3 +117,21 @@ def test_code_in_a_keras_file_is_refused(color_run, tmp_path, monkeypatch):
     with pytest.raises(KerastlError, match=r"model\.keras'.*Lambda"):
         list(kerastl.predict(tmp_path / "model.keras", [str(tmp_path / "1.png")]))
     assert not trap.exists()
+
+
+@pytest.mark.thorough
+def test_onnx_runtime_reports_nothing_unless_it_is_wanted():
+    pytest.importorskip("onnxruntime")
+    show = "import os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    for given, expected in (({}, "1"), ({"ORT_DISABLE_TELEMETRY": "0"}, "0")):
+        code = f"""if True:
+            import sys
+            class Look:
+                def find_spec(name, *_):
+                    if name == "onnxruntime":
+                        {show}
+            sys.meta_path.insert(0, Look)
+            from kerastl.outputs.formats.finding import format_module
+            format_module("onnx")
+        """
+        assert run_python("-c", code, **given).stdout == f"{expected}\n"

@@ -22,7 +22,7 @@ def doctor(
 ) -> Diagnosis:
     """Checks what is installed and what there is room for, and tries the promises for a minute.
 
-    It needs no network. All that it writes is in a temporary folder, which is removed.
+    It needs no network. All that it writes is in a hidden folder of the cache, which is removed.
 
     Args:
         cache_dir: Directory of the feature store, as runs take it.

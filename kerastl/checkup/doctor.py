@@ -1,5 +1,6 @@
 """Checks whether kerastl works on this machine."""
 
+import contextlib
 import pathlib
 import tempfile
 from collections.abc import Callable, Iterator
@@ -9,9 +10,10 @@ from kerastl import environment
 from kerastl.checkup.diagnosis import Finding, look
 from kerastl.checkup.installation import look_at_installation
 from kerastl.config import Config
+from kerastl.outputs.places import why_not_usable
 from kerastl.progress import Progress
 from kerastl.result import Result
-from kerastl.writing import temporary_place
+from kerastl.writing import scratch_directory, temporary_place
 
 
 def examine(
@@ -33,11 +35,20 @@ def examine(
     from kerastl.checkup.promises import look_at_machine, try_promises  # noqa: PLC0415
 
     yield from look_at_machine()
+    place = _find_place(cache)
     with (
-        temporary_place(cache, field="cache_dir"),
-        tempfile.TemporaryDirectory(prefix="kerastl-doctor-") as folder,
+        temporary_place(place, field="cache_dir"),
+        scratch_directory(place, field="cache_dir") as folder,
     ):
-        yield from try_promises(pathlib.Path(folder), run=run, export=export)
+        yield from try_promises(folder, run=run, export=export)
+
+
+def _find_place(cache: pathlib.Path) -> pathlib.Path:
+    """Returns the cache, or the system's temporary folder if that cannot be written."""
+    if why_not_usable(cache):
+        with contextlib.suppress(OSError):
+            return pathlib.Path(tempfile.gettempdir())
+    return cache
 
 
 def _start() -> str:

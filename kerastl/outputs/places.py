@@ -29,7 +29,7 @@ def usable_places(
 ) -> Iterator[Stored]:
     """Yields the settings, with a folder for the time of the block if their cache fails.
 
-    Temporary files get such a folder too, where the system has none.
+    Temporary files have one too, see `temporary_place`.
 
     Args:
         settings: The settings.
@@ -40,9 +40,9 @@ def usable_places(
     Raises:
         KerastlError: If a cache folder that a person chose does not exist and cannot be made.
     """
-    with temporary_place(around, field=field):
+    with temporary_place(around, field=field) as temporary:
         if is_usable(settings, progress, must_be=settings.cache_dir != AUTO):
-            with _fonts_in(settings.memory_path):
+            with _fonts_in(settings.memory_path or temporary):
                 yield settings
             return
         with scratch_directory(around, field=field) as folder, _fonts_in(folder):
@@ -50,17 +50,17 @@ def usable_places(
 
 
 @contextlib.contextmanager
-def _fonts_in(cache: pathlib.Path | None) -> Iterator[None]:
-    """Has matplotlib, which draws charts, keep its list of fonts in the cache for the block.
+def _fonts_in(folder: pathlib.Path | None) -> Iterator[None]:
+    """Has matplotlib, which draws charts, keep its list of fonts in a folder for the block.
 
     It would make folders in the home folder. Where it has made them before, they are used, for
-    the settings of a person that may be there; without a cache the list is not kept.
+    the settings of a person that may be there; without a folder the list is not kept.
     """
     homes = map(os.path.expanduser, _MATPLOTLIB_HOMES)
-    if _MATPLOTLIB in os.environ or any(map(os.path.isdir, homes)):
+    if _MATPLOTLIB in os.environ or any(os.access(home, os.W_OK) for home in homes):
         yield
         return
-    os.environ[_MATPLOTLIB] = str(cache / "matplotlib") if cache else os.devnull
+    os.environ[_MATPLOTLIB] = str(folder / "matplotlib") if folder else os.devnull
     try:
         yield
     finally:

@@ -1,7 +1,9 @@
 import contextlib
 import io
 import os
+import pathlib
 import tempfile
+import threading
 
 import pytest
 
@@ -111,9 +113,31 @@ def test_chosen_folder_that_cannot_be_made_is_an_error(run_dir, tmp_path, monkey
     assert not is_usable(config, Progress())
 
 
-def test_temporary_files_go_where_they_can(run_dir, monkeypatch):
+def test_temporary_files_of_a_command_lie_in_its_directory(run_dir, tmp_path, monkeypatch):
+    own = threading.Event()
+    monkeypatch.setattr("kerastl.writing.OWN_PROCESS", own)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    # Other threads of a notebook, say, keep what they have.
     with temporary_place(run_dir, field="run_dir"):
+        assert tempfile.gettempdir() == os.environ["TMPDIR"] == str(tmp_path)
         assert not os.listdir(run_dir)
+    own.set()
+    inner = run_dir / "inner"
+    inner.mkdir()
+    with temporary_place(pathlib.Path(run_dir.name), field="run_dir"):
+        folder = tempfile.gettempdir()
+        assert folder.startswith(f"{run_dir}/.writing-")
+        with temporary_place(inner, field="export_dir"):
+            assert tempfile.gettempdir() == os.environ["TMPDIR"]
+            assert pathlib.Path(tempfile.mkdtemp()).is_relative_to(inner)
+        assert tempfile.gettempdir() == os.environ["TMPDIR"] == folder
+    assert tempfile.gettempdir() == os.environ["TMPDIR"] == str(tmp_path)
+    inner.rmdir()  # Nothing is left in it.
+
+
+def test_temporary_files_go_where_they_can(run_dir, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.delenv("TMPDIR", raising=False)
     monkeypatch.delenv("MPLCONFIGDIR", raising=False)
@@ -128,9 +152,7 @@ def test_temporary_files_go_where_they_can(run_dir, monkeypatch):
         with tempfile.TemporaryDirectory() as folder:
             assert folder.startswith(f"{run_dir}/.writing-")
         assert os.environ["TMPDIR"].startswith(str(run_dir))
-        assert os.environ["MPLCONFIGDIR"] == os.environ["TMPDIR"]
     assert "TMPDIR" not in os.environ
-    assert "MPLCONFIGDIR" not in os.environ
     assert tempfile.tempdir is None
 
 

@@ -95,7 +95,7 @@ def _write_with_head(model: Exportable, path: pathlib.Path, examples: _Examples)
     https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/quantization_debugger
     """
     tools = tf.lite.experimental
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         model.probabilities().export(folder, format="tf_saved_model", verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

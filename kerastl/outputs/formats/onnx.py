@@ -1,16 +1,20 @@
 """ONNX in float32."""
 
 import importlib
+import os
 import pathlib
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from kerastl import environment
 from kerastl.outputs.artifact import Artifact
 from kerastl.outputs.formats.interface import Exportable
 
+# From 1.29 on it would report models and machines to its makers, and keep an ID in the home folder,
+# https://github.com/microsoft/onnxruntime/blob/main/docs/Privacy.md
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+onnxruntime = importlib.import_module("onnxruntime")
 # ONNX Runtime logs fatal errors only: it raises the others anyway.
 _FATAL = 4
 # Of 2021, which old runtimes read too; networks need no newer one.

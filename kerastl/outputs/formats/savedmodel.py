@@ -50,7 +50,7 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     for both. Where files cannot be decoded, the error is "image_bytes: no image that can be decoded
     at index" and the indices.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         # An asset keeps the name of the file that it comes from.
         assets = {
             CLASS_NAMES: label_text(model.card["class_names"]),
