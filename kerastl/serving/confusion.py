@@ -4,12 +4,10 @@ Images that the model has learned from are counted: on them it is better than on
 """
 
 import collections
-import csv
 import pathlib
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
-from kerastl.data.splits_file import list_images
 from kerastl.progress import count_of
 from kerastl.serving.prediction import Prediction
 from kerastl.split_names import TRAIN, VALIDATION
@@ -17,22 +15,6 @@ from kerastl.training.scores import accuracy_interval
 
 # Up to this many classes the whole matrix is shown; above, the most frequent mistakes.
 _MAX_SHOWN = 20
-
-
-def read_seen(path: pathlib.Path | None) -> dict[str, str] | None:
-    """Reads the split of each image of a run by its hash.
-
-    Returns:
-        None where that is not known: `path` is None, or the file an earlier version's or damaged.
-    """
-    try:
-        images = list_images(path) if path else []
-    except (OSError, ValueError, KeyError, csv.Error):
-        return None
-    # Equal images may be in two splits of the data; what was trained on counts.
-    order = sorted(images, key=lambda one: one.split == TRAIN)
-    has_all = bool(images) and all(one.sha256 for one in images)
-    return {one.sha256: one.split for one in order} if has_all else None
 
 
 class Confusion:

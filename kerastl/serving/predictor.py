@@ -13,16 +13,15 @@ import numpy as np
 from kerastl import native_messages
 from kerastl.data.content import hash_content
 from kerastl.outputs.artifact import Artifact, Outputs
-from kerastl.outputs.directories import RunFile
 from kerastl.outputs.opening import open_artifact
 from kerastl.progress import Progress
-from kerastl.serving.confusion import read_seen
 from kerastl.serving.image_paths import check_names, find_images
 from kerastl.serving.in_memory import InMemory
 from kerastl.serving.options import PredictOptions
 from kerastl.serving.prediction import Prediction
 from kerastl.serving.prediction_writer import Written, write_predictions
 from kerastl.serving.read_ahead import ReadFile, read_batches
+from kerastl.serving.run_images import find_run_images, read_run_images
 from kerastl.training.class_sets import ClassSets
 
 
@@ -83,7 +82,7 @@ class Predictions:
             self.class_names,
             options,
             columns=self.columns,
-            seen=read_seen(self.splits_path) if labels_from else None,
+            seen=read_run_images(self.splits_path) if labels_from else None,
             progress=progress or Progress(sys.stdout),
         )
 
@@ -111,14 +110,12 @@ def predict(
     files = find_images(images, image_column=image_column)
     sets = ClassSets.read(artifact.card)
     iterator = _classify(artifact, files, batch_size, sets)
-    beside = artifact.path.with_name(RunFile.SPLITS.value)
     return Predictions(
         artifact.class_names,
         iterator,
         sets,
         artifact.tells_known,
-        # What an export stands in may be another run's directory.
-        beside if artifact.path.name == RunFile.MODEL and beside.exists() else None,
+        find_run_images(artifact),
     )
 
 

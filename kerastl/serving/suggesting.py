@@ -10,12 +10,13 @@ import concurrent.futures
 import itertools
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from kerastl import native_messages
+from kerastl.data.content import hash_content
 from kerastl.data.duplicates import find_duplicates, find_near_duplicates
 from kerastl.data.inspection import Inspection, inspect_content
 from kerastl.outputs.artifact import CORES, Artifact
@@ -26,6 +27,7 @@ from kerastl.serving.in_memory import InMemory
 from kerastl.serving.options import MOST_SUGGESTIONS, SuggestOptions
 from kerastl.serving.predictor import Answer, compute_answers
 from kerastl.serving.read_ahead import ReadFile, read_batches
+from kerastl.serving.run_images import find_run_images, read_run_images
 from kerastl.serving.suggestions import Suggestion, Suggestions
 
 # Uncertain images to choose from, for each that is wanted.
@@ -62,6 +64,21 @@ class _Candidates(NamedTuple):
     problems: list[_Problem]
 
 
+class _New:
+    """Tells images that have no label yet from those of the model's run, by their content."""
+
+    def __init__(self, labeled: Collection[str]) -> None:
+        self._labeled = labeled
+        self.num_labeled = 0
+
+    def __call__(self, file: ReadFile) -> bool:
+        _, content = file
+        if isinstance(content, str) or hash_content(content).hex() not in self._labeled:
+            return True
+        self.num_labeled += 1
+        return False
+
+
 @native_messages.sieving()
 def suggest(
     model: pathlib.Path,
@@ -82,9 +99,10 @@ def suggest(
     check_names(images, image_column=options.image_column)
     artifact = open_artifact(model)
     files = find_images(images, image_column=options.image_column)
-    answers = compute_answers(artifact, _whole_batches(files, options.batch_size))
+    new = _New(read_run_images(find_run_images(artifact)) or {})
+    answers = compute_answers(artifact, _whole_batches(files, options.batch_size, new))
     photos, problems = _look_at_all(answers, progress)
-    num_files = len(photos) + len(problems)
+    num_files = len(photos) + len(problems) + new.num_labeled
     in_memory = {str(one.path): one for one in images if isinstance(one, InMemory)}
     found = _find_candidates(artifact, photos, in_memory, options)
     weights = np.array([photo.uncertainty for photo in found.photos])
@@ -96,6 +114,7 @@ def suggest(
             for path, label, confidence, uncertainty in map(found.photos.__getitem__, places)
         ),
         num_files,
+        new.num_labeled,
         found.num_duplicates,
         tuple(problems + found.problems),
     )
@@ -195,9 +214,14 @@ def _first_of_each(looks: Sequence[Inspection]) -> list[int]:
     return [place for place in range(len(looks)) if place not in left_out]
 
 
-def _whole_batches(paths: Iterable[pathlib.Path | InMemory], size: int) -> Iterator[list[ReadFile]]:
+def _whole_batches(
+    paths: Iterable[pathlib.Path | InMemory],
+    size: int,
+    is_wanted: Callable[[ReadFile], bool] | None = None,
+) -> Iterator[list[ReadFile]]:
     """Reads files in batches that do not depend on how fast they come: a model rounds by batch."""
-    files = itertools.chain.from_iterable(read_batches(paths, size))
+    every = itertools.chain.from_iterable(read_batches(paths, size))
+    files = filter(is_wanted, every) if is_wanted else every
     while batch := list(itertools.islice(files, size)):
         yield batch
 

@@ -43,13 +43,15 @@ class Suggestions(ShortForm):
 
     Attributes:
         suggestions: The images.
-        num_files: Files that were looked at.
+        num_files: Files that were found.
+        num_labeled: Images left out, as the run has them with their labels.
         num_duplicates: Uncertain images left out, as they show what another one shows.
         problems: Files that cannot be used, each with the reason.
     """
 
     suggestions: tuple[Suggestion, ...]
     num_files: int
+    num_labeled: int
     num_duplicates: int
     problems: tuple[tuple[pathlib.Path, str], ...]
 
@@ -99,10 +101,15 @@ class Suggestions(ShortForm):
             yield f"and {more} more" + ("" if output else "; --output=FILE.csv writes all")
         for path, problem in self.problems[:_PROBLEMS_SHOWN]:
             yield f"          -  {readable(path)}: {problem}"
-        left_out = f"; {self.num_duplicates} that look like them left out" * bool(
-            self.num_duplicates
+        reasons = (
+            (self.num_labeled, "that the run has labels for"),
+            (self.num_duplicates, "that look like them"),
         )
-        yield f"{len(self)} of {count_of(self.num_files, 'image')} to label next{left_out}."
+        left_out = " and ".join(f"{count} {reason}" for count, reason in reasons if count)
+        yield (
+            f"{len(self)} of {count_of(self.num_files, 'image')} to label next"
+            f"{left_out and f'; {left_out} left out'}."
+        )
         if output:
             yield (
                 f"Fill in the column label of {output}, and train with --dataset=csv:{output} "

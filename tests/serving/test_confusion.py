@@ -2,8 +2,9 @@ import pathlib
 
 import pytest
 
-from kerastl.serving.confusion import Confusion, read_seen
+from kerastl.serving.confusion import Confusion
 from kerastl.serving.prediction import Prediction
+from kerastl.serving.run_images import read_run_images
 
 
 def lines(class_names, *predictions):
@@ -56,7 +57,7 @@ def test_images_that_the_model_has_learned_from_are_counted(tmp_path):
     # An image that is in two splits was trained on.
     more = ("dog/0.png,dog,train,dd", "dog/1.png,dog,test,dd")
     path.write_text("\n".join(["example,class_name,split,sha256", *rows, *more]))
-    confusion = Confusion(["cat", "dog"], read_seen(path))
+    confusion = Confusion(["cat", "dog"], read_run_images(path))
     for sha256, name in zip(("aa", "bb", "cc", "dd", "ee"), ("cat",) * 4 + ("dog",), strict=True):
         confusion.add(Prediction(pathlib.Path("any/cat/x.png"), name, sha256=sha256))
     assert list(confusion.lines())[:3] == [
@@ -72,6 +73,6 @@ def test_where_nothing_tells_what_was_learned_that_is_printed(tmp_path, content)
     path = tmp_path / "splits.csv"
     if content:
         path.write_text(content)
-    confusion = Confusion(["cat", "dog"], read_seen(path if content else None))
+    confusion = Confusion(["cat", "dog"], read_run_images(path if content else None))
     confusion.add(Prediction(pathlib.Path("cat/x.png"), "cat"))
     assert list(confusion.lines())[1].startswith("Not checked whether the model was trained on")

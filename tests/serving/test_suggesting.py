@@ -33,6 +33,7 @@ def test_all_are_chosen_once_if_they_are_few_or_the_same():
 FOUND = Suggestions(
     tuple(Suggestion(pathlib.Path(f"photos/{n}.jpg"), "dog", 0.5123456, 0.9) for n in range(30)),
     num_files=99,
+    num_labeled=8,
     num_duplicates=3,
     problems=tuple((pathlib.Path(f"photos/x{n}"), "is empty") for n in range(9)),
 )
@@ -50,7 +51,10 @@ def test_table_has_paths_from_its_own_folder_and_an_empty_column_for_labels(tmp_
     lines = said.getvalue().splitlines()
     assert len(lines) <= 20
     assert "     0.9000  dog 0.5123  photos/0.jpg" in lines
-    assert "30 of 99 images to label next; 3 that look like them left out." in lines
+    assert (
+        "30 of 99 images to label next; 8 that the run has labels for and 3 that look like them "
+        "left out." in lines
+    )
     assert "lists/label.csv" in lines[-1]
     with pytest.raises(kerastl.UsageError, match=r"output='x\.txt': is not a CSV file\. Give"):
         FOUND.write("x.txt", progress=Progress())
@@ -113,6 +117,23 @@ def test_uncertain_images_come_first_each_picture_once(color_run, photos):
         assert 0 <= one.uncertainty <= 1
         assert one.confidence >= (1 - one.uncertainty) - 1e-6
     assert max(one.uncertainty for one in found) == next(iter(found)).uncertainty
+
+
+def test_images_that_the_run_has_labels_for_are_left_out_under_any_name(color_run, tmp_path):
+    """Of every split: all of them were labeled."""
+    source = color_run.source
+    for number in range(9):
+        (tmp_path / f"again{number}.png").write_bytes(source.read(number))
+    (tmp_path / "new.png").write_bytes(file_bytes(solid((9, 9, 9)), "PNG"))
+    found = suggest(color_run, tmp_path, count=6)
+    assert [one.path.name for one in found] == ["new.png"]
+    assert (found.num_files, found.num_labeled, found.problems) == (10, 9, ())
+    (tmp_path / "new.png").unlink()
+    nothing = suggest(color_run, tmp_path, count=6)
+    assert not len(nothing)
+    assert [*nothing.lines()][-1] == (
+        "0 of 9 images to label next; 9 that the run has labels for left out."
+    )
 
 
 def test_images_in_memory_are_suggested_as_their_files_are(color_run, photos):
