@@ -5,7 +5,7 @@ import math
 import numbers
 import re
 import unicodedata
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,14 @@ _COPY_MARK = re.compile(
 _GAP = re.compile(
     r"(?<=[^\W\d_])[-_\s]+(?=[^\W\d_])|(?<=\w)[._\s]+$"
     "|^[\"'`\u2018\u2019\u201c\u201d]+|[\"'`\u2018\u2019\u201c\u201d]+$"
+)
+# Letters of the Cyrillic and Greek alphabets that look like Latin ones.
+_LOOKALIKES = str.maketrans(
+    "\u0410\u0412\u0415\u0405\u0406\u0408\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425"
+    "\u0430\u0441\u0501\u0435\u04bb\u0456\u0458\u043e\u0440\u0455\u0443\u0445"
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7"
+    "\u03b9\u03ba\u03bd\u03bf\u03c1\u03c5\u03c7",
+    "ABESIJKMHOPCTYXacdehijopsyxABEZHIKMNOPTYXikvopux",
 )
 _NUMBER = re.compile(r"[+-]?\d{1,99}(\.\d{0,99})?")
 
@@ -85,7 +93,7 @@ def is_unseen(character: str) -> bool:
     return is_blank or unicodedata.category(character) in ("Cc", "Cf")
 
 
-def refuse_alike(class_names: Iterable[str], *, name: str) -> None:
+def refuse_alike(class_names: Collection[str], *, name: str) -> None:
     """Refuses classes of the data set `name` that people would take for one.
 
     The same name in two forms of Unicode is one class.
@@ -104,6 +112,18 @@ def refuse_alike(class_names: Iterable[str], *, name: str) -> None:
                 name,
                 f"classes {' and '.join(map(_spell_out, sorted(names)))} differ by case, spaces "
                 "or the form of their letters, or by what cannot be seen",
+                "Merge them or rename one",
+            )
+    looks: dict[str, str] = {}
+    for class_name in class_names:
+        other = looks.setdefault(plain_name(class_name.translate(_LOOKALIKES)), class_name)
+        # A letter alone may be what is to be read.
+        if plain_name(other) != plain_name(class_name) and len(class_name) > 1:
+            raise bad_value(
+                "dataset",
+                name,
+                f"classes {other!r} ({other!a}) and {class_name!r} ({class_name!a}) look "
+                "alike, but have letters of different alphabets",
                 "Merge them or rename one",
             )
 

@@ -120,8 +120,9 @@ class Finder:
         if not label and not one_hot:
             label = self._take(self._label_by_values())
         group = group or self._take(self._find_things(self._columns.get(label, ())))
-        roles = Roles(image, label, one_hot, split, flags, group, boxes)
-        return dataclasses.replace(roles, **self._find_doubtful(roles), others=tuple(self._left))
+        roles = Roles(image, label, one_hot, split, flags, group, boxes, others=tuple(self._left))
+        may_split, may_group = self._find_doubtful(roles)
+        return dataclasses.replace(roles, may_split=may_split, may_group=may_group)
 
     def find_image(self) -> str:
         """Finds the column of paths.
@@ -228,15 +229,20 @@ class Finder:
     def _named_label(self) -> str:
         for tier in range(len(USUAL["label"])):
             named = self._named("label", tier)
-            if len(named) > 1 and all(self._say_the_same(named[0], name) for name in named):
-                # Of a number and a name for each class, the name.
-                return min(named, key=lambda name: all(map(is_number, self._values[name])))
+            if same := self._name_among(named):
+                named = [same]
             if len(named) > 1:
                 raise self._several("label", named)
             if named:
                 self._refuse_as_label(named[0])
                 return named[0]
         return ""
+
+    def _name_among(self, names: Sequence[str]) -> str:
+        """Returns the name of several columns that have each class as a number and by name."""
+        if len(names) <= 1 or not all(self._say_the_same(names[0], name) for name in names):
+            return ""
+        return min(names, key=lambda name: all(map(is_number, self._values[name])))
 
     def _refuse_as_label(self, name: str) -> None:
         """Refuses a column that is named like classes and holds something else."""
@@ -311,6 +317,9 @@ class Finder:
         ]
         # The only other column may have more classes, or one.
         like = like or (repeated if len(self._left) == 1 else [])
+        names = [name for name in like if not all(map(is_number, self._values[name]))]
+        if len(names) == 1 and (same := self._name_among(like)):
+            return same
         if len(like) != 1:
             raise self._none("label")
         return like[0]
@@ -343,8 +352,8 @@ class Finder:
             raise self._several("group", [*repeated])
         return found
 
-    def _find_doubtful(self, roles: Roles) -> dict[str, str]:
-        """Finds columns that are not used and that a person should look at."""
+    def _find_doubtful(self, roles: Roles) -> tuple[str, str]:
+        """Finds a column that may be of splits, and one of groups, for a person to look at."""
         labels, groups = (self._columns.get(name, ()) for name in (roles.label, roles.group))
         left = {name: self._columns[name] for name in self._left}
         has_splits = self._given.get("split") or roles.split or roles.split_flags
@@ -354,7 +363,7 @@ class Finder:
             for name, cells in left.items()
             if may_be_groups(name, cells, labels) and not (groups and are_within(cells, groups))
         ]
-        return {
-            "may_split": "" if has_splits else (*splits, "")[0],
-            "may_group": "" if self._given.get("group") else (*alike, "")[0],
-        }
+        return (
+            "" if has_splits else (*splits, "")[0],
+            "" if self._given.get("group") else (*alike, "")[0],
+        )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from kerastl.data.table_columns import Roles
 from kerastl.data.table_paths import Place
 from kerastl.data.table_reading import Table
-from kerastl.data.table_values import say_split
+from kerastl.data.table_split_reading import say_split
 from kerastl.errors import name_some, shorten
 from kerastl.progress import count_of
 

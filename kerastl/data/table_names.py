@@ -80,12 +80,13 @@ DESCRIBING = _names(
 )
 # Values of yes-or-no columns, in lower case.
 YES = _names(
+    "1,0 "
     "1 1.0 true t yes y ja j oui si sí sim tak evet да wahr vrai verdadero vero x ✓ ✔ ☑ ✅ 是 はい "
     "예"
 )
 NO = _names(
     "✗ ✘ ☐ ❌ 否 いいえ 아니요 "
-    "0 0.0 false f no n nein non não nao nie hay\u0131r hayir нет falsch faux falso"
+    "0 0.0 0,0 false f no n nein non não nao nie hay\u0131r hayir нет falsch faux falso"
 )
 # Words in the names of columns of splits: those that leave no doubt, those of columns of numbers or
 # letters one after the other, and those of columns of words for splits.

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from kerastl.data.table_json import is_json, read_json
 from kerastl.data.table_names import KNOWN, key_of
-from kerastl.data.table_paths import Folders, find_places
+from kerastl.data.table_paths import Folders, find_places, is_image_name
 from kerastl.data.table_rows import SAMPLE_ROWS, Wrong, in_lines, read_rows, read_text
 from kerastl.data.table_shape import has_header, refuse_blanks, refuse_pixels
 from kerastl.errors import shorten
@@ -40,8 +40,22 @@ class Table:
 
     def refuse_rows(self, are_wrong: Sequence[bool], problem: str, advice: str) -> None:
         """Raises one error for all rows with a problem, if there are any."""
-        if lines := list(itertools.compress(self.lines, are_wrong)):
-            raise self.wrong(f"{problem} {in_lines(lines)}", advice)
+        rows = list(itertools.compress(range(len(self.lines)), are_wrong))
+        if not rows:
+            return
+        # JSON may have all rows in one line, which tells nothing.
+        if len(self.lines) > 1 and len(set(self.lines)) == 1:
+            names = [self._name_row(row) for row in rows[:2]]
+            several = f"in {len(rows)} rows, as of {' and '.join(names)}"
+            place = several if len(rows) > 1 else f"in the row of {names[0]}"
+        else:
+            place = in_lines([self.lines[row] for row in rows])
+        raise self.wrong(f"{problem} {place}", advice)
+
+    def _name_row(self, row: int) -> str:
+        """Returns the path in a row, or else its first cell."""
+        cells = [cells[row] for cells in self.columns.values()]
+        return shorten(next(filter(is_image_name, cells), next(filter(None, cells), "")))
 
 
 def read_table(path: pathlib.Path, wrong: Wrong) -> Table:
@@ -79,7 +93,7 @@ def read_table(path: pathlib.Path, wrong: Wrong) -> Table:
         )
     table.refuse_rows(
         too_long,
-        "has more cells than its header",
+        f"has more cells than its {'header' if is_named else 'first row'}",
         "Put a cell that holds the delimiter in double quotes",
     )
     return table

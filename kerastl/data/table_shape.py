@@ -16,7 +16,8 @@ _FEW_PIXELS = 16
 _NUMBERS = re.compile(rf"[\[(\s]*(-?\d+(\.\d*)?([\s,;]+|[\])\s]*$)){{{_MANY_NUMBERS},}}")
 _ENCODED = re.compile(r"data:image/|[A-Za-z0-9+/_-]{400}")
 _PATH_AND_MORE = re.compile(r"\S.*\.(png|jpe?g|bmp|gif|webp|tiff?)[ \t]+[^.\s]+", re.IGNORECASE)
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+# With a comma where many languages have one.
+_NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def has_header(rows: Sequence[Sequence[str]]) -> bool:
@@ -95,7 +96,12 @@ def is_yes(cell: str) -> bool:
 
 def is_whole(cell: str) -> bool:
     """Whether a cell holds a whole number, with zeros behind a point perhaps."""
-    return is_number(cell) and float(cell).is_integer()
+    return is_number(cell) and number_of(cell).is_integer()
+
+
+def number_of(cell: str) -> float:
+    """Returns the number that a cell holds, see `is_number`."""
+    return float(cell.replace(",", "."))
 
 
 def say_the_same(cells: Sequence[str], others: Sequence[str]) -> bool:

@@ -1,22 +1,18 @@
-"""The classes and splits that the cells of a table stand for."""
+"""The classes that the cells of a table stand for."""
 
 import collections
 import itertools
 import json
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
-from kerastl.data.split_words import split_named, split_within
 from kerastl.data.table_columns import Roles
-from kerastl.data.table_names import NO_COLUMN, is_missing, is_unlabeled, key_of
+from kerastl.data.table_names import is_missing, is_unlabeled, key_of
 from kerastl.data.table_reading import Table
 from kerastl.data.table_rows import Wrong
-from kerastl.data.table_shape import is_number, is_whole, is_yes, say_the_same
-from kerastl.data.table_splits import split_of_flag, splits_of_cells
-from kerastl.errors import bad_value, name_some, shorten
+from kerastl.data.table_shape import is_number, is_whole, is_yes, number_of
+from kerastl.errors import name_some, shorten
 from kerastl.progress import count_of
-from kerastl.split_names import SPLITS, TEST, TRAIN, VALIDATION
 
 # What joins several labels in a cell. The first three are rarely part of a single one.
 _JOINTS = ("|", ";", ",", "/", "+", "&", " ")
@@ -31,10 +27,14 @@ _QUOTED = re.compile(r"(['\"])(.*?)\1")
 _TYPED = {
     "bytes of Python": re.compile(r"b(['\"])(?P<name>.+)\1"),
     "formulas of a spreadsheet": re.compile(r'="(?P<name>.+)"'),
-    "whole numbers with a point": re.compile(r"(?P<name>-?\d+)\.0+"),
+    "whole numbers with a point": re.compile(r"(?P<name>-?\d+)[.,]0+"),
 }
+# What programs write around a list of numbers.
+_BRACKETS = re.compile(r"^\s*((tensor|array)\()?\s*[\[(]+|[\])]+[^\])]*\)?\s*$")
+# Probabilities are written with few digits.
+_ROUNDING = 0.02
 # Where an object has the name of its class.
-_NAME_KEYS = ("name", "class_name", "label", "class")
+_NAME_KEYS = ("name", "classname", "label", "class", "displayname")
 # Numbers of a box.
 _BOX = 4
 # So many different measurements are no classes.
@@ -55,7 +55,7 @@ def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
     )
     labels, notes = _undo_types(labels)
     labels = _undo_objects(table, roles.label, labels)
-    labels, more = _undo_lists(labels)
+    labels, more = _undo_one_hot(table, roles.label, labels) or _undo_lists(labels)
     notes += more
     table.refuse_rows(
         [len(label.splitlines()) > 1 for label in labels],
@@ -135,10 +135,50 @@ def _name_of_object(label: str) -> str | None:
     # One that has nothing but a class is read as a list is.
     if isinstance(value, dict) and len(value) <= 1:
         return ""
-    names = [next((one[key] for key in _NAME_KEYS if one.get(key)), None) for one in objects]
+    keyed = [{key_of(name): inner for name, inner in one.items()} for one in objects]
+    names = [next((one[key] for key in _NAME_KEYS if one.get(key)), None) for one in keyed]
     if not all(isinstance(name, str) for name in names):
         return None
     return names[0] if len(names) == 1 else json.dumps(names, ensure_ascii=False)
+
+
+def _undo_one_hot(
+    table: Table, column: str, labels: Sequence[str]
+) -> tuple[list[str], list[str]] | None:
+    """Makes the place of the 1 of labels that are lists of 0 and 1; None if they are none.
+
+    Raises:
+        UsageError: If one has none or several, or they are probabilities.
+    """
+    lists = [_numbers_of_list(label) for label in labels]
+    if len({*map(len, lists)}) != 1 or not all(lists):
+        return None
+    if any(number not in (0, 1) for numbers in lists for number in numbers):
+        if all(abs(sum(numbers) - 1) < _ROUNDING for numbers in lists):
+            raise table.wrong(
+                f"has a list of probabilities in each cell of {column}, as {shorten(labels[0])!r}",
+                "Write the name of one class",
+            )
+        return None
+    table.refuse_rows(
+        [sum(numbers) != 1 for numbers in lists],
+        f"has lists of 0 and 1 as {column}, but none or several with 1",
+        "Each image has one class: leave one 1 in each list, or remove the row",
+    )
+    note = (
+        f"Labels are one-hot lists of {len(lists[0])}, as {shorten(labels[0])!r}: the class is the "
+        "place of the 1, counted from 0."
+    )
+    return [str(numbers.index(1)) for numbers in lists], [note]
+
+
+def _numbers_of_list(label: str) -> list[float]:
+    """Returns the numbers that a list in brackets holds, or three or more without any."""
+    inside = _BRACKETS.sub("", label)
+    parts = re.split(r"\s*[,;]\s*|\s+", inside.strip(" ,"))
+    fewest = 2 if inside != label else 3
+    are_numbers = len(parts) >= fewest and all(map(is_number, parts))
+    return [number_of(part) for part in parts] if are_numbers else []
 
 
 def _undo_lists(labels: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -208,11 +248,9 @@ def _check_numbers(column: str, counts: Mapping[str, int], wrong: Wrong) -> None
             f"{name_some(numbers, 2)}, not classes",
             "Choose another with --label_column, or group the values into classes",
         )
-    written: dict[tuple[str, str], str] = {}
+    written: dict[float, str] = {}
     for number in filter(is_whole, numbers):
-        # 01 may be another class than 1, but 1.0 is not.
-        whole, _, _ = number.partition(".")
-        other = written.setdefault((whole, ""), number)
+        other = written.setdefault(number_of(number), number)
         if other != number:
             raise wrong(
                 f"column {column!r} has the classes {other!r} and {number!r}, which are one number",
@@ -239,107 +277,3 @@ def _find_joint(counts: Mapping[str, int]) -> str:
 def _divide(label: str, joint: str) -> list[str]:
     parts = (part.strip("[](){}'\" ") for part in label.split(joint))
     return [part for part in parts if part]
-
-
-def read_splits(table: Table, roles: Roles, meanings: Mapping[str, str]) -> tuple[list[str], str]:
-    """Returns the split of each row, and a line for people about it, empty if there is none.
-
-    Args:
-        table: The table.
-        roles: Its columns.
-        meanings: Values of its column of splits that the user gave a split.
-
-    Raises:
-        UsageError: If a cell of the column stands for no split, or a value is in none.
-    """
-    cells = table.columns.get(roles.split, ())
-    _check_meanings(roles.split, cells, meanings)
-    if roles.split_flags:
-        return _read_split_flags(table, roles.split_flags), ""
-    if not roles.split:
-        return [TRAIN] * len(table.lines), ""
-    split_of = splits_of_cells(roles.split, cells)
-    if meanings:
-        split_of = {value: meanings.get(value, split) or TRAIN for value, split in split_of.items()}
-    _refuse_strange(table, roles.split, split_of)
-    # The first of these that exists is what others are split off.
-    base = min(split_of.values(), key=SPLITS.index)
-    split_of = {value: TRAIN if split == base else split for value, split in split_of.items()}
-    unlike = [
-        f"{shorten(value)} is {split}"
-        for value, split in split_of.items()
-        if value and value.lower() != split
-    ]
-    if blank := list(cells).count(""):
-        unlike.append(f"{count_of(blank, 'row')} without one: {split_of['']}")
-    return [split_of[cell] for cell in cells], name_some(unlike)
-
-
-def _check_meanings(column: str, cells: Sequence[str], meanings: Mapping[str, str]) -> None:
-    if not (strange := [value for value in meanings if value not in cells]):
-        return
-    if not column:
-        problem, advice = "the table has no column of splits", "Name it with --split_column"
-    else:
-        problem = f"is no value in the column {column!r} of splits"
-        advice = f"Its values: {name_some(dict.fromkeys(cells), 8)}"
-    raise bad_value("split_values", strange[0], problem, advice)
-
-
-def _refuse_strange(table: Table, column: str, split_of: Mapping[str, str]) -> None:
-    """Refuses values that stand for no split, and several for one that does not train."""
-    known = set(split_of.values())
-    is_one = len(known) == 1 and known <= {VALIDATION, TEST} and len({*map(key_of, split_of)}) > 1
-    strange = [value for value, split in split_of.items() if is_one or not split]
-    filled = max(strange, default="")
-    example = say_split(filled, TRAIN if is_one else TEST)
-    advice = (
-        f"Say which are not for training, as {example}"
-        if filled
-        else "Fill it in with train, validation or test"
-    )
-    table.refuse_rows(
-        [cell in strange for cell in table.columns[column]],
-        f"has {name_some([*map(repr, strange)], 3)} as {column}, which looks like the split"
-        + (f" and is all {known.pop()}," if is_one else ","),
-        f"{advice.replace('not for', 'for') if is_one else advice}, or add "
-        f"--split_column={NO_COLUMN}",
-    )
-
-
-def say_split(value: str, split: str = TEST) -> str:
-    """Returns the flag that takes a value of the column of splits for a split."""
-    return f"--split_values={shlex.quote(f'{value}={split}')}"
-
-
-def _read_split_flags(table: Table, names: Sequence[str]) -> list[str]:
-    split_of = {name: split_of_flag(name) or "" for name in names}
-    rows = zip(*(table.columns[name] for name in names), strict=True)
-    chosen = [
-        [split_of[name] for name in itertools.compress(names, map(is_yes, row))] for row in rows
-    ]
-    for count, are_wrong in (
-        ("yes in several", [len(splits) > 1 for splits in chosen]),
-        ("yes in none", [not splits and TRAIN in split_of.values() for splits in chosen]),
-    ):
-        table.refuse_rows(
-            are_wrong,
-            f"has {count} of {name_some(names)}, which look like the split,",
-            f"Leave one in each row, or choose a column with --split_column, or {NO_COLUMN}",
-        )
-    splits = [(*splits, TRAIN)[0] for splits in chosen]
-    base = min(splits, key=SPLITS.index)
-    return [TRAIN if split == base else split for split in splits]
-
-
-def splits_of_folders(examples: Sequence[str], labels: Sequence[str]) -> list[str]:
-    """Returns the splits that a level of folders names, in place of classes; empty if none does."""
-    folders = [example.split("/")[:-1] for example in examples]
-    for names in zip(*folders, strict=False):
-        split_of = {name: split_within(name) or "" for name in set(names)}
-        are_alone = all(map(split_named, split_of))
-        # Classes may be called train station and test tube.
-        are_classes = list(names) == list(labels) if are_alone else say_the_same(names, labels)
-        if all(split_of.values()) and len(set(split_of.values())) > 1 and not are_classes:
-            return [split_of[name] for name in names]
-    return []

@@ -24,7 +24,8 @@ from kerastl.data.table_paths import ADDRESS, Folders, Place, find_places
 from kerastl.data.table_reading import Table, read_table
 from kerastl.data.table_repeats import use_each_once
 from kerastl.data.table_rows import GIVE_ARRAYS
-from kerastl.data.table_values import read_labels, read_splits, splits_of_folders
+from kerastl.data.table_split_reading import read_splits, splits_of_folders
+from kerastl.data.table_values import read_labels
 from kerastl.errors import UsageError, bad_value, name_some, shorten
 from kerastl.paths import local_path
 from kerastl.progress import Progress, count_of

@@ -352,6 +352,77 @@ def test_labels_written_as_lists_are_plain_names(tmp_path, cell, class_name, lin
     assert line in "\n".join(lines[1:])
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "[{}, {}, {}]",
+        "[{} {} {}]",
+        "{},{},{}",
+        "{} {} {}",
+        "({}.0; {}.0; {}.0)",
+        "tensor([{}., {}., {}.])",
+    ],
+)
+def test_lists_of_zeros_and_a_one_are_the_place_of_the_one(tmp_path, form):
+    def cells(name, color):
+        return f"{name}\t{form.format(*(int(color == one) for one in COLORS))}"
+
+    listing, lines = read(
+        table(tmp_path, rows_of("image\tlabel", cells), files=NAMES, name="t.tsv")
+    )
+    numbers = {file.class_name: color_of(file.example) for file in listing.files}
+    assert numbers == {"0": "blue", "1": "green", "2": "red"}
+    assert lines[1].startswith("Labels are one-hot lists of 3, as ")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (
+            ("[1, 0, 1]", "[0, 0, 1]"),
+            "has lists of 0 and 1 as label, but none or several with 1 in",
+        ),
+        (("0 0 0", "0 0 1"), "Each image has one class: leave one 1 in each list, or remove the"),
+        (
+            ("[0.25, 0.75]", "[.9 .1]"),
+            "has a list of probabilities in each cell of label, as '[0.25",
+        ),
+        # Numbers that nobody writes in two ways on purpose.
+        (("1", "01"), "has the classes '1' and '01', which are one number. Write it in one way."),
+        (("7,0", "7"), "has the classes '7,0' and '7', which are one number. Write it in one way."),
+        (
+            ("cat", "c\u0430t"),
+            "('cat') and 'c\u0430t' ('c\\u0430t') look alike, but have letters",
+        ),
+        (
+            ("Ag", "\u0391g"),
+            "look alike, but have letters of different alphabets. Merge them or ren",
+        ),
+    ],
+)
+def test_labels_that_mean_no_two_classes_are_refused(tmp_path, labels, message):
+    text = rows_of("image\tlabel", lambda name, _: f"{name}\t{labels[name[-5] == '1']}")
+    place = table(tmp_path, text, files=NAMES, name="t.tsv")
+    assert message in refusal(place)
+
+
+def test_letters_of_two_alphabets_may_be_classes(tmp_path):
+    letters = ("A", "\u0410")
+    text = rows_of("image,label", lambda name, _: f"{name},{letters[name[-5] == '1']}")
+    assert read(table(tmp_path, text, files=NAMES))[0].class_names == letters
+
+
+def test_decimal_commas_are_those_of_numbers(tmp_path):
+    text = rows_of("Bild;Klasse", lambda name, color: f"{name};{len(color)},0")
+    listing, lines = read(table(tmp_path, text, files=NAMES))
+    assert listing.class_names == ("3", "4", "5")
+    assert lines[1] == "Labels are whole numbers with a point, as '4,0': that class is '4'."
+    text = rows_of("Bild;Wert;Klasse", lambda name, color: f"{name};0,{name[-6:-4]}5;{color}")
+    assert read(table(tmp_path, text))[0].class_names == COLORS
+    text = rows_of("Bild;label", lambda name, color: f"{name};{len(color)},{name[-6:-4]}5")
+    assert "holds 36 different measurements, as 4,005, 4,015" in refusal(table(tmp_path, text))
+
+
 def test_line_break_within_a_label_is_refused(tmp_path):
     text = rows_of("image,label", lambda name, color: f'{name},"{color}\nbig"')
     message = refusal(table(tmp_path, text, files=NAMES))
