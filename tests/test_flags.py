@@ -14,7 +14,7 @@ from kerastl.config import Config
 from kerastl.errors import KerastlError, UsageError
 from kerastl.model.sources.table import find_backbone
 from kerastl.progress import Progress
-from kerastl.settings import TOPICS
+from kerastl.settings import SETTINGS, TOPICS
 
 REQUIRED = ["--run_dir=runs/x", "--dataset=digits"]
 FIELDS = sorted(field.name for field in dataclasses.fields(Config) if field.metadata)
@@ -110,6 +110,19 @@ def test_two_parses_do_not_share_values():
         (["--flagfil=x"], "--flagfil: is not a flag. Did you mean --flagfile? See --help for all."),
         (["--helpfull"], "--helpfull: is not a flag. Did you mean --help? See --help for all."),
         (["--zzz"], "--zzz: is not a flag. See --help for all."),
+        (
+            ["--model=ResNet50"],
+            "--model: is not a flag. Did you mean --backbone? See --help for all.",
+        ),
+        (
+            ["--img-size=96"],
+            "--img-size: is not a flag. Did you mean --image_size? See --help for all.",
+        ),
+        (
+            ["--lr=0.1"],
+            "--lr: is not a flag. Did you mean --head_learning_rate or --finetune_learning_rate? "
+            "See --help for all.",
+        ),
         (["--undefok=zzz", "--zzz=1"], "--undefok: is not a flag. See --help for all."),
         (["-undefok", "zzz", "--zzz=1"], "--undefok: is not a flag. See --help for all."),
         (["--batch_size=x"], "batch_size='x': is not a whole number. Give a whole number."),
@@ -133,6 +146,17 @@ def test_two_parses_do_not_share_values():
 )
 def test_wrong_flag_is_refused_with_advice(arguments, message):
     assert refusal(*arguments) == message
+
+
+def test_a_path_without_a_flag_is_taken_for_the_images(tmp_path):
+    assert refusal(str(tmp_path)) == (
+        f"argument='{tmp_path}': is not a flag. Did you mean --dataset=folder:{tmp_path}? Flags "
+        "look like --name=value."
+    )
+
+
+def test_what_other_tools_call_a_setting_is_no_setting_here():
+    assert not {other for one in SETTINGS.values() for other in one.also} & set(SETTINGS)
 
 
 def test_missing_flags_are_asked_for():

@@ -108,9 +108,10 @@ class Command:
         expanded = expand_flag_files(arguments)
         of_config = SETTINGS if self.has_config else {}
         own = {name: flag for name, flag in self.flags.items() if name not in of_config}
-        for setting in (of_config | own).values():
+        every = of_config | own
+        for setting in every.values():
             define_flag(setting, values)
-        left = parse(values, expanded, has_arguments=bool(self.arguments))
+        left = parse(values, expanded, every, has_arguments=bool(self.arguments))
         return Given(
             config=_read_config(expanded, values) if self.has_config else None,
             values=read_values(own.values(), values),

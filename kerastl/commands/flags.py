@@ -1,15 +1,16 @@
 """Reads a command's arguments with absl, strictly."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from absl import flags
 
 from kerastl.commands.flagfile import Argument, expand_flag_files
 from kerastl.config import Origin
-from kerastl.errors import UsageError, closest
+from kerastl.errors import UsageError, bad_value, closest
 from kerastl.settings import Setting
+from kerastl.settings.data import find_meant
 from kerastl.settings.field import wrong_type
 
 # Every command has these two. Flag files are expanded before absl parses the rest.
@@ -56,13 +57,18 @@ def find_origins(arguments: Sequence[Argument], values: flags.FlagValues) -> dic
 
 
 def parse(
-    values: flags.FlagValues, arguments: Sequence[str], *, has_arguments: bool = False
+    values: flags.FlagValues,
+    arguments: Sequence[str],
+    settings: Mapping[str, Setting],
+    *,
+    has_arguments: bool = False,
 ) -> list[str]:
     """Sets the flags defined in `values` from a command's arguments, flag files included.
 
     Args:
         values: The defined flags.
         arguments: The command's arguments.
+        settings: The settings that the flags are of, by name.
         has_arguments: Whether arguments that are not flags are allowed.
 
     Returns:
@@ -71,7 +77,7 @@ def parse(
     Raises:
         UsageError: If an argument is not one of the flags or has the wrong form.
     """
-    known = [*values, FLAG_FILE.name, HELP.name]
+    known = {one.name: one for one in (*settings.values(), FLAG_FILE, HELP)}
     expanded = expand_flag_files(arguments)
     # absl would ignore unknown flags that this one names.
     if any(re.match(r"--?undefok(=|$)", argument) for argument in expanded):
@@ -86,7 +92,7 @@ def parse(
     except (flags.Error, ValueError) as error:
         raise _wrong_form(str(error)) from error
     if left_over and not has_arguments:
-        raise UsageError(f"argument={left_over[0]!r}: is not a flag. Flags look like --name=value.")
+        raise _no_flag(left_over[0], settings)
     return list(left_over)
 
 
@@ -95,10 +101,18 @@ def wants_help(arguments: Sequence[str]) -> bool:
     return not _HELP_FORMS.isdisjoint(arguments)
 
 
-def _unknown_flag(name: str, known: Sequence[str]) -> UsageError:
-    near = closest(name.removeprefix("no"), known) or closest(name, known)
-    advice = f"Did you mean --{near[0]}? " if near else ""
+def _unknown_flag(name: str, known: Mapping[str, Setting]) -> UsageError:
+    usual = name.lower().replace("-", "_")
+    near = [one.name for one in known.values() if usual in one.also]
+    near = near or closest(name.removeprefix("no"), known) or closest(name, known)
+    advice = f"Did you mean {' or '.join(f'--{one}' for one in near)}? " if near else ""
     return UsageError(f"--{name}: is not a flag. {advice}See --help for all.")
+
+
+def _no_flag(argument: str, settings: Collection[str]) -> UsageError:
+    meant = find_meant(argument) if "dataset" in settings else ""
+    advice = f"Did you mean --dataset={meant}? " if meant else ""
+    return bad_value("argument", argument, "is not a flag", f"{advice}Flags look like --name=value")
 
 
 def _wrong_form(message: str) -> UsageError:

@@ -110,7 +110,7 @@ class Suggestions(ShortForm):
             f"{len(self)} of {count_of(self.num_files, 'image')} to label next"
             f"{left_out and f'; {left_out} left out'}."
         )
-        if output:
+        if output and self.suggestions:
             yield (
                 f"Fill in the column label of {output}, and train with --dataset=csv:{output} "
                 "or add its rows to your table."

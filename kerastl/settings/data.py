@@ -30,11 +30,25 @@ class DataSettings(Settings):
         help=f"Labeled images: {'; '.join(_ABOUT[:-1])}; or {_ABOUT[-1]}.",
         decides=Decides.IMAGES,
         example="digits",
+        also=(
+            "data",
+            "data_dir",
+            "data_path",
+            "dataset_path",
+            "dataset_dir",
+            "train_dir",
+            "train_data",
+            "image_dir",
+            "images",
+            "input",
+            "input_dir",
+        ),
     )
     tfds_dir: str = setting(
         "",
         help="Where TensorFlow Datasets keeps prepared data; empty for its own default.",
         is_path=True,
+        also=("tfds_data_dir",),
     )
     validation_fraction: float = setting(
         0.1,
@@ -42,6 +56,14 @@ class DataSettings(Settings):
         "has no validation split.",
         within=_SHARE,
         decides=Decides.IMAGES,
+        also=(
+            "validation_split",
+            "val_split",
+            "val_size",
+            "val_fraction",
+            "valid_pct",
+            "validation_size",
+        ),
     )
     test_fraction: float = setting(
         0.1,
@@ -49,12 +71,14 @@ class DataSettings(Settings):
         "test split.",
         within=_SHARE,
         decides=Decides.IMAGES,
+        also=("test_split", "test_size", "test_pct"),
     )
     examples_per_class: int = setting(
         0,
         help="Keep this many training images of each class; 0 keeps all.",
         within=Within(0),
         decides=Decides.IMAGES,
+        also=("shots", "num_shots", "samples_per_class", "images_per_class"),
     )
     splits_from: str = setting(
         "",
@@ -190,7 +214,7 @@ class DataSettings(Settings):
                 checked(place, field="dataset", value=self.dataset)
             return
         near = closest(self.dataset, [form for form in forms().values() if ":" not in form])
-        meant = _find_meant(self.dataset) or (*near, "")[0]
+        meant = find_meant(self.dataset) or (*near, "")[0]
         advice = f"Did you mean {meant!r}? " if meant else ""
         *others, last = forms().values()
         raise bad_value(
@@ -201,7 +225,7 @@ class DataSettings(Settings):
         )
 
 
-def _find_meant(dataset: str) -> str:
+def find_meant(dataset: str) -> str:
     """Completes a path that there is, and writes the kind of a data set as it is; empty if none."""
     kind, colon, place = dataset.partition(":")
     if colon and kind != kind.lower() in DATA_SOURCES:

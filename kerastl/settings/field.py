@@ -93,6 +93,7 @@ class Setting:
         has_auto: Whether it may be `auto`, see `Auto`.
         is_kept: Whether the flags of a run keep it; otherwise it is meant for one command.
         example: A value to suggest where a required one is missing.
+        also: What other tools call it, to be named where one of these is given as a flag.
     """
 
     name: str = ""
@@ -111,6 +112,7 @@ class Setting:
     has_auto: bool = False
     is_kept: bool = True
     example: str = ""
+    also: tuple[str, ...] = ()
 
     def from_text(self, text: str) -> Any:
         """Reads a value as a flag has it.

@@ -79,6 +79,7 @@ class PhaseSettings(Settings):
         within=_EPOCHS,
         decides=Decides.TRAINING,
         searchable=True,
+        also=("epochs", "num_epochs", "n_epochs", "freeze_epochs", "initial_epochs"),
     )
     head_learning_rate: float = setting(
         0.01,
@@ -89,6 +90,7 @@ class PhaseSettings(Settings):
         decides=Decides.TRAINING,
         searchable=True,
         needs=_HAS_HEAD,
+        also=("lr", "learning_rate", "lr0", "base_lr", "initial_learning_rate"),
     )
     finetune_epochs: int = setting(
         0,
@@ -98,6 +100,7 @@ class PhaseSettings(Settings):
         within=_EPOCHS,
         decides=Decides.TRAINING,
         searchable=True,
+        also=("epochs", "num_epochs", "n_epochs", "fine_tune_epochs"),
     )
     finetune_learning_rate: float = setting(
         0.001,
@@ -108,6 +111,7 @@ class PhaseSettings(Settings):
         decides=Decides.TRAINING,
         searchable=True,
         needs=_FINETUNES,
+        also=("lr", "learning_rate", "lr0", "base_lr", "fine_tune_lr", "finetune_lr"),
     )
     unfreeze_from: str = setting(
         "",
@@ -115,6 +119,15 @@ class PhaseSettings(Settings):
         decides=Decides.TRAINING,
         searchable=True,
         needs=_FINETUNES,
+        also=(
+            "unfreeze",
+            "freeze",
+            "fine_tune_at",
+            "fine_tune_from",
+            "unfreeze_layers",
+            "trainable",
+            "trainable_layers",
+        ),
     )
     optimizer: str = setting(
         "sgd",
@@ -122,6 +135,7 @@ class PhaseSettings(Settings):
         choices=("sgd", "adamw"),
         decides=Decides.TRAINING,
         searchable=True,
+        also=("opt",),
     )
     momentum: float = setting(
         0.9,
@@ -137,6 +151,7 @@ class PhaseSettings(Settings):
         within=Within(0),
         decides=Decides.TRAINING,
         searchable=True,
+        also=("wd", "l2"),
     )
     schedule: str = setting(
         "cosine",
@@ -144,6 +159,7 @@ class PhaseSettings(Settings):
         choices=("cosine", "constant"),
         decides=Decides.TRAINING,
         searchable=True,
+        also=("scheduler", "lr_scheduler", "lr_schedule"),
     )
     warmup_epochs: float = setting(
         0.5,
@@ -153,6 +169,7 @@ class PhaseSettings(Settings):
         decides=Decides.TRAINING,
         searchable=True,
         needs=_FINETUNES,
+        also=("warmup",),
     )
 
     @property
@@ -184,6 +201,7 @@ class TrainingSettings(PhaseSettings):
         has_auto=True,
         decides=Decides.TRAINING,
         searchable=True,
+        also=("batch", "bs", "train_batch_size", "global_batch_size", "minibatch_size"),
     )
     class_weights: str = setting(
         "none",
@@ -192,6 +210,7 @@ class TrainingSettings(PhaseSettings):
         choices=("none", "balanced", "sqrt"),
         decides=Decides.TRAINING,
         searchable=True,
+        also=("class_weight", "balanced", "balance"),
     )
     best_by: str = setting(
         "accuracy",
@@ -200,6 +219,7 @@ class TrainingSettings(PhaseSettings):
         "than chance.",
         choices=("accuracy", "balanced_accuracy", "macro_f1", "loss", LAST),
         decides=Decides.TRAINING,
+        also=("monitor", "metric"),
     )
     on_nan: str = setting(
         "back",
@@ -221,6 +241,7 @@ class TrainingSettings(PhaseSettings):
         "is always that of the first seed.",
         within=Within(1, 100),
         decides=Decides.TRAINING,
+        also=("runs", "trials", "num_runs", "seeds"),
     )
     known_coverage: float = setting(
         0.0,

@@ -50,8 +50,7 @@ class StoredImages(NamedTuple):
         return StoredImages(self.inputs[chosen], self.labels[chosen], self.groups[chosen], weights)
 
 
-# The training images with their views, the validation images, or both, all with their views.
-# Training and validation images together.
+# Training and validation images together, with their views.
 BOTH = "both"
 
 

@@ -131,7 +131,7 @@ def test_images_that_the_run_has_labels_for_are_left_out_under_any_name(color_ru
     (tmp_path / "new.png").unlink()
     nothing = suggest(color_run, tmp_path, count=6)
     assert not len(nothing)
-    assert [*nothing.lines()][-1] == (
+    assert [*nothing.lines("label.csv")][-1] == (
         "0 of 9 images to label next; 9 that the run has labels for left out."
     )
 
