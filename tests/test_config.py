@@ -6,6 +6,7 @@ import pathlib
 import pickle
 import re
 
+import numpy as np
 import pytest
 
 from command_line import config_from_flags
@@ -69,9 +70,26 @@ def test_true_is_no_number(name):
     assert refusal(**{name: True}) == f"{name}=True: is not {words}. Give {words}."
 
 
-def test_path_is_no_text_and_fraction_no_whole_number():
-    path = pathlib.PurePosixPath("x")
-    assert refusal(run_dir=path) == "run_dir=PurePosixPath('x'): is not text. Give text."
+def test_paths_and_numbers_of_numpy_become_pythons_own():
+    """So that the flags of a run, its JSON files and its keys have the same value as ever."""
+    given = {
+        "run_dir": (pathlib.Path("runs", "x"), "runs/x"),
+        "weights": (pathlib.PurePosixPath("net.weights.h5"), "net.weights.h5"),
+        "batch_size": (np.int64(6), 6),
+        "dropout": (np.float32(0.5), 0.5),
+        "overwrite": (np.True_, True),
+        "seed": (np.array(3, np.uint8), 3),
+    }
+    config = make(**{name: value for name, (value, _) in given.items()})
+    for name, (_, plain) in given.items():
+        found = getattr(config, name)
+        assert (type(found), found) == (type(plain), plain)
+    assert config == make(**{name: plain for name, (_, plain) in given.items()})
+    assert refusal(batch_size=np.float64(0.5)).startswith("batch_size=0.5: is not a whole number")
+    assert refusal(seed=np.arange(2)).startswith("seed=array([0, 1]): is not a whole number")
+
+
+def test_fraction_is_no_whole_number():
     assert refusal(batch_size=6.0) == "batch_size=6.0: is not a whole number. Give a whole number."
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import math
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -129,6 +130,13 @@ class Setting:
         except (ValueError, KeyError):
             raise wrong_type(self.name, text, self.kind) from None
 
+    def plain(self, value: Any) -> Any:
+        """Returns Python's own value for one that stands for it: a path, or a number of NumPy's."""
+        if self.kind is str:
+            return os.fspath(value) if isinstance(value, os.PathLike) else value
+        is_scalar = hasattr(value, "item") and not getattr(value, "shape", ())
+        return value.item() if is_scalar else value
+
     def check(self, value: Any) -> None:
         """Refuses a value that is wrong regardless of the other settings.
 
@@ -198,14 +206,13 @@ class SettingGroup:
 
     def __post_init__(self) -> None:
         for name, described in describe(type(self)).items():
-            value = getattr(self, name)
+            value = described.plain(getattr(self, name))
             if described.is_path and isinstance(value, str):
                 # The shell does not expand the tilde of --run_dir=~/x.
                 value = checked(value, field=name)
-                object.__setattr__(self, name, value)
             if described.has_auto and value == AUTO:
                 value = Auto()
-                object.__setattr__(self, name, value)
+            object.__setattr__(self, name, value)
             described.check(value)
         self._check()
 
