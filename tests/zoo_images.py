@@ -35,7 +35,7 @@ caf\udce9 / th\udce9 / lait
 Background_Google / airplanes / accordion
 runs / walks / jumps
 images / text / tables
-temp / cache / backup
+old / cache / results
 normal / abnormal
 good / not good
 no / yes

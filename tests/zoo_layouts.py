@@ -376,6 +376,14 @@ def unlike_forms(rng):
             ("cat", "c\u2060at"),
             ("ﬁsh", "fish"),
             ("cat", "cat\u200e"),
+            ("cat", "\u0441at"),
+            ("cop", "\u0441\u043e\u0440"),
+            ("x\u0445", "xx"),
+            ("1", "01"),
+            ("7", "7.0"),
+            ("class1", "class_1"),
+            ("a-b", "a\u2013b"),
+            ("cat_1", "cat-1"),
         ]
     )
     in_splits = rng.random() < 0.5
@@ -391,7 +399,7 @@ def unlike_forms(rng):
     specimen = Specimen(f"folder:{TOP}", [f"{form!r} and {other!r}"])
     for name in files:
         specimen.files[f"{TOP}/{name}"] = specimen.picture()
-    specimen.must_stop("case|spaces|form|invisible|one line|letters|character|cannot be seen")
+    specimen.must_stop("case|spaces|form|invisible|one line|letters|separators|cannot be seen")
     return specimen
 
 
@@ -806,6 +814,99 @@ def parts(rng):
     return specimen
 
 
+def not_sorted(rng):
+    """Folders as cameras, phones, drives and file managers make them: none is a class."""
+    names = rng.choice(
+        [
+            ["DCIM/100APPLE", "DCIM/101APPLE", "DCIM/102APPLE"],
+            ["100CANON", "101CANON"],
+            ["DCIM/100_PANA", "DCIM/101_PANA"],
+            ["Camera", "Screenshots", "WhatsApp Images"],
+            ["2024-05-01", "2024-05-02 Rome", "2024-06-30"],
+            ["Photos from 2019", "Photos from 2020"],
+            ["New folder", "New folder (2)"],
+            [f"photos-20240101T101010Z-00{number}" for number in (1, 2, 3)],
+            ["holiday-001", "holiday-002"],
+        ]
+    )
+    specimen = Specimen(f"folder:{TOP}", [f"{names[0]} and so on"])
+    for name in names:
+        for number in range(rng.randint(1, 4)):
+            specimen.files[f"{TOP}/{name}/IMG_{number}.png"] = specimen.picture()
+    specimen.must_stop("(camera|phone|days|albums|new folders|download), not as classes")
+    return specimen
+
+
+def with_a_stray(rng):
+    """Honest classes beside a folder that is none, or only may be one."""
+    images = draw_images(rng, rng.choice([("train",), ("train", "test")]), CLASSES[:3])
+    deep = "{0}/{1}" if any(split == "test" for split, _ in images.names) else "{1}"
+    specimen = lay_out(images, deep.format, "a folder that is no class")
+    clear = ["Recycle Bin", "_backup", "backup_2023", "~old", "wandb/run-1/media", "mlruns/0/1"]
+    unclear = ["Trash", "Papierkorb", "Cestino", "tmp"]
+    aside = rng.choice(rng.choice([[*clear, "DCIM/100APPLE", "101CANON"], unclear]))
+    place = f"{TOP}/train" if "{0}" in deep and "/" not in aside else TOP
+    for number in range(rng.randint(1, 3)):
+        specimen.files[f"{place}/{aside}/{number}.png"] = specimen.picture()
+    name = aside.split("/")[0]
+    if name in unclear:
+        specimen.must_stop(f"'{name}', named as a")
+    else:
+        specimen.told.append(rf"\d (image|file)s?.*{re.escape(name)}.*left out|left out \(.*{name}")
+    specimen.causes.append(name)
+    specimen.above = [TOP]
+    return specimen
+
+
+def waste(rng):
+    """Where waste is sorted, trash is a class."""
+    classes = ["cardboard", "glass", "metal", "trash", rng.choice(["Recycle Bin", "compost bin"])]
+    images = draw_images(rng, rng.choice([("train",), ("train", "test")]), [classes])
+    deep = "{0}/{1}" if any(split == "test" for split, _ in images.names) else "{1}"
+    return lay_out(images, deep.format, "kinds of waste")
+
+
+def parts_of_a_download(rng):
+    """What a cloud drive packs into several archives, each with a part of the tree."""
+    images = draw_images(rng, rng.choice([("train",), ("train", "test")]), CLASSES[:3])
+    deep = "{0}/{1}" if any(split == "test" for split, _ in images.names) else "{1}"
+    within = rng.choice(["", "photos/"])
+    turns = itertools.cycle(
+        [f"{TOP}/photos-20240101T101010Z-{number:03}/{within}" for number in (1, 2, 3)]
+    )
+    specimen = Specimen(f"folder:{TOP}", ["parts of a download"])
+    for (split, name), some in images.names.items():
+        for file in some:
+            place = f"{next(turns)}{deep.format(split, name)}"
+            specimen.files[f"{place}/{file}"] = specimen.picture()
+    specimen.readings.append(images.counts())
+    if len({name.split("/")[1] for name in specimen.files}) > 1:
+        specimen.told.append("parts of a download")
+    return specimen
+
+
+def domains(rng):
+    """The same classes in several looks, and a flag that says which level names them."""
+    within = rng.choice(["", "images/"])
+    specimen = Specimen(f"folder:{TOP}", ["domains"])
+    looks = rng.choice([("amazon", "dslr", "webcam"), ("art_painting", "cartoon", "photo")])
+    for look in looks:
+        for name in ("bike", "mug"):
+            for number in range(3):
+                specimen.files[f"{TOP}/{look}/{within}{name}/{look}{number}.png"] = (
+                    specimen.picture()
+                )
+                specimen.groups[f"{look}{number}"] = look
+    specimen.readings.append(collections.Counter({("train", name): 9 for name in ("bike", "mug")}))
+    if rng.random() < 0.3:
+        specimen.must_stop(r"bike, mug.*--layout=folder/class")
+    else:
+        specimen.flags["layout"] = rng.choice(["folder/class", "group/class"])
+    if specimen.flags.get("layout") != "group/class":
+        specimen.groups.clear()
+    return specimen
+
+
 def two_lines(rng):
     specimen = flat(rng)
     specimen.features = ["a class name of two lines"]
@@ -872,6 +973,11 @@ LAYOUTS = [
     wrapped_without_classes,
     listed,
     higher_rank,
+    not_sorted,
+    with_a_stray,
+    waste,
+    parts_of_a_download,
+    domains,
 ]
 # Nothing can lie about in them without changing what they are.
 ALONE = {
@@ -884,6 +990,10 @@ ALONE = {
     classes_deeper,
     higher_rank,
     listed,
+    not_sorted,
+    with_a_stray,
+    parts_of_a_download,
+    domains,
     things_beside_a_table,
     wrapped_without_classes,
     loose,

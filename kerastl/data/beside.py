@@ -63,15 +63,15 @@ _NAMES = {
 PICTURES = (
     "dib jfif jfi pjpeg pjp apng webp jxl jp2 j2k j2c jpf jpx jpm jxr wdp hif hifc heics avifs psd"
     " psb tga exr hdr pcx dds qoi xcf kra fits fit mpo jps insp bpg flif pam pfm sgi wbmp cur svs"
-    " ndpi scn mrxs dcm dicom dic ima nii"
+    " ndpi scn mrxs dcm dicom dic ima"
     " raw dng cr2 cr3 crw nef nrw arw srf sr2 orf rw2 rwl raf pef ptx srw x3f 3fr fff iiq mef mos"
     " erf mrw dcr kdc gpr"
 )
 
 # What MNIST and its followers add, as in `train-images-idx3-ubyte.gz`.
 _IDX = re.compile(r"[-.]idx\d-ubyte")
-# Images in three dimensions, packed.
-_VOLUMES = (".nii.gz", ".mgz", ".mgh.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mnc")
+# Images in three dimensions.
+_VOLUMES = (".nii", ".nii.gz", ".mgz", ".mgh.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mnc")
 # What is added to an image's name for its mask or a copy of it, and a number if there are several.
 _MASK = re.compile(
     r"(.+?)[ _.-]+(masks?|seg|segmentation|gt|ground[ _.-]?truth|labels?|depth|overlay|heatmap"

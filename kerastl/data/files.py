@@ -12,7 +12,7 @@ import numpy as np
 
 from kerastl import replicas
 from kerastl.data.content import as_rows, content_or_path, hash_content, read_file
-from kerastl.data.labels import describe_groups, is_one_line, order_classes
+from kerastl.data.labels import describe_groups, find_alike, is_one_line, order_classes
 from kerastl.data.memo import recall
 from kerastl.data.source import Finding, Source
 from kerastl.errors import bad_value
@@ -83,6 +83,11 @@ def make_listing(
             Finding(name, "class name in two forms of Unicode", "joined to one class")
             for name, count in sorted(joined.items())
             if count > 1
+        )
+        + tuple(
+            Finding(other, "class name that looks like another", "in another script", first)
+            for first, *others in find_alike(composed.values())
+            for other in others
         ),
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from kerastl.data.content import read_head, readable
 from kerastl.data.files import LabeledFile, Listing, make_listing, open_listing
+from kerastl.data.folder_parts import join_parts
 from kerastl.data.layout import AUTO, read_layout
 from kerastl.data.layout_line import layout_line
 from kerastl.data.layout_masks import leave_others_out
@@ -57,6 +58,7 @@ def list_folder(
     field = f"folder:{folder}"
     tree = _scan(local_path(folder, field="dataset"), field, own)
     if layout == AUTO:
+        join_parts(tree)
         leave_others_out(tree)
     reading = read_layout(tree, layout=layout, field=field)
     if progress is not None:
@@ -68,7 +70,9 @@ def _list(reading: Reading, tree: Tree, field: str) -> Listing:
     # As text, since to take paths apart takes longer than to find their files.
     root = os.path.join(tree.top.path, "")
     files = [
-        LabeledFile(path, readable(str(path).removeprefix(root)), place.class_name, split)
+        LabeledFile(
+            path, readable(str(path).removeprefix(root)), place.class_name, split, place.group
+        )
         for place, split in ((place, reading.split_of(place)) for place in reading.places)
         for path in place.folder.images()
     ]

@@ -5,11 +5,12 @@ import math
 import numbers
 import re
 import unicodedata
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from kerastl.data.lookalikes import are_of_alphabets, has_lookalikes, looks
 from kerastl.errors import UsageError, bad_value
 from kerastl.progress import count_of
 from kerastl.split_names import SPLITS, TRAIN
@@ -29,16 +30,13 @@ _COPY_MARK = re.compile(
 # What joins words, what Windows drops at the end of a name, or people add, and quotes around it.
 _GAP = re.compile(
     r"(?<=[^\W\d_])[-_\s]+(?=[^\W\d_])|(?<=\w)[._\s]+$"
-    "|^[\"'`\u2018\u2019\u201c\u201d]+|[\"'`\u2018\u2019\u201c\u201d]+$"
+    "|^[\"'\u201c\u201d]+|[\"'\u201c\u201d]+$"
 )
-# Letters of the Cyrillic and Greek alphabets that look like Latin ones.
-_LOOKALIKES = str.maketrans(
-    "\u0410\u0412\u0415\u0405\u0406\u0408\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425"
-    "\u0430\u0441\u0501\u0435\u04bb\u0456\u0458\u043e\u0440\u0455\u0443\u0445"
-    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7"
-    "\u03b9\u03ba\u03bd\u03bf\u03c1\u03c5\u03c7",
-    "ABESIJKMHOPCTYXacdehijopsyxABEZHIKMNOPTYXikvopux",
-)
+# Between a letter and a digit a minus may be one of the number.
+_GAP_AT_NUMBER = re.compile(r"(?<=[^\W\d_])[_\s]+(?=\d)|(?<=\d)[_\s]+(?=[^\W\d_])")
+_SEPARATOR = re.compile(r"(?<=\w)[-_\s](?=\w)")
+# Zeros before a number, but not behind a point.
+_ZEROS = re.compile(r"(?<![\d.])0+(?=\d)")
 _NUMBER = re.compile(r"[+-]?\d{1,99}(\.\d{0,99})?")
 
 
@@ -101,54 +99,81 @@ def refuse_alike(class_names: Collection[str], *, name: str) -> None:
     Raises:
         UsageError: If there are any.
     """
-    alike: dict[str, set[str]] = {}
-    for class_name in class_names:
-        composed = unicodedata.normalize("NFC", class_name)
-        alike.setdefault(plain_name(class_name), set()).add(composed)
-    for names in alike.values():
-        if len(names) > 1:
+    every = {unicodedata.normalize("NFC", class_name) for class_name in class_names}
+    for first, *others in _alike(every):
+        if apart := [one for one in others if not are_of_alphabets(first, one, every)]:
             raise bad_value(
                 "dataset",
                 name,
-                f"classes {' and '.join(map(_spell_out, sorted(names)))} differ by case, spaces "
-                "or the form of their letters, or by what cannot be seen",
+                f"classes {_explain_alike(first, apart)}",
                 "Merge them or rename one",
             )
-    looks: dict[str, str] = {}
-    for class_name in class_names:
-        other = looks.setdefault(plain_name(class_name.translate(_LOOKALIKES)), class_name)
-        # A letter alone may be what is to be read.
-        if plain_name(other) != plain_name(class_name) and len(class_name) > 1:
-            raise bad_value(
-                "dataset",
-                name,
-                f"classes {other!r} ({other!a}) and {class_name!r} ({class_name!a}) look "
-                "alike, but have letters of different alphabets",
-                "Merge them or rename one",
-            )
+
+
+def _explain_alike(first: str, others: Sequence[str]) -> str:
+    letters = [one for one in others if plain_name(one) != plain_name(first)]
+    if any(map(has_lookalikes, [first, *letters])):
+        one = letters[0]
+        return (
+            f"{first!r} ({first!a}) and {one!r} ({one!a}) look alike, but have letters of "
+            "different alphabets"
+        )
+    return (
+        f"{' and '.join(map(_spell_out, [first, *others]))} differ by case, spaces or the form of "
+        "their letters or numbers, or by what cannot be seen"
+    )
+
+
+def find_alike(class_names: Iterable[str]) -> Iterator[list[str]]:
+    """Yields classes of several scripts that look like one another."""
+    yield from _alike({unicodedata.normalize("NFC", class_name) for class_name in class_names})
+
+
+def _alike(class_names: Collection[str]) -> Iterator[list[str]]:
+    alike: dict[str, list[str]] = {}
+    for class_name in sorted(class_names):
+        key = plain_name(looks(class_name))
+        if _NUMBER.fullmatch(key):
+            key = str(fractions.Fraction(key))
+        alike.setdefault(key, []).append(class_name)
+    yield from (names for names in alike.values() if len(names) > 1)
 
 
 def refuse_twins(class_names: Iterable[str], *, name: str) -> None:
     """Refuses classes of the data set `name` that differ in what no person means.
 
-    That is what joins or ends their words, or the mark of a copy.
+    That is what joins or ends their words and numbers, or the mark of a copy.
 
     Raises:
         UsageError: If there are any.
     """
-    plain = {one: plain_name(_GAP.sub("", one)) for one in class_names}
-    first = {key: one for one, key in reversed(plain.items())}
-    for one, key in plain.items():
-        bare = plain_name(_GAP.sub("", _COPY_MARK.sub("", one)))
-        twin = first[key] if first[key] != one else first.get(bare, one)
-        if twin != one:
-            raise bad_value(
-                "dataset",
-                name,
-                f"classes {twin!r} and {one!r} differ by separators, quotes or the mark of a copy "
-                "alone",
-                "Merge them, rename one, or move it away",
-            )
+    every = list(class_names)
+    for key_of in (_without_gaps, _with_one_separator):
+        plain = {one: key_of(one) for one in every}
+        first = {key: one for one, key in reversed(plain.items())}
+        for one, key in plain.items():
+            twin = first[key] if first[key] != one else first.get(key_of(_bare(one)), one)
+            if twin != one and not are_of_alphabets(twin, one, every):
+                raise bad_value(
+                    "dataset",
+                    name,
+                    f"classes {twin!r} and {one!r} differ by separators, quotes or the mark of a "
+                    "copy or by zeros alone",
+                    "Merge them, rename one, or move it away",
+                )
+
+
+def _bare(name: str) -> str:
+    return _COPY_MARK.sub("", name)
+
+
+def _without_gaps(name: str) -> str:
+    joined = _GAP_AT_NUMBER.sub("", _GAP.sub("", looks(name)))
+    return plain_name(_ZEROS.sub("", joined))
+
+
+def _with_one_separator(name: str) -> str:
+    return plain_name(_SEPARATOR.sub("_", looks(name)))
 
 
 def _spell_out(name: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from kerastl.data.beside import claims_picture
 from kerastl.data.content import read_head, readable
 from kerastl.data.file_formats import find_format
+from kerastl.data.folder_names import IMAGE_FOLDERS, PORTION, named_alike
 from kerastl.data.labels import plain_name, refuse_alike, refuse_twins
 from kerastl.data.layout_checks import (
     Stop,
@@ -21,6 +22,7 @@ from kerastl.data.layout_checks import (
     check_others,
     check_same_split,
     check_splits_below,
+    check_strays,
     check_whole,
     is_parted,
     name_place,
@@ -38,26 +40,16 @@ from kerastl.data.layout_reading import (
 from kerastl.data.other_contents import find_other
 from kerastl.data.split_lists import use_lists
 from kerastl.data.split_words import split_within
-from kerastl.data.tree import IMAGE_FOLDERS, Folder, Tree, find_broken_links
+from kerastl.data.tree import Folder, Tree, find_broken_links
 from kerastl.errors import UsageError, bad_value, name_some, shorten
 from kerastl.progress import count_kind, count_of
 from kerastl.settings.data import LAYOUTS
 from kerastl.split_names import SPLITS, TRAIN
 
 AUTO = LAYOUTS[0]
-# Folders that data are dealt to for other reasons than their class, as in fold_2 and images_002.
-_PORTION = re.compile(r"(.+[\W_])?(k?fold|cv|split|chunk|shard|batch|part)[\W_]*(\d+|[a-z])")
-# Things of which there are several images each; with a table beside them, that has the classes.
-_THING = re.compile(
-    r"(.+[\W_])?(patient|subject|case|participant|study|series|exam|scan|visit|session|slide|"
-    r"specimen|video|clip|sequence|scene)s?[\W_]*\d+[a-z]?"
-)
-# The first letters of names of files, where these are digits of a hash.
-_HASH = re.compile(r"[\da-f]{2,3}")
 # Files that are read as tables, and other lists.
 _TABLES, _LISTS = (".csv", ".tsv", ".jsonl"), (".txt", ".lst", ".json")
 _MOST_TABLES = 20
-_PART = re.compile(rf"{_PORTION.pattern}|(.+[\W_])?({'|'.join(IMAGE_FOLDERS)})[\W_]*\d+")
 
 
 def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
@@ -79,6 +71,7 @@ def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
     reading = read_as(layout if is_given else _infer(top, tree, stop), top, is_given=is_given)
     if not is_given:
         _check_parts(reading, tree, stop)
+        check_strays(reading, stop)
     if layout != LAYOUTS[1]:
         reading = use_lists(reading, tree)
     if not any(place.folder.count for place in reading.places):
@@ -96,6 +89,17 @@ _WAYS = {
     "archives": "unpack them and give the folder",
     "arrays": "give arrays of images and labels as arrays:FOLDER, or save each image as PNG",
 }
+# And if no table of classes would help, since these are no pictures yet. Those of one video or
+# patient are alike, so they have to stay together.
+_IN_GROUPS = "with a folder for each {} in that of its class, and add --layout=class/group"
+_TO_CONVERT = {
+    "videos": "save some frames of each as JPEG or PNG, " + _IN_GROUPS.format("video"),
+    "medical volumes": "save some slices of each as PNG, " + _IN_GROUPS.format("patient"),
+    "documents": "save their pages as PNG, in a folder for each class",
+    "vector graphics": "save each as PNG, in a folder for each class",
+    "sounds": "save a picture of each, such as a spectrogram, in a folder for each class",
+    "cloud placeholders": "download the files that they stand for",
+}
 
 
 def _no_classes(top: Folder, tree: Tree, stop: Stop) -> UsageError:
@@ -103,12 +107,14 @@ def _no_classes(top: Folder, tree: Tree, stop: Stop) -> UsageError:
     inside = [folder for folder in top.holding if is_divided(folder)]
     inside.sort(key=lambda folder: folder.name.lower() not in IMAGE_FOLDERS)
     in_names, advice = _of_file_names("file", top)
-    alone = next((way for kind, way in _WAYS.items() if tree.ignored[kind]), "")
+    known = (kind for kind, _ in tree.ignored.most_common() if kind in {**_WAYS, **_TO_CONVERT})
+    kind = "" if top.count else next(known, "")
+    alone = _WAYS.get(kind, "") or _TO_CONVERT.get(kind, "")
     ways = [
         f"give one of them, as in folder:{inside[0].path}"
         if inside
         else advice or alone or "give the folder above, with a folder for each class in it",
-        f"give a table of files and classes as csv:{_table(tree)}",
+        "" if kind in _TO_CONVERT else f"give a table of files and classes as csv:{_table(tree)}",
         "add --layout=class if these are the classes" if top.holding else "",
     ]
     return stop(f"holds {_without_classes(top, tree)}{in_names}", _join(ways))
@@ -144,7 +150,7 @@ def _join(ways: Iterable[str]) -> str:
 
 
 def _check_parts(reading: Reading, tree: Tree, stop: Stop) -> None:
-    """Refuses classes that are all named as parts of one set of images, and one that is all."""
+    """Refuses classes that are all named as something else, as parts, and one that is all."""
     names = list(dict.fromkeys(one.class_name for one in reading.places if one.folder.count))
     if not names[1:] and (found := [path for path in tree.tables if _is_table(path)]):
         raise stop(
@@ -152,27 +158,20 @@ def _check_parts(reading: Reading, tree: Tree, stop: Stop) -> None:
             f"Give a table of files and classes as csv:{min(found, key=str)}, or the folder above, "
             "with two or more class folders",
         )
-    if names[1:] and _are_parts(list(map(str.lower, names)), tree):
+    kind = named_alike(names, has_table=any(map(_is_table, tree.tables))) if names[1:] else None
+    if kind:
         ways = [
             f"give a table of files and classes as csv:{_table(tree)}",
-            "put a folder for each class into them",
+            "put a folder for each class into them"
+            if kind.startswith("parts")
+            else "sort the images into a folder for each class",
             f"add --layout={reading.form} if these are the classes",
         ]
-        raise stop(f"{name_some(names)} are named as parts of a whole, not as classes", _join(ways))
+        raise stop(f"{name_some(names)} are named as {kind}, not as classes", _join(ways))
 
 
 def _is_table(path: pathlib.Path) -> bool:
     return path.suffix.lower() in _TABLES
-
-
-def _are_parts(names: Sequence[str], tree: Tree) -> bool:
-    if all(map(_PART.fullmatch, names)):
-        return True
-    has_table = any(map(_is_table, tree.tables))
-    are_hashes = all(map(_HASH.fullmatch, names)) and any(
-        re.search(r"\d[a-f]|[a-f]\d", name) for name in names
-    )
-    return has_table and (are_hashes or all(map(_THING.fullmatch, names)))
 
 
 def _without_classes(top: Folder, tree: Tree) -> str:
@@ -289,7 +288,7 @@ def _upper_or_lower(top: Folder, inside: Sequence[Folder], stop: Stop, *, is_spl
         check_deep(inside, top, stop)
         return "class"
     is_index = all(len(name) == 1 and inner.name.lower()[0] == name for name, inner in pairs)
-    if is_index or all(map(_PORTION.fullmatch, above)):
+    if is_index or all(map(PORTION.fullmatch, above)):
         return "folder/class"
     prefix = "split/" if is_split else ""
     upper, lower = (
@@ -302,6 +301,7 @@ def _upper_or_lower(top: Folder, inside: Sequence[Folder], stop: Stop, *, is_spl
         f"can be read as {upper.describe()} or as {lower.describe()}, since each folder holds only "
         f"folders, as {name_place(pairs[0][1], top)}",
         f"Choose with --layout={upper.form} or --layout={lower.form}"
+        f"{'' if is_split else ', or group/class to keep each upper folder in one split'}"
         f"{', or name splits train, val and test' if may_be_splits else ''}",
     )
 

@@ -1,6 +1,7 @@
 """What speaks against a layout: copies, splits among classes, classes that training lacks."""
 
 import collections
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -8,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from kerastl.data.content import readable
+from kerastl.data.folder_names import DATA_FOLDERS, IMAGE_FOLDERS, maybe_no_class
 from kerastl.data.labels import plain_name
 from kerastl.data.layout_masks import bare_name
 from kerastl.data.layout_reading import (
@@ -20,7 +22,7 @@ from kerastl.data.layout_reading import (
     unwrap,
 )
 from kerastl.data.split_words import split_named, split_within
-from kerastl.data.tree import IMAGE_FOLDERS, Folder
+from kerastl.data.tree import Folder
 from kerastl.errors import UsageError, name_some, printable
 from kerastl.progress import count_of
 
@@ -31,8 +33,6 @@ _BEGINNING = 1 << 16
 # A folder with this share of the files of all others is a copy of them, and one of a split with
 # the other share of those of another.
 _MOST, _HALF = 0.9, 0.5
-# Names of folders for all data of a project.
-_AROUND = IMAGE_FOLDERS | {"data", "dataset", "datasets", "input", "inputs", "imagefolder"}
 # Fewer have the same names by chance.
 _FEWEST = 4
 
@@ -140,11 +140,15 @@ def check_splits_below(inside: Sequence[Folder], top: Folder, stop: Stop) -> Non
 def check_around(inside: Sequence[Folder], stop: Stop) -> None:
     """Refuses a folder that is named for data and may hold the classes, beside others."""
     for folder in inside if inside[1:] else ():
-        is_around = folder.name.lower() in _AROUND and not folder.files and folder.holding[1:]
-        if is_around:
+        others = [one for one in inside if one is not folder]
+        # Where the others hold the same, it is one of several folders of the same kind.
+        names = {plain_name(inner.name) for inner in folder.holding}
+        below = {plain_name(inner.name) for one in others for inner in one.holding}
+        is_around = folder.name.lower() in DATA_FOLDERS and not folder.files and folder.holding[1:]
+        if is_around and not names & below:
             raise stop(
                 f"{folder.name!r} holds folders that may be the classes "
-                f"({name_folders(folder.holding)}), beside {name_folders(inside)}",
+                f"({name_folders(folder.holding)}), beside {name_folders(others)}",
                 f"Give folder:{readable(folder.path)}, or add --layout=class if the upper ones are",
             )
 
@@ -159,12 +163,39 @@ def check_deep(inside: Sequence[Folder], top: Folder, stop: Stop) -> None:
     classes = sorted(name for name in shared - IMAGE_FOLDERS if not re.search(r"\d", name))
     if classes[1:] and max(map(len, names)) < 2 * len(classes):
         place = next(below for below in inside[0].walk() if below.files)
+        upper, lower = (read_as(form, top, is_given=True) for form in ("class", "folder/class"))
+        is_lower = set(map(plain_name, lower.class_names)) == set(classes)
+        both = f": it can be read as {upper.describe()} or as {lower.describe()}"
         raise stop(
             f"{name_folders(inside)} each hold folders named {name_some(classes)} further down, as "
-            f"{name_place(place, top)}, which may be the classes",
-            f"Give one of them, as in folder:{readable(place.path.parent)}, or add --layout=class "
-            "if the upper ones are",
+            f"{name_place(place, top)}, which may be the classes{both if is_lower else ''}",
+            "Choose with --layout=class or --layout=folder/class, or group/class to keep each "
+            "upper folder in one split"
+            if is_lower
+            else f"Give one of them, as in folder:{readable(place.path.parent)}, or add "
+            "--layout=class if the upper ones are",
         )
+
+
+def check_strays(reading: Reading, stop: Stop) -> None:
+    """Refuses a class that is named as a bin or a backup is, beside others that are not."""
+    names = reading.class_names
+    kinds = {
+        name: kind
+        for name in names
+        if (kind := maybe_no_class(name, (one for one in names if one != name)))
+    }
+    for name, kind in kinds.items() if len(names) > len(kinds) + 1 else ():
+        places = [place for place in reading.places if place.class_name == name]
+        # No bin has a part of it in each split.
+        if len({place.split for place in places}) < max(2, len(reading.counts)):
+            rest = tuple(place for place in reading.places if place not in places)
+            without = dataclasses.replace(reading, places=rest)
+            raise stop(
+                f"has {name!r}, named as {kind}: it can be read as {reading.describe()} or as "
+                f"{without.describe()}",
+                f"Move it away, or add --layout={reading.form} if it is a class",
+            )
 
 
 def check_classes(reading: Reading, stop: Stop) -> None:

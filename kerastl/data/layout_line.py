@@ -1,20 +1,20 @@
 """The line that describes how a folder is read."""
 
+import collections
 import contextlib
 import os
 import pathlib
-import re
 import unicodedata
 from collections.abc import Iterator
 
 from kerastl.data.beside import claims_picture
 from kerastl.data.content import readable
+from kerastl.data.folder_names import IMAGE_FOLDERS, odd_names
 from kerastl.data.layout_checks import name_place
 from kerastl.data.layout_reading import Reading, are_sides, count_classes, name_folders
-from kerastl.data.split_words import split_within
+from kerastl.data.split_words import split_within, without_accents
 from kerastl.data.table_names import is_unlabeled
 from kerastl.data.tree import (
-    IMAGE_FOLDERS,
     PLACEHOLDERS,
     Folder,
     Tree,
@@ -22,28 +22,8 @@ from kerastl.data.tree import (
     may_list_splits,
 )
 from kerastl.errors import name_some, printable, shorten
-from kerastl.progress import count_of
+from kerastl.progress import count_kind, count_of
 from kerastl.split_names import SPLITS, TRAIN
-
-# Names of folders that are rather those of tools, or of what has no class yet.
-_RARELY_CLASSES = frozenset(
-    [
-        *("unsup", "_background_noise_"),
-        *("thumbnails", "thumbs", "previews", "resized", "augmented", "backup", "backups", "copy"),
-        *("plots", "logs", "results", "outputs", "output", "predictions", "runs", "checkpoints"),
-        *("deleted", "recycled", "recycler", "trashed", "rejected", "duplicates", "new folder"),
-        *("temp", "tmp", "cache", "old", "misc", "todo", "screenshots", "untitled folder"),
-    ]
-)
-# Names of albums, of days or years, and of things of which there are several images each.
-_ALBUM = re.compile(r"(photos from|fotos (von|de)|photos de) \d{4}")
-# What people write onto the name of an earlier state, or of what is made of a class.
-_EARLIER = re.compile(r"[\s_.-]+(old|backup|bak|orig|original|new|aug|augmented)[\s_.-]*\d*$")
-_DATE = re.compile(r"(19|20)\d\d([-_. ]?(0[1-9]|1[0-2])([-_. ]?[0-3]\d)?)?")
-_NUMBERED = re.compile(
-    r"(patient|subject|case|participant|study|scan|visit|session|camera|site|video|clip)s?"
-    r"[\W_]*\d+"
-)
 
 
 def layout_line(reading: Reading, tree: Tree) -> str:
@@ -53,15 +33,19 @@ def layout_line(reading: Reading, tree: Tree) -> str:
     images = ", ".join(f"{split} {count}" for split, count in counts.items())
     if not reading.base:
         images = count_of(sum(counts.values()), "image")
+    if groups := {place.group for place in reading.places} - {""}:
+        images += f" in {count_of(len(groups), 'group')}"
     lists = f", splits in {name_some(map(printable, reading.lists))}" if reading.lists else ""
     found = f"Layout: {reading.form}{below}{lists}, {count_classes(reading.class_names)}, {images}"
     notes = (
         _left_out,
         _by_kind,
+        _parts,
         _links,
         _without_images,
         _by_name,
         _odd_classes,
+        _nearly_alike,
         _lacking,
         _only_folders,
         _not_here,
@@ -93,9 +77,19 @@ def _has_pictures(folder: Folder, count: int) -> bool:
 def _by_kind(_: Reading, tree: Tree) -> Iterator[str]:
     for kind, folders in tree.left_out.items():
         # What is hidden is expected to be left out.
-        inside = (folder.relative_to(tree.top.path) for folder in folders if folder.name[0] != ".")
-        if places := [f"{printable(readable(place))}/" for place in inside]:
-            yield f"{kind} are left out ({name_some(places)})"
+        shown = {folder: count for folder, count in folders.items() if folder.name[0] != "."}
+        inside = (readable(folder.relative_to(tree.top.path)) for folder in shown)
+        if places := [f"{printable(place)}/" for place in inside]:
+            number = sum(shown.values())
+            are = "is" if number == 1 else "are"
+            yield f"{count_kind(number, kind)} {are} left out ({name_some(places)})"
+
+
+def _parts(_: Reading, tree: Tree) -> Iterator[str]:
+    """Names the folders that are read as one, as parts of one download."""
+    for whole, names in tree.parts.items():
+        are = "are joined to" if names[1:] else "is read as"
+        yield f"{name_some(names)} {are} {whole}, as parts of a download"
 
 
 def _links(reading: Reading, tree: Tree) -> Iterator[str]:
@@ -156,16 +150,22 @@ def _odd_classes(reading: Reading, _: Tree) -> Iterator[str]:
         yield "the class of a file is what its name has before or behind the number"
     names = set(map(str.lower, reading.class_names))
     sides = {name for name in names if are_sides({name})}
-    odd = (names & _RARELY_CLASSES) | set(filter(is_unlabeled, names))
+    odd = odd_names(names) | set(filter(is_unlabeled, names))
     if sides - IMAGE_FOLDERS and sides & IMAGE_FOLDERS:
         odd |= sides
-    odd |= {name for name in names if _ALBUM.fullmatch(name)}
-    odd |= {name for name in names if _EARLIER.sub("", name) in names - {name}}
-    for pattern in (_DATE, _NUMBERED):
-        odd |= names if all(map(pattern.fullmatch, names)) else set()
     if odd:
         are = "are taken for classes" if len(odd) > 1 else "is taken for a class"
         yield f"{name_some(sorted(odd))} {are}"
+
+
+def _nearly_alike(reading: Reading, _: Tree) -> Iterator[str]:
+    """Names classes that differ by accents or a plural alone."""
+    bare = collections.defaultdict(list)
+    for name in reading.class_names:
+        bare[without_accents(name).casefold().removesuffix("s")].append(name)
+    for names in bare.values():
+        if names[1:]:
+            yield f"{name_some(names)} are taken for {len(names)} classes"
 
 
 def _lacking(reading: Reading, _: Tree) -> Iterator[str]:
@@ -183,7 +183,8 @@ def _only_folders(reading: Reading, tree: Tree) -> Iterator[str]:
         place = name_place(deep[0].holding[0], tree.top)
         may_leak = not reading.base and any(folder.holding[1:] for folder in deep)
         leak = ", whose images may come to lie in several splits" if may_leak else ""
-        yield f"{which} holds only folders, as {place}{leak}"
+        way = " unless you add --layout=class/group" if leak and reading.form == "class" else ""
+        yield f"{which} holds only folders, as {place}{leak}{way}"
 
 
 def _lists(reading: Reading, tree: Tree) -> Iterator[str]:

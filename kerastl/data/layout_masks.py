@@ -1,18 +1,22 @@
-"""Folders of masks and of bins, by what lies beside them."""
+"""Folders that are no classes by their names and what lies beside them: masks, bins, backups."""
 
 import pathlib
 import re
 from collections.abc import Iterator
 
+from kerastl.data.folder_names import (
+    IMAGE_FOLDERS,
+    MADE_FOLDERS,
+    OUTPUTS,
+    SIDE_FOLDERS,
+    is_of_runs,
+    no_class,
+)
 from kerastl.data.split_words import split_within
-from kerastl.data.tree import BINS, IMAGE_FOLDERS, SIDE_FOLDERS, Folder, Tree
+from kerastl.data.tree import Folder, Tree
 
 # Share of the names in a folder of masks that are those of images beside it.
 _MOST = 0.5
-# Bins of Windows without what shows that they are some.
-_OLD_BINS = ("RECYCLER", "RECYCLED")
-# Beside classes of waste, they are classes, too.
-_WASTE = re.compile("bin|trash|waste|landfill|compost|recycl", re.IGNORECASE)
 _THINGS = (
     IMAGE_FOLDERS
     | SIDE_FOLDERS
@@ -20,15 +24,13 @@ _THINGS = (
     | {"crop", "cropped", "aug", "augmented", "flip", "flipped", "gray", "grey", "edited", "copy"}
 )
 _SIZE = re.compile(r"\d+x\d+")
-# Folders of what is made from the images beside them, by one of the words in their names.
-_MADE = SIDE_FOLDERS | {"thumb", "thumbs", "thumbnail", "thumbnails", "preview", "previews"}
 
 
 def leave_others_out(tree: Tree) -> None:
-    """Takes out bins, and folders of masks whose files are named like images beside them."""
+    """Takes out bins, backups and the like, and masks whose files are named like images beside."""
     for folder in tree.top.walk():
         kinds = dict.fromkeys(_made_in(folder), "files in folders of masks, labels or thumbnails")
-        kinds |= dict.fromkeys(_bins_in(folder), BINS)
+        kinds |= dict(_of_no_class(folder))
         folder.folders = [inner for inner in folder.folders if inner not in kinds]
         for inner, kind in kinds.items():
             tree.leave_out(inner.path, kind, inner.count)
@@ -36,10 +38,22 @@ def leave_others_out(tree: Tree) -> None:
         folder.count = len(folder.files) + sum(inner.count for inner in folder.folders)
 
 
-def _bins_in(folder: Folder) -> Iterator[Folder]:
-    others = [inner.name for inner in folder.holding if inner.name not in _OLD_BINS]
-    if not any(map(_WASTE.search, others)):
-        yield from (inner for inner in folder.holding if inner.name in _OLD_BINS)
+def _of_no_class(folder: Folder) -> Iterator[tuple[Folder, str]]:
+    """Yields the folders in one whose names are clearly those of no class, with their kinds."""
+    names = {inner: inner.name for inner in folder.holding}
+    kinds = {
+        inner: kind
+        for inner, name in names.items()
+        if (kind := no_class(name, (other for other in names.values() if other != name)))
+    }
+    others = [inner for inner in names if inner not in kinds]
+    # Those that are all that there is may be what is meant.
+    if others or folder.files:
+        yield from kinds.items()
+    # Where classes hold images, what only holds folders and is named so is of a tool.
+    of_runs = [inner for inner in others if is_of_runs(inner.name) and not inner.files]
+    if sum(bool(inner.files) for inner in others) > 1:
+        yield from ((inner, OUTPUTS) for inner in of_runs)
 
 
 def _made_in(folder: Folder) -> Iterator[Folder]:
@@ -64,7 +78,7 @@ def _made_in(folder: Folder) -> Iterator[Folder]:
 
 def _is_made(name: str) -> bool:
     lowered = name.lower()
-    return lowered in _MADE or not _MADE.isdisjoint(re.split(r"[\W_]+", lowered))
+    return lowered in MADE_FOLDERS or not MADE_FOLDERS.isdisjoint(re.split(r"[\W_]+", lowered))
 
 
 def bare_name(path: pathlib.Path) -> tuple[str, ...]:

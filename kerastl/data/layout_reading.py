@@ -9,10 +9,11 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from kerastl.data.content import readable
+from kerastl.data.folder_names import DATA_FOLDERS, IMAGE_FOLDERS, SIDE_FOLDERS, is_of_camera
 from kerastl.data.labels import plain_name
 from kerastl.data.split_words import split_within
 from kerastl.data.table_names import is_for_later
-from kerastl.data.tree import IMAGE_FOLDERS, SIDE_FOLDERS, Folder
+from kerastl.data.tree import Folder
 from kerastl.errors import name_some
 from kerastl.progress import count_of
 from kerastl.split_names import SPLITS, TRAIN
@@ -39,11 +40,13 @@ class Place:
         folder: The folder.
         class_name: Its class, as the folder is named; bytes that are not text are escaped.
         split: "train", "validation" or "test"; empty where no folder names one.
+        group: What its images have in common beside the class; empty for nothing.
     """
 
     folder: Folder
     class_name: str
     split: str
+    group: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,11 +99,14 @@ class Reading:
         used: collections.Counter[pathlib.Path] = collections.Counter()
         for place in self.places:
             used[place.folder.path] += place.folder.count
-        above = {parent for path in used for parent in path.parents}
+        above: set[Folder] = set()
+        for folder in reversed(list(start.walk())):
+            if any(inner.path in used or inner in above for inner in folder.folders):
+                above.add(folder)
         waiting = [start]
         while waiting:
             folder = waiting.pop()
-            is_above = folder.path in above
+            is_above = folder in above
             if is_above:
                 waiting.extend(reversed(folder.holding))
             found = len(folder.files) if is_above else folder.count
@@ -131,21 +137,44 @@ def read_as(form: str, top: Folder, *, is_given: bool = False) -> Reading:
             if (split := split_within(inner.name))
         ]
         return Reading(form, top, tuple(found))
+    if form == "class/group":
+        return Reading(form, top, tuple(_in_groups(top)))
     branches = find_splits(top) if form.startswith("split/") else [(top, "")]
     if form.endswith("file"):
         return Reading(form, top, tuple(_by_file(branches)))
     known = known_classes(folder for folder, _ in branches)
-    if "folder/" in form:
-        branches = [(inner, split) for folder, split in branches for inner in folder.holding]
+    groups = [""] * len(branches)
+    if "folder/" in form or form == "group/class":
+        outer = [(inner, split) for folder, split in branches for inner in folder.holding]
+        groups = [one.name if form == "group/class" else "" for one, _ in outer]
+        branches = [(_without_wrapper(one), split) for one, split in outer]
         known = set()
     places = [
-        Place(inner, readable(inner.name), split)
-        for folder, split in branches
-        for inner in (
-            _candidates(folder) if is_given and not known else class_folders(folder, known)
-        )
+        Place(inner, readable(inner.name), split, readable(group))
+        for (folder, split), group in zip(branches, groups, strict=True)
+        for inner in _find_classes(folder, known, is_given=is_given)
     ]
     return Reading(form, top, tuple(places))
+
+
+def _without_wrapper(folder: Folder) -> Folder:
+    """Descends into a folder that is only named for images, where it holds everything."""
+    while (
+        len(inner := folder.holding) == 1
+        and inner[0].holding
+        and inner[0].name.lower() in DATA_FOLDERS
+    ):
+        folder = inner[0]
+    return folder
+
+
+def _in_groups(top: Folder) -> Iterator[Place]:
+    """Yields the folders in each class as groups; the same name is the same group everywhere."""
+    for folder in _candidates(top):
+        class_name = readable(folder.name)
+        yield Place(Folder(folder.path, folder.files, count=len(folder.files)), class_name, "")
+        for inner in folder.holding:
+            yield Place(inner, class_name, "", readable(inner.name))
 
 
 def _by_file(branches: Sequence[tuple[Folder, str]]) -> Iterator[Place]:
@@ -217,6 +246,18 @@ def class_folders(folder: Folder, known: Collection[str] = ()) -> list[Folder]:
     ):
         return []
     return without_unlabeled(inside)
+
+
+def _find_classes(folder: Folder, known: Collection[str], *, is_given: bool) -> list[Folder]:
+    if is_given:
+        return class_folders(folder, known) if known else _candidates(folder)
+    return _without_cameras(class_folders(folder, known))
+
+
+def _without_cameras(folders: list[Folder]) -> list[Folder]:
+    """Leaves out what only a camera names so, beside classes."""
+    others = [one for one in folders if not is_of_camera(one.name)]
+    return others if others[1:] else folders
 
 
 def without_unlabeled(folders: list[Folder]) -> list[Folder]:

@@ -27,7 +27,7 @@ class Cause(enum.IntFlag):
     def words(self) -> str:
         """Names the causes for a person."""
         named = {
-            Cause.GROUP: "one group of the table",
+            Cause.GROUP: "one group",
             Cause.EQUAL: "equal pixels",
             Cause.NEAR: "nearly equal pixels",
         }

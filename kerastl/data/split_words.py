@@ -68,11 +68,12 @@ def split_within(text: str) -> str | None:
 
 def _words(text: str) -> list[str]:
     """Returns the words of a name in small letters, without accents, digits and what is unseen."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _without_accents(text))
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", without_accents(text))
     return re.findall(r"[^\W\d_]+", parted.casefold())
 
 
-def _without_accents(text: str) -> str:
+def without_accents(text: str) -> str:
+    """Returns a name's letters in their compatible form, without accents and what is unseen."""
     apart = unicodedata.normalize("NFKD", text)
     return "".join(
         one for one in apart if not (unicodedata.category(one) == "Mn" or is_unseen(one))
@@ -81,7 +82,7 @@ def _without_accents(text: str) -> str:
 
 # What is often written onto such a word without a gap, as in trainset, testImages, Testdaten.
 _THING = re.compile(
-    _without_accents(
+    without_accents(
         r"((data)?(set|split|dir|folder)|data|(images?|imgs?|photos?|pics?|files?)|"
         "(daten|bilder)(satz)?|(用|数据|數據|データ|資料|데이터|图像|图片|画像|이미지|용|集|セット|셋|세트)+)$"
     )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from kerastl.data.content import readable
 from kerastl.data.file_formats import FORMATS
-from kerastl.data.tree import IMAGE_FOLDERS
+from kerastl.data.folder_names import IMAGE_FOLDERS
 
 # Endings of images, in lower case; some of them are refused by name later.
 _ENDINGS = frozenset(

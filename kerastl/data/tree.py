@@ -8,28 +8,13 @@ import re
 from collections.abc import Iterable, Iterator
 
 from kerastl.data.beside import claims_picture, find_masks, other_kind
+from kerastl.data.folder_names import BINS, IN_BIN, MAYBE_BIN, is_bin, is_litter
 from kerastl.data.split_words import split_within
 
-# What file managers, archives, notebooks and network drives leave behind.
-_LITTER_FOLDERS = frozenset(
-    [
-        *("__macosx", "@eadir", "lost+found", "lost.dir", "system volume information"),
-        *("__pycache__", "node_modules", "_gsdata_", "network trash folder", "temporary items"),
-        *("thevolumesettingsfolder", "@tmp", "@sharebin", "windowsimagebackup", "found.000"),
-    ]
-)
+# What file managers leave behind.
 _LITTER_FILES = frozenset(["thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"])
 # Where a file was downloaded from, as it comes off a Windows drive.
 _LITTER_ENDING = ":zone.identifier"
-# Bins and earlier states, as network drives and systems name them: #recycle, @Recently-Snapshot,
-# $RECYCLE.BIN, .Trash-1000, ~snapshot.
-_BIN = re.compile(
-    r"[#@$~.]+(recently-)?(recycle|trash|trashcan|trashes|snapshots?|deleted)(d|r|[ .]?bin)?[-\d]*",
-    re.IGNORECASE,
-)
-# Older bins of Windows, which may be classes too, hold a folder for each user, or a list.
-_MAYBE_BIN = re.compile(r"recycler|recycled|recycle[ ._]?bin", re.IGNORECASE)
-_IN_BIN = re.compile(r"s-1-\d[-\d]*|info2?", re.IGNORECASE)
 # Files by which a folder is known that no class is: of runs, exports, stores and searches of
 # kerastl, of other models and of Python.
 OWN = "files that kerastl wrote"
@@ -43,22 +28,8 @@ _KNOWN_BY = (
     ({"saved_model.pb"}, "files of models"),
     ({"pyvenv.cfg"}, "files of programs"),
 )
-# Beside a folder that is named for images, one for what belongs to them holds none to learn from.
-IMAGE_FOLDERS = frozenset(
-    [
-        *("image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "pics"),
-        *("jpg", "jpgs", "jpeg", "jpegs", "jpegimages", "png", "pngs"),
-    ]
-)
-SIDE_FOLDERS = frozenset(
-    [
-        *("mask", "masks", "label", "labels", "annotation", "annotations", "annots", "gt", "bbox"),
-        *("groundtruth", "ground_truth", "segmentation", "segmentations", "segmentationclass"),
-        *("segmentationobject", "bboxes", "labels_json", "xml", "xmls"),
-    ]
-)
 _MASKS = "masks or copies of images beside them"
-_HIDDEN, BINS, _BACK = "hidden or system files", "files in bins", "repeated links"
+_HIDDEN, _BACK = "hidden or system files", "repeated links"
 PLACEHOLDERS = "cloud placeholders"
 
 
@@ -73,6 +44,7 @@ class Folder:
         count: Files to any depth that may be images.
         placeholders: Files to any depth that stand for images which are not on this disk.
         is_empty: Whether nothing at all lies in it, and no command is about to fill it.
+        called: Its name, if that is not the last part of the path.
     """
 
     path: pathlib.Path
@@ -81,11 +53,12 @@ class Folder:
     count: int = 0
     placeholders: int = 0
     is_empty: bool = False
+    called: str = ""
 
     @property
     def name(self) -> str:
-        """The last part of the path."""
-        return self.path.name
+        """The last part of the path, or what it is called instead."""
+        return self.called or self.path.name
 
     @property
     def holding(self) -> list["Folder"]:
@@ -114,20 +87,23 @@ class Tree:
         top: The folder itself.
         ignored: Number of other files in it, by kind.
         links: Links to folders that are listed elsewhere, or hold this one.
-        left_out: Folders that are left out though they seem to hold images, by kind.
+        left_out: Folders that are left out though they seem to hold images, with the number of
+            their files, by kind.
+        parts: Names of folders that are parts of a download, by the name of the whole.
         tables: Tables, and texts that are named as lists of splits.
     """
 
     top: Folder
     ignored: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     links: list[pathlib.Path] = dataclasses.field(default_factory=list)
-    left_out: dict[str, list[pathlib.Path]] = dataclasses.field(default_factory=dict)
+    left_out: dict[str, dict[pathlib.Path, int]] = dataclasses.field(default_factory=dict)
+    parts: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     tables: list[pathlib.Path] = dataclasses.field(default_factory=list)
 
     def leave_out(self, folder: pathlib.Path, kind: str, count: int) -> None:
         """Remembers a folder of a kind, with the number of files in it, for the report."""
         self.ignored[kind] += count
-        self.left_out.setdefault(kind, []).append(folder)
+        self.left_out.setdefault(kind, {})[folder] = count
 
 
 def scan(root: pathlib.Path, *, own: Iterable[pathlib.Path] = ()) -> Tree:
@@ -240,7 +216,7 @@ def _look(place: pathlib.Path, *, is_top: bool) -> _Look:
     if not is_top and (kind := _known_folder({entry.name for entry in listed}, files)):
         return _Look([], [], [], [], [], collections.Counter({kind: _count_files(place)}), False)
     bins = [folders.pop(name) for name, entry in list(folders.items()) if _is_bin(entry)]
-    for name in [name for name in folders if _is_hidden(name)]:
+    for name in [name for name in folders if is_litter(name)]:
         ignored[_HIDDEN] += _count_files(pathlib.Path(folders.pop(name).path))
     links = [pathlib.Path(entry.path) for entry in folders.values() if entry.is_symlink()]
     real = [pathlib.Path(entry.path) for entry in folders.values() if not entry.is_symlink()]
@@ -270,18 +246,14 @@ def _kind_of_file(entry: os.DirEntry[str]) -> str | None:
 
 
 def _is_bin(entry: os.DirEntry[str]) -> bool:
-    if _BIN.fullmatch(entry.name):
+    if is_bin(entry.name):
         return True
-    if not _MAYBE_BIN.fullmatch(entry.name):
+    if not MAYBE_BIN.fullmatch(entry.name):
         return False
     try:
-        return any(map(_IN_BIN.fullmatch, os.listdir(entry.path)))
+        return any(map(IN_BIN.fullmatch, os.listdir(entry.path)))
     except OSError:
         return False
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _LITTER_FOLDERS
 
 
 def _known_folder(names: set[str], files: Iterable[str]) -> str | None:

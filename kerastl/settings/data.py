@@ -14,7 +14,7 @@ from kerastl.split_names import SPLITS
 # Ways to read a folder: what the folders at each level below it name.
 LAYOUTS = (
     *("auto", "class", "split/class", "class/split", "folder/class", "split/folder/class"),
-    *("file", "split/file"),
+    *("class/group", "group/class", "file", "split/file"),
 )
 _ABOUT = [f"{form}, {DATA_SOURCES[kind].about}" for kind, form in forms().items()]
 _SHARE = Within(0, 1, open_low=True, open_high=True)
@@ -117,8 +117,8 @@ class DataSettings(Settings):
     layout: str = setting(
         LAYOUTS[0],
         help="What the folders in folder:DIR name, from the top: {choices}. auto finds the "
-        "layout, or stops. file takes the class from the name of the file, as in "
-        "cat.12.jpg.",
+        "layout, or stops. The images of a group stay in the same split. file takes the class "
+        "from the name of the file, as in cat.12.jpg.",
         choices=LAYOUTS,
         decides=Decides.IMAGES,
     )

@@ -272,7 +272,7 @@ def test_bins_are_named(tmp_path, inside, layout):
     touch(tmp_path, "a/1.jpg", "b/2.jpg", f"RECYCLED/{inside}", "b/#recycle/3.jpg")
     said = io.StringIO()
     assert len(list_folder(str(tmp_path), layout=layout, progress=Progress(said)).files) == 2
-    assert "; files in bins are left out (RECYCLED/, b/#recycle/)." in said.getvalue()
+    assert "; 2 files in bins are left out (RECYCLED/, b/#recycle/)." in said.getvalue()
 
 
 def test_class_with_the_name_of_a_bin_stays(tmp_path):

@@ -100,7 +100,7 @@ def read(root, **options):
         ),
         (
             "flu/img/1.png flu/masks/1_mask.png ok/img/img_2.png ok/masks/mask_2.png",
-            "2 images; files in folders of masks, labels or thumbnails are left out (flu/masks/, ",
+            "2 images; 2 files in folders of masks, labels or thumbnails are left out (flu/mas",
         ),
         # Beside other folders of the same form, those named for images and masks are classes.
         ("photo/1.jpg mask/2.jpg replay/3.jpg", "3 images; mask, photo are taken for classes"),
@@ -111,7 +111,7 @@ def read(root, **options):
             "split/class, 3 classes, train 3, test 2; mask, photo are taken for classes",
         ),
         ("cat/4/1.jpg cat/7/1.jpg dog/3/1.jpg dog/9/1.jpg", "class, 2 classes, 4 images; each"),
-        ("a/1.jpg b/2.jpg runs/detect/exp/3.jpg", "class 'runs' holds only folders, as runs/det"),
+        ("a/1.jpg b/2.jpg z/detect/exp/3.jpg", "class 'z' holds only folders, as z/detect"),
         ("train/a/1.jpg train/b/2.jpg test/a/x/3.jpg", "class 'a' holds only folders, as test/a/x"),
         ("cat/2024/01/1.jpg dog/2024/01/2.jpg", "class, 2 classes, 2 images; each class folder"),
         ("cat/cat_01/1.jpg cat/cat_02/2.jpg dog/dog_01/3.jpg", "class, 2 classes, 3 images; each"),
@@ -122,8 +122,8 @@ def read(root, **options):
         ),
         # What is rarely a class, and what may say more than the folders.
         ("a/1.jpg b/1.jpg unlabeled/1.jpg", "3 images; unlabeled is taken for a class"),
-        ("a/1.jpg b/1.jpg Results/1.jpg tmp/1.jpg", "results, tmp are taken for classes"),
-        ("a/1.jpg b/1.jpg RECYCLER/1.jpg", "2 images; files in bins are left out (RECYCLER/)"),
+        ("a/1.jpg b/1.jpg Results/1.jpg old/1.jpg", "old, results are taken for classes"),
+        ("a/1.jpg b/1.jpg RECYCLER/1.jpg", "2 images; 1 file in bins is left out (RECYCLER/)"),
         (
             "images/a/1.jpg images/b/2.jpg meta/train.txt meta/test.txt meta/words.txt",
             "meta/test.txt, meta/train.txt may list splits, which a table with a column for them",
@@ -134,20 +134,62 @@ def read(root, **options):
         ),
         (
             "train/a/1.jpg train/b/2.jpg test/a/3.jpg ground_truth/a/3_mask.png",
-            "test 1; files in folders of masks, labels or thumbnails are left out (ground_truth/)",
+            "test 1; 1 file in folders of masks, labels or thumbnails is left out (ground_truth/)",
         ),
         ("a/1.jpg b/2.jpg c/1.jpg c/2.jpg", "class, 3 classes, 4 images"),
         ("stage~(1)/1.jpg stage~(2)/2.jpg 1-1/1.jpg 11/1.jpg", "class, 4 classes, 4 images"),
         # What is made from images beside it, with their names.
         (
             "a/#.jpg*3 a/thumbs/#.jpg*3 b/#.jpg*2 b/preview/#_preview.png*2",
-            "2 classes, 5 images; f",
+            "2 classes, 5 images; 5 files in f",
         ),
         (
             "train/a/1.jpg train/b/2.jpg train_masks/a/1_mask.png train_masks/b/2_mask.png",
-            "train 2; files in folders of masks, labels or thumbnails are left out (train_masks/)",
+            "train 2; 2 files in folders of masks, labels or thumbnails are left out (train_ma",
         ),
         ("with_mask/1.jpg without_mask/1.jpg", "class, 2 classes, 2 images"),
+        # What is no class by its name, where others are.
+        ("a/1.jpg b/2.jpg Recycle~Bin/#.jpg*3", "3 files in bins are left out (Recycle Bin/)"),
+        ("a/1.jpg b/2.jpg _backup/#.jpg*3", "3 files in backups are left out (_backup/)"),
+        ("a/1.jpg b/2.jpg old-2023/#.jpg*3", "3 files in backups are left out (old-2023/)"),
+        ("a/1.jpg b/2.jpg wandb/x/3.jpg mlruns/0/4.jpg", "2 files of training tools are left out"),
+        ("a/1.jpg b/2.jpg runs/detect/exp/3.jpg", "1 file of training tools is left out (runs/)"),
+        ("a/1.jpg b/2.jpg DCIM/100APPLE/#.jpg*4", "4 images in DCIM/ are in no class and left out"),
+        (f"{TWO} train/101CANON/#.jpg*4", "4 images in train/101CANON/ are in no class and left"),
+        ("_backup/a/1.jpg _backup/b/2.jpg", "class in _backup/, 2 classes, 2 images"),
+        # They are classes beside others of their kind, in every split, or if all are.
+        ("glass/1.jpg metal/2.jpg trash/3.jpg", "3 classes, 3 images; trash is taken for a class"),
+        ("runs/1.jpg walks/2.jpg jumps/3.jpg", "3 classes, 3 images; runs is taken for a class"),
+        (
+            "train/a/1.jpg train/b/2.jpg train/trash/3.jpg test/a/4.jpg test/b/5.jpg "
+            "test/trash/6.jpg",
+            "3 classes, train 3, test 3; trash is taken for a class",
+        ),
+        ("compost~bin/1.jpg recycle~bin/2.jpg landfill/3.jpg", "class, 3 classes, 3 images"),
+        ("a/1.jpg a-001/2.jpg b/3.jpg", "3 images; a-001 is taken for a class"),
+        ("cat/1.jpg cats/2.jpg", "2 images; cat, cats are taken for 2 classes"),
+        ("caf\u00e9/1.jpg cafe/2.jpg", "2 images; cafe, caf\u00e9 are taken for 2 classes"),
+        # Parts of a download.
+        (
+            "x-20240101T101010Z-001/cat/#.jpg*3 x-20240101T101010Z-001/dog/1.jpg "
+            "x-20240101T101010Z-002/cat/y#.jpg*2 x-20240101T101010Z-002/emu/2.jpg",
+            "in x-20240101T101010Z-001/, 3 classes, 7 images; x-20240101T101010Z-001, "
+            "x-20240101T101010Z-002 are joined to x, as parts of a download",
+        ),
+        (
+            "x-20240101T101010Z-1-001/x/train/a/1.jpg x-20240101T101010Z-1-002/x/train/b/2.jpg "
+            "x-20240101T101010Z-1-002/x/test/a/3.jpg",
+            "x-20240101T101010Z-1-001/x/, 2 classes, train 2, test 1; x-2",
+        ),
+        (
+            "cats-20240101T101010Z-001/#.jpg*3 cats-20240101T101010Z-002/y#.jpg*2 "
+            "dogs-20240101T101010Z-001/#.jpg*2 emus/9.jpg",
+            "class, 3 classes, 8 images; cats-20240101T101010Z-001, cats-20240101T101010Z-002 are "
+            "joined to cats, as parts of a download; dogs-20240101T101010Z-001 is read as dogs, as",
+        ),
+        ("a-001/a/1.jpg a-002/a/2.jpg b-001/b/3.jpg", "2 classes, 3 images; a-001, a-002 are join"),
+        ("iCloud~Part~1~of~2/a/1.jpg iCloud~Part~2~of~2/b/2.jpg", "2 classes, 2 images; iCloud P"),
+        ("class-001/1.jpg class-002/2.jpg", "class, 2 classes, 2 images"),
         # What has no class yet.
         ("labeled/a/1.jpg labeled/b/2.jpg unlabeled/#.jpg*9", "class in labeled/, 2 classes, 2"),
         ("tagged/a/1.jpg tagged/b/2.jpg untagged/#.jpg*9", "class in tagged/, 2 classes, 2"),
@@ -157,7 +199,7 @@ def read(root, **options):
             "split/class, 2 classes, train 2, test 2; 1 image in train/to_sort/ is in no class",
         ),
         # Names of days, albums and patients, and images that belong together.
-        ("2023-01-05/1.jpg 20230211/2.jpg", "2023-01-05, 20230211 are taken for classes"),
+        ("2023/1.jpg 2024/2.jpg", "2023, 2024 are taken for classes"),
         ("a/1.jpg b/2.jpg Photos~from~2019/3.jpg", "photos from 2019 is taken for a class"),
         ("patient_1/1.jpg patient_2/2.jpg", "2 images; patient_1, patient_2 are taken for classes"),
         (
@@ -227,10 +269,72 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         ("patient1/1.jpg patient2/2.jpg labels.csv", "are named as parts of a whole, not as cla"),
         ("00/1.jpg a3/2.jpg ff/3.jpg labels.csv", "are named as parts of a whole, not as classes"),
         ("celeba/#.jpg*3 list_attr.csv", "has one class (celeba), which may be the folder of all"),
+        # Folders of cameras, phones, days and downloads.
+        ("DCIM/100APPLE/1.jpg DCIM/101APPLE/2.jpg", "100APPLE, 101APPLE are named as folders of a"),
+        (
+            "100_PANA/1.jpg 101_0501/2.jpg 102MSDCF/3.jpg",
+            "are named as folders of a camera, not as",
+        ),
+        (
+            "Camera/1.jpg Screenshots/2.jpg",
+            "Screenshots are named as folders of a phone, not as",
+        ),
+        ("2023-01-05/1.jpg 20230211~x/2.jpg", "20230211 x are named as days, not as classes. Give"),
+        (
+            "Photos~from~2019/1.jpg Photos~from~2020/2.jpg",
+            "named as albums, not as classes. Give a",
+        ),
+        ("New~folder/1.jpg New~folder~(2)/2.jpg", "are named as new folders, not as classes. Give"),
+        (
+            "x-20240101T101010Z-001/1.jpg x-20240101T101010Z-002/2.jpg",
+            "are named as parts of a download, not as classes. Give a table of files and classes",
+        ),
+        ("cats-001/1.jpg cats-002/2.jpg dogs-001/3.jpg", "named as parts of a download, not as cl"),
+        (
+            "OneDrive_1_5-1-2024/1.jpg OneDrive_2_5-1-2024/1.jpg",
+            "are named as parts of a download,",
+        ),
+        # What may be a bin, a backup or a class.
+        (
+            "a/1.jpg b/2.jpg Papierkorb/#.jpg*3",
+            "has 'Papierkorb', named as a bin: it can be read as class (3 classes: Papierkorb, a, "
+            "b; 5 images) or as class (2 classes: a, b; 2 images, 3 left out). Move it away, or "
+            "add --layout=class if it is a class.",
+        ),
+        ("a/1.jpg b/2.jpg Trash/3.jpg", "has 'Trash', named as a bin: it can be read as class (3"),
+        (
+            "a/1.jpg b/2.jpg tmp_2/3.jpg",
+            "has 'tmp_2', named as a backup or temporary files: it can",
+        ),
+        (f"{TWO} train/trash/3.jpg", "add --layout=split/class if it is a class."),
+        # Files that are no pictures yet.
+        (
+            "a/1.mp4 b/2.avi",
+            "holds 2 videos and no class folders. Save some frames of each as JPEG or PNG, with a "
+            "folder for each video in that of its class, and add --layout=class/group.",
+        ),
+        (
+            "a/1.nii b/2.nii.gz",
+            "Save some slices of each as PNG, with a folder for each patient in",
+        ),
+        ("a/1.svg b/2.svg", "Save each as PNG, in a folder for each class."),
+        ("1.wav", "Save a picture of each, such as a spectrogram, in a folder for each class."),
+        ("x.mp4 1.jpg", "holds 1 file and no class folders. Give the folder above"),
+        # The same classes below each of several folders.
+        (
+            "amazon/images/bike/1.jpg amazon/images/mug/2.jpg dslr/images/bike/3.jpg "
+            "dslr/images/mug/4.jpg",
+            "it can be read as class (2 classes: amazon, dslr; 4 images) or as folder/class (2 "
+            "classes: bike, mug; 4 images). Choose with --layout=class or --layout=folder/class,",
+        ),
+        (
+            "art/dog/1.jpg art/emu/2.jpg photo/dog/3.jpg photo/emu/4.jpg",
+            "or as folder/class (2 classes: dog, emu; 4 images)",
+        ),
         # Other classes further down.
         (
             "data/cat/1.jpg data/dog/2.jpg docs/3.jpg assets/logo.png",
-            "'data' holds folders that may be the classes (cat, dog), beside assets, data, docs. G",
+            "'data' holds folders that may be the classes (cat, dog), beside assets, docs. Give f",
         ),
         ("cat/1.jpg dog/2.jpg test/cat/3.jpg test/dog/4.jpg", "Put its siblings into a folder tr"),
         (
@@ -308,7 +412,8 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             "1/cat/1.jpg 1/dog/1.jpg 2/cat/2.jpg 2/dog/2.jpg",
             "can be read as class (2 classes: 1, 2; 4 images) or as folder/class (2 classes: cat, "
             "dog; 4 images), since each folder holds only folders, as 1/cat. Choose with "
-            "--layout=class or --layout=folder/class, or name splits train, val and test.",
+            "--layout=class or --layout=folder/class, or group/class to keep each upper folder in "
+            "one split, or name splits train, val and test.",
         ),
         (
             "old/cat/1.jpg old/dog/1.jpg new/cat/2.jpg",
@@ -364,6 +469,18 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         ("red\u00a0x/1.jpg redx/2.jpg b/1.jpg", r"classes 'redx' and 'red\xa0x' differ by"),
         ("train/red/1.jpg train/b/2.jpg test/Red/2.jpg", "classes 'Red' and 'red' differ by"),
         ("train/red/1.jpg train/b/2.jpg test/red\ufeff/2.jpg", r"classes 'red' and 'red\ufeff'"),
+        # Letters of other scripts, and numbers.
+        ("cat/1.jpg \u0441at/2.jpg b/3.jpg", r"('\u0441at') look alike, but have letters of"),
+        ("AB/1.jpg \u0391\u0392/2.jpg b/3.jpg", r"('\u0391\u0392') look alike, but"),
+        ("\u0441\u043e\u0440/1.jpg cop/2.jpg", r"('\u0441\u043e\u0440') look alike, but"),
+        ("\uff43at/1.jpg cat/2.jpg", "classes 'cat' and '\uff43at' differ by"),
+        ("a\u2013b/1.jpg a-b/2.jpg", "classes 'a-b' and 'a\u2013b' differ by"),
+        ("1/1.jpg 01/2.jpg 2/3.jpg", "classes '01' and '1' differ by case, spaces or the form of"),
+        ("train/1/1.jpg train/2/2.jpg test/1.0/3.jpg test/2/4.jpg", "'1' and '1.0' differ by"),
+        ("1/1.jpg \u0661/2.jpg", "classes '1' and '\u0661' differ by"),
+        ("class1/1.jpg class_1/2.jpg", "classes 'class1' and 'class_1' differ by separators"),
+        ("class1/1.jpg class01/2.jpg", "'class01' and 'class1' differ by separators, q"),
+        ("cat-1/1.jpg cat_1/2.jpg", "classes 'cat-1' and 'cat_1' differ by separators"),
     ],
 )
 def test_what_may_be_meant_otherwise_is_refused(tmp_path, text, words):
@@ -407,6 +524,27 @@ def test_what_may_be_meant_otherwise_is_refused(tmp_path, text, words):
             "split/file, 2 classes, train 6, test 2; 1 image in test/ is in no class",
         ),
         ("RECYCLER/1.jpg a/1.jpg", "class", "2 images; recycler is taken for a class"),
+        (
+            "Trash/1.jpg a/1.jpg b/1.jpg wandb/2.jpg",
+            "class",
+            "4 images; trash is taken for a class",
+        ),
+        ("DCIM/1.jpg a/1.jpg b/1.jpg", "class", "class, 3 classes, 3 images"),
+        (
+            "amazon/images/bike/1.jpg amazon/images/mug/2.jpg dslr/images/bike/3.jpg",
+            "folder/class",
+            "folder/class, 2 classes, 3 images; amazon, dslr are joined",
+        ),
+        (
+            "a/p1/#.jpg*2 a/p2/1.jpg b/p1/1.jpg b/p3/1.jpg b/9.jpg",
+            "class/group",
+            "class/group, 2 classes, 6 images in 3 groups",
+        ),
+        (
+            "p1/a/1.jpg p1/b/2.jpg p2/images/a/3.jpg 9.jpg",
+            "group/class",
+            "group/class, 2 classes, 3 images in 2 groups; 1 image in the top folder is in no",
+        ),
     ],
 )
 def test_flag_settles_it(tmp_path, text, layout, line):
@@ -418,3 +556,44 @@ def test_flag_that_fits_nothing_is_refused(tmp_path):
     plant(tmp_path, "a/1.jpg b/1.jpg")
     message = refusal(tmp_path, layout="split/class")
     assert message.startswith("layout='split/class': finds no class in folder:")
+
+
+@pytest.mark.parametrize(
+    ("text", "layout"),
+    [
+        ("a/p1/#.jpg*2 a/p2/1.jpg b/p1/1.jpg b/9.jpg b/8.jpg", "class/group"),
+        ("p1/a/#.jpg*2 p2/a/1.jpg p1/b/1.jpg", "group/class"),
+    ],
+)
+def test_folders_may_name_groups(tmp_path, text, layout):
+    listing, _ = read(plant(tmp_path, text), layout=layout)
+    for file in listing.files:
+        group = next((part for part in file.path.parts if part in ("p1", "p2")), "")
+        assert (file.group, file.class_name) == (group, "a" if "/a/" in str(file.path) else "b")
+
+
+def test_classes_of_two_alphabets_are_told(tmp_path):
+    """Characters to be recognized look alike, and are classes where both scripts are used."""
+    listing, _ = read(plant(tmp_path, "A/1.jpg \u0410/2.jpg \u0411/3.jpg"))
+    assert listing.class_names == ("A", "\u0410", "\u0411")
+    (finding,) = listing.findings
+    assert (finding.file, finding.other) == ("\u0410", "A")
+    assert finding.kind == "class name that looks like another"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "temp_-5/1.jpg temp_5/2.jpg",
+        "-1/1.jpg 1/2.jpg",
+        "v1.05/1.jpg v1.5/2.jpg",
+        "1-1/1.jpg 11/2.jpg",
+        "2.5/1.jpg 25/2.jpg",
+        "10/1.jpg 1/2.jpg 100/3.jpg",
+        "\u0432/1.jpg b/2.jpg",
+    ],
+)
+def test_numbers_and_letters_that_differ_are_classes(tmp_path, text):
+    listing, _ = read(plant(tmp_path, text))
+    assert len(listing.class_names) == len(text.split())
+    assert not listing.findings

@@ -1,5 +1,6 @@
 import itertools
 import random
+import re
 import shutil
 
 import pytest
@@ -11,8 +12,8 @@ from zoo_layouts import LAYOUTS, flat
 from zoo_tables import table_specimen
 
 # Each layout and each meaning of columns occurs at least once in the first.
-DEFAULT = {"folders": range(55), "tables": range(66)}
-THOROUGH = {"folders": range(55, 200), "tables": range(66, 200)}
+DEFAULT = {"folders": range(60), "tables": range(66)}
+THOROUGH = {"folders": range(60, 200), "tables": range(66, 200)}
 SLOW = {"folders": range(200, 800), "tables": range(200, 800)}
 COMPOSE = {"folders": folder_specimen, "tables": table_specimen}
 
@@ -71,7 +72,7 @@ def nothing(*_, **__):
         ("folders", "data.layout.check_splits_below", nothing),
         ("folders", "data.layout.check_others", nothing),
         ("folders", "data.layout.check_classes", nothing),
-        ("folders", "data.layout.refuse_alike", nothing),
+        ("folders", "data.labels.plain_name", lambda name: name),
         ("folders", "data.layout.check_deep", nothing),
         ("folders", "data.layout.use_lists", lambda reading, _: reading),
         ("folders", "data.layout._are_counted", lambda _: False),
@@ -79,6 +80,13 @@ def nothing(*_, **__):
         ("folders", "data.layout_masks._is_made", lambda _: False),
         ("folders", "data.layout_reading._is_same_split", lambda *_: False),
         ("folders", "data.layout_checks._count_names", lambda *_: 0),
+        ("folders", "data.layout.named_alike", nothing),
+        ("folders", "data.layout.check_strays", nothing),
+        ("folders", "data.layout_masks.no_class", nothing),
+        ("folders", "data.layout_reading.DATA_FOLDERS", frozenset()),
+        ("folders", "data.folders.join_parts", nothing),
+        ("folders", "data.labels.looks", lambda name: name),
+        ("folders", "data.folder_names._WASTE", re.compile("(?!)")),
         ("tables", "data.table_reading.refuse_pixels", nothing),
         ("tables", "data.table_values.is_missing", nothing),
         ("tables", "data.tables.refuse_twins", nothing),
