@@ -99,6 +99,13 @@ class Config(ReadSettings, RecipeSettings, FitSettings, OutputSettings, DeviceSe
             object.__setattr__(self, "recipe", MANUAL)
             origins.setdefault("recipe", Origin(_FOLLOWS, MANUAL))
         object.__setattr__(self, "origins", origins)
+        if self.teacher and not (self.memory_path and self.repeats_views):
+            raise bad_value(
+                "teacher",
+                self.teacher,
+                "answers for each image and view once, and this run keeps no answers",
+                "Give it a cache_dir, and --augment_views=4 if it augments",
+            )
         if self.recipe == MANUAL:
             self._check_phases()
 
@@ -153,6 +160,13 @@ class Config(ReadSettings, RecipeSettings, FitSettings, OutputSettings, DeviceSe
         if self.refit and (self.head != "solved" or not self.head_epochs):
             raise bad_value(
                 "refit", self.refit, "needs a solved head", "Use --head=solved or leave it out"
+            )
+        if self.teacher and all(phase.is_solved for phase in self.phases):
+            raise bad_value(
+                "teacher",
+                self.teacher,
+                "takes part in steps, and a head that is solved has none",
+                "Use --head=sgd, or --finetune_epochs above 0",
             )
 
     @property

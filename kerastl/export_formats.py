@@ -82,6 +82,8 @@ FORMATS = {
 }
 
 
+# Beside every model: what it takes and what its outputs mean.
+CARD_FILE = "model_card.json"
 # The endings of the files.
 ENDINGS = tuple(
     dict.fromkeys(pathlib.PurePath(row.file).suffix for row in FORMATS.values() if row.file)

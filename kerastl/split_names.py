@@ -1,4 +1,4 @@
-"""The names of splits, in every file and message; imports nothing."""
+"""The names of splits, in every file and message, and of their file; imports nothing."""
 
 from typing import Final
 
@@ -10,3 +10,5 @@ SPLITS = (TRAIN, VALIDATION, TEST)
 # Images that are in no split.
 UNUSED: Final = "unused"
 ALL_NAMES = (*SPLITS, UNUSED)
+# The file of a run that has the split of each image.
+SPLITS_FILE = "splits.csv"

@@ -545,3 +545,25 @@ def test_auto_is_a_number_that_a_run_finds():
         with pytest.raises(UsageError, match="batch_size="):
             Config.from_flags(["--run_dir=x", f"--batch_size={value}"])
     assert "image_size='auto'" in refusal(image_size="auto")
+
+
+TAUGHT = {"teacher": "runs/large", "recipe": "manual"}
+
+
+def test_teacher_needs_somewhere_to_keep_its_answers_and_steps_that_learn_them():
+    assert make(**TAUGHT).teacher_weight == 0.5
+    assert make(**TAUGHT, augment="flip", augment_views=4)
+    no_place = (
+        "teacher='runs/large': answers for each image and view once, and this run keeps no "
+        "answers. Give it a cache_dir, and --augment_views=4 if it augments."
+    )
+    assert refusal(**TAUGHT, augment="flip") == no_place
+    assert refusal(**TAUGHT, cache_dir="") == no_place
+    no_steps = (
+        "teacher='runs/large': takes part in steps, and a head that is solved has none. Use "
+        "--head=sgd, or --finetune_epochs above 0."
+    )
+    assert refusal(**TAUGHT, head="solved") == no_steps
+    assert make(**TAUGHT, head="solved", finetune_epochs=1)
+    # A recipe has not chosen yet.
+    assert make(teacher="runs/large").recipe == "auto"

@@ -12,6 +12,7 @@ from kerastl.data.kept import PixelCache
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits, count_per_class, make_splits
 from kerastl.data.splits_file import read_earlier
+from kerastl.data.teachers import find_teacher
 from kerastl.errors import bad_value
 from kerastl.progress import Progress, count_of
 from kerastl.settings import ImageSettings, ReadSettings
@@ -51,6 +52,8 @@ def open_data(
     describe(splits, progress)
     for line in changed_test_words(splits, earlier):
         progress.line(line)
+    if settings.teacher:
+        splits = dataclasses.replace(splits, teacher=find_teacher(settings.teacher, splits))
     return splits
 
 

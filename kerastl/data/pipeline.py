@@ -39,6 +39,7 @@ def training_dataset(  # noqa: PLR0913  batches in an order, of images or what s
     first_step: int = 0,
     features: Features | None = None,
     class_weights: np.ndarray | None = None,
+    answers: Features | None = None,
     share: Share = every_row,
 ) -> tf.data.Dataset:
     """Yields the batches of all epochs in a row, each epoch in another order over all images.
@@ -52,7 +53,8 @@ def training_dataset(  # noqa: PLR0913  batches in an order, of images or what s
     Returns:
         Dataset of (images, labels): float32 (batch, size, size, 3) in 0..255 and int64 (batch,).
         With `features` those replace the images, in the same order. With `class_weights`, float32
-        (classes,), the weight of each image comes third, float32 (batch,).
+        (classes,), the weight of each image comes third, float32 (batch,). With `answers` come the
+        weights, 1 by default, and those for each image and view, as they read them.
     """
     steps = count_steps(len(indices), batch_size)
 
@@ -74,6 +76,11 @@ def training_dataset(  # noqa: PLR0913  batches in an order, of images or what s
         dataset = _load_images(orders, source, pixels, sizes=sizes, changed_by=images, share=share)
     if class_weights is not None:
         dataset = dataset.map(plain(lambda *both: (*both, tf.gather(class_weights, both[1]))))
+    elif answers is not None:
+        dataset = dataset.map(plain(lambda *both: (*both, tf.ones_like(both[1], tf.float32))))
+    if answers is not None:
+        each = _batch_indices(orders, sizes, share).map(plain(answers.read))
+        dataset = tf.data.Dataset.zip(dataset, each).map(plain(lambda seen, each: (*seen, each)))
     return _prefetch(dataset)
 
 
@@ -211,7 +218,7 @@ def _load_images(
     if changed_by:
         augmenter = build_augmenter(changed_by.augmentations, seed=changed_by.seed)
     if share is not every_row:
-        indices = _batch(indices, sizes).map(_cut(share)).unbatch()
+        indices = _batch_indices(indices, sizes, share).unbatch()
         sizes = [len(range(size)[share(size)]) for size in sizes]
     labels = tf.constant(source.labels)
     contents = tf.constant(as_numbers(source.contents))
@@ -239,10 +246,14 @@ def _load_features(
     """Turns indices, views included, into batches of features, of sizes that come in turn."""
     labels = tf.constant(source.labels)
     read = plain(lambda batch: (features.read(batch), tf.gather(labels, batch % len(source))))
-    batches = _batch(indices, sizes)
-    if share is not every_row:
-        batches = batches.map(_cut(share))
+    batches = _batch_indices(indices, sizes, share)
     return batches.map(read, num_parallel_calls=usable_cores(), deterministic=True)
+
+
+def _batch_indices(indices: tf.data.Dataset, sizes: Sequence[int], share: Share) -> tf.data.Dataset:
+    """Makes batches of indices, or a share of each, of sizes that come in turn."""
+    batches = _batch(indices, sizes)
+    return batches if share is every_row else batches.map(_cut(share))
 
 
 def _batch(dataset: tf.data.Dataset, sizes: Sequence[int]) -> tf.data.Dataset:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import hashlib
+import pathlib
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
@@ -15,6 +16,23 @@ from kerastl.errors import UsageError, bad_value
 from kerastl.progress import count_of
 from kerastl.settings import DataSettings
 from kerastl.split_names import ALL_NAMES, TEST, TRAIN, VALIDATION
+
+
+@dataclasses.dataclass(frozen=True)
+class Teacher:
+    """A finished run whose answers for the training images are learned.
+
+    Attributes:
+        model: Its Keras file.
+        fingerprint: Hash of its network and weights.
+        image_size: Side of the images that it takes, in pixels.
+        resize: How they become square.
+    """
+
+    model: pathlib.Path
+    fingerprint: str
+    image_size: int
+    resize: str
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,6 +48,7 @@ class Splits:
         test: Images that are evaluated once, at the end.
         unused: Training images left out by `examples_per_class`.
         earlier: The splits of an earlier run that were kept, by the names of its images.
+        teacher: Answers for the training images; None if these have labels alone.
     """
 
     # With the training images that `examples_per_class` leaves out.
@@ -41,6 +60,7 @@ class Splits:
     test: np.ndarray
     unused: np.ndarray
     earlier: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    teacher: Teacher | None = None
 
     @property
     def used(self) -> np.ndarray:

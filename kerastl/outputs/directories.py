@@ -26,11 +26,12 @@ from kerastl.errors import (
     first_line,
     unknown_name,
 )
-from kerastl.export_formats import FORMATS
+from kerastl.export_formats import CARD_FILE, FORMATS
 from kerastl.locks import OwnedError, owned
 from kerastl.outputs.unfinished import Opened, find_unfinished
 from kerastl.progress import format_bytes
 from kerastl.settings import Decides
+from kerastl.split_names import SPLITS_FILE
 from kerastl.writing import csv_text, hidden_beside, replace_text
 
 
@@ -64,10 +65,10 @@ class RunFile(enum.StrEnum):
     # Also beside an exported Keras file.
     KNOWN = "known_images.npz"
     # Also beside every exported model.
-    CARD = "model_card.json"
+    CARD = CARD_FILE
     TENSORBOARD = "tensorboard"
     # These mark the others as files of a run, so they are the last to go.
-    SPLITS = "splits.csv"
+    SPLITS = SPLITS_FILE
     FLAGS = "flags.txt"
 
 

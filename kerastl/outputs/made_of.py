@@ -26,6 +26,7 @@ FLAGS = {
     "data": "dataset",
     "earlier": "splits_from",
     "splits": "dataset",
+    "teacher": "teacher",
     "weights": "weights",
 }
 
@@ -40,6 +41,8 @@ def describe_data(splits: Splits) -> dict[str, str]:
         parts["fixes"] = _hash(fix[:3] for fix in source.fixed.rows)
     if splits.earlier:
         parts["earlier"] = _hash(splits.earlier.items())
+    if splits.teacher:
+        parts["teacher"] = splits.teacher.fingerprint
     return {name: parts[name] for name in FLAGS if name in parts}
 
 

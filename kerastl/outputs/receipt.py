@@ -60,10 +60,15 @@ def describe_run(
         path = settings["splits_from"]["value"]
         earlier = read_earlier(path) if path else {}
         fixes["fixes"] = fixed.counts() | count_in_test(splits, fixed, earlier)
+    teacher = {}
+    if splits.teacher:
+        run, fingerprint = settings["teacher"]["value"], splits.teacher.fingerprint
+        teacher = {"teacher": {"run": run, "fingerprint": fingerprint}}
     chosen = ["what the recipe chose, by measured times; flags.txt repeats it"] if reasons else []
     return {
         "flags": settings,
         **fixes,
+        **teacher,
         "splits": splits.fingerprints(),
         "not_deterministic": [*chosen, *changed, *_TIMES],
     }

@@ -115,6 +115,7 @@ class Facts:
         feature_bytes: Bytes of an image's stored features below `block`, at that size.
         room: Bytes that may be stored, 0 where nothing is.
         repeats: Seeds that are trained with.
+        has_teacher: Whether steps learn the answers of another network too.
     """
 
     recipe: str
@@ -129,6 +130,7 @@ class Facts:
     feature_bytes: int
     room: int
     repeats: int = 1
+    has_teacher: bool = False
     step_seconds: float = 0.0
     seconds: float = 0.0
     closing_seconds: float = 0.0
@@ -265,7 +267,7 @@ def choose(facts: Facts) -> Chosen:
         f"{format_duration(facts.seconds - usable)}"
     )
     views, view_reasons = _choose_views(facts, way)
-    head = _choose_head(facts)
+    head = _choose_head(facts, is_all=not way.epochs)
     values = {"image_size": way.size, "finetune_epochs": way.epochs, "best_by": LAST} | head | views
     if way.epochs:
         values |= _choose_fine_tuning(facts, way.epochs)
@@ -300,9 +302,10 @@ def _choose_views(facts: Facts, way: Way) -> tuple[dict[str, Any], tuple[str, ..
     return values, (reason,)
 
 
-def _choose_head(facts: Facts) -> dict[str, Any]:
+def _choose_head(facts: Facts, *, is_all: bool) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    if facts.solves_head:
+    # A teacher takes part in steps alone.
+    if facts.solves_head and not (is_all and facts.has_teacher):
         values["head"] = "solved"
     elif not facts.room:
         values |= {"head_epochs": facts.head_passes, "batch_size": facts.batch_size}

@@ -164,6 +164,7 @@ def _gather(config: Config, splits: Splits, searched: Collection[str], *, deadli
     memory, width = config.memory_path, np.dtype(config.cache_dtype).itemsize
     facts = Facts(
         repeats=config.repeats,
+        has_teacher=bool(config.teacher),
         recipe=config.recipe,
         given=given,
         searched=searched,

@@ -94,6 +94,13 @@ class DataSettings(Settings):
         is_path=True,
         decides=Decides.IMAGES,
     )
+    teacher: str = setting(
+        "",
+        help="The run_dir of a finished run with the same classes, whose answers for the training "
+        "images a smaller network learns beside the labels. Empty for none.",
+        is_path=True,
+        decides=Decides.IMAGES,
+    )
     small_classes: str = setting(
         "stop",
         help="If a class has too few images for every split: stop, or train on all of its images "

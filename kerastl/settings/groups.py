@@ -90,8 +90,7 @@ class FitSettings(ModelSettings, TrainingSettings, StoreSettings):
     @property
     def stores_features(self) -> bool:
         """Whether there may be stored features of training images, if there is room for them."""
-        changes_each_epoch = self.augment and not self.num_views
-        return bool(self.cache_path and not changes_each_epoch)
+        return bool(self.cache_path and self.repeats_views)
 
     @property
     def _keeps_features(self) -> bool:

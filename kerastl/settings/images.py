@@ -101,6 +101,11 @@ class ImageSettings(Settings):
         return all(name == MIRROR for name, _ in self.augmentations)
 
     @property
+    def repeats_views(self) -> bool:
+        """Whether training sees the same images again and again, changed ones too."""
+        return not self.augmentations or bool(self.num_views)
+
+    @property
     def num_views(self) -> int:
         """Changed views of each training image; 0 if there are none, or new ones in each epoch."""
         if self.augmentations and self.only_mirrors:

@@ -212,6 +212,15 @@ class TrainingSettings(PhaseSettings):
         searchable=True,
         also=("class_weight", "balanced", "balance"),
     )
+    teacher_weight: float = setting(
+        0.5,
+        help="Share of the loss that is the distance from the teacher's answers; the rest is that "
+        "from the labels.",
+        within=Within(0, 1, open_low=True),
+        decides=Decides.TRAINING,
+        searchable=True,
+        needs=Needs("teacher", bool, "not empty"),
+    )
     best_by: str = setting(
         "accuracy",
         help="What chooses the best epoch on the validation images: accuracy, balanced_accuracy, "

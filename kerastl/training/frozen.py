@@ -15,6 +15,7 @@ from kerastl.data.entries import STORE_ERRORS, find_limit, make_room
 from kerastl.data.pipeline import evaluated_indices, view_hashes, view_indices
 from kerastl.data.splits import Splits
 from kerastl.data.store import FeatureStore
+from kerastl.errors import KerastlError
 from kerastl.model.boundaries import Boundary
 from kerastl.model.network import Network
 from kerastl.progress import Progress, format_bytes
@@ -26,7 +27,13 @@ from kerastl.training.store_key import open_store
 
 
 class FrozenPart:
-    """The outputs of a network's frozen part at the boundaries of a run, computed once."""
+    """The outputs of a network's frozen part at the boundaries of a run, computed once.
+
+    Attributes:
+        teacher: Those of a network that teaches, frozen up to its logits; None without one.
+    """
+
+    teacher: "FrozenPart | None" = None
 
     def __init__(self, network: Network, splits: Splits, images: ImageSettings) -> None:
         """Chooses the images; `open` opens the stores too."""
@@ -75,13 +82,18 @@ class FrozenPart:
         return frozen
 
     def close(self) -> None:
-        """Unlocks the combinations; other runs may then remove them."""
+        """Unlocks the combinations, also those of the teacher; other runs may then remove them."""
+        self._close_stores()
+        if self.teacher:
+            self.teacher.close()
+
+    def _close_stores(self) -> None:
         for store in self._stores.values():
             store.close()
 
     def _do_without(self, error: Exception, progress: Progress) -> None:
         """Continues without a store that failed: it only saves time."""
-        self.close()
+        self._close_stores()
         self._stores, self._found = {}, {}
         progress.line(f"{str(error).removesuffix('.')}. Features are computed in each epoch.")
 
@@ -90,6 +102,16 @@ class FrozenPart:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def answers(self) -> StoredFeatures | None:
+        """The teacher's logits for training images and their views; None if there are none."""
+        return self.teacher.logits if self.teacher else None
+
+    @property
+    def logits(self) -> StoredFeatures | None:
+        """What has been computed at the network's output, None if nothing is stored there."""
+        return self.get(self._network.boundaries[-1])
 
     def get(self, boundary: Boundary) -> StoredFeatures | None:
         """Returns what has been computed at a boundary, None if nothing is stored there."""
@@ -108,8 +130,11 @@ class FrozenPart:
     def compute(self, progress: Progress) -> None:
         """Computes what the stores lack, all boundaries in one pass, see `Pass.run`.
 
+        So does the teacher.
+
         Raises:
-            KerastlError: If the content of an image has changed.
+            KerastlError: If the content of an image has changed, or the teacher's answers, which
+                nothing replaces, cannot be stored.
         """
         if self._stores:
             try:
@@ -117,6 +142,13 @@ class FrozenPart:
             except STORE_ERRORS as error:
                 self._do_without(error, progress)
         self._agree(progress)
+        if self.teacher:
+            self.teacher.compute(progress)
+            if self.answers is None:
+                raise KerastlError(
+                    "teacher: has no room for its answers in the store. Raise --cache_limit_gb or "
+                    "choose another --cache_dir."
+                )
 
     def _compute(self, progress: Progress) -> None:
         passing = Pass(self._network, self._stores, self._source, self._images, self._hashes)

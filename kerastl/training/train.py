@@ -34,6 +34,7 @@ from kerastl.training.frozen import FrozenPart
 from kerastl.training.largest_batch import check_memory, explained_memory
 from kerastl.training.scores import class_weights
 from kerastl.training.solved_head import refit_head, solve_phase
+from kerastl.training.teaching import open_teacher
 from kerastl.training.trained import Trained, from_boundary
 from kerastl.writing import finally_call
 
@@ -167,9 +168,15 @@ def open_frozen(
         # In the end these are trained on too, with their views.
         splits = dataclasses.replace(splits, train=_fitted(splits))
     boundaries = {network.plan(phase).boundary: None for phase in config.phases}
-    return FrozenPart.open(
+    frozen = FrozenPart.open(
         network, list(boundaries), splits, model=config, store=config, progress=progress
     )
+    try:
+        frozen.teacher = open_teacher(splits, images=config, store=config, progress=progress)
+    except BaseException:
+        frozen.close()
+        raise
+    return frozen
 
 
 def _keep(best: Best, record: Recorder, row: EpochRow, validation: Evaluation) -> None:
@@ -268,6 +275,7 @@ def _phase_data(
             first_step=step % steps,
             features=train_features,
             class_weights=class_weights,
+            answers=frozen.answers,
             share=replicas.current().share,
         ),
         num_train=len(splits.train),

@@ -235,6 +235,34 @@ def test_processes_read_each_a_part_of_every_batch(count, first_step, features):
     assert all(max(each) - min(each) <= 1 for each in zip(*sizes, strict=True))
 
 
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize("class_weights", [None, np.array([1, 2, 3, 4], np.float32)])
+@pytest.mark.parametrize("features", [None, Indices()], ids=["images", "features"])
+def test_answers_are_those_for_each_image_and_view(features, class_weights, count):
+    images = make_images(augment="mirror")
+    arguments = {"batch_size": 32, "epochs": range(2), "first_step": 2, "features": features}
+    for one in shares(count):
+        dataset = training_dataset(
+            SOURCE,
+            ALL[:99],
+            images,
+            **arguments,
+            class_weights=class_weights,
+            answers=Indices(),
+            share=one,
+        )
+        views = set()
+        for seen, labels, weights, answers in dataset.as_numpy_iterator():
+            # Without features an image's pixels are its own number, whatever the view.
+            indices = answers[:, 0, 0, 0] if features else answers[:, 0, 0, 0] % 100
+            assert seen[:, 0, 0, 0].tolist() == indices.tolist()
+            assert labels.tolist() == (answers[:, 0, 0, 0] % 4).tolist()
+            expected = np.ones(4) if class_weights is None else class_weights
+            assert weights.tolist() == expected[labels].tolist()
+            views |= {*(answers[:, 0, 0, 0] // 100).tolist()}
+        assert views == {1, 2}
+
+
 @pytest.mark.parametrize("features", [None, Indices()], ids=["images", "features"])
 def test_processes_evaluate_each_image_once(features):
     indices, found = np.arange(99)[::-1], np.full(99, -1)

@@ -198,3 +198,11 @@ def test_training_starts_where_enough_of_the_network_lies_above():
     shares = {"block_1": 0.9, "block_2": 0.75, "block_3": 0.5, "block_4": 0.1}
     assert choose_block(shares) == "block_2"
     assert choose_block({"top": 0.4}) == "top"
+
+
+@pytest.mark.parametrize(("recipe", "head"), [("auto", "solved"), ("head", None)])
+def test_head_that_is_all_there_is_takes_steps_where_a_teacher_takes_part(recipe, head):
+    assert choices(recipe=recipe)["head"] == "solved"
+    chosen = choices(recipe=recipe, has_teacher=True)
+    assert chosen.get("head") == head
+    assert chosen["refit"] == (head == "solved")
