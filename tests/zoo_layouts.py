@@ -907,6 +907,30 @@ def domains(rng):
     return specimen
 
 
+def augmented(rng):
+    """Copies of each image that somebody has made before, by their names alone."""
+    images = draw_images(rng, ["train"], CLASSES[:3])
+    style = rng.choice(
+        [
+            *("{0}_aug_{1}", "aug_{1}_{0}", "{0}_rot{1}0", "{0}-flip{1}", "{0}_jpg.rf.{1:032x}"),
+            "x_original_{0}.png_{1:08x}-0000-4000-8000-0123456789ab",
+        ]
+    )
+    specimen = Specimen(f"folder:{TOP}", [f"copies named {style}"])
+    counts = collections.Counter()
+    for name in images.classes:
+        for number in range(rng.randint(3, 5)):
+            stem = f"{name[0]}{number}x"
+            for copy in range(rng.randint(2, 3)):
+                file = style.format(stem, copy)
+                specimen.files[f"{TOP}/{name}/{file}.png"] = specimen.picture()
+                specimen.groups[file] = f"{name}/{stem}"
+                counts["train", name] += 1
+    specimen.readings.append(counts)
+    specimen.told.append("copy by its name")
+    return specimen
+
+
 def two_lines(rng):
     specimen = flat(rng)
     specimen.features = ["a class name of two lines"]
@@ -978,6 +1002,7 @@ LAYOUTS = [
     waste,
     parts_of_a_download,
     domains,
+    augmented,
 ]
 # Nothing can lie about in them without changing what they are.
 ALONE = {
@@ -994,6 +1019,7 @@ ALONE = {
     with_a_stray,
     parts_of_a_download,
     domains,
+    augmented,
     things_beside_a_table,
     wrapped_without_classes,
     loose,

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +23,7 @@ from kerastl.data.file_formats import FORMATS
 from kerastl.data.fixes_file import DROPPED, RELABELED
 from kerastl.data.inspection import Inspection, inspect
 from kerastl.data.labels import refuse_alike
+from kerastl.data.named_copies import find_named_copies
 from kerastl.data.source import Cause, Finding, Source
 from kerastl.data.unusable import report, sort_out, with_hashes
 from kerastl.errors import bad_value, name_some
@@ -66,7 +68,8 @@ def audit(
     _check_classes(usable)
     same, near = list(find_duplicates(good)), list(find_near_duplicates(good))
     turned = list(find_turned_duplicates(good, near))
-    for line in _shared_splits(usable, same + near + turned):
+    named = list(_named_copies(usable))
+    for line in _shared_splits(usable, same + near + turned + named):
         progress.line(line)
     if data.near_duplicates == "group":
         _refuse_copied_class(usable, same + near)
@@ -78,16 +81,19 @@ def audit(
         *_pairs(usable, "nearly the same image", [one for one in near if len(one) <= _MANY]),
         *_pairs(usable, "same image turned or mirrored", turned),
         *_scenes(usable, [one for one in near if len(one) > _MANY]),
+        *_copies(usable, named),
         *_unusual_files(usable, good),
         *_unusual_classes(usable),
         *_unusual_colors(usable, good),
     )
     _summarize(findings, progress)
-    near = near + turned if data.near_duplicates == "group" else []
+    if data.near_duplicates == "report":
+        near, turned, named = [], [], []
+    lists = {Cause.EQUAL: same, Cause.NEAR: near + turned, Cause.NAMED: named}
     return dataclasses.replace(
         usable,
-        groups=join_groups(len(usable), usable.groups, same + near),
-        causes=find_causes(usable.groups, {Cause.EQUAL: same, Cause.NEAR: near}, count=len(usable)),
+        groups=join_groups(len(usable), usable.groups, itertools.chain(*lists.values())),
+        causes=find_causes(usable.groups, lists, count=len(usable)),
         pixels=as_rows(bytes.fromhex(one.pixels) for one in good),
         sides=np.array([(one.height, one.width) for one in good], np.int64),
         facts=list_facts(good),
@@ -136,6 +142,22 @@ def _refuse_copied_class(source: Source, lists: Sequence[Sequence[int]]) -> None
             f"as, or nearly, those of {name_some(source.class_names[one] for one in others)}",
             "Move it away, or add --near_duplicates=report if it is a class of its own",
         )
+
+
+def _named_copies(source: Source) -> Iterator[list[int]]:
+    if source.has_files:
+        labels, splits = source.labels.tolist(), source.given_splits.tolist()
+        yield from find_named_copies(source.examples, labels, splits)
+
+
+def _copies(source: Source, lists: Iterable[Sequence[int]]) -> Iterator[Finding]:
+    """Yields a row for each image that has the name of a copy of another."""
+    for first, *others in lists:
+        for number in others:
+            detail = f"one of {1 + len(others)} images of that name"
+            yield Finding(
+                source.examples[number], "copy by its name", detail, source.examples[first]
+            )
 
 
 def _pairs(source: Source, what: str, lists: Iterable[Sequence[int]]) -> Iterator[Finding]:

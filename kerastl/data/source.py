@@ -23,6 +23,7 @@ class Cause(enum.IntFlag):
     GROUP = 1
     EQUAL = 2
     NEAR = 4
+    NAMED = 8
 
     def words(self) -> str:
         """Names the causes for a person."""
@@ -30,6 +31,7 @@ class Cause(enum.IntFlag):
             Cause.GROUP: "one group",
             Cause.EQUAL: "equal pixels",
             Cause.NEAR: "nearly equal pixels",
+            Cause.NAMED: "names of copies",
         }
         return " or ".join(named[cause] for cause in self)
 

@@ -263,11 +263,11 @@ def _explain_groups(source: Source, label: int, clusters: int) -> tuple[str, str
     together = f" in {count_of(clusters, 'group')}"
     if cause:
         together += f" of {cause.words()}"
-    if Cause.NEAR not in cause:
+    if not cause & (Cause.NEAR | Cause.NAMED):
         return together, " that need not stay together"
-    count = int(np.count_nonzero(causes & Cause.NEAR))
-    scene = ", as from one camera" if count > len(source) // 2 else ""
-    together += f" ({count} of {len(source)} images are nearly alike{scene})"
+    if count := int(np.count_nonzero(causes & Cause.NEAR)):
+        scene = ", as from one camera" if count > len(source) // 2 else ""
+        together += f" ({count} of {len(source)} images are nearly alike{scene})"
     return (
         together,
         " that need not stay together, or add --near_duplicates=report to split such images",
