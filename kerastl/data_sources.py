@@ -53,10 +53,10 @@ DATA_SOURCES = {
     ),
     "arrays": DataSource(
         place="FILE",
-        about="with images and labels as arrays: .npz, IDX or .mat, or a folder of such files",
+        about="with images and labels as arrays: .npz, IDX, .mat or HDF5, or a folder of such",
         module="kerastl.data.array_files",
         is_path=True,
-        endings=(".npz", ".npy", ".mat"),
+        endings=(".npz", ".npy", ".mat", ".h5", ".hdf5"),
         is_opened_whole=True,
     ),
     "tfds": DataSource(

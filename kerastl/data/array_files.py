@@ -12,7 +12,9 @@ from kerastl.data.array_reading import read_arrays
 from kerastl.data.array_values import (
     are_names,
     as_pixels,
+    find_groups,
     find_splits,
+    holds_words_for_splits,
     image_axes,
     images_first,
     is_called_images,
@@ -68,17 +70,15 @@ def open_source(
     parts = sorted(_pair(arrays, wrong), key=lambda part: SPLITS.index(part.split))
     pixels, scaled = as_pixels({part.name: part.images for part in parts}, wrong)
     labels, names, of_names = _join_labels(parts, arrays, wrong)
-    # What others are split off.
-    base = parts[0].split
-    splits = [TRAIN if part.split == base else part.split for part in parts for _ in part.images]
-    by_number = find_splits(arrays, len(labels)) if len(parts) == 1 else None
-    by_names = by_number[1] if by_number else []
     used = {name for part in parts for name in (part.name, part.labels_name)}
+    others = {name: array for name, array in arrays.items() if name not in used}
+    splits, given_names = _read_splits(parts, others)
+    group, groups = find_groups(others, labels) if len(parts) == 1 else ("", [])
     lines = (
         f"Arrays: {', '.join(part.about() for part in parts)}.",
         scaled,
-        f"Splits: {name_some(by_names)} have the numbers of their images." if by_names else "",
-        _say_unused(arrays, {*used, of_names, *by_names}),
+        *_say_given(given_names, group, len(set(groups))),
+        _say_unused(others, {of_names, group, *given_names}),
         *_note_labels(parts, arrays, names, of_names),
     )
     for line in filter(None, lines):
@@ -87,9 +87,22 @@ def open_source(
         [image for part in pixels for image in part],
         labels,
         class_names=names,
-        splits=by_number[0].tolist() if by_number else splits,
+        splits=splits,
+        groups=groups or None,
         name=data.dataset,
     )
+
+
+def _read_splits(
+    parts: list[_Part], others: Mapping[str, np.ndarray]
+) -> tuple[list[str], list[str]]:
+    """Returns the split of each image, and the names of the arrays that have it."""
+    found = find_splits(others, len(parts[0].labels)) if len(parts) == 1 else None
+    if found:
+        return found[0].tolist(), found[1]
+    # What others are split off.
+    base = parts[0].split
+    return [TRAIN if part.split == base else part.split for part in parts for _ in part.images], []
 
 
 def _join_labels(
@@ -124,6 +137,13 @@ def _note_labels(
         yield f"Classes of {of_names} without an image, left out: {name_some(bare)}."
 
 
+def _say_given(names: list[str], group: str, count: int) -> Iterator[str]:
+    if names:
+        yield f"Splits are those of {name_some(names)}."
+    if group:
+        yield f"Groups: images of the same {group} stay in one split ({count_of(count, 'group')})."
+
+
 def _say_unused(arrays: Mapping[str, np.ndarray], used: set[str]) -> str:
     unused = {name: array for name, array in arrays.items() if name not in used}
     return f"Arrays that are not used: {_shapes(unused)}." if unused else ""
@@ -156,7 +176,9 @@ def _pair(arrays: Mapping[str, np.ndarray], wrong: Wrong) -> Iterator[_Part]:
 
 
 def _has_images(array: np.ndarray) -> bool:
-    return array.ndim >= _IMAGES and array.size > 0 and array.dtype.kind in "iubf"
+    # A column may have several dimensions of one.
+    is_column = sum(side > 1 for side in array.shape) <= 1
+    return array.ndim >= _IMAGES and array.size > 0 and array.dtype.kind in "iubf" and not is_column
 
 
 def _called_so(
@@ -189,6 +211,7 @@ def _find_labels(
         name: read_column(array)
         for name, array in group.items()
         if not (_has_images(array) or is_index(name))
+        and (is_called_labels(name) or not holds_words_for_splits(array))
     }
     usual, *others = image_axes(shape)
     for axis in (usual, *others):

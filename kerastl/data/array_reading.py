@@ -1,4 +1,4 @@
-"""Arrays by name from files: NumPy's .npz and .npy, MNIST's IDX, and MATLAB's .mat."""
+"""Arrays by name from files: NumPy's .npz and .npy, MNIST's IDX, MATLAB's .mat, and HDF5."""
 
 import gzip
 import io
@@ -7,12 +7,11 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
 
 import numpy as np
-import scipy.io
-from scipy.io.matlab import MatReadError
 
+from kerastl.data.array_hdf5 import HDF5, MATLAB_HEAD, read_hdf5
+from kerastl.data.array_matlab import read_matlab
 from kerastl.data.beside import other_kind
 from kerastl.data.other_contents import find_other
 from kerastl.data.table_rows import Wrong
@@ -22,13 +21,14 @@ _NPZ, _NPY, _GZIP, _MATLAB, _IDX = b"PK", b"\x93NUMPY", b"\x1f\x8b", b"MATLAB ",
 _IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _IDX_HEAD = 4
 _READS = (
-    "Give an .npz, .npy, IDX or .mat file, or a folder of them, with arrays of images and of labels"
+    "Give an .npz, .npy, IDX, .mat or HDF5 file, or a folder of them, with arrays of images and of "
+    "labels"
 )
-# What readers raise; RuntimeError is for a ZIP with a password and for MATLAB's newer form, HDF5.
+# What readers raise; RuntimeError is for a ZIP with a password, and for what HDF5 cannot read.
 _BROKEN = (
     *(ValueError, TypeError, EOFError, struct.error, zipfile.BadZipFile, zlib.error),
     *(RuntimeError, OverflowError, MemoryError, LookupError, OSError),
-    *(MatReadError, tokenize.TokenError, SyntaxError),
+    *(tokenize.TokenError, SyntaxError),
 )
 
 
@@ -90,9 +90,10 @@ def _read_content(content: bytes) -> dict[str, np.ndarray]:
         return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
     if content.startswith(_NPY):
         return {"": np.load(io.BytesIO(content), allow_pickle=False)}
+    if content.startswith(HDF5) or content[MATLAB_HEAD:].startswith(HDF5):
+        return read_hdf5(content)
     if content.startswith(_MATLAB):
-        loaded = scipy.io.loadmat(io.BytesIO(content))
-        return dict(pair for name, value in loaded.items() for pair in _open_matlab(name, value))
+        return read_matlab(content)
     if content.startswith(_IDX) and len(content) > _IDX_HEAD and content[2] in _IDX_TYPES:
         return {"": _read_idx(content)}
     return {}
@@ -113,25 +114,3 @@ def _read_idx(content: bytes) -> np.ndarray:
     shape = struct.unpack(f">{dimensions}I", content[_IDX_HEAD:start])
     values = np.frombuffer(content, _IDX_TYPES[content[2]], offset=start)
     return values.reshape(shape).astype(values.dtype.newbyteorder("="))
-
-
-def _open_matlab(name: str, value: object) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields the arrays of a variable of MATLAB: a structure has one in each field."""
-    if not isinstance(value, np.ndarray):
-        return
-    if value.dtype.names and value.size == 1:
-        for field in value.dtype.names:
-            yield from _open_matlab(f"{name}.{field}", value[field].item())
-        return
-    if value.dtype.kind == "O":
-        value = _read_cells(value)
-    # MATLAB's texts of one array are equally long.
-    yield name, np.char.rstrip(value) if value.dtype.kind == "U" else value
-
-
-def _read_cells(cells: np.ndarray) -> np.ndarray:
-    """Makes an array of cells that hold one text or number each; leaves others as they are."""
-    values = [np.asarray(cell) for cell in cells.reshape(-1)]
-    if not values or any(one.size != 1 or one.dtype.kind not in "Uiuf" for one in values):
-        return cells
-    return np.array([one.item() for one in values]).reshape(cells.shape)

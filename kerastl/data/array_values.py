@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from kerastl.data.split_words import split_named, split_within
+from kerastl.data.table_groups import (
+    can_be_divided,
+    is_called_people,
+    is_called_things,
+    repeats,
+)
 from kerastl.data.table_rows import Wrong
+from kerastl.data.table_splits import holds_splits, splits_of_cells
 from kerastl.errors import name_some, shorten
 from kerastl.progress import count_of
 from kerastl.split_names import SPLITS, TEST
@@ -178,12 +185,19 @@ def is_index(name: str) -> bool:
 def find_splits(
     arrays: Mapping[str, np.ndarray], count: int
 ) -> tuple[np.ndarray, list[str]] | None:
-    """Reads the splits of images from arrays of their numbers, or of a flag for each.
+    """Reads the splits of images from arrays of their numbers, of a flag, or of a word for each.
 
     Returns:
         The split of each of `count` images, and the names of the arrays; None unless each image is
         in one of them.
     """
+    words = {name: array for name, array in arrays.items() if holds_words_for_splits(array)}
+    if len(words) == 1:
+        [(name, array)] = words.items()
+        cells = [str(one).strip() for one in read_column(array)]
+        split_of = splits_of_cells(_inner(name), cells)
+        if len(cells) == count and all(split_of.values()):
+            return np.array([split_of[cell] for cell in cells]), [name]
     of_split = {}
     for name, array in arrays.items():
         split, numbers = _split_of_index(name), read_column(array)
@@ -201,6 +215,28 @@ def find_splits(
     for split, numbers in of_split.values():
         splits[numbers - first] = split
     return splits, list(of_split)
+
+
+def holds_words_for_splits(array: np.ndarray) -> bool:
+    """Whether an array has a word for a split for each image, and for several splits."""
+    column = read_column(array) if array.dtype.kind in "US" else ""
+    return not isinstance(column, str) and holds_splits([str(one).strip() for one in column])
+
+
+def find_groups(arrays: Mapping[str, np.ndarray], labels: np.ndarray) -> tuple[str, list[str]]:
+    """Finds the array of what images are of, such as patients: its name and a text an image.
+
+    Both are empty if there is none, or there are several.
+    """
+    found = {}
+    for name, array in arrays.items():
+        inner, column = _inner(name), read_column(array)
+        if not isinstance(column, str) and len(column) == len(labels):
+            cells = [str(one) for one in column]
+            is_divided = is_called_things(inner) and can_be_divided(inner, cells, labels.tolist())
+            if repeats(cells) and (is_called_people(inner) or is_divided):
+                found[name] = cells
+    return (*found.items(), ("", []))[0] if len(found) == 1 else ("", [])
 
 
 def _split_of_index(name: str) -> str | None:

@@ -37,7 +37,7 @@ _OTHER_KINDS = (
     (rb"\x00\x00[\x08\x09\x0b-\x0e][\x01-\x04]\x00", "an IDX file of arrays", _GIVE_FILE),
     (rb"MATLAB [57]\.", "a MATLAB file", _GIVE_FILE),
     (rb"\x80[\x02-\x05]", "a Python pickle", _SAVE_AS_CSV),
-    (rb"\x89HDF", "an HDF5 file", _SAVE_AS_CSV),
+    (rb"\x89HDF", "an HDF5 file", _GIVE_FILE),
     (rb"SQLite format 3", "an SQLite database", _SAVE_AS_CSV),
     (rb"%PDF", "a PDF file", _SAVE_AS_CSV),
     (rb"\xff\xd8\xff|\x89PNG", "an image", "Give a table with its path"),

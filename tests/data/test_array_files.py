@@ -1,9 +1,11 @@
+import contextlib
 import gzip
 import io
 import pickle
 import struct
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 import scipy.io
@@ -65,6 +67,35 @@ def in_matlab(path, **arrays):
     return path
 
 
+def in_new_matlab(path, **arrays):
+    """Writes a file as MATLAB 7.3 does: HDF5 behind its head, dimensions and letters its way."""
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, array in arrays.items():
+            texts = array.dtype.kind == "U"
+            cells = [
+                kept(file, f"#refs#/{name}{number}", np.array([[ord(one)] for one in text]), "char")
+                for number, text in enumerate(array.reshape(-1) if texts else ())
+            ]
+            value = np.array([[one.ref for one in cells]], h5py.ref_dtype) if texts else array.T
+            kept(file, f"set/{name}", value, "cell" if texts else str(array.dtype))
+    path.write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512) + path.read_bytes()[512:])
+    return path
+
+
+def kept(file, name, value, of_class):
+    item = file.create_dataset(name, data=value)
+    item.attrs["MATLAB_class"] = np.bytes_(of_class)
+    return item
+
+
+def in_hdf5(path, **arrays):
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            file[name] = array.astype("S") if array.dtype.kind == "U" else array
+        file["elsewhere"] = h5py.ExternalLink("/etc/passwd", "x")
+    return path
+
+
 @pytest.mark.parametrize(
     "arrays",
     [
@@ -75,12 +106,71 @@ def in_matlab(path, **arrays):
     ],
     ids=["plain", "column", "channels first, one-hot", "images last, floats"],
 )
-@pytest.mark.parametrize("save", [saved, in_matlab])
+@pytest.mark.parametrize("save", [saved, in_matlab, in_new_matlab, in_hdf5])
 def test_arrays_in_any_usual_order_are_read(tmp_path, arrays, save):
-    path = tmp_path / ("a.npz" if save is saved else "a.mat")
+    path = tmp_path / ("a.npz" if save is saved else "a")
     source = opened(save(path, **arrays))
     assert facts(source) == [f"train {label}" for label in LABELS]
     assert same_pixels(source, PIXELS)
+
+
+@pytest.mark.parametrize("save", [in_matlab, in_new_matlab, in_hdf5])
+def test_names_of_classes_are_read_from_texts(tmp_path, save):
+    names = np.array([["cat", "mule", "ox"]])
+    names = names.astype(object) if save is in_matlab else names
+    source = opened(save(tmp_path / "a", x=PIXELS, y=LABELS + 1, class_names=names))
+    assert facts(source)[:3] == ["train cat", "train mule", "train ox"]
+
+
+def test_folder_of_hdf5_files_with_columns_of_many_dimensions_is_read(tmp_path):
+    for split, chosen in (("train", slice(4)), ("test", slice(4, 6))):
+        in_hdf5(tmp_path / f"level_2_split_{split}_x.h5", x=PIXELS[chosen])
+        in_hdf5(tmp_path / f"level_2_split_{split}_y.h5", y=LABELS[chosen].reshape(-1, 1, 1, 1))
+    assert facts(opened(tmp_path))[2:] == ["train 2", "train 0", "test 1", "test 2"]
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_damaged_files_of_matlab_are_read_or_refused(tmp_path, compressed):
+    names = np.array(["cat", "dog", "emu"], object)
+    arrays = {"x": PIXELS[:, :2, :2], "y": LABELS, "s": {"class_names": names}}
+    scipy.io.savemat(tmp_path / "whole.mat", arrays, do_compression=compressed)
+    content = (tmp_path / "whole.mat").read_bytes()
+    assert facts(opened(tmp_path / "whole.mat"))[:2] == ["train cat", "train dog"]
+    stops = []
+    for place in range(128, len(content), 5):
+        damaged = bytearray(content)
+        damaged[place] ^= 0xFF
+        (tmp_path / "a.mat").write_bytes(damaged)
+        with contextlib.suppress(UsageError):
+            opened(tmp_path / "a.mat")
+            continue
+        stops.append(place)
+    assert len(stops) > 20
+
+
+@pytest.mark.parametrize(
+    ("words", "splits"),
+    [
+        (["train", "test", "train", "train", "test", "train"], ["train", "test"]),
+        (["fit", "val", "fit", "fit", "val", "fit"], ["train", "validation"]),
+    ],
+)
+@pytest.mark.parametrize("save", [saved, in_hdf5])
+def test_words_for_splits_are_splits_and_no_labels(tmp_path, words, splits, save):
+    path = save(tmp_path / "a.npz", x=PIXELS, kind=LABELS, subset=np.array(words))
+    source, lines = opened_with_lines(path)
+    assert [splits.index(split) for split in source.given_splits] == [0, 1, 0, 0, 1, 0]
+    assert "Splits are those of subset." in lines
+    with pytest.raises(UsageError, match="without labels"):
+        opened(save(tmp_path / "b.npz", x=PIXELS, subset=np.array(words)))
+
+
+def test_array_of_patients_is_of_groups(tmp_path):
+    arrays = {"x": PIXELS, "label": LABELS, "patient_id": [7, 7, 8, 8, 9, 9], "age": [1] * 6}
+    source, lines = opened_with_lines(saved(tmp_path / "a.npz", **arrays))
+    assert [source.groups.tolist().index(group) for group in source.groups] == [0, 0, 2, 2, 4, 4]
+    assert "Groups: images of the same patient_id stay in one split (3 groups)." in lines
+    assert "Arrays that are not used: age (6,)." in lines
 
 
 def test_splits_and_classes_are_found_by_their_names(tmp_path):
@@ -201,7 +291,7 @@ def test_what_does_not_fit_is_named(tmp_path, arrays, problem):
     ("content", "problem"),
     [
         (pickle.dumps({"data": [1]}), "is a Python pickle, not an array that is read"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(99), "is an HDF5 file, not an array that is read"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(99), "cannot be read as arrays"),
         (idx(LABELS)[:-2], "cannot be read as arrays"),
         (b"MATLAB 7.3 MAT-file" + b" " * 105 + b"\0\2IM" + bytes(400), "cannot be read as arrays"),
         (b"", "is empty"),
@@ -353,7 +443,7 @@ def test_names_of_arrays_win_over_the_name_of_their_file(tmp_path):
 def test_arrays_of_numbers_of_images_are_splits(tmp_path, numbers):
     source, lines = opened_with_lines(saved(tmp_path / "a.npz", x=PIXELS, y=LABELS, **numbers))
     assert source.given_splits.tolist() == ["train"] * 3 + ["test"] * 2 + ["train"]
-    assert f"Splits: {', '.join(numbers)} have the numbers of their images." in lines
+    assert f"Splits are those of {', '.join(numbers)}." in lines
 
 
 @pytest.mark.parametrize(
