@@ -5,14 +5,13 @@ import math
 import pathlib
 import shlex
 import time
-from collections.abc import Iterator
 
 from kerastl import replicas
+from kerastl.data.finding import find_source
 from kerastl.data.opening import describe_sizes, open_data
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits
-from kerastl.model.backbones import bundled_size_note
-from kerastl.model.network import Network, open_network
+from kerastl.model.network import First, Network, open_network
 from kerastl.outputs.card import model_card
 from kerastl.outputs.directories import check_room
 from kerastl.outputs.exporting import export_trained
@@ -22,12 +21,11 @@ from kerastl.outputs.run_directory import RunDirectory
 from kerastl.outputs.scoring import score
 from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress, format_duration
-from kerastl.recipes.following import follow
+from kerastl.recipes.following import first_settings, follow
 from kerastl.report.finished import report_finished
 from kerastl.result import Result
 from kerastl.selection.label_issues import write_label_issues
 from kerastl.selection.misleading import find_misleading, warn_of_misleading
-from kerastl.settings import FitSettings
 from kerastl.training.course import bytes_to_write
 from kerastl.training.final import deliver
 from kerastl.training.known_distances import check_known
@@ -55,14 +53,14 @@ def finish_run(
     `deadline` is when it is to be over, in seconds of `time.monotonic`.
     """
     started = time.monotonic()
-    splits = open_data(opened.config, source, progress)
+    splits, first = _open(opened, source, progress)
     with replicas.using(replicas.ONE):
-        followed = follow(opened.config, splits, deadline=deadline, progress=progress)
+        followed = follow(opened.config, splits, deadline=deadline, progress=progress, first=first)
     config = (opened := opened.choose(followed.config, followed.reasons)).config
     describe_sizes(splits, config, progress)
     check_known(splits, config.known_coverage)
-    network = open_network(config, num_classes=len(splits.source.class_names))
-    for warning in (*config_warnings(config), *check_phases(network, config)):
+    network = open_network(config, num_classes=len(splits.source.class_names), first=first)
+    for warning in check_phases(network, config):
         progress.line(f"Warning: {warning}")
     record = _begin(opened, splits, network, started=started, progress=progress)
     if replicas.current().count == 1:  # Several would have to agree on the epochs.
@@ -83,6 +81,14 @@ def finish_run(
     return result
 
 
+def _open(opened: Opened, source: Source | None, progress: Progress) -> tuple[Splits, First]:
+    """Opens the images, and before the look at them, which may take long, the network."""
+    config = opened.config
+    source = source or find_source(config, memory=config.memory_path, progress=progress)
+    first = First(first_settings(config))
+    return open_data(config, source, progress), first
+
+
 def _deliver(trained: Trained, opened: Opened, record: RunDirectory, progress: Progress) -> Result:
     """Evaluates, records and exports what was trained."""
     config, splits = opened.config, trained.splits
@@ -98,18 +104,6 @@ def _deliver(trained: Trained, opened: Opened, record: RunDirectory, progress: P
     if exported := export_trained(delivered, opened, metrics, test, progress):
         record.add_export(exported.path, exported.formats)
     return Result(metrics, trained.classifier, record.path, exported.path if exported else None)
-
-
-def config_warnings(config: FitSettings) -> Iterator[str]:
-    """Yields what is allowed and probably not meant."""
-    rates = [phase.learning_rate for phase in config.phases if not phase.is_solved]
-    if len(rates) > 1 and rates[1] >= rates[0]:
-        yield (
-            f"finetune_learning_rate={rates[1]:g} is not below head_learning_rate={rates[0]:g}; "
-            "rates this high can destroy pretrained features."
-        )
-    if note := bundled_size_note(config.weights, config.image_size):
-        yield f"{note}."
 
 
 def _begin(

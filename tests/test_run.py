@@ -371,6 +371,22 @@ def test_file_of_splits_is_looked_at_before_the_images(tmp_path, tiny_net, monke
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize("verb", ["run", "learning_curve"])
+@pytest.mark.parametrize("recipe", ["auto", "manual"])
+def test_weights_are_opened_before_the_images(tmp_path, tiny_net, monkeypatch, verb, recipe):
+    """Weights of another network, or none, are no news for the end of a long look."""
+    monkeypatch.setattr("kerastl.data.audit.inspect", lambda *_, **__: pytest.fail("looked"))
+    weights = tmp_path / "other.weights.h5"
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]).save_weights(weights)
+    config = fakes.tiny_config(tmp_path, dataset="digits", weights=str(weights), recipe=recipe)
+    with pytest.raises(kerastl.UsageError, match="holds the weights of another network than Tiny"):
+        getattr(kerastl, verb)(config, progress=kerastl.Progress())
+    assert not (tmp_path / "run").exists()
+    lost = dataclasses.replace(config, dataset=f"folder:{tmp_path / 'lost'}")
+    with pytest.raises(kerastl.UsageError, match=r"^dataset=.*: does not exist"):
+        getattr(kerastl, verb)(lost, progress=kerastl.Progress())
+
+
 def test_class_without_test_images_has_no_part_in_their_scores(tmp_path, tiny_net):
     source = fakes.color_source()
     source = source.subset(np.flatnonzero((source.labels != 2) | (np.arange(60) < 41)))

@@ -6,6 +6,7 @@ import gc
 import itertools
 import math
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ from kerastl.model.boundaries import (
 )
 from kerastl.model.build import POOLED, build_classifier
 from kerastl.model.building.finding import open_backbone
-from kerastl.model.building.interface import BACKBONE, fingerprint
+from kerastl.model.building.interface import BACKBONE, Built, fingerprint
 from kerastl.model.phases import Plan, can_train, drop_rate, parts
 from kerastl.model.sources.table import find_backbone
 from kerastl.settings import Decides, ModelSettings, Phase
@@ -231,14 +232,49 @@ def forget_networks(seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
-def open_network(settings: ModelSettings, *, num_classes: int) -> Network:
+class First:
+    """The backbone that is used first, opened before the images are looked at.
+
+    So weights that are missing, damaged or of another network are reported before that work.
+
+    Attributes:
+        seconds: Time that it took.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        """Opens it.
+
+        Raises:
+            KerastlError: If its weights are not available, or its images are too small.
+        """
+        began = time.monotonic()
+        self._settings = settings
+        self._built: Built | None = open_backbone(find_backbone(settings), settings)
+        self.seconds = time.monotonic() - began
+
+    def take(self, settings: ModelSettings) -> Built | None:
+        """Returns it to the first who wants what it is; None to others."""
+        if build_key(settings) != build_key(self._settings):
+            return None
+        built, self._built = self._built, None
+        return built
+
+
+def open_network(
+    settings: ModelSettings, *, num_classes: int, first: First | None = None
+) -> Network:
     """Builds the classifier that settings describe, with its weights and a head at zero.
+
+    Args:
+        settings: The network.
+        num_classes: Number of logits.
+        first: Is used if it is the backbone.
 
     Raises:
         KerastlError: If its weights are not available, or its images are too small.
     """
     row = find_backbone(settings)
-    built = open_backbone(row, settings)
+    built = (first and first.take(settings)) or open_backbone(row, settings)
     classifier = build_classifier(
         built.network, scaling=built.scaling, num_classes=num_classes, dropout=settings.dropout
     )

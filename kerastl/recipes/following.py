@@ -14,7 +14,7 @@ from kerastl.data.opening import resized_sides
 from kerastl.data.splits import Splits
 from kerastl.errors import bad_value
 from kerastl.model.backbones import NAMED_WEIGHTS
-from kerastl.model.network import Network, forget_networks, open_network
+from kerastl.model.network import First, Network, forget_networks, open_network
 from kerastl.model.sources.table import find_row
 from kerastl.progress import Progress, format_duration
 from kerastl.recipes.choices import (
@@ -26,7 +26,7 @@ from kerastl.recipes.choices import (
 )
 from kerastl.recipes.look import look
 from kerastl.recipes.speed import time_step
-from kerastl.settings import FitSettings, ModelSettings, Phase
+from kerastl.settings import FitSettings, ModelSettings, OutputSettings, Phase
 from kerastl.settings.field import AUTO
 from kerastl.settings.images import IMAGE_SIZE
 from kerastl.settings.model import BUNDLED
@@ -42,6 +42,7 @@ _MOST_ENLARGED = 4.1
 # Building the network and its training step takes so many times as long as for the look: they are
 # built again, with what evaluates, checks and saves. Each format of an export takes as long again.
 _BUILT, _BUILT_FOR_FORMAT = 3.0, 3.0
+_PHASE = Phase(name="finetune", epochs=1, learning_rate=0.0, warmup_epochs=0.0, unfreeze_from="")
 # Share of the time that a first look at some images may take.
 _LOOK_SHARE = 0.05
 
@@ -68,6 +69,7 @@ def follow(
     deadline: float,
     progress: Progress,
     searched: Collection[str] = (),
+    first: First | None = None,
 ) -> Followed:
     """Chooses what a config leaves open: by its recipe, and the largest batch that fits.
 
@@ -79,13 +81,14 @@ def follow(
         deadline: When the run is to be over, by `time.monotonic`.
         progress: Gets a line for each choice.
         searched: Settings that a search varies from there.
+        first: The backbone of `first_settings`, if it is open already.
 
     Raises:
         KerastlError: If the network's weights are not available.
     """
     done = Followed(config.without(*config.autos))
     if done.config.recipe != MANUAL:
-        done = _choose(done.config, splits, searched, deadline=deadline, progress=progress)
+        done = _choose(done.config, splits, searched, first, deadline=deadline, progress=progress)
     if "batch_size" not in config.autos:
         return done
     values, reason = _largest_batch(done.config, splits)
@@ -94,17 +97,26 @@ def follow(
     return Followed(chosen, (*done.reasons, reason), done.pace)
 
 
+def first_settings(config: Config) -> Config:
+    """Returns the settings of the network that is opened first: for `follow`, or to train it."""
+    if config.recipe == MANUAL:
+        return config
+    sizes = _sizes(config, is_given="image_size" in config.given)
+    return dataclasses.replace(config, image_size=sizes[0])
+
+
 def _choose(
     config: Config,
     splits: Splits,
     searched: Collection[str],
+    first: First | None,
     *,
     deadline: float,
     progress: Progress,
 ) -> Followed:
     """Chooses by a recipe, see `follow`."""
     left = deadline - time.monotonic()
-    facts = _gather(config, splits, searched, deadline=deadline)
+    facts = _gather(config, splits, searched, first, deadline)
     # As if nothing had been built: layers are named and weights are drawn as in a run without it.
     forget_networks(config.seed)
     chosen = choose(facts)
@@ -146,21 +158,21 @@ def _largest_batch(usual: FitSettings, splits: Splits) -> tuple[dict[str, Any], 
     return {"batch_size": size} | scale_rates(usual, size), reason
 
 
-def _gather(config: Config, splits: Splits, searched: Collection[str], *, deadline: float) -> Facts:
+def _gather(
+    config: Config,
+    splits: Splits,
+    searched: Collection[str],
+    first: First | None,
+    deadline: float,
+) -> Facts:
     given = {name: getattr(config, name) for name in config.given if name != "recipe"}
     given = keep_effective((*given, *searched)) | given
-    sizes = _sizes(config, splits, is_given="image_size" in given)
+    sizes = _fitting(_sizes(config, is_given="image_size" in given), splits, config)
     settings = dataclasses.replace(config, **FINETUNED | given | {"image_size": sizes[0]})
-    began = time.monotonic()
-    network = open_network(settings, num_classes=len(splits.source.class_names))
-    built = time.monotonic() - began
+    network, built = _open(settings, splits, first)
     block = settings.unfreeze_from or choose_block(_shares(network))
-    phase = Phase(
-        name="finetune", epochs=1, learning_rate=0.0, warmup_epochs=0.0, unfreeze_from=block
-    )
     seen = look(network, splits, settings, seconds=_LOOK_SHARE * (deadline - time.monotonic()))
-    plan = network.plan(phase)
-    num_formats = len(config.formats) if config.export_dir else 0
+    plan = network.plan(dataclasses.replace(_PHASE, unfreeze_from=block))
     memory, width = config.memory_path, np.dtype(config.cache_dtype).itemsize
     facts = Facts(
         repeats=config.repeats,
@@ -184,11 +196,24 @@ def _gather(config: Config, splits: Splits, searched: Collection[str], *, deadli
     return dataclasses.replace(
         facts,
         seconds=deadline - time.monotonic(),
-        closing_seconds=built * (_BUILT * config.repeats + _BUILT_FOR_FORMAT * num_formats),
+        closing_seconds=built * _num_builds(config, config.repeats),
     )
 
 
-def _sizes(model: ModelSettings, splits: Splits, *, is_given: bool) -> tuple[int, ...]:
+def _num_builds(output: OutputSettings, repeats: int) -> float:
+    """Counts how many times as long as a first build the closing takes."""
+    num_formats = len(output.formats) if output.export_dir else 0
+    return _BUILT * repeats + _BUILT_FOR_FORMAT * num_formats
+
+
+def _open(settings: ModelSettings, splits: Splits, first: First | None) -> tuple[Network, float]:
+    """Opens the network to look with; returns how many seconds that took, too."""
+    began = time.monotonic()
+    network = open_network(settings, num_classes=len(splits.source.class_names), first=first)
+    return network, time.monotonic() - began + (first.seconds if first else 0)
+
+
+def _sizes(model: ModelSettings, *, is_given: bool) -> tuple[int, ...]:
     """Lists the sides of the input to choose from, in ascending order.
 
     Weights of other frameworks expect a convolution of stride 2 to be padded on both sides, which
@@ -200,7 +225,14 @@ def _sizes(model: ModelSettings, splits: Splits, *, is_given: bool) -> tuple[int
     row = find_row(model.backbone)
     if own_size := row.only_size or row.usual_size:
         return (own_size,)
-    first, *others = (size + odd for size in _SIZES if row.accepts(size + odd))
+    return tuple(size + odd for size in _SIZES if row.accepts(size + odd))
+
+
+def _fitting(sizes: tuple[int, ...], splits: Splits, model: ModelSettings) -> tuple[int, ...]:
+    """Leaves out sizes that would enlarge the images too much, but for the first."""
+    first, *others = sizes
+    if not others:
+        return sizes
     largest = _MOST_ENLARGED * float(np.median(resized_sides(splits, model)))
     return (first, *(size for size in others if size <= largest))
 

@@ -4,10 +4,11 @@ import pathlib
 from collections.abc import Iterator
 
 from kerastl.config import Config
+from kerastl.data.finding import find_source
 from kerastl.data.opening import describe_sizes, open_data
 from kerastl.data.source import Source
 from kerastl.errors import KerastlError
-from kerastl.model.network import open_network
+from kerastl.model.network import First, open_network
 from kerastl.outputs.directories import remove_files
 from kerastl.progress import Progress
 from kerastl.selection.curve import LearningCurve, fit_learning_curve
@@ -31,9 +32,11 @@ def measure_learning_curve(
         UsageError: If there are too few images for a curve.
         KerastlError: If the store has no room for the features.
     """
+    source = source or find_source(config, memory=config.memory_path, progress=progress)
+    first = First(config)
     splits = open_data(config, source, progress)
     describe_sizes(splits, config, progress)
-    network = open_network(config, num_classes=len(splits.source.class_names))
+    network = open_network(config, num_classes=len(splits.source.class_names), first=first)
     run_dir = pathlib.Path(config.run_dir)
     remove_files(run_dir, CURVE_FILES)
     features = compute_features(network, splits, config, progress)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ from kerastl.data.pipeline import (
 )
 from kerastl.data.splits import Splits, count_per_class
 from kerastl.errors import KerastlError, UsageError, bad_value
+from kerastl.model.backbones import bundled_size_note
 from kerastl.model.folding import fold_one
 from kerastl.model.network import Network
 from kerastl.model.phases import Plan
@@ -46,7 +47,7 @@ def check_phases(network: Network, config: FitSettings) -> list[str]:
     """Plans each phase, before anything is written; `train` uses the same plans.
 
     Returns:
-        Remarks on the network, and on settings that no phase uses.
+        Remarks on the network, and on settings that no phase uses or that are probably not meant.
 
     Raises:
         UsageError: If the backbone has no such layer as `unfreeze_from`, or a batch is too
@@ -63,11 +64,24 @@ def check_phases(network: Network, config: FitSettings) -> list[str]:
                 "gives batch norm a single image to take its statistics from, as weights=none",
                 "Use 2 or more",
             )
+    remarks = [*config_warnings(config)]
     try:
         network.find(config.unfreeze_from or None)
     except UsageError as error:
-        return [f"{error} It is not used, as finetune_epochs=0."]
-    return [f"{note}." for note in network.notes]
+        return [*remarks, f"{error} It is not used, as finetune_epochs=0."]
+    return [*remarks, *(f"{note}." for note in network.notes)]
+
+
+def config_warnings(config: FitSettings) -> Iterator[str]:
+    """Yields what is allowed and probably not meant."""
+    rates = [phase.learning_rate for phase in config.phases if not phase.is_solved]
+    if len(rates) > 1 and rates[1] >= rates[0]:
+        yield (
+            f"finetune_learning_rate={rates[1]:g} is not below head_learning_rate={rates[0]:g}; "
+            "rates this high can destroy pretrained features."
+        )
+    if note := bundled_size_note(config.weights, config.image_size):
+        yield f"{note}."
 
 
 def train(

@@ -6,7 +6,7 @@ from typing import Any
 
 from kerastl.config import Config
 from kerastl.model.backbones import NAMED_WEIGHTS
-from kerastl.settings import SETTINGS
+from kerastl.settings import SETTINGS, SettingGroup
 from kerastl.settings.model import KERAS_FILE
 
 # Flags that change training, but not the images on which trials are compared.
@@ -142,7 +142,7 @@ class Space:
             return True
         return needs.holds(values.get(needs.parent, getattr(self.config, needs.parent)))
 
-    def values_of(self, config: Config) -> dict[str, Any]:
+    def values_of(self, config: SettingGroup) -> dict[str, Any]:
         """Returns a config's values of the searched flags that have an effect in it."""
         values = dataclasses.asdict(config)
         return {
@@ -151,7 +151,7 @@ class Space:
             if self.matters(name, values)
         }
 
-    def has(self, config: Config) -> bool:
+    def has(self, config: SettingGroup) -> bool:
         """Returns whether a config could be drawn."""
         return all(value in self.dimensions[name] for name, value in self.values_of(config).items())
 

@@ -19,11 +19,11 @@ from kerastl.model.build import scale_pixels
 from kerastl.model.building.applications import build_backbone
 from kerastl.model.network import open_network
 from kerastl.model.sources.table import find_backbone
-from kerastl.run import config_warnings
 from kerastl.selection.candidates import read_candidates
 from kerastl.selection.measurements import adapt_config
 from kerastl.settings import ModelSettings
 from kerastl.settings.images import BUNDLED_SIZE
+from kerastl.training.train import config_warnings
 from kerastl.tuning.default_space import default_space
 
 ROW = find_backbone(ModelSettings(weights="bundled"))
