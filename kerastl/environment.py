@@ -221,20 +221,17 @@ def cannot_import(module: str, error: Exception) -> KerastlError:
 
 @contextlib.contextmanager
 def _named_temporary_folder() -> Iterator[None]:
-    """Names a temporary folder for the block where there is none.
+    """Names a temporary folder for the block, which Python has not looked for before.
 
-    TensorFlow imports it at its start, and uses it only in tests of its own.
+    It would write a file to find one, or raise an error where there is none. TensorFlow wants its
+    name when it is imported, and uses it only in tests of its own.
     """
+    before = tempfile.tempdir
+    tempfile.tempdir = before or os.environ.get("TMPDIR", "/tmp")
     try:
-        tempfile.gettempdir()
-    except OSError:
-        tempfile.tempdir = "/tmp"
-        try:
-            yield
-        finally:
-            tempfile.tempdir = None
-    else:
         yield
+    finally:
+        tempfile.tempdir = before
 
 
 @contextlib.contextmanager

@@ -277,6 +277,7 @@ def test_libraries_are_imported_where_there_is_no_temporary_folder(monkeypatch):
 
     seen = []
     monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.delenv("TMPDIR", raising=False)
     monkeypatch.setattr(tempfile, "gettempdir", find)
     monkeypatch.setattr("importlib.import_module", lambda name: seen.append(tempfile.gettempdir()))
     environment.prepare(Progress())

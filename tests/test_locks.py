@@ -1,5 +1,6 @@
 import errno
 import os
+import pathlib
 import re
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import threading
 
 import pytest
 
+from kerastl import locks
 from kerastl.locks import OwnedError, owned, take, take_shared, try_to_take
 
 
@@ -79,6 +81,25 @@ def test_what_is_owned_names_its_process_and_goes_with_it(tmp_path):
             pytest.fail("two own it")
         assert path.read_text() == f"{owner}\n"
     assert os.listdir(tmp_path) == []
+
+
+def test_what_ended_the_block_is_known_where_the_file_cannot_be_removed(tmp_path, monkeypatch):
+    path = tmp_path / "owned"
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    def fail():
+        with monkeypatch.context() as patch, locks.owned(path):
+            patch.setattr(pathlib.Path, "unlink", refuse)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert path.exists()
+    with locks.owned(path):
+        pass
+    assert not path.exists()
 
 
 def test_lock_on_a_file_that_its_owner_removes_is_no_lock(tmp_path, monkeypatch):
