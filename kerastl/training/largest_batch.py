@@ -29,6 +29,7 @@ _SHARE = 0.5
 # A step takes at least this share of its estimate: MobileNetV2 at 96 px took all of it.
 _LEAST = 0.3
 _SMALLER = "Lower image_size"
+_SHOULD = "should fit"  # By an estimate.
 # Each output is held until its gradient has been computed.
 _HELD = 2
 # Batches that the pipeline holds beside that of the step.
@@ -117,7 +118,7 @@ def check_memory(
     """
     if has_gpu() or not steps:
         return
-    each = max(bytes_per_image(network, plan, from_images=images) for plan, images in steps)
+    each = _bytes_per_image(network, steps)
     size, free, most = training.batch_size, free_memory(), most_memory()
     fitting, needed = _first_of(size, lambda size: size * each <= _SHARE * free), size * each
     if _LEAST * needed > most:
@@ -126,7 +127,7 @@ def check_memory(
             size,
             f"takes about {format_bytes(needed)} in a step, and this process can have "
             f"{format_bytes(most)}",
-            f"Use {fitting}, which should fit, with --overwrite" if fitting else _SMALLER,
+            f"Use {fitting}, which {_SHOULD}, with --overwrite" if fitting else _SMALLER,
         )
     if needed > free:
         advice = f"use --batch_size={fitting} --overwrite" if fitting else "lower --image_size"
@@ -142,6 +143,9 @@ def explained_memory(
 ) -> Iterator[None]:
     """Turns memory that runs out in a phase into a line with a batch that fits.
 
+    On a GPU by real steps. On a processor it is an estimate: where memory has run out, a library
+    that needs some fails in ways of its own, or ends the process.
+
     Args:
         network: The network.
         training: The settings, with the batch size.
@@ -152,23 +156,26 @@ def explained_memory(
     Raises:
         UsageError: If it runs out.
     """
+    free = free_memory()
+
+    def fits(size: int) -> bool:
+        if not has_gpu():
+            return size * _bytes_per_image(network, steps) <= _SHARE * free
+        return all(
+            try_step(network, plan, training, size, from_images=images) for plan, images in steps
+        )
+
     try:
         yield
     except OUT_OF_MEMORY as error:
         if not steps:
             raise
-        size = _first_of(
-            training.batch_size // 2,
-            lambda size: all(
-                try_step(network, plan, training, size, from_images=from_images)
-                for plan, from_images in steps
-            ),
-        )
+        size, words = _first_of(training.batch_size // 2, fits), "fits" if has_gpu() else _SHOULD
         raise bad_value(
             "batch_size",
             training.batch_size,
             "needs more memory than is free",
-            f"Use {size}, which fits, with --overwrite" if size else _SMALLER,
+            f"Use {size}, which {words}, with --overwrite" if size else _SMALLER,
         ) from error
 
 
@@ -192,6 +199,10 @@ def bytes_per_image(network: Network, plan: Plan, *, from_images: bool) -> int:
     below = network.calls[: plan.boundary.position] if from_images else ()
     passing = max((_bytes(tensor) for call in below for tensor in call.outputs), default=0)
     return _HELD * held + _WAITING * (waiting + passing)
+
+
+def _bytes_per_image(network: Network, steps: Sequence[tuple[Plan, bool]]) -> int:
+    return max(bytes_per_image(network, plan, from_images=images) for plan, images in steps)
 
 
 def try_step(

@@ -105,20 +105,27 @@ def test_rates_follow_the_batch(optimizer, factor):
 
 
 @pytest.mark.parametrize("error", [None, MemoryError("x")])
-def test_memory_that_runs_out_names_a_batch_that_fits(tmp_path, monkeypatch, error):
+@pytest.mark.parametrize("on_gpu", [True, False])
+def test_memory_that_runs_out_names_a_batch_that_fits(tmp_path, monkeypatch, error, on_gpu):
     config, network, plan = make(tmp_path, monkeypatch, batch_size=32)
     head = network.plan(config.phases[0])
+    each = bytes_per_image(network, plan, from_images=False)
+    # What was free before.
+    free = iter([2 * 9 * each, 0])
+    monkeypatch.setattr(largest_batch, "free_memory", lambda: next(free))
+    monkeypatch.setattr(largest_batch, "has_gpu", lambda: on_gpu)
     tried = limit_steps(monkeypatch, 9, error=error)
     with (
         pytest.raises(UsageError) as caught,
         explained_memory(network, config, [(head, False), (plan, False)]),
     ):
         raise error or tf.errors.ResourceExhaustedError(None, None, "OOM")
+    words = "fits" if on_gpu else "should fit"
     assert str(caught.value) == (
-        "batch_size=32: needs more memory than is free. Use 8, which fits, with --overwrite."
+        f"batch_size=32: needs more memory than is free. Use 8, which {words}, with --overwrite."
     )
     # In both phases.
-    assert tried == [16, 8, 8]
+    assert tried == ([16, 8, 8] if on_gpu else [])
 
 
 def test_batch_that_cannot_fit_stops_before_the_first_step_and_one_that_may_not_is_a_warning(
