@@ -1,6 +1,7 @@
 """`kerastl tune`: searches for the best settings with keras-tuner."""
 
 import dataclasses
+import os
 import re
 import time
 
@@ -42,6 +43,14 @@ def _tune(given: Given, output: Progress) -> None:
 
 def _read_space_file(path: str) -> dict[str, str]:
     """Reads a flag file with ranges; a later line wins, as in any flag file."""
+    if "=" in path and not os.path.exists(path):
+        raise bad_value(
+            "search_space",
+            path,
+            "is a range, not a file",
+            "Write it into a file, a line for each flag, as in --dropout=uniform(0,0.5), and give "
+            "its path",
+        )
     try:
         lines = expand_flag_files([f"--flagfile={path}"])
     except UsageError as error:

@@ -84,6 +84,13 @@ def describe_row(row: RankingRow) -> str:
 def describe_table(rows: Sequence[RankingRow]) -> list[str]:
     """Returns the lines of a table, the best row first, with a star for the Pareto front."""
     evaluated = [row for row in sort_rows(rows) if not row.reason]
+    failed = [
+        f"  {row.config.backbone} at {row.config.image_size} px: {row.reason}"
+        for row in rows
+        if row.reason
+    ]
+    if not evaluated:
+        return failed
     cells = [("network", *_COLUMNS)]
     for row, name in zip(evaluated, label_rows(evaluated), strict=True):
         cells.append((name, *(column(row) for column in _COLUMNS.values())))
@@ -93,12 +100,8 @@ def describe_table(rows: Sequence[RankingRow]) -> list[str]:
     for mark, (name, *numbers) in zip(marks, cells, strict=True):
         columns = map(str.rjust, numbers, widths[1:])
         lines.append("  ".join((f"{'*' if mark else ' '} {name.ljust(widths[0])}", *columns)))
-    lines += [
-        f"  {row.config.backbone} at {row.config.image_size} px: {row.reason}"
-        for row in rows
-        if row.reason
-    ]
-    return [*lines, "* no other network is both as accurate and as fast for a batch of one image."]
+    star = "* no other network is both as accurate and as fast for a batch of one image."
+    return [*lines, *failed, star]
 
 
 def _fields(row: RankingRow, is_in_front: bool) -> dict[str, object]:

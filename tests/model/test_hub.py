@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -140,8 +141,9 @@ def test_size_that_does_not_fit_is_refused_with_one_that_does(name, size, advice
         ("hf://keras/nothing", r"huggingface\.co/keras/nothing"),
     ],
 )
-def test_weights_that_cannot_be_had_are_one_line(monkeypatch, preset, page):
+def test_weights_that_cannot_be_had_are_one_line(monkeypatch, caplog, preset, page):
     def fail(*_, **__):
+        logging.getLogger("huggingface_hub.new").warning("Retrying in 8s [Retry 5/5].")
         raise OSError("no route to host\nand much more")
 
     monkeypatch.setattr(keras_hub.models.Backbone, "from_preset", fail)
@@ -152,6 +154,9 @@ def test_weights_that_cannot_be_had_are_one_line(monkeypatch, preset, page):
         rf"^backbone='hub:{preset}': is not on this machine and cannot be had from https://{page} "
         r"\(no route to host\)\. Download its files .* --backbone=hub:DIR\.$"
     )
+    assert not caplog.records
+    logging.getLogger("huggingface_hub").warning("heard again")
+    assert [record.message for record in caplog.records] == ["heard again"]
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,14 @@ def test_a_space_file_that_says_nothing_is_named(content, message, tmp_path, cap
     assert capsys.readouterr().err == f"error: search_space='{path}{message}\n"
 
 
+def test_a_range_in_place_of_a_file_is_answered_with_what_to_do(capsys):
+    arguments = ["--run_dir=x", "--dataset=digits", "--search_space=dropout=uniform(0,0.5)"]
+    assert run_command("tune", arguments) == 2
+    assert capsys.readouterr().err.startswith(
+        "error: search_space='dropout=uniform(0,0.5)': is a range, not a file. Write it into a file"
+    )
+
+
 def test_the_advice_for_an_empty_space_is_a_space():
     with pytest.raises(UsageError) as refused:
         read_space({}, config())

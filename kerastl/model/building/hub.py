@@ -180,10 +180,9 @@ def _interpolate(given: Any, weight: Any) -> str:
 
 @contextlib.contextmanager
 def _explained(row: Preset) -> Iterator[None]:
-    logger = logging.getLogger("huggingface_hub")
-    level = logger.level
-    # It reports each try.
-    logger.setLevel(logging.CRITICAL)
+    # Hugging Face's library warns of each try, by loggers that it configures at their first use.
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         yield
     # Both hubs and their libraries raise errors of all kinds, also for what is not there.
@@ -201,4 +200,4 @@ def _explained(row: Preset) -> Iterator[None]:
             "their directory as --backbone=hub:DIR."
         ) from error
     finally:
-        logger.setLevel(level)
+        logging.disable(disabled)

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable
 
 from kerastl.environment import keras_home
-from kerastl.errors import unknown_name
 from kerastl.model.backbones import (
     CAFFE,
     INSIDE,
@@ -202,12 +201,6 @@ def list_rows() -> Iterable[Application]:
     return BACKBONES.values()
 
 
-def find(name: str) -> Application:
-    """Finds the row of a network.
-
-    Raises:
-        UsageError: If no builder has this name.
-    """
-    if name not in BACKBONES:
-        raise unknown_name("backbone", name, BACKBONES, what="a backbone of keras.applications")
-    return BACKBONES[name]
+def find(name: str) -> Application | None:
+    """Finds the row of a network; None if no builder has this name."""
+    return BACKBONES.get(name)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kerastl.errors import KerastlError, bad_value, unknown_name
+from kerastl.errors import KerastlError, bad_value
 from kerastl.model.backbones import Backbone
 from kerastl.model.sources.hub_presets import PRESETS
 from kerastl.paths import home, local_path
@@ -117,10 +117,10 @@ class Preset(Backbone):
 
 
 def find(name: str) -> Preset | None:
-    """Finds the row of a preset; None for a name that does not begin with `hub:`.
+    """Finds the row of a preset; None for another name.
 
     Raises:
-        UsageError: If there is no such preset, or it is no network for images.
+        UsageError: If it is no network for images, or no address or directory of one.
         KerastlError: If KerasHub is not installed.
     """
     if not name.startswith(HUB):
@@ -137,10 +137,7 @@ def find(name: str) -> Preset | None:
         if preset in presets:
             return _of_name(name, preset, kind)
     path = local_path(preset, field=_FIELD, value=name)
-    if path.is_dir():
-        return _of_directory(name, path)
-    known = [f"{HUB}{one}" for presets in PRESETS.values() for one in presets]
-    raise unknown_name(_FIELD, name, known, what="a preset for images of KerasHub, or a directory")
+    return _of_directory(name, path) if path.is_dir() else None
 
 
 def list_rows() -> Iterator[Preset]:

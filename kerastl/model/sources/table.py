@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 
+from kerastl.errors import bad_value
 from kerastl.model.backbones import Backbone
 from kerastl.model.sources import applications, hub, keras_file
+from kerastl.model.sources.near_names import near_names
 from kerastl.settings import ModelSettings
+from kerastl.settings.model import HUB
 
-# Each finds a row or returns None for a name that is not of its kind; the last takes the rest.
+# Each finds a row or returns None for a name that is not of its kind.
 SOURCES = (hub, keras_file, applications)
+_PRESET = "a preset for images of KerasHub, or a directory"
+_BACKBONE = "a backbone of keras.applications"
 
 
 def find_row(name: str) -> Backbone:
@@ -17,7 +22,18 @@ def find_row(name: str) -> Backbone:
         UsageError: If there is no such network.
     """
     rows: Iterator[Backbone | None] = (source.find(name) for source in SOURCES)
-    return next(row for row in rows if row is not None)
+    for row in rows:
+        if row is not None:
+            return row
+    near = near_names(name, list_rows())
+    advice = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
+    is_preset = name.startswith(HUB)
+    raise bad_value(
+        "backbone",
+        name,
+        f"is not {_PRESET if is_preset else _BACKBONE}",
+        f"{advice}kerastl backbones lists all networks",
+    )
 
 
 def list_rows() -> list[Backbone]:
