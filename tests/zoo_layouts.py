@@ -844,7 +844,7 @@ def with_a_stray(rng):
     specimen = lay_out(images, deep.format, "a folder that is no class")
     clear = ["Recycle Bin", "_backup", "backup_2023", "~old", "wandb/run-1/media", "mlruns/0/1"]
     unclear = ["Trash", "Papierkorb", "Cestino", "tmp"]
-    aside = rng.choice(rng.choice([[*clear, "DCIM/100APPLE", "101CANON"], unclear]))
+    aside = rng.choice(rng.choice([clear, clear, ["DCIM/100APPLE", "101CANON"], unclear]))
     place = f"{TOP}/train" if "{0}" in deep and "/" not in aside else TOP
     for number in range(rng.randint(1, 3)):
         specimen.files[f"{place}/{aside}/{number}.png"] = specimen.picture()
@@ -887,7 +887,7 @@ def parts_of_a_download(rng):
 
 def domains(rng):
     """The same classes in several looks, and a flag that says which level names them."""
-    within = rng.choice(["", "images/"])
+    within = rng.choice(["", "images/", "images/"])
     specimen = Specimen(f"folder:{TOP}", ["domains"])
     looks = rng.choice([("amazon", "dslr", "webcam"), ("art_painting", "cartoon", "photo")])
     for look in looks:

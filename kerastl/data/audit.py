@@ -43,6 +43,11 @@ _FAR_DEVIATIONS = 5.0
 _MANY = 20
 # Classes are unbalanced if the largest has this many times the images of a smaller one.
 _IMBALANCE = 10
+# Depths of cameras and scanners, in bits, whose values some programs write to 16 bits as they are.
+_DEPTHS = (8, 10, 12, 14)
+_SHALLOW = "{} bits in 16, which train and are served dark (multiply by {} first)"
+# The largest value, of 255, of a picture in which nobody sees anything.
+_BLACK = 15
 # Ends the kinds of findings of which one label must be wrong.
 _TWO = "in two classes"
 
@@ -83,6 +88,7 @@ def audit(
         *_scenes(usable, [one for one in near if len(one) > _MANY]),
         *_copies(usable, named),
         *_unusual_files(usable, good),
+        *_dark_files(usable, good),
         *_unusual_classes(usable),
         *_unusual_colors(usable, good),
     )
@@ -220,6 +226,26 @@ def _unusual_files(source: Source, inspections: Sequence[Inspection]) -> Iterato
             yield Finding(example, "unusual size", size)
         if far_shapes[number]:
             yield Finding(example, "unusual shape", size)
+
+
+def _dark_files(source: Source, inspections: Sequence[Inspection]) -> Iterator[Finding]:
+    """Yields a row for each file that uses a small part of its range of values."""
+    shallow = {
+        number: one.deepest
+        for number, one in enumerate(inspections)
+        if 0 < one.deepest < 1 << _DEPTHS[-1]
+    }
+    bits = max((value.bit_length() for value in shallow.values()), default=0)
+    depth = next(depth for depth in _DEPTHS if depth >= bits)
+    for number, one in enumerate(inspections):
+        if number in shallow:
+            kind = _SHALLOW.format(depth, 1 << 16 - depth)
+            yield Finding(
+                source.examples[number], kind, f"at most {one.deepest} of {(1 << 16) - 1}"
+            )
+        elif one.brightest <= _BLACK and not one.is_flat:
+            detail = f"at most {one.brightest} of 255"
+            yield Finding(source.examples[number], "nearly black", detail)
 
 
 def _far_away(values: np.ndarray, times: float) -> np.ndarray:

@@ -26,7 +26,7 @@ from kerastl.data.cameras import find_camera
 from kerastl.data.color_profiles import find_other_colors
 from kerastl.data.common_files import DECODERS, as_three_channels, find_common
 from kerastl.data.content import HASH, check_drive, hash_content
-from kerastl.data.file_formats import JPEG, find_format
+from kerastl.data.file_formats import JPEG, PNG, find_format
 from kerastl.data.memo import recall
 from kerastl.data.other_contents import find_other
 from kerastl.data.reasons import HOLE_IN, explain
@@ -39,6 +39,7 @@ FIELDS = 8
 DESCRIPTOR_BYTES = 8 + FIELDS**2 * 3
 # In the target of a link to a file that is elsewhere.
 _ANNEX = "annex/objects"
+_BIT_DEPTH = 24
 _NO_END = "lacks its end marker; all rows are there"
 # Letters of what decoders write.
 _MAX_REMARK = 200
@@ -78,6 +79,8 @@ class Inspection:
             their colors: 0 for a frame of one color. Both -1 for pictures of less than 16 pixels
             without a frame.
         camera: Make and model, empty if unknown.
+        brightest: Its largest value in 0..255.
+        deepest: The largest value in 0..65535 of a PNG of 16 bits, 0 for other files.
         is_of_content: Whether the result depends only on the content, so that it may be cached.
     """
 
@@ -94,6 +97,8 @@ class Inspection:
     turned: str = ""
     border: Sequence[float] = _NO_BORDER
     camera: str = ""
+    brightest: int = 0
+    deepest: int = 0
     is_of_content: bool = True
 
     @property
@@ -175,7 +180,19 @@ def inspect_content(content: bytes) -> Inspection:
         turned=turned,
         border=_measure_border(pixels),
         camera=find_camera(content),
+        brightest=int(pixels.max(initial=0)),
+        deepest=_find_deepest(content) if found is PNG else 0,
     )
+
+
+def _find_deepest(content: bytes) -> int:
+    """Returns the largest value of a PNG of 16 bits, transparency aside; 0 for one of 8."""
+    # Where its header has them, https://www.w3.org/TR/png-3 (11.2.1).
+    if content[_BIT_DEPTH : _BIT_DEPTH + 1] != b"\x10":
+        return 0
+    pixels = tf.io.decode_png(content + images.PNG_END, channels=0, dtype=tf.uint16).numpy()
+    colors = pixels[..., : 1 if pixels.shape[-1] < len("RGB") else len("RGB")]
+    return int(colors.max(initial=0))
 
 
 def _explain_unreadable(error: OSError) -> str:

@@ -293,3 +293,45 @@ def test_wrong_label_hides_no_leak_between_splits(tmp_path):
     assert kinds["same image in two classes"] >= 1
     pairs = {frozenset((finding.file, finding.other)) for finding in source.findings}
     assert any({"val/red/00.png"} < pair and "train/red" in str(pair) for pair in pairs)
+
+
+def write_deep(root, values):
+    """A folder of two classes of gray pictures, whose values are up to each of some."""
+    rng = np.random.default_rng(0)
+    for number, (most, kind) in enumerate(values):
+        pixels = rng.integers(most // 2, most + 1, (24, 24)).astype(kind)
+        pixels[0, 0] = most
+        path = root / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+
+
+@pytest.mark.parametrize(
+    ("most", "depth", "factor"), [(4000, 12, 16), (900, 10, 64), (250, 8, 256)]
+)
+def test_few_bits_in_sixteen_are_counted(tmp_path, most, depth, factor):
+    deep = [(most, np.uint16), (most // 2, np.uint16), (most // 3, np.uint16)]
+    write_deep(tmp_path / "data", [*deep, (65000, np.uint16), (250, np.uint8), (200, np.uint8)])
+    source, said = open_folder(config_of(tmp_path))
+    assert f"Audit: {depth} bits in 16, which train and are served dark (multiply by" in said
+    assert f"(multiply by {factor} first): 3, as a/0.png." in said
+    found = {one.file: one.detail for one in source.findings if "bits in 16" in one.kind}
+    assert found["a/0.png"] == f"at most {most} of 65535"
+    assert len(found) == 3
+
+
+def test_sixteen_bits_that_are_used_are_no_finding(tmp_path):
+    write_deep(tmp_path / "data", [(65535, np.uint16), (40000, np.uint16), (255, np.uint8)])
+    source, said = open_folder(config_of(tmp_path))
+    assert "bits in 16" not in said
+    assert "nearly black" not in said
+    levels = decode(source.read(0)).numpy()
+    with Image.open(tmp_path / "data/a/0.png") as image:
+        assert np.abs(levels[..., 0] - np.asarray(image).astype(int) / 257).max() <= 1
+
+
+def test_masks_of_small_numbers_are_told(tmp_path):
+    write_deep(tmp_path / "data", [(12, np.uint8), (9, np.uint8), (200, np.uint8)])
+    source, said = open_folder(config_of(tmp_path))
+    assert "Audit: nearly black: 2, as a/0.png." in said
+    assert ("a/0.png", "nearly black", "") in kinds(source)
