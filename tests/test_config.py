@@ -1,5 +1,6 @@
 import copy
 import dataclasses
+import functools
 import math
 import os
 import pathlib
@@ -13,6 +14,7 @@ from command_line import config_from_flags
 from kerastl.config import Config
 from kerastl.errors import UsageError
 from kerastl.settings import Decides, Phase
+from kerastl.settings.training import why_kept
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config) if field.metadata}
 NUMBERS = [name for name, field in FIELDS.items() if field.type in (int, float)]
@@ -567,3 +569,12 @@ def test_teacher_needs_somewhere_to_keep_its_answers_and_steps_that_learn_them()
     assert make(**TAUGHT, head="solved", finetune_epochs=1)
     # A recipe has not chosen yet.
     assert make(teacher="runs/large").recipe == "auto"
+
+
+def test_why_an_epoch_is_kept_is_what_decided():
+    why = functools.partial(why_kept, last_phase="finetune")
+    assert why("head", best_by="loss") == "the best on the validation images"
+    assert why("finetune", best_by="last").startswith("the last: ")
+    assert why("head", best_by="last") == (
+        "clearly better on the validation images than the end of the finetune phase"
+    )

@@ -18,7 +18,7 @@ from kerastl.report.contents import Contents, read_contents
 from kerastl.report.heat import Heat
 from kerastl.report.next_steps import list_steps
 from kerastl.report.thumbnails import Read, Thumbnails, read_from_disk, read_from_source
-from kerastl.settings.training import score_of
+from kerastl.settings.training import score_of, why_kept
 from kerastl.split_names import TRAIN, VALIDATION
 from kerastl.training.calibration import CALIBRATION
 from kerastl.training.coverage import COVERAGE
@@ -148,6 +148,7 @@ def _makers(contents: Contents, thumbnails: Thumbnails) -> Mapping[str, Callable
         "selective": lambda: coverage and figures.draw_coverage(coverage),
         "reliability": lambda: calibration and figures.draw_reliability(calibration),
         "curves": lambda: contents.history and _curves(contents),
+        "kept": lambda: _kept_words(contents),
         "fixing": lambda: facts.prepare_fixing(contents),
         "splits": lambda: contents.counts and facts.sum_splits(contents.counts),
         "stages": lambda: facts.list_stages(contents.receipt),
@@ -169,6 +170,15 @@ def _commands(contents: Contents) -> list[tuple[str, str]]:
         return []
     run = shlex.quote(str(contents.path))
     return [("Run it again and compare every file", f"kerastl reproduce {run}")]
+
+
+def _kept_words(contents: Contents) -> str:
+    best, history = contents.metrics.get("best"), contents.history
+    if not best or not history or not contents.config:
+        return ""
+    last_phase = history[-1]["phase"]
+    reason = why_kept(best["phase"], last_phase=last_phase, best_by=contents.config.best_by)
+    return f"The model is that of {best['phase']} epoch {best['epoch']}, {reason}."
 
 
 def _curves(contents: Contents) -> list[tuple[str, str]]:

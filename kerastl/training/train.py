@@ -22,7 +22,7 @@ from kerastl.model.network import Network
 from kerastl.model.phases import Plan
 from kerastl.progress import Progress, count_of, format_duration
 from kerastl.settings import FitSettings, ImageSettings, Phase, TrainingSettings
-from kerastl.settings.training import score_of
+from kerastl.settings.training import LAST, score_of, why_kept
 from kerastl.split_names import TRAIN, VALIDATION
 from kerastl.training.best import Best, EpochRow
 from kerastl.training.checks import Check, check_first_loss, require
@@ -127,7 +127,7 @@ def train(
         if data.lower is None and (features := frozen.get(plan.boundary)) is not None:
             progress.line(_describe_savings(course.done, features, splits, course.seconds))
     network.set_trainable(plans[-1])  # Also where no phase was left: it is saved with the model.
-    progress.line(_describe_best(course.best.row, config.best_by))
+    progress.line(_describe_best(course.best.row, config))
     refit, head = None, plans[0]
     if config.refit and course.strength is not None and course.best.row.phase == head.phase.name:
         features = frozen.get(head.boundary)
@@ -210,9 +210,13 @@ def _describe_phase(plan: Plan, network: Network) -> str:
     )
 
 
-def _describe_best(row: EpochRow, best_by: str) -> str:
-    score, name = abs(row.score(best_by)), score_of(best_by).replace("_", " ")
-    return f"Best: {row.phase} epoch {row.epoch}, validation {name} {score:.4f}."
+def _describe_best(row: EpochRow, settings: FitSettings) -> str:
+    best_by, score = settings.best_by, abs(row.score(settings.best_by))
+    measured = f"validation {score_of(best_by).replace('_', ' ')} {score:.4f}"
+    if best_by != LAST:
+        return f"Best: {row.phase} epoch {row.epoch}, {measured}."
+    reason = why_kept(row.phase, last_phase=settings.phases[-1].name, best_by=best_by)
+    return f"Kept: {row.phase} epoch {row.epoch}, {measured}, {reason}."
 
 
 def _class_weights(splits: Splits, rule: str, progress: Progress) -> np.ndarray | None:

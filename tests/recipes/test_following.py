@@ -85,7 +85,7 @@ def test_flags_of_a_run_repeat_it_bit_for_bit(recipe, given, tmp_path):
         ).read_bytes()
     assert ("finetune phase" in first.printed) == (recipe == "auto")
     best = first.result.metrics["best"]
-    assert f"Best: {best['phase']} epoch {best['epoch']}, validation accuracy " in first.printed
+    assert f"Kept: {best['phase']} epoch {best['epoch']}, validation accuracy " in first.printed
     ends = {("head", 1), ("finetune", repeated.finetune_epochs)}
     assert (best["phase"], best["epoch"]) in ends
 
