@@ -833,7 +833,7 @@ def not_sorted(rng):
     for name in names:
         for number in range(rng.randint(1, 4)):
             specimen.files[f"{TOP}/{name}/IMG_{number}.png"] = specimen.picture()
-    specimen.must_stop("(camera|phone|days|albums|new folders|download), not as classes")
+    specimen.must_stop("(camera|computer|days|albums|new folders|download), not as classes")
     return specimen
 
 

@@ -32,6 +32,7 @@ SIDE_FOLDERS = frozenset(
 MADE_FOLDERS = SIDE_FOLDERS | {"thumb", "thumbs", "thumbnail", "thumbnails", "preview", "previews"}
 
 BINS, OUTPUTS, EARLIER = "files in bins", "files of training tools", "files in backups"
+_PROGRAMS = "files of programs"
 # Bins and earlier states, as network drives and systems name them: #recycle, @Recently-Snapshot,
 # $RECYCLE.BIN, .Trash-1000, ~snapshot.
 _BIN = re.compile(
@@ -68,6 +69,12 @@ _OUTPUTS = _words(
     "wandb mlruns mlartifacts lightning_logs tb_logs tf_logs tensorboard tensorboard_logs multirun "
     "ray_results catboost_info ipynb_checkpoints keras_tuner"
 )
+# Folders that macOS shows as one file, and those of Python.
+_PROGRAM = re.compile(
+    r"venv|site-packages|.+\.(photoslibrary|photolibrary|aplibrary|lrlibrary|lrdata|lrcat-data|"
+    r"cocatalog|app|bundle|framework)",
+    re.IGNORECASE,
+)
 # These hold folders, one for a run, where classes hold images.
 _OUTPUT_WORDS = _words(
     "runs run logs log checkpoints checkpoint ckpt ckpts results result outputs output predictions "
@@ -76,7 +83,8 @@ _OUTPUT_WORDS = _words(
 # Alone, or with a small number, such a word may be a class, too.
 _EARLIER_WORDS = _words("backup backups bak tmp temp")
 _EARLIER = re.compile(
-    r"(?P<mark>[_~#@!.\W])*(backups?|bak|tmp|temp|old|orig|cache|trash|deleted|unused)"
+    r"(?P<mark>[_~#@!.\W])*(backups?|bak|tmp|temp|old|orig|cache|trash|deleted?|unused|ignored?|"
+    r"excluded?|rejected|rejects|junk)"
     r"(?P<date>[\W_]*(19|20)\d\d([\W_]?\d\d){0,2})?[\W_]*"
 )
 # Names of folders that are rather those of tools, or of what has no class yet.
@@ -89,7 +97,10 @@ _RARELY_CLASSES = (
             *("unsup", "background noise"),
             *("thumbnails", "thumbs", "previews", "resized", "augmented", "copy"),
             *("deleted", "rejected", "duplicates", "new folder"),
-            *("cache", "old", "misc", "todo", "screenshots", "untitled folder"),
+            *("cache", "old", "misc", "todo", "screenshots", "untitled folder", "untitled", "bin"),
+            *("unused", "ignore", "ignored", "exclude", "excluded", "delete", "to delete", "junk"),
+            *("src", "docs", "assets", "static", "scripts", "notebooks", "utils", "config"),
+            *("heatmaps", "gradcam", "rejects", "skipped", "corrupted", "attachments"),
         ]
     )
 )
@@ -111,7 +122,9 @@ _PHONE = _words(
     "download downloads pictures saved_pictures instagram telegram facebook messenger snapchat "
     "viber twitter signal wechat weixin line kakaotalk bluetooth restored edited favorites raw"
 )
-_ONLY_PHONE = _words("camera camera_roll dcim whatsapp_images screenshots")
+_ONLY_PHONE = _words(
+    "camera camera_roll dcim whatsapp_images screenshots download downloads saved_pictures"
+)
 _DAY = re.compile(
     r"(19|20)\d\d([-_. ](0[1-9]|1[0-2])([-_. ][0-3]\d)?|(0[1-9]|1[0-2])[0-3]\d)([\W_].*)?"
     r"|[0-3]\d[-_.](0[1-9]|1[0-2])[-_.](19|20)\d\d([\W_].*)?"
@@ -133,8 +146,8 @@ _THING = re.compile(
     r"specimen|video|clip|sequence|scene)s?[\W_]*\d+[a-z]?"
 )
 _NUMBERED = re.compile(
-    r"(patient|subject|case|participant|study|scan|visit|session|camera|site|video|clip)s?"
-    r"[\W_]*\d+"
+    r"(patient|subject|case|participant|study|scan|visit|session|camera|site|video|clip|day|week|"
+    r"month|trip|roll|album|card|folder)s?[\W_]*\d+"
 )
 # The first letters of names of files, where these are digits of a hash.
 _HASH = re.compile(r"[\da-f]{2,3}")
@@ -170,6 +183,8 @@ def no_class(name: str, beside: Iterable[str]) -> str | None:
         return None if any(map(_WASTE.search, beside)) else BINS
     if plain in _OUTPUTS:
         return OUTPUTS
+    if _PROGRAM.fullmatch(name):
+        return _PROGRAMS
     earlier = _EARLIER.fullmatch(name.casefold())
     return EARLIER if earlier and (earlier["mark"] or earlier["date"]) else None
 
@@ -198,13 +213,15 @@ def named_alike(names: Collection[str], *, has_table: bool) -> str | None:
 
     `has_table` is whether a table lies near, which may have the classes.
     """
+    # Bins and the like lie beside them, too.
+    names = [name for name in names if _plain(name) not in _RARELY_CLASSES] or names
     lowered = [name.lower() for name in names]
     plain = set(map(_plain, names))
     kinds = {
         "parts of a download": all(map(_DOWNLOAD.fullmatch, names)) or _are_counted(names),
         "parts of a whole": all(map(_PART.fullmatch, lowered)),
         "folders of a camera": all(map(_CAMERA.fullmatch, names)),
-        "folders of a phone": plain <= _PHONE and bool(plain & _ONLY_PHONE),
+        "folders of a phone or computer": plain <= _PHONE and bool(plain & _ONLY_PHONE),
         "days": all(map(_DAY.fullmatch, lowered)),
         "albums": all(map(_ALBUM.fullmatch, lowered)),
         "new folders": all(map(_NEW.fullmatch, lowered)),
@@ -220,7 +237,11 @@ def named_alike(names: Collection[str], *, has_table: bool) -> str | None:
 
 def odd_names(names: Collection[str]) -> set[str]:
     """Returns those of some names, in small letters, that are rarely those of classes."""
-    odd = {name for name in names if _plain(name) in _RARELY_CLASSES or _ALBUM.fullmatch(name)}
+    odd = {
+        name
+        for name in names
+        if _plain(name) in _RARELY_CLASSES or _ALBUM.fullmatch(name) or _NEW.fullmatch(name)
+    }
     odd |= {name for name in names if _EARLIER_END.sub("", name) in set(names) - {name}}
     for pattern in (_DATE, _NUMBERED):
         odd |= set(names) if all(map(pattern.fullmatch, names)) else set()

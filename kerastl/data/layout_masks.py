@@ -50,9 +50,10 @@ def _of_no_class(folder: Folder) -> Iterator[tuple[Folder, str]]:
     # Those that are all that there is may be what is meant.
     if others or folder.files:
         yield from kinds.items()
-    # Where classes hold images, what only holds folders and is named so is of a tool.
+    # Beside splits, or where classes hold images, what only holds folders is a tool's.
     of_runs = [inner for inner in others if is_of_runs(inner.name) and not inner.files]
-    if sum(bool(inner.files) for inner in others) > 1:
+    are_splits = any(split_within(inner.name) for inner in others)
+    if are_splits or sum(bool(inner.files) for inner in others) > 1:
         yield from ((inner, OUTPUTS) for inner in of_runs)
 
 

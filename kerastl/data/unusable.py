@@ -17,6 +17,14 @@ from kerastl.progress import Progress, count_kind, count_of
 _MAX_REASONS = 8
 _EXAMPLES = 2
 _MAX_KINDS = 16
+# What to do where all files are of a format, by a word of the reason.
+_OF_PATIENTS = "in a folder for each patient in that of its class, and add --layout=class/group"
+_TO_CONVERT = {
+    "DICOM": "Save each as PNG, with the window in which a reader sees what matters, "
+    + _OF_PATIENTS,
+    "NIfTI": "Save some slices of each as PNG, " + _OF_PATIENTS,
+    "(unsupported)": "Convert them to PNG or JPEG, into a folder of their own",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,14 +83,22 @@ def report(source: Source, files: Sorted, *, is_stop: bool, progress: Progress) 
         rows = with_hashes([*source.findings, *files.unusable, *files.left_out], source)
         error = ListedError(
             f"dataset={source.name!r}: {count_of(len(files.unusable), thing)} cannot be used"
-            f"{_most(files.unusable)}. Repair, convert or remove them, or add "
-            "--on_bad_image=skip.",
+            f"{_most(files.unusable)}. {_advise(files)}.",
             [field.name for field in dataclasses.fields(Finding)],
             [dataclasses.astuple(row) for row in rows],
         )
         # In Python, where `progress` may be silent, a traceback shows the reasons.
         error.add_note("\n".join(lines))
         raise error
+
+
+def _advise(files: Sorted) -> str:
+    """Returns what to do with files that cannot be used."""
+    if len(files.kept):
+        return "Repair, convert or remove them, or add --on_bad_image=skip"
+    (reason, _), *_ = _by_reason(files.unusable)
+    way = next((way for word, way in _TO_CONVERT.items() if word in reason), "")
+    return way or "Repair or convert them, since none can be used"
 
 
 def with_hashes(findings: Iterable[Finding], source: Source) -> Iterator[Finding]:

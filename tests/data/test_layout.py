@@ -157,6 +157,19 @@ def read(root, **options):
         ("a/1.jpg b/2.jpg DCIM/100APPLE/#.jpg*4", "4 images in DCIM/ are in no class and left out"),
         (f"{TWO} train/101CANON/#.jpg*4", "4 images in train/101CANON/ are in no class and left"),
         ("_backup/a/1.jpg _backup/b/2.jpg", "class in _backup/, 2 classes, 2 images"),
+        (
+            "a/1.jpg b/2.jpg x.photoslibrary/masters/#.jpg*3",
+            "3 files of programs are left out (x.p",
+        ),
+        ("a/1.jpg b/2.jpg venv/lib/site-packages/3.png", "1 file of programs is left out (venv/)"),
+        ("a/1.jpg b/2.jpg _ignore/3.jpg", "1 file in backups is left out (_ignore/)"),
+        ("a/1.jpg b/2.jpg Neuer~Ordner/3.jpg", "3 images; neuer ordner is taken for a class"),
+        ("a/1.jpg b/2.jpg docs/3.png untitled/4.png", "docs, untitled are taken for classes"),
+        ("week~1/1.jpg week~2/2.jpg", "2 images; week 1, week 2 are taken for classes"),
+        (
+            f"{TWO} runs/train/exp/3.jpg",
+            f"split/class{IN_TWO}; 1 file of training tools is left out",
+        ),
         # They are classes beside others of their kind, in every split, or if all are.
         ("glass/1.jpg metal/2.jpg trash/3.jpg", "3 classes, 3 images; trash is taken for a class"),
         ("runs/1.jpg walks/2.jpg jumps/3.jpg", "3 classes, 3 images; runs is taken for a class"),
@@ -277,13 +290,18 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         ),
         (
             "Camera/1.jpg Screenshots/2.jpg",
-            "Screenshots are named as folders of a phone, not as",
+            "Screenshots are named as folders of a phone or computer, not as",
+        ),
+        (
+            "DCIM/1.jpg Pictures/2.jpg Download/3.jpg",
+            "named as folders of a phone or computer, not",
         ),
         ("2023-01-05/1.jpg 20230211~x/2.jpg", "20230211 x are named as days, not as classes. Give"),
         (
             "Photos~from~2019/1.jpg Photos~from~2020/2.jpg",
             "named as albums, not as classes. Give a",
         ),
+        ("Photos~from~2019/1.jpg Photos~from~2020/2.jpg Bin/3.jpg", "named as albums, not as clas"),
         ("New~folder/1.jpg New~folder~(2)/2.jpg", "are named as new folders, not as classes. Give"),
         (
             "x-20240101T101010Z-001/1.jpg x-20240101T101010Z-002/2.jpg",

@@ -15,7 +15,7 @@ from kerastl.data.unusable import report, sort_out
 from kerastl.errors import ListedError, UsageError
 from kerastl.outputs.directories import open_run_directory
 from kerastl.progress import Progress
-from picture_files import file_bytes, picture
+from picture_files import HEIC, file_bytes, picture
 from picture_folders import config_of, open_folder, refusal, write_rgb36
 
 END = b"\xff\xd9"
@@ -217,3 +217,21 @@ def test_scene_of_one_camera_is_one_row_and_names_the_flag(tmp_path):
     source, _ = open_folder(config)
     assert len(make_splits(source, config).test) == 4
     assert len(source.findings) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        (bytes(128) + b"DICM" + bytes(200), "Save each as PNG, with the window in which a reader"),
+        (HEIC, "Convert them to PNG or JPEG, into a folder of their own."),
+        (bytes(128), "Repair or convert them, since none can be used."),
+    ],
+)
+def test_where_no_file_can_be_used_the_advice_is_of_their_format(tmp_path, content, advice):
+    for number in range(4):
+        path = tmp_path / "data" / "ab"[number % 2] / f"{number}.dcm"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    message, _ = refusal(config_of(tmp_path))
+    assert advice in message
+    assert "on_bad_image" not in message
