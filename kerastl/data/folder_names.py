@@ -98,7 +98,7 @@ _RARELY_CLASSES = (
             *("thumbnails", "thumbs", "previews", "resized", "augmented", "copy"),
             *("deleted", "rejected", "duplicates", "new folder"),
             *("cache", "old", "misc", "todo", "screenshots", "untitled folder", "untitled", "bin"),
-            *("unused", "ignore", "ignored", "exclude", "excluded", "delete", "to delete", "junk"),
+            *("ignore", "ignored", "exclude", "excluded", "delete", "to delete", "junk"),
             *("src", "docs", "assets", "static", "scripts", "notebooks", "utils", "config"),
             *("heatmaps", "gradcam", "rejects", "skipped", "corrupted", "attachments"),
         ]

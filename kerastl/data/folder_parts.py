@@ -35,8 +35,6 @@ def _join(parts: Sequence[Folder], called: str) -> Folder:
         for inner in one.folders:
             below.setdefault(inner.name, []).append(inner)
     folders = [_join(some, name) if some[1:] else some[0] for name, some in below.items()]
-    # A file is reached from its own folder, which lies in the first one's from now on.
-    folders += [Folder(one.path, one.files, count=len(one.files)) for one in others if one.files]
     return Folder(
         first.path,
         first.files,
@@ -44,4 +42,5 @@ def _join(parts: Sequence[Folder], called: str) -> Folder:
         count=sum(one.count for one in parts),
         placeholders=sum(one.placeholders for one in parts),
         called=called,
+        parts=[Folder(one.path, one.files) for one in others if one.files],
     )

@@ -35,7 +35,7 @@ def leave_others_out(tree: Tree) -> None:
         for inner, kind in kinds.items():
             tree.leave_out(inner.path, kind, inner.count)
     for folder in reversed(list(tree.top.walk())):
-        folder.count = len(folder.files) + sum(inner.count for inner in folder.folders)
+        folder.count = folder.num_files + sum(inner.count for inner in folder.folders)
 
 
 def _of_no_class(folder: Folder) -> Iterator[tuple[Folder, str]]:

@@ -109,7 +109,7 @@ class Reading:
             is_above = folder in above
             if is_above:
                 waiting.extend(reversed(folder.holding))
-            found = len(folder.files) if is_above else folder.count
+            found = folder.num_files if is_above else folder.count
             if left := found - used[folder.path]:
                 yield folder, left
 
@@ -172,7 +172,8 @@ def _in_groups(top: Folder) -> Iterator[Place]:
     """Yields the folders in each class as groups; the same name is the same group everywhere."""
     for folder in _candidates(top):
         class_name = readable(folder.name)
-        yield Place(Folder(folder.path, folder.files, count=len(folder.files)), class_name, "")
+        own = Folder(folder.path, folder.files, count=folder.num_files, parts=folder.parts)
+        yield Place(own, class_name, "")
         for inner in folder.holding:
             yield Place(inner, class_name, "", readable(inner.name))
 

@@ -45,6 +45,7 @@ class Folder:
         placeholders: Files to any depth that stand for images which are not on this disk.
         is_empty: Whether nothing at all lies in it, and no command is about to fill it.
         called: Its name, if that is not the last part of the path.
+        parts: Other folders that are parts of it, with the files directly in them alone.
     """
 
     path: pathlib.Path
@@ -54,6 +55,12 @@ class Folder:
     placeholders: int = 0
     is_empty: bool = False
     called: str = ""
+    parts: list["Folder"] = dataclasses.field(default_factory=list)
+
+    @property
+    def num_files(self) -> int:
+        """Number of files directly in it that may be images."""
+        return len(self.files) + sum(len(part.files) for part in self.parts)
 
     @property
     def name(self) -> str:
@@ -76,7 +83,8 @@ class Folder:
     def images(self) -> Iterator[pathlib.Path]:
         """Yields the files to any depth that may be images."""
         for folder in self.walk():
-            yield from (folder.path / name for name in folder.files)
+            for part in (folder, *folder.parts):
+                yield from (part.path / name for name in part.files)
 
 
 @dataclasses.dataclass(frozen=True)

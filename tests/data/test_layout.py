@@ -200,6 +200,11 @@ def read(root, **options):
             "class, 3 classes, 8 images; cats-20240101T101010Z-001, cats-20240101T101010Z-002 are "
             "joined to cats, as parts of a download; dogs-20240101T101010Z-001 is read as dogs, as",
         ),
+        (
+            "x-20240101T101010Z-001/cat/1.jpg x-20240101T101010Z-001/8.jpg "
+            "x-20240101T101010Z-002/dog/2.jpg x-20240101T101010Z-002/9.jpg",
+            "2 classes, 2 images; 2 images in x-20240101T101010Z-001/ are in no class and left out",
+        ),
         ("a-001/a/1.jpg a-002/a/2.jpg b-001/b/3.jpg", "2 classes, 3 images; a-001, a-002 are join"),
         ("iCloud~Part~1~of~2/a/1.jpg iCloud~Part~2~of~2/b/2.jpg", "2 classes, 2 images; iCloud P"),
         ("class-001/1.jpg class-002/2.jpg", "class, 2 classes, 2 images"),
