@@ -1,29 +1,23 @@
 """Intervals of the difference between two models on the same images."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
 
 import numpy as np
 from scipy import stats
+from scipy.sparse import csr_array
 
-from kerastl.training.scores import ClassCounts, balanced_accuracy, macro_f1
+from kerastl.training.bootstrap import RESAMPLES, Means, find_ends, find_intervals, in_columns
+from kerastl.training.score_intervals import class_scores, class_tables
 
-_CONFIDENCE = 0.95
 # A difference is clear if models that are equally good seldom show one so large: in one of so many
 # comparisons.
 ONE_IN = 20
 # Fewer images than this cannot differ so clearly, even if all of them favor one model: one of two
 # equally good models is right about each of n images in 2 of 2 ** n cases.
 FEWEST = next(count for count in range(1, 64) if 2 / 2**count < 1 / ONE_IN)
-# Efron and Tibshirani, An Introduction to the Bootstrap, 1993, page 188: 1,000 are enough for the
-# ends of an interval.
-_RESAMPLES = 2000
-_SCORES: Mapping[str, Callable[[ClassCounts], float]] = {
-    "accuracy": lambda counts: float(counts.right.sum() / counts.images.sum()),
-    "balanced_accuracy": balanced_accuracy,
-    "macro_f1": macro_f1,
-}
 LOSS = "loss"
+# Scores of predicted classes that have no exact test.
+_OTHERS = "others"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,21 +61,14 @@ class Scored:
     predicted: np.ndarray
     losses: np.ndarray
 
-    def scores(self, labels: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
-        """Computes the scores and the loss, with each image counted once or `times`."""
-        counts = ClassCounts.of(labels, self.predicted, times=times)
-        loss = float(np.average(self.losses, weights=times))
-        return np.array([*(score(counts) for score in _SCORES.values()), loss])
-
 
 def compare_scores(
     labels: np.ndarray, first: Scored, other: Scored, *, seed: int
 ) -> tuple[Difference, ...]:
-    """Compares the scores of two models, by the bootstrap.
+    """Compares the scores of two models, by the bootstrap of `find_intervals`.
 
-    Images are drawn again and again, with replacement; both models are scored on the same ones. The
-    interval holds the middle 95 % of the differences. It does not include the variation between
-    seeds of training. https://en.wikipedia.org/wiki/Bootstrapping_(statistics)
+    Both models are scored on the same images in each draw. The intervals do not include the
+    variation between seeds of training.
 
     Args:
         labels: True classes, int64 (images,).
@@ -89,18 +76,55 @@ def compare_scores(
         other: The other.
         seed: Of the images that are drawn.
     """
-    rng, num_images = np.random.default_rng(seed), len(labels)
-    drawn = np.empty((_RESAMPLES, len(_SCORES) + 1))
-    for number in range(_RESAMPLES):
-        times = np.bincount(rng.integers(num_images, size=num_images), minlength=num_images)
-        drawn[number] = other.scores(labels, times) - first.scores(labels, times)
+    models = {"first": first, "other": other}
+    tables = {
+        f"{model} {name}": table
+        for model, one in models.items()
+        for name, table in _tables(labels, one).items()
+    }
+
+    def differences(means: Means) -> dict[str, np.ndarray]:
+        before, after = (_scores_of(means, model) for model in models)
+        return {name: after[name] - value for name, value in before.items()}
+
+    ends = find_intervals(tables, differences, seed=seed)
+    # Of the images as they are, without the rounding of means.
+    sums = {name: np.asarray(table.sum(axis=0))[np.newaxis] for name, table in tables.items()}
+    before, after = ({k: float(v[0]) for k, v in _scores_of(sums, one).items()} for one in models)
+    p_values = _p_values(labels, first, other)
+    rows = []
+    for name, value in before.items():
+        # One that no draw changes has no interval.
+        same = after[name] - value
+        low, high = (ends.get(f"{name}_{end}", same) for end in ("low", "high"))
+        p_value = p_values.get(name, p_values[_OTHERS])
+        rows.append(Difference(name, len(labels), value, after[name], low, high, p_value))
+    return tuple(rows)
+
+
+def _scores_of(means: Means, model: str) -> dict[str, np.ndarray]:
+    names = (name for name in means if name.startswith(model))
+    return _scores({name.removeprefix(f"{model} "): means[name] for name in names})
+
+
+def _p_values(labels: np.ndarray, first: Scored, other: Scored) -> dict[str, float]:
     right, now_right = (one.predicted == labels for one in (first, other))
-    exact = mcnemar(int(np.sum(right & ~now_right)), int(np.sum(now_right & ~right)))
-    least = _least_p_value(first.predicted != other.predicted)
-    p_values = (exact, least, least, _least_p_value(first.losses != other.losses))
-    scores = (first.scores(labels), other.scores(labels), *_ends(drawn), p_values)
-    values = zip((*_SCORES, LOSS), *scores, strict=True)
-    return tuple(Difference(name, num_images, *map(float, rest)) for name, *rest in values)
+    return {
+        "accuracy": mcnemar(int(np.sum(right & ~now_right)), int(np.sum(now_right & ~right))),
+        LOSS: _least_p_value(first.losses != other.losses),
+        _OTHERS: _least_p_value(first.predicted != other.predicted),
+    }
+
+
+def _tables(labels: np.ndarray, model: Scored) -> dict[str, csr_array]:
+    return class_tables(labels, model.predicted) | {"losses": in_columns(model.losses)}
+
+
+def _scores(means: Means) -> dict[str, np.ndarray]:
+    """Computes the scores and the loss, for each draw, from means or from sums."""
+    count = means["images"].sum(axis=1)
+    accuracy = means["right"].sum(axis=1) / count
+    return {"accuracy": accuracy, **class_scores(means), LOSS: means["losses"][:, 0] / count}
 
 
 def compare_recalls(
@@ -132,9 +156,8 @@ def compare_recalls(
         if not images:
             continue  # The models name it, and no image shows it.
         shares = [lost / images, won / images, (images - lost - won) / images]
-        drawn = rng.multinomial(images, shares, size=_RESAMPLES)
-        low, high = _ends((drawn[:, 1] - drawn[:, 0]) / images)
-        ends = float(low), float(high)
+        drawn = rng.multinomial(images, shares, size=RESAMPLES)
+        ends = find_ends((won - lost) / images, (drawn[:, 1] - drawn[:, 0]) / images)
         p_value = min(1.0, mcnemar(lost, won) * num_tested)
         rows.append(Difference(name, images, was / images, now / images, *ends, p_value))
     return tuple(rows)
@@ -157,8 +180,3 @@ def _least_p_value(differs: np.ndarray) -> float:
     """Returns the p-value of a sign test if all images that differ favored the same model."""
     count = int(np.sum(differs))
     return mcnemar(0, count)
-
-
-def _ends(drawn: np.ndarray) -> np.ndarray:
-    outside = (1 - _CONFIDENCE) / 2
-    return np.asarray(np.quantile(drawn, (outside, 1 - outside), axis=0))

@@ -42,7 +42,7 @@ from kerastl.training.coverage import COVERAGE
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.pace import Pace
 from kerastl.training.repeats import SCORES, Scores
-from kerastl.training.scores import CLASS_SCORES
+from kerastl.training.scores import CLASS_SCORES, CONFUSION
 from kerastl.training.slices import HEADER as SLICES
 from kerastl.training.slices import Slice
 from kerastl.writing import remove_leftovers, replace_csv, replace_text, replacing
@@ -333,10 +333,9 @@ class RunDirectory:
         self, scored: Iterable[tuple[str, Evaluation]], class_names: tuple[str, ...]
     ) -> None:
         """Writes the scores of each class, how often which was taken for which, and calibration."""
-        pair = ("class_name", "predicted", "num_images")
         tables = (
             (RunFile.CLASS_SCORES, ("class_name", *CLASS_SCORES), Evaluation.class_rows),
-            (RunFile.CONFUSION, pair, Evaluation.confusion_rows),
+            (RunFile.CONFUSION, CONFUSION, Evaluation.confusion_rows),
             (RunFile.CALIBRATION, CALIBRATION, lambda one, _: one.calibration().rows),
             (RunFile.COVERAGE, COVERAGE, lambda one, _: one.coverage()),
         )

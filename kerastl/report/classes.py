@@ -11,7 +11,7 @@ from kerastl.outputs.heat_maps import MOST_MISTAKES
 from kerastl.report.heat import Heat
 from kerastl.report.predictions import Predictions
 from kerastl.report.thumbnails import Picture, Thumbnails
-from kerastl.training.scores import CLASS_SCORES, ClassCounts, class_scores
+from kerastl.training.scores import CLASS_SCORES, ClassCounts, accuracy_interval, class_scores
 
 # What is shown of more: classes in the table and in the matrix, pairs, images of a cell.
 _MOST_ROWS, _MOST_IN_MATRIX, _MOST_PAIRS = 1000, 15, 20
@@ -68,6 +68,8 @@ class Cell:
         predicted: The class that the model names.
         count: Its images.
         share: Their share of the true class.
+        low: Lower end of its interval.
+        high: Upper end.
         images: The first of them: of mistakes the surest, of right ones the least sure.
     """
 
@@ -76,6 +78,8 @@ class Cell:
     predicted: str
     count: int
     share: float
+    low: float = 0.0
+    high: float = 1.0
     images: tuple[Tested, ...] = ()
 
 
@@ -205,7 +209,9 @@ class Confusion:
         count = len(self._images.get((label, predicted), ()))
         names = self._all.class_names
         key = _key(label, predicted) if count else ""
-        return Cell(key, names[label], names[predicted], count, self._share(label, count))
+        low, high = accuracy_interval(count, int(self._counts.images[label]))
+        share = self._share(label, count)
+        return Cell(key, names[label], names[predicted], count, share, low, high)
 
     def _share(self, label: int, count: int) -> float:
         return count / max(1, int(self._counts.images[label]))

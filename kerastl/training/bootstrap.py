@@ -57,7 +57,7 @@ def find_intervals(
     for name, value in own.items():
         values = np.concatenate([one[name] for one in drawn])
         if np.ptp(values):
-            found[f"{name}_low"], found[f"{name}_high"] = _ends(float(value[0]), values)
+            found[f"{name}_low"], found[f"{name}_high"] = find_ends(float(value[0]), values)
     return found
 
 
@@ -83,7 +83,8 @@ def _draw(columns: csr_array, seed: int) -> Iterator[np.ndarray]:
         yield (transposed @ np.stack(times, axis=1, dtype=np.float64)).T
 
 
-def _ends(own: float, drawn: np.ndarray) -> tuple[float, float]:
+def find_ends(own: float, drawn: np.ndarray) -> tuple[float, float]:
+    """Finds the 95 % interval of a score from its values in many draws, see `find_intervals`."""
     below = np.mean(drawn < own) + 0.5 * np.mean(drawn == own)
     least = 1 / (2 * len(drawn))
     shift = 2 * scipy.special.ndtri(np.clip(below, least, 1 - least))

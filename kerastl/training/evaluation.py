@@ -11,11 +11,13 @@ from kerastl.training.calibration import Calibration, brier_scores, measure_cali
 from kerastl.training.coverage import measure_coverage
 from kerastl.training.scores import (
     CLASS_SCORES,
+    CONFUSION,
     ClassCounts,
     accuracy_interval,
     balanced_accuracy,
     class_scores,
     macro_f1,
+    wilson_intervals,
 )
 
 # Up to this many classes an evaluation keeps the probabilities of all, above only of the first few.
@@ -155,8 +157,7 @@ class Evaluation:
             "accuracy_high": high,
             **self._calibration_scores(),
             "most_confused": [
-                dict(zip(("class_name", "predicted", "num_images"), pair, strict=True))
-                for pair in mistakes[:_MOST_CONFUSED]
+                dict(zip(CONFUSION, pair, strict=True)) for pair in mistakes[:_MOST_CONFUSED]
             ],
         }
         if num_classes <= MOST_CLASSES:
@@ -187,10 +188,14 @@ class Evaluation:
         values = (columns[name].tolist() for name in CLASS_SCORES)
         yield from zip(class_names, *values, strict=True)
 
-    def confusion_rows(self, class_names: tuple[str, ...]) -> Iterator[tuple[str, str, int]]:
-        """Yields the pairs of a true and a predicted class that occur, with their images."""
+    def confusion_rows(self, class_names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+        """Yields a row of CONFUSION for each pair of a true and a predicted class that occurs."""
         places = self.labels * len(class_names) + self.predicted
         pairs, counts = np.unique(places, return_counts=True)
-        for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
-            label, predicted = divmod(pair, len(class_names))
-            yield class_names[label], class_names[predicted], count
+        labels, predicted = np.divmod(pairs, len(class_names))
+        images = np.bincount(self.labels)[labels]
+        columns = (counts, counts / images, *wilson_intervals(counts, images))
+        for label, other, *row in zip(
+            labels.tolist(), predicted.tolist(), *(one.tolist() for one in columns), strict=True
+        ):
+            yield class_names[label], class_names[other], *row

@@ -19,8 +19,8 @@ def score_intervals(evaluation: Evaluation, *, seed: int) -> dict[str, Any]:
         and of `loss_change`, how much higher the loss is with the temperature.
     """
     found: dict[str, Any] = find_intervals(
-        _class_tables(evaluation) | _tables(evaluation),
-        lambda means: _class_scores(means) | _scores(means),
+        class_tables(evaluation.labels, evaluation.predicted) | _tables(evaluation),
+        lambda means: class_scores(means) | _scores(means),
         seed=seed,
     )
     if before := evaluation.uncalibrated:
@@ -33,17 +33,17 @@ def score_intervals(evaluation: Evaluation, *, seed: int) -> dict[str, Any]:
     return found
 
 
-def _class_tables(evaluation: Evaluation) -> dict[str, csr_array]:
-    labels, predicted = evaluation.labels, evaluation.predicted
+def class_tables(labels: np.ndarray, predicted: np.ndarray) -> dict[str, csr_array]:
+    """Returns what `class_scores` are made of, from classes of images, both int64 (images,)."""
     count, ones = 1 + int(max(labels.max(), predicted.max())), np.ones(len(labels))
     return {
         "images": in_columns(ones, labels, count),
         "predicted": in_columns(ones, predicted, count),
-        "right": in_columns(evaluation.right, labels, count),
+        "right": in_columns(labels == predicted, labels, count),
     }
 
 
-def _class_scores(means: Means) -> dict[str, np.ndarray]:
+def class_scores(means: Means) -> dict[str, np.ndarray]:
     """Computes what `scores.balanced_accuracy` and `scores.macro_f1` do, for each draw."""
     images, right = means["images"], means["right"]
     return {

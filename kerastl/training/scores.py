@@ -14,6 +14,8 @@ CLASS_SCORES = (
     *("precision", "recall", "f1", "num_images", "recall_low", "recall_high"),
     *("precision_low", "precision_high", "f1_low", "f1_high"),
 )
+# How often images of a class are named as a class: their number, and their share of its images.
+CONFUSION = ("class_name", "predicted", "num_images", "share", "share_low", "share_high")
 
 
 def accuracy_interval(correct: int, count: int) -> tuple[float, float]:
@@ -61,25 +63,17 @@ class ClassCounts:
     right: np.ndarray
 
     @classmethod
-    def of(
-        cls,
-        labels: np.ndarray,
-        predicted: np.ndarray,
-        num_classes: int = 0,
-        *,
-        times: np.ndarray | None = None,
-    ) -> "ClassCounts":
+    def of(cls, labels: np.ndarray, predicted: np.ndarray, num_classes: int = 0) -> "ClassCounts":
         """Counts images by their true and predicted classes, both int64 (images,).
 
-        Without `num_classes` the highest class is the last; each image counts once, or as often
-        as in `times`.
+        Without `num_classes` the highest class is the last.
         """
         count = max(num_classes, int(labels.max()) + 1, int(predicted.max()) + 1)
         right = labels == predicted
         return cls(
-            np.bincount(labels, times, minlength=count),
-            np.bincount(predicted, times, minlength=count),
-            np.bincount(labels[right], None if times is None else times[right], minlength=count),
+            np.bincount(labels, minlength=count),
+            np.bincount(predicted, minlength=count),
+            np.bincount(labels[right], minlength=count),
         )
 
 

@@ -20,6 +20,7 @@ from kerastl.serving.confusion import Confusion
 from kerastl.training import evaluate as evaluation_module
 from kerastl.training.evaluate import evaluate
 from kerastl.training.evaluation import Evaluation
+from kerastl.training.scores import accuracy_interval
 
 CLASSES, IMAGES, FIRST = 10_000, 100_000, 10
 
@@ -142,17 +143,26 @@ def test_few_classes_keep_their_matrix_and_tables_say_the_same(tmp_path):
     test = fakes.answers(labels, predicted, num_classes=3)
     metrics = test.metrics(("a", "b", "c"))
     assert metrics["confusion_matrix"] == [[2, 0, 0], [1, 1, 0], [0, 1, 0]]
+    half, whole = (
+        dict(
+            zip(
+                ("share", "share_low", "share_high"), (1 / n, *accuracy_interval(1, n)), strict=True
+            )
+        )
+        for n in (2, 1)
+    )
     assert metrics["most_confused"] == [
-        {"class_name": "b", "predicted": "a", "num_images": 1},
-        {"class_name": "c", "predicted": "b", "num_images": 1},
+        {"class_name": "b", "predicted": "a", "num_images": 1} | half,
+        {"class_name": "c", "predicted": "b", "num_images": 1} | whole,
     ]
     RunDirectory(tmp_path).write_scores([("test", test)], ("a", "b", "c"))
+    halves = ",".join(map(str, half.values()))
     assert (tmp_path / "confusion.csv").read_text().splitlines() == [
-        "split,class_name,predicted,num_images",
-        "test,a,a,2",
-        "test,b,a,1",
-        "test,b,b,1",
-        "test,c,b,1",
+        "split,class_name,predicted,num_images,share,share_low,share_high",
+        f"test,a,a,2,1.0,{accuracy_interval(2, 2)[0]},1.0",
+        f"test,b,a,1,{halves}",
+        f"test,b,b,1,{halves}",
+        f"test,c,b,1,{','.join(map(str, whole.values()))}",
     ]
     scores = metrics["classes"]["a"]
     assert (tmp_path / "class_scores.csv").read_text().splitlines()[1] == (

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from test_report_page import NAMES, Reader, percent, percent_of, rows_of, write_run
+from test_report_page import NAMES, Reader, clean, percent, percent_of, rows_of, write_run
 
 import kerastl
 from kerastl.report.facts import list_chosen
@@ -53,10 +53,6 @@ def all_rows(run, name):
         return list(csv.DictReader(file))
 
 
-def clean(name):
-    return " ".join(name.split())
-
-
 def test_words_of_the_head_are_those_of_the_metrics(run, text):
     metrics = json.loads((run / "metrics.json").read_text("utf-8"))
     wrong = [
@@ -81,15 +77,11 @@ def test_words_of_the_head_are_those_of_the_metrics(run, text):
 
 def test_pairs_and_cells_have_their_shares_and_all_images(run, page, text):
     rows = rows_of(run, "confusion.csv")
-    pairs = {
-        (clean(row["class_name"]), clean(row["predicted"])): int(row["num_images"]) for row in rows
-    }
-    sizes = collections.Counter()
-    for (name, _), number in pairs.items():
-        sizes[name] += number
-    for one, other, number, share in Reader(page).tables["pairs"][1:]:
-        assert int(number) == pairs[clean(one), clean(other)]
-        assert share == percent(int(number) / sizes[clean(one)])
+    pairs = {(clean(row["class_name"]), clean(row["predicted"])): row for row in rows}
+    for one, other, number, share, interval in Reader(page).tables["pairs"][1:]:
+        row = pairs[clean(one), clean(other)]
+        assert number == row["num_images"]
+        assert f"{share} ({interval})" == percent_of(row, "share")
     for row in rows:
         one, other, number = (row[name] for name in ("class_name", "predicted", "num_images"))
         words = f"{one}, recognized" if one == other else f"{one}, taken for {other}"
@@ -248,3 +240,80 @@ def test_coverage_chart_is_the_table(run, page):
     (line,) = [one for one in chart.lines("--accent") if len(one) == len(rows)]
     np.testing.assert_allclose(line, expected, rtol=0, atol=0.2)
     np.testing.assert_allclose(line[:, 1], [y for _, y in expected], **CLOSE)
+
+
+NUMBER = re.compile(r"(?<![\w.#-])-?\d+(?:\.\d+)?(?:e-?\d+)?%?(?![\w#-])")
+# Numbers of the page's own sentences: the level of intervals, chance, the best and the worst Brier
+# score, F1, hashes in SHA-256, and bits of formats.
+OF_WORDS = {"95%", "0.5", "0", "2", "8", "16"}
+
+
+def values_of(run):
+    """Every value in the files of a run, numbers as numbers."""
+    leaves = [
+        json.loads((run / name).read_text("utf-8")) for name in ("metrics.json", "receipt.json")
+    ]
+    while leaves:
+        leaf = leaves.pop()
+        if isinstance(leaf, dict | list):
+            leaves += leaf.values() if isinstance(leaf, dict) else leaf
+            yield len(leaf)
+        else:
+            yield leaf
+    for path in run.glob("*.csv"):
+        rows = all_rows(run, path.name)
+        yield len(rows)
+        for column in rows[0] if rows else ():
+            # How many rows have a value: images of a split, findings of a kind.
+            yield from collections.Counter(row[column] for row in rows).values()
+        for row in rows:
+            yield from row.values()
+    yield from (run / "flags.txt").read_text("utf-8").split("\n")
+
+
+def forms_of(value):
+    """How the page may write a value."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        yield from NUMBER.findall(str(value))
+        return
+    yield from (f"{100 * number:.1f}%", f"{100 * number:.0f}%", f"{100 * number:.3g}%")
+    yield from (f"{number:.4f}", f"{number:.2f}", f"{number:.1f}", f"{number:.1e}", f"{number:.4g}")
+    yield from (str(value), f"{number:.0f}")
+
+
+def derived_from(run):
+    """What the page computes from them."""
+    metrics = json.loads((run / "metrics.json").read_text("utf-8"))["test"]
+    yield metrics["loss"] - metrics["uncalibrated"]["loss"]
+    rows = all_rows(run, "predictions.csv")
+    yield sum(row["class_name"] != row["predicted"] for row in rows)
+    receipt = json.loads((run / "receipt.json").read_text("utf-8"))
+    for seconds in receipt["seconds"].values():
+        yield kerastl.progress.format_duration(seconds)
+    for peak in receipt["peak_memory_bytes"].values():
+        yield kerastl.progress.format_bytes(peak["process"])
+    # Images of a class and split, in the table of splits.
+    counts = collections.Counter(
+        (row["class_name"], row["split"]) for row in all_rows(run, "splits.csv")
+    )
+    yield from counts.values()
+
+
+def unexplained(run, page):
+    """The numbers in the words and tables of a page that no file of its run has."""
+    text = re.sub(r"<(style|script|svg).*?</\1>", " ", page, flags=re.DOTALL)
+    found = set(NUMBER.findall(" ".join(Reader(text).words)))
+    given = {form for value in (*values_of(run), *derived_from(run)) for form in forms_of(value)}
+    return found - given - OF_WORDS, found
+
+
+def test_no_number_of_the_page_is_from_nowhere(run, page):
+    strange, found = unexplained(run, page)
+    assert strange == set()
+    assert len(found) > 100
+    metrics = json.loads((run / "metrics.json").read_text("utf-8"))["test"]
+    shown = percent(metrics["accuracy_low"])
+    assert shown in found
+    assert unexplained(run, page.replace(shown, "12.37%"))[0] == {"12.37%"}

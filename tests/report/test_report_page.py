@@ -192,6 +192,10 @@ def percent_of(row, name):
     return f"{percent(row[name])} ({percent(row[f'{name}_low'])} to {percent(row[f'{name}_high'])})"
 
 
+def clean(name):
+    return " ".join(name.split())
+
+
 def decimals_of(row, name):
     return f"{row[name]:.4f} ({row[f'{name}_low']:.4f} to {row[f'{name}_high']:.4f})"
 
@@ -269,7 +273,7 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
         ["True class", *names],
         *([one, *(pairs.get((one, other), "") for other in names)] for one in names),
     ]
-    assert {(one, other): number for one, other, number, _ in read.tables["pairs"][1:]} == {
+    assert {(one, other): number for one, other, number, *_ in read.tables["pairs"][1:]} == {
         pair: number for pair, number in pairs.items() if pair[0] != pair[1]
     }
 
