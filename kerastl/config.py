@@ -161,7 +161,7 @@ class Config(ReadSettings, RecipeSettings, FitSettings, OutputSettings, DeviceSe
             raise bad_value(
                 "refit", self.refit, "needs a solved head", "Use --head=solved or leave it out"
             )
-        if self.teacher and all(phase.is_solved for phase in self.phases):
+        if self.teacher and not any(phase.has_steps for phase in self.phases):
             raise bad_value(
                 "teacher",
                 self.teacher,

@@ -44,7 +44,9 @@ def test_lines(metrics: Mapping[str, Any]) -> Iterator[str]:
         metrics: The content of `metrics.json`.
     """
     phases = metrics["highest_validation_accuracy"]
-    if phases.keys() == {"head", "finetune"}:
+    if "prompts" in phases:
+        yield f"Class names alone: validation accuracy {phases['prompts']:.4f}."
+    if phases.keys() >= {"head", "finetune"}:
         yield (
             f"Transfer: highest validation accuracy {phases['head']:.4f} of a head on frozen "
             f"features, {phases['finetune']:.4f} of fine-tuning."

@@ -303,6 +303,7 @@ CHOICES = {
     "recipe": "manual",
     "budget": "90s",
     "input_scaling": "-1..1",
+    "class_prompts": "ein {}",
 }
 
 
@@ -577,4 +578,16 @@ def test_why_an_epoch_is_kept_is_what_decided():
     assert why("finetune", best_by="last").startswith("the last: ")
     assert why("head", best_by="last") == (
         "clearly better on the validation images than the end of the finetune phase"
+    )
+
+
+def test_prompts_name_the_class_and_take_a_network_that_has_learned_texts():
+    assert make(class_prompts="a {}, outdoors").phases[0].name == "prompts"
+    assert refusal(class_prompts="a photo") == (
+        "class_prompts='a photo': does not say where the name of the class goes. Write {} there, "
+        "as in 'a photo of a {}'."
+    )
+    assert refusal(class_prompts="a {}", **NONE) == (
+        "class_prompts='a {}': needs a network that has learned texts, and weights=none is random. "
+        "Leave one of the two out."
     )

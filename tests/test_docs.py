@@ -34,6 +34,7 @@ NOT_RUN = {
     r".*/best\.flags": "reads what the command above has found, which needs its download",
     r".*WEIGHTS_FILE": "needs the weights of the benchmark",
     r"python -m kerastl\.main --flagfile configs/quickstart\.flags": "the quickstart; .ci/run",
+    r".*--teacher=": "needs the run of the command above; tests/training/test_teaching.py",
     r".*--fixes=": "what a person has marked on the page of a run; tests/data/test_fixes.py",
     r"kerastl doctor": "takes a minute; tests/checkup/test_doctor.py",
     r"kerastl tune --dataset=digits": "takes minutes; tests/tuning/test_search.py",

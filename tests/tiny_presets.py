@@ -1,5 +1,7 @@
 """Every family of KerasHub's networks for images, tiny, with random weights, as presets."""
 
+import io
+
 import keras
 import pytest
 
@@ -195,3 +197,51 @@ def save_preset(name, folder, *, seed=0, scaling=None, **converter):
     values = {"image_size": (SIZE, SIZE)} | (scaling or STANDARDIZED) | converter
     getattr(keras_hub.layers, kind)(**values).save_to_preset(folder)
     return f"hub:{folder}"
+
+
+# Of the words "a", "red", "green" and "blue".
+_LETTERS = "abdeglnru"
+
+
+def _byte_pairs():
+    words = [*_LETTERS, *(f"{letter}</w>" for letter in _LETTERS), "re"]
+    tokens = ["<|startoftext|>", "<|endoftext|>", *words]
+    numbers = {token: number for number, token in enumerate(tokens)}
+    tokenizer = models.CLIPTokenizer(numbers, ["r e"])
+    return models.CLIPPreprocessor(tokenizer, _converter("CLIP"), sequence_length=8)
+
+
+def _pieces():
+    sentencepiece = pytest.importorskip("sentencepiece")
+    proto = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["a red", "a green", "a blue"]),
+        model_writer=proto,
+        vocab_size=8,
+        model_type="WORD",
+        pad_id=0,
+        bos_id=1,
+        eos_id=2,
+        unk_id=3,
+        minloglevel=2,
+    )
+    tokenizer = models.SigLIPTokenizer(proto.getvalue())
+    return models.SigLIPPreprocessor(tokenizer, _converter("SigLIP"), sequence_length=8)
+
+
+def _converter(prefix):
+    kind = getattr(keras_hub.layers, f"{prefix}ImageConverter")
+    return kind(image_size=(SIZE, SIZE), **STANDARDIZED)
+
+
+# Name -> what prepares its texts.
+PREPROCESSORS = {"CLIP": _byte_pairs, "SigLIP": _pieces}
+
+
+def save_reader(name, folder):
+    """Saves a network that reads texts, with its tokenizer; returns it, and what prepares texts."""
+    keras.utils.set_random_seed(0)
+    network, preprocessor = BUILDERS[name](), PREPROCESSORS[name]()
+    network.save_to_preset(folder)
+    preprocessor.save_to_preset(folder)
+    return network, preprocessor

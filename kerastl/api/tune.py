@@ -12,6 +12,7 @@ from kerastl.api import values
 from kerastl.api.checks import announce_downloads, check_network, check_source
 from kerastl.cluster import check_alone
 from kerastl.config import Config
+from kerastl.errors import bad_value
 from kerastl.outputs.places import is_usable, usable_places
 from kerastl.progress import Progress
 from kerastl.tuning.directory import NATIVE_LOG, open_search
@@ -126,6 +127,9 @@ def hypermodel(
     """
     progress = progress or Progress(sys.stdout)
     known_space = _check_search(config, space, source)
+    if config.class_prompts:
+        problem = "is for networks that kerastl opens, and here your tuner holds them"
+        raise bad_value("class_prompts", config.class_prompts, problem, "Leave it out")
     if not is_usable(config, progress):
         config = dataclasses.replace(config, cache_dir="")
     with environment.ready(config.precision, config.seed, progress):

@@ -104,6 +104,7 @@ class Backbone:
         parameters: How many, without its classifier; 0 where that is not known.
         sees: What the head sees of it, in words.
         licence: Licence of its weights, where their source names it.
+        reads_text: Whether it compares images with texts.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Backbone:
     parameters: int = 0
     sees: str = "mean of the map"
     licence: str = ""
+    reads_text: bool = False
 
     @property
     def sizes(self) -> str:
@@ -144,7 +146,7 @@ class Backbone:
         """Refuses settings that do not go with it, before it is built.
 
         Raises:
-            UsageError: If it takes no images of that size, or scales them by itself.
+            UsageError: If it takes no such images, scales them by itself, or reads no texts.
         """
         self.check_size(settings.image_size)
         if settings.input_scaling and not self.takes_scaling:
@@ -153,6 +155,13 @@ class Backbone:
                 settings.input_scaling,
                 f"is for a network of your own, and {self.name} has a scaling",
                 "Leave it out",
+            )
+        if settings.class_prompts and not self.reads_text:
+            raise bad_value(
+                "class_prompts",
+                settings.class_prompts,
+                f"is for a network with a text tower, and {self.name} has none",
+                "Leave it out, or use CLIP or SigLIP, as in --backbone=hub:clip_vit_base_patch16",
             )
 
     def accepts(self, image_size: int) -> bool:

@@ -24,7 +24,7 @@ from kerastl.model.boundaries import (
 )
 from kerastl.model.build import POOLED, build_classifier
 from kerastl.model.building.finding import open_backbone
-from kerastl.model.building.interface import BACKBONE, Built, fingerprint
+from kerastl.model.building.interface import BACKBONE, Built, TextReader, fingerprint
 from kerastl.model.phases import Plan, can_train, drop_rate, parts
 from kerastl.model.sources.table import find_backbone
 from kerastl.settings import Decides, ModelSettings, Phase
@@ -43,6 +43,7 @@ class Network:
         calls: The calls of its layers, from input to output.
         boundaries: Where it can be cut, from the input itself to the output itself.
         notes: Remarks on its backbone, see `Built`.
+        read_texts: Makes a head of texts, see `Built`; None where none are to be read.
     """
 
     backbone: Backbone
@@ -52,6 +53,7 @@ class Network:
     calls: tuple[LayerCall, ...]
     boundaries: tuple[Boundary, ...]
     notes: tuple[str, ...] = ()
+    read_texts: TextReader | None = None
     _plans: dict[tuple[str | None, bool], Plan] = dataclasses.field(
         default_factory=dict, init=False, repr=False
     )
@@ -278,7 +280,8 @@ def open_network(
     classifier = build_classifier(
         built.network, scaling=built.scaling, num_classes=num_classes, dropout=settings.dropout
     )
-    return dataclasses.replace(Network.of(classifier, row), notes=built.notes)
+    network = Network.of(classifier, row)
+    return dataclasses.replace(network, notes=built.notes, read_texts=built.read_texts)
 
 
 def _kernels(layer: Any) -> list[Any]:

@@ -134,7 +134,7 @@ def _choose(
 
 def _largest_batch(usual: FitSettings, splits: Splits) -> tuple[dict[str, Any], str]:
     """Finds the largest batch, and the rates that go with it; returns the reason too."""
-    phases = [phase for phase in usual.phases if not phase.is_solved]
+    phases = [phase for phase in usual.phases if phase.has_steps]
     if not phases:
         return {}, f"batch_size={usual.batch_size}: a head that is solved takes no steps"
     network = open_network(usual, num_classes=len(splits.source.class_names))

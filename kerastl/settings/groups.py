@@ -59,6 +59,13 @@ class FitSettings(ModelSettings, TrainingSettings, StoreSettings):
     @property
     def phases(self) -> tuple[Phase, ...]:
         """The phases in training order, skipping those with 0 epochs."""
+        prompts = Phase(
+            name="prompts",
+            epochs=int(bool(self.class_prompts)),
+            learning_rate=0.0,
+            warmup_epochs=0.0,
+            unfreeze_from=None,
+        )
         head = Phase(
             name="head",
             epochs=1 if self.head == "solved" and self.head_epochs else self.head_epochs,
@@ -74,7 +81,7 @@ class FitSettings(ModelSettings, TrainingSettings, StoreSettings):
             warmup_epochs=self.warmup_epochs,
             unfreeze_from=ALL_LAYERS if self.from_scratch else self.unfreeze_from,
         )
-        return tuple(phase for phase in (head, upper) if phase.epochs)
+        return tuple(phase for phase in (prompts, head, upper) if phase.epochs)
 
     @property
     def is_exact(self) -> bool:

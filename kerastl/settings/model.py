@@ -14,6 +14,8 @@ BUNDLED_BACKBONE = "MobileNetV2_035"
 _BACKBONE = "ResNet50"
 # Weights of keras.applications, and those that come with a network of another source.
 IMAGENET, OWN = "imagenet", "own"
+# In `class_prompts`.
+CLASS_NAME = "{}"
 # How the values of `backbone` end or begin that name a file, or a preset of KerasHub.
 KERAS_FILE, HUB = ".keras", "hub:"
 
@@ -66,6 +68,13 @@ class ModelSettings(ImageSettings):
         choices=("", "0..1", "-1..1", "imagenet", "caffe", "none"),
         decides=Decides.FEATURES,
     )
+    class_prompts: str = setting(
+        "",
+        help="Text for each class, as in 'a photo of a {}', where {} is its name: the head starts "
+        "from what a network with a text tower (CLIP, SigLIP) makes of it, and that head is "
+        "evaluated before any training. Empty to start from zero.",
+        decides=Decides.TRAINING,
+    )
     dropout: float = setting(
         0.0,
         help="Share of the pooled features dropped in training.",
@@ -104,12 +113,29 @@ class ModelSettings(ImageSettings):
             # Each stands for what is published with the network.
             object.__setattr__(self, "weights", usual["weights"])
         self._check_own()
+        self._check_prompts()
         if self.weights == BUNDLED and self.backbone != BUNDLED_BACKBONE:
             raise bad_value(
                 "backbone",
                 self.backbone,
                 f"is another network than weights={BUNDLED} belong to",
                 f"Use {BUNDLED_BACKBONE} or leave it out, or give other weights",
+            )
+
+    def _check_prompts(self) -> None:
+        if self.class_prompts and CLASS_NAME not in self.class_prompts:
+            raise bad_value(
+                "class_prompts",
+                self.class_prompts,
+                "does not say where the name of the class goes",
+                f"Write {CLASS_NAME} there, as in 'a photo of a {CLASS_NAME}'",
+            )
+        if self.class_prompts and self.from_scratch:
+            raise bad_value(
+                "class_prompts",
+                self.class_prompts,
+                "needs a network that has learned texts, and weights=none is random",
+                "Leave one of the two out",
             )
 
     def _check_own(self) -> None:

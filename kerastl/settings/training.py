@@ -6,7 +6,7 @@ from typing import Literal
 from kerastl.settings.base import Settings
 from kerastl.settings.field import Decides, Needs, Within, describe, setting
 
-PhaseName = Literal["head", "finetune", "scratch"]
+PhaseName = Literal["prompts", "head", "finetune", "scratch"]
 
 # Unfreezes every layer of the backbone.
 ALL_LAYERS = "all"
@@ -45,8 +45,8 @@ class Phase:
     """A stage of training with a fixed set of trainable layers.
 
     Attributes:
-        name: "head" trains only the new head, "finetune" the upper part of a pretrained
-            backbone too, "scratch" every layer of a network with random weights.
+        name: "prompts" makes a head of texts, "head" trains only the head, "finetune" the upper
+            part of a pretrained backbone too, "scratch" every layer of one with random weights.
         epochs: Passes over the training images.
         learning_rate: Peak rate of the phase's schedule.
         warmup_epochs: Epochs, possibly a fraction, over which the rate rises to its peak.
@@ -61,6 +61,11 @@ class Phase:
     warmup_epochs: float
     unfreeze_from: str | None
     is_solved: bool = False
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether it trains step by step."""
+        return self.name != "prompts" and not self.is_solved
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -74,6 +74,7 @@ class PhaseData:
         train: Function from a step of the phase to the batches of (images, labels) from there on,
             of all its epochs in a row.
         num_train: Training images in an epoch.
+        class_names: Names of the classes, in the order of the logits.
         lower: Function from images to features at the phase's boundary, None if `train` yields
             stored features instead of images.
         validate: Evaluates the network, as it is when it is called, on the validation images.
@@ -82,6 +83,7 @@ class PhaseData:
 
     train: Callable[[int], tf.data.Dataset]
     num_train: int
+    class_names: tuple[str, ...]
     lower: Callable[[tf.Tensor], tf.Tensor] | None
     validate: Callable[[], Evaluation]
     read_stored: Callable[[str], StoredImages]

@@ -46,11 +46,12 @@ class Repeats:
     def list_random(self, network: Network) -> list[str]:
         """Names what a seed decides; empty if nothing in the training is random."""
         plans = [network.plan(phase) for phase in self.config.phases]
-        stepped = [plan for plan in plans if not plan.phase.is_solved]
+        stepped = [plan for plan in plans if plan.phase.has_steps]
         found = ["the order of the training images"] if stepped else []
         if any(_drops(plan) for plan in stepped):
             found.append("what dropout leaves out")
-        if len(stepped) < len(plans) and chooses_by_folds(self.splits.clusters[self.splits.train]):
+        is_solved = any(plan.phase.is_solved for plan in plans)
+        if is_solved and chooses_by_folds(self.splits.clusters[self.splits.train]):
             found.append("the folds that choose the penalty of the head")
         return found
 

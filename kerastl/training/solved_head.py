@@ -19,6 +19,8 @@ from threadpoolctl import threadpool_limits
 from kerastl.data.folds import make_folds
 from kerastl.environment import ignored_warnings
 from kerastl.lazy import LazyModule
+from kerastl.model.build import LOGITS
+from kerastl.model.network import Network
 from kerastl.model.phases import Plan
 from kerastl.progress import Progress, format_duration
 from kerastl.settings import TrainingSettings
@@ -168,9 +170,9 @@ def solve_phase(
     return PhaseResult(0, strength)
 
 
-def refit_head(plan: Plan, read: Callable[[], StoredImages], strength: float) -> None:
+def refit_head(network: Network, read: Callable[[], StoredImages], strength: float) -> None:
     """Fits a solved head once more, to the images that `read` gives, with a known penalty."""
-    head, images = plan.trainable[-1], read()
+    head, images = network.model.get_layer(LOGITS), read()
     with threadpool_limits(1):
         _assign(head, RegressionPath(images, num_classes=head.units).fit(strength))
 

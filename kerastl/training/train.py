@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -30,9 +30,10 @@ from kerastl.training.course import Course, Recorder
 from kerastl.training.evaluate import build_evaluator
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.features import StoredFeatures
-from kerastl.training.fit import BOTH, PhaseData, StoredImages, train_phase
+from kerastl.training.fit import BOTH, PhaseData, PhaseResult, StoredImages, train_phase
 from kerastl.training.frozen import FrozenPart
 from kerastl.training.largest_batch import check_memory, explained_memory
+from kerastl.training.named_head import name_phase
 from kerastl.training.scores import class_weights
 from kerastl.training.solved_head import refit_head, solve_phase
 from kerastl.training.teaching import open_teacher
@@ -74,7 +75,7 @@ def check_phases(network: Network, config: FitSettings) -> list[str]:
 
 def config_warnings(config: FitSettings) -> Iterator[str]:
     """Yields what is allowed and probably not meant."""
-    rates = [phase.learning_rate for phase in config.phases if not phase.is_solved]
+    rates = [phase.learning_rate for phase in config.phases if phase.has_steps]
     if len(rates) > 1 and rates[1] >= rates[0]:
         yield (
             f"finetune_learning_rate={rates[1]:g} is not below head_learning_rate={rates[0]:g}; "
@@ -122,17 +123,17 @@ def train(
     for plan, epochs in course.phases():
         network.set_trainable(plan)
         data = _phase_data(plan, splits, config, frozen, weights, epochs=epochs)
-        with explained_memory(network, config, [] if plan.phase.is_solved else steps):
+        with explained_memory(network, config, steps if plan.phase.has_steps else []):
             _run_phase(course, plan, data, config, record=record, progress=progress)
         if data.lower is None and (features := frozen.get(plan.boundary)) is not None:
             progress.line(_describe_savings(course.done, features, splits, course.seconds))
     network.set_trainable(plans[-1])  # Also where no phase was left: it is saved with the model.
     progress.line(_describe_best(course.best.row, config))
-    refit, head = None, plans[0]
-    if config.refit and course.strength is not None and course.best.row.phase == head.phase.name:
-        features = frozen.get(head.boundary)
+    refit = None
+    if config.refit and course.strength is not None and course.best.row.phase == "head":
+        features = frozen.get(network.pooled)
         read = functools.partial(_read_stored, splits, config, features, weights, BOTH)
-        refit = functools.partial(refit_head, head, read, course.strength)
+        refit = functools.partial(refit_head, network, read, course.strength)
     return Trained(
         network=network,
         frozen=frozen,
@@ -157,13 +158,17 @@ def _run_phase(
 ) -> None:
     """Trains a phase, or what is left of it; its layers are trainable."""
     best, model = course.best, course.network.model
+    if plan.phase.name == "scratch":
+        _check_last_batch(settings.batch_size, data.num_train)
     if not best.accuracies and course.first is None:
         require(_first_loss(plan, data), record=record, progress=progress)
     progress.line(_describe_phase(plan, course.network))
     expected = course.begin_phase(plan)
     with finally_call(functools.partial(_keep_best, best, model, record)):
         keep = functools.partial(_keep, best, record)
-        run_phase = solve_phase if plan.phase.is_solved else train_phase
+        run_phase: Callable[..., PhaseResult] = train_phase
+        if not plan.phase.has_steps:
+            run_phase = solve_phase if plan.phase.is_solved else name_phase
         done = run_phase(plan, data, settings, progress=progress, on_epoch=keep, places=course)
         moves = expected.check(plan.upper, steps=done.steps, batch=data.first_batch)
     require(moves, record=record, progress=progress)
@@ -203,6 +208,8 @@ def _describe_phase(plan: Plan, network: Network) -> str:
     how = f"{count_of(phase.epochs, 'epoch')} at {phase.learning_rate:g}"
     if phase.is_solved:
         how = "logistic regression"
+    if phase.name == "prompts":
+        return "prompts phase: a head of the names of the classes, without any training."
     return (
         f"{phase.name} phase: {how}, "
         f"training from {plan.first_name} up: {plan.count_trained():,} of "
@@ -255,7 +262,7 @@ def _list_steps(
     return [
         (plan, _find_trained_on(plan, splits, config, frozen) is None)
         for plan in plans
-        if not plan.phase.is_solved
+        if plan.phase.has_steps
     ]
 
 
@@ -277,8 +284,6 @@ def _phase_data(
     *,
     epochs: range,
 ) -> PhaseData:
-    if plan.phase.name == "scratch":
-        _check_last_batch(config.batch_size, len(splits.train))
     features = frozen.get(plan.boundary)
     train_features = _find_trained_on(plan, splits, config, frozen)
     lower = fold_one(plan.lower) if train_features is None else None
@@ -297,6 +302,7 @@ def _phase_data(
             share=replicas.current().share,
         ),
         num_train=len(splits.train),
+        class_names=splits.source.class_names,
         lower=lower,
         validate=build_evaluator(
             from_boundary(plan.upper, lower if features is None else None, config),
@@ -357,8 +363,9 @@ def _describe_savings(
     phase: Phase, features: StoredFeatures, splits: Splits, seconds: Mapping[str, float]
 ) -> str:
     spent = format_duration(seconds[phase.name])
-    if phase.is_solved:
-        return f"Head solved on stored features in {spent}."
+    if not phase.has_steps:
+        made = "solved on stored features" if phase.is_solved else "made of the names"
+        return f"Head {made} in {spent}."
     computed = phase.epochs * (len(splits.train) + len(splits.validation))
     plain = seconds[phase.name] + computed * features.seconds_per_image
     return (

@@ -14,6 +14,7 @@ import tensorflow as tf
 from kerastl.errors import KerastlError, bad_value, first_line
 from kerastl.model.backbones import Scaling
 from kerastl.model.boundaries import trace_calls
+from kerastl.model.building.hub_texts import open_texts
 from kerastl.model.building.interface import BACKBONE, Built, name_apart
 from kerastl.model.building.probe import check_features
 from kerastl.model.sources.hub import (
@@ -61,7 +62,8 @@ def build(row: Preset, settings: ModelSettings) -> Built:
             f"{row.name} was trained on images resized {converter.interpolation}; they are "
             f"resized {_RESIZED} here",
         )
-    return Built(network, scaling, notes)
+    texts = open_texts(whole, family, row, settings) if settings.class_prompts else None
+    return Built(network, scaling, notes, texts)
 
 
 def read_scaling(converter: Any) -> Scaling | None:

@@ -2,8 +2,10 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 
 from kerastl.model.backbones import Scaling
 from kerastl.model.boundaries import models_in
@@ -11,6 +13,11 @@ from kerastl.model.build import DROPOUT, LOGITS, POOLED
 
 # What the network is called in a classifier.
 BACKBONE = "backbone"
+# Function from texts and the pooled features of some images, float32 (images, channels), to the
+# kernel of a head, float32 (channels, texts). Its logits order the texts as the network does, which
+# compares directions: they are the network's own for an image whose embedding is as long as the
+# mean of those of the images.
+TextReader = Callable[[Sequence[str], np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,11 +30,13 @@ class Built:
             (batch, channels).
         scaling: What it expects of pixels, None if it scales them itself.
         notes: Remarks for the user, each a part of a sentence.
+        read_texts: Makes a head of texts; None where none are to be read.
     """
 
     network: keras.Model
     scaling: Scaling | None
     notes: tuple[str, ...] = ()
+    read_texts: TextReader | None = None
 
 
 def named(network: keras.Model) -> keras.Model:

@@ -44,6 +44,10 @@ class Family:
         is_fixed: Whether it takes no other size.
         tower: Attribute of the network that holds the part for images; empty for all of it.
         norm: Attribute of the network with a normalization that follows the tower; empty for none.
+        projection: Attribute with the dense layer from what the head sees to the space of texts;
+            empty where the head sees that space itself.
+        similarity: Attribute with the layer that compares images with texts; empty where there are
+            no texts.
         licence: Licence of the published weights, where one source names it for all of them.
     """
 
@@ -53,6 +57,8 @@ class Family:
     is_fixed: bool = False
     tower: str = ""
     norm: str = ""
+    projection: str = ""
+    similarity: str = ""
     licence: str = ""
 
 
@@ -61,7 +67,12 @@ class Family:
 # Where a transformer's own classifier looks is what the head sees; DINOv2 was evaluated with the
 # class token beside the mean of the patches, https://arxiv.org/abs/2304.07193.
 FAMILIES = {
-    "CLIPBackbone": Family(CLASS_TOKEN, 224, 16, tower="vision_encoder"),
+    "CLIPBackbone": Family(
+        *(CLASS_TOKEN, 224, 16),
+        tower="vision_encoder",
+        projection="vision_projection",
+        similarity="clip_head",
+    ),
     "CSPNetBackbone": Family(),
     "DINOV2Backbone": Family(CLASS_AND_PATCHES, 224, 14, licence="Apache 2.0"),
     "DINOV3Backbone": Family(CLASS_AND_PATCHES, 224, 16, licence="DINOv3 License"),
@@ -70,13 +81,17 @@ FAMILIES = {
     "EfficientNetBackbone": Family(),
     "HGNetV2Backbone": Family(),
     "MetaCLIP2Backbone": Family(
-        CLASS_TOKEN, 224, 14, tower="vision_encoder", norm="vision_post_layer_norm"
+        *(CLASS_TOKEN, 224, 14),
+        tower="vision_encoder",
+        norm="vision_post_layer_norm",
+        projection="vision_projection",
+        similarity="metaclip_2_head",
     ),
     "MiTBackbone": Family(size=224, patch=32),
     "MobileNetBackbone": Family(),
     "MobileNetV5Backbone": Family(),
     "ResNetBackbone": Family(),
-    "SigLIPBackbone": Family(POOLED, 224, 16, tower="vision_encoder"),
+    "SigLIPBackbone": Family(POOLED, 224, 16, tower="vision_encoder", similarity="siglip_head"),
     "SwinTransformerBackbone": Family(TOKENS, 224, is_fixed=True),
     "VGGBackbone": Family(),
     "ViTBackbone": Family(CLASS_TOKEN, 224, 16),
@@ -157,7 +172,8 @@ def _of_address(name: str, preset: str) -> Preset:
         )
     scheme, _, rest = preset.partition("://")
     site = {"hf": "https://huggingface.co/", "kaggle": "https://www.kaggle.com/models/"}[scheme]
-    return Preset(name=name, preset=preset, minimum_size=1, page=site + rest)
+    # What it is shows only when it is there.
+    return Preset(name=name, preset=preset, minimum_size=1, page=site + rest, reads_text=True)
 
 
 def _of_name(name: str, preset: str, kind: str) -> Preset:
@@ -172,6 +188,7 @@ def _of_name(name: str, preset: str, kind: str) -> Preset:
         page=f"{_KAGGLE}{model}/keras/{preset}",
         sees=family.sees,
         licence=family.licence,
+        reads_text=bool(family.similarity),
         **_sizes(
             family,
             size=int(size[1]) if size else family.size,
@@ -202,6 +219,7 @@ def _of_directory(name: str, path: pathlib.Path) -> Preset:
         kind=kind,
         sees=family.sees,
         licence=family.licence,
+        reads_text=bool(family.similarity),
         **_sizes(family, size=_side(values, "image_shape"), patch=_side(values, "patch_size")),
     )
 
