@@ -189,6 +189,29 @@ def one_hot(rng, table):
             table.specimen.readings.append(_anything)
 
 
+def one_hot_lists(rng, table):
+    """The place of a 1 in each cell."""
+    classes = sorted(set(table.labels))
+    form = rng.choice(["[{}]", "[{}]", "({})"])
+    gap = rng.choice([", ", " ", ","])
+    table.columns["label"] = [
+        form.format(gap.join(str(int(name == label)) for name in classes)) for label in table.labels
+    ]
+    table.labels = [str(classes.index(label)) for label in table.labels]
+    table.count()
+    table.specimen.told.append("one-hot lists")
+
+
+def marked_rows(rng, table):
+    """Rows that somebody wants to be left out."""
+    name, keep, drop = rng.choice(
+        [("exclude", "0", "1"), ("use", "yes", "no"), ("status", "ok", "rejected")]
+    )
+    rows = rng.sample(range(len(table.names)), 2)
+    table.columns[name] = [drop if row in rows else keep for row in range(len(table.names))]
+    table.specimen.told.append("marks 2 rows as not to be used")
+
+
 def one_hot_of_one_class(rng, table):
     """One class was left of several, each of which has a column."""
     classes = sorted(set(table.labels))
@@ -310,6 +333,8 @@ def pixels(rng, table):
     """The pictures themselves, as numbers."""
     kind = rng.choice(["columns", "cell"])
     del table.columns["image"]
+    # Addresses would lead to the pictures.
+    table.columns.pop("url", None)
     count = len(table.names)
     if kind == "columns":
         for number in range(784):
@@ -488,6 +513,8 @@ MEANINGS = [
     separated_labels,
     one_hot_of_one_class,
     tables_of_splits,
+    one_hot_lists,
+    marked_rows,
 ]
 
 

@@ -113,11 +113,16 @@ def _write_json(rng: random.Random, table: Table) -> None:
     """Writes objects in lines or in a list, as programs do that know no tables."""
     header, *rows = _rows(rng, table)
     objects = [dict(zip(header, row, strict=True)) for row in rows]
-    form, ending = rng.choice([("lines", "jsonl"), ("list", "json"), ("indented", "json")])
+    forms = ["lines", "list", "indented", "lists", "key"]
+    form = rng.choice(forms)
+    ending = "jsonl" if form == "lines" else "json"
     if form == "lines":
         text = "\n".join(json.dumps(one, ensure_ascii=rng.random() < 0.5) for one in objects)
+    elif form == "lists":
+        text = json.dumps([header, *rows])
     else:
-        text = json.dumps(objects, indent=2 if form == "indented" else None)
+        whole = {"version": 1, "data": objects} if form == "key" else objects
+        text = json.dumps(whole, indent=2 if form == "indented" else None)
     table.specimen.features.append(f"JSON {form}")
     table.place = table.place.removesuffix("csv") + ending
     table.specimen.files[table.place] = text.encode()

@@ -119,6 +119,7 @@ class Finder:
         one_hot = () if label else self._find_one_hot()
         if not label and not one_hot:
             label = self._take(self._label_by_values())
+        label = self._by_name(label)
         group = group or self._take(self._find_things(self._columns.get(label, ())))
         roles = Roles(image, label, one_hot, split, flags, group, boxes, others=tuple(self._left))
         may_split, may_group = self._find_doubtful(roles)
@@ -176,16 +177,20 @@ class Finder:
 
     def _find_image(self) -> str:
         ending = [name for name in self._left if self._ends_like_images(name)]
-        addresses = [name for name in ending if any(map(ADDRESS.match, self._sample(name)))]
+        addresses = [name for name in self._left if self._has_addresses(name)]
         ending = [
             name for name in ending if name not in addresses and not _BESIDE.search(key_of(name))
         ]
-        strong, weak = self._named("image"), self._named("image", 1)
+        strong, weak = (
+            [name for name in self._named("image", tier) if name not in addresses]
+            for tier in (0, 1)
+        )
         both = [name for name in ending if name in strong]
         if len(both) == 1:
             return both[0]
         others = [name for name in self._left if key_of(name) not in KNOWN and self._differs(name)]
-        for names in (both, strong, ending, weak, [] if addresses else others):
+        # Files behind addresses may have been downloaded.
+        for names in (both, strong, ending, weak, addresses or others):
             if name := self._leading(names):
                 return name
         # None leads to files; the reason names the one that should.
@@ -193,6 +198,13 @@ class Finder:
         if len(likely) != 1:
             raise self._several("image", likely) if likely else self._none("image")
         return likely[0]
+
+    def _has_addresses(self, name: str) -> bool:
+        """Whether most values of a column are addresses, of images where they have an ending."""
+        cells = [cell for cell in self._sample(name) if cell]
+        are_named = name in self._named("image") + self._named("image", 1)
+        is_like = are_named or self._ends_like_images(name)
+        return is_like and 2 * sum(ADDRESS.match(cell) is not None for cell in cells) > len(cells)
 
     def _differs(self, name: str) -> bool:
         """Whether most values of a column are different, as those of paths are."""
@@ -237,6 +249,23 @@ class Finder:
                 self._refuse_as_label(named[0])
                 return named[0]
         return ""
+
+    def _by_name(self, label: str) -> str:
+        """Returns the column that has the names of classes, if this one has their numbers."""
+        if self._given.get("label") or not all(map(is_number, self._values.get(label, [""]))):
+            return label
+        names = [
+            name
+            for name in self._left
+            if self._is_like_classes(name)
+            and self._say_the_same(label, name)
+            and not any(map(is_number, self._values[name]))
+            and not is_called_things(name)
+        ]
+        if len(names) != 1:
+            return label
+        self._left.append(label)
+        return self._take(names[0])
 
     def _name_among(self, names: Sequence[str]) -> str:
         """Returns the name of several columns that have each class as a number and by name."""

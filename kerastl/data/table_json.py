@@ -148,6 +148,7 @@ def _rows_inside(value: Any, names: Any = None) -> list[Row]:
 
 def _name_classes(rows: list[Row], record: Row) -> list[Row]:
     """Adds the names of the classes where the rows have numbers and the file has their names."""
+    rows = [one for row in rows for one in _unfold(row)]
     columns = [
         column
         for column in dict.fromkeys(name for row in rows for name in row)
@@ -163,9 +164,11 @@ def _name_classes(rows: list[Row], record: Row) -> list[Row]:
 
 def _names_by_number(value: Any) -> dict[str, str]:
     """Returns the names of classes by number, from a list, an object, or objects with IDs."""
+    while isinstance(value, dict) and (inner := [one for one in value if key_of(one) in _NAMES]):
+        value = value[inner[0]]
     listed = value if isinstance(value, list) else []
-    if listed and all(isinstance(one, dict) and {"id", "name"} <= set(one) for one in listed):
-        value = {one["id"]: one["name"] for one in listed}
+    if listed and all(isinstance(one, dict) and "name" in one for one in listed):
+        value = {one.get("id", place): one["name"] for place, one in enumerate(listed)}
     pairs = value.items() if isinstance(value, dict) else enumerate(listed)
     return {str(number): name for number, name in pairs if isinstance(name, str)}
 
@@ -208,15 +211,22 @@ def _unfold(record: Row) -> Iterator[Row]:
 def _flatten(record: Row) -> Row:
     """Gives what objects within a row hold columns of their own, as cloud services nest them.
 
-    A column with a usual name keeps its object, which may be a class with more than its name.
+    A column with a usual name keeps its object, which may be a class with more than its name, or
+    the path of an image.
     """
     flat: Row = {}
     for name, value in record.items():
-        if not isinstance(value, dict) or key_of(name) in KNOWN:
+        if (
+            isinstance(value, dict)
+            and isinstance(value.get("path"), str)
+            and not value.get("bytes")
+        ):
+            flat[name] = value["path"]
+        elif not isinstance(value, dict) or key_of(name) in KNOWN:
             flat[name] = value
-            continue
-        plain = {key: one for key, one in value.items() if not isinstance(one, (dict, list))}
-        flat |= {f"{name}.{key}": one for key, one in plain.items()} or {name: value}
+        else:
+            plain = {key: one for key, one in value.items() if not isinstance(one, (dict, list))}
+            flat |= {f"{name}.{key}": one for key, one in plain.items()} or {name: value}
     return flat
 
 

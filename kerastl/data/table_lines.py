@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from kerastl.data.table_columns import Roles
 from kerastl.data.table_paths import Place
 from kerastl.data.table_reading import Table
+from kerastl.data.table_shape import count_left_out
 from kerastl.data.table_split_reading import say_split
 from kerastl.errors import name_some, shorten
 from kerastl.progress import count_of
@@ -63,6 +64,13 @@ def note_unused(data: Table, roles: Roles) -> Iterator[str]:
     """Yields lines on columns that matter though nothing is made of them."""
     if roles.boxes:
         yield f"Boxes ({name_some(roles.boxes)}) are not used: an image counts as a whole."
+    for name in roles.others:
+        if count := count_left_out(name, data.columns[name]):
+            yield (
+                f"Column {name!r} marks {count_of(count, 'row')} as not to be used, "
+                "but they are: remove them from the table if they should not be."
+            )
+            break
     if roles.may_split:
         values = sorted(set(data.columns[roles.may_split]))
         yield (

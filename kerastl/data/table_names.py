@@ -40,6 +40,13 @@ USUAL = {
     "group": ("group groupid groups patient patientid subject subjectid",),
 }
 KNOWN = frozenset(name for tiers in USUAL.values() for tier in tiers for name in tier.split())
+# Words in the names of columns of yes and no for rows that are to be left out, and to be kept, and
+# what such rows have in other columns.
+LEFT_OUT = _names(
+    "exclude excluded exclusion ignore ignored skip skipped drop dropped discard discarded reject "
+    "rejected delete deleted remove removed corrupt corrupted broken unusable outlier difficult"
+)
+KEPT = _names("keep kept use usable include included accept accepted approved ok verified reviewed")
 # Numbers of what a detector needs and a classifier does not.
 BOXES = _names(
     "xmin ymin xmax ymax x1 y1 x2 y2 x0 y0 left top right bottom x y w h xcenter ycenter bbox "

@@ -154,7 +154,7 @@ def find_places(values: Sequence[str], table_folder: pathlib.Path, folders: Fold
     If at most half of the values lead to a file then, the last parts of each are looked for among
     the images below the table, or in folders that are named for images beside its own. What other
     systems and tools make of a path is undone. A name may lack its ending, or differ in case, if
-    just one file fits it. Web addresses lead nowhere.
+    just one file fits it. Of addresses the path counts, for files that have been downloaded.
     """
     sample = values[:: max(1, len(values) // _SAMPLE_ROWS)]
     best, most = None, 0
@@ -232,8 +232,8 @@ def _ending_with(
 
 
 def _place(value: str, text: str, path: str, examples: Sequence[str]) -> Place:
-    """Makes a place of the names of the files that fit; to web addresses none does."""
-    if not examples or ADDRESS.match(value):
+    """Makes a place of the names of the files that fit."""
+    if not examples:
         return Place(text, path, value)
     first, *others = map(readable, examples)
     return Place(text, path, first, tuple(others), is_found=True)
@@ -260,6 +260,7 @@ def _forms(sample: Sequence[str]) -> Iterator[_Form]:
     yield form
     for undo in (
         _undo_unseen,
+        _undo_address,
         _undo_system,
         urllib.parse.unquote,
         _undo_plus,
@@ -280,6 +281,11 @@ def _forms(sample: Sequence[str]) -> Iterator[_Form]:
 def _undo_unseen(value: str) -> str:
     """Undoes marks that come along when a path is copied from a window."""
     return "".join(one for one in value if unicodedata.category(one) != "Cf")
+
+
+def _undo_address(value: str) -> str:
+    """Undoes what stands before and behind the path of an address on the web or in a cloud."""
+    return ADDRESS.sub("", value, count=1).partition("?")[0] if ADDRESS.match(value) else value
 
 
 def _undo_plus(value: str) -> str:

@@ -121,6 +121,10 @@ def _name_columns(rows: Sequence[Sequence[str]], wrong: Wrong, *, is_named: bool
     # Spreadsheets write as many cells as there ever were columns.
     while names and not names[-1] and not _is_filled(others, len(names) - 1):
         names.pop()
+    # R has no name for the names of rows.
+    widths = {len(row) * bool(row[-1]) for row in others}
+    if is_named and len(names) > 1 and all(first) and widths == {len(first) + 1}:
+        names.insert(0, "")
     numbered = [f"column {number}" for number in range(1, len(names) + 1)]
     if not is_named:
         return numbered

@@ -66,7 +66,7 @@ _BLANKS = " \t\r\n"
 _SAMPLE_SIZE, SAMPLE_ROWS = 1 << 20, 50
 # A list that people separate by blanks, as in `cats/1.png 0` and `cats_1 7 1 2`.
 _BLANK_SEPARATED = re.compile(
-    r"\S+\.(png|jpe?g|bmp|gif|webp|tiff?)\s+\S+$|\S+(\s+-?\d+)+$", re.IGNORECASE
+    r"(\"?\d+\"?\s+)?\S+\.(png|jpe?g|bmp|gif|webp|tiff?)\"?\s+\S+$|\S+(\s+-?\d+)+$", re.IGNORECASE
 )
 
 
@@ -84,11 +84,16 @@ def read_rows(text: str, ending: str, wrong: Wrong) -> Iterator[tuple[int, list[
     kept = text.lstrip("\r\n")
     first_line = re.split(r"[\r\n]", kept, maxsplit=1)[0]
     delimiter = ""
-    # Spreadsheets may write the delimiter on a separate line.
+    # The delimiter may stand on a line of its own.
     if named := re.fullmatch(r"sep=(.)", first_line):
         delimiter, kept = named[1], kept[len(first_line) :].lstrip("\r\n")
     elif ending == ".tsv" and "\t" in first_line:
         delimiter = "\t"
+    # As may the number of rows, above their header or without one.
+    elif first_line.strip().isdecimal():
+        count = sum(map(bool, map(str.strip, kept.splitlines()))) - 1
+        if int(first_line) in (count, count - 1):
+            kept = kept[len(first_line) :].lstrip("\r\n")
     skipped = len(re.findall(r"\r\n|\r|\n", text[: len(text) - len(kept)]))
     delimiter = delimiter or _find_delimiter(kept)
     _refuse_another_delimiter(kept, delimiter, wrong)

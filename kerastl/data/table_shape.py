@@ -4,7 +4,7 @@ import collections
 import re
 from collections.abc import Sequence
 
-from kerastl.data.table_names import KNOWN, NO, YES, key_of
+from kerastl.data.table_names import KEPT, KNOWN, LEFT_OUT, NO, YES, is_missing, key_of, words_of
 from kerastl.data.table_paths import is_image_name
 from kerastl.data.table_rows import GIVE_ARRAYS, Wrong
 from kerastl.errors import shorten
@@ -92,6 +92,18 @@ def is_yes_or_no(cells: Sequence[str]) -> bool:
 def is_yes(cell: str) -> bool:
     """Whether a cell means yes."""
     return cell.lower() in YES
+
+
+def count_left_out(name: str, cells: Sequence[str]) -> int:
+    """Counts the rows that a column says are not to be used, if it says so of some of them."""
+    words, filled = {*words_of(name)}, [cell for cell in cells if not is_missing(cell)]
+    if is_yes_or_no(filled):
+        is_out = words & LEFT_OUT and not words & {"not", "non"}
+        count = sum(is_yes(cell) == bool(is_out) for cell in filled)
+        count = count if is_out or words & KEPT else 0
+    else:
+        count = sum(key_of(cell) in LEFT_OUT for cell in filled)
+    return count if count < len(cells) else 0
 
 
 def is_whole(cell: str) -> bool:

@@ -330,7 +330,8 @@ def _move(place: Place, folder: pathlib.Path, example: str) -> Place:
 def _find_places(data: Table, column: str, paths: Sequence[str], folders: Folders) -> list[Place]:
     places = find_places(paths, data.path.parent, folders)
     examples = " and ".join(repr(shorten(path)) for path in paths[:2])
-    if 2 * sum(ADDRESS.match(path) is not None for path in paths) > len(paths):
+    are_addresses = 2 * sum(ADDRESS.match(path) is not None for path in paths) > len(paths)
+    if are_addresses and 2 * sum(place.is_found for place in places) <= len(paths):
         raise data.wrong(
             f"has web addresses as {column}, as {examples}, and images are not downloaded",
             "Download them and give their paths",

@@ -151,6 +151,21 @@ def table(folder, text):
             )
             for path, label in LISTS
         ),
+        json.dumps(
+            {
+                "categories": {"label": {"labels": [{"name": name} for name in CLASSES]}},
+                "items": [
+                    {
+                        "image": {"path": path, "size": [1, 1]},
+                        "annotations": [{"label_id": CLASSES.index(label)}],
+                    }
+                    for path, label in LISTS
+                ],
+            }
+        ),
+        json.dumps(
+            [{"image": {"bytes": None, "path": path}, "label": name} for path, name in LISTS]
+        ),
         # With more about the class than its name.
         json.dumps([row | {"label": {"name": row["label"], "id": 0}} for row in ROWS]),
         json.dumps([row | {"label": {"id": 0, "class": row["label"]}} for row in ROWS]),
@@ -256,7 +271,7 @@ def test_what_coco_knows_of_an_image_counts(tmp_path):
             "has no label in the row of 0.jpg",
         ),
         ([["0.jpg", "cat"], {}], "is JSON without names of columns in line 1. Write an object"),
-        ([{"image": "s3://b/0.jpg", "label": "x"}] * 2, "and images are not downloaded"),
+        ([{"image": "s3://b/a.jpg", "label": "x"}] * 2, "and images are not downloaded"),
         (
             [row | {"label": {"id": 0, "color": "red"}} for row in ROWS],
             "has an object without a name in label in 4 rows, as of 0.jpg and 1.jpg. Write the nam",

@@ -103,10 +103,13 @@ def test_different_paths_never_become_one_file(tmp_path):
     assert not any(place.is_found for place in find_places(paths, tmp_path, Folders()))
 
 
-def test_addresses_lead_nowhere(tmp_path):
-    write(tmp_path, NAMES)
-    values = [f"https://x.example/{name}" for name in NAMES]
+@pytest.mark.parametrize("form", ["https://x.example/a/{}?sig=1", "gs://bucket/b/{}", "s3://c/{}"])
+def test_addresses_lead_to_files_that_were_downloaded(tmp_path, form):
+    values = [form.format(name) for name in NAMES]
     assert not any(place.is_found for place in find_places(values, tmp_path, Folders()))
+    write(tmp_path, NAMES)
+    places = find_places(values, tmp_path, Folders())
+    assert [place.path for place in places] == [str(tmp_path / name) for name in NAMES]
 
 
 def test_files_that_are_missing_keep_their_path(tmp_path):

@@ -68,6 +68,9 @@ def refusal(place, *, split_values=None, **columns):
         ("list.md", "| image | label |\n|:---|---|\n| a/1.jpg | red |\n| b 2.jpg | blue |\n"),
         ("list.txt", "image|label\n-----+------\na/1.jpg|red\nb 2.jpg|blue\n"),
         ("list.csv", "image,label\n=====\na/1.jpg,red\nimage,label\nb 2.jpg,blue\n"),
+        # With names of rows as R writes them.
+        ("list.csv", "image,label\na/1.jpg,red,\nb 2.jpg,blue,\n"),
+        ("list.csv", '"image","label"\n"1","a/1.jpg","red"\n"2","b 2.jpg","blue"\n'),
         # In other languages, and with a column that a data frame adds.
         ("list.csv", "Dateiname;Klasse\na/1.jpg;red\nb 2.jpg;blue\n"),
         ("list.csv", ",图片,标签\n0,a/1.jpg,red\n1,b 2.jpg,blue\n"),
@@ -86,6 +89,74 @@ def test_table_gives_paths_beside_itself(tmp_path, name, text):
 def test_encodings_that_can_be_told_are_read(tmp_path, encoding):
     place = table(tmp_path, "image\tlabel\na.png\tčá\n", files=["a.png"], encoding=encoding)
     assert read(place)[0].class_names == ("čá",)
+
+
+@pytest.mark.parametrize(
+    ("head", "form"),
+    [
+        ("36\nimage  label", "{}      {}"),
+        ("36\nimage,label", "{},{}"),
+        ("36", "{} {}"),
+        ("image label", '"7" "{}" "{}"'),
+        ("image label", "7 {} {}"),
+    ],
+)
+def test_lists_with_their_length_or_names_of_rows_are_read(tmp_path, head, form):
+    text = rows_of(head, form.format)
+    listing, _ = read(table(tmp_path, text, files=NAMES, name="list.txt"))
+    assert [file.example for file in listing.files] == NAMES
+    assert listing.class_names == COLORS
+
+
+def test_table_of_a_cloud_service_is_read_if_its_files_are_there(tmp_path):
+    splits = {"1": "TEST", "2": "VALIDATION", "3": "UNASSIGNED"}
+    text = rows_of(
+        "", lambda name, color: f"{splits.get(name[-5], 'TRAIN')},gs://b/x/{name},{color}"
+    )
+    place = table(tmp_path, text)
+    assert "has web addresses as column 2, as 'gs://b/x/blue_00.png' and" in refusal(place)
+    listing, lines = read(table(tmp_path, text, files=NAMES))
+    assert {file.example: file.split for file in listing.files if file.class_name == "red"} == {
+        name: {"1": "test", "2": "validation"}.get(name[-5], "train")
+        for name in NAMES
+        if name.startswith("red")
+    }
+    assert "splits in 'column 1' (UNASSIGNED is train)" in lines[1]
+
+
+def test_of_numbers_and_names_of_the_classes_the_names_count(tmp_path):
+    def cells(name, color):
+        return f"{name},{COLORS.index(color)},{color},{'ab'[name[-5] == '1']}"
+
+    listing, lines = read(table(tmp_path, rows_of("image,label,what,note", cells), files=NAMES))
+    assert listing.class_names == COLORS
+    assert "classes in 'what'; not used: note, label." in lines[0]
+    assert read(tmp_path / "list.csv", label="label")[0].class_names == ("0", "1", "2")
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("exclude", "01"),
+        ("is_rejected", ("False", "True")),
+        ("answer", ("accept", "reject")),
+        ("use", ("yes", "no")),
+        ("approved by", ("x", "n")),
+        ("status", ("", "Excluded")),
+    ],
+)
+def test_rows_that_are_marked_as_left_out_are_told(tmp_path, name, cells):
+    text = rows_of(
+        f"image,label,{name}", lambda one, color: f"{one},{color},{cells[one[-5] == '1']}"
+    )
+    listing, lines = read(table(tmp_path, text, files=NAMES))
+    assert len(listing.files) == len(NAMES)
+    assert lines[1].startswith(f"Column {name!r} marks 6 rows as not to be used, but they are: rem")
+
+
+def test_columns_that_leave_nothing_out_are_not_told(tmp_path):
+    text = rows_of("image,label,user,exclude", lambda one, color: f"{one},{color},yes,0")
+    assert len(read(table(tmp_path, text, files=NAMES))[1]) == 1
 
 
 def test_other_encodings_are_refused_with_the_first_strange_line(tmp_path):
@@ -156,7 +227,7 @@ def test_column_of_another_meaning_may_be_left_alone(tmp_path):
             "no other that is cl",
         ),
         ("id,label\n1.23E+11,x\n1.24E+11,y\n", {}, "has numbers that a spreadsheet has rounded as"),
-        ("url,label\ngs://b/a.jpg,x\ns3://b/b.jpg,y\n", {}, "has web addresses as url, as 'gs://"),
+        ("url,label\ngs://b/c.jpg,x\ns3://b/d.jpg,y\n", {}, "has web addresses as url, as 'gs://"),
         ("path\na.jpg\n", {}, "has paths, but no column for the label"),
         ("a.jpg\nb.jpg\n", {}, "has paths, but no column for the label. Add"),
         ("path,set\na.jpg,train\nb.jpg,test", {}, "has paths, but no column for the label"),
