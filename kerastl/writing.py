@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kerastl.disk_errors import explained
 from kerastl.environment import OWN_PROCESS
-from kerastl.locks import abandoned, take_new
+from kerastl.locks import Held, abandoned, take_new
 
 # Hidden, and on the same disk as the final path, so that moving it there is atomic.
 _PREFIX = ".writing-"
@@ -94,15 +94,35 @@ def scratch_directory(parent: pathlib.Path, *, field: str) -> Iterator[pathlib.P
         KerastlError: If it cannot be written.
     """
     remove_leftovers(parent)
-    with contextlib.ExitStack() as stack:
-        with explained(parent, field=field):
-            made = tempfile.TemporaryDirectory(
-                prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True
-            )
-            path = pathlib.Path(stack.enter_context(made))
-            if held := take_new(path / _LOCK):
-                stack.callback(held.release)
+    with explained(parent, field=field):
+        path, held = _make_locked(parent)
+    try:
         yield path
+    finally:
+        with contextlib.suppress(OSError):
+            _remove_locked(path)
+        if held:
+            held.release()
+
+
+def _make_locked(parent: pathlib.Path) -> tuple[pathlib.Path, Held | None]:
+    """Makes a hidden folder and takes its lock; None on a drive that has no locks."""
+    while True:
+        path = pathlib.Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        # Where it is gone, another process took it for an empty one that was left behind.
+        with contextlib.suppress(FileNotFoundError):
+            return path, take_new(path / _LOCK)
+
+
+def _remove_locked(path: pathlib.Path) -> None:
+    """Removes a hidden folder, its lock last: what a kill leaves of it is still found."""
+    for inner in path.iterdir():
+        if inner.is_dir() and not inner.is_symlink():
+            shutil.rmtree(inner)
+        elif inner.name != _LOCK:
+            inner.unlink()
+    (path / _LOCK).unlink(missing_ok=True)
+    path.rmdir()
 
 
 @contextlib.contextmanager
@@ -151,9 +171,12 @@ def remove_leftovers(directory: pathlib.Path, *, of: str = "") -> None:
         # It may have gone, or be of another user.
         with contextlib.suppress(OSError):
             is_folder = path.is_dir()
+            if is_folder:
+                with contextlib.suppress(OSError):
+                    path.rmdir()  # Empty: killed before its lock was there, or when it was gone.
             with left_behind(path / _LOCK if is_folder else path, path) as is_left:
                 if is_left:
-                    shutil.rmtree(path) if is_folder else path.unlink()
+                    _remove_locked(path) if is_folder else path.unlink()
 
 
 @contextlib.contextmanager

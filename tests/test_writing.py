@@ -107,6 +107,32 @@ def test_scratch_directory_goes_with_all_in_it(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_folder_of_a_process_that_is_killed_while_it_removes_it_goes_with_the_next(tmp_path):
+    code = f"""if True:
+        import os, pathlib, sys
+        from kerastl.writing import scratch_directory
+        def watch(event, arguments):
+            global left
+            if event in ("os.remove", "os.rmdir"):
+                left -= 1
+                if left < 0:
+                    os.kill(os.getpid(), 9)
+        with scratch_directory(pathlib.Path({str(tmp_path)!r}), field="x") as folder:
+            for name in ("a", "b"):
+                (folder / name).mkdir()
+                (folder / name / "c").touch()
+            left = int(sys.argv[1])
+            sys.addaudithook(watch)
+    """
+    for kept in range(6):
+        killed = subprocess.run([sys.executable, "-c", code, str(kept)], check=False)
+        assert killed.returncode == -9
+        (folder,) = tmp_path.iterdir()
+        # What the next command finds.
+        remove_leftovers(tmp_path)
+        assert not folder.exists(), kept
+
+
 def test_what_may_be_of_a_drive_without_locks_goes_after_a_day(tmp_path):
     for name, age in ((".writing-old", 48), (".writing-new", 1), ("mine", 48)):
         (tmp_path / name).mkdir()

@@ -32,7 +32,7 @@ from kerastl.outputs.unfinished import Opened, find_unfinished
 from kerastl.progress import format_bytes
 from kerastl.settings import Decides
 from kerastl.split_names import SPLITS_FILE
-from kerastl.writing import csv_text, hidden_beside, replace_text
+from kerastl.writing import csv_text, hidden_beside, remove_leftovers, replace_text
 
 
 class RunFile(enum.StrEnum):
@@ -131,6 +131,7 @@ def own_directory(path: pathlib.Path) -> Iterator[None]:
             ) from None
         except OSError as error:
             raise cannot_write("run_dir", path, error.strerror or str(error)) from error
+        remove_leftovers(path)  # Also beside a run that is finished.
         yield
 
 

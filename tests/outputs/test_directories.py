@@ -112,6 +112,9 @@ def test_interrupt_says_where_the_best_epoch_is_once_there_is_one(tmp_path):
 
 def test_finished_run_is_refused_and_left(tmp_path):
     finish(tmp_path / "run")
+    # Of a process that was killed when all but this was done.
+    (tmp_path / "run" / ".writing-1").mkdir()
+    (tmp_path / "run" / ".writing-1" / ".lock").touch()
     with pytest.raises(kerastl.UsageError) as caught:
         open_it(tmp_path / "run")
     assert str(caught.value) == (
