@@ -25,7 +25,6 @@ _PREFIX = ".writing-"
 _LOCK = ".lock"
 # On a drive that has no locks, anything older was left behind by a process that was killed.
 _STALE_SECONDS = 24 * 3600
-# Names the folder for temporary files.
 _TEMPORARY = "TMPDIR"
 
 

@@ -84,10 +84,9 @@ def is_made_of(known: Mapping[str, str], now: Mapping[str, str], opened: Opened)
     Raises:
         UsageError: If it is not, and may not be overwritten.
     """
-    config = opened.config
-    flags = config.deciding(Decides.IMAGES, Decides.FEATURES)
-    error = find_changed(known, now, flags, what=f"the unfinished run in {config.run_dir}")
-    if error and not config.overwrite:
+    flags = opened.config.deciding(Decides.IMAGES, Decides.FEATURES)
+    error = find_changed(known, now, flags, what=f"the unfinished run in {opened.config.run_dir}")
+    if error and not opened.config.overwrite:
         raise error
     return error is None
 
