@@ -182,13 +182,17 @@ def test_column_that_is_called_like_whom_images_show_is_of_groups(name):
         ("animal", ["cow", "pig", "hen"] * 4),
         ("age_group", ["old", "young"] * 6),
         ("caseless", SIXTH),
-        # Each image has its own, or each class has too few of them.
+        # Each image has its own.
         ("slide", IDS),
-        ("video_id", [*"112233"] * 2),
     ],
 )
 def test_other_columns_are_of_no_groups(name, cells):
-    assert roles_of({"a": PATHS, "label": [*"xxyyzz"] * 2, name: cells}).group == ""
+    assert roles_of({"a": PATHS, "label": HALVES, name: cells}).group == ""
+
+
+def test_groups_of_which_a_class_has_too_few_are_told():
+    roles = roles_of({"a": PATHS, "label": [*"xxyyzz"] * 2, "video_id": [*"1122"] * 3})
+    assert (roles.group, roles.may_group) == ("", "video_id")
 
 
 def test_of_groups_within_groups_the_outer_ones_count():
