@@ -107,7 +107,7 @@ _RARELY_CLASSES = (
 # What people and drives write onto the name of an earlier state, of what is made of a class, or of
 # a part of it.
 _EARLIER_END = re.compile(
-    r"[\s_.-]+(old|backup|bak|orig|original|new|aug|augmented)[\s_.-]*\d*$|-0\d\d$"
+    r"[\s_.-]+(old|backup|bak|orig|original|new|aug|augmented)[\s_.-]*\d*$|-0\d\d$| \d$"
 )
 
 # Folders of cameras: three digits and five of letters and digits, which mostly name the maker, or
@@ -138,8 +138,8 @@ _NEW = re.compile(
     r"[\W_]*\d*[\W_]*"
 )
 # Folders that data are dealt to for other reasons than their class, as in fold_2 and images_002.
-PORTION = re.compile(r"(.+[\W_])?(k?fold|cv|split|chunk|shard|batch|part)[\W_]*(\d+|[a-z])")
-_PART = re.compile(rf"{PORTION.pattern}|(.+[\W_])?({'|'.join(IMAGE_FOLDERS)})[\W_]*\d+")
+_PORTION = re.compile(r"(.+[\W_])?(k?fold|cv|split|chunk|shard|batch|part)[\W_]*(\d+|[a-z])")
+_PART = re.compile(rf"{_PORTION.pattern}|(.+[\W_])?({'|'.join(IMAGE_FOLDERS)})[\W_]*\d+")
 # Things of which there are several images each; with a table beside them, that has the classes.
 _THING = re.compile(
     r"(.+[\W_])?(patient|subject|case|participant|study|series|exam|scan|visit|session|slide|"

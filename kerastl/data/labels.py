@@ -23,9 +23,13 @@ _BLANK = re.compile(
 )
 # Categories of what begins a new line or steers a terminal, and of half characters.
 _NOT_IN_A_LINE = ("Cc", "Zl", "Zp", "Cs")
-# What file managers write onto the name of a copy: cat - Copy (2), cat copy 2, cat (1).
+# What file managers write onto the name of a copy, in many languages: cat - Copy (2), cat copy 2,
+# cat (1), cat (copy), Copy of cat.
+_COPY = "copy|kopie|kopia|copie|copia|cópia|kopi|kópia|másolat|копия|копія|副本|コピー|복사본"
 _COPY_MARK = re.compile(
-    r"([\s_]*-[\s_]*copy|[\s_]+copy)([\s_]*\(?\d+\)?)?$|\s*\(\d+\)$", re.IGNORECASE
+    rf"([\s_]*[-\u2013\u2014][\s_]*({_COPY})|[\s_]+({_COPY})|[\s_]*\(({_COPY})\)|のコピー)([\s_]*\(?\d+\)?)?$"
+    rf"|\s*\(\d+\)$|^({_COPY}) (of|von|de|di|van|av|af|z) ",
+    re.IGNORECASE,
 )
 # What joins words, what Windows drops at the end of a name, or people add, and quotes around it.
 _GAP = re.compile(

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from kerastl.data.beside import claims_picture
 from kerastl.data.content import read_head, readable
 from kerastl.data.file_formats import find_format
-from kerastl.data.folder_names import IMAGE_FOLDERS, PORTION, named_alike
+from kerastl.data.folder_names import IMAGE_FOLDERS, named_alike
 from kerastl.data.labels import plain_name, refuse_alike, refuse_twins
 from kerastl.data.layout_checks import (
     Stop,
@@ -287,8 +287,12 @@ def _upper_or_lower(top: Folder, inside: Sequence[Folder], stop: Stop, *, is_spl
     if below <= IMAGE_FOLDERS or is_repeated or are_sessions:
         check_deep(inside, top, stop)
         return "class"
+    levels = (inside, [inner for _, inner in pairs])
+    kinds = [named_alike({one.name for one in level}, has_table=False) for level in levels]
+    if kinds[1] and not kinds[0]:
+        return "class"
     is_index = all(len(name) == 1 and inner.name.lower()[0] == name for name, inner in pairs)
-    if is_index or all(map(PORTION.fullmatch, above)):
+    if is_index or (kinds[0] and not kinds[1]):
         return "folder/class"
     prefix = "split/" if is_split else ""
     upper, lower = (
