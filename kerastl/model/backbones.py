@@ -105,6 +105,7 @@ class Backbone:
         sees: What the head sees of it, in words.
         licence: Licence of its weights, where their source names it.
         reads_text: Whether it compares images with texts.
+        is_transformer: Whether a transformer, for which a recipe has other rates and depths.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Backbone:
     sees: str = "mean of the map"
     licence: str = ""
     reads_text: bool = False
+    is_transformer: bool = False
 
     @property
     def sizes(self) -> str:

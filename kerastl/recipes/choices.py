@@ -44,6 +44,10 @@ FINETUNED: dict[str, Any] = {
     "finetune_learning_rate": 0.0005,
     "warmup_epochs": 1.0,
 }
+# Transformers forget at the rates of convolutions, and learn in all of their blocks: CLIP's were
+# fine-tuned at 3e-5 in batches of 512, https://arxiv.org/abs/2109.01903 (appendix), Swin's at 2e-5,
+# https://github.com/microsoft/Swin-Transformer (22kto1k). Neither was measured here.
+_TRANSFORMER_RATE = 3e-5
 # With this rate sgd was as good as it gets on CIFAR-10 with MobileNetV2; 0.004 destroyed it.
 _SGD_RATE = 0.002
 
@@ -116,6 +120,7 @@ class Facts:
         room: Bytes that may be stored, 0 where nothing is.
         repeats: Seeds that are trained with.
         has_teacher: Whether steps learn the answers of another network too.
+        is_transformer: Whether the network is one.
     """
 
     recipe: str
@@ -131,6 +136,7 @@ class Facts:
     room: int
     repeats: int = 1
     has_teacher: bool = False
+    is_transformer: bool = False
     step_seconds: float = 0.0
     seconds: float = 0.0
     closing_seconds: float = 0.0
@@ -240,13 +246,21 @@ class Chosen:
     reasons: tuple[str, ...]
 
 
-def choose_block(shares: Mapping[str, float]) -> str:
-    """Chooses the block from which fine-tuning trains.
+def finetuned(*, is_transformer: bool) -> dict[str, Any]:
+    """Returns the settings of fine-tuning that do not depend on the images."""
+    return FINETUNED | ({"finetune_learning_rate": _TRANSFORMER_RATE} if is_transformer else {})
+
+
+def choose_block(shares: Mapping[str, float], *, is_transformer: bool) -> str:
+    """Chooses the block from which fine-tuning trains: of a transformer, the first.
 
     Args:
         shares: Blocks of the network from the input up, with the share of its multiply-adds from
             each one's start to the output.
+        is_transformer: Whether the network is one.
     """
+    if is_transformer:
+        return next(iter(shares))
     deep = [block for block, share in shares.items() if share >= _TRAINED_SHARE]
     return deep[-1] if deep else next(iter(shares))
 
@@ -316,7 +330,8 @@ def _choose_head(facts: Facts, *, is_all: bool) -> dict[str, Any]:
 
 
 def _choose_fine_tuning(facts: Facts, epochs: int) -> dict[str, Any]:
-    values = FINETUNED | {"unfreeze_from": facts.block, "batch_size": facts.batch_size}
+    values = finetuned(is_transformer=facts.is_transformer)
+    values |= {"unfreeze_from": facts.block, "batch_size": facts.batch_size}
     values["warmup_epochs"] = min(FINETUNED["warmup_epochs"], _WARMUP_SHARE * epochs)
     if facts.given.get("optimizer") == "sgd":
         values["finetune_learning_rate"] = _SGD_RATE

@@ -15,6 +15,7 @@ from kerastl.data.splits import Splits
 from kerastl.errors import bad_value
 from kerastl.model.backbones import NAMED_WEIGHTS
 from kerastl.model.network import First, Network, forget_networks, open_network
+from kerastl.model.phases import Plan
 from kerastl.model.sources.table import find_row
 from kerastl.progress import Progress, format_duration
 from kerastl.recipes.choices import (
@@ -26,7 +27,7 @@ from kerastl.recipes.choices import (
 )
 from kerastl.recipes.look import look
 from kerastl.recipes.speed import time_step
-from kerastl.settings import FitSettings, ModelSettings, OutputSettings, Phase
+from kerastl.settings import FitSettings, ModelSettings, OutputSettings, Phase, StoreSettings
 from kerastl.settings.field import AUTO
 from kerastl.settings.images import IMAGE_SIZE
 from kerastl.settings.model import BUNDLED
@@ -170,13 +171,13 @@ def _gather(
     sizes = _fitting(_sizes(config, is_given="image_size" in given), splits, config)
     settings = dataclasses.replace(config, **FINETUNED | given | {"image_size": sizes[0]})
     network, built = _open(settings, splits, first)
-    block = settings.unfreeze_from or choose_block(_shares(network))
+    block = settings.unfreeze_from or _choose_block(network)
     seen = look(network, splits, settings, seconds=_LOOK_SHARE * (deadline - time.monotonic()))
     plan = network.plan(dataclasses.replace(_PHASE, unfreeze_from=block))
-    memory, width = config.memory_path, np.dtype(config.cache_dtype).itemsize
     facts = Facts(
         repeats=config.repeats,
         has_teacher=bool(config.teacher),
+        is_transformer=network.backbone.is_transformer,
         recipe=config.recipe,
         given=given,
         searched=searched,
@@ -186,8 +187,7 @@ def _gather(
         sizes=sizes,
         block=block,
         look=seen,
-        feature_bytes=width * math.prod(plan.boundary.tensor.shape[1:]),
-        room=find_limit(memory, config.cache_limit_gb)[0] if memory else 0,
+        **_storing(plan, config),
     )
     if not facts.why_no_fine_tuning:
         began = time.monotonic()
@@ -198,6 +198,15 @@ def _gather(
         seconds=deadline - time.monotonic(),
         closing_seconds=built * _num_builds(config, config.repeats),
     )
+
+
+def _storing(plan: Plan, store: StoreSettings) -> dict[str, int]:
+    """Returns the facts on what is stored below a phase."""
+    memory, width = store.memory_path, np.dtype(store.cache_dtype).itemsize
+    return {
+        "feature_bytes": width * math.prod(plan.boundary.tensor.shape[1:]),
+        "room": find_limit(memory, store.cache_limit_gb)[0] if memory else 0,
+    }
 
 
 def _num_builds(output: OutputSettings, repeats: int) -> float:
@@ -237,11 +246,12 @@ def _fitting(sizes: tuple[int, ...], splits: Splits, model: ModelSettings) -> tu
     return (first, *(size for size in others if size <= largest))
 
 
-def _shares(network: Network) -> dict[str, float]:
-    """Computes the share of the multiply-adds from each block's start to the output."""
+def _choose_block(network: Network) -> str:
+    """Chooses by the share of the multiply-adds from each block's start to the output."""
     total = network.count_multiply_adds(network.boundaries[-1])
     below = {block: network.boundary_below(network.find(block)) for block in network.blocks}
-    return {
+    shares = {
         block: 1 - network.count_multiply_adds(boundary) / total
         for block, boundary in below.items()
     }
+    return choose_block(shares, is_transformer=network.backbone.is_transformer)

@@ -7,7 +7,7 @@ from kerastl.config import Config
 from kerastl.errors import UsageError
 from kerastl.model.network import Network, open_network
 from kerastl.model.sources.table import find_row
-from kerastl.recipes.choices import FINETUNED
+from kerastl.recipes.choices import finetuned
 from kerastl.settings import ModelSettings
 from kerastl.settings.images import LARGEST_SIZE
 from kerastl.settings.model import BUNDLED
@@ -61,7 +61,10 @@ def default_space(config: Config, blocks: Sequence[str]) -> Space:
     depths = dict.fromkeys(blocks[round(len(blocks) * share)] for share in (6 / 16, 3 / 16))
     ranges["image_size"] = f"choice({','.join(map(str, sorted({config.image_size, larger})))})"
     ranges["unfreeze_from"] = f"choice({','.join(depths)})"
-    by_hand = FINETUNED | {
+    is_transformer = find_row(config.backbone).is_transformer
+    if is_transformer:
+        ranges["finetune_learning_rate"] = "log(0.00001,0.0001)"
+    by_hand = finetuned(is_transformer=is_transformer) | {
         "finetune_epochs": 6,
         "dropout": 0.0,
         "augment": "mirror",

@@ -75,6 +75,19 @@ def test_rows_are_kerashubs_presets():
     assert {kind: known(kind) for kind in PRESETS} == PRESETS
 
 
+def test_rows_of_transformers_say_so():
+    kinds = {name: hub.find(f"hub:{next(iter(presets))}") for name, presets in PRESETS.items()}
+    transformers = {name for name, row in kinds.items() if row.is_transformer}
+    assert {
+        "ViTBackbone",
+        "SwinTransformerBackbone",
+        "DINOV2Backbone",
+        "MiTBackbone",
+    } <= transformers
+    assert not transformers & {"ResNetBackbone", "EfficientNetBackbone", "VGGBackbone"}
+    assert not find_row("MobileNetV2").is_transformer
+
+
 def test_every_converter_of_kerashub_is_of_a_family_or_of_no_single_image():
     converters = [name for name in dir(keras_hub.layers) if name.endswith("ImageConverter")]
     kinds = {getattr(keras_hub.layers, name).backbone_cls for name in converters} - {None}

@@ -196,8 +196,18 @@ def test_each_choice_has_its_reason(changes, reasons):
 
 def test_training_starts_where_enough_of_the_network_lies_above():
     shares = {"block_1": 0.9, "block_2": 0.75, "block_3": 0.5, "block_4": 0.1}
-    assert choose_block(shares) == "block_2"
-    assert choose_block({"top": 0.4}) == "top"
+    assert choose_block(shares, is_transformer=False) == "block_2"
+    assert choose_block({"top": 0.4}, is_transformer=False) == "top"
+    assert choose_block(shares, is_transformer=True) == "block_1"
+
+
+def test_transformers_have_a_lower_rate():
+    assert choices()["finetune_learning_rate"] == 0.0005
+    chosen = choices(is_transformer=True)
+    assert chosen["finetune_learning_rate"] == 0.00003
+    assert chosen == choices() | {"finetune_learning_rate": 0.00003}
+    given = choices(is_transformer=True, given={"finetune_learning_rate": 0.1})
+    assert given["finetune_learning_rate"] == 0.1
 
 
 @pytest.mark.parametrize(("recipe", "head"), [("auto", "solved"), ("head", None)])

@@ -32,6 +32,11 @@ from searches import (
             {"image_size": "choice(224,288)", "unfreeze_from": "choice(conv3,conv2)"},
         ),
         (
+            {"backbone": "hub:vit_base_patch16_224_imagenet", "image_size": 224},
+            ["block_1", "block_2", "block_3"],
+            {"finetune_learning_rate": "log(1e-05,0.0001)"},
+        ),
+        (
             {"weights": "none", "head_epochs": 0, "finetune_epochs": 5},
             ["a"],
             {"finetune_epochs": "int(5,10)"},

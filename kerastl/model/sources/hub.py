@@ -189,6 +189,7 @@ def _of_name(name: str, preset: str, kind: str) -> Preset:
         sees=family.sees,
         licence=family.licence,
         reads_text=bool(family.similarity),
+        is_transformer=bool(family.size),
         **_sizes(
             family,
             size=int(size[1]) if size else family.size,
@@ -220,6 +221,7 @@ def _of_directory(name: str, path: pathlib.Path) -> Preset:
         sees=family.sees,
         licence=family.licence,
         reads_text=bool(family.similarity),
+        is_transformer=bool(family.size),
         **_sizes(family, size=_side(values, "image_shape"), patch=_side(values, "patch_size")),
     )
 
