@@ -19,6 +19,8 @@ _MAX_NAMED = 3
 # Share of images with equally probable first classes above which a line reports it, and of those
 # that get the trained model's class below which one does.
 _MOST_TIED, _LEAST_AGREEMENT = 0.01, 0.95
+# Of formats that accuracy decides about, the difference of probability above which one does.
+_MOST_SHIFTED = 0.05
 
 
 def check_parity(
@@ -122,6 +124,12 @@ def format_rows(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             yield (
                 f"Warning: {name} names another class than the trained model for "
                 f"{1 - result['agreement']:.1%} of the images. Test it on more before you use it."
+            )
+        if FORMATS[name].tolerance is None and result["largest_difference"] > _MOST_SHIFTED:
+            yield (
+                f"{name}: its probabilities are up to {result['largest_difference']:.2f} from the "
+                "trained model's. Where an app compares one with a threshold, choose that with "
+                "this file."
             )
         if result["input"] != FORMATS[name].input:
             yield f"{name} takes {result['input']}. It returns {result['output']}."

@@ -65,6 +65,11 @@ FLOATS = FORMATS["litert"]
             "images. Test it on more before you use it.",
         ),
         (
+            {"largest_difference": 0.25},
+            "litert_int8: its probabilities are up to 0.25 from the trained model's. Where an app "
+            "compares one with a threshold, choose that with this file.",
+        ),
+        (
             {"input": FLOATS.input, "output": FLOATS.output},
             "litert_int8 takes images, float32 (batch, size, size, 3), RGB in 0..255. It returns "
             "probabilities, float32 (batch, classes).",
