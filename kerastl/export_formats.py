@@ -12,6 +12,8 @@ from kerastl.errors import KerastlError, bad_value
 
 # The file by which TensorFlow Serving recognizes a version's directory.
 SAVEDMODEL_FILE = "saved_model.pb"
+# What a graph returns besides, if it decides which images are known.
+KNOWN_OUTPUT = "distance, float32 (batch,), and is_known, bool (batch,)"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,9 @@ class ExportFormat:
         output: What it returns, in words.
         tolerance: Largest difference in probability from the trained model; None where numbers
             are rounded on purpose, so that accuracy decides.
+        distance_tolerance: Largest difference in an image's distance from the training images, as
+            a share of it or of the distance that decides; None for a format without `is_known`,
+            as rounded numbers leave too little of a distance.
     """
 
     file: str
@@ -36,6 +41,7 @@ class ExportFormat:
     input: str = "images, float32 (batch, size, size, 3), RGB in 0..255"
     output: str = "probabilities, float32 (batch, classes)"
     tolerance: float | None = 1e-4
+    distance_tolerance: float | None = 0.01
 
 
 FORMATS = {
@@ -63,6 +69,7 @@ FORMATS = {
         modules=("ai_edge_litert",),
         extra="litert",
         tolerance=None,
+        distance_tolerance=None,
     ),
     "litert_int8": ExportFormat(
         file="model_int8.tflite",
@@ -72,6 +79,7 @@ FORMATS = {
         input="images, uint8 (batch, size, size, 3), RGB in 0..255",
         output="probabilities, uint8 (batch, classes), as output_scale and output_zero say",
         tolerance=None,
+        distance_tolerance=None,
     ),
     "onnx": ExportFormat(
         file="model.onnx",

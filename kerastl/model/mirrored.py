@@ -40,15 +40,25 @@ def averages_mirrored(classifier: keras.Model) -> bool:
     return any(layer.name == _BOTH for layer in classifier.layers)
 
 
-def probabilities_of(classifier: keras.Model) -> keras.Model:
-    """Builds the model to `{"probabilities": (batch, classes)}`."""
-    if not averages_mirrored(classifier):
-        softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
-        return keras.Model(classifier.input, {"probabilities": softmax(classifier.output)})
+def probabilities_of(
+    classifier: keras.Model, *, describe: keras.layers.Layer | None = None
+) -> keras.Model:
+    """Builds the model to `{"probabilities": (batch, classes)}`.
+
+    `describe` makes further outputs, by name, of the head's inputs, (batch, channels): the mean of
+    those for both images where the prediction is the mean.
+    """
     images = keras.Input(classifier.input.shape[1:], name="images", dtype="float32")
-    # Not by way of logarithms, of which 8 bits would leave little.
-    mean = _mean_probabilities(_follow(classifier, with_mirrored(images))[LOGITS])
-    return keras.Model(images, {"probabilities": mean})
+    if averages_mirrored(classifier):
+        found = _follow(classifier, with_mirrored(images))
+        # Not by way of logarithms, of which 8 bits would leave little.
+        probabilities, features = _mean_probabilities(found[LOGITS]), _mean_of_both(found[POOLED])
+    else:
+        found = _follow(classifier, images)
+        softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
+        probabilities, features = softmax(found[LOGITS]), found[POOLED]
+    others = describe(features) if describe else {}
+    return keras.Model(images, {"probabilities": probabilities, **others})
 
 
 def outputs_of(classifier: keras.Model) -> keras.Model:
@@ -69,8 +79,12 @@ def outputs_of(classifier: keras.Model) -> keras.Model:
 
 
 def _mean_probabilities(logits: keras.KerasTensor) -> keras.KerasTensor:
+    return _mean_of_both(keras.ops.softmax(logits))
+
+
+def _mean_of_both(values: keras.KerasTensor) -> keras.KerasTensor:
     # An operation with two outputs, as a split, would be in 8 bits even in a head of 32.
-    halves = keras.ops.reshape(keras.ops.softmax(logits), (2, -1, logits.shape[-1]))
+    halves = keras.ops.reshape(values, (2, -1, values.shape[-1]))
     return keras.ops.mean(halves, axis=0)
 
 

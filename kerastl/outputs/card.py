@@ -55,10 +55,10 @@ _SETS = (
 )
 _KNOWN = (
     "An image is known if the distance of its features from the nearest class is at most "
-    "max_distance. The SavedModel returns is_known and distance; known_images.npz beside the Keras "
-    "file has the arrays for the inputs of its layer logits, as float32: v = f / |f| - mean; "
-    "w = v @ whitening; the distance is the smallest |w - center|. Other formats do not give "
-    "these inputs."
+    "max_distance. The SavedModel, the ONNX file and, by its signature serving_known, the LiteRT "
+    "file return is_known and distance; LiteRT files of 8 or 16 bits do not. known_images.npz "
+    "beside the Keras file has the arrays for the inputs of its layer logits, as float32: "
+    "v = f / |f| - mean; w = v @ whitening; the distance is the smallest |w - center|."
 )
 _REFIT = (
     "The head was fitted to training and validation images together; the test scores are of the "

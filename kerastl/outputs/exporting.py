@@ -28,6 +28,7 @@ from kerastl.outputs.directories import RunFile
 from kerastl.outputs.formats.finding import format_module
 from kerastl.outputs.formats.interface import Exportable
 from kerastl.outputs.formats.savedmodel import write_card
+from kerastl.outputs.known_layer import KnownLayer
 from kerastl.outputs.parity import Distances, ExportError, FreshProcess, Reference, compare
 from kerastl.outputs.parity_rules import check_parity, format_rows, format_table, summarize
 from kerastl.outputs.samples import write_samples
@@ -235,7 +236,7 @@ def _try_formats(
         progress.line(f"Exporting {name}, and comparing it with the trained model on {images}.")
         try:
             path = _write(name, gate.samples.with_name(name), model)
-            found = compare(path, gate, reference)
+            found = compare(path, gate, reference, FORMATS[name].distance_tolerance)
             check_parity(name, found, reference, max_accuracy_drop=output.max_accuracy_drop)
             results[name] = summarize(name, found, reference, path)
         except ExportError as error:
@@ -254,11 +255,17 @@ def make_exportable(
     known: KnownImages | None = None,
 ) -> Exportable:
     """Prepares a classifier for the formats; see `Exportable`."""
+
+    def build(describe: KnownLayer | None = None) -> keras.Model:
+        return without_weights(probabilities_of(classifier, describe=describe))
+
+    # Several formats convert the same.
+    probabilities = functools.cache(build)
     return Exportable(
         classifier=classifier,
         outputs=lambda: outputs_of(classifier),
-        # Three formats convert it.
-        probabilities=functools.cache(lambda: without_weights(probabilities_of(classifier))),
+        probabilities=probabilities,
+        served=functools.cache(lambda: build(KnownLayer(known))) if known else probabilities,
         card=card,
         draw_images=draw_images,
         known=known,

@@ -26,10 +26,6 @@ _ENVIRONMENT = {
 }
 
 
-# Distances of an export may differ by this share from those of the trained model.
-_DISTANCE_TOLERANCE = 0.01
-
-
 class ExportError(Exception):
     """A format cannot be written or opened, or its predictions differ; the text has the reason."""
 
@@ -143,18 +139,29 @@ class FreshProcess:
         self._errors.close()
 
 
-def compare(model: pathlib.Path, gate: FreshProcess, reference: Reference) -> Comparison:
+def compare(
+    model: pathlib.Path,
+    gate: FreshProcess,
+    reference: Reference,
+    distance_tolerance: float | None = None,
+) -> Comparison:
     """Runs an export on the samples in a process of its own, and compares.
+
+    `distance_tolerance` is that of the `ExportFormat`; None compares no distances.
 
     Raises:
         ExportError: If the export cannot be opened or fails.
     """
     gate.predict(model)
-    return compare_predictions(read_predictions(gate.samples), reference)
+    return compare_predictions(read_predictions(gate.samples), reference, distance_tolerance)
 
 
-def compare_predictions(exported: Mapping[str, np.ndarray], reference: Reference) -> Comparison:
-    """Compares the arrays of `predict_samples` with the reference."""
+def compare_predictions(
+    exported: Mapping[str, np.ndarray],
+    reference: Reference,
+    distance_tolerance: float | None = None,
+) -> Comparison:
+    """Compares the arrays of `predict_samples` with the reference, see `compare`."""
     expected, class_names = reference.predictions.probabilities, reference.class_names
     column_of = {name: column for column, name in enumerate(exported["names"].tolist())}
     unknown = np.full((len(expected), 1), np.nan, np.float32)
@@ -182,11 +189,10 @@ def compare_predictions(exported: Mapping[str, np.ndarray], reference: Reference
                 _by_sets(exported, reference),
             ]
         )
-    # Files of pixels have no such output, but Keras's own gets one where it is opened.
-    if reference.distances and {"is_known", "sample"} & exported.keys():
+    if reference.distances and distance_tolerance is not None:
         positions = reference.distances.positions
         differences[positions] = np.maximum(
-            differences[positions], _by_distances(exported, reference.distances)
+            differences[positions], _by_distances(exported, reference.distances, distance_tolerance)
         )
     milliseconds = dict(zip(TIMED, exported["milliseconds"].tolist(), strict=True))
     return Comparison(aligned, differences, milliseconds)
@@ -201,13 +207,17 @@ def _by_sets(exported: Mapping[str, np.ndarray], reference: Reference) -> np.nda
     return np.where(right, 0.0, np.nan)
 
 
-def _by_distances(exported: Mapping[str, np.ndarray], trained: Distances) -> np.ndarray:
+def _by_distances(
+    exported: Mapping[str, np.ndarray], trained: Distances, tolerance: float
+) -> np.ndarray:
     """Returns 0 for images that are as far as in the trained model, and NaN for others."""
     if "is_known" not in exported:
         return np.full(len(trained.values), np.nan)
     found, is_known = (exported[name][trained.positions] for name in ("distance", "is_known"))
-    is_near = np.isclose(found, trained.values, rtol=_DISTANCE_TOLERANCE)
-    follows = is_known == (found <= np.float32(trained.known.max_distance))
+    most = np.float32(trained.known.max_distance)
+    # Far within, a difference means nothing.
+    is_near = np.abs(found - trained.values) <= tolerance * np.maximum(trained.values, most)
+    follows = is_known == (found <= most)
     return np.where(is_near & follows, 0.0, np.nan)
 
 

@@ -80,22 +80,26 @@ def test_image_whose_distance_is_another_is_no_number():
     near, known = np.array([1.0, 3.01]), np.array([True, False])
 
     def compared(**changes):
-        return np.isnan(compare_predictions(exported(**changes), reference).differences).tolist()
+        found = compare_predictions(exported(**changes), reference, 0.01)
+        return np.isnan(found.differences).tolist()
 
     assert compared(distance=near, is_known=known) == [False, False]
     assert compared(distance=np.array([1.1, 3.0]), is_known=known) == [True, False]
     assert compared(distance=near, is_known=~known) == [True, True]
-    # A SavedModel must have it, another format of pixels has not.
+    # An export must have it, unless its format never does.
     assert compared() == [True, True]
     of_pixels = {name: exported()[name] for name in ("probabilities", "names", "milliseconds")}
+    assert np.isnan(compare_predictions(of_pixels, reference, 0.01).differences).all()
     assert compare_predictions(of_pixels, reference).differences.tolist() == [0, 0]
+    far = exported(distance=1.1 * near, is_known=known)
+    assert compare_predictions(far, reference, 0.2).differences.tolist() == [0, 0]
 
 
 def test_image_at_the_edge_may_be_on_either_side():
     trained = Distances(KNOWN, np.array([0]), np.array([2.001]))
     reference = dataclasses.replace(REFERENCE, distances=trained)
     found = exported(distance=np.array([1.999]), is_known=np.array([True]))
-    assert compare_predictions(found, reference).differences.tolist() == [0, 0]
+    assert compare_predictions(found, reference, 0.01).differences.tolist() == [0, 0]
 
 
 def test_columns_are_compared_by_the_names_of_their_classes():

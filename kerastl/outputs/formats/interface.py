@@ -20,6 +20,8 @@ class Exportable:
         outputs: From the same to logits and the head's inputs, by name, see `outputs_of`.
         probabilities: From the same to `{"probabilities": float32 (batch, classes)}`, without
             weights.
+        served: The same with `distance`, float32 (batch,), and `is_known`, bool (batch,), if the
+            model decides which images are known.
         card: The content of `model_card.json`.
         draw_images: Returns pixels of training images of all classes, float32 (images, size,
             size, 3), from which the ranges of 8-bit numbers are taken.
@@ -29,6 +31,7 @@ class Exportable:
     classifier: Any
     outputs: Callable[[], Any]
     probabilities: Callable[[], Any]
+    served: Callable[[], Any]
     card: Mapping[str, Any]
     draw_images: Callable[[], np.ndarray]
     known: KnownImages | None = None

@@ -12,9 +12,6 @@ open, read_needs = litert.open, litert.read_needs
 
 def write(model: Exportable, path: pathlib.Path) -> None:
     """Writes a model of one image, unless its input is resized, in float32 with such weights."""
-    litert.convert(
-        model,
-        path,
-        optimizations=[tf.lite.Optimize.DEFAULT],
-        target_spec={"supported_types": [tf.float16]},
-    )
+    outputs = {litert.DEFAULT: ["probabilities"]}
+    litert.convert(model.probabilities(), outputs, path, weights=tf.float16)
+    litert.add_labels(model, path)

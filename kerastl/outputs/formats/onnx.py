@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from kerastl import environment
-from kerastl.outputs.artifact import Artifact
+from kerastl.export_formats import FORMATS, KNOWN_OUTPUT
+from kerastl.outputs.artifact import Artifact, Outputs
 from kerastl.outputs.formats.interface import Exportable
 
 # From 1.29 on it would report models and machines to its makers, and keep an ID in the home folder,
@@ -21,6 +22,8 @@ _FATAL = 4
 _OPSET = 15
 # An operation of TensorFlow that the converter leaves as it is.
 _COMPLEMENT = "Erfc"
+_PROBABILITIES = "probabilities"
+_WITH_KNOWN = f"{FORMATS['onnx'].output}; {KNOWN_OUTPUT}"
 
 
 def write(model: Exportable, path: pathlib.Path) -> None:
@@ -29,7 +32,7 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     Raises:
         onnx.checker.ValidationError: If an operation of the network has no counterpart.
     """
-    network = model.probabilities()
+    network = model.served()
     # Keras takes the input from a call.
     network(np.zeros([1, *network.input.shape[1:]], np.float32))
     with environment.quiet():
@@ -38,7 +41,9 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     converted = onnx.load(path)
     if any(node.op_type == _COMPLEMENT for node in converted.graph.node):
         _replace_complement(converted.graph, onnx)
-        onnx.save(converted, path)
+    # First what clients take that know no other output.
+    converted.graph.output.sort(key=lambda output: output.name != _PROBABILITIES)
+    onnx.save(converted, path)
     # The converter leaves in what it does not know.
     onnx.checker.check_model(str(path))
 
@@ -71,11 +76,12 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
         # Its own errors have no class in common.
         raise ValueError(str(error)) from error
     name = session.get_inputs()[0].name
-    return Artifact.from_pixels(
-        path,
-        card,
-        lambda images: {"probabilities": np.asarray(session.run(None, {name: images})[0])},
-    )
+    outputs = [output.name for output in session.get_outputs()]
+
+    def compute(images: np.ndarray) -> Outputs:
+        return dict(zip(outputs, session.run(outputs, {name: images}), strict=True))
+
+    return Artifact.from_pixels(path, card, compute, tells_known="is_known" in outputs)
 
 
 def read_needs(path: pathlib.Path) -> dict[str, Any]:
@@ -92,6 +98,7 @@ def read_needs(path: pathlib.Path) -> dict[str, Any]:
         "oldest_runtime": f"ONNX Runtime with ONNX {oldest}",
         "ir_version": model.ir_version,
         "opset_version": opset,
+        **({"output": _WITH_KNOWN} if len(model.graph.output) > 1 else {}),
     }
 
 

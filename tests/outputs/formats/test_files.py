@@ -15,6 +15,7 @@ from kerastl.outputs.artifact import count_ties
 from kerastl.outputs.exporting import make_exportable
 from kerastl.outputs.formats.finding import format_module
 from kerastl.outputs.formats.interface import label_text
+from kerastl.training.known_images import KnownImages, features_in
 from litert_reading import read_metadata
 
 
@@ -38,6 +39,69 @@ def exportable(network=None, *, num_classes=3, spread=1.0, count=3, mirrored=Fal
 
 def pixels(count):
     return np.float32(np.arange(count * 768).reshape(count, 16, 16, 3) % 256)
+
+
+def known_of(features):
+    """What decides which images are known: half of those with these features."""
+    rng = np.random.default_rng(1)
+    shapes = ((channels := features.shape[1],), (channels, 5), (3, 5))
+    arrays = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    known = KnownImages(0.5, 0, len(features), *arrays)
+    return dataclasses.replace(
+        known, max_distance=float(np.median(known.describe(features)["distance"]))
+    )
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("mirrored", [False, True], ids=["plain", "mirrored"])
+@pytest.mark.parametrize("name", ["litert", "onnx"])
+def test_file_has_which_images_are_known_and_a_client_of_probabilities_gets_the_same(
+    name, mirrored, tmp_path
+):
+    pytest.importorskip(FORMATS[name].modules[0])
+    module, images = format_module(name), np.floor(noise(40))
+    # With a head that is most of it.
+    plain = exportable(mirrored=mirrored, num_classes=3000)
+    known = known_of(features := features_in(plain.outputs()(images)))
+    model = make_exportable(plain.classifier, plain.card, draw_images=list, known=known)
+    path = tmp_path / FORMATS[name].file
+    module.write(model, path)
+    artifact = module.open(path, dict(model.card))
+    found, _ = artifact.predict([tf.io.encode_png(np.uint8(image)).numpy() for image in images])
+    distances = known.describe(features)["distance"]
+    np.testing.assert_allclose(found["distance"], distances, rtol=1e-3)
+    np.testing.assert_array_equal(
+        found["is_known"], found["distance"] <= np.float32(known.max_distance)
+    )
+    assert artifact.tells_known
+    assert 15 < found["is_known"].sum() < 25
+    assert "is_known, bool" in module.read_needs(path)["output"]
+    module.write(plain, other := tmp_path / f"plain{path.suffix}")
+    opened = module.open(other, dict(plain.card))
+    assert not opened.tells_known
+    assert "output" not in module.read_needs(other)
+    for classify in (artifact.classify, first_output(path)):
+        np.testing.assert_allclose(classify(images), opened.classify(images), atol=1e-6)
+    # The weights are there once.
+    assert path.stat().st_size < 1.5 * other.stat().st_size
+
+
+def first_output(path):
+    """What a client gets that knows of one output."""
+    if path.suffix == ".onnx":
+        session = pytest.importorskip("onnxruntime").InferenceSession(str(path))
+        return lambda images: session.run(None, {"images": images})[0]
+    model = pytest.importorskip("ai_edge_litert.interpreter").Interpreter(str(path))
+    (input_,), (output,) = model.get_input_details(), model.get_output_details()
+
+    def classify(images):
+        model.resize_tensor_input(input_["index"], images.shape)
+        model.allocate_tensors()
+        model.set_tensor(input_["index"], images)
+        model.invoke()
+        return model.get_tensor(output["index"])
+
+    return classify
 
 
 def noise(count):
