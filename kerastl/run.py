@@ -25,7 +25,7 @@ from kerastl.recipes.following import first_settings, follow
 from kerastl.report.finished import report_finished
 from kerastl.result import Result
 from kerastl.selection.label_issues import write_label_issues
-from kerastl.selection.misleading import find_misleading, warn_of_misleading
+from kerastl.selection.misleading import HEADER, find_misleading, warn_of_misleading
 from kerastl.training.course import bytes_to_write
 from kerastl.training.final import deliver
 from kerastl.training.known_distances import check_known
@@ -115,7 +115,7 @@ def _begin(
     check_room(record.path, bytes_to_write(network, config.phases, config.optimizer))
     record.begin(opened, splits, network.fingerprint(), started=started, progress=progress)
     found = find_misleading(splits, seed=config.seed)
-    record.write_misleading([dataclasses.astuple(one) for one in found])
+    record.write_misleading(HEADER, [dataclasses.astuple(one) for one in found])
     for line in warn_of_misleading(found):
         progress.line(line)
     return record

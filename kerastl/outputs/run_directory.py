@@ -201,10 +201,9 @@ class RunDirectory:
         """Reads the splits of a finished run back, see `splits_file.read_splits`."""
         return splits_file.read_splits(self.path / RunFile.SPLITS, source)
 
-    def write_misleading(self, rows: Sequence[tuple[Any, ...]]) -> None:
+    def write_misleading(self, header: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         """Writes facts that tell a class, see `selection.misleading`, if there are any."""
         if rows:
-            header = ("fact", "class_name", "num_images", "explained", "auc")
             self._write_csv(RunFile.MISLEADING, header, rows)
 
     def write_slices(self, slices: Sequence[Slice]) -> None:

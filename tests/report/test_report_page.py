@@ -27,6 +27,7 @@ from kerastl.report.contents import read_contents
 from kerastl.report.finished import report_finished
 from kerastl.report.thumbnails import Thumbnails
 from kerastl.selection.label_issues import HEADER as LABEL_ISSUES
+from kerastl.selection.misleading import HEADER as MISLEADING
 from kerastl.training.best import EpochRow
 from kerastl.training.checks import Check
 from kerastl.training.class_sets import ClassSets
@@ -65,6 +66,9 @@ def epoch_rows():
             yield EpochRow(phase, epoch, 0.01, 1 / epoch, 0.5, 0.9 / epoch, 0.6, 1.0, 0.6, 0.6)
 
 
+BORDER = ("border", NAMES[0], 20, 0.875, 0.75, 0.9375, 0.991, 0.96, None)
+
+
 def write_run(folder):
     """Writes the files of a run as a run does, without training."""
     paths = pictures(folder / "photos")
@@ -89,7 +93,9 @@ def write_run(folder):
     record.begin(opened, splits, "", started=0.0, progress=kerastl.Progress())
     for row in epoch_rows():
         record.add_epoch(row)
-    record.write_misleading([("border", NAMES[0], 20, 0.875, 0.991)])
+    record.write_misleading(
+        MISLEADING, [BORDER, ("size", NAMES[1], 9, 0.5, 0.4, 0.6, 0.8, 0.7, 0.9)]
+    )
     record.write_slices(
         [
             Slice(
@@ -226,7 +232,7 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
         "each of 3 parts of the classes left out of the distances in turn, 25.0% (20.0% to 31.0%) "
         "of the 60 validation images would still count as known",
         "The network was fine-tuned with these classes",
-        "ONNX and LiteRT files do not",
+        "have is_known, except for LiteRT files of 8 or 16 bits",
         f"It does for {percent(sets['coverage'])} of the test images "
         f"({percent(sets['coverage_low'])} to {percent(sets['coverage_high'])}), with "
         f"{sets['mean_size']:.2f} classes on average ({sets['mean_size_low']:.2f} to "
@@ -296,9 +302,10 @@ def test_parts_are_in_order_and_say_what_the_run_says(page):
 
 def test_what_may_mislead_is_shown_with_its_numbers(page):
     read = Reader(page)
-    ((*cells, last),) = read.tables["misleading"][1:]
-    assert cells == ["border", SCRIPT, "87.5%", "0.99"]
-    assert last.startswith("20 In these slices")
+    border, (*cells, last) = read.tables["misleading"][1:]
+    assert border == ["border", SCRIPT, "87.5% (75.0% to 93.8%)", "0.99", "20"]
+    assert cells == ["size", clean(NAMES[1]), "50.0% (40.0% to 60.0%)", "0.80 (0.70 to 0.90)"]
+    assert last.startswith("9 In these slices")
     text = " ".join(" ".join(read.words).split())
     assert "Group camera 7, 25 images: accuracy 36.0%, elsewhere 80.0% Mostly cat & dog, " in text
     assert "The interval of the difference is -60.0% to -25.0%." in text

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 from sklearn.datasets import load_digits
+from sklearn.metrics import roc_auc_score
 
 from kerastl.config import Config
 from kerastl.data.cameras import find_camera
@@ -11,7 +12,9 @@ from kerastl.data.inspection import inspect_content
 from kerastl.data.opening import open_data
 from kerastl.data.source import Source
 from kerastl.progress import Progress
+from kerastl.selection import misleading
 from kerastl.selection.misleading import find_misleading, warn_of_misleading
+from kerastl.training.bootstrap import find_intervals
 
 NAMES = ("cat", "dog", "frog")
 
@@ -52,6 +55,32 @@ def test_fact_of_one_class_is_found(fact, spoil):
     assert (best.fact, best.class_name, best.num_images) == (fact, "dog", 32)
     assert best.explained > 0.8
     assert best.auc > 0.99
+    assert 0.5 < best.explained_low < best.explained < best.explained_high <= 1
+
+
+@pytest.mark.parametrize("num_groups", [400, 20])
+def test_area_is_that_of_scikit_learn_and_its_interval_wider_for_few_groups(num_groups):
+    rng = np.random.default_rng(0)
+    is_class = rng.random(400) < 0.4
+    # Of equal ones too.
+    told = np.round(np.clip(rng.normal(0.4 + 0.15 * is_class, 0.2), 0, 1), 1)
+    judged = misleading._Judged(told, is_class, np.ones(400), np.full(400, 0.25))
+    tables = judged.tables()
+    scores = misleading._scores(misleading._sums(tables))
+    assert scores["auc"][0] == pytest.approx(roc_auc_score(is_class, told))
+    assert scores["explained"][0] == pytest.approx(0.25)
+    groups = np.arange(400) * num_groups // 400
+    sums = misleading._sum_groups(tables, groups)
+    assert sums["inside"].shape[0] == num_groups
+    found = find_intervals(sums, misleading._scores, seed=0)
+    # A draw by hand, of groups with all of their images.
+    drawn = []
+    for _ in range(300):
+        chosen = rng.integers(num_groups, size=num_groups)
+        places = np.concatenate([np.flatnonzero(groups == one) for one in chosen])
+        drawn.append(roc_auc_score(is_class[places], told[places]))
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    assert (found["auc_low"], found["auc_high"]) == pytest.approx((low, high), abs=0.025)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -126,6 +155,29 @@ def test_tiny_pictures_of_one_color_have_no_border():
     framed = np.full((8, 8, 3), 90, np.uint8)
     add_border(framed)
     assert inspect_content(png(framed)).border == (pytest.approx(220 / 3), 0)
+
+
+@pytest.mark.parametrize("side", [16, 64])
+def test_enlarged_digits_have_none(side):
+    images, labels = digits()
+    size = (side, side)
+    large = [np.asarray(Image.fromarray(one).resize(size)) for one in images[::3]]
+    found = find_in(large, labels[::3], [*map(str, range(10))])
+    assert [one for one in found if one.fact == "border"] == []
+
+
+@pytest.mark.parametrize("quality", [75, 95])
+def test_frame_is_found_in_a_jpeg(quality):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 255, (48, 48, 3), np.uint8)
+    for framed in (False, True):
+        if framed:
+            pixels[:2] = pixels[-2:] = pixels[:, :2] = pixels[:, -2:] = 0
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+        brightness, deviation = inspect_content(file.getvalue()).border
+        assert (brightness != -1, deviation != -1) == (framed, framed)
+    assert brightness < 25
 
 
 def png(pixels):
