@@ -41,7 +41,8 @@ def read_splits(table: Table, roles: Roles, meanings: Mapping[str, str]) -> tupl
     split_of = {value: TRAIN if split == base else split for value, split in split_of.items()}
     unlike = [
         f"{shorten(value)} is {split}"
-        for value, split in split_of.items()
+        # What the user said comes first.
+        for value, split in sorted(split_of.items(), key=lambda pair: pair[0] not in meanings)
         if value and value.lower() != split
     ]
     if blank := list(cells).count(""):

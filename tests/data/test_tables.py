@@ -678,7 +678,7 @@ def test_user_says_what_the_values_of_a_split_mean(tmp_path):
         *("train", "train", "train", "validation", "test") * 2,
         *("train", "train"),
     ]
-    assert "splits in 'fold' (0 is train, 1 is train, 2 is train, 3 is validation" in lines[0]
+    assert "splits in 'fold' (3 is validation, 4 is test, 0 is train, 1 is train and" in lines[0]
     assert "split_values='5': is no value in the column 'fold' of splits. Its values: 0, 1" in (
         refusal(place, split_values={"5": "test"})
     )
