@@ -95,3 +95,12 @@ def test_images_that_the_teacher_left_out_may_score(tmp_path):
     few = make(examples_per_class=2)
     folder = write_teacher(tmp_path / "run", few)
     assert find_teacher(str(folder), dataclasses.replace(few, test=few.unused))
+
+
+def test_images_that_chose_the_teacher_do_not_score(tmp_path):
+    folder = write_teacher(tmp_path / "run")
+    swapped = dataclasses.replace(SPLITS, validation=SPLITS.test, test=SPLITS.validation)
+    with pytest.raises(UsageError, match=f"trained on {len(SPLITS.validation)} images that this"):
+        find_teacher(str(folder), swapped)
+    # As validation images they may choose once more.
+    assert find_teacher(str(folder), dataclasses.replace(swapped, test=SPLITS.test[:0]))
