@@ -80,6 +80,7 @@ def make_phase(
     data = PhaseData(
         train=batches.skip,
         num_train=STEPS * BATCH_SIZE,
+        class_names=("one", "two"),
         lower=None if stored else plan.lower,
         validate=lambda: evaluate(network.model, validation, labels[:BATCH_SIZE]),
         read_stored=lambda: pytest.fail("no phase here is solved"),
