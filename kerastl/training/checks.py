@@ -154,8 +154,8 @@ class ExpectedMoves:
         float32, as in a network whose random weights let no signal through. So it counts as
         wrong only if its gradient at the phase's rate would change it, or, of a statistic, if
         a batch would. A head that starts at zero gives the layers below it no gradient at first,
-        and little in the next steps, whatever theirs is at the end: a phase of a few steps then
-        need not move what they train.
+        and little in the next steps, whatever theirs is at the end, and its own bias none in a
+        batch with as many images of each class: a phase of a few steps then need not move them.
 
         Args:
             upper: The part of the network above the phase's boundary.
@@ -166,8 +166,8 @@ class ExpectedMoves:
         movable, loose = _movable(still, upper, self.phase, *batch()) if still else ([], [])
         movable += self._missed(loose)
         if steps < _FEW_STEPS and self._head_is_zero:
-            head = {id(weight) for weight in self._head.weights}
-            movable = [one for one in movable if id(one) in head or not one.trainable]
+            kernel = id(self._head.kernel)
+            movable = [one for one in movable if id(one) == kernel or not one.trainable]
         excused = _without(still, movable)
         wrong = wrongly_moved + _without(still, excused)
         parts = [f"{len(self.moving) - len(still)} of {len(self.moving)} trained weights moved"]

@@ -350,6 +350,17 @@ def test_fault_of_the_plan_fails_the_check(tiny_net, tmp_path, monkeypatch, faul
 
 
 @pytest.mark.thorough
+def test_bias_at_rest_is_no_fault(tiny_net, tmp_path):
+    """The only step has a batch with as many images of each class, and a head at zero."""
+    scratch = {"weights": "none", "head_epochs": 0, "finetune_epochs": 1, "batch_size": 64}
+    made = prepare(tiny_net, tmp_path, **scratch)
+    train(made)
+    bias = made.classifier.get_layer("logits").bias
+    assert not np.any(np.array(bias))
+    assert "unchanged, gradient too small" in made.said.getvalue()
+
+
+@pytest.mark.thorough
 def test_statistics_at_rest_are_no_fault(tiny_net, tmp_path):
     # A network of zeros: its activations, and so their means, stay at zero.
     made = prepare(tiny_net, tmp_path, weights="none", head_epochs=0, finetune_epochs=1)
