@@ -77,12 +77,17 @@ def ready(
 
     `devices` and `cluster` are those of `environment.ready`.
     """
-    with (
-        usable_places(
-            config, pathlib.Path(config.run_dir), field="run_dir", progress=progress
-        ) as settings,
-        environment.ready(
+    run_dir = pathlib.Path(config.run_dir)
+    with contextlib.ExitStack() as stack:
+        tensorflow = environment.ready(
             config.precision, config.seed, progress, devices=devices, cluster=cluster
-        ),
-    ):
+        )
+        if not cluster.is_first:
+            # The first machine makes the directory before it meets the others in TensorFlow.
+            stack.enter_context(tensorflow)
+        settings = stack.enter_context(
+            usable_places(config, run_dir, field="run_dir", progress=progress)
+        )
+        if cluster.is_first:
+            stack.enter_context(tensorflow)
         yield settings
