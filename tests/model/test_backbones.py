@@ -120,7 +120,7 @@ def test_constant_image_reaches_the_network_as_published(name, expected):
 
 
 def test_misspelled_name_gets_the_near_one():
-    with pytest.raises(UsageError, match=r"backbone='Resnet5': .* Did you mean 'ResNet50'\?"):
+    with pytest.raises(UsageError, match=r"backbone='Resnet5': .* Did you mean 'ResNet50'"):
         find_backbone(ModelSettings(backbone="Resnet5", image_size=224))
 
 

@@ -10,7 +10,7 @@ from kerastl.model.sources.table import find_row
         ("resnet18", "'hub:resnet_18_imagenet'"),
         ("resnet18.a1_in1k", "'hub:resnet_18_imagenet'"),
         ("efficientnet_b0", "'EfficientNetB0'"),
-        ("vit_b_16", "'hub:vit_base_patch16_224_imagenet' or 'hub:vit_base_patch16_224_image"),
+        ("vit_b_16", "'hub:vit_base_patch16_224_imagenet' or 'hub:vit_base_patch16_"),
         ("swin_t", "'hub:swin_tiny_patch4_window7_224'"),
         ("convnext", "'ConvNeXtTiny' or 'ConvNeXtSmall' or 'ConvNeXtBase'"),
         ("ResNet5O", "'ResNet50'"),

@@ -234,7 +234,7 @@ def test_ranges_of_eight_bits_come_from_training_images_of_all_classes(tmp_path,
 def export(trained, monkeypatch, in_this_process):
     """Exports a file, taking for granted that it predicts right."""
 
-    def compare(model, samples, reference):
+    def compare(model, samples, reference, distance_tolerance):
         probabilities = reference.predictions.probabilities
         differences = np.zeros(len(probabilities), np.float32)
         return Comparison(probabilities, differences, {1: 1.0, 32: 1.0})

@@ -13,7 +13,7 @@ _ADDRESS = re.compile(r"(hf|kaggle)://")
 
 
 def near_names(name: str, known: Iterable[Backbone]) -> list[str]:
-    """Returns up to three names of networks that are most like a name, the smallest network first.
+    """Returns up to three names of networks that are most like a name, the smallest first.
 
     Letters and digits count, so `resnet18` is near `hub:resnet_18_imagenet`; where none begins
     with them, those of which they are an abbreviation, so `vit_b_16` is near
@@ -32,7 +32,10 @@ def near_names(name: str, known: Iterable[Backbone]) -> list[str]:
         [one for one, form in forms.items() if form[:3] == wanted[:3] and abbreviated.match(form)],
     ):
         if found and wanted:
-            return sorted(found, key=lambda one: (parameters[one], len(one)))[:_MOST]
+            # Those of KerasHub last: they need an extra.
+            millions = {one: round(parameters[one] / 1e6) for one in found}
+            order = sorted(found, key=lambda one: (one.startswith(HUB), millions[one], len(one)))
+            return order[:_MOST]
     return closest(name, forms)
 
 
