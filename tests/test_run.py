@@ -371,7 +371,9 @@ def test_file_of_splits_is_looked_at_before_the_images(tmp_path, tiny_net, monke
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("verb", ["run", "learning_curve"])
+@pytest.mark.parametrize(
+    "verb", ["run", "learning_curve", pytest.param("tune", marks=pytest.mark.thorough)]
+)
 @pytest.mark.parametrize("recipe", ["auto", "manual"])
 def test_weights_are_opened_before_the_images(tmp_path, tiny_net, monkeypatch, verb, recipe):
     """Weights of another network, or none, are no news for the end of a long look."""

@@ -7,8 +7,9 @@ import time
 
 from kerastl.config import RECIPE_SETTINGS, Config
 from kerastl.data.splits import Splits
+from kerastl.model.network import First
 from kerastl.progress import Progress
-from kerastl.recipes.following import follow
+from kerastl.recipes.following import Followed, follow
 from kerastl.settings.recipe import BUDGETS, MANUAL
 from kerastl.tuning.directory import DIRECTORY, RECIPE
 from kerastl.tuning.loop import wait_for_chief
@@ -24,8 +25,16 @@ _SHARE = 0.25
 _ALWAYS_SEARCHED = ("finetune_epochs",)
 
 
-def with_choices(task: Task, splits: Splits, progress: Progress) -> Task:
+def with_choices(
+    task: Task, splits: Splits, progress: Progress, first: First | None = None
+) -> Task:
     """Returns a task with the choices of its recipe, which a search keeps in its directory.
+
+    Args:
+        task: The task.
+        splits: The images.
+        progress: Gets a line for each choice.
+        first: The backbone of `first_settings`, if it is open already.
 
     Raises:
         KerastlError: If this is a worker and its chief does not choose.
@@ -37,15 +46,7 @@ def with_choices(task: Task, splits: Splits, progress: Progress) -> Task:
     if is_worker(task.role):
         wait_for_chief(path.exists, run_dir=config.run_dir)
     elif config.overwrite or not path.exists():
-        seconds = min(
-            BUDGETS.get(config.recipe, math.inf), _SHARE * (task.deadline - time.monotonic())
-        )
-        deadline = time.monotonic() + seconds
-        searched = [*task.space.dimensions] if task.space else _ALWAYS_SEARCHED
-        if task.space and _changes_each_epoch(task.space):
-            # That leaves no features to solve a head on.
-            config = config.changed("search space", head=config.head, recipe=config.recipe)
-        followed = follow(config, splits, deadline=deadline, progress=progress, searched=searched)
+        followed = _follow(task, splits, progress, first)
         text = followed.config.to_flagfile(followed.reasons)
         replace_text(path, text, field="run_dir")
     chosen = Config.from_flags(path.read_text(encoding="utf-8").splitlines())
@@ -59,6 +60,19 @@ def with_choices(task: Task, splits: Splits, progress: Progress) -> Task:
     config = task.config.changed(where, **values, recipe=MANUAL, budget="")
     space = task.space and read_space(task.space.to_text(), config)
     return dataclasses.replace(task, config=config, space=space)
+
+
+def _follow(task: Task, splits: Splits, progress: Progress, first: First | None) -> Followed:
+    config = task.config
+    left = task.deadline - time.monotonic()
+    deadline = time.monotonic() + min(BUDGETS.get(config.recipe, math.inf), _SHARE * left)
+    searched = [*task.space.dimensions] if task.space else _ALWAYS_SEARCHED
+    if task.space and _changes_each_epoch(task.space):
+        # That leaves no features to solve a head on.
+        config = config.changed("search space", head=config.head, recipe=config.recipe)
+    return follow(
+        config, splits, deadline=deadline, progress=progress, searched=searched, first=first
+    )
 
 
 def _changes_each_epoch(space: Space) -> bool:

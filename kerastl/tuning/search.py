@@ -15,14 +15,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from kerastl.config import Config
+from kerastl.data.finding import find_source
 from kerastl.data.opening import open_data
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits, baseline_accuracy
 from kerastl.errors import KerastlError
 from kerastl.model.backbones import bundled_size_note
+from kerastl.model.network import First
 from kerastl.outputs.directories import clear
 from kerastl.outputs.made_of import describe_data, find_changed
 from kerastl.progress import Progress, count_of
+from kerastl.recipes.following import first_settings
 from kerastl.result import Result
 from kerastl.settings import Decides
 from kerastl.short_form import ShortForm
@@ -92,8 +95,11 @@ def search(
     Raises:
         KerastlError: If a file or download is missing or unusable, or the first trials all fail.
     """
-    splits = open_data(task.config, source, progress)
-    task = with_choices(task, splits, progress)
+    config = task.config
+    found = source or find_source(config, memory=config.memory_path, progress=progress)
+    first = None if is_worker(task.role) else First(first_settings(config))
+    splits = open_data(config, found, progress)
+    task = with_choices(task, splits, progress, first)
     if process:
         # Only now, when the inspection of the images is cached.
         process.open(task.config, describe_data(splits))
