@@ -56,9 +56,17 @@ def replacing(path: pathlib.Path, *, field: str) -> Iterator[pathlib.Path]:
 
 
 def replace_text(path: pathlib.Path, text: str, *, field: str) -> None:
-    """Writes a UTF-8 file as `replacing` does, with the line ends of `text`."""
-    with replacing(path, field=field) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+    """Writes a UTF-8 file as `replacing` does, with the line ends of `text`.
+
+    It is on the disk before it replaces another, so that a loss of power leaves one of the two.
+    """
+    with (
+        replacing(path, field=field) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def replace_csv(

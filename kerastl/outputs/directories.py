@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -28,7 +29,7 @@ from kerastl.errors import (
 )
 from kerastl.export_formats import CARD_FILE, FORMATS
 from kerastl.locks import OwnedError, owned
-from kerastl.outputs.unfinished import Opened, find_unfinished
+from kerastl.outputs.unfinished import Opened, find_unfinished, refused
 from kerastl.progress import format_bytes
 from kerastl.settings import Decides
 from kerastl.split_names import SPLITS_FILE
@@ -177,10 +178,16 @@ def _open(path: pathlib.Path, given: Config) -> Opened:
         raise UsageError(
             f"run_dir={str(path)!r}: holds a finished run. Choose another or add --overwrite."
         )
+    checkpoints = path / RunFile.CHECKPOINTS
+    is_begun = bool(list_versions(checkpoints))
+    if is_begun and not given.overwrite:
+        if not (path / RunFile.FLAGS).exists():
+            raise refused(given.run_dir, f"whose {RunFile.FLAGS} is missing", "Restore it, choose")
+        make_writable(checkpoints, field="run_dir")
     # A run that stopped at its data has written nothing else.
     audits = (RunFile.AUDIT, RunFile.STOPPED_AUDIT)
     foreign = [name for name in RunFile if name not in audits and (path / name).exists()]
-    if foreign and not any((path / name).exists() for name in _STARTED):
+    if foreign and not is_begun and not any((path / name).exists() for name in _STARTED):
         raise UsageError(
             f"run_dir={str(path)!r}: holds {foreign[0]}, which no run of kerastl has written. "
             "Choose another directory."
@@ -232,13 +239,19 @@ def remove_files(run_dir: pathlib.Path, names: Iterable[str]) -> None:
 def check_room(run_dir: pathlib.Path, num_bytes: int) -> None:
     """Refuses a run directory whose disk has no room for what is going to be written.
 
+    Args:
+        run_dir: The directory; what a run that goes on has there already is a part of it.
+        num_bytes: What the files of a run take in all.
+
     Raises:
         KerastlError: If it has none.
     """
     with explained(run_dir, field="run_dir"):
         free = shutil.disk_usage(run_dir).free
-    if free < num_bytes:
-        problem = f"{format_bytes(free)} are free, and up to {format_bytes(num_bytes)} needed"
+        files = (path.lstat() for path in run_dir.rglob("*"))
+        needed = num_bytes - sum(one.st_size for one in files if stat.S_ISREG(one.st_mode))
+    if free < needed:
+        problem = f"{format_bytes(free)} are free, and up to {format_bytes(needed)} needed"
         raise cannot_write("run_dir", run_dir, f"{os.strerror(errno.ENOSPC)}: {problem}")
 
 

@@ -76,7 +76,7 @@ def find_unfinished(flags: pathlib.Path, config: Config, *, is_trained: bool) ->
         if config.overwrite:
             return None
         problem = f"whose {flags.name} cannot be used ({first_line(error)})"
-        raise _refused(config.run_dir, problem) from error
+        raise refused(config.run_dir, problem) from error
     free = [
         *config.deciding(Decides.NOTHING, of=OutputSettings),
         *config.deciding(Decides.NOTHING, of=StoreSettings),
@@ -91,10 +91,11 @@ def find_unfinished(flags: pathlib.Path, config: Config, *, is_trained: bool) ->
         return None
     more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
     problem = f"of other flags: {'; '.join(changed[:_SHOWN])}{more}"
-    raise _refused(config.run_dir, problem, "Repeat its flags to go on, choose")
+    raise refused(config.run_dir, problem, "Repeat its flags to go on, choose")
 
 
-def _refused(run_dir: str, problem: str, advice: str = "Choose") -> UsageError:
+def refused(run_dir: str, problem: str, advice: str = "Choose") -> UsageError:
+    """Builds the error for an unfinished run that cannot go on."""
     return bad_value(
         "run_dir",
         run_dir,

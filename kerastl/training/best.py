@@ -85,13 +85,13 @@ class Best:
 
     def offer(self, row: EpochRow, validation: Evaluation) -> None:
         """Keeps the present weights if their epoch is the best so far."""
-        is_better = self._is_better(row, validation)
-        self.accuracies[row.phase] = max(self.accuracies.get(row.phase, 0.0), row.val_accuracy)
-        if is_better:
-            # First, so that the same epoch is offered again in vain if this is interrupted.
+        # In this order: where it is interrupted, the state is of one epoch, and the same epoch is
+        # offered again.
+        if self._is_better(row, validation):
             self._remember()
             self.row, self.validation, self.right = row, validation, validation.right
             self._rank = self._rank_of(row)
+        self.accuracies[row.phase] = max(self.accuracies.get(row.phase, 0.0), row.val_accuracy)
 
     def _is_better(self, row: EpochRow, validation: Evaluation) -> bool:
         if self._best_by != LAST:

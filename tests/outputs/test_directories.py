@@ -1,6 +1,9 @@
+import errno
 import os
+import pathlib
 import re
 import socket
+import types
 
 import pytest
 
@@ -198,3 +201,45 @@ def test_disk_without_room_for_a_run_is_refused(tmp_path):
         r"1000000000\.00 GB needed\)\. Free some space and repeat the command, or .*",
         str(caught.value),
     )
+
+
+def test_what_a_run_has_written_is_a_part_of_the_room_that_it_takes(tmp_path, monkeypatch):
+    free = types.SimpleNamespace(free=500)
+    monkeypatch.setattr("kerastl.outputs.directories.shutil.disk_usage", lambda _: free)
+    with pytest.raises(kerastl.KerastlError, match="are free, and up to"):
+        check_room(tmp_path, 900)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "best.keras").write_bytes(bytes(400))
+    check_room(tmp_path, 900)
+
+
+def begin(run_dir):
+    """An unfinished run: its flags, and a checkpoint."""
+    (run_dir / "checkpoints").mkdir(parents=True)
+    (run_dir / "checkpoints" / f"000001-{'0' * 64}.npz").write_text("weights")
+    (run_dir / "flags.txt").write_text(config_of(run_dir).to_flagfile())
+
+
+def test_checkpoints_without_the_flags_of_their_run_are_kept(tmp_path):
+    run_dir = tmp_path / "run"
+    begin(run_dir)
+    assert open_it(run_dir).goes_on
+    (run_dir / "flags.txt").unlink()
+    with pytest.raises(kerastl.UsageError, match=r"whose flags\.txt is missing\. Restore it, c"):
+        open_it(run_dir)
+    assert len(list((run_dir / "checkpoints").iterdir())) == 1
+    assert not open_it(run_dir, overwrite=True).goes_on
+
+
+def test_checkpoints_that_cannot_be_written_stop_a_run_before_it_goes_on(tmp_path, monkeypatch):
+    begin(tmp_path / "run")
+    touch = pathlib.Path.touch
+
+    def refuse(path, *arguments, **options):
+        if path.parent.name == "checkpoints":
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        touch(path, *arguments, **options)
+
+    monkeypatch.setattr(pathlib.Path, "touch", refuse)
+    with pytest.raises(kerastl.KerastlError, match=r"cannot be written \(Operation not permitted"):
+        open_it(tmp_path / "run")

@@ -85,3 +85,27 @@ def test_newest_epoch_of_the_first_phase_is_the_best_so_far():
     best.restore()
     assert (best.row.epoch, float(weight)) == (2, 2.0)
     assert best.accuracies == {"head": 0.9}
+
+
+@pytest.mark.parametrize("best_by", ["accuracy", "last"])
+@pytest.mark.parametrize("at", ["row", "values"])
+def test_an_interrupt_leaves_a_state_after_which_the_epoch_is_offered_again(
+    monkeypatch, best_by, at
+):
+    """Copying the weights of a large network takes a while, in which a signal may come."""
+    weight = keras.Variable(1.0)
+    best = Best(best_by)
+    best.begin([weight], epochs=2)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    target = Best if at == "values" else EpochRow
+    name = "_remember" if at == "values" else "score"
+    with monkeypatch.context() as patches:
+        patches.setattr(target, name, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            best.offer(row(1, 0.5), fakes.answers([0]))
+    assert best.state() is None
+    best.offer(row(1, 0.5), fakes.answers([0]))
+    assert best.state()["row"]["epoch"] == 1
