@@ -12,7 +12,7 @@ from kerastl.outputs.directories import (
     RunFile,
     naming,
     own_fixes,
-    read_config,
+    read_findable,
     read_json,
     writable_directory,
 )
@@ -99,7 +99,7 @@ def _repeated(path: pathlib.Path, again: pathlib.Path, *, overwrite: bool) -> It
     """Yields the settings that repeat a run in another directory, with an empty cache there."""
     if again.exists() and again.samefile(path):
         raise bad_value("run_dir", str(again), "is the run itself", "Choose another directory")
-    config = read_config(path)
+    config = read_findable(path)
     config = config.changed(
         "kerastl reproduce",
         run_dir=str(again),

@@ -77,6 +77,8 @@ class RunFile(enum.StrEnum):
 CHECKPOINT = f"{RunFile.CHECKPOINTS}/best.keras"
 # What a search writes first, before its final run becomes that of the directory.
 SEARCH = "tuning/search.json"
+# In the receipt, where the paths of a run begin that are relative.
+WORKING_DIRECTORY = "working_directory"
 # Names the process that writes to the directory, as long as it does.
 _LOCK = ".lock"
 # What every run has written before it trains.
@@ -291,6 +293,29 @@ def read_config(run_dir: pathlib.Path) -> Config:
         raise UsageError(f"run={str(run_dir)!r}: {RunFile.FLAGS}: {error}") from error
 
 
+def read_findable(run_dir: pathlib.Path) -> Config:
+    """Reads the settings of a run whose images are going to be read again.
+
+    Raises:
+        UsageError: If they cannot be read, or its images have a path that leads to nothing here but
+            did so in the working directory of the run, which is named.
+    """
+    config = read_config(run_dir)
+    place = config.dataset.partition(":")[2]
+    if not config.source_kind.is_path or os.path.exists(place):
+        return config
+    with contextlib.suppress(OSError, ValueError):  # Then the data set itself is reported.
+        made_in = read_json(run_dir, RunFile.RECEIPT).get(WORKING_DIRECTORY, "")
+        if made_in and os.path.exists(os.path.join(made_in, place)):
+            raise bad_value(
+                "dataset",
+                config.dataset,
+                f"is not here: {run_dir} was made in {made_in}",
+                "Repeat the command there",
+            )
+    return config
+
+
 def own_fixes(run_dir: pathlib.Path, given: str) -> str:
     """Returns the path of a run's copy of the fixes that it was given, empty if of none."""
     return str(run_dir / RunFile.FIXES) if given else ""
@@ -326,7 +351,7 @@ def finished_config(run_dir: pathlib.Path, changes: Mapping[str, Any]) -> Config
         UsageError: If the run is not finished, or lacks what an export needs.
     """
     require_finished(run_dir)
-    config = read_config(run_dir)
+    config = read_findable(run_dir)
     if config.source_kind.is_passed_in:
         raise bad_value(
             "run",

@@ -19,6 +19,7 @@ from kerastl.data.fixes import count_in_test
 from kerastl.data.splits import Splits
 from kerastl.data.splits_file import read_earlier
 from kerastl.device import count_threads
+from kerastl.outputs.directories import WORKING_DIRECTORY
 from kerastl.resources import usable_cores, usable_memory
 from kerastl.version import VERSION
 
@@ -67,6 +68,7 @@ def describe_run(
     chosen = ["what the recipe chose, by measured times; flags.txt repeats it"] if reasons else []
     return {
         "flags": settings,
+        WORKING_DIRECTORY: os.getcwd(),
         **fixes,
         **teacher,
         "splits": splits.fingerprints(),

@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 import pathlib
 import re
@@ -14,6 +15,7 @@ from kerastl.outputs.directories import (
     make_writable,
     open_run_directory,
     own_directory,
+    read_findable,
 )
 
 
@@ -243,3 +245,21 @@ def test_checkpoints_that_cannot_be_written_stop_a_run_before_it_goes_on(tmp_pat
     monkeypatch.setattr(pathlib.Path, "touch", refuse)
     with pytest.raises(kerastl.KerastlError, match=r"cannot be written \(Operation not permitted"):
         open_it(tmp_path / "run")
+
+
+def test_images_of_a_run_are_looked_for_where_it_was_made(tmp_path, monkeypatch):
+    (tmp_path / "here" / "photos").mkdir(parents=True)
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    config = kerastl.Config(dataset="folder:photos", run_dir=str(run_dir))
+    (run_dir / "flags.txt").write_text(config.to_flagfile())
+    (run_dir / "receipt.json").write_text(json.dumps({"working_directory": f"{tmp_path}/here"}))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(kerastl.UsageError) as caught:
+        read_findable(run_dir)
+    assert str(caught.value) == (
+        f"dataset='folder:photos': is not here: {run_dir} was made in {tmp_path}/here. Repeat the "
+        "command there."
+    )
+    monkeypatch.chdir(tmp_path / "here")
+    assert read_findable(run_dir) == config
