@@ -250,11 +250,23 @@ def _file(value: Any) -> bytes:
 
 def _pixels(value: Any) -> np.ndarray:
     try:
-        pixels = np.asarray(value)
+        values = np.asarray(value)
     except ValueError as error:
         raise RequestError("Encountered lists of unexpected sizes") from error
-    limits = np.iinfo(np.uint8)
-    is_image = pixels.dtype.kind in "iu" and pixels.shape[2:] == (_CHANNELS,) and pixels.size
-    if not is_image or pixels.min() < limits.min or pixels.max() > limits.max:
+    pixels = to_pixels(values) if values.shape[2:] == (_CHANNELS,) else None
+    if pixels is None:
         raise RequestError(f"expecting pixels as integers in 0..255, (height, width, 3){_FILES_GO}")
-    return pixels.astype(np.uint8)
+    return pixels
+
+
+def to_pixels(values: np.ndarray) -> np.ndarray | None:
+    """Returns whole numbers in 0..255 as uint8, also those that are written as 255.0.
+
+    None if there are others, or none at all.
+    """
+    limits = np.iinfo(np.uint8)
+    if values.dtype.kind not in "iuf" or not values.size:
+        return None
+    # Written this way round, as a comparison with a number that is none is false.
+    is_whole = values.min() >= limits.min and values.max() <= limits.max
+    return values.astype(np.uint8) if is_whole and (values % 1 == 0).all() else None

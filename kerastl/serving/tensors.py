@@ -13,7 +13,7 @@ import numpy as np
 
 from kerastl.progress import count_of
 from kerastl.serving.model_version import Signature
-from kerastl.serving.rest import RequestError, read_base64
+from kerastl.serving.rest import RequestError, read_base64, to_pixels
 
 BINARY = "binary_tensor_data"
 _FILES, _CHANNELS, _PIXEL_AXES = "BYTES", 3, 4
@@ -149,11 +149,8 @@ def _pixels(name: Any, datatype: Any, shape: list[int], data: Any) -> np.ndarray
     except ValueError as error:
         raise RequestError(f"{name}: the data has lists of unexpected sizes") from error
     _check_count(name, values.size, shape)
-    limits = np.iinfo(np.uint8)
-    if values.dtype.kind not in "iuf" or not (
-        values.min() >= limits.min and values.max() <= limits.max and (values % 1 == 0).all()
-    ):
+    if (pixels := to_pixels(values)) is None:
         raise RequestError(
             f"{name}: expecting pixels in 0..255, whole numbers that are not scaled or normalized"
         )
-    return values.astype(np.uint8).reshape(shape)
+    return pixels.reshape(shape)

@@ -66,6 +66,17 @@ def test_pixels_are_taken_too(client, ask):
     assert_equal({name: [row[name] for row in rows] for name in rows[0]}, expected)
 
 
+def test_whole_numbers_may_be_written_as_floats(client):
+    """As `array.tolist()` does of images in float32."""
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 20, 30, 3))
+    whole, floats = (
+        client.predict({"signature_name": "images", "inputs": values.tolist()})
+        for values in (pixels, pixels.astype(np.float32))
+    )
+    assert whole.status == floats.status == 200
+    assert whole.json == floats.json
+
+
 @pytest.mark.parametrize(
     ("document", "message"),
     [
