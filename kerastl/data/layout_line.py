@@ -14,6 +14,7 @@ from kerastl.data.layout_checks import name_place
 from kerastl.data.layout_reading import Reading, are_sides, count_classes, name_folders
 from kerastl.data.split_words import split_within, without_accents
 from kerastl.data.table_names import is_unlabeled
+from kerastl.data.tables_beside import describe_tables
 from kerastl.data.tree import (
     PLACEHOLDERS,
     Folder,
@@ -188,12 +189,22 @@ def _only_folders(reading: Reading, tree: Tree) -> Iterator[str]:
 
 
 def _lists(reading: Reading, tree: Tree) -> Iterator[str]:
-    """Names what may list the images of a split, where no folder names one."""
+    """Names what may list splits or groups of the images, where no folder names them."""
     chosen = {place.folder.path for place in reading.places}
+    tables = [path for path in tree.tables if chosen.isdisjoint(path.parents)]
+    described = dict(
+        describe_tables(
+            tables,
+            tree.top.path,
+            has_splits=bool(reading.base),
+            has_groups=any(place.group for place in reading.places),
+        )
+    )
+    yield from described.values()
     found = [
         printable(readable(path.relative_to(tree.top.path)))
-        for path in tree.tables
-        if not reading.base and may_list_splits(path.name) and chosen.isdisjoint(path.parents)
+        for path in tables
+        if not reading.base and may_list_splits(path.name) and path not in described
     ]
     if found:
         yield f"{name_some(found)} may list splits, which a table with a column for them can give"

@@ -123,7 +123,7 @@ def _read_rows(
     split_values: Mapping[str, str] | None = None,
 ) -> _Rows:
     folders = Folders()
-    roles = _finder(data, columns, folders, table).find_roles()
+    roles = finder_of(data, columns, folders, table).find_roles()
     places = _find_images(data, roles.image, folders)
     labels, notes = read_labels(data, roles)
     splits, meaning = read_splits(data, roles, split_values or {})
@@ -254,7 +254,7 @@ def list_paths(table: pathlib.Path, *, column: str = "") -> Iterator[pathlib.Pat
     """
     data = read_table(table, functools.partial(bad_value, "paths", str(table)))
     folders = Folders()
-    name = _finder(data, {"image": column}, folders, str(table)).find_image()
+    name = finder_of(data, {"image": column}, folders, str(table)).find_image()
     cells = data.columns[name]
     paths = [cell for cell in cells if not is_missing(cell)]
     found = (pathlib.Path(place.path) for place in _find_places(data, name, paths, folders))
@@ -262,7 +262,9 @@ def list_paths(table: pathlib.Path, *, column: str = "") -> Iterator[pathlib.Pat
     yield from (table.parent if is_missing(cell) else next(found) for cell in cells)
 
 
-def _finder(data: Table, columns: Mapping[str, str], folders: Folders, table: str) -> Finder:
+def finder_of(data: Table, columns: Mapping[str, str], folders: Folders, table: str) -> Finder:
+    """Returns what finds the roles of a table's columns, some of which the user may have named."""
+
     def count_files(values: Sequence[str]) -> int:
         return sum(place.is_found for place in find_places(values, data.path.parent, folders))
 
