@@ -21,15 +21,36 @@ IMAGE_FOLDERS = frozenset(
 )
 # What holds all the images of something.
 DATA_FOLDERS = IMAGE_FOLDERS | {"data", "dataset", "datasets", "input", "inputs", "imagefolder"}
-SIDE_FOLDERS = frozenset(
+_MASK_FOLDERS = frozenset(
     [
-        *("mask", "masks", "label", "labels", "annotation", "annotations", "annots", "gt", "bbox"),
-        *("groundtruth", "ground_truth", "segmentation", "segmentations", "segmentationclass"),
-        *("segmentationobject", "bboxes", "labels_json", "xml", "xmls"),
+        *("mask", "masks", "trimap", "trimaps", "gt", "groundtruth", "ground_truth"),
+        *("segmentation", "segmentations", "segmentationclass", "segmentationobject"),
+    ]
+)
+SIDE_FOLDERS = _MASK_FOLDERS | frozenset(
+    [
+        *("label", "labels", "annotation", "annotations", "annots", "bbox", "bboxes"),
+        *("labels_json", "xml", "xmls"),
+    ]
+)
+# What has the names of images and shows something else, or the same smaller.
+COPY_FOLDERS = _MASK_FOLDERS | frozenset(
+    [
+        *("thumb", "thumbs", "thumbnail", "thumbnails", "preview", "previews"),
+        *("heatmap", "heatmaps", "saliency", "matte", "mattes", "depthmap", "depthmaps"),
     ]
 )
 # Folders of what is made from the images beside them, by one of the words in their names.
-MADE_FOLDERS = SIDE_FOLDERS | {"thumb", "thumbs", "thumbnail", "thumbnails", "preview", "previews"}
+MADE_FOLDERS = (
+    SIDE_FOLDERS
+    | COPY_FOLDERS
+    | frozenset(
+        [
+            *("depth", "depths", "edge", "edges", "alpha", "alphas", "instance", "instances"),
+            *("semantic", "contour", "contours", "skeleton", "skeletons"),
+        ]
+    )
+)
 
 BINS, OUTPUTS, EARLIER = "files in bins", "files of training tools", "files in backups"
 _PROGRAMS = "files of programs"

@@ -27,8 +27,10 @@ from kerastl.data.layout_checks import (
     is_parted,
     name_place,
 )
+from kerastl.data.layout_masks import leave_others_out
 from kerastl.data.layout_reading import (
     Reading,
+    are_sides,
     class_folders,
     find_splits,
     is_divided,
@@ -68,6 +70,8 @@ def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
     is_given = layout != AUTO
     if not (top.count if is_given else is_divided(top)):
         raise _no_classes(top, tree, stop)
+    if is_given:
+        leave_others_out(tree, read_as(layout, top, is_given=True).class_paths)
     reading = read_as(layout if is_given else _infer(top, tree, stop), top, is_given=is_given)
     if not is_given:
         _check_parts(reading, tree, stop)
@@ -256,11 +260,13 @@ def _find_classes(top: Folder, heads: Sequence[Folder], stop: Stop, *, is_split:
         check_copies(head, stop)
         check_whole(head, stop)
     if not is_split and any(map(is_parted, inside)) and all(map(_has_only_splits, inside)):
-        if all(inner.files for folder in inside for inner in folder.holding):
+        splits = [inner for folder in inside for inner in folder.holding]
+        if all(inner.files or are_sides(set(map(_name, inner.holding))) for inner in splits):
             return "class/split"
         raise stop(
             f"{name_folders(inside)} each hold {name_folders(inside[0].holding)}",
-            f"Give one of them, as in folder:{inside[0].path}",
+            f"Give one of them, as in folder:{readable(inside[0].path)}, or add "
+            "--layout=class/split if these are the classes",
         )
     check_splits_below(inside, top, stop)
     if not is_split:

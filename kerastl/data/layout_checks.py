@@ -89,12 +89,16 @@ def check_copies(head: Folder, stop: Stop) -> None:
                 _count_copies(inner.images(), inside[key].images()) for key, inner in again.items()
             )
             copied = f", and {copies} of {folder.count} images are copies"
+            # An archive that was packed into itself; what is in it needs no place to write to.
+            is_whole = len(again) > 1 and set(again) == set(inside) - {name}
+            inner = f"Give folder:{readable(folder.path)} alone, or move" if is_whole else "Move"
+            or_class = ", or add --layout=class if it is a class of its own"
             raise stop(
                 f"{folder.name!r} holds folders named like its siblings "
                 f"({name_some(sorted(again))}){copied if copies else ''}",
                 "Put its siblings into a folder train, or move it away"
                 if split_named(folder.name) and not copies and not any(map(split_named, again))
-                else "Move it away, or add --layout=class if it is a class of its own",
+                else f"{inner} it away{'' if is_parted(unwrap(folder)) else or_class}",
             )
 
 

@@ -2,13 +2,12 @@
 
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from kerastl.data.folder_names import (
     IMAGE_FOLDERS,
     MADE_FOLDERS,
     OUTPUTS,
-    SIDE_FOLDERS,
     is_of_runs,
     no_class,
 )
@@ -19,18 +18,27 @@ from kerastl.data.tree import Folder, Tree
 _MOST = 0.5
 _THINGS = (
     IMAGE_FOLDERS
-    | SIDE_FOLDERS
-    | {"seg", "thumb", "thumbs", "thumbnail", "small", "mini", "preview", "resized", "scaled"}
+    | MADE_FOLDERS
+    | {"seg", "small", "mini", "resized", "scaled"}
     | {"crop", "cropped", "aug", "augmented", "flip", "flipped", "gray", "grey", "edited", "copy"}
 )
 _SIZE = re.compile(r"\d+x\d+")
 
 
-def leave_others_out(tree: Tree) -> None:
-    """Takes out bins, backups and the like, and masks whose files are named like images beside."""
+def leave_others_out(tree: Tree, classes: Collection[pathlib.Path] | None = None) -> None:
+    """Takes out bins, backups and the like, and masks whose files are named like images beside.
+
+    Args:
+        tree: What was found on the disk; its counts are brought up to date.
+        classes: Where the classes are, if a person chose the layout: then these stay, and only
+            masks and the like are taken out.
+    """
     for folder in tree.top.walk():
         kinds = dict.fromkeys(_made_in(folder), "files in folders of masks, labels or thumbnails")
-        kinds |= dict(_of_no_class(folder))
+        if classes is None:
+            kinds |= dict(_of_no_class(folder))
+        else:
+            kinds = {inner: kind for inner, kind in kinds.items() if inner.path not in classes}
         folder.folders = [inner for inner in folder.folders if inner not in kinds]
         for inner, kind in kinds.items():
             tree.leave_out(inner.path, kind, inner.count)

@@ -71,6 +71,16 @@ class Reading:
         names = (unicodedata.normalize("NFC", place.class_name) for place in self.places)
         return list(dict.fromkeys(names))
 
+    @property
+    def class_paths(self) -> set[pathlib.Path]:
+        """Where the folders are that name a class, rather than a split or a group in it."""
+        if self.form.endswith("file"):
+            return set()
+        if self.form == "class/split":
+            return {place.folder.path.parent for place in self.places}
+        is_inner = self.form == "class/group"
+        return {one.folder.path for one in self.places if not (is_inner and one.group)}
+
     @functools.cached_property
     def base(self) -> str:
         """The split that others are split off: the first that there is, or empty."""

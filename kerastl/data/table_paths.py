@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from kerastl.data.content import readable
 from kerastl.data.file_formats import FORMATS
-from kerastl.data.folder_names import IMAGE_FOLDERS
+from kerastl.data.folder_names import COPY_FOLDERS, IMAGE_FOLDERS
 
 # Endings of images, in lower case; some of them are refused by name later.
 _ENDINGS = frozenset(
@@ -23,10 +23,6 @@ ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _UPLOAD_PREFIX = re.compile(r"[0-9a-f]{4,36}-(?=.)")
 _FRACTION = re.compile(r"(?<=\d)\.0$")
 _LOCAL_FILE = "?d="
-# Where images of the same names are that show something else, or the same smaller.
-_SIDE_FOLDERS = frozenset(
-    ("mask", "masks", "segmentations", "thumbs", "thumbnails", "previews", "heatmaps")
-)
 # How far below the table images are looked for.
 _MAX_DEPTH, _MAX_FOLDERS = 4, 2000
 # Rows from which the rule is found.
@@ -136,7 +132,7 @@ class Folders:
                 names = (
                     name
                     for name in self.folders(folder)
-                    if name[0] not in "._@#$" and name.lower() not in _SIDE_FOLDERS
+                    if name[0] not in "._@#$" and name.lower() not in COPY_FOLDERS
                 )
                 waiting.extend((os.path.join(inner, name), depth + 1) for name in names)
         return found

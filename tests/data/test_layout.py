@@ -30,6 +30,10 @@ def read(root, **options):
             f"class/split{IN_TWO}",
         ),
         (
+            "a/train/images/#.jpg*3 a/test/images/1.jpg b/train/img/#.jpg*3 b/test/images/2.jpg",
+            f"class/split{IN_TWO}",
+        ),
+        (
             "a/train-set/#.jpg*3 a/test-set/1.jpg a/test-set/2.jpg b/train-set/#.jpg*3",
             f"class/split{IN_TWO}; test has no b",
         ),
@@ -278,6 +282,10 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             "k1, k2 each hold test,",
         ),
         (
+            "k1/train/a/1.jpg k1/test/b/1.jpg k2/train/a/1.jpg k2/test/a/1.jpg",
+            "/k1, or add --layout=class/split if these are the classes.",
+        ),
+        (
             "cars_train/cars_train/#.jpg*3 cars_test/cars_test/#.jpg*3",
             "cars_test, cars_train are named as splits and hold images, but no class folders.",
         ),
@@ -381,6 +389,7 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             f"{TWO} again/train=train again/test=test",
             "'again' holds folders named like its siblings (test, train), and 8 of 8 images are",
         ),
+        (f"{TWO} again/train=train again/test=test", "/again alone, or move it away."),
         (
             "a/#.jpg*4 b/x#.jpg*4 all=a all=b",
             "'all' repeats its siblings: 8 of 8 images are copies.",
@@ -547,6 +556,31 @@ def test_what_may_be_meant_otherwise_is_refused(tmp_path, text, words):
         ("train/a/x/1.jpg train/b/y/1.jpg", "split/folder/class", "2 classes, train 2"),
         ("photo/1.jpg mask/1.jpg", "class", "class, 2 classes, 2 images; mask, photo are taken"),
         ("train/photo/1.jpg train/mask/1.jpg", "split/class", "split/class, 2 classes, train 2"),
+        # Masks that are no class by the layout that is given.
+        (
+            "images/cat_#.jpg*4 images/dog_#.jpg*4 notes/trimaps/cat_#.png*4 "
+            "annotations/trimaps/cat_#.png*4 annotations/trimaps/dog_#.png*4",
+            "file",
+            "file, 2 classes, 12 images; 8 files in folders of masks, labels or thumbnails are "
+            "left out (annotations/)",
+        ),
+        (
+            "train/ok/#.png*3 test/hole/#.png*3 ground_truth/hole/#_mask.png*3",
+            "folder/class",
+            "folder/class, 2 classes, 6 images; 3 files in folders of masks, labels or thumbnails "
+            "are left out (ground_truth/)",
+        ),
+        (
+            "a/train/images/1.png a/train/depth/1.png b/test/images/1.png b/test/masks/1.png "
+            "b/train/images/2.png",
+            "class/split",
+            "class/split, 2 classes, train 2, test 1; 2 files in folders of masks",
+        ),
+        (
+            "a/p1/1.jpg a/p1/saliency/1.jpg b/p1/1.jpg b/p3/1.jpg",
+            "class/group",
+            "class/group, 2 classes, 3 images in 2 groups; 1 file in folders of masks",
+        ),
         (
             "x/cat.#.jpg*8 x/big_dog~(#).jpg*8 note.jpg",
             "file",

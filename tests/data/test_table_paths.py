@@ -97,6 +97,14 @@ def test_masks_of_the_same_names_are_not_the_images(tmp_path):
     assert not any(place.others for place in places)
 
 
+def test_masks_beside_the_table_are_not_the_images_elsewhere(tmp_path):
+    write(tmp_path, [f"images/{name[:-4]}.jpg" for name in NAMES])
+    write(tmp_path, [f"annotations/trimaps/{name}" for name in NAMES])
+    stems = [name[:-4] for name in NAMES]
+    places = find_places(stems, tmp_path / "annotations", Folders())
+    assert [place.example for place in places] == [f"../images/{stem}.jpg" for stem in stems]
+
+
 def test_different_paths_never_become_one_file(tmp_path):
     write(tmp_path, NAMES)
     paths = [f"/else/{folder}/{name}" for name in NAMES for folder in ("cats", "dogs")]
