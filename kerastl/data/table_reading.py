@@ -6,13 +6,13 @@ import functools
 import itertools
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kerastl.data.table_json import is_json, read_json
 from kerastl.data.table_names import KNOWN, key_of
 from kerastl.data.table_paths import Folders, find_places, is_image_name
 from kerastl.data.table_rows import SAMPLE_ROWS, Wrong, in_lines, read_rows, read_text
-from kerastl.data.table_shape import has_header, refuse_blanks, refuse_pixels
+from kerastl.data.table_shape import has_header, is_number, refuse_blanks, refuse_pixels
 from kerastl.errors import shorten
 from kerastl.progress import count_of
 
@@ -66,7 +66,7 @@ def read_table(path: pathlib.Path, wrong: Wrong) -> Table:
     """
     text = read_text(path, wrong)
     is_object = is_json(text)
-    rows = read_json(text, wrong) if is_object else read_rows(text, path.suffix.lower(), wrong)
+    rows = read_json(text, wrong) if is_object else _read_rows(text, path, wrong)
     # Pixels are refused before millions of them are in memory.
     head = list(itertools.islice(rows, SAMPLE_ROWS))
     first_rows = [cells for _, cells in head]
@@ -101,6 +101,30 @@ def read_table(path: pathlib.Path, wrong: Wrong) -> Table:
 
 def _is_rule_or_header(cells: list[str], header: list[str] | None) -> bool:
     return cells == header or all(map(_RULE.fullmatch, filter(None, cells)))
+
+
+def _read_rows(text: str, path: pathlib.Path, wrong: Wrong) -> Iterator[tuple[int, list[str]]]:
+    rows = read_rows(text, path.suffix.lower(), wrong)
+    head = list(itertools.islice(rows, SAMPLE_ROWS))
+    is_divided = _has_file_and_class([cells for _, cells in head], path.parent)
+    for line, cells in itertools.chain(head, rows):
+        first, *others = cells
+        yield line, [*first.split(maxsplit=1), *others] if is_divided else cells
+
+
+def _has_file_and_class(rows: Sequence[Sequence[str]], folder: pathlib.Path) -> bool:
+    """Whether rows are one cell each, of a file and a class that may have blanks within."""
+    words = [row[0].split(maxsplit=1) for row in rows]
+    body = words[1:] or words
+    if any(len(row) > 1 for row in rows) or not all(len(two) > 1 for two in words):
+        return False
+    # A path may have blanks, too; an arrow and numbers in a row are no class.
+    if any(is_image_name(rest) or not rest[0].isalnum() for _, rest in body):
+        return False
+    if all(is_number(number) for _, rest in body for number in rest.split()):
+        return False
+    places = find_places([first for first, _ in body], folder, Folders())
+    return all(place.is_found for place in places)
 
 
 def _leads_to_file(rows: Sequence[Sequence[str]], folder: pathlib.Path) -> bool:

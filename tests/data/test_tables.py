@@ -945,3 +945,36 @@ def test_list_that_blanks_divide_may_have_remarks_and_no_endings(tmp_path):
     listing, lines = read(place, label="column 2")
     assert sorted(file.class_name for file in listing.files) == ["1"] * 3 + ["2"] * 3
     assert "not used: column 3, column 4" in lines[1]
+
+
+@pytest.mark.parametrize("name", ["images/{}.jpg", "{}.jpg", "{}"])
+@pytest.mark.parametrize("head", ["", "file species\n"])
+def test_class_behind_a_file_may_have_blanks(tmp_path, name, head):
+    classes = ["golden retriever", "pug", "A340-300", "bull mastiff"]
+    files = [f"images/{number:03d}.jpg" for number in range(60)]
+    rows = [
+        f"{name.format(f'{number:03d}')} {classes[number % len(classes)]}" for number in range(60)
+    ]
+    listing, lines = read(table(tmp_path, head + "\n".join(rows), name="x.txt", files=files))
+    assert set(listing.class_names) == set(classes)
+    assert len(listing.files) == 60
+    assert [file.class_name for file in listing.files[:2]] == ["golden retriever", "pug"]
+    assert any("'species'" in line for line in lines) == bool(head)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a.jpg -> red dog\nb.jpg -> x\n", "a 1.jpg\nb 2.jpg\n", "a 1 0.5\nb 7 0.25\n"],
+)
+def test_what_is_no_class_behind_a_file_is_not_divided(tmp_path, text):
+    place = table(tmp_path, text, files=["a.jpg", "b.jpg"])
+    assert "has a single column" in refusal(place) or "no column" in refusal(place)
+
+
+def test_row_without_a_class_behind_its_file_is_named(tmp_path):
+    files = [f"{number}.jpg" for number in range(60)]
+    rows = [f"{name} {'red dog' if number % 2 else 'cat'}" for number, name in enumerate(files)]
+    for row, reason in ((files[55], "has no"), ("55.jpg red dog, old", "has more cells than")):
+        place = table(tmp_path, "\n".join([*rows[:55], row, *rows[56:]]), files=files)
+        assert reason in (message := refusal(place))
+        assert "in line 56" in message
