@@ -18,6 +18,10 @@ from kerastl.progress import count_of
 
 # A cell of the line that is drawn below a header, as in `|:---|---:|` and `=====`.
 _RULE = re.compile(r"[-=─|+: ]{2,}")
+# The two halves of a name with a comma in its brackets, as of `Size[width,height]`.
+_BRACKETS = {"[": "]", "(": ")"}
+_OPENED = re.compile(r"([^][()]*)([\[(])[^][()]+")
+_CLOSED = re.compile(r"([^][()]+)([])])")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +145,7 @@ def _leads_to_file(rows: Sequence[Sequence[str]], folder: pathlib.Path) -> bool:
 
 def _name_columns(rows: Sequence[Sequence[str]], wrong: Wrong, *, is_named: bool) -> list[str]:
     first, *others = rows
-    names = list(first)
+    names = _close_brackets(first)
     # Spreadsheets write as many cells as there ever were columns.
     while names and not names[-1] and not _is_filled(others, len(names) - 1):
         names.pop()
@@ -162,6 +166,23 @@ def _name_columns(rows: Sequence[Sequence[str]], wrong: Wrong, *, is_named: bool
     if twice := [name for name, count in counts.items() if count > 1]:
         raise wrong(f"has two columns named {twice[0]!r}", "Give each its own name")
     return [name or number for name, number in zip(names, numbered, strict=True)]
+
+
+def _close_brackets(names: Sequence[str]) -> list[str]:
+    """Gives each name its brackets where a comma within them has divided one.
+
+    Example:
+        >>> _close_brackets(["Spacing[x", "y]"])
+        ['Spacing[x]', 'Spacing[y]']
+    """
+    closed = list(names)
+    for place, (name, following) in enumerate(itertools.pairwise(names)):
+        if (begin := _OPENED.fullmatch(name)) and (end := _CLOSED.fullmatch(following)):
+            opening, closing = begin[2], end[2]
+            if _BRACKETS[opening] == closing:
+                closed[place] = name + closing
+                closed[place + 1] = f"{begin[1]}{opening}{end[1]}{closing}"
+    return closed
 
 
 def _is_filled(rows: Sequence[Sequence[str]], place: int) -> bool:

@@ -978,3 +978,13 @@ def test_row_without_a_class_behind_its_file_is_named(tmp_path):
         place = table(tmp_path, "\n".join([*rows[:55], row, *rows[56:]]), files=files)
         assert reason in (message := refusal(place))
         assert "in line 56" in message
+
+
+def test_names_that_a_comma_in_their_brackets_divides_are_whole(tmp_path):
+    head = "Image Index,Finding Labels,Size[Width,Height],Spacing(x,y),a,b,"
+    text = rows_of(head, lambda name, color: f"{name},{color},10,20,0.1,0.2,c,{name[-5]}x,")
+    listing, lines = read(table(tmp_path, text, files=NAMES))
+    assert listing.class_names == COLORS
+    assert "not used: Size[Width], Size[Height], Spacing(x), Spacing(y) and 2 more" in lines[0]
+    text = rows_of("file,x),label", lambda name, color: f"{name},1,{color}")
+    assert "not used: x)." in read(table(tmp_path, text, files=NAMES))[1][0]
