@@ -53,7 +53,7 @@ MADE_FOLDERS = (
 )
 
 BINS, OUTPUTS, EARLIER = "files in bins", "files of training tools", "files in backups"
-_PROGRAMS = "files of programs"
+_PROGRAMS, _RESULTS = "files of programs", "files of results"
 # Bins and earlier states, as network drives and systems name them: #recycle, @Recently-Snapshot,
 # $RECYCLE.BIN, .Trash-1000, ~snapshot.
 _BIN = re.compile(
@@ -96,10 +96,13 @@ _PROGRAM = re.compile(
     r"cocatalog|app|bundle|framework)",
     re.IGNORECASE,
 )
+_RESULT_WORDS = _words(
+    "results result outputs output predictions prediction predicted preds pred inference "
+    "visualizations visualization submissions submission logs checkpoints"
+)
 # These hold folders, one for a run, where classes hold images.
-_OUTPUT_WORDS = _words(
-    "runs run logs log checkpoints checkpoint ckpt ckpts results result outputs output predictions "
-    "experiments exp weights models plots figures reports"
+_OUTPUT_WORDS = _RESULT_WORDS | _words(
+    "runs run log checkpoint ckpt ckpts experiments exp weights models plots figures reports"
 )
 # Alone, or with a small number, such a word may be a class, too.
 _EARLIER_WORDS = _words("backup backups bak tmp temp")
@@ -208,6 +211,13 @@ def no_class(name: str, beside: Iterable[str]) -> str | None:
         return _PROGRAMS
     earlier = _EARLIER.fullmatch(name.casefold())
     return EARLIER if earlier and (earlier["mark"] or earlier["date"]) else None
+
+
+def left_of_split(words: Collection[str]) -> str | None:
+    """Returns the kind of a split's folder by the words of its name: of results, or earlier."""
+    if not _RESULT_WORDS.isdisjoint(words):
+        return _RESULTS
+    return EARLIER if any(map(_EARLIER.fullmatch, words)) else None
 
 
 def is_of_runs(name: str) -> bool:

@@ -9,9 +9,10 @@ from kerastl.data.folder_names import (
     MADE_FOLDERS,
     OUTPUTS,
     is_of_runs,
+    left_of_split,
     no_class,
 )
-from kerastl.data.split_words import split_within
+from kerastl.data.split_words import name_words, split_within
 from kerastl.data.tree import Folder, Tree
 
 # Share of the names in a folder of masks that are those of images beside it.
@@ -31,10 +32,11 @@ def leave_others_out(tree: Tree, classes: Collection[pathlib.Path] | None = None
     Args:
         tree: What was found on the disk; its counts are brought up to date.
         classes: Where the classes are, if a person chose the layout: then these stay, and only
-            masks and the like are taken out.
+            masks and what is left of splits are taken out.
     """
     for folder in tree.top.walk():
         kinds = dict.fromkeys(_made_in(folder), "files in folders of masks, labels or thumbnails")
+        kinds |= dict(_of_no_split(folder))
         if classes is None:
             kinds |= dict(_of_no_class(folder))
         else:
@@ -63,6 +65,18 @@ def _of_no_class(folder: Folder) -> Iterator[tuple[Folder, str]]:
     are_splits = any(split_within(inner.name) for inner in others)
     if are_splits or sum(bool(inner.files) for inner in others) > 1:
         yield from ((inner, OUTPUTS) for inner in of_runs)
+
+
+def _of_no_split(folder: Folder) -> Iterator[tuple[Folder, str]]:
+    """Yields what holds results of a split beside it, or an earlier state, as test_predictions."""
+    named = {inner: split for inner in folder.holding if (split := split_within(inner.name))}
+    kinds = {inner: left_of_split(name_words(inner.name)) for inner in named}
+    present = {split for inner, split in named.items() if not kinds[inner]}
+    are_splits = len(named) == len(folder.holding)
+    for inner, kind in kinds.items():
+        # Among classes, one with images directly in it may be a class, too.
+        if kind and named[inner] in present and (inner.holding or are_splits):
+            yield inner, kind
 
 
 def _made_in(folder: Folder) -> Iterator[Folder]:

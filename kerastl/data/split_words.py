@@ -7,7 +7,7 @@ import unicodedata
 from kerastl.data.labels import is_unseen
 from kerastl.split_names import TEST, TRAIN, VALIDATION
 
-# Words as `_words` writes them: without accents, in small letters, and joined.
+# Words as `name_words` writes them: without accents, in small letters, and joined.
 SPLIT_WORDS = {
     word: split
     for split, words in {
@@ -46,7 +46,7 @@ def split_named(text: str) -> str | None:
         >>> split_named("Val-1"), split_named("cats")
         ('validation', None)
     """
-    return _split_of_word("".join(_words(text)))
+    return _split_of_word("".join(name_words(text)))
 
 
 @functools.lru_cache(maxsize=1 << 16)
@@ -61,12 +61,12 @@ def split_within(text: str) -> str | None:
     """
     if alone := split_named(text):
         return alone
-    words = (_THING.sub("", word) for word in _words(text))
+    words = (_THING.sub("", word) for word in name_words(text))
     found = {split for word in words if (split := _split_of_word(word))}
     return found.pop() if len(found) == 1 else None
 
 
-def _words(text: str) -> list[str]:
+def name_words(text: str) -> list[str]:
     """Returns the words of a name in small letters, without accents, digits and what is unseen."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", without_accents(text))
     return re.findall(r"[^\W\d_]+", parted.casefold())
@@ -88,7 +88,7 @@ _THING = re.compile(
     )
 )
 # What is for training and validation together trains, if there is no other for it.
-_SPLIT_OF = {"".join(_words(word)): split for word, split in SPLIT_WORDS.items()} | {
+_SPLIT_OF = {"".join(name_words(word)): split for word, split in SPLIT_WORDS.items()} | {
     "trainval": TRAIN
 }
 

@@ -72,6 +72,21 @@ def read(root, **options):
         ("valid/1.jpg invalid/1.jpg", "2 classes, 2 images; valid taken for a class"),
         ("test/1.jpg control/2.jpg", "2 classes, 2 images; test taken for a class"),
         ("steam_train/1.jpg plane/1.jpg", "2 images; steam_train taken for a class"),
+        # What holds results of a split, or an earlier state of it, is none.
+        (
+            f"{TWO} test_predictions/a/9.jpg testOutput/b/8.jpg train_old/a/7.jpg",
+            f"split/class{IN_TWO}; 2 files of results are left out (testOutput/, test_predictions/"
+            "); 1 file in backups is left out (train_old/)",
+        ),
+        (
+            "a/train/#.jpg*3 a/test/1.jpg a/backup_train/8.jpg b/train/#.jpg*3 b/test/2.jpg",
+            f"class/split{IN_TWO}; 1 file in backups is left out (a/backup_train/)",
+        ),
+        (
+            "train_old/a/1.jpg train_old/b/2.jpg test/a/3.jpg test/b/4.jpg",
+            "split/class, 2 classes, train 2, test 2",
+        ),
+        ("bus/1.jpg old_train/2.jpg train/1.jpg", "3 classes, 3 images; old_train, train taken"),
         # Folders around, above and below classes.
         ("z/z/a/1.jpg z/z/b/1.jpg 1.jpg z/2.jpg", "2 images in the top folder, z/ are in no class"),
         ("archive/a/1.jpg archive/b/1.jpg readme.txt", "class in archive/, 2 classes, 2 images"),
@@ -556,6 +571,8 @@ def test_what_may_be_meant_otherwise_is_refused(tmp_path, text, words):
         ("train/a/x/1.jpg train/b/y/1.jpg", "split/folder/class", "2 classes, train 2"),
         ("photo/1.jpg mask/1.jpg", "class", "class, 2 classes, 2 images; mask, photo are taken"),
         ("train/photo/1.jpg train/mask/1.jpg", "split/class", "split/class, 2 classes, train 2"),
+        (f"{TWO} test_preds/a/9.jpg", "split/class", f"{IN_TWO}; 1 file of results is left out"),
+        (f"{TWO} test_preds/a/9.jpg", "class", "class, 3 classes, 9 images"),
         # Masks that are no class by the layout that is given.
         (
             "images/cat_#.jpg*4 images/dog_#.jpg*4 notes/trimaps/cat_#.png*4 "
