@@ -144,16 +144,23 @@ def test_seed_that_is_killed_goes_on(tmp_path, monkeypatch):
     assert again.printed.count("going on from") == 1
     assert differences(before, again.result.run_dir) == []
     assert again.result.metrics == whole.metrics
-    # What is not known to be of the same run does not go on.
-    saved, stops = [], (2,)
-    shutil.rmtree(config.run_dir)
-    with pytest.raises(Killed):
-        fakes.finish_run(config, SOURCE)
-    for path in pathlib.Path(config.run_dir, "checkpoints").glob("*.npz"):
-        path.write_bytes(b"")
-    saved, stops = [], ()
-    assert "training begins again" in fakes.finish_run(config, SOURCE).printed
-    assert saved == 2 * of_seed
+    # Where the first seed's checkpoints are damaged, only its training begins again; where the
+    # receipt is too, nothing is known to be of the same run.
+    for gone in (2, 0):
+        saved, stops = [], (2,)
+        shutil.rmtree(config.run_dir)
+        with pytest.raises(Killed):
+            fakes.finish_run(config, SOURCE)
+        run_dir = pathlib.Path(config.run_dir)
+        for path in (run_dir / "checkpoints").glob("*.npz"):
+            path.write_bytes(b"")
+        if not gone:
+            (run_dir / "receipt.json").unlink()
+        saved, stops = [], ()
+        begun = fakes.finish_run(config, SOURCE)
+        assert "training begins again" in begun.printed
+        assert saved == (2 * of_seed)[gone:]
+        assert differences(before, begun.result.run_dir) == []
 
 
 @pytest.mark.thorough
