@@ -71,7 +71,9 @@ def _words(text: str) -> frozenset[str]:
 
 # Bins as systems name them: in full, or by a word that a thing may have, too.
 _BINS = _words("RECYCLER RECYCLED") | _words(
-    "recycle_bin papelera_de_reciclaje recently_deleted deleted_items zuletzt_gelöscht"
+    "recycle_bin papelera_de_reciclaje recently_deleted deleted_items zuletzt_gelöscht "
+    "gelöschte_elemente gelöschte_objekte éléments_supprimés elementos_eliminados "
+    "elementi_eliminati"
 )
 _BIN_WORDS = _words(
     "trash trashcan rubbish_bin wastebasket papierkorb corbeille papelera cestino lixeira lixo "
@@ -118,7 +120,7 @@ _RARELY_CLASSES = (
     | _EARLIER_WORDS
     | frozenset(
         [
-            *("unsup", "background noise"),
+            *("unsup", "background noise", "to label", "to sort", "unsorted", "unsortiert"),
             *("thumbnails", "thumbs", "previews", "resized", "augmented", "copy"),
             *("deleted", "rejected", "duplicates", "new folder"),
             *("cache", "old", "misc", "todo", "screenshots", "untitled folder", "untitled", "bin"),
@@ -264,6 +266,12 @@ def named_alike(names: Collection[str], *, has_table: bool) -> str | None:
     )
     are_things = are_hashes or all(map(_THING.fullmatch, lowered))
     return "parts of a whole" if has_table and are_things else None
+
+
+def is_rarely_class(name: str) -> bool:
+    """Whether a folder is named as those of tools, bins and copies are, rather than a class."""
+    plain = _plain(name)
+    return plain in _RARELY_CLASSES or plain in _BINS or plain in COPY_FOLDERS
 
 
 def odd_names(names: Collection[str]) -> set[str]:

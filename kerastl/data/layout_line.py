@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from kerastl.data.beside import claims_picture
 from kerastl.data.content import readable
-from kerastl.data.folder_names import IMAGE_FOLDERS, odd_names
+from kerastl.data.folder_names import IMAGE_FOLDERS, is_rarely_class, odd_names
 from kerastl.data.layout_checks import name_place
 from kerastl.data.layout_reading import Reading, are_sides, count_classes, name_folders
 from kerastl.data.split_words import split_within, without_accents
@@ -46,6 +46,7 @@ def layout_line(reading: Reading, tree: Tree) -> str:
         _without_images,
         _by_name,
         _odd_classes,
+        _odd_inside,
         _nearly_alike,
         _lacking,
         _only_folders,
@@ -157,6 +158,22 @@ def _odd_classes(reading: Reading, _: Tree) -> Iterator[str]:
     if odd:
         are = "are taken for classes" if len(odd) > 1 else "is taken for a class"
         yield f"{name_some(sorted(odd))} {are}"
+
+
+def _odd_inside(reading: Reading, tree: Tree) -> Iterator[str]:
+    """Names the folders in classes that rather hold what is discarded, or made from the others."""
+    found = {
+        inner.path: inner
+        for place in reading.places
+        for inner in place.folder.walk()
+        if inner is not place.folder and inner.count and is_rarely_class(inner.name)
+    }
+    upper = [inner for path, inner in found.items() if found.keys().isdisjoint(path.parents)]
+    if upper:
+        number = sum(inner.count for inner in upper)
+        places = name_some(f"{name_place(inner, tree.top)}/" for inner in upper)
+        are = "is" if number == 1 else "are"
+        yield f"{count_of(number, 'image')} in {places} {are} used with the class around"
 
 
 def _nearly_alike(reading: Reading, _: Tree) -> Iterator[str]:

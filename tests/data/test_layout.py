@@ -87,6 +87,14 @@ def read(root, **options):
             "split/class, 2 classes, train 2, test 2",
         ),
         ("bus/1.jpg old_train/2.jpg train/1.jpg", "3 classes, 3 images; old_train, train taken"),
+        # What is discarded or made from the others, in a class, or beside classes.
+        (
+            "a/1.jpg a/rejected/x/#.jpg*2 a/rejected/x/thumbs/7.jpg b/2.jpg b/gradcam/8.png",
+            "2 classes, 6 images; 4 images in a/rejected/, b/gradcam/ are used with the class",
+        ),
+        ("a/1.jpg b/Papierkorb/2.jpg b/3.jpg", "1 image in b/Papierkorb/ is used with the class"),
+        ("a/1.jpg b/2.jpg to_label/3.jpg", "class, 3 classes, 3 images; to_label is taken for a"),
+        ("a/1.jpg b/2.jpg Gelöschte~Elemente/3.jpg", "2 images; 1 file in bins is left out (Gel"),
         # Folders around, above and below classes.
         ("z/z/a/1.jpg z/z/b/1.jpg 1.jpg z/2.jpg", "2 images in the top folder, z/ are in no class"),
         ("archive/a/1.jpg archive/b/1.jpg readme.txt", "class in archive/, 2 classes, 2 images"),
