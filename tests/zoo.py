@@ -48,6 +48,7 @@ class Specimen:
             finding.
         groups: The group of some images by the stem of their file: those with the same one must
             stay together, unless the group is told of.
+        left_out: Stems of files that are not used.
         flags: Fields of the config beside `dataset`.
         homes: Folders of pictures, for what is put beside them, with the split and class of each
             where it has one.
@@ -65,6 +66,7 @@ class Specimen:
     causes: list[str] = dataclasses.field(default_factory=list)
     told: list[str] = dataclasses.field(default_factory=list)
     groups: dict[str, str] = dataclasses.field(default_factory=dict)
+    left_out: set[str] = dataclasses.field(default_factory=set)
     flags: dict[str, str] = dataclasses.field(default_factory=dict)
     homes: dict[str, tuple[str, str] | None] = dataclasses.field(default_factory=dict)
     above: list[str] = dataclasses.field(default_factory=list)
@@ -221,8 +223,8 @@ def _judge_order(outcome: Outcome):
 
 def _judge_groups(specimen: Specimen, outcome: Outcome):
     numbers = collections.defaultdict(set)
-    for stem, group in specimen.groups.items():
-        numbers[group].add(outcome.groups.get(stem, stem))
+    for stem in specimen.groups.keys() - specimen.left_out:
+        numbers[specimen.groups[stem]].add(outcome.groups.get(stem, stem))
     if apart := [group for group, found in numbers.items() if len(found) > 1]:
         yield f"tears group {apart[0]} apart"
 

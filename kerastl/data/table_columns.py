@@ -324,7 +324,7 @@ class Finder:
         return flags
 
     def _is_like_classes(self, name: str) -> bool:
-        values = self._values[name]
+        values = self._values[name] - {""}
         return (
             1 < len(values) <= len(self._columns[name]) / 2
             and max(map(len, values)) <= _LONG

@@ -1,6 +1,7 @@
 """The classes that the cells of a table stand for."""
 
 import collections
+import dataclasses
 import itertools
 import json
 import re
@@ -39,6 +40,25 @@ _NAME_KEYS = ("name", "classname", "label", "class", "displayname")
 _BOX = 4
 # So many different measurements are no classes.
 _MANY_CLASSES = 20
+
+
+def leave_unlabeled_out(table: Table, roles: Roles) -> tuple[Table, list[str]]:
+    """Returns the rows with a label, and a line for people on those without one.
+
+    Tools leave the label empty of what was skipped, and competitions that of test images. Where
+    half of the rows or more lack it, the table is returned as it is: the column may be wrong.
+    """
+    labels = table.columns.get(roles.label, ())
+    without = labels.count("")
+    if not 0 < 2 * without < len(labels):
+        return table, []
+    kept = list(map(bool, labels))
+    lines = [*itertools.compress(table.lines, kept)]
+    columns = {name: [*itertools.compress(cells, kept)] for name, cells in table.columns.items()}
+    images = itertools.compress(table.columns[roles.image], [not label for label in labels])
+    shown = " and ".join(map(shorten, itertools.islice(images, 2)))
+    note = f"Left out without {roles.label}: {count_of(without, 'row')}, as of {shown}."
+    return dataclasses.replace(table, columns=columns, lines=lines), [note]
 
 
 def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:

@@ -25,7 +25,7 @@ from kerastl.data.table_reading import Table, read_table
 from kerastl.data.table_repeats import use_each_once
 from kerastl.data.table_rows import GIVE_ARRAYS
 from kerastl.data.table_split_reading import read_splits, splits_of_folders
-from kerastl.data.table_values import read_labels
+from kerastl.data.table_values import leave_unlabeled_out, read_labels
 from kerastl.errors import UsageError, bad_value, name_some, shorten
 from kerastl.paths import local_path
 from kerastl.progress import Progress, count_of
@@ -124,6 +124,7 @@ def _read_rows(
 ) -> _Rows:
     folders = Folders()
     roles = finder_of(data, columns, folders, table).find_roles()
+    data, unlabeled = leave_unlabeled_out(data, roles)
     places = _find_images(data, roles.image, folders)
     labels, notes = read_labels(data, roles)
     splits, meaning = read_splits(data, roles, split_values or {})
@@ -134,6 +135,7 @@ def _read_rows(
         splits = splits_of_folders([place.example for place in places], labels) or splits
     lines = (
         describe_table(data, roles, places, meaning, splits),
+        unlabeled,
         note_unused(data, roles),
         notes,
         note_folders(places, labels),

@@ -254,7 +254,6 @@ def test_what_coco_knows_of_an_image_counts(tmp_path):
         (COCO | {"images": [{"id": n} for n in range(4)]}, "with 4 images without a file name, as"),
         (COCO | {"images": COCO["images"][1:]}, "with images that are not in its list, as image"),
         (COCO | {"categories": COCO["categories"][1:]}, "with categories that are not in its list"),
-        (COCO | {"annotations": MARKED[1:]}, "has no label in the row of 0.jpg. Fill it in or"),
         (COCO | {"annotations": MARKED[2:]}, "has no label in 2 rows, as of 0.jpg and 1.jpg."),
         (
             [asked(row, "hair", "eyes") for row in ROWS],
@@ -315,3 +314,11 @@ def test_wrong_rows_in_one_line_are_named_by_their_images(tmp_path):
     rows = [row | {"label": ""} for row in ROWS]
     with pytest.raises(UsageError, match=r"has no label in 4 rows, as of 0.jpg and 1"):
         list_table(table(tmp_path, json.dumps(rows)), columns={})
+
+
+def test_what_was_skipped_in_an_annotation_tool_is_left_out(tmp_path):
+    said = io.StringIO()
+    place = table(tmp_path, json.dumps(COCO | {"annotations": MARKED[1:]}))
+    files = list_table(place, columns={}, progress=Progress(said)).files
+    assert len(files) == 3
+    assert "Left out without label: 1 row, as of 0.jpg." in said.getvalue()

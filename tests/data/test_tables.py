@@ -974,10 +974,10 @@ def test_what_is_no_class_behind_a_file_is_not_divided(tmp_path, text):
 def test_row_without_a_class_behind_its_file_is_named(tmp_path):
     files = [f"{number}.jpg" for number in range(60)]
     rows = [f"{name} {'red dog' if number % 2 else 'cat'}" for number, name in enumerate(files)]
-    for row, reason in ((files[55], "has no"), ("55.jpg red dog, old", "has more cells than")):
-        place = table(tmp_path, "\n".join([*rows[:55], row, *rows[56:]]), files=files)
-        assert reason in (message := refusal(place))
-        assert "in line 56" in message
+    place = table(tmp_path, "\n".join([*rows[:55], files[55], *rows[56:]]), files=files)
+    assert "Left out without column 2: 1 row, as of 55.jpg." in read(place)[1]
+    place = table(tmp_path, "\n".join([*rows[:55], "55.jpg red dog, old", *rows[56:]]))
+    assert "has more cells than its first row in line 56" in refusal(place)
 
 
 def test_names_that_a_comma_in_their_brackets_divides_are_whole(tmp_path):
@@ -988,3 +988,29 @@ def test_names_that_a_comma_in_their_brackets_divides_are_whole(tmp_path):
     assert "not used: Size[Width], Size[Height], Spacing(x), Spacing(y) and 2 more" in lines[0]
     text = rows_of("file,x),label", lambda name, color: f"{name},1,{color}")
     assert "not used: x)." in read(table(tmp_path, text, files=NAMES))[1][0]
+
+
+@pytest.mark.parametrize("label", ["label", "choice"])
+def test_few_rows_without_a_label_are_left_out_with_their_number(tmp_path, label):
+    head = f"file,{label},created"
+
+    def row_of(every):
+        def row(name, color):
+            return f"{name}," if int(name[-6:-4]) % every == 0 else f"{name},{color},2026-01-01"
+
+        return row
+
+    place = table(tmp_path, rows_of(head, row_of(4)), files=NAMES)
+    listing, lines = read(place)
+    assert listing.class_names == COLORS
+    assert len(listing.files) == 27
+    assert f"Left out without {label}: 9 rows, as of blue_00.png and blue_04.png." in lines
+    # Where most lack one, the column may be the wrong one.
+    place = table(tmp_path, rows_of(head, row_of(2)))
+    assert f"has no {label} in 18 rows, as in lines 2 and 4." in refusal(place, label=label)
+
+
+def test_an_unlabeled_row_may_lack_its_image(tmp_path):
+    text = rows_of("file,label", "{},{}".format) + "\n,\nno.png,\n"
+    listing, _ = read(table(tmp_path, text, files=NAMES))
+    assert len(listing.files) == 36
