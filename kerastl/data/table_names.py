@@ -73,7 +73,7 @@ THINGS = _names(
 PLACES = _names(
     "camera cam session user owner author writer photographer scene site location station plot "
     "house household hospital center centre clinic institution farm field room well plate device "
-    "scanner machine source origin original orig region tile city"
+    "scanner machine source origin original orig region tile city deployment"
 )
 # What such a name may have beside them; the first say that it identifies.
 IDENTIFYING = _names(

@@ -103,6 +103,10 @@ def test_header_is_told_from_an_image(rows, is_named):
             {"a": PATHS, "label": COLORS, "camera": [*"123456"] * 2},
             {"group": "", "may_group": "camera"},
         ),
+        (
+            {"a": PATHS, "label": COLORS, "deployment": [*"123456"] * 2},
+            {"group": "", "may_group": "deployment"},
+        ),
         ({"a": PATHS, "label": COLORS, "uid": IDS, "classid": COLORS}, {"may_group": ""}),
         ({"a": PATHS, "label": COLORS, "bbox": IDS}, {"boxes": ("bbox",)}),
         ({"a": PATHS, "label": COLORS, "y": IDS}, {"boxes": ()}),
