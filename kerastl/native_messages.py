@@ -29,7 +29,7 @@ _NOTES = re.compile(
 _FAREWELL = b"\0done"
 _HELD = threading.Event()
 # A process that was split off from this one may have the pipe to the sieve open for longer.
-_PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 2.0
 
 
 def open_streams() -> None:
@@ -172,8 +172,11 @@ def _passing_on() -> Iterator[int]:
         yield writer
     finally:
         os.close(writer)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_PATIENCE_SECONDS)
+        try:
+            process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            # It ends with the last process that has the pipe open; then it is waited for, too.
+            threading.Thread(target=process.wait, daemon=True).start()
 
 
 def unnamed_file() -> BinaryIO:

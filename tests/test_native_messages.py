@@ -2,6 +2,7 @@ import concurrent.futures
 import contextlib
 import ctypes
 import os
+import subprocess
 import time
 
 import pytest
@@ -176,3 +177,25 @@ def test_blocks_of_threads_may_overlap(tmp_path):
         second.__exit__(None, None, None)
     assert [path.read_bytes() for path in paths] == [b"", b"text"]
     assert ctypes.c_void_p.in_dll(library, "stderr").value == own
+
+
+@needs_stream
+def test_a_sieve_that_ends_late_is_still_waited_for(monkeypatch):
+    """On a busy machine, or where another process has its pipe; Python warns of such processes."""
+    monkeypatch.setenv(native_messages.LEVEL, native_messages.QUIET)
+    monkeypatch.setattr(native_messages, "PATIENCE_SECONDS", 0.0)
+    started, popen = [], subprocess.Popen
+    monkeypatch.setattr(
+        native_messages.subprocess,
+        "Popen",
+        lambda *given, **options: started.append(popen(*given, **options)) or started[-1],
+    )
+    with native_messages.sieving():
+        pass
+    (process,) = started
+    deadline = time.monotonic() + 60
+    # By whoever waits: this looks without doing so.
+    while process.returncode is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert process.returncode == 0
