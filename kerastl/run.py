@@ -7,7 +7,7 @@ import shlex
 import time
 
 from kerastl import replicas
-from kerastl.data.finding import find_source
+from kerastl.data.finding import given_or_found
 from kerastl.data.opening import describe_sizes, open_data
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits
@@ -84,7 +84,7 @@ def finish_run(
 def _open(opened: Opened, source: Source | None, progress: Progress) -> tuple[Splits, First]:
     """Opens the images, and before the look at them, which may take long, the network."""
     config = opened.config
-    source = source or find_source(config, memory=config.memory_path, progress=progress)
+    source = given_or_found(source, config, progress)
     first = First(first_settings(config))
     return open_data(config, source, progress), first
 

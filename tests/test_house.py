@@ -105,7 +105,7 @@ def num_example_lines(node):
 
 
 LIMITS = {
-    "lines": 46_966,
+    "lines": 46_963,
     "imports inside functions": 15,
     "TYPE_CHECKING blocks": 2,
     "noqa": 19,

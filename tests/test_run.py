@@ -363,6 +363,14 @@ def test_source_and_its_name_come_together(tmp_path, tiny_net, dataset, source):
         kerastl.run(config, source=source, progress=SILENT)
 
 
+@pytest.mark.parametrize("verb", ["run", "learning_curve"])
+def test_source_without_images_is_not_looked_for_by_its_name(tmp_path, tiny_net, verb):
+    source = kerastl.Source.from_arrays([], [], class_names=("cat", "dog"), name="none")
+    config = fakes.tiny_config(tmp_path, dataset="python")
+    with pytest.raises(kerastl.UsageError, match="none"):
+        getattr(kerastl, verb)(config, source=source, progress=SILENT)
+
+
 def test_file_of_splits_is_looked_at_before_the_images(tmp_path, tiny_net, monkeypatch):
     monkeypatch.setattr("kerastl.data.audit.inspect", lambda *_, **__: pytest.fail("inspected"))
     config = fakes.tiny_config(tmp_path, splits_from=str(tmp_path / "none.csv"))

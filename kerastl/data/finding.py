@@ -5,7 +5,14 @@ import pathlib
 
 from kerastl.data.source import Source
 from kerastl.progress import Progress
-from kerastl.settings import DataSettings
+from kerastl.settings import DataSettings, ReadSettings
+
+
+def given_or_found(source: Source | None, settings: ReadSettings, progress: Progress) -> Source:
+    """Returns the images from Python, even if there are none, or does what `find_source` does."""
+    if source is not None:
+        return source
+    return find_source(settings, memory=settings.memory_path, progress=progress)
 
 
 def find_source(data: DataSettings, *, memory: pathlib.Path | None, progress: Progress) -> Source:

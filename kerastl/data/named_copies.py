@@ -25,17 +25,8 @@ _CHANGE = re.compile(
 )
 _BESIDE = frozenset(
     [
-        "horizontal",
-        "vertical",
-        "lr",
-        "ud",
-        "h",
-        "v",
-        "gaussian",
-        "salt",
-        "pepper",
-        "random",
-        "color",
+        *("horizontal", "vertical", "lr", "ud", "h", "v"),
+        *("gaussian", "salt", "pepper", "random", "color"),
     ]
 )
 # Without their original, more of one name are rather numbered images than copies of one.

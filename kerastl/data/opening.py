@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from kerastl.data.audit import audit
-from kerastl.data.finding import find_source
+from kerastl.data.finding import given_or_found
 from kerastl.data.fixes import apply_fixes, changed_test_words, name_splits
 from kerastl.data.fixes_file import read_fixes
 from kerastl.data.kept import PixelCache
@@ -66,8 +66,7 @@ def open_source(
 ) -> Source:
     """Does what `open_data` does up to the audit, without splitting."""
     memory, fixes = settings.memory_path, read_fixes(settings.fixes) if settings.fixes else None
-    if source is None:
-        source = find_source(settings, memory=memory, progress=progress)
+    source = given_or_found(source, settings, progress)
     if fixes is not None:
         source = apply_fixes(source, fixes, settings.fixes)
         if source.fixed:

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Iterator
 
 from kerastl.config import Config
-from kerastl.data.finding import find_source
+from kerastl.data.finding import given_or_found
 from kerastl.data.opening import describe_sizes, open_data
 from kerastl.data.source import Source
 from kerastl.errors import KerastlError
@@ -32,7 +32,7 @@ def measure_learning_curve(
         UsageError: If there are too few images for a curve.
         KerastlError: If the store has no room for the features.
     """
-    source = source or find_source(config, memory=config.memory_path, progress=progress)
+    source = given_or_found(source, config, progress)
     first = First(config)
     splits = open_data(config, source, progress)
     describe_sizes(splits, config, progress)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kerastl.config import Config
-from kerastl.data.finding import find_source
+from kerastl.data.finding import given_or_found
 from kerastl.data.opening import open_data
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits, baseline_accuracy
@@ -96,7 +96,7 @@ def search(
         KerastlError: If a file or download is missing or unusable, or the first trials all fail.
     """
     config = task.config
-    found = source or find_source(config, memory=config.memory_path, progress=progress)
+    found = given_or_found(source, config, progress)
     first = None if is_worker(task.role) else First(first_settings(config))
     splits = open_data(config, found, progress)
     task = with_choices(task, splits, progress, first)

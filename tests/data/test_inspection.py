@@ -4,7 +4,7 @@ import os
 import pytest
 from PIL import Image
 
-from kerastl.data import content, opening
+from kerastl.data import content, finding
 from kerastl.data.finding import find_source
 from kerastl.data.inspection import inspect
 from kerastl.errors import KerastlError
@@ -58,14 +58,14 @@ def test_file_half_written_while_it_is_looked_at_is_not_remembered_so(tmp_path, 
     root = write_rgb36(tmp_path / "data")
     path = root / "red/00.jpg"
     whole = path.read_bytes()
-    find_source = opening.find_source
+    find_source = finding.find_source
 
     def then_cut(*arguments, **options):
         source = find_source(*arguments, **options)
         path.write_bytes(whole[:500])
         return source
 
-    monkeypatch.setattr(opening, "find_source", then_cut)
+    monkeypatch.setattr(finding, "find_source", then_cut)
     message, _ = refusal(config_of(tmp_path))
     assert "red/00.jpg changed while it was being inspected" in message
     monkeypatch.undo()
