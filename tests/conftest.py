@@ -33,6 +33,13 @@ def _seeded(monkeypatch):
     keras.utils.set_random_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def _own_process_ends():
+    """A command that a test calls here takes the process for its own; the next test does not."""
+    yield
+    environment.OWN_PROCESS.clear()
+
+
 @pytest.fixture
 def tensorflow_seed(monkeypatch, _seeded):
     """Sets TensorFlow's own seed, and lets the test set it."""
