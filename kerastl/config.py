@@ -77,7 +77,7 @@ class Config(ReadSettings, RecipeSettings, FitSettings, OutputSettings, DeviceSe
 
     def __new__(cls, **values: Any) -> Self:
         """Notes which values are given, among them those that are the defaults."""
-        config = super().__new__(cls)
+        config = super().__new__(cls, **values)
         object.__setattr__(config, "_named", frozenset(values))
         return config
 

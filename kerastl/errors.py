@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 # Characters of a long name that are shown at each end.
 _SHOWN = 20
-# And of a wrong value.
-_SHOWN_OF_VALUE = 250
+# And of a wrong value that is text or a number, or anything else.
+_SHOWN_OF_TEXT, _SHOWN_OF_VALUE = 250, 40
 
 
 class KerastlError(Exception):
@@ -37,9 +37,12 @@ class ListedError(UsageError):
 
 def bad_value(field: str, value: object, problem: str, advice: str) -> UsageError:
     """Builds the error for a wrong value, as `FIELD=VALUE: problem. advice.`."""
-    shown = repr(value)
-    if len(shown) > 2 * _SHOWN_OF_VALUE:
-        shown = f"{shown[:_SHOWN_OF_VALUE]}...{shown[-_SHOWN_OF_VALUE:]}"
+    is_plain = isinstance(value, (str, int, float))
+    # Arrays have several lines.
+    shown = repr(value) if is_plain else " ".join(repr(value).split())
+    most = _SHOWN_OF_TEXT if is_plain else _SHOWN_OF_VALUE
+    if len(shown) > 2 * most:
+        shown = f"{shown[:most]}...{shown[-most:]}"
     return UsageError(f"{field}={shown}: {problem}. {advice}.")
 
 

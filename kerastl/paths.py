@@ -28,7 +28,13 @@ _VARIABLE = re.compile(r"(^|/)(\$\w+|\$\{\w+\}|%\w+%)([/\\]|$)")
 
 
 def local_path(text: str | os.PathLike[str], *, field: str, value: str = "") -> pathlib.Path:
-    """Returns the path that a person means, see `checked`."""
+    """Returns the path that a person means, see `checked`.
+
+    Raises:
+        UsageError: If it is no path.
+    """
+    if not isinstance(text, (str, os.PathLike)):
+        raise bad_value(field, text, "is no path", "Give the path of a file or folder")
     return pathlib.Path(checked(os.fspath(text), field=field, value=value))
 
 

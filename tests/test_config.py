@@ -81,6 +81,8 @@ def test_paths_and_numbers_of_numpy_become_pythons_own():
         "dropout": (np.float32(0.5), 0.5),
         "overwrite": (np.True_, True),
         "seed": (np.array(3, np.uint8), 3),
+        "augment": (["flip", "crop:0.3"], "flip,crop:0.3"),
+        "average_mirrored": (True, "yes"),
     }
     config = make(**{name: value for name, (value, _) in given.items()})
     for name, (_, plain) in given.items():

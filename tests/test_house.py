@@ -54,6 +54,7 @@ LATE = {
         )
     },
     "__init__.py": "Source needs NumPy",
+    "api/checks.py": "Source needs NumPy",
     "checkup/installation.py": "NumPy, for the rows of the store",
     "checkup/doctor.py": "what needs TensorFlow is tried only if it starts",
     "commands/table.py": "only the command that is given",

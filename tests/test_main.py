@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import signal
 import time
@@ -216,7 +217,26 @@ def test_interrupt_during_an_import_holds_back_what_libraries_wrote(capfd):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda config: kerastl.rank(config, backbones=["a"]), "backbones=['a']: is not text."),
+        (lambda config: kerastl.rank(config, backbones={1}), "backbones={1}: is not text."),
+        (lambda _: kerastl.run("digits"), "config='digits': is no kerastl.Config. Give"),
+        (
+            lambda _: kerastl.tune({"dataset": "x"}),
+            "config={'dataset': 'x'}: is no kerastl.Config.",
+        ),
+        (lambda config: kerastl.run(config, source=([], [])), "source=([], []): is no kerastl.Sou"),
+        (lambda config: kerastl.rank(config, source="x"), "source='x': is no kerastl.Source. Make"),
+        (lambda _: kerastl.predict(None, "y"), "model=None: is no path. Give the path of a file"),
+        (lambda _: kerastl.export(3, export_dir="x"), "run=3: is no path."),
+        (
+            lambda _: kerastl.Config(dataset="x", epochs=3),
+            "epochs: is not a setting of kerastl.Con",
+        ),
+        (lambda _: kerastl.SearchOptions(trials=3), "trials: is not a setting of kerastl.SearchO"),
+        (
+            lambda config: dataclasses.replace(config, learning_rate=1),
+            "learning_rate: is not a setting of kerastl.Config. Did you mean head_learning_rate or "
+            "finetune_learning_rate? See help(kerastl.Config).",
+        ),
         (lambda _: kerastl.predict("x", ["y"], batch_size=0), "batch_size=0: must be at least 1"),
         (lambda _: kerastl.serve("x", port=-1), "port=-1: must be at least 0 and at most 65535."),
     ],

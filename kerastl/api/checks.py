@@ -11,26 +11,44 @@ from kerastl.config import Config
 from kerastl.data_sources import FROM_PYTHON
 from kerastl.errors import bad_value
 from kerastl.export_formats import check_formats
+from kerastl.lazy import LazyModule
 from kerastl.model.backbones import check_weights
 from kerastl.model.sources.table import find_backbone, find_row
 from kerastl.outputs.directories import writable_directory
 from kerastl.outputs.places import usable_places
 from kerastl.progress import Progress
-from kerastl.settings import DataSettings, ModelSettings, OutputSettings
+from kerastl.settings import ModelSettings, OutputSettings
 
 _ALONE = Cluster()
+# NumPy comes with it.
+_source = LazyModule("kerastl.data.source")
 
 
-def check_source(data: DataSettings, source: "values.Source | None") -> None:
-    """Refuses a source that the settings do not use, and settings that lack their source.
+def check_source(config: Config, source: "values.Source | None") -> None:
+    """Refuses what is no config or no source, and those that do not belong together.
 
     Raises:
-        UsageError: If they do not match.
+        UsageError: If they are none, the config does not use the source, or it lacks one.
     """
-    if (source is None) == data.source_kind.is_passed_in:
+    if not isinstance(config, Config):
+        raise bad_value(
+            "config",
+            config,
+            "is no kerastl.Config",
+            "Give kerastl.Config(dataset=..., run_dir=...)",
+        )
+    if source is not None and not isinstance(source, _source.Source):
+        raise bad_value(
+            "source",
+            source,
+            "is no kerastl.Source",
+            "Make one with kerastl.Source.from_arrays(images, labels) or from_files(paths, "
+            "labels), or name a folder or a table in config.dataset",
+        )
+    if (source is None) == config.source_kind.is_passed_in:
         raise bad_value(
             "dataset",
-            data.dataset,
+            config.dataset,
             "needs a source, which only Python code can pass in"
             if source is None
             else "does not use the source that was passed in",

@@ -46,7 +46,7 @@ def predict(
         True
     """
     options = PredictOptions(batch_size=batch_size, image_column=image_column)
-    found = find_model(os.fspath(model))
+    found = find_model(model)
     prepare_for(found, Progress())
     from kerastl.serving import in_memory, predictor  # noqa: PLC0415
 

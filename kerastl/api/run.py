@@ -55,6 +55,7 @@ def run(
         ('runs/digits', (None, 10))
     """
     progress = progress or Progress(sys.stdout)
+    check_source(config, source)
     return train_on(find_cluster(config), Opened(config), source, progress)
 
 
@@ -64,7 +65,6 @@ def train_on(
     """Does what `run` does, on the machines of a cluster."""
     config = opened.config
     deadline = time.monotonic() + config.run_seconds
-    check_source(config, source)
     check_network(config)
     with contextlib.ExitStack() as stack:
         if cluster.is_first:

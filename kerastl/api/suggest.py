@@ -51,7 +51,7 @@ def suggest(
         >>> suggestions.write("label.csv", progress=kerastl.Progress())
     """
     options = SuggestOptions(count=count, batch_size=batch_size, image_column=image_column)
-    found = find_model(os.fspath(run))
+    found = find_model(run)
     if find_format(found) != "keras":
         raise bad_value(
             "run",

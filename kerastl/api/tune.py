@@ -141,7 +141,7 @@ def hypermodel(
 def _check_search(
     config: Config, space: Mapping[str, str] | None, source: "values.Source | None"
 ) -> Space | None:
-    check_alone(config, command="tune")
     check_source(config, source)
+    check_alone(config, command="tune")
     check_network(config)
     return None if space is None else read_space(space, config)

@@ -8,10 +8,10 @@ from absl import flags
 
 from kerastl.commands.flagfile import Argument, expand_flag_files
 from kerastl.config import Origin
-from kerastl.errors import UsageError, bad_value, closest
+from kerastl.errors import UsageError, bad_value
 from kerastl.settings import Setting
 from kerastl.settings.data import find_meant
-from kerastl.settings.field import wrong_type
+from kerastl.settings.field import did_you_mean, find_near, wrong_type
 
 # Every command has these two. Flag files are expanded before absl parses the rest.
 FLAG_FILE = Setting(
@@ -102,10 +102,7 @@ def wants_help(arguments: Sequence[str]) -> bool:
 
 
 def _unknown_flag(name: str, known: Mapping[str, Setting]) -> UsageError:
-    usual = name.lower().replace("-", "_")
-    near = [one.name for one in known.values() if usual in one.also]
-    near = near or closest(name.removeprefix("no"), known) or closest(name, known)
-    advice = f"Did you mean {' or '.join(f'--{one}' for one in near)}? " if near else ""
+    advice = did_you_mean([f"--{one}" for one in find_near(name, known)])
     return UsageError(f"--{name}: is not a flag. {advice}See --help for all.")
 
 

@@ -1,10 +1,11 @@
 """What arrays of a file mean: a class for each image, names of classes, splits, and pixels."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from kerastl.data.arrays import as_bytes, find_factor
 from kerastl.data.split_words import split_named, split_within
 from kerastl.data.table_groups import (
     can_be_divided,
@@ -34,7 +35,6 @@ _INDEX = re.compile(
 # Larger whole numbers are not exact in float64.
 _LARGEST = 2**53
 _ONE_HOT = 2
-_WHITE = 255
 _CHANNELS = (1, 3)
 _GRAY, _COLOR = 3, 4
 
@@ -291,24 +291,15 @@ def as_pixels(arrays: Mapping[str, np.ndarray], wrong: Wrong) -> tuple[list[np.n
             )
     if all(array.dtype == np.uint8 for array in arrays.values()):
         return list(arrays.values()), ""
-    low, high = _range(arrays.values())
+    try:
+        factor = find_factor(arrays.values())
+    except ValueError as error:
+        raise wrong(
+            f"{', '.join(arrays)}: {error}",
+            "Give whole numbers in 0..255, best as uint8, or floats in 0..1",
+        ) from error
+    pixels = [as_bytes(array, factor) for array in arrays.values()]
+    if factor == 1:
+        return pixels, ""
     types = ", ".join(sorted({str(array.dtype) for array in arrays.values()}))
-    is_share = all(array.dtype.kind in "fb" for array in arrays.values())
-    if is_share and low >= 0 and high <= 1:
-        scaled = [np.round(array * float(_WHITE)).astype(np.uint8) for array in arrays.values()]
-        return scaled, f"Pixels of {types} in {low:.4g}..{high:.4g} are scaled by {_WHITE}."
-    if low >= 0 and high <= _WHITE and all(map(_is_whole, arrays.values())):
-        return [array.astype(np.uint8) for array in arrays.values()], ""
-    raise wrong(
-        f"{', '.join(arrays)}: {types} from {low:.6g} to {high:.6g} is not in 0..255",
-        "Give whole numbers in 0..255, best as uint8, or floats in 0..1",
-    )
-
-
-def _range(arrays: Iterable[np.ndarray]) -> tuple[float, float]:
-    ends = [(float(array.min()), float(array.max())) for array in arrays]
-    return float(np.min(ends)), float(np.max(ends))
-
-
-def _is_whole(array: np.ndarray) -> bool:
-    return array.dtype.kind in "iub" or np.array_equal(array, np.round(array))
+    return pixels, f"Pixels of {types} in 0..1 are scaled by {factor}."

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from kerastl import replicas
+from kerastl.data.annotations import describe_groups
 from kerastl.data.content import as_rows, content_or_path, hash_content, read_file
-from kerastl.data.labels import describe_groups, find_alike, is_one_line, order_classes
+from kerastl.data.labels import find_alike, is_one_line, order_classes
 from kerastl.data.memo import recall
 from kerastl.data.source import Finding, Source
 from kerastl.errors import bad_value

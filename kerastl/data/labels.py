@@ -1,19 +1,12 @@
-"""Classes, splits and groups of images, as people write them and as arrays."""
+"""Names of classes as people write them: which are usable, which are alike, and their order."""
 
 import fractions
-import math
-import numbers
 import re
 import unicodedata
-from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
-from typing import Any
-
-import numpy as np
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from kerastl.data.lookalikes import are_of_alphabets, has_lookalikes, looks
-from kerastl.errors import UsageError, bad_value
-from kerastl.progress import count_of
-from kerastl.split_names import SPLITS, TRAIN
+from kerastl.errors import bad_value
 
 # What cannot be seen beside the Unicode categories of control and format characters: fillers,
 # selectors of a variant, and the blank of Braille.
@@ -42,36 +35,6 @@ _SEPARATOR = re.compile(r"(?<=\w)[-_\s](?=\w)")
 # Zeros before a number, but not behind a point.
 _ZEROS = re.compile(r"(?<![\d.])0+(?=\d)")
 _NUMBER = re.compile(r"[+-]?\d{1,99}(\.\d{0,99})?")
-
-
-def read_annotations(
-    count: int,
-    labels: Sequence[Any] | np.ndarray,
-    class_names: Sequence[str] | None,
-    splits: Sequence[str] | None,
-    groups: Sequence[Hashable] | None,
-) -> dict[str, Any]:
-    """Checks what Python code gives for `count` images and returns it as fields of a `Source`.
-
-    Raises:
-        UsageError: If a length or a value is wrong.
-    """
-    for field, values in (("labels", labels), ("splits", splits), ("groups", groups)):
-        if values is not None and len(values) != count:
-            raise UsageError(
-                f"{field}: there are {len(values)} for {count_of(count, 'image')}. Give one for "
-                "each."
-            )
-    given = np.full(count, TRAIN) if splits is None else np.array(splits, str)
-    if strange := sorted(set(given.tolist()) - set(SPLITS)):
-        raise bad_value("splits", strange[0], "is not a split", f"Use {', '.join(SPLITS)}")
-    of_images, names = _number_labels(labels, class_names)
-    return {
-        "class_names": names,
-        "labels": of_images,
-        "given_splits": given,
-        **({} if groups is None else describe_groups(groups)),
-    }
 
 
 def plain_name(name: str) -> str:
@@ -192,60 +155,3 @@ def order_classes(class_names: Iterable[str]) -> tuple[str, ...]:
 def _place_of_class(name: str) -> tuple[bool, fractions.Fraction, str]:
     is_number = _NUMBER.fullmatch(name) is not None
     return not is_number, fractions.Fraction(name if is_number else 0), name
-
-
-def describe_groups(groups: Sequence[Hashable]) -> dict[str, Any]:
-    """Returns the group of each image as fields of a `Source`: its number, and its name.
-
-    None, NaN and the empty text stand for no group.
-    """
-    names = ["" if _is_missing(group) else str(group) for group in groups]
-    number_of: dict[Hashable, int] = {}
-    numbers = [
-        number_of.setdefault(group if name else ("alone", place), place)
-        for place, (group, name) in enumerate(zip(groups, names, strict=True))
-    ]
-    return {
-        "groups": np.array(numbers, np.int64),
-        "group_names": names if any(names) else None,
-    }
-
-
-def _is_missing(group: Hashable) -> bool:
-    return group in (None, "") or (isinstance(group, float) and math.isnan(group))
-
-
-def _number_labels(
-    labels: Sequence[Any] | np.ndarray, class_names: Sequence[str] | None
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Turns labels, names or numbers, into numbers and the class names in their order."""
-    # As objects: an array of text would make a text of a missing value.
-    values = np.asarray(labels, object)
-    if values.ndim > 1 and values.size == len(values):
-        values = values.reshape(-1)  # A column of labels.
-    if values.ndim != 1:
-        raise UsageError(
-            f"labels: have the shape {values.shape}. Give one class for each image, as in "
-            "labels.argmax(axis=1)."
-        )
-    if all(isinstance(value, numbers.Integral) for value in values):
-        of_images = values.astype(np.int64)
-        count = int(of_images.max(initial=-1)) + 1
-        return of_images, _check_names(range(count) if class_names is None else class_names)
-    if strange := [value for value in values if not isinstance(value, str)]:
-        raise bad_value(
-            "labels", strange[0], "is neither a name nor a whole number", "Give one for each image"
-        )
-    composed = [unicodedata.normalize("NFC", value) for value in values]
-    names = _check_names(order_classes(composed) if class_names is None else class_names)
-    number_of = {class_name: number for number, class_name in enumerate(names)}
-    if unknown := sorted(set(composed) - set(number_of)):
-        raise bad_value("labels", unknown[0], "is not in class_names", f"Known: {', '.join(names)}")
-    return np.array([number_of[value] for value in composed], np.int64), names
-
-
-def _check_names(class_names: Iterable[object]) -> tuple[str, ...]:
-    names = tuple(unicodedata.normalize("NFC", str(name)) for name in class_names)
-    if strange := [name for name in names if not is_one_line(name)]:
-        raise bad_value("class_names", strange[0], "is not one line of text", "Rename the class")
-    return names

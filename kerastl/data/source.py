@@ -4,15 +4,15 @@ import dataclasses
 import enum
 import hashlib
 import pathlib
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from kerastl.data.arrays import check_pixels, encode
+from kerastl.data.annotations import read_annotations, read_paths
+from kerastl.data.arrays import read_images
 from kerastl.data.content import content_or_path, hash_all, hash_content, read_file, readable
 from kerastl.data.fixes_file import Fixed
-from kerastl.data.labels import read_annotations
 from kerastl.errors import KerastlError, bad_value
 from kerastl.progress import count_of
 
@@ -137,10 +137,10 @@ class Source:
     @classmethod
     def from_arrays(
         cls,
-        images: Sequence[np.ndarray] | np.ndarray,
+        images: Iterable[Any] | np.ndarray,
         labels: Sequence[Any] | np.ndarray,
         *,
-        class_names: Sequence[str] | None = None,
+        class_names: Sequence[str] | Mapping[Any, Any] | None = None,
         splits: Sequence[str] | None = None,
         groups: Sequence[Hashable] | None = None,
         name: str = "arrays",
@@ -148,30 +148,31 @@ class Source:
         """Makes a source from pixels in memory, which are not copied.
 
         Args:
-            images: uint8 arrays in 0..255, (height, width), (height, width, 1) or (height,
-                width, 3); each may have its own size.
-            labels: A class for each: its number, or its name.
-            class_names: Names in the order of the numbers; the numbers themselves, or the
-                names in `labels` in their order, by default.
-            splits: "train", "validation" or "test" for each; all "train" by default.
-            groups: Images of equal values are on one side of every split.
+            images: Arrays, tensors or images of Pillow, in one array, a list or a generator. An
+                array has the shape (height, width), (height, width, 1 or 3) or (1 or 3, height,
+                width), and uint8 or other whole numbers in 0..255, or floats in 0..1, which are
+                multiplied by 255 and rounded. Each may have its own size.
+            labels: A class for each: its name, its number, or one-hot. Classes without an image
+                need `class_names`.
+            class_names: Names in the order of the numbers, or a dictionary of names and numbers;
+                the numbers or names in `labels` in their order by default.
+            splits: "train", "validation" or "test" for each, or another word for one of them, as
+                "val"; all "train" by default.
+            groups: Images of equal values are on one side of every split; None for no group.
             name: Name of the data in messages and records.
 
         Raises:
-            UsageError: If an image has another type or shape, or the lengths differ.
+            UsageError: If an image has another type or shape, a label is missing, or lengths
+                differ.
         """
-        for number, image in enumerate(images):
-            check_pixels(np.asarray(image), number)
-
-        def load(index: int) -> bytes:
-            return encode(np.asarray(images[index]))
-
+        count, load = read_images(images)
+        annotations = read_annotations(count, labels, class_names, splits, groups, name=name)
         return cls(
             name=name,
-            examples=[f"{name}[{number}]" for number in range(len(images))],
-            hashes=hash_all(map(load, range(len(images)))),
+            examples=[f"{name}[{number}]" for number in range(count)],
+            hashes=hash_all(map(load, range(count))),
             load=load,
-            **read_annotations(len(images), labels, class_names, splits, groups),
+            **annotations,
         )
 
     @classmethod
@@ -180,7 +181,7 @@ class Source:
         paths: Sequence[str | pathlib.Path],
         labels: Sequence[Any] | np.ndarray,
         *,
-        class_names: Sequence[str] | None = None,
+        class_names: Sequence[str] | Mapping[Any, Any] | None = None,
         splits: Sequence[str] | None = None,
         groups: Sequence[Hashable] | None = None,
         name: str = "files",
@@ -191,14 +192,15 @@ class Source:
             UsageError: If the lengths differ. Files that cannot be used are found at the start
                 of a run.
         """
-        files = [pathlib.Path(path) for path in paths]
+        files = read_paths(paths)
+        annotations = read_annotations(len(files), labels, class_names, splits, groups, name=name)
         return cls(
             name=name,
             examples=[readable(path) for path in files],
             hashes=hash_all(content_or_path(path)[0] for path in files),
             load=lambda index: read_file(files[index]),
             has_files=True,
-            **read_annotations(len(files), labels, class_names, splits, groups),
+            **annotations,
         )
 
     def read(self, index: int | np.integer) -> bytes:

@@ -1,5 +1,6 @@
 """From a path that a person gives to the model that it means; imports no TensorFlow."""
 
+import os
 import pathlib
 
 from kerastl import environment
@@ -19,13 +20,14 @@ def prepare_for(path: pathlib.Path, progress: Progress) -> None:
         environment.prepare_tensorflow(progress)
 
 
-def find_model(given: str) -> pathlib.Path:
+def find_model(given: str | os.PathLike[str]) -> pathlib.Path:
     """Finds the model in a run's directory, an export (its highest version), a version or a file.
 
     Raises:
         UsageError: If there is none.
     """
     path = local_path(given, field="model")
+    given = os.fspath(given)
     if not path.exists():
         raise bad_value("model", given, "does not exist", "Give a run, an export or a model file")
     if path.is_dir():

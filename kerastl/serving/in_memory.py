@@ -3,22 +3,19 @@
 So an image is decoded as a file with its pixels is.
 """
 
-import io
 import os
 import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from kerastl.data.arrays import check_pixels, encode
+from kerastl.data.arrays import check_pixels, encode, encode_image
 from kerastl.errors import UsageError
 
 # Dimensions of an array of several images.
 _SEVERAL = 4
-# Pillow's modes that a PNG holds as they are.
-_PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 
 
 class InMemory(NamedTuple):
@@ -39,13 +36,19 @@ def read_images(images: Any) -> Iterator[str | InMemory]:
     Raises:
         UsageError: If one is nothing that stands for an image.
     """
-    is_one = isinstance(images, (str, os.PathLike, bytes, Image.Image))
-    if is_one or getattr(images, "ndim", _SEVERAL) < _SEVERAL:
+    if _is_one(images):
         images = [images]
     if not isinstance(images, Iterable):
         raise _wrong("images", images)
     for number, image in enumerate(images):
         yield _read(image, number)
+
+
+def _is_one(images: Any) -> bool:
+    if isinstance(images, (str, os.PathLike, bytes, Image.Image)):
+        return True
+    # A column of names, and not an image, is what has one dimension.
+    return 1 < getattr(images, "ndim", _SEVERAL) < _SEVERAL
 
 
 def _read(image: Any, number: int) -> str | InMemory:
@@ -56,19 +59,12 @@ def _read(image: Any, number: int) -> str | InMemory:
         case bytes():
             return InMemory(name, image)
         case Image.Image():
-            return InMemory(name, _encode(image))
+            return InMemory(name, encode_image(image))
         case _ if hasattr(image, "__array__"):
             pixels = np.asarray(image)
             check_pixels(pixels, number)
             return InMemory(name, encode(pixels))
     raise _wrong(str(name), image)
-
-
-def _encode(image: Image.Image) -> bytes:
-    upright = ImageOps.exif_transpose(image)
-    file = io.BytesIO()
-    (upright if upright.mode in _PNG_MODES else upright.convert("RGB")).save(file, "PNG")
-    return file.getvalue()
 
 
 def _wrong(name: str, image: Any) -> UsageError:

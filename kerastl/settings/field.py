@@ -3,11 +3,12 @@
 import dataclasses
 import enum
 import math
+import numbers
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
-from kerastl.errors import UsageError, bad_value, unknown_name
+from kerastl.errors import UsageError, bad_value, closest, unknown_name
 from kerastl.paths import checked
 
 
@@ -131,11 +132,25 @@ class Setting:
             raise wrong_type(self.name, text, self.kind) from None
 
     def plain(self, value: Any) -> Any:
-        """Returns Python's own value for one that stands for it: a path, or a number of NumPy's."""
+        """Returns the value that a flag has for one that stands for it in Python.
+
+        That is a path, a number of NumPy's, or for text a list, or True for "yes".
+        """
         if self.kind is str:
-            return os.fspath(value) if isinstance(value, os.PathLike) else value
+            return self._as_text(value)
         is_scalar = hasattr(value, "item") and not getattr(value, "shape", ())
         return value.item() if is_scalar else value
+
+    def _as_text(self, value: Any) -> Any:
+        if isinstance(value, os.PathLike):
+            return os.fspath(value)
+        if isinstance(value, bool):
+            return ("no", "yes")[value] if "yes" in self.choices else value
+        if isinstance(value, (list, tuple)):
+            parts = [os.fspath(part) if isinstance(part, os.PathLike) else part for part in value]
+            are_plain = all(isinstance(part, (str, numbers.Real)) for part in parts)
+            return ",".join(map(str, parts)) if are_plain else value
+        return value
 
     def check(self, value: Any) -> None:
         """Refuses a value that is wrong regardless of the other settings.
@@ -204,6 +219,16 @@ class SettingGroup:
 
     topic = ""
 
+    def __new__(cls, **values: Any) -> Self:
+        """Refuses names of values that it does not have."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        for name in values:
+            if name not in known:
+                advice = did_you_mean(find_near(name, describe(cls)))
+                where = f"kerastl.{cls.__name__}"
+                raise UsageError(f"{name}: is not a setting of {where}. {advice}See help({where}).")
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         for name, described in describe(type(self)).items():
             value = described.plain(getattr(self, name))
@@ -230,13 +255,25 @@ class SettingGroup:
         return {name: getattr(self, name) for name in described if described[name].decides in parts}
 
 
+def find_near(name: str, known: Mapping[str, Setting]) -> list[str]:
+    """Finds the settings that may be meant by a name that is none, such as that of another tool."""
+    usual = name.lower().replace("-", "_")
+    near = [one.name for one in known.values() if usual in one.also]
+    return near or closest(name.removeprefix("no"), known) or closest(name, known)
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """Returns the question, with a blank behind it; empty without names."""
+    return f"Did you mean {' or '.join(names)}? " if names else ""
+
+
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 _BOOLEANS = {"true": True, "false": False}
 
 
 def wrong_type(name: str, value: object, kind: type) -> UsageError:
     """Builds the error for a value of a setting that is not of its type."""
-    return UsageError(f"{name}={value!r}: is not {_WORDS[kind]}. Give {_WORDS[kind]}.")
+    return bad_value(name, value, f"is not {_WORDS[kind]}", f"Give {_WORDS[kind]}")
 
 
 def _check_type(described: Setting, value: object) -> None:
