@@ -19,6 +19,24 @@ def has_gpu() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
 
 
+def check_usual() -> None:
+    """Refuses a TensorFlow that other code of this process has set up as no run can use it.
+
+    Raises:
+        KerastlError: If it has.
+    """
+    if not tf.executing_eagerly():
+        raise KerastlError(
+            "tensorflow: is without eager execution here, by a call of tf.compat.v1 or in a graph. "
+            "Start a fresh Python, or leave the graph."
+        )
+    if tf.distribute.has_strategy():
+        raise KerastlError(
+            "tensorflow: is in the scope of a strategy of tf.distribute. Leave it; "
+            "Config(devices='all') trains on several GPUs."
+        )
+
+
 def set_up_gpus(progress: Progress) -> None:
     """Makes GPUs take memory as it is needed and keep all bits of float32 in products."""
     tf.config.experimental.enable_tensor_float_32_execution(False)

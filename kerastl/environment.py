@@ -62,7 +62,7 @@ def prepare(progress: Progress) -> None:
         KerastlError: If Keras is already imported on another backend, its configuration file
             cannot be used, or this process was split off from one that has TensorFlow running.
     """
-    _settle_home()
+    _settle_folders()
     _force_backend(progress)
     _check_keras_json()
     with _hidden(*(_UNUSED if OWN_PROCESS.is_set() else ())):
@@ -75,7 +75,7 @@ def prepare_tensorflow(progress: Progress) -> None:
     TensorFlow imports Keras if it is installed and works without it; skipping Keras saves a third
     of the time and a seventh of the memory of an import.
     """
-    _settle_home()
+    _settle_folders()
     with _hidden("keras"):
         _bring_up(("tensorflow",), progress)
 
@@ -89,8 +89,24 @@ def own_process() -> None:
     OWN_PROCESS.set()
     atexit.register(gc.freeze)
     if sys.warnoptions:
-        # With `-W error` or PYTHONWARNINGS, libraries would end a run for what only they can mend.
-        warnings.filterwarnings("ignore", module=r"(?!kerastl\b)")
+        _ignore_libraries()
+
+
+def _ignore_libraries() -> None:
+    # With `-W error`, PYTHONWARNINGS or such a filter, libraries would end a run for what only
+    # they can mend.
+    warnings.filterwarnings("ignore", module=r"(?!kerastl\b)")
+
+
+@contextlib.contextmanager
+def _lenient() -> Iterator[None]:
+    """Has no warning of a library end the block, if the filters make errors of warnings."""
+    if not any(action == "error" for action, *_ in warnings.filters):
+        yield
+        return
+    with warnings.catch_warnings():
+        _ignore_libraries()
+        yield
 
 
 @contextlib.contextmanager
@@ -121,6 +137,7 @@ def ready(
         # First, as other machines have to be known before TensorFlow computes anything.
         chosen = replicas.open_replicas(devices, cluster)
         with (
+            _lenient(),
             native_messages.sieving(),
             replicas.using(chosen),
             replicas.lost_errors(chosen.num_workers),
@@ -140,11 +157,20 @@ def keras_home() -> pathlib.Path:
     return pathlib.Path(home if os.access(home, os.W_OK) else "/tmp") / ".keras"
 
 
-def _settle_home() -> None:
+def _settle_folders() -> None:
     """Sets an absolute home folder for libraries where the shell has none.
 
     Most make a folder named `~` in the working directory otherwise, and some end with an error.
+
+    Raises:
+        KerastlError: If the working directory was removed, which libraries and records ask for.
     """
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise KerastlError(
+            "working directory: it was removed. Change to one that exists, as with cd ~."
+        ) from error
     if not os.path.isabs(os.environ.get("HOME", "")):
         os.environ["HOME"] = paths.home() or "/"
     # Nobody misses the cache that it warns of where the home folder cannot be written.
@@ -183,7 +209,8 @@ def _bring_up(modules: tuple[str, ...], progress: Progress) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if platform.machine().lower() in _X86:
         os.environ.setdefault(_ONEDNN, "1")
-    with contextlib.nullcontext() if "tensorflow" in sys.modules else quiet():
+    is_up = os.getpid() in _STARTED_IN and all(module in sys.modules for module in modules)
+    with contextlib.nullcontext() if is_up else quiet():
         with _named_temporary_folder(), _unchanged_keras_home():
             for module in modules:
                 try:
@@ -195,6 +222,7 @@ def _bring_up(modules: tuple[str, ...], progress: Progress) -> None:
 
         # The first search for devices also writes to stderr, if no GPU driver is installed.
         device.has_gpu()
+    device.check_usual()
     _STARTED_IN.add(os.getpid())
     device.set_up_gpus(progress)
     device.set_up_threads()

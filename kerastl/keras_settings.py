@@ -21,12 +21,7 @@ def settings(precision: str, seed: int) -> Iterator[None]:
         precision: One of the choices of the flag.
         seed: Seed for Python, NumPy and TensorFlow.
     """
-    before = (
-        keras.config.image_data_format(),
-        keras.config.floatx(),
-        keras.config.dtype_policy(),
-    )
-    keras.config.set_image_data_format("channels_last")
+    before = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx("float32")
     keras.config.set_dtype_policy(find_policy(precision))
     logger_level = tf.get_logger().level
@@ -34,10 +29,25 @@ def settings(precision: str, seed: int) -> Iterator[None]:
     tf.get_logger().setLevel("ERROR")
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+    # A program that debugs its own functions may run all of them step by step.
+    runs_eagerly = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(False)
+    try:
+        with channels_last():
+            yield
+    finally:
+        tf.config.run_functions_eagerly(runs_eagerly)
+        keras.config.set_floatx(before[0])
+        keras.config.set_dtype_policy(before[1])
+        tf.get_logger().setLevel(logger_level)
+
+
+@contextlib.contextmanager
+def channels_last() -> Iterator[None]:
+    """Has layers that do not say so take channels last in the block, whatever Keras is set to."""
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_last")
     try:
         yield
     finally:
-        keras.config.set_image_data_format(before[0])
-        keras.config.set_floatx(before[1])
-        keras.config.set_dtype_policy(before[2])
-        tf.get_logger().setLevel(logger_level)
+        keras.config.set_image_data_format(before)

@@ -2,9 +2,12 @@
 
 import re
 import shutil
+import sys
 import time
 from collections.abc import Sequence
-from typing import TextIO
+from typing import Any, TextIO
+
+from kerastl.errors import bad_value
 
 _ERASE_LINE = "\r\x1b[K"
 _SECONDS_BETWEEN_REDRAWS = 0.1
@@ -31,6 +34,31 @@ class Progress:
         self.failure: OSError | None = None
         self.on_terminal = stream is not None and stream.isatty()
 
+    @classmethod
+    def of(cls, given: Any, *, default: TextIO | None = None) -> "Progress":
+        """Returns what Python code gives as `progress`.
+
+        Args:
+            given: A `Progress`; a stream of text to write to, as `sys.stderr`; False for silence,
+                or True for standard output; None for the default.
+            default: Stream that is written to by default; None for silence.
+
+        Raises:
+            UsageError: If it is nothing of these.
+        """
+        match given:
+            case Progress():
+                return given
+            case None:
+                return cls(default)
+            case bool():
+                return cls(sys.stdout if given else None)
+            case _ if hasattr(given, "write") and hasattr(given, "isatty"):
+                return cls(given)
+        raise bad_value(
+            "progress", given, "is no kerastl.Progress", "Give kerastl.Progress(sys.stdout)"
+        )
+
     def line(self, text: str) -> None:
         """Writes a line."""
         self._write((_ERASE_LINE if self.on_terminal else "") + text + "\n")
@@ -45,7 +73,7 @@ class Progress:
     def _write(self, text: str) -> None:
         if self._stream is None:
             return
-        encoding = self._stream.encoding or "utf-8"
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
         try:
             self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
             self._stream.flush()

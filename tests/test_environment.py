@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import types
+import warnings
 
 import keras
 import numpy as np
@@ -153,6 +154,41 @@ def test_settings_are_put_back_even_after_a_failure(odd_settings):
     assert global_settings() == ("channels_first", "float64", "mixed_bfloat16")
 
 
+def test_what_a_program_debugs_is_off_in_a_run():
+    tf.config.run_functions_eagerly(True)
+    try:
+        with environment.ready("float32", 0, Progress()):
+            assert not tf.config.functions_run_eagerly()
+        assert tf.config.functions_run_eagerly()
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.parametrize(
+    ("enter", "words"),
+    [
+        (lambda: tf.Graph().as_default(), "tensorflow: is without eager execution here, by a"),
+        (lambda: tf.distribute.MirroredStrategy().scope(), "tensorflow: is in the scope of a"),
+    ],
+)
+def test_tensorflow_that_no_run_can_use_is_one_line(enter, words):
+    with enter():
+        for prepare in (environment.prepare, environment.prepare_tensorflow):
+            with pytest.raises(KerastlError) as caught:
+                prepare(Progress())
+            assert str(caught.value).startswith(words)
+    environment.prepare(Progress())
+
+
+def test_working_directory_that_was_removed_is_one_line(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(KerastlError, match=r"^working directory: it was removed\. Change to one"):
+        environment.prepare(Progress())
+
+
 def draw(seed):
     with environment.ready("float32", seed, Progress()):
         return random.random(), np.random.rand(), float(tf.random.uniform([]))
@@ -297,6 +333,20 @@ def test_warnings_of_libraries_end_no_command():
     assert subprocess.run([*command, "keras.src.backend", "numpy"], check=False).returncode == 0
     ended = subprocess.run([*command, "kerastl.run"], capture_output=True, text=True, check=False)
     assert "DeprecationWarning: old" in ended.stderr
+
+
+def test_filters_of_a_program_that_make_errors_of_warnings_do_not_reach_libraries():
+    def warn(module):
+        warnings.warn_explicit("old", DeprecationWarning, "x.py", 1, module=module)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with environment.ready("float32", 0, Progress()):
+            warn("keras.src.backend")
+            with pytest.raises(DeprecationWarning):
+                warn("kerastl.run")
+        with pytest.raises(DeprecationWarning):
+            warn("keras.src.backend")
 
 
 def test_settings_are_those_of_one_thread_at_a_time():

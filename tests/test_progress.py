@@ -37,6 +37,21 @@ def test_file_gets_lines_without_control_characters():
     assert set(controls) == {"\n"}
 
 
+def test_python_code_gives_a_progress_a_stream_or_whether_there_is_any(capsys):
+    stream = io.StringIO()
+    progress = Progress(stream)
+    assert Progress.of(progress) is progress
+    Progress.of(stream).line("stream")
+    Progress.of(None, default=stream).line("default")
+    assert stream.getvalue() == "stream\ndefault\n"
+    Progress.of(None).line("silent")
+    Progress.of(False, default=stream).line("silent")
+    Progress.of(True).line("output")
+    assert capsys.readouterr().out == "output\n"
+    with pytest.raises(UsageError, match=r"^progress=.*: is no kerastl\.Progress\. Give kerastl"):
+        Progress.of(print)
+
+
 def test_terminal_redraws_one_line_and_erases_it_before_the_next(clock):
     stream = Terminal()
     progress = Progress(stream)

@@ -38,7 +38,7 @@ def doctor(
         >>> diagnosis.broken
         ()
     """
-    progress, quiet = progress or Progress(sys.stdout), Progress()
+    progress, quiet = Progress.of(progress, default=sys.stdout), Progress()
     findings = examine(
         local_path(find_cache(os.fspath(cache_dir)), field="cache_dir"),
         # Alone, whatever TF_CONFIG says.

@@ -39,7 +39,7 @@ def export(
         >>> str(exported.path), list(exported.formats)
         ('exports/digits/1', ['savedmodel'])
     """
-    progress = progress or Progress(sys.stdout)
+    progress = Progress.of(progress, default=sys.stdout)
     path = local_path(run_dir, field="run")
     config = finished_config(path, changes)
     if not is_usable(config, progress):

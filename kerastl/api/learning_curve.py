@@ -36,7 +36,7 @@ def learning_curve(
         >>> curve.num_images, curve.fractions
         (400, (0.05, 0.1, 0.25, 0.5, 1.0))
     """
-    progress = progress or Progress(sys.stdout)
+    progress = Progress.of(progress, default=sys.stdout)
     check_source(config, source)
     check_network(config)
     # The network must be one that can be ranked: its weights must not be random.

@@ -54,7 +54,7 @@ def rank(
     """
     options = RankOptions(backbones=backbones, image_sizes=image_sizes)
     deadline = time.monotonic() + config.budget_seconds
-    progress = progress or Progress(sys.stdout)
+    progress = Progress.of(progress, default=sys.stdout)
     check_source(config, source)
     candidates = read_candidates(
         config, backbones=options.backbones, image_sizes=options.image_sizes

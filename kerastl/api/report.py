@@ -38,5 +38,7 @@ def report(
     """
     from kerastl.report.page import write_page  # noqa: PLC0415
 
-    parts = write_page(local_path(run, field="run"), source, progress or Progress(sys.stdout))
+    parts = write_page(
+        local_path(run, field="run"), source, Progress.of(progress, default=sys.stdout)
+    )
     return parts.path

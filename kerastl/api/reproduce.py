@@ -46,5 +46,7 @@ def reproduce(
     again = local_path(run_dir or f"{os.path.normpath(path)}-again", field="run_dir")
     from kerastl.comparison.reproduction import run_again  # noqa: PLC0415
 
-    repeat = functools.partial(run_config, source=source, progress=progress or Progress(sys.stdout))
+    repeat = functools.partial(
+        run_config, source=source, progress=Progress.of(progress, default=sys.stdout)
+    )
     return run_again(path, again, repeat, overwrite=overwrite)

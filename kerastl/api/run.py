@@ -54,7 +54,7 @@ def run(
         >>> str(result.run_dir), result.model.output_shape
         ('runs/digits', (None, 10))
     """
-    progress = progress or Progress(sys.stdout)
+    progress = Progress.of(progress, default=sys.stdout)
     check_source(config, source)
     return train_on(find_cluster(config), Opened(config), source, progress)
 

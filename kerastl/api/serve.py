@@ -46,7 +46,7 @@ def serve(
         >>> served.num_images  # It was stopped before anyone sent an image.
         0
     """
-    progress = progress or Progress(sys.stdout)
+    progress = Progress.of(progress, default=sys.stdout)
     platform = read_platform(port=port, export=str(export))
     options = ServeOptions(host=host, port=platform.port, name=name)
     found = find_export(platform.export, options.name)

@@ -62,5 +62,5 @@ def suggest(
     prepare_for(found, Progress())
     suggestions: values.Suggestions
     given = _in_memory.read_images(images)
-    suggestions = _suggesting.suggest(found, given, options, progress or Progress())
+    suggestions = _suggesting.suggest(found, given, options, Progress.of(progress))
     return suggestions

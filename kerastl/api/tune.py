@@ -65,7 +65,7 @@ def tune(
         >>> sorted(found.trials), str(found.best.run_dir)
         ([0, 1], 'runs/search/best')
     """
-    progress = progress or Progress(sys.stdout)
+    progress = Progress.of(progress, default=sys.stdout)
     options = options or SearchOptions()
     task = Task(
         config=config,
@@ -125,7 +125,7 @@ def hypermodel(
         >>> [parameter.name for parameter in tuner.oracle.get_space().space]
         ['dropout']
     """
-    progress = progress or Progress(sys.stdout)
+    progress = Progress.of(progress, default=sys.stdout)
     known_space = _check_search(config, space, source)
     if config.class_prompts:
         problem = "is for networks that kerastl opens, and here your tuner holds them"

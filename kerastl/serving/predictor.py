@@ -83,7 +83,7 @@ class Predictions:
             options,
             columns=self.columns,
             seen=read_run_images(self.splits_path) if labels_from else None,
-            progress=progress or Progress(sys.stdout),
+            progress=Progress.of(progress, default=sys.stdout),
         )
 
 

@@ -1,5 +1,6 @@
 import shutil
 
+import keras
 import numpy as np
 import pytest
 
@@ -30,6 +31,19 @@ def test_both_predict_alike_and_name_the_classes(color_run, of):
     np.testing.assert_allclose(probabilities[[0, 2, 3]].sum(1), 1, atol=1e-6)
     assert artifact.predict([b"", b"x"])[1] == {0: "is empty", 1: "is text, not an image"}
     assert artifact.predict([])[0]["probabilities"].shape == (0, 3)
+
+
+def test_keras_file_predicts_alike_whatever_keras_is_set_to(color_run):
+    path = color_run.result.run_dir / "model.keras"
+    usual = open_artifact(path).predict([file_bytes(solid((200, 30, 40)), "PNG")])[0]
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        found = open_artifact(path).predict([file_bytes(solid((200, 30, 40)), "PNG")])[0]
+        assert keras.config.image_data_format() == "channels_first"
+    finally:
+        keras.config.set_image_data_format(before)
+    np.testing.assert_array_equal(found["probabilities"], usual["probabilities"])
 
 
 def test_damaged_empty_and_missing_files_are_reported_differently(color_run, tmp_path):

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerastl.keras_settings import channels_last
 from kerastl.model.mirrored import outputs_of
 from kerastl.outputs.artifact import Artifact
 from kerastl.outputs.directories import RunFile
@@ -39,7 +40,9 @@ def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
 
     # Batches of all sizes share one trace.
     signature = [tf.TensorSpec([None, *network.inputs[0].shape[1:]], tf.float32)]
-    call = tf.function(compute, input_signature=signature, autograph=False)
+    function = tf.function(compute, input_signature=signature, autograph=False)
+    with channels_last():
+        call = function.get_concrete_function()
     return Artifact.from_pixels(
         path,
         card,
