@@ -10,6 +10,7 @@ import kerastl
 ORDER = (
     "errors",
     "split_names",
+    "layouts",
     "paths",
     "resources",
     "lazy",

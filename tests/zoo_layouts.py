@@ -632,7 +632,7 @@ def higher_rank(rng):
             for file in range(2):
                 specimen.files[f"{TOP}/{name}/{first + number}/{file}.png"] = specimen.picture()
             number += 1
-    specimen.must_stop(r"can be read as class .*Acer.*--layout=folder/class")
+    specimen.must_stop(r"can be read as class\S* .*Acer.*--layout=folder/class")
     return specimen
 
 
@@ -907,6 +907,45 @@ def domains(rng):
     return specimen
 
 
+def grouped(rng):
+    """Videos or patients in each class: in folders, by the names of files, or around classes."""
+    thing = rng.choice(["vid_{:03}", "Patient {:02}", "{:07x}1", "P{:05}", "clip-{}"])
+    form = rng.choice(
+        [
+            *("{0}/{1}/frame_{2:04}", "{0}/{1}_frame_{2:04}", "{0}/{1}-{2}", "{0}/{1}/{2}"),
+            *("{1}/{0}/{2}", "{0}/all/{1}/{2}"),
+        ]
+    )
+    specimen = Specimen(f"folder:{TOP}", [f"groups {form} of {thing}"])
+    counts = collections.Counter()
+    numbers = rng.sample(range(100, 1000), 10)
+    for place, name in enumerate(("oak", "elm")):
+        some = numbers[5 * place : 5 * place + rng.randint(3, 5)]
+        for number in numbers[:4] if form.startswith("{1}") else some:
+            group = thing.format(number)
+            for frame in range(rng.randint(2, 4)):
+                # Groups are known by the stems of their files.
+                file = f"{form.format(name, group, frame + 10 * len(specimen.files))}"
+                specimen.files[f"{TOP}/{file}.png"] = specimen.picture()
+                specimen.groups[file.rpartition("/")[2]] = group
+                counts["train", name] += 1
+    specimen.readings.append(counts)
+    specimen.told.append("Layout: .*group.* stay in one split")
+    return specimen
+
+
+def perhaps_grouped(rng):
+    """What may be subjects or classes, in several folders of another kind."""
+    specimen = Specimen(f"folder:{TOP}", ["subjects or classes"])
+    names = rng.choice([("S01", "S02", "S03", "S04"), ("ann", "bob", "eve"), ("1", "2", "3")])
+    for outer in ("happy", "sad", "calm"):
+        for name in names:
+            for number in range(2):
+                specimen.files[f"{TOP}/{outer}/{name}/{number}.png"] = specimen.picture()
+    specimen.must_stop(r"read as class .* as folder/class .*or class/group")
+    return specimen
+
+
 def augmented(rng):
     """Copies of each image that somebody has made before, by their names alone."""
     images = draw_images(rng, ["train"], CLASSES[:3])
@@ -1003,6 +1042,8 @@ LAYOUTS = [
     parts_of_a_download,
     domains,
     augmented,
+    grouped,
+    perhaps_grouped,
 ]
 # Nothing can lie about in them without changing what they are.
 ALONE = {
@@ -1020,6 +1061,8 @@ ALONE = {
     parts_of_a_download,
     domains,
     augmented,
+    grouped,
+    perhaps_grouped,
     things_beside_a_table,
     wrapped_without_classes,
     loose,

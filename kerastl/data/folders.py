@@ -8,15 +8,17 @@ import pathlib
 import re
 from collections.abc import Iterable, Iterator
 
+from kerastl import layouts
 from kerastl.data.content import read_head, readable
 from kerastl.data.files import LabeledFile, Listing, make_listing, open_listing
 from kerastl.data.folder_parts import join_parts
-from kerastl.data.layout import AUTO, read_layout
+from kerastl.data.layout import read_layout
 from kerastl.data.layout_line import layout_line
 from kerastl.data.layout_masks import leave_others_out
 from kerastl.data.layout_reading import Reading
 from kerastl.data.other_contents import find_other
 from kerastl.data.source import Finding, Source
+from kerastl.data.split_words import split_within
 from kerastl.data.tree import Tree, scan
 from kerastl.errors import bad_value, closest, printable
 from kerastl.paths import local_path
@@ -36,7 +38,7 @@ def open_source(
 def list_folder(
     folder: str,
     *,
-    layout: str = AUTO,
+    layout: str = layouts.AUTO,
     own: Iterable[pathlib.Path] = (),
     progress: Progress | None = None,
 ) -> Listing:
@@ -48,7 +50,7 @@ def list_folder(
 
     Args:
         folder: Its path.
-        layout: One of `LAYOUTS`.
+        layout: One as `kerastl.layouts` describes it.
         own: Folders that the command itself is about to fill.
         progress: Where a line describes how the folder is read.
 
@@ -57,7 +59,7 @@ def list_folder(
     """
     field = f"folder:{folder}"
     tree = _scan(local_path(folder, field="dataset"), field, own)
-    if layout == AUTO:
+    if layout == layouts.AUTO:
         join_parts(tree)
         leave_others_out(tree)
     reading = read_layout(tree, layout=layout, field=field)
@@ -141,9 +143,14 @@ def _say_nothing_there(root: pathlib.Path) -> tuple[str, str]:
 
 def _instead_of_train(reading: Reading) -> Iterator[Finding]:
     if reading.base not in ("", TRAIN):
-        folders = dict.fromkeys(place.folder.path.parent.name for place in reading.places)
+        folders = (
+            part
+            for place in reading.places
+            for part in place.folder.path.relative_to(reading.top.path).parts
+            if split_within(part) == place.split == reading.base
+        )
         yield Finding(
-            ", ".join(map(readable, folders)),
+            ", ".join(map(readable, dict.fromkeys(folders))),
             "no folder train",
             f"train is split off {reading.base}",
         )

@@ -5,9 +5,9 @@ import functools
 import itertools
 import os
 import pathlib
-import re
 from collections.abc import Collection, Iterable, Sequence
 
+from kerastl import layouts
 from kerastl.data.beside import claims_picture
 from kerastl.data.content import read_head, readable
 from kerastl.data.file_formats import find_format
@@ -18,15 +18,15 @@ from kerastl.data.layout_checks import (
     check_around,
     check_classes,
     check_copies,
-    check_deep,
     check_others,
     check_same_split,
     check_splits_below,
     check_strays,
     check_whole,
     is_parted,
-    name_place,
 )
+from kerastl.data.layout_groups import group_by_names, with_groups
+from kerastl.data.layout_levels import upper_or_lower
 from kerastl.data.layout_masks import leave_others_out
 from kerastl.data.layout_reading import (
     Reading,
@@ -45,21 +45,19 @@ from kerastl.data.split_words import split_within
 from kerastl.data.tree import Folder, Tree, find_broken_links
 from kerastl.errors import UsageError, bad_value, name_some, shorten
 from kerastl.progress import count_kind, count_of
-from kerastl.settings.data import LAYOUTS
 from kerastl.split_names import SPLITS, TRAIN
 
-AUTO = LAYOUTS[0]
 # Files that are read as tables, and other lists.
 _TABLES, _LISTS = (".csv", ".tsv", ".jsonl"), (".txt", ".lst", ".json")
 _MOST_TABLES = 20
 
 
-def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
+def read_layout(tree: Tree, *, layout: str = layouts.AUTO, field: str) -> Reading:
     """Finds the one reading of a tree that fits, or takes the one that is given.
 
     Args:
         tree: What was found on the disk.
-        layout: One of `LAYOUTS`.
+        layout: One as `kerastl.layouts` describes it.
         field: The data set, for errors.
 
     Raises:
@@ -67,19 +65,22 @@ def read_layout(tree: Tree, *, layout: str = AUTO, field: str) -> Reading:
     """
     stop = functools.partial(bad_value, "dataset", field)
     top = _begin(tree.top)
-    is_given = layout != AUTO
+    is_given = layout != layouts.AUTO
     if not (top.count if is_given else is_divided(top)):
         raise _no_classes(top, tree, stop)
     if is_given:
         leave_others_out(tree, read_as(layout, top, is_given=True).class_paths)
-    reading = read_as(layout if is_given else _infer(top, tree, stop), top, is_given=is_given)
+    form = layout if is_given else with_groups(_infer(top, tree, stop), top)
+    reading = read_as(form, top, is_given=is_given)
+    if layouts.GROUP in form or not is_given:
+        reading = group_by_names(reading, is_given=is_given)
     if not is_given:
         _check_parts(reading, tree, stop)
         check_strays(reading, stop)
-    if layout != LAYOUTS[1]:
+    if layout != layouts.CLASS:
         reading = use_lists(reading, tree)
     if not any(place.folder.count for place in reading.places):
-        raise bad_value("layout", layout, f"finds no class in {field}", f"Use {AUTO}")
+        raise bad_value("layout", layout, f"finds no class in {field}", f"Use {layouts.AUTO}")
     refuse_alike(reading.class_names, name=field)
     refuse_twins(reading.class_names, name=field)
     check_classes(reading, stop)
@@ -229,7 +230,7 @@ def _infer(top: Folder, tree: Tree, stop: Stop) -> str:
         check_others(top, stop)
         check_same_split(top, stop)
         below = [folder for folder, _ in divided]
-        return f"split/{_find_classes(top, below, stop, is_split=True)}"
+        return _find_classes(top, below, stop, is_split=True)
     is_only = len(named) == len(top.holding) == 1
     if is_only or len({split_within(folder.name) for folder in named}) > 1:
         deeper = "--layout=split/class or " if any(one.holding for one in named) else ""
@@ -266,54 +267,16 @@ def _find_classes(top: Folder, heads: Sequence[Folder], stop: Stop, *, is_split:
         raise stop(
             f"{name_folders(inside)} each hold {name_folders(inside[0].holding)}",
             f"Give one of them, as in folder:{readable(inside[0].path)}, or add "
-            "--layout=class/split if these are the classes",
+            "--layout=folder/split/class to join them, group/split/class to keep each in one split "
+            "where splits are made, or class/split if these are the classes",
         )
     check_splits_below(inside, top, stop)
     if not is_split:
         check_around(inside, stop)
+    levels = functools.partial(layouts.join, layouts.SPLIT if is_split else "")
     if any(folder.files for folder in inside):
-        return "class"
-    return _upper_or_lower(top, inside, stop, is_split=is_split)
-
-
-def _upper_or_lower(top: Folder, inside: Sequence[Folder], stop: Stop, *, is_split: bool) -> str:
-    """Chooses the level of the classes where folders only hold folders."""
-    above = {folder.name.lower() for folder in inside}
-    pairs = [(folder.name.lower(), inner) for folder in inside for inner in folder.holding]
-    below = {inner.name.lower() for _, inner in pairs}
-    is_repeated = all(plain_name(name) == plain_name(inner.name) for name, inner in pairs)
-    repeat = len({frozenset(map(_name, folder.holding)) for folder in inside}) == 1 < len(inside)
-    rest = {inner.name.lower().removeprefix(name) for name, inner in pairs}
-    are_sessions = (
-        _are_numbered(rest)
-        and not _are_numbered(above)
-        and not repeat
-        and not _are_counted([inner.name for _, inner in pairs])
-    )
-    if below <= IMAGE_FOLDERS or is_repeated or are_sessions:
-        check_deep(inside, top, stop)
-        return "class"
-    levels = (inside, [inner for _, inner in pairs])
-    kinds = [named_alike({one.name for one in level}, has_table=False) for level in levels]
-    if kinds[1] and not kinds[0]:
-        return "class"
-    is_index = all(len(name) == 1 and inner.name.lower()[0] == name for name, inner in pairs)
-    if is_index or (kinds[0] and not kinds[1]):
-        return "folder/class"
-    prefix = "split/" if is_split else ""
-    upper, lower = (
-        read_as(f"{prefix}{form}", top, is_given=True) for form in ("class", "folder/class")
-    )
-    may_be_splits = repeat and not is_split and len(inside) <= len(SPLITS)
-    if not lower.class_names[1:]:
-        return "class"
-    raise stop(
-        f"can be read as {upper.describe()} or as {lower.describe()}, since each folder holds only "
-        f"folders, as {name_place(pairs[0][1], top)}",
-        f"Choose with --layout={upper.form} or --layout={lower.form}"
-        f"{'' if is_split else ', or group/class to keep each upper folder in one split'}"
-        f"{', or name splits train, val and test' if may_be_splits else ''}",
-    )
+        return levels(layouts.CLASS)
+    return upper_or_lower(top, inside, stop, levels)
 
 
 def _name(folder: Folder) -> str:
@@ -322,18 +285,3 @@ def _name(folder: Folder) -> str:
 
 def _has_only_splits(folder: Folder) -> bool:
     return bool(folder.holding) and all(split_within(inner.name) for inner in folder.holding)
-
-
-def _are_numbered(names: Collection[str]) -> bool:
-    """Whether names are those of sessions, years or patients: one word, if any, and numbers."""
-    words = {re.sub(r"[\W\d_]+", "", name) for name in names}
-    return len(words) == 1 and all(re.search(r"\d", name) for name in names)
-
-
-def _are_counted(names: Sequence[str]) -> bool:
-    """Whether names count on from 0 or 1, each once, as classes below those of a higher rank do."""
-    numbers = sorted(int(name) for name in names if name.isdecimal())
-    return len(numbers) == len(names) and numbers in (
-        [*range(len(names))],
-        [*range(1, len(names) + 1)],
-    )

@@ -135,7 +135,8 @@ def check_splits_below(inside: Sequence[Folder], top: Folder, stop: Stop) -> Non
     deep = any(inner.holding for inner in found.holding)
     raise stop(
         f"{name_place(found, top)} holds {name_folders(found.holding)}, named as splits{others}",
-        f"Give folder:{readable(found.path)}, or add --layout=class to join what is in a class"
+        f"Give folder:{readable(found.path)}, or add --layout=class to join what is in a class, or "
+        "folder/split/class to join what is in each split"
         if deep
         else "Give each class the same splits, or add --layout=class to join what is in a class",
     )

@@ -7,10 +7,12 @@ import pathlib
 import unicodedata
 from collections.abc import Iterator
 
+from kerastl import layouts
 from kerastl.data.beside import claims_picture
 from kerastl.data.content import readable
 from kerastl.data.folder_names import IMAGE_FOLDERS, is_rarely_class, odd_names
 from kerastl.data.layout_checks import name_place
+from kerastl.data.layout_groups import may_name_groups
 from kerastl.data.layout_reading import Reading, are_sides, count_classes, name_folders
 from kerastl.data.split_words import split_within, without_accents
 from kerastl.data.table_names import is_unlabeled
@@ -34,8 +36,7 @@ def layout_line(reading: Reading, tree: Tree) -> str:
     images = ", ".join(f"{split} {count}" for split, count in counts.items())
     if not reading.base:
         images = count_of(sum(counts.values()), "image")
-    if groups := {place.group for place in reading.places} - {""}:
-        images += f" in {count_of(len(groups), 'group')}"
+    images += reading.in_groups
     lists = f", splits in {name_some(map(printable, reading.lists))}" if reading.lists else ""
     found = f"Layout: {reading.form}{below}{lists}, {count_classes(reading.class_names)}, {images}"
     notes = (
@@ -50,6 +51,7 @@ def layout_line(reading: Reading, tree: Tree) -> str:
         _nearly_alike,
         _lacking,
         _only_folders,
+        _groups,
         _not_here,
         _lists,
         _beside,
@@ -134,7 +136,7 @@ def _by_name(reading: Reading, _: Tree) -> Iterator[str]:
         split: [one for one in inside if split_within(one.name) == split] for split in SPLITS
     }
     named = [folder for folders in of_split.values() for folder in folders]
-    if reading.form == "folder/class":
+    if layouts.levels_of(reading.form)[0] == layouts.FOLDER:
         yield f"{name_folders(inside)} are joined"
     elif reading.form == "class" and named:
         yield f"{name_folders(named)} taken for a class by what is in it"
@@ -195,14 +197,42 @@ def _lacking(reading: Reading, _: Tree) -> Iterator[str]:
 
 
 def _only_folders(reading: Reading, tree: Tree) -> Iterator[str]:
-    folders = [place.folder for place in reading.places if place.folder.count]
+    folders = [
+        one.folder for one in reading.places if one.folder is one.around and one.folder.count
+    ]
     if deep := [folder for folder in folders if not folder.files]:
-        which = "each class folder" if len(deep) == len(folders) else f"class {deep[0].name!r}"
+        which = (
+            "each class folder"
+            if len(deep) == sum(bool(one.count) for one in folders)
+            else f"class {deep[0].name!r}"
+        )
         place = name_place(deep[0].holding[0], tree.top)
         may_leak = not reading.base and any(folder.holding[1:] for folder in deep)
-        leak = ", whose images may come to lie in several splits" if may_leak else ""
-        way = " unless you add --layout=class/group" if leak and reading.form == "class" else ""
-        yield f"{which} holds only folders, as {place}{leak}{way}"
+        leak = (
+            ", whose images may come to lie in several splits unless you add "
+            f"--layout={reading.form}/{layouts.GROUP}"
+        )
+        yield f"{which} holds only folders, as {place}{leak if may_leak else ''}"
+
+
+def _groups(reading: Reading, _: Tree) -> Iterator[str]:
+    """Says what keeps images together, or what might."""
+    levels = layouts.levels_of(reading.form)
+    if layouts.GROUP not in levels:
+        if common := may_name_groups(reading):
+            yield (
+                f"{shorten(common)!r} begins names of files in several classes, which may be a "
+                f"group: --layout={reading.form}/{layouts.GROUP} keeps such in one split"
+            )
+        return
+    by_files = " by the names of files" if reading.by_names else ""
+    some = next((place.group for place in reading.places if place.group), "")
+    if some:
+        without = layouts.without_groups(reading.form)
+        yield (
+            f"images of a group{by_files}, as {shorten(some)}, stay in one split, unless you add "
+            f"--layout={without}"
+        )
 
 
 def _lists(reading: Reading, tree: Tree) -> Iterator[str]:

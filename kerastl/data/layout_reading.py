@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from kerastl import layouts
 from kerastl.data.content import readable
 from kerastl.data.folder_names import DATA_FOLDERS, IMAGE_FOLDERS, SIDE_FOLDERS, is_of_camera
 from kerastl.data.labels import plain_name
@@ -41,12 +42,14 @@ class Place:
         class_name: Its class, as the folder is named; bytes that are not text are escaped.
         split: "train", "validation" or "test"; empty where no folder names one.
         group: What its images have in common beside the class; empty for nothing.
+        around: The folder that names the class; None if none does.
     """
 
     folder: Folder
     class_name: str
     split: str
     group: str = ""
+    around: Folder | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,16 +57,18 @@ class Reading:
     """One way to read a tree.
 
     Attributes:
-        form: What the folders name, one of `LAYOUTS`; images lie at any depth below the last.
+        form: What the folders name, see `kerastl.layouts`; images lie at any depth below the last.
         top: The folder that it begins with: that of the tree, or one that holds all of it.
         places: Where the images of a class lie.
         lists: Texts that list the images of each split, where no folder names one.
+        by_names: Whether the names of files tell their groups.
     """
 
     form: str
     top: Folder
     places: tuple[Place, ...]
     lists: tuple[str, ...] = ()
+    by_names: bool = False
 
     @functools.cached_property
     def class_names(self) -> list[str]:
@@ -74,12 +79,7 @@ class Reading:
     @property
     def class_paths(self) -> set[pathlib.Path]:
         """Where the folders are that name a class, rather than a split or a group in it."""
-        if self.form.endswith("file"):
-            return set()
-        if self.form == "class/split":
-            return {place.folder.path.parent for place in self.places}
-        is_inner = self.form == "class/group"
-        return {one.folder.path for one in self.places if not (is_inner and one.group)}
+        return {place.around.path for place in self.places if place.around}
 
     @functools.cached_property
     def base(self) -> str:
@@ -128,43 +128,76 @@ class Reading:
         images, names = count_of(sum(self.counts.values()), "image"), self.class_names
         left = sum(number for _, number in self.left_out(self.top))
         unused = f", {left} left out" if left else ""
-        return f"{self.form} ({count_classes(names)}: {name_some(names)}; {images}{unused})"
+        classes = f"{count_classes(names)}: {name_some(names)}"
+        return f"{self.form} ({classes}; {images}{self.in_groups}{unused})"
+
+    @property
+    def in_groups(self) -> str:
+        """The number of groups in words, to follow that of the images; empty for none."""
+        groups = {place.group for place in self.places} - {""}
+        return f" in {count_of(len(groups), 'group')}" if groups else ""
 
 
 def read_as(form: str, top: Folder, *, is_given: bool = False) -> Reading:
-    """Reads the folders below `top` in one of `LAYOUTS`, whether it fits or not.
+    """Reads the folders below `top` in a layout, whether it fits or not.
 
     Args:
-        form: One of `LAYOUTS`.
+        form: One as `kerastl.layouts` describes it.
         top: The folder that it begins with.
         is_given: Whether a person chose it: then folders named for images or masks are classes.
     """
-    if form == "class/split":
-        found = [
-            Place(inner, readable(folder.name), split)
-            for folder in top.holding
-            for inner in folder.holding
-            if (split := split_within(inner.name))
-        ]
-        return Reading(form, top, tuple(found))
-    if form == "class/group":
-        return Reading(form, top, tuple(_in_groups(top)))
-    branches = find_splits(top) if form.startswith("split/") else [(top, "")]
-    if form.endswith("file"):
-        return Reading(form, top, tuple(_by_file(branches)))
-    known = known_classes(folder for folder, _ in branches)
-    groups = [""] * len(branches)
-    if "folder/" in form or form == "group/class":
-        outer = [(inner, split) for folder, split in branches for inner in folder.holding]
-        groups = [one.name if form == "group/class" else "" for one, _ in outer]
-        branches = [(_without_wrapper(one), split) for one, split in outer]
-        known = set()
-    places = [
-        Place(inner, readable(inner.name), split, readable(group))
-        for (folder, split), group in zip(branches, groups, strict=True)
-        for inner in _find_classes(folder, known, is_given=is_given)
-    ]
+    places = [Place(top, "", "")]
+    for above, level, below in _with_neighbors(layouts.levels_of(form)):
+        places = list(_descend(places, level, above, below, is_given=is_given))
     return Reading(form, top, tuple(places))
+
+
+def _with_neighbors(levels: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Yields each level with those above and below it, empty where there is none."""
+    return zip(["", *levels], levels, [*levels[1:], ""], strict=False)
+
+
+def _descend(
+    places: Sequence[Place], level: str, above: str, below: str, *, is_given: bool
+) -> Iterator[Place]:
+    """Yields the folders of a level in those of the level above it."""
+    if level == layouts.FILE:
+        yield from _by_file(places)
+    elif level == layouts.SPLIT:
+        for place in places:
+            # What only holds another folder is no level, unless that is named.
+            is_named = below not in (layouts.CLASS, layouts.FILE)
+            named = _named_as_splits(place.folder) if is_named else find_splits(place.folder)
+            yield from (
+                dataclasses.replace(place, folder=inner, split=split) for inner, split in named
+            )
+    elif level == layouts.CLASS:
+        are_parts = above in ("", layouts.SPLIT)
+        known = known_classes(place.folder for place in places) if are_parts else set()
+        for place in places:
+            for inner in _find_classes(place.folder, known, is_given=is_given):
+                name = layouts.join(place.class_name, readable(inner.name))
+                yield dataclasses.replace(place, folder=inner, class_name=name, around=inner)
+    else:
+        for place in places:
+            yield from _inside(place, is_group=level == layouts.GROUP, is_last=not below)
+
+
+def _inside(place: Place, *, is_group: bool, is_last: bool) -> Iterator[Place]:
+    """Yields the folders in one, and if it is in a class, the files beside them.
+
+    Groups of the same name are the same group everywhere.
+    """
+    folder = place.folder
+    if place.class_name:
+        own = Folder(folder.path, folder.files, count=folder.num_files, parts=folder.parts)
+        yield dataclasses.replace(place, folder=own)
+    for inner in folder.holding:
+        group = readable(inner.name) if is_group else place.group
+        # A wrapper in a class may have files beside it.
+        is_whole = is_last or bool(place.class_name)
+        below = inner if is_whole else _without_wrapper(inner)
+        yield dataclasses.replace(place, folder=below, group=group)
 
 
 def _without_wrapper(folder: Folder) -> Folder:
@@ -178,29 +211,20 @@ def _without_wrapper(folder: Folder) -> Folder:
     return folder
 
 
-def _in_groups(top: Folder) -> Iterator[Place]:
-    """Yields the folders in each class as groups; the same name is the same group everywhere."""
-    for folder in _candidates(top):
-        class_name = readable(folder.name)
-        own = Folder(folder.path, folder.files, count=folder.num_files, parts=folder.parts)
-        yield Place(own, class_name, "")
-        for inner in folder.holding:
-            yield Place(inner, class_name, "", readable(inner.name))
-
-
-def _by_file(branches: Sequence[tuple[Folder, str]]) -> Iterator[Place]:
+def _by_file(places: Sequence[Place]) -> Iterator[Place]:
     """Yields the files of each class in each folder, as if they were a folder of their own."""
-    ordered = sorted(branches, key=lambda branch: SPLITS.index(branch[1]) if branch[1] else 0)
-    names = [_bare(path.name) for folder, _ in ordered[:1] for path in folder.images()]
+    ordered = sorted(places, key=lambda one: SPLITS.index(one.split) if one.split else 0)
+    names = [_bare(path.name) for place in ordered[:1] for path in place.folder.images()]
     pattern = _find_pattern(names)
-    for folder, split in branches:
-        for one in folder.walk():
+    for place in places:
+        for folder in place.folder.walk():
             files = collections.defaultdict(list)
-            for name in one.files:
+            for name in folder.files:
                 if found := pattern.match(_bare(name)):
                     files[found[1]].append(name)
             for class_name, names in files.items():
-                yield Place(Folder(one.path, names, count=len(names)), class_name, split)
+                part = Folder(folder.path, names, count=len(names))
+                yield dataclasses.replace(place, folder=part, class_name=class_name)
 
 
 def _bare(name: str) -> str:
@@ -218,9 +242,13 @@ def _find_pattern(names: Collection[str]) -> re.Pattern[str]:
 
 def find_splits(top: Folder) -> list[tuple[Folder, str]]:
     """Finds the folders that are named for a split, each where its classes begin."""
-    named = [(inner, split) for inner in top.holding if (split := split_within(inner.name))]
+    named = _named_as_splits(top)
     known = known_classes(inner for inner, _ in named)
     return [(unwrap(inner, known), split) for inner, split in named]
+
+
+def _named_as_splits(top: Folder) -> list[tuple[Folder, str]]:
+    return [(inner, split) for inner in top.holding if (split := split_within(inner.name))]
 
 
 def known_classes(folders: Iterable[Folder]) -> set[str]:

@@ -87,7 +87,8 @@ def _divide(places: Iterable[Place], split_of: Mapping[str, str], rest: str) -> 
                 names[split_of.get(path, rest)].append(name)
             for split, some in names.items():
                 if split:
-                    yield Place(Folder(folder.path, some, count=len(some)), place.class_name, split)
+                    part = Folder(folder.path, some, count=len(some))
+                    yield dataclasses.replace(place, folder=part, split=split)
 
 
 def _without_repeats(lists: Sequence[_List]) -> list[_List]:

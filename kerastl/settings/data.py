@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 
+from kerastl import layouts
 from kerastl.data_sources import DATA_SOURCES, DataSource, forms
 from kerastl.errors import bad_value, closest
 from kerastl.paths import checked
@@ -11,11 +12,6 @@ from kerastl.settings.base import Settings
 from kerastl.settings.field import Decides, Within, setting
 from kerastl.split_names import SPLITS
 
-# Ways to read a folder: what the folders at each level below it name.
-LAYOUTS = (
-    *("auto", "class", "split/class", "class/split", "folder/class", "split/folder/class"),
-    *("class/group", "group/class", "file", "split/file"),
-)
 _ABOUT = [f"{form}, {DATA_SOURCES[kind].about}" for kind, form in forms().items()]
 _SHARE = Within(0, 1, open_low=True, open_high=True)
 
@@ -122,11 +118,11 @@ class DataSettings(Settings):
         decides=Decides.IMAGES,
     )
     layout: str = setting(
-        LAYOUTS[0],
-        help="What the folders in folder:DIR name, from the top: {choices}. auto finds the "
-        "layout, or stops. The images of a group stay in the same split. file takes the class "
-        "from the name of the file, as in cat.12.jpg.",
-        choices=LAYOUTS,
+        layouts.AUTO,
+        help="What the folders in folder:DIR name, from the top: the words split, class, group "
+        "and folder, with slashes between, as in split/class/group. The images of a group stay in "
+        "the same split, and folder names nothing. file as the last word takes the class from the "
+        "name of the file, as in cat.12.jpg. auto finds the layout, or stops.",
         decides=Decides.IMAGES,
     )
     image_column: str = setting(
@@ -188,13 +184,7 @@ class DataSettings(Settings):
                 f"together with test_fraction={self.test_fraction} leaves nothing to train on",
                 "Their sum must stay below 1",
             )
-        if self.layout != LAYOUTS[0] and not self.source_kind.has_layout:
-            raise bad_value(
-                "layout",
-                self.layout,
-                f"is how a folder is read, and dataset={self.dataset!r} is not a folder",
-                "Leave it out, or use folder:DIR",
-            )
+        self._check_layout()
         roles = ("image", "label", "split", "group")
         for field in (*(f"{role}_column" for role in roles), "split_values"):
             value = getattr(self, field)
@@ -211,6 +201,25 @@ class DataSettings(Settings):
                 self.split_values,
                 "does not say which split each value is",
                 f"Use VALUE=SPLIT, with commas between several; splits are {', '.join(SPLITS)}",
+            )
+
+    def _check_layout(self) -> None:
+        if problem := layouts.why_wrong(self.layout):
+            near = closest(self.layout.replace("*", layouts.FOLDER), layouts.USUAL)
+            meant = f"Did you mean {near[0]!r}? " if near else ""
+            raise bad_value(
+                "layout",
+                self.layout,
+                problem,
+                f"{meant}Use {layouts.AUTO}, or {', '.join(layouts.LEVELS[:-1])} and "
+                f"{layouts.LEVELS[-1]} in the order of the folders, as in {layouts.USUAL[1]}",
+            )
+        if self.layout != layouts.AUTO and not self.source_kind.has_layout:
+            raise bad_value(
+                "layout",
+                self.layout,
+                f"is how a folder is read, and dataset={self.dataset!r} is not a folder",
+                "Leave it out, or use folder:DIR",
             )
 
     def _check_dataset(self) -> None:

@@ -250,6 +250,45 @@ def read(root, **options):
             "train/done/a/1.jpg train/done/b/2.jpg train/to_sort/3.jpg test/a/4.jpg test/b/5.jpg",
             "split/class, 2 classes, train 2, test 2; 1 image in train/to_sort/ is in no class",
         ),
+        # Groups in classes, by their folders or names of files, and around classes.
+        (
+            "hop/vid_#/1.jpg*3 walk/vid_1#/1.jpg*4",
+            "class/group, 2 classes, 7 images in 7 groups; images of a group, as vid_0, stay in "
+            "one split, unless you add --layout=class",
+        ),
+        (
+            "cat/subject_#/1.jpg*4 dog/subject_#/1.jpg*3",
+            "class/group, 2 classes, 7 images in 4 gro",
+        ),
+        (
+            "train/a/p#/1.jpg*3 train/b/p1#/1.jpg*3 test/a/p20/1.jpg test/b/p30/1.jpg",
+            "split/class/group, 2 classes, train 6, test 2 in 8 groups",
+        ),
+        (
+            "a/x/3f09e1b#/1.jpg*3 b/x/77ba31e#/1.jpg*3",
+            "class/folder/group, 2 classes, 6 images in 6",
+        ),
+        ("a/p#/1.jpg*2 a/8.jpg b/7.jpg b/8.jpg b/9.jpg", "class, 2 classes, 6 images"),
+        ("a/p#/1.jpg*3 b/p2#/1.jpg*2 b/8.jpg", "class/group, 2 classes, 6 images in 5 groups"),
+        (
+            "hop/vidA_#.jpg*3 hop/vidB_#.jpg*3 hop/vidC_#.jpg*3 sit/vidD_#.jpg*3 sit/vidE_#.jpg*3 "
+            "sit/vidF_#.jpg*3",
+            "class/group, 2 classes, 18 images in 6 groups; images of a group by the names of files"
+            ", as vidA, stay in one split, unless you add --layout=class",
+        ),
+        (
+            "ok/KA.#.jpg*3 ok/MK.#.jpg*3 bad/KA.#.jpg*3 bad/MK.#.jpg*3",
+            "class, 2 classes, 12 images; 'KA' begins names of files in several classes, which may "
+            "be a group: --layout=class/group keeps such in one split",
+        ),
+        ("cat/cat_#_1.jpg*9 dog/dog_#_1.jpg*9", "class, 2 classes, 18 images"),
+        ("cat/IMG_20240101_#.jpg*9 dog/IMG_20240102_#.jpg*9", "class, 2 classes, 18 images"),
+        (
+            "cam1/fox/1.jpg cam1/deer/1.jpg cam2/fox/1.jpg cam2/deer/1.jpg cam3/fox/1.jpg "
+            "cam3/deer/1.jpg",
+            "group/class, 2 classes, 6 images in 3 groups; images of a group, as cam1, stay in one "
+            "split, unless you add --layout=folder/class",
+        ),
         # Names of days, albums and patients, and images that belong together.
         ("2023/1.jpg 2024/2.jpg", "2023, 2024 are taken for classes"),
         ("a/1.jpg b/2.jpg Photos~from~2019/3.jpg", "photos from 2019 is taken for a class"),
@@ -306,7 +345,8 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         ),
         (
             "k1/train/a/1.jpg k1/test/b/1.jpg k2/train/a/1.jpg k2/test/a/1.jpg",
-            "/k1, or add --layout=class/split if these are the classes.",
+            "/k1, or add --layout=folder/split/class to join them, group/split/class to keep each "
+            "in one split where splits are made, or class/split if these are the classes.",
         ),
         (
             "cars_train/cars_train/#.jpg*3 cars_test/cars_test/#.jpg*3",
@@ -474,8 +514,7 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             "1/cat/1.jpg 1/dog/1.jpg 2/cat/2.jpg 2/dog/2.jpg",
             "can be read as class (2 classes: 1, 2; 4 images) or as folder/class (2 classes: cat, "
             "dog; 4 images), since each folder holds only folders, as 1/cat. Choose with "
-            "--layout=class or --layout=folder/class, or group/class to keep each upper folder in "
-            "one split, or name splits train, val and test.",
+            "--layout=class or --layout=folder/class, or name splits train, val and test.",
         ),
         (
             "old/cat/1.jpg old/dog/1.jpg new/cat/2.jpg",
@@ -493,6 +532,24 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             "train/steam/1.jpg train/diesel/1.jpg bus/1.jpg car/1.jpg",
             "as class (3 classes: bus, car, train; 4 images) or as split/class (2 classes: diesel, "
             "steam; 2 images, 2 left out)",
+        ),
+        # Groups, one level deeper than one of two readings, or both.
+        (
+            "benign/SOB/ade/SOB_B_14-#134/40X/1.png*4 benign/SOB/fib/SOB_B_15-#122/40X/1.png*3 "
+            "malignant/SOB/duc/SOB_M_16-#155/40X/1.png*3 malignant/SOB/lob/SOB_M_17-#1/40X/1.png*3",
+            "can be read as class/folder/folder/group (2 classes: benign, malignant; 13 images in "
+            "13 groups) or as folder/folder/class/group (4 classes: ade, fib, duc, lob; 13 images "
+            "in 13 groups), since each folder holds only folders, as benign/SOB/ade. Choose with "
+            "--layout=class/folder/folder/group or --layout=folder/folder/class/group.",
+        ),
+        (
+            "run/ann/1.png run/bob/1.png run/eve/1.png sit/ann/1.png sit/bob/1.png sit/zoe/1.png",
+            "--layout=folder/class, or class/group to keep each inner folder in one split, or "
+            "class/class for a class of each pair.",
+        ),
+        (
+            "8863/0/1.png 8863/1/1.png 8864/0/1.png 8864/1/1.png 9/0/1.png 9/1/1.png 9/1/2.png",
+            "--layout=folder/class, or group/class to keep each outer folder in one split, or name",
         ),
         # Numbers that count on may be classes below those of a higher rank.
         (
@@ -633,6 +690,26 @@ def test_what_may_be_meant_otherwise_is_refused(tmp_path, text, words):
             "a/p1/#.jpg*2 a/p2/1.jpg b/p1/1.jpg b/p3/1.jpg b/9.jpg",
             "class/group",
             "class/group, 2 classes, 6 images in 3 groups",
+        ),
+        ("train/p1/a/1.jpg train/p2/b/2.jpg test/p3/a/1.jpg", "split/group/class", "in 3 groups"),
+        ("p1/train/a/1.jpg p1/train/b/1.jpg p2/test/a/1.jpg", "group/split/class", "test 1 in 2 g"),
+        ("train/a/p1/1.jpg train/b/p1/2.jpg test/a/p2/x/1.jpg", "split/class/group", "in 2 groups"),
+        ("a/train/p1/1.jpg a/test/p2/2.jpg b/train/p1/1.jpg", "class/split/group", "test 1 in 2 g"),
+        (
+            "x/a/k/p1/40X/1.jpg y/b/l/p2/1.jpg y/b/l/p2/100X/1.jpg",
+            "folder/class/folder/group",
+            "folder/class/folder/group, 2 classes, 3 images in 2 groups; x, y are joined",
+        ),
+        (
+            "apple/rot/1.jpg apple/ok/1.jpg corn/ok/1.jpg",
+            "class/class",
+            "class/class, 3 classes, 3 images",
+        ),
+        ("p1/cat.#.jpg*4 p1/dog.#.jpg*4 p2/cat.#.jpg*2", "group/file", "2 classes, 10 images in 2"),
+        (
+            "a/S1_#.jpg*3 a/S2_#.jpg*3 b/S1_#.jpg*2",
+            "class/group",
+            "8 images in 2 groups; images of",
         ),
         (
             "p1/a/1.jpg p1/b/2.jpg p2/images/a/3.jpg 9.jpg",

@@ -12,8 +12,8 @@ from zoo_layouts import LAYOUTS, flat
 from zoo_tables import table_specimen
 
 # Each layout and each meaning of columns occurs at least once in the first.
-DEFAULT = {"folders": range(61), "tables": range(70)}
-THOROUGH = {"folders": range(61, 200), "tables": range(70, 200)}
+DEFAULT = {"folders": range(63), "tables": range(70)}
+THOROUGH = {"folders": range(63, 200), "tables": range(70, 200)}
 SLOW = {"folders": range(200, 800), "tables": range(200, 800)}
 COMPOSE = {"folders": folder_specimen, "tables": table_specimen}
 
@@ -73,9 +73,13 @@ def nothing(*_, **__):
         ("folders", "data.layout.check_others", nothing),
         ("folders", "data.layout.check_classes", nothing),
         ("folders", "data.labels.plain_name", lambda name: name),
-        ("folders", "data.layout.check_deep", nothing),
+        ("folders", "data.layout_levels.check_deep", nothing),
         ("folders", "data.layout.use_lists", lambda reading, _: reading),
-        ("folders", "data.layout._are_counted", lambda _: False),
+        ("folders", "data.layout_levels._are_counted", lambda _: False),
+        ("folders", "data.layout.with_groups", lambda form, _: form),
+        ("folders", "data.layout.group_by_names", lambda reading, **_: reading),
+        ("folders", "data.layout_groups.are_repeated", lambda _: False),
+        ("folders", "data.layout_levels._are_in_many", lambda _: False),
         ("folders", "data.layout_line.find_broken_links", lambda _: []),
         ("folders", "data.layout_masks._is_made", lambda _: False),
         ("folders", "data.layout_reading._is_same_split", lambda *_: False),
