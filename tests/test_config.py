@@ -173,10 +173,19 @@ def test_values_at_the_limits_are_taken(name, values):
             "Did you mean 'mixed_bfloat16'? Known: float32, mixed_bfloat16, mixed_float16, auto.",
         ),
         ("resize", "", "Known: crop, pad, stretch."),
+        ("resize", "crops:bicubic", "Known: crop, pad, stretch."),
     ],
 )
 def test_unknown_choice_is_refused_with_all_choices(name, value, advice):
     assert refusal(**{name: value}) == f"{name}={value!r}: is not one of its choices. {advice}"
+
+
+def test_unknown_interpolation_is_refused_with_all():
+    assert make(resize="pad:lanczos3").fit == "pad"
+    assert refusal(resize="crop:cubic") == (
+        "resize='crop:cubic': is not a known interpolation. Known: "
+        "bilinear, bicubic, lanczos3, lanczos5, nearest."
+    )
 
 
 @pytest.mark.parametrize("value", ["", "  "])

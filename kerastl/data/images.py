@@ -27,6 +27,7 @@ from kerastl.data.file_formats import (
     FileFormat,
 )
 from kerastl.internals import AS_ONE_NODE
+from kerastl.settings.images import BILINEAR, fit_of, interpolation_of
 
 # The decoder's files: a decoded image is identified by their contents.
 _MODULES = (bmp, exif, file_formats, gif, jpeg, webp)
@@ -72,18 +73,18 @@ def decode(image_bytes: tf.Tensor, *, smallest_side: int | None = None) -> tf.Te
 
 
 def resize(images: tf.Tensor, *, image_size: int, rule: str) -> tf.Tensor:
-    """Resizes to a square, bilinear, antialiased where it shrinks.
+    """Resizes to a square, antialiased where it shrinks.
 
     Args:
         images: Pixels in 0..255 of any type, (height, width, 3) or a batch of them.
         image_size: Side of the square, in pixels.
         rule: "crop" cuts out the largest centered square first, "pad" adds black at two sides,
-            "stretch" changes the proportions.
+            "stretch" changes the proportions; bilinear, or as in "crop:bicubic".
 
     Returns:
         Pixels in 0..255, float32 (image_size, image_size, 3) or a batch of them.
     """
-    if rule == "crop":
+    if fit_of(rule) == "crop":
         images = _center_square(images)
     return _resize_whole(images, image_size, rule)
 
@@ -92,18 +93,28 @@ def _resize_whole(images: tf.Tensor, image_size: int, rule: str) -> tf.Tensor:
     square = tf.constant([image_size, image_size])
     sides = tf.shape(images)[-3:-1]
     inner = square
-    if rule == "pad":
+    if fit_of(rule) == "pad":
         # A thin line stays a line of one pixel.
         share = tf.cast(sides, tf.float32) / tf.cast(tf.reduce_max(sides), tf.float32)
         inner = tf.maximum(1, tf.cast(share * image_size, tf.int32))
-    # Enlarging is the same with and without the filter, which takes four times as long. The cast
-    # is for images that have the size already; earlier, it would take four times the memory.
-    pixels = tf.cond(
-        tf.reduce_any(sides > inner),
-        lambda: tf.cast(tf.image.resize(images, inner, antialias=True), tf.float32),
-        lambda: tf.cast(tf.image.resize(images, inner), tf.float32),
-    )
-    if rule == "pad":
+    how = interpolation_of(rule)
+
+    def resized(*, antialias: bool) -> tf.Tensor:
+        # The cast is for images that have the size already; earlier, it would take four times the
+        # memory.
+        return tf.cast(tf.image.resize(images, inner, how, antialias=antialias), tf.float32)
+
+    if how == BILINEAR:
+        # Enlarging is the same with and without the filter, which takes four times as long.
+        pixels = tf.cond(
+            tf.reduce_any(sides > inner),
+            lambda: resized(antialias=True),
+            lambda: resized(antialias=False),
+        )
+    else:
+        # Others go beyond the pixels that they are made of, at edges.
+        pixels = tf.clip_by_value(resized(antialias=True), 0.0, 255.0)
+    if fit_of(rule) == "pad":
         offset = (square - inner) // 2
         pixels = tf.image.pad_to_bounding_box(pixels, *tf.unstack(offset), image_size, image_size)
     return tf.ensure_shape(pixels, [*images.shape[:-3], image_size, image_size, 3])
@@ -158,7 +169,7 @@ def read_kept(pixels: tf.Tensor, about: tf.Tensor, *, image_size: int, rule: str
 @functools.cache
 def _traced_to_keep(image_size: int, rule: str) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
     def resize_one(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        if rule == "crop":
+        if fit_of(rule) == "crop":
             image = tf.ensure_shape(_center_square(image), [None, None, 3])
         resized = _resize_whole(image, image_size, rule)
         shrinks = tf.reduce_any(tf.shape(image)[:2] > image_size)

@@ -108,7 +108,7 @@ def resized_sides(splits: Splits, images: ImageSettings) -> np.ndarray:
     """
     sides = splits.source.sides
     assert sides is not None
-    along = np.max if images.resize == "pad" else np.min
+    along = np.max if images.fit == "pad" else np.min
     chosen: np.ndarray = along(sides[splits.train], axis=1)
     return chosen
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from kerastl.config import Config
 from kerastl.data.source import Source
 from kerastl.settings import Decides
+from kerastl.settings.images import interpolation_of
 from kerastl.split_names import TEST, VALIDATION
 from kerastl.version import VERSION
 
@@ -40,10 +41,10 @@ _CALIBRATION = (
     "The logits of each view are divided by a temperature of {:.4g}, which was fitted on "
     "validation images; it is in the weights of the head."
 )
-# What a client does that passes pixels, by the resize rule.
+# What a client does that passes pixels.
 _PREPARE = "Turn the image upright by its Exif orientation, {}. RGB without alpha, in 0..255."
-_RESIZE = "bilinear, antialiased where it shrinks"
-_RULES = {
+_RESIZE = "{}, antialiased where it shrinks"
+_FITS = {
     "crop": "cut out the largest centered square, and resize it to {size} x {size} ({how})",
     "pad": "resize it so that its longer side is {size} ({how}), and center it on black of "
     "{size} x {size}",
@@ -92,7 +93,9 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
             "pixels": "RGB in 0..255, which are scaled inside; the SavedModel decodes and resizes "
             "whole files too, others take pixels of this size",
             "prepare": _PREPARE.format(
-                _RULES[config.resize].format(size=config.image_size, how=_RESIZE)
+                _FITS[config.fit].format(
+                    size=config.image_size, how=_RESIZE.format(interpolation_of(config.resize))
+                )
             ),
         },
         "class_names": list(source.class_names),

@@ -8,6 +8,7 @@ from PIL import Image
 
 from kerastl.outputs.heat_maps import HeatMap
 from kerastl.report.thumbnails import Picture, Thumbnails
+from kerastl.settings.images import fit_of
 
 # Of matplotlib: dark where nothing is, in order of brightness for eyes of all kinds and in gray.
 _COLORS = "inferno"
@@ -51,8 +52,8 @@ def color(image: Image.Image, evidence: np.ndarray, rule: str) -> Image.Image:
 def _spread(heat: np.ndarray, size: tuple[int, int], rule: str) -> np.ndarray:
     """Spreads a map over a picture, float (height, width); 0 where the network saw nothing."""
     width, height = size
-    side = min(size) if rule == "crop" else max(size)
-    square = (width, height) if rule == "stretch" else (side, side)
+    side = min(size) if fit_of(rule) == "crop" else max(size)
+    square = (width, height) if fit_of(rule) == "stretch" else (side, side)
     large = Image.fromarray(heat.astype(np.float32)).resize(square, Image.Resampling.BICUBIC)
     # Where the middle of the square is that of the picture, one of them reaches further.
     left, top = (square[0] - width) // 2, (square[1] - height) // 2

@@ -14,6 +14,11 @@ IMAGE_SIZE, BUNDLED_SIZE = 224, 48
 # Largest side of the network's input, in pixels.
 LARGEST_SIZE = 4096
 
+# How an image becomes square, and how its pixels are interpolated on the way.
+FITS = ("crop", "pad", "stretch")
+BILINEAR = "bilinear"
+INTERPOLATIONS = (BILINEAR, "bicubic", "lanczos3", "lanczos5", "nearest")
+
 # Not at random: every second view of an image is its mirror image.
 MIRROR = "mirror"
 # Changes of training images: name -> strength where none is given. None takes none.
@@ -49,8 +54,8 @@ class ImageSettings(Settings):
     resize: str = setting(
         "crop",
         help="How images become square: crop the largest centered square, pad with black, or "
-        "stretch.",
-        choices=("crop", "pad", "stretch"),
+        "stretch. Resized bilinear; crop:bicubic, say, as a network was trained. Others are "
+        "lanczos3, lanczos5 and nearest.",
         decides=Decides.FEATURES,
         searchable=True,
     )
@@ -85,6 +90,11 @@ class ImageSettings(Settings):
     )
 
     @property
+    def fit(self) -> str:
+        """How an image becomes square, one of `FITS`."""
+        return fit_of(self.resize)
+
+    @property
     def augmentations(self) -> tuple[tuple[str, float | None], ...]:
         """The names in `augment` with their strengths, in the order of their application."""
         items = [item.strip() for item in self.augment.split(",")] if self.augment else []
@@ -114,6 +124,10 @@ class ImageSettings(Settings):
 
     def _check(self) -> None:
         super()._check()
+        if self.fit not in FITS:
+            raise unknown_name("resize", self.resize, FITS, what="one of its choices")
+        if interpolation_of(self.resize) not in INTERPOLATIONS:
+            raise unknown_name("resize", self.resize, INTERPOLATIONS, what="a known interpolation")
         if not self.augmentations and self.augment_views:
             raise bad_value(
                 "augment_views",
@@ -128,6 +142,16 @@ class ImageSettings(Settings):
                 f"is the image itself alone, as augment={self.augment} mirrors every second view",
                 "Use 2",
             )
+
+
+def fit_of(rule: str) -> str:
+    """Returns how an image becomes square by a value of `resize`."""
+    return rule.partition(":")[0]
+
+
+def interpolation_of(rule: str) -> str:
+    """Returns how pixels are interpolated by a value of `resize`, one of `INTERPOLATIONS`."""
+    return rule.partition(":")[2] or BILINEAR
 
 
 def _read_augmentation(augment: str, item: str) -> tuple[str, float | None]:

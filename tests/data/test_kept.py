@@ -64,7 +64,7 @@ class Counted:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("few", [0, 512])
-@pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("resize", ["crop", "pad", "stretch", "crop:bicubic"])
 def test_file_is_decoded_once_for_all_epochs_and_runs(tmp_path, monkeypatch, resize, few):
     monkeypatch.setattr(pixels, "FEW", few)
     images = ImageSettings(image_size=24, resize=resize, augment="flip,crop")

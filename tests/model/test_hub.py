@@ -6,10 +6,12 @@ import logging
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn import datasets
 
 import tiny_presets
 from kerastl.api.checks import announce_downloads
+from kerastl.data.images import resize as resize_images
 from kerastl.errors import KerastlError, UsageError
 from kerastl.model.build import scale_pixels
 from kerastl.model.building.hub import read_scaling
@@ -19,6 +21,7 @@ from kerastl.model.sources.hub_presets import PRESETS
 from kerastl.model.sources.table import find_backbone, find_row
 from kerastl.progress import Progress
 from kerastl.settings import ModelSettings
+from kerastl.settings.images import INTERPOLATIONS
 
 keras_hub = tiny_presets.keras_hub
 # KerasHub's own.
@@ -257,12 +260,33 @@ def test_position_embeddings_are_interpolated_for_another_size(tmp_path, name):
     assert (np.array(kernels[0]) == np.array(kernels[1])).all()
 
 
-def test_other_interpolation_is_said(tmp_path):
+@pytest.mark.parametrize("fit", ["crop", "stretch"])
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_images_are_resized_as_the_converter_does(interpolation, fit):
+    converter = keras_hub.layers.ViTImageConverter(
+        image_size=(SIZE, SIZE),
+        interpolation=interpolation,
+        antialias=True,
+        crop_to_aspect_ratio=fit == "crop",
+    )
+    for sides in ((97, 97), (64, 96), (120, 60), (20, 20)):
+        picture = np.random.default_rng(0).integers(0, 256, (*sides, 3)).astype(np.float32)
+        ours = resize_images(tf.constant(picture), image_size=SIZE, rule=f"{fit}:{interpolation}")
+        # What lies beyond black and white is none of a picture.
+        theirs = np.clip(converter(picture[None])[0], 0, 255)
+        np.testing.assert_allclose(ours / 255, theirs / 255, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("resize", "notes"),
+    [("crop", ["bicubic, as --resize=crop:bicubic does"]), ("crop:bicubic", [])],
+)
+def test_other_interpolation_is_named_with_its_flag(tmp_path, resize, notes):
     backbone = tiny_presets.save_preset(
         "ResNet", tmp_path / "preset", interpolation="bicubic", antialias=True
     )
-    network = open_network(settings(backbone), num_classes=2)
-    assert "was trained on images resized bicubic; they are resized bilinear" in network.notes[0]
+    network = open_network(settings(backbone, resize=resize), num_classes=2)
+    assert [note.partition("resized ")[2] for note in network.notes] == notes
 
 
 def test_licence_is_printed_before_a_download(monkeypatch, tmp_path):

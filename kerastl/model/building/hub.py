@@ -26,9 +26,7 @@ from kerastl.model.sources.hub import (
     check_kind,
 )
 from kerastl.settings import ModelSettings
-
-# How images are resized here, whatever the converter of a preset does.
-_RESIZED = "bilinear"
+from kerastl.settings.images import interpolation_of
 
 
 def build(row: Preset, settings: ModelSettings) -> Built:
@@ -57,10 +55,10 @@ def build(row: Preset, settings: ModelSettings) -> Built:
     scaling = read_scaling(converter)
     if not settings.from_scratch:
         check_features(network, scaling, value="")
-    if converter.interpolation != _RESIZED:
+    if converter.interpolation != interpolation_of(settings.resize):
         notes += (
-            f"{row.name} was trained on images resized {converter.interpolation}; they are "
-            f"resized {_RESIZED} here",
+            f"{row.name} was trained on images resized {converter.interpolation}, as "
+            f"--resize={settings.fit}:{converter.interpolation} does",
         )
     texts = open_texts(whole, family, row, settings) if settings.class_prompts else None
     return Built(network, scaling, notes, texts)
