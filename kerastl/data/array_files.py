@@ -3,11 +3,12 @@
 import collections
 import functools
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from kerastl.data.array_classes import OfClass, find_classes
 from kerastl.data.array_reading import read_arrays
 from kerastl.data.array_values import (
     are_names,
@@ -25,7 +26,7 @@ from kerastl.data.array_values import (
     split_of,
 )
 from kerastl.data.source import Source
-from kerastl.data.table_rows import Wrong
+from kerastl.data.table_rows import Wrong, flat_sides
 from kerastl.data.table_values import note_classes
 from kerastl.errors import bad_value, name_some
 from kerastl.paths import local_path
@@ -33,8 +34,8 @@ from kerastl.progress import Progress, count_of
 from kerastl.settings import DataSettings
 from kerastl.split_names import SPLITS, TRAIN
 
-# Dimensions of an array of images at least.
-_IMAGES = 3
+# Dimensions of an array of images at least, and of one with a row for each.
+_IMAGES, _FLAT = 3, 2
 
 
 class _Part(NamedTuple):
@@ -61,12 +62,24 @@ def open_source(
     together, as in `train_images` and `y_test`. Arrays of numbers of images, as `train_idx`, give
     splits where they divide all images of the only array among them.
 
+    Where there are no labels, the names of folders, or of the arrays, are classes: see
+    `find_classes`.
+
     Raises:
         UsageError: If it is no such file, or does not hold images and one class for each.
     """
     del memory
     wrong = functools.partial(bad_value, "dataset", data.dataset)
     arrays = read_arrays(local_path(place, field="dataset"), wrong)
+    if classes := find_classes(arrays):
+        return _open_classes(classes, data.dataset, wrong, progress)
+    return _open_parts(arrays, data.dataset, wrong, progress)
+
+
+def _open_parts(
+    arrays: Mapping[str, np.ndarray], dataset: str, wrong: Wrong, progress: Progress
+) -> Source:
+    """Makes a source of arrays of images with labels beside them."""
     parts = sorted(_pair(arrays, wrong), key=lambda part: SPLITS.index(part.split))
     pixels, scaled = as_pixels({part.name: part.images for part in parts}, wrong)
     labels, names, of_names = _join_labels(parts, arrays, wrong)
@@ -89,7 +102,31 @@ def open_source(
         class_names=names,
         splits=splits,
         groups=groups or None,
-        name=data.dataset,
+        name=dataset,
+    )
+
+
+def _open_classes(
+    classes: Sequence[OfClass], dataset: str, wrong: Wrong, progress: Progress
+) -> Source:
+    """Makes a source of arrays that are of one class each."""
+    arrays = {f"{one.class_name} ({place})": one.images for place, one in enumerate(classes, 1)}
+    pixels, scaled = as_pixels(arrays, wrong)
+    counts: collections.Counter[str] = collections.Counter()
+    for one in classes:
+        counts[one.class_name] += len(one.images)
+    described = name_some(f"{name} {count}" for name, count in sorted(counts.items()))
+    progress.line(
+        f"Arrays: {count_of(len(classes), 'array')}, named for their classes: {described}."
+    )
+    if scaled:
+        progress.line(scaled)
+    base = min({one.split for one in classes}, key=("", *SPLITS).index)
+    return Source.from_arrays(
+        [image for part in pixels for image in part],
+        [one.class_name for one in classes for _ in one.images],
+        splits=[TRAIN if one.split == base else one.split for one in classes for _ in one.images],
+        name=dataset,
     )
 
 
@@ -159,7 +196,7 @@ def _pair(arrays: Mapping[str, np.ndarray], wrong: Wrong) -> Iterator[_Part]:
     }
     if not with_images:
         raise wrong(
-            f"has no images among its arrays ({_shapes(arrays)})",
+            f"has no images among its arrays ({_shapes(arrays)}){_say_flat(arrays)}",
             "Give an array of the shape (images, height, width) or (images, height, width, 3)",
         )
     for split, group in with_images.items():
@@ -173,6 +210,14 @@ def _pair(arrays: Mapping[str, np.ndarray], wrong: Wrong) -> Iterator[_Part]:
         [(name, pixels)] = images.items()
         axis, labels_name, labels = _find_labels(group, name, wrong)
         yield _Part(split, name, images_first(pixels, axis), labels_name, labels)
+
+
+def _say_flat(arrays: Mapping[str, np.ndarray]) -> str:
+    """Says which array may hold images whose pixels are in a row each."""
+    for name, array in arrays.items():
+        if array.ndim == _FLAT and (sides := flat_sides(array.shape[1])):
+            return f", of which {name} may be images of {sides} pixels in a row each"
+    return ""
 
 
 def _has_images(array: np.ndarray) -> bool:

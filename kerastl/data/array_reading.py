@@ -41,8 +41,7 @@ def read_arrays(path: pathlib.Path, wrong: Wrong) -> dict[str, np.ndarray]:
         UsageError: If a file is broken or no such file, or there are no arrays.
     """
     try:
-        files = sorted(filter(_may_hold_arrays, path.iterdir())) if path.is_dir() else [path]
-        found = {file.name: _read_file(file, wrong) for file in files}
+        found = {name: _read_file(file, wrong) for name, file in _files_of(path).items()}
     except OSError as error:
         raise wrong(f"cannot be read ({error.strerror or error})", "Check its path") from error
     arrays = {
@@ -53,6 +52,17 @@ def read_arrays(path: pathlib.Path, wrong: Wrong) -> dict[str, np.ndarray]:
     if not arrays:
         raise wrong("holds no arrays", _READS)
     return arrays
+
+
+def _files_of(path: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Returns the files with arrays by their names below a folder, deeper if none is in it."""
+    if not path.is_dir():
+        return {path.name: path}
+    files = [file for file in sorted(path.iterdir()) if _may_hold_arrays(file)]
+    if not files:
+        below = sorted(path.rglob("*"))
+        files = [file for file in below if file.is_file() and other_kind(file.name) == "arrays"]
+    return {file.relative_to(path).as_posix(): file for file in files}
 
 
 def _may_hold_arrays(path: pathlib.Path) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from kerastl import layouts
 from kerastl.data.beside import claims_picture
 from kerastl.data.content import read_head, readable
+from kerastl.data.conversions import way_of_kind
 from kerastl.data.file_formats import find_format
 from kerastl.data.folder_names import IMAGE_FOLDERS, named_alike
 from kerastl.data.labels import plain_name, refuse_alike, refuse_twins
@@ -25,6 +26,7 @@ from kerastl.data.layout_checks import (
     check_whole,
     is_parted,
 )
+from kerastl.data.layout_contents import check_beside, check_images
 from kerastl.data.layout_groups import group_by_names, with_groups
 from kerastl.data.layout_levels import upper_or_lower
 from kerastl.data.layout_masks import leave_others_out
@@ -75,6 +77,7 @@ def read_layout(tree: Tree, *, layout: str = layouts.AUTO, field: str) -> Readin
     if layouts.GROUP in form or not is_given:
         reading = group_by_names(reading, is_given=is_given)
     if not is_given:
+        check_beside(reading, stop)
         _check_parts(reading, tree, stop)
         check_strays(reading, stop)
     if layout != layouts.CLASS:
@@ -84,27 +87,12 @@ def read_layout(tree: Tree, *, layout: str = layouts.AUTO, field: str) -> Readin
     refuse_alike(reading.class_names, name=field)
     refuse_twins(reading.class_names, name=field)
     check_classes(reading, stop)
+    check_images(reading, stop)
     return reading
 
 
 # Files whose contents are looked at before anything else is known of them.
 _LOOKED_AT = 3
-# What to do with a folder that has no pictures, but files of these kinds.
-_WAYS = {
-    "archives": "unpack them and give the folder",
-    "arrays": "give arrays of images and labels as arrays:FOLDER, or save each image as PNG",
-}
-# And if no table of classes would help, since these are no pictures yet. Those of one video or
-# patient are alike, so they have to stay together.
-_IN_GROUPS = "with a folder for each {} in that of its class, and add --layout=class/group"
-_TO_CONVERT = {
-    "videos": "save some frames of each as JPEG or PNG, " + _IN_GROUPS.format("video"),
-    "medical volumes": "save some slices of each as PNG, " + _IN_GROUPS.format("patient"),
-    "documents": "save their pages as PNG, in a folder for each class",
-    "vector graphics": "save each as PNG, in a folder for each class",
-    "sounds": "save a picture of each, such as a spectrogram, in a folder for each class",
-    "cloud placeholders": "download the files that they stand for",
-}
 
 
 def _no_classes(top: Folder, tree: Tree, stop: Stop) -> UsageError:
@@ -112,14 +100,13 @@ def _no_classes(top: Folder, tree: Tree, stop: Stop) -> UsageError:
     inside = [folder for folder in top.holding if is_divided(folder)]
     inside.sort(key=lambda folder: folder.name.lower() not in IMAGE_FOLDERS)
     in_names, advice = _of_file_names("file", top)
-    known = (kind for kind, _ in tree.ignored.most_common() if kind in {**_WAYS, **_TO_CONVERT})
-    kind = "" if top.count else next(known, "")
-    alone = _WAYS.get(kind, "") or _TO_CONVERT.get(kind, "")
+    known = (way_of_kind(kind, top.path) for kind, _ in tree.ignored.most_common())
+    alone = "" if top.count else next(filter(None, known), "")
     ways = [
         f"give one of them, as in folder:{inside[0].path}"
         if inside
         else advice or alone or "give the folder above, with a folder for each class in it",
-        "" if kind in _TO_CONVERT else f"give a table of files and classes as csv:{_table(tree)}",
+        "" if alone else f"give a table of files and classes as csv:{_table(tree)}",
         "add --layout=class if these are the classes" if top.holding else "",
     ]
     return stop(f"holds {_without_classes(top, tree)}{in_names}", _join(ways))

@@ -71,10 +71,18 @@ class Reading:
     by_names: bool = False
 
     @functools.cached_property
+    def by_class(self) -> dict[str, list[Place]]:
+        """The places of each class, by its name in Unicode's composed form."""
+        found: dict[str, list[Place]] = {}
+        for place in self.places:
+            name = unicodedata.normalize("NFC", place.class_name)
+            found.setdefault(name, []).append(place)
+        return found
+
+    @property
     def class_names(self) -> list[str]:
         """The classes, each once, in Unicode's composed form."""
-        names = (unicodedata.normalize("NFC", place.class_name) for place in self.places)
-        return list(dict.fromkeys(names))
+        return list(self.by_class)
 
     @property
     def class_paths(self) -> set[pathlib.Path]:

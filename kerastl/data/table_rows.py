@@ -5,6 +5,7 @@ import contextlib
 import csv
 import io
 import itertools
+import math
 import os
 import pathlib
 import re
@@ -16,6 +17,9 @@ from kerastl.errors import UsageError
 Wrong = Callable[[str, str], UsageError]
 # What to do about a table that holds images instead of paths.
 GIVE_ARRAYS = "In Python, give the images as arrays to kerastl.Source.from_arrays"
+
+# Sides of the smallest images that people write so, in pixels.
+_SMALLEST = 8
 
 _GIVE_FILE = "Give arrays of images and labels as arrays:FILE"
 _SAVE_AS_CSV = "Save it as CSV in UTF-8"
@@ -68,6 +72,20 @@ _SAMPLE_SIZE, SAMPLE_ROWS = 1 << 20, 50
 _BLANK_SEPARATED = re.compile(
     r"(\"?\d+\"?\s+)?\S+\.(png|jpe?g|bmp|gif|webp|tiff?)\"?\s+\S+$|\S+(\s+-?\d+)+$", re.IGNORECASE
 )
+
+
+def flat_sides(count: int) -> str:
+    """Returns the sides of an image that has so many numbers, as 28 x 28; empty for none.
+
+    Example:
+        >>> flat_sides(784), flat_sides(3072), flat_sides(100), flat_sides(12)
+        ('28 x 28', '32 x 32 x 3', '10 x 10', '')
+    """
+    for channels, form in ((1, "{0} x {0}"), (3, "{0} x {0} x 3")):
+        side = math.isqrt(count // channels)
+        if side**2 * channels == count and side >= _SMALLEST:
+            return form.format(side)
+    return ""
 
 
 def read_rows(text: str, ending: str, wrong: Wrong) -> Iterator[tuple[int, list[str]]]:

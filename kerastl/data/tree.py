@@ -42,6 +42,7 @@ class Folder:
         files: Names of the files directly in it that may be images, in order.
         folders: Those directly in it, in the order of their names.
         count: Files to any depth that may be images.
+        others: Number of other files directly in it, by kind.
         placeholders: Files to any depth that stand for images which are not on this disk.
         is_empty: Whether nothing at all lies in it, and no command is about to fill it.
         called: Its name, if that is not the last part of the path.
@@ -52,6 +53,7 @@ class Folder:
     files: list[str] = dataclasses.field(default_factory=list)
     folders: list["Folder"] = dataclasses.field(default_factory=list)
     count: int = 0
+    others: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     placeholders: int = 0
     is_empty: bool = False
     called: str = ""
@@ -126,11 +128,9 @@ def scan(root: pathlib.Path, *, own: Iterable[pathlib.Path] = ()) -> Tree:
     Raises:
         OSError: If a folder cannot be read.
     """
-    top = Folder(root)
     filled = (place for one in own for place in (one, *one.parents) if os.path.isdir(place))
     mine = set(map(_identity, filled))
-    seen = _above(root)
-    tree = Tree(top)
+    seen, tree = _above(root), Tree(top := Folder(root))
     found: list[tuple[Folder, Folder]] = []
     # Folders are at the front, and the links wait behind them.
     waiting = collections.deque([(top, root)])
@@ -148,7 +148,8 @@ def scan(root: pathlib.Path, *, own: Iterable[pathlib.Path] = ()) -> Tree:
         for bin_ in look.bins:
             tree.leave_out(bin_, BINS, _count_files(bin_))
         tree.tables.extend(look.tables)
-        folder.files, folder.placeholders = look.files, look.ignored[PLACEHOLDERS]
+        folder.files, folder.others = look.files, look.ignored
+        folder.placeholders = look.ignored[PLACEHOLDERS]
         folder.is_empty = look.is_empty and identity not in mine
         waiting.extendleft((folder, inner) for inner in look.folders)
         waiting.extend((folder, link) for link in look.links)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from kerastl.data.beside import claims_picture, other_kind
+from kerastl.data.conversions import way_of_reason
 from kerastl.data.inspection import Inspection
 from kerastl.data.source import Finding, Source
 from kerastl.errors import ListedError
@@ -17,14 +18,6 @@ from kerastl.progress import Progress, count_kind, count_of
 _MAX_REASONS = 8
 _EXAMPLES = 2
 _MAX_KINDS = 16
-# What to do where all files are of a format, by a word of the reason.
-_OF_PATIENTS = "in a folder for each patient in that of its class, and add --layout=class/group"
-_TO_CONVERT = {
-    "DICOM": "Save each as PNG, with the window in which a reader sees what matters, "
-    + _OF_PATIENTS,
-    "NIfTI": "Save some slices of each as PNG, " + _OF_PATIENTS,
-    "(unsupported)": "Convert them to PNG or JPEG, into a folder of their own",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,8 +90,7 @@ def _advise(files: Sorted) -> str:
     if len(files.kept):
         return "Repair, convert or remove them, or add --on_bad_image=skip"
     (reason, _), *_ = _by_reason(files.unusable)
-    way = next((way for word, way in _TO_CONVERT.items() if word in reason), "")
-    return way or "Repair or convert them, since none can be used"
+    return way_of_reason(reason) or "Repair or convert them, since none can be used"
 
 
 def with_hashes(findings: Iterable[Finding], source: Source) -> Iterator[Finding]:

@@ -2,6 +2,7 @@ import contextlib
 import gzip
 import io
 import pickle
+import re
 import struct
 import zipfile
 
@@ -492,5 +493,68 @@ def test_other_kinds_of_data_name_this_one(tmp_path, kind, name):
     places = [path, tmp_path] if kind == "folder" else [path]
     for place in places:
         config = Config(dataset=f"{kind}:{place}", run_dir="run")
-        with pytest.raises(UsageError, match=r"ive arrays of images and labels as arrays:"):
+        with pytest.raises(UsageError, match=r"ive (arrays of images and labels|them) as arrays:"):
             find_source(config, memory=None, progress=Progress())
+
+
+def by_folders(path):
+    """A file for each image in folders of splits and classes, with sizes of their own."""
+    for number, place in enumerate(("train/cat", "train/dog", "test/dog", "train/cat")):
+        file = path / place / f"{number}.npy"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, PIXELS[number, : number + 2])
+    return path
+
+
+def by_names(path):
+    for name, pixels in (("cat", PIXELS[:2]), ("v1.5 dog", PIXELS[2:, ..., 0].repeat(2, 2) / 255)):
+        np.save(path / f"{name}.npy", pixels / 255 if name == "cat" else pixels)
+    return path
+
+
+def in_group(path):
+    with h5py.File(path / "a.h5", "w") as file:
+        for number, name in enumerate(("cat", "dog", "dog")):
+            file[f"{name}/{number}"] = PIXELS[number]
+    return path / "a.h5"
+
+
+def nested(path):
+    return saved(path / "a.npz", **{f"{name}/{name}s": PIXELS for name in ("cat", "dog")})
+
+
+@pytest.mark.parametrize(
+    ("write", "expected", "line"),
+    [
+        (by_folders, ["test dog", "train cat", "train cat", "train dog"], "4 arrays.*cat 2, dog 2"),
+        (by_names, ["train cat"] * 2 + ["train v1.5 dog"] * 4, "2 arrays.*cat 2, v1.5 dog 4"),
+        (in_group, ["train cat", "train dog", "train dog"], "3 arrays.*cat 1, dog 2"),
+        (nested, ["train cat"] * 6 + ["train dog"] * 6, "2 arrays.*cat 6, dog 6"),
+    ],
+)
+def test_arrays_may_be_named_for_their_class(tmp_path, write, expected, line):
+    source, said = opened_with_lines(write(tmp_path))
+    assert sorted(facts(source)) == expected
+    assert re.search(f"Arrays: {line}", said)
+    label = source.class_names.index("cat")
+    first = bmp(source.load(source.labels.tolist().index(label)))
+    assert np.array_equal(first, PIXELS[0, : len(first)])
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (("train", "test"), "without labels"),
+        (("images", "masks"), "without labels"),
+        (("x", "y"), "without labels"),
+    ],
+)
+def test_arrays_that_are_named_for_a_part_are_no_classes(tmp_path, names, problem):
+    with pytest.raises(UsageError, match=problem):
+        opened(saved(tmp_path / "a.npz", **dict.fromkeys(names, PIXELS)))
+
+
+def test_pixels_in_a_row_are_named(tmp_path):
+    path = saved(tmp_path / "a.npz", rows=np.zeros((6, 3072), np.uint8), labels=LABELS)
+    with pytest.raises(UsageError, match="of which rows may be images of 32 x 32 x 3 pixels in"):
+        opened(path)

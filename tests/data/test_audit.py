@@ -176,7 +176,11 @@ def test_empty_class_and_alike_names_are_refused(tmp_path):
     root = write_rgb36(tmp_path / "data")
     (root / "amber").mkdir()
     message, _ = refusal(config_of(tmp_path))
+    assert "class 'amber' has no images. Add some, or remove what is no class" in message
+    (root / "amber" / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    message, _ = refusal(config_of(tmp_path, on_bad_image="skip"))
     assert "class 'amber' has no usable image. Add some, or leave out what is no" in message
+    (root / "amber" / "1.png").unlink()
     (root / "amber").rmdir()
     (root / "Red ").mkdir()
     Image.new("RGB", (9, 9)).save(root / "Red " / "1.png")

@@ -67,6 +67,8 @@ def read(root, **options):
         ("train/a/1.jpg train/b/1.jpg test/unknown/#.jpg*4", "4 images in test/ are in no class"),
         ("a/1.jpg b/1.jpg runs/first/ notes/x.txt", "2 images; no images in notes, runs"),
         ("a/1.jpg b/1.jpg c/1.mp4", "class, 2 classes, 2 images; no images in c"),
+        ("a/1.jpg b/1.jpg docs/#.pdf*9", "class, 2 classes, 2 images; no images in docs"),
+        ("a/1.jpg b/1.jpg c/1.pdf c/2.pdf c/3.txt", "2 classes, 2 images; no images in c"),
         # Classes that are called like splits hold images.
         ("bus/1.jpg car/1.jpg train/1.jpg", "3 classes, 3 images; train taken for a class"),
         ("valid/1.jpg invalid/1.jpg", "2 classes, 2 images; valid taken for a class"),
@@ -299,7 +301,7 @@ def read(root, **options):
         ),
         ("00/1.jpg a3/2.jpg ff/3.jpg", "class, 3 classes, 3 images"),
         ("cat/1.jpg cat_old/2.jpg dog/3.jpg", "class, 3 classes, 3 images; cat_old is taken for"),
-        ("a/1.jpg b/2.jpg b.dvc c/3.png.dvc", "2 cloud placeholders stand for files that are not"),
+        ("a/1.jpg b/2.jpg b.dvc a/3.png.dvc", "2 cloud placeholders stand for files that are not"),
         # Files that are no images by their names.
         ("train/a/1.jpg train/b/2.jpg train.cache val.cache train/_darknet.x", "1 file in train/"),
         ("images/a/1.jpg images/b/2.jpg train_test_split.txt", "train_test_split.txt may list"),
@@ -421,6 +423,27 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         ("a/1.svg b/2.svg", "Save each as PNG, in a folder for each class."),
         ("1.wav", "Save a picture of each, such as a spectrogram, in a folder for each class."),
         ("x.mp4 1.jpg", "holds 1 file and no class folders. Give the folder above"),
+        (
+            "a/1.npy b/2.npy",
+            "Give them as arrays:",
+        ),
+        # A class without images, or with files that are none, before all are looked at.
+        ("a/1.jpg b/2.jpg c/", "class 'c' has no images. Add some, or remove what is no class."),
+        ("train/a/1.jpg train/b/2.jpg test/a/3.jpg train/c/ test/c/", "class 'c' has no images."),
+        (
+            "a/1.jpg b/2.jpg c/3.png.dvc c/.4.jpg.icloud",
+            "class 'c' has no images, but 2 cloud placeholders. Download what they stand for.",
+        ),
+        (
+            "a/1.jpg b/2.jpg c/#.pdf*3",
+            "has 3 documents and no images in c/, beside classes of images. Save their pages as "
+            "PNG, in a folder for each class, or move them away, or add --layout=class if these",
+        ),
+        (
+            "train/a/1.jpg train/b/2.jpg train/c/x/#.mov*2 test/a/3.jpg test/c/y/4.mov test/c/5.mp",
+            "has 4 videos and no images in test/c/, train/c/, beside classes of images. Save some",
+        ),
+        ("a/1.jpg b/2.jpg c/1.svg c/2.svg d/1.pdf d/2.pdf", "has 2 vector graphics and no images"),
         # The same classes below each of several folders.
         (
             "amazon/images/bike/1.jpg amazon/images/mug/2.jpg dslr/images/bike/3.jpg "
@@ -495,7 +518,7 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         ("cat/1.jpg cat/dog/2.jpg dog/3.jpg", "'cat' holds folders named like its siblings (dog)."),
         ("a/1.pdf a/2.zip b/3.pdf", "holds 1 archive, 2 documents and no class folders."),
         ("a/ b/", "no images in a, b."),
-        ("a.zip b.tar", "holds 2 archives and no class folders. Unpack them and give the folder,"),
+        ("a.zip b.tar", "holds 2 archives and no class folders. Unpack them and give the folder."),
         ("data/train-0.parquet", "or give a table of files and classes as csv:FILE."),
         ("a/.1.jpg.icloud b/.2.jpg.icloud", "holds 2 cloud placeholders and no images in a, b."),
         ("images/1.png masks/1.png", "holds 1 file in images and no class folders."),
@@ -674,6 +697,7 @@ def test_what_may_be_meant_otherwise_is_refused(tmp_path, text, words):
             "split/file",
             "split/file, 2 classes, train 6, test 2; 1 image in test/ is in no class",
         ),
+        ("a/1.jpg b/1.jpg c/#.pdf*9", "class", "2 classes, 2 images; no images in c"),
         ("RECYCLER/1.jpg a/1.jpg", "class", "2 images; recycler is taken for a class"),
         (
             "Trash/1.jpg a/1.jpg b/1.jpg wandb/2.jpg",

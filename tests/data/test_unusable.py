@@ -232,6 +232,26 @@ def test_where_no_file_can_be_used_the_advice_is_of_their_format(tmp_path, conte
         path = tmp_path / "data" / "ab"[number % 2] / f"{number}.dcm"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    message, _ = refusal(config_of(tmp_path))
+    message, said = refusal(config_of(tmp_path))
     assert advice in message
     assert "on_bad_image" not in message
+    assert "classes 'a', 'b' have 4 files, the first of which" in message
+    assert not said
+
+
+@pytest.mark.parametrize(("name", "is_early"), [("3.heic", True), ("3", True), ("3.jpg", False)])
+def test_class_without_decoded_files_is_named_before_all_are_looked_at(tmp_path, name, is_early):
+    root = write_rgb36(tmp_path / "data")
+    (root / "e\u0301mu").mkdir()
+    (root / "e\u0301mu" / name).write_bytes(HEIC)
+    message, said = refusal(config_of(tmp_path))
+    assert "HEIC (unsupported)" in message
+    assert ("class '\u00e9mu' has 1 file, the first of which is HEIC" in message) == is_early
+    assert bool(said) != is_early
+
+
+def test_class_with_a_decoded_file_among_others_is_looked_at(tmp_path):
+    root = write_rgb36(tmp_path / "data")
+    (root / "blue" / "0.heic").write_bytes(HEIC)
+    _, said = refusal(config_of(tmp_path))
+    assert "36 usable, 1 unusable (1 .heic)" in said

@@ -1,0 +1,33 @@
+"""What to do with files that are no pictures yet, or none that can be decoded."""
+
+# Those of one video or patient are alike, so they have to stay together.
+_IN_GROUPS = "with a folder for each {} in that of its class, and add --layout=class/group"
+_OF_KIND = {
+    "videos": "save some frames of each as JPEG or PNG, " + _IN_GROUPS.format("video"),
+    "medical volumes": "save some slices of each as PNG, " + _IN_GROUPS.format("patient"),
+    "documents": "save their pages as PNG, in a folder for each class",
+    "vector graphics": "save each as PNG, in a folder for each class",
+    "sounds": "save a picture of each, such as a spectrogram, in a folder for each class",
+    "arrays": "give them as arrays:{folder}, with labels or a folder for each class, or save each "
+    "image as PNG",
+    "archives": "unpack them and give the folder",
+    "cloud placeholders": "download the files that they stand for",
+}
+# By a word of the reason why they cannot be decoded.
+_OF_PATIENTS = "in a folder for each patient in that of its class, and add --layout=class/group"
+_OF_REASON = {
+    "DICOM": "Save each as PNG, with the window in which a reader sees what matters, "
+    + _OF_PATIENTS,
+    "NIfTI": "Save some slices of each as PNG, " + _OF_PATIENTS,
+    "(unsupported)": "Convert them to PNG or JPEG, into a folder of their own",
+}
+
+
+def way_of_kind(kind: str, folder: object) -> str:
+    """Returns what to do with files of a kind of `beside` in a folder; empty for other kinds."""
+    return _OF_KIND.get(kind, "").format(folder=folder)
+
+
+def way_of_reason(reason: str) -> str:
+    """Returns what to do with files that cannot be decoded for a reason; empty for others."""
+    return next((way for word, way in _OF_REASON.items() if word in reason), "")
