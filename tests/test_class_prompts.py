@@ -1,6 +1,7 @@
 """Heads of class names, from networks that read texts."""
 
 import csv
+import shutil
 
 import keras
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 import fakes
 import kerastl
 import tiny_presets
+from cuts import copies_of, go_on_from
+from endings import differences
 from kerastl.model.network import open_network
 from kerastl.model.sources import hub
 
@@ -126,3 +129,19 @@ def test_steps_start_from_the_names(tmp_path, monkeypatch):
     # A head that started from zero would be at ln(3) after steps as small.
     assert float(head["val_loss"]) == pytest.approx(float(names["val_loss"]), abs=1e-5)
     assert abs(float(head["val_loss"]) - np.log(3)) > 1e-3
+
+
+@pytest.mark.thorough
+def test_run_that_is_cut_off_in_any_phase_goes_on(tmp_path, monkeypatch):
+    tiny_presets.save_reader("CLIP", tmp_path / "preset")
+    config = config_for(tmp_path, finetune_epochs=2, finetune_learning_rate=0.01)
+    with monkeypatch.context() as patch:
+        copies = copies_of(config.run_dir, tmp_path, patch)
+        fakes.finish_run(config, SOURCE)
+    shutil.copytree(config.run_dir, tmp_path / "whole")
+    checkpoints = [copy for path, copy in copies if path.parent.name == "checkpoints"]
+    for copy in checkpoints:
+        go_on_from(copy, config, SOURCE)
+        assert differences(tmp_path / "whole", config.run_dir) == [], copy.name
+    # Before the head, and after each epoch of both phases.
+    assert len(checkpoints) >= 5

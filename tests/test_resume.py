@@ -1,9 +1,8 @@
-"""Runs that are cut off: what a kill leaves is a copy of the directory at that moment."""
+"""Runs that are cut off, damaged and interrupted, and how they go on."""
 
 import csv
 import dataclasses
 import json
-import os
 import pathlib
 import shutil
 
@@ -11,6 +10,7 @@ import pytest
 
 import fakes
 import kerastl
+from cuts import copies_of, find_copy, go_on_from
 from endings import differences
 from kerastl.checked_files import list_versions
 from kerastl.outputs.run_directory import RunDirectory
@@ -28,37 +28,12 @@ FLAGS = {
 }
 
 
-def copies_of(run_dir, folder, monkeypatch):
-    """Copies the directory of a run after each file that appears in it; returns the copies."""
-    made, replace = [], os.replace
-
-    def replace_and_copy(source, target):
-        replace(source, target)
-        if pathlib.Path(target).is_relative_to(run_dir):
-            made.append((pathlib.Path(target), folder / f"copy{len(made)}"))
-            shutil.copytree(run_dir, made[-1][1])
-
-    monkeypatch.setattr(os, "replace", replace_and_copy)
-    return made
-
-
-def find_copy(copies, name):
-    """Finds the first copy that was made after a file whose name begins so."""
-    return next(copy for path, copy in copies if path.name.startswith(name))
-
-
 def stages_of(run_dir):
     """Names the stages whose time and memory a receipt has."""
     receipt = json.loads(pathlib.Path(run_dir, "receipt.json").read_text())
     seconds = receipt["seconds"]
     assert seconds["all"] > sum(seconds[name] for name in ("preparation", "head", "finetune"))
     return list(seconds), list(receipt["peak_memory_bytes"])
-
-
-def go_on_from(copy, config):
-    shutil.rmtree(config.run_dir)
-    shutil.copytree(copy, config.run_dir)
-    return fakes.finish_run(config, SOURCE)
 
 
 @pytest.mark.thorough
@@ -79,7 +54,7 @@ def test_run_that_is_cut_off_anywhere_ends_as_if_it_had_not_been(tmp_path, monke
         ("000005-", "with epoch 2 of 2 of the finetune phase"),
         ("metrics.json", "after the training, which is over"),
     ):
-        again = go_on_from(find_copy(copies, name), config)
+        again = go_on_from(find_copy(copies, name), config, SOURCE)
         assert differences(tmp_path / "whole", config.run_dir) == [], name
         assert ("Going on" in again.printed) == bool(words)
         assert (words or "") in again.printed
@@ -116,7 +91,7 @@ def test_runs_of_every_kind_go_on(tmp_path, monkeypatch, kind):
     shutil.copytree(config.run_dir, tmp_path / "whole")
     # Nothing that is stored is needed.
     shutil.rmtree(tmp_path / "cache", ignore_errors=True)
-    again = go_on_from(find_copy(copies, "000002-"), config)
+    again = go_on_from(find_copy(copies, "000002-"), config, SOURCE)
     assert "Going on" in again.printed
     assert differences(tmp_path / "whole", config.run_dir) == []
 
@@ -174,7 +149,7 @@ def test_run_that_is_killed_within_epochs_goes_on_from_the_minutes_checkpoint(
         (20, "in epoch 1 of 2 of the finetune phase"),
         (26, "in epoch 2 of 2 of the finetune phase"),
     ):
-        again = go_on_from(find_copy(copies, f"{number:06}-"), config)
+        again = go_on_from(find_copy(copies, f"{number:06}-"), config, SOURCE)
         assert f"Going on {words}." in again.printed
         assert differences(tmp_path / "whole", config.run_dir) == [], number
 
@@ -210,7 +185,7 @@ def test_checkpoint_that_is_damaged_costs_no_file_and_no_finished_phase(tmp_path
             before = damaged(name, count)
             files = {path.name for path in before.iterdir()} - hidden_in(before)
             seen = watch_files(before, files, config.run_dir, patch)
-            again = go_on_from(before, config)
+            again = go_on_from(before, config, SOURCE)
         assert again.printed.count("is damaged: it fails its checksum.") == count
         assert words in again.printed
         assert seen
@@ -218,7 +193,7 @@ def test_checkpoint_that_is_damaged_costs_no_file_and_no_finished_phase(tmp_path
     # Trained and evaluated: nothing of it is done again or replaced.
     results = damaged("metrics.json", 2)
     with pytest.raises(kerastl.KerastlError, match="kerastl export and kerastl report do what"):
-        go_on_from(results, config)
+        go_on_from(results, config, SOURCE)
     assert not hidden_in(config.run_dir)
     for path in results.rglob("*.*"):
         name = path.relative_to(results)
