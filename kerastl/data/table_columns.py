@@ -24,6 +24,7 @@ from kerastl.data.table_names import (
     key_of,
 )
 from kerastl.data.table_paths import ADDRESS, is_image_name
+from kerastl.data.table_reasons import explain_labels, explain_none
 from kerastl.data.table_rows import Wrong
 from kerastl.data.table_shape import is_number, is_whole, say_the_same
 from kerastl.data.table_splits import (
@@ -36,14 +37,12 @@ from kerastl.data.table_splits import (
     is_signed,
     may_be_split,
 )
-from kerastl.errors import UsageError, bad_value, closest, name_some, shorten
+from kerastl.errors import UsageError, bad_value, closest, name_some
 
 # Rows from which a column is found to hold paths.
 _SAMPLE_ROWS = 500
 # Paths of what shows the same as the images, but is none of them.
 _BESIDE = re.compile("mask|thumb|segment|preview|heatmap")
-# What looks like several cells, in a header or in a row of a table without one.
-_JOINED = re.compile(r"\.[a-z]{3,4}\W|\S\s+\S|^\w+[^\w\s]+\w+$", re.IGNORECASE)
 # Longer cells are remarks, not classes.
 _LONG = 60
 
@@ -163,17 +162,7 @@ class Finder:
         )
 
     def _none(self, role: str) -> UsageError:
-        [first, *more] = self._columns
-        if _JOINED.search(first) and not more:
-            return self._wrong(
-                f"has a single column, {shorten(first)!r}",
-                "Put commas, tabs, semicolons or | between the cells",
-            )
-        return self._wrong(
-            f"has no column named {' or '.join(USUAL[role][0].split()[:3])}, and no other that is "
-            f"clearly the {role}",
-            f"Choose one with --{role}_column. Columns: {name_some(list(self._columns), 6)}",
-        )
+        return self._wrong(*explain_none(role, self._columns))
 
     def _find_image(self) -> str:
         ending = [name for name in self._left if self._ends_like_images(name)]
@@ -350,7 +339,9 @@ class Finder:
         if len(names) == 1 and (same := self._name_among(like)):
             return same
         if len(like) != 1:
-            raise self._none("label")
+            left = {name: self._columns[name] for name in self._left}
+            found = explain_labels(left, like)
+            raise self._wrong(*found) if found else self._none("label")
         return like[0]
 
     def _find_people(self) -> str:

@@ -113,6 +113,7 @@ def read_rows(text: str, ending: str, wrong: Wrong) -> Iterator[tuple[int, list[
         if int(first_line) in (count, count - 1):
             kept = kept[len(first_line) :].lstrip("\r\n")
     skipped = len(re.findall(r"\r\n|\r|\n", text[: len(text) - len(kept)]))
+    kept = _without_quotes(kept) if not delimiter else kept
     delimiter = delimiter or _find_delimiter(kept)
     _refuse_another_delimiter(kept, delimiter, wrong)
     rows = _parse(kept, delimiter)
@@ -203,6 +204,20 @@ def _find_delimiter(text: str) -> str:
     return " " if is_by_blanks else ","
 
 
+def _without_quotes(text: str) -> str:
+    """Takes the quotes off a table each row of which is in quotes as a whole."""
+    sample = _sample(text, ",")
+    if '"' not in text[:1] or any(len(row) > 1 for row in sample):
+        return text
+    inner = "\n".join(cell for row in sample for cell in row)
+    widths = {len(row) for row in _sample(inner, _find_delimiter(inner))}
+    if len(widths) != 1 or widths == {1}:
+        return text
+    with contextlib.suppress(csv.Error):
+        return "\n".join("".join(row) for row in _parse(text, ","))
+    return text
+
+
 def _refuse_another_delimiter(text: str, delimiter: str, wrong: Wrong) -> None:
     """Refuses rows that another delimiter divides as this one divides only the header."""
     header, *rows = _sample(text, delimiter) or [[]]
@@ -210,7 +225,8 @@ def _refuse_another_delimiter(text: str, delimiter: str, wrong: Wrong) -> None:
     other = _find_delimiter(body)
     if not rows or other == delimiter or any(len(row) > 1 for row in rows):
         return
-    if all(len(row) == len(header) > 1 for row in _sample(body, other)):
+    widths = {len(row) for row in _sample(body, other)}
+    if len(header) > 1 and len(widths) == 1 and widths != {1}:
         raise wrong(
             f"has {delimiter!r} between the cells of its header and {other!r} between those of "
             "its rows",

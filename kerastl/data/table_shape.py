@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kerastl.data.table_names import KEPT, KNOWN, LEFT_OUT, NO, YES, is_missing, key_of, words_of
 from kerastl.data.table_paths import is_image_name
-from kerastl.data.table_rows import GIVE_ARRAYS, Wrong
+from kerastl.data.table_rows import GIVE_ARRAYS, Wrong, flat_sides
 from kerastl.errors import shorten
 
 # So many numbers in a row are pixels, or what a network made of them.
@@ -44,17 +44,28 @@ def refuse_pixels(rows: Sequence[Sequence[str]], wrong: Wrong) -> None:
     cells = [cell for row in body for cell in row]
     if any(map(is_image_name, cells)):
         return
-    if any(map(_NUMBERS.match, cells)):
-        raise wrong("holds pixels (many numbers in a cell) and no paths", GIVE_ARRAYS)
+    if found := next((cell for cell in cells if _NUMBERS.match(cell)), ""):
+        count = len(re.findall(r"-?\d+(\.\d*)?", found))
+        raise wrong(
+            f"holds pixels ({count} numbers in a cell{_say_sides(count)}) and no paths", GIVE_ARRAYS
+        )
     if any(map(_ENCODED.match, cells)):
         raise wrong("holds whole images as text and no paths", "Save each as a file")
     columns = list(zip(*body, strict=False))
     numbers = [column for column in columns if all(map(is_number, column))]
     is_many = len(numbers) >= _MANY_NUMBERS or _count_numbered(rows[0]) >= _FEW_PIXELS
     if len(numbers) >= _FEW_PIXELS and is_many and not all(map(is_yes_or_no, numbers)):
+        # Beside the pixels there is a label, before or behind them.
+        sides = next(filter(None, map(_say_sides, (len(numbers), len(numbers) - 1))), "")
         raise wrong(
-            f"holds pixels or other numbers in {len(numbers)} columns and no paths", GIVE_ARRAYS
+            f"holds pixels or other numbers in {len(numbers)} columns{sides} and no paths",
+            GIVE_ARRAYS,
         )
+
+
+def _say_sides(count: int) -> str:
+    sides = flat_sides(count)
+    return f", as of images of {sides}" if sides else ""
 
 
 def refuse_blanks(rows: Sequence[Sequence[str]], wrong: Wrong) -> None:

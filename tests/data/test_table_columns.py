@@ -124,7 +124,7 @@ def test_columns_are_told_by_their_values(columns, found):
         ({"a": PATHS, "b": IDS}, "has no column named label or class or category, and no other"),
         (
             {"a": PATHS, "b": COLORS, "c": [*"0123"] * 3},
-            "Choose one with --label_column. Columns: ",
+            "has 2 columns that may be the label (b: 3, c: 4 classes). Choose one with --label_col",
         ),
         ({"a": PATHS, "b": PATHS, "label": COLORS}, "has 2 columns for the image (a, b). Choose"),
         (
@@ -151,6 +151,37 @@ def test_columns_are_told_by_their_values(columns, found):
             "has -1 beside 1 in b, as for several labels an image. Each image has one class: ",
         ),
         ({"a": PATHS, "old": ["1", "-1"] * 6, "tall": ["-1", "1"] * 6}, "has -1 beside 1 in old, "),
+        # Probabilities, several people, and measurements.
+        (
+            {"a": PATHS, "cat": [f"{n / 20}" for n in range(12)]}
+            | {"dog": [f"{(n % 5) / 40:.2f}" for n in range(12)]}
+            | {"emu": [f"{1 - n / 20 - (n % 5) / 40:.2f}" for n in range(12)]},
+            "has numbers in 3 columns (cat, dog, emu) whose sum is 1 in each row, as probabilities "
+            "of classes have. Each image has one class: write the most likely into one column",
+        ),
+        (
+            {"a": PATHS, "cat": [f"{7 * n}" for n in range(12)]}
+            | {"dog": [f"{100 - 7 * n}" for n in range(12)]},
+            "has numbers in 2 columns (cat, dog) whose sum is 100 in each row, as probabilities",
+        ),
+        (
+            {"a": PATHS, "is_round": [f"{n / 20}" for n in range(12)]}
+            | {"is_old": [f"{n / 30}" for n in range(12)]},
+            "has numbers in 2 columns (is_round, is_old) from 0 to 1, as probabilities",
+        ),
+        (
+            {"a": PATHS, "Ann": COLORS, "Bob": [*COLORS[:6], *COLORS[1:7]], "Eve": COLORS},
+            "has the same classes in 3 columns (Ann, Bob, Eve), as of several people, which agree "
+            "in 6 of 12 rows. Choose one with --label_column, or write what most of them say",
+        ),
+        (
+            {
+                "a": PATHS,
+                "score": [f"{n / 7}" for n in range(12)],
+                "size": [f"{n * 3.7}" for n in range(12)],
+            },
+            "has measurements and no classes (score, size, as 0.0, 0.14285714285714285 and 10",
+        ),
         ({"a": PATHS} | {"x" * 99 + f"{n}": IDS for n in range(99)}, "and 94 more."),
     ],
 )

@@ -257,7 +257,7 @@ def test_what_coco_knows_of_an_image_counts(tmp_path):
         (COCO | {"annotations": MARKED[2:]}, "has no label in 2 rows, as of 0.jpg and 1.jpg."),
         (
             [asked(row, "hair", "eyes") for row in ROWS],
-            "with --label_column. Columns: image, hair,",
+            "may be the label (hair: 2, eyes: 2 classes). Choose one with --label_column.",
         ),
         ({"train": PATHS[:3], "test": PATHS[3:]}, "has paths, but no column for the label. Add"),
         ({"fold1": ROWS[:2], "fold2": ROWS[2:]}, "has 'fold1', 'fold2' as split, which looks like"),

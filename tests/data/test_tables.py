@@ -58,6 +58,9 @@ def refusal(place, *, split_values=None, **columns):
         ("list.csv", 'label;file\n"red";"a/1.jpg"\n\nblue;b 2.jpg\n'),
         ("list.csv", "'label','file'\n'red','a/1.jpg'\n'blue','b 2.jpg'\n"),
         ("list.csv", "# image | label\na/1.jpg | red\nb 2.jpg | blue\n"),
+        # Each row in quotes as a whole.
+        ("list.csv", '"image,label"\n"a/1.jpg,red"\n"b 2.jpg,blue"\n'),
+        ("list.csv", '"""image"";""label"""\r\n"""a/1.jpg"";""red"""\r\n"""b 2.jpg"";""blue"""'),
         ("list.csv", '"note"|"file"|"label"\n"x, y, z"|"a/1.jpg"|"red"\n", x"|"b 2.jpg"|"blue"\n'),
         # As spreadsheets write them.
         ("list.csv", 'image,label,,\na/1.jpg, "red",,\nb 2.jpg,blue,,\n'),
@@ -224,7 +227,7 @@ def test_column_of_another_meaning_may_be_left_alone(tmp_path):
         (
             "a.jpg,red,1,x\nb.jpg,blue,1,y\na2.jpg,red,1,x\nb2.jpg,blue,1,y",
             {},
-            "no other that is cl",
+            "has 2 columns that may be the label (column 2: 2, column 4: 2 cl",
         ),
         ("id,label\n1.23E+11,x\n1.24E+11,y\n", {}, "has numbers that a spreadsheet has rounded as"),
         ("url,label\ngs://b/c.jpg,x\ns3://b/d.jpg,y\n", {}, "has web addresses as url, as 'gs://"),
@@ -265,8 +268,14 @@ def test_table_that_lacks_something_is_refused(tmp_path, text, columns, message)
         (b"PK\x03\x04" + bytes(26) + b"mimetypeapplication/vnd.oasis.x", "is an OpenDocument file"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
         # Pixels, in columns and in cells, or whole images as text.
-        (b"label,%s\n3,%s\n" % (b"p," * 784, b"7," * 784), "holds pixels or other numbers in 785"),
-        (b"emotion, pixels\n3,%s\n" % (b"70 " * 2304), "holds pixels (many numbers in a cell) and"),
+        (
+            b"label,%s\n3,%s\n" % (b"p," * 784, b"7," * 784),
+            "in 785 columns, as of images of 28 x 28 and no paths",
+        ),
+        (
+            b"emotion, pixels\n3,%s\n" % (b"70 " * 2304),
+            "(2304 numbers in a cell, as of images of 48 x 48) and",
+        ),
         (b'label,image\n3,"[%s0]"\n' % (b"70, " * 99), "In Python, give the images as arrays to"),
         (b"label,image\n3,%s\n" % (b"70 " * 60_000), "holds a cell of more than 131072 characters"),
         (b"label,image\n3,%s\n" % (b"iVBORw0K" * 100), "holds whole images as text and no paths"),
