@@ -167,13 +167,18 @@ def test_finished_ranking_stays_unless_it_may_be_replaced(command, good, tmp_pat
 
 
 @pytest.mark.thorough
-def test_no_best_flags_where_nothing_could_be_judged(command, good, tmp_path):
+def test_no_best_flags_where_nothing_could_be_judged(command, good, tmp_path, monkeypatch):
     assert command(f"--backbones=TinyNet={good}")[0] == 0
     code, _, err = command("--backbones=TinyNet=gone.h5", "--overwrite")
     assert code == 1
     assert err.startswith(
         "error: backbones: none could be evaluated; the first: weights='gone.h5': "
     )
+    # What is known before the look at the images leaves an earlier ranking alone.
+    assert (tmp_path / "rank" / "best.flags").exists()
+    monkeypatch.setattr("kerastl.selection.ranking.compute_features", lambda *_: None)
+    code, _, err = command(f"--backbones=TinyNet={good}", "--overwrite")
+    assert (code, "the first: cache_limit_gb=0 leaves no room for its features" in err) == (1, True)
     assert err.count("\n") == 1
     assert [path.name for path in (tmp_path / "rank").iterdir()] == ["ranking.csv"]
 
@@ -230,3 +235,15 @@ def test_small_networks_are_those_below_six_million_parameters():
         if not name.startswith(("VGG", "ConvNeXt", "ResNet"))
     }
     assert {name for name, count in counts.items() if count < 6e6} == set(SMALL)
+
+
+@pytest.mark.parametrize("budget", ["0", "60"])
+def test_networks_that_do_not_open_are_named_before_the_images_are_looked_at(
+    tmp_path, tiny_net, monkeypatch, budget
+):
+    monkeypatch.setattr("kerastl.data.audit.inspect", lambda *_, **__: pytest.fail("looked"))
+    config = fakes.tiny_config(tmp_path, dataset="digits", recipe="manual")
+    with pytest.raises(kerastl.KerastlError, match=r"none could be evaluated; the first: weights="):
+        kerastl.rank(
+            config, backbones="TinyNet=gone.h5,TinyNet=lost.h5", progress=kerastl.Progress()
+        )

@@ -7,12 +7,12 @@ import itertools
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
-from kerastl.errors import bad_value, closest
+from kerastl.errors import KerastlError, bad_value, closest
 from kerastl.model.backbones import Backbone
 from kerastl.model.block_rules import find_blocks
 from kerastl.model.boundaries import (
@@ -253,6 +253,21 @@ class First:
         self._settings = settings
         self._built: Built | None = open_backbone(find_backbone(settings), settings)
         self.seconds = time.monotonic() - began
+
+    @classmethod
+    def that_opens(cls, several: Sequence[ModelSettings]) -> "First":
+        """Opens the first of several that can be opened.
+
+        Raises:
+            KerastlError: That of the first, if none can.
+        """
+        errors: list[KerastlError] = []
+        for settings in several:
+            try:
+                return cls(settings)
+            except KerastlError as error:
+                errors.append(error)
+        raise errors[0]
 
     def take(self, settings: ModelSettings) -> Built | None:
         """Returns it to the first who wants what it is; None to others."""

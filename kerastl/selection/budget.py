@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from kerastl.config import Config
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
-from kerastl.model.network import Network, open_network
+from kerastl.model.network import First, Network, open_network
 from kerastl.progress import Progress, count_of, format_duration
 from kerastl.selection.measurements import count_missing
 from kerastl.training.cost import seconds_per_image
@@ -66,9 +66,9 @@ class Allocation:
 
 
 def estimate_costs(
-    candidates: Sequence[Config], splits: Splits, progress: Progress
+    candidates: Sequence[Config], splits: Splits, first: First, progress: Progress
 ) -> tuple[list[Cost], list[tuple[Config, str]]]:
-    """Builds each network once to estimate its cost.
+    """Builds each network once to estimate its cost; `first` is built already.
 
     Returns:
         The costs, and the networks that cannot be built with the reason for each.
@@ -81,7 +81,7 @@ def estimate_costs(
         progress.status(f"building {number}/{len(candidates)}: {config.backbone}")
         started = time.monotonic()
         try:
-            network = open_network(config, num_classes=len(splits.source.class_names))
+            network = open_network(config, num_classes=len(splits.source.class_names), first=first)
         except KerastlError as error:
             failures.append((config, str(error)))
             continue

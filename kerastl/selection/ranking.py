@@ -14,12 +14,13 @@ import tensorflow as tf
 from threadpoolctl import threadpool_limits
 
 from kerastl.config import Config
+from kerastl.data.finding import given_or_found
 from kerastl.data.folds import check_enough, make_folds, subsample
 from kerastl.data.opening import open_data
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits, baseline_accuracy
 from kerastl.errors import KerastlError
-from kerastl.model.network import Network, open_network
+from kerastl.model.network import First, Network, open_network
 from kerastl.outputs.directories import remove_files
 from kerastl.progress import Progress, format_duration
 from kerastl.selection import budget
@@ -39,6 +40,7 @@ from kerastl.selection.ranking_files import (
 )
 from kerastl.selection.ranking_row import BATCH, FOLDS, RankingRow, sort_rows
 from kerastl.selection.transferability import h_score, logme
+from kerastl.settings import ModelSettings
 from kerastl.short_form import ShortForm
 
 
@@ -93,8 +95,10 @@ def rank(
 
     Raises:
         UsageError: If there are too few images for cross-validation.
-        KerastlError: If no network can be evaluated.
+        KerastlError: If no network can be evaluated; before the look at the images if none opens.
     """
+    source = given_or_found(source, candidates[0], progress)
+    first = _open_first(candidates)
     # Each network of the same size takes the same pixels.
     splits = open_data(candidates[0], source, progress, needed_again=len(candidates) > 1)
     check_enough(splits)
@@ -104,7 +108,7 @@ def rank(
     baseline = baseline_accuracy(splits, splits.train)
     progress.line(f"Baseline accuracy {baseline:.4f}, for always naming the largest class.")
     rows = []
-    for row in _evaluate_all(candidates, splits, progress, deadline=deadline):
+    for row in _evaluate_all(candidates, splits, first, progress, deadline=deadline):
         rows.append(row)
         write_rows(rows, run_dir, **about)
         progress.line(describe_row(row))
@@ -112,24 +116,40 @@ def rank(
     for line in describe_table(rows):
         progress.line(line)
     if rows[0].reason:
-        raise KerastlError(f"backbones: none could be evaluated; the first: {rows[0].reason}")
+        raise _none_evaluated(rows[0].reason)
     write_best_flags(rows, run_dir, **about)
     return Ranking(tuple(rows), run_dir)
 
 
-def _evaluate_all(
-    candidates: Sequence[Config], splits: Splits, progress: Progress, *, deadline: float
-) -> Iterator[RankingRow]:
-    """Yields the row of each network.
+def _open_first(candidates: Sequence[ModelSettings]) -> First:
+    """Opens a network before the look at the images, which is for nothing if none opens."""
+    try:
+        return First.that_opens(candidates)
+    except KerastlError as error:
+        raise _none_evaluated(str(error)) from error
 
-    Features of validation and test images are computed too, for a later run, unless time is
-    short; they have no influence on the rows.
+
+def _none_evaluated(reason: str) -> KerastlError:
+    return KerastlError(f"backbones: none could be evaluated; the first: {reason}")
+
+
+def _evaluate_all(
+    candidates: Sequence[Config],
+    splits: Splits,
+    first: First,
+    progress: Progress,
+    *,
+    deadline: float,
+) -> Iterator[RankingRow]:
+    """Yields the row of each network, and computes other features for a later run if it can.
+
+    Those of validation and test images have no influence on the rows.
     """
     if math.isinf(deadline):
         for config in candidates:
-            yield _evaluate(config, splits, progress)
+            yield _evaluate(config, splits, progress, first)
         return
-    costs, failures = budget.estimate_costs(candidates, splits, progress)
+    costs, failures = budget.estimate_costs(candidates, splits, first, progress)
     for config, reason in failures:
         yield RankingRow(config=config, reason=reason)
     seconds = max(0.0, deadline - time.monotonic())
@@ -168,11 +188,13 @@ def _over_budget(config: Config, estimate: float, left: float) -> RankingRow:
     return RankingRow(config=config, reason=f"budget: {times}")
 
 
-def _evaluate(config: Config, splits: Splits, progress: Progress) -> RankingRow:
+def _evaluate(
+    config: Config, splits: Splits, progress: Progress, first: First | None = None
+) -> RankingRow:
     started = time.monotonic()
     progress.line(f"{config.backbone} at {config.image_size} px, weights {config.weights}:")
     try:
-        network = open_network(config, num_classes=len(splits.source.class_names))
+        network = open_network(config, num_classes=len(splits.source.class_names), first=first)
     except KerastlError as error:
         return RankingRow(config=config, reason=str(error))
     config, notes = adapt_config(config, network)

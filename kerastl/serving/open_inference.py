@@ -13,7 +13,7 @@ import numpy as np
 from kerastl.outputs.formats.savedmodel import DEFAULT_SIGNATURE
 from kerastl.serving.batching import Outputs
 from kerastl.serving.model_version import ModelVersion
-from kerastl.serving.rest import PredictRequest, RequestError, describe_body, plain
+from kerastl.serving.rest import PredictRequest, RequestError, explain_no_json, plain
 from kerastl.serving.tensors import (
     BINARY,
     RIGHT_FORM,
@@ -61,7 +61,8 @@ def parse_infer(body: bytes, json_length: str | None, model: ModelVersion) -> In
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise RequestError(f"JSON Parse error: {error}{describe_body(text)}") from error
+        right_form = f"Send an object with one of these inputs: {_inputs_of(model)}"
+        raise RequestError(explain_no_json(text, error, right_form)) from error
     tensors = document.get("inputs") if isinstance(document, dict) else None
     if not isinstance(tensors, list) or len(tensors) != 1 or not isinstance(tensors[0], dict):
         raise RequestError(f"expecting an object with one of these inputs: {_inputs_of(model)}")

@@ -65,8 +65,7 @@ def parse_predict(body: bytes, model: ModelVersion) -> PredictRequest:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
-        meant = describe_body(body) or f". Send JSON{_EXAMPLE}."
-        raise RequestError(f"JSON Parse error: {error}{meant}") from error
+        raise RequestError(explain_no_json(body, error, f"Send JSON{_EXAMPLE}.")) from error
     if not isinstance(document, dict):
         raise RequestError(f"JSON Value: Is not object{_EXAMPLE}{describe_body(body)}")
     name = document.get("signature_name", "") or DEFAULT_SIGNATURE
@@ -92,6 +91,12 @@ def parse_predict(body: bytes, model: ModelVersion) -> PredictRequest:
 def looks_like_json(content_type: str, body: bytes) -> bool:
     """Reports whether a body is rather JSON than image files."""
     return "json" in content_type.lower() or body[:_HEAD].lstrip(_BEFORE_JSON)[:1] in _JSON_STARTS
+
+
+def explain_no_json(body: bytes, error: Exception, right_form: str) -> str:
+    """Explains why a body cannot be read as JSON, and what to send."""
+    problem = "the body is empty" if not body.strip() else str(error)
+    return f"JSON Parse error: {problem}{describe_body(body) or f'. {right_form}'}"
 
 
 def describe_body(body: bytes) -> str:

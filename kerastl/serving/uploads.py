@@ -78,13 +78,16 @@ def read_uploads(content_type: str, body: bytes) -> list[Upload]:
 
 def to_request(uploads: Sequence[Upload], content_type: str, model: ModelVersion) -> PredictRequest:
     """Predicts the classes of files."""
+    kind = _header(content_type).get_content_type()
+    # A body that is no image may be anything that a client takes for a request.
+    is_other = kind != _FORM and not any(find_format(upload.content) for upload in uploads)
     return PredictRequest(
         DEFAULT_SIGNATURE,
         [upload.content for upload in uploads],
         by_row=True,
         right_form="Send the file itself, as curl --data-binary @FILE or curl -F image=@FILE does "
         f"(curl -d removes line ends); JSON goes to /v1/models/{model.name}:predict.",
-        is_suspect=_header(content_type).get_content_type() == _FIELDS,
+        is_suspect=kind == _FIELDS or is_other,
     )
 
 

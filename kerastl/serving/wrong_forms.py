@@ -150,6 +150,7 @@ _NO_FILES = (
         "the path of a file, not its content",
         rb"[\"'@]?[^\0\n]{1,999}\.(png|jpe?g|jfif|gif|bmp|webp)[\"']?\Z",
     ),
+    ("rows of numbers", rb"-?\d+(\.\d*)?([,;\s]+-?\d+(\.\d*)?){2,}[,;\s]*\Z"),
     ("a compressed stream", rb"(\x1f\x8b|\x78[\x01\x5e\x9c\xda])"),
     ("Python's notation of a dictionary", rb"\{\s*'"),
     ("JSON that was encoded twice", rb"\"\s*(\{\s*\\\"|\[)"),

@@ -27,6 +27,48 @@ def test_routes_of_sagemaker_are_there_for_files_and_for_json(client, files):
     assert "Missing 'inputs' or 'instances' key, as in {" in wrong.json["error"]
 
 
+@pytest.mark.parametrize("path", ["/invocations", "/predict"])
+@pytest.mark.parametrize("kind", ["text/csv", "text/plain", "image/png", "application/xml", ""])
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is text"),
+        (b"1,2.5,-3\n4,5,6\n", "is rows of numbers"),
+        (b"hello world", "is text"),
+        (b"\0\1\2\3" * 9, "is not an image"),
+    ],
+)
+def test_what_is_no_image_is_answered_with_the_right_form(client, path, kind, body, reason):
+    answer = client.post(path, body, {"Content-Type": kind} if kind else {})
+    assert answer.status == 400
+    assert reason in answer.json["error"]
+    assert "Send the file itself, as curl --data-binary @FILE" in answer.json["error"]
+    assert "JSON goes to /v1/models/colors:predict." in answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "right_form"),
+    [
+        ("/v1/models/colors:predict", 'Send JSON, as in {"instances": [{"b64": '),
+        ("/v2/models/colors/infer", "Send an object with one of these inputs: image_bytes ("),
+        ("/invocations", 'Send JSON, as in {"instances": [{"b64": '),
+    ],
+)
+@pytest.mark.parametrize("body", [b"", b"\n", b"1,2,3", b"hello"])
+def test_what_is_no_json_is_answered_with_the_right_form(client, path, right_form, body):
+    answer = client.post(path, body, JSON)
+    assert answer.status == 400
+    assert ("the body is empty" in answer.json["error"]) == (not body.strip())
+    assert right_form in answer.json["error"] or "Send JSON; image files go" in answer.json["error"]
+
+
+def test_damaged_image_is_answered_without_a_form(client, files):
+    answer = client.post("/invocations", files[0][: len(files[0]) // 2], {})
+    assert answer.status == 400
+    assert "Send" not in answer.json["error"]
+
+
 @pytest.mark.parametrize(
     ("health", "predict"),
     [
