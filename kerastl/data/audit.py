@@ -20,7 +20,7 @@ from kerastl.data.duplicates import (
 )
 from kerastl.data.file_facts import list_facts
 from kerastl.data.file_formats import FORMATS
-from kerastl.data.fixes_file import DROPPED, RELABELED
+from kerastl.data.fixes_file import DROPPED, RELABELED, UNMATCHED
 from kerastl.data.inspection import Inspection, inspect
 from kerastl.data.labels import refuse_alike
 from kerastl.data.named_copies import find_named_copies
@@ -288,7 +288,7 @@ def _unusual_colors(source: Source, inspections: Sequence[Inspection]) -> Iterat
 
 def _summarize(findings: Sequence[Finding], progress: Progress) -> None:
     # These are reported already.
-    reported = ("unusable", "left out", RELABELED, DROPPED)
+    reported = ("unusable", "left out", RELABELED, DROPPED, UNMATCHED)
     by_kind = collections.Counter(one.kind for one in findings if one.kind not in reported)
     for kind, count in by_kind.items():
         first = next(finding for finding in findings if finding.kind == kind)

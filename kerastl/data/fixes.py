@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from kerastl.data.content import HASH, as_keys
-from kerastl.data.fixes_file import DROP, DROPPED, FIELD, RELABELED, Fix, Fixed
+from kerastl.data.fixes_file import DROP, DROPPED, FIELD, RELABELED, UNMATCHED, Fix, Fixed
 from kerastl.data.source import Finding, Source
 from kerastl.data.splits import Splits
 from kerastl.errors import bad_value, closest, name_some, shorten
@@ -28,30 +28,43 @@ def apply_fixes(source: Source, fixes: Sequence[Fix], path: str) -> Source:
         UsageError: If one names no class of the source.
     """
     _check_classes(source, fixes, path)
-    label_of = {name.strip(): label for label, name in enumerate(source.class_names)}
     # As the values of NumPy's arrays, which lose zeros at their end.
     fix_of = {bytes.fromhex(fix.sha256).rstrip(b"\0"): fix for fix in fixes}
     keys = as_keys(source.hashes)
     matched = np.flatnonzero(np.isin(keys, np.array([*fix_of], HASH)))
-    labels, is_kept = source.labels.copy(), np.ones(len(source), bool)
+    unmatched = fix_of.keys() - set(keys[matched].tolist())
     copies = _choose_copies(source, {key: fix for key, fix in fix_of.items() if fix.is_for_copies})
-    for index in matched.tolist():
-        fix = fix_of[keys[index]]
-        is_kept[index] = fix.fix != DROP and copies.get(keys[index], index) == index
-        labels[index] = label_of.get(fix.new_class, labels[index])
+    labels, is_kept = _decide(source, fix_of, matched, copies)
     changed = dataclasses.replace(source, labels=labels)
     is_relabeled = (labels != source.labels) & is_kept
     fixed = Fixed(
         tuple(fixes),
         num_relabeled=int(is_relabeled.sum()),
         num_kept=len(matched) - int((is_relabeled | ~is_kept).sum()),
-        num_unmatched=len(fix_of.keys() - set(keys[matched].tolist())),
+        unmatched=tuple(fix for key, fix in fix_of.items() if key in unmatched),
         relabeled=frozenset(keys[is_relabeled].tolist()),
         dropped=tuple(_dropped(source, is_kept)),
     )
-    findings = (*source.findings, *_list_changes(source, changed, is_kept, copies))
-    changed = dataclasses.replace(changed, findings=findings, fixed=fixed)
+    changes = (
+        *_list_changes(source, changed, is_kept, copies),
+        *_list_unmatched(source, fixed.unmatched),
+    )
+    changed = dataclasses.replace(changed, findings=(*source.findings, *changes), fixed=fixed)
     return changed if is_kept.all() else changed.subset(np.flatnonzero(is_kept))
+
+
+def _decide(
+    source: Source, fix_of: Mapping[bytes, Fix], matched: np.ndarray, copies: Mapping[bytes, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the class of each image, and whether it is kept."""
+    label_of = {name.strip(): label for label, name in enumerate(source.class_names)}
+    labels, is_kept = source.labels.copy(), np.ones(len(source), bool)
+    keys = as_keys(source.hashes)
+    for index in matched.tolist():
+        fix = fix_of[keys[index]]
+        is_kept[index] = fix.fix != DROP and copies.get(keys[index], index) == index
+        labels[index] = label_of.get(fix.new_class, labels[index])
+    return labels, is_kept
 
 
 def _dropped(source: Source, is_kept: np.ndarray) -> Iterator[tuple[str, str]]:
@@ -85,6 +98,17 @@ def _list_changes(
         words += ", a copy is kept" if other else ""
         sha256 = source.hashes[index].tobytes().hex()
         yield Finding(source.examples[index], kind, f"was {was}{words}", other, sha256)
+
+
+def _list_unmatched(source: Source, fixes: Sequence[Fix]) -> Iterator[Finding]:
+    """Lists the fixes that match no image, and which of their files have another content now."""
+    names = set(source.examples)
+    for fix in fixes:
+        what = f"{fix.fix} as {fix.new_class}" if fix.new_class else fix.fix
+        why = "its file has another content now" if fix.example in names else "its file is not here"
+        yield Finding(
+            fix.example or fix.sha256, UNMATCHED, f"{what}: {why if fix.example else 'no image'}"
+        )
 
 
 def name_splits(splits: Splits, earlier: Mapping[str, str]) -> Splits:

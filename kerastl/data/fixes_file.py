@@ -16,7 +16,7 @@ from kerastl.paths import local_path
 KEEP, RELABEL, DROP, KEEP_ONE = "keep", "relabel", "drop", "keep_one"
 _KINDS = (KEEP, RELABEL, DROP, KEEP_ONE)
 # Kinds of the audit's findings.
-RELABELED, DROPPED = "relabeled", "dropped"
+RELABELED, DROPPED, UNMATCHED = "relabeled", "dropped", "fix without image"
 FIELD = "fixes"
 # A whole SHA-256, as `sha256sum` prints it, or its first half, as a run writes it.
 _DIGITS = 2 * HASH.itemsize
@@ -53,7 +53,7 @@ class Fixed:
         rows: All of them.
         num_relabeled: Images whose class has changed.
         num_kept: Images that are as they were: to be kept, or of their new class already.
-        num_unmatched: Fixes that match no image.
+        unmatched: Fixes that match no image.
         relabeled: Hashes of the relabeled images, as values of `HASH`.
         dropped: Images that were left out: their names, and the splits that they came with.
     """
@@ -61,7 +61,7 @@ class Fixed:
     rows: tuple[Fix, ...]
     num_relabeled: int
     num_kept: int
-    num_unmatched: int
+    unmatched: tuple[Fix, ...]
     relabeled: frozenset[bytes]
     dropped: tuple[tuple[str, str], ...]
 
@@ -71,7 +71,7 @@ class Fixed:
             RELABELED: self.num_relabeled,
             DROPPED: len(self.dropped),
             "kept": self.num_kept,
-            "unmatched": self.num_unmatched,
+            "unmatched": len(self.unmatched),
         }
 
     def line(self) -> str:
@@ -79,7 +79,9 @@ class Fixed:
         *known, unmatched = self.counts().items()
         words = [f"{count} {kind}" for kind, count in known if count]
         if unmatched[1]:
-            words.append(f"{unmatched[1]} match{'es' * (unmatched[1] == 1)} no image")
+            first = next((fix.example for fix in self.unmatched if fix.example), "")
+            example = f" any more, as {shorten(first)}" if first else ""
+            words.append(f"{unmatched[1]} match{'es' * (unmatched[1] == 1)} no image{example}")
         return f"Fixes: {', '.join(words) or 'none'}."
 
 

@@ -176,8 +176,12 @@ def _kept_words(contents: Contents) -> str:
     best, history = contents.metrics.get("best"), contents.history
     if not best or not history or not contents.config:
         return ""
-    last_phase = history[-1]["phase"]
-    reason = why_kept(best["phase"], last_phase=last_phase, best_by=contents.config.best_by)
+    reason = why_kept(
+        best["phase"],
+        int(best["epoch"]),
+        last_phase=history[-1]["phase"],
+        best_by=contents.config.best_by,
+    )
     return f"The model is that of {best['phase']} epoch {best['epoch']}, {reason}."
 
 

@@ -20,18 +20,21 @@ def score_of(best_by: str) -> str:
     return "accuracy" if best_by == LAST else best_by
 
 
-def why_kept(phase: str, *, last_phase: str, best_by: str) -> str:
+def why_kept(phase: str, epoch: int, *, last_phase: str, best_by: str) -> str:
     """Says why the weights of an epoch are kept.
 
     Args:
         phase: The phase of the epoch.
+        epoch: Its number in the phase.
         last_phase: The last phase of the training.
         best_by: The setting.
     """
     if best_by != LAST:
         return "the best on the validation images"
     if phase == last_phase:
-        return "the last: of many epochs, the best one on few validation images was lucky"
+        if epoch == 1:
+            return "the only one of the last phase"
+        return "the last one: with few validation images, the best epoch is often so by luck"
     return f"clearly better on the validation images than the end of the {last_phase} phase"
 
 

@@ -127,10 +127,12 @@ def _choose_mirrored(
     alone = _predicting(trained, "no")
     plain = alone.evaluate_logits(logits, trained.splits.validation)
     harms = plain.is_clearly_better(averaged)
+    is_lower = averaged.accuracy < plain.accuracy
     progress.line(
         f"Mirror images are {'left out of' if harms else 'averaged with'} the prediction"
         f"{'' if harms else ', which takes twice the time'}: validation accuracy "
-        f"{averaged.accuracy:.4f} with them, {plain.accuracy:.4f} without."
+        f"{averaged.accuracy:.4f} with them, {plain.accuracy:.4f} without"
+        f"{', which may be chance' if is_lower and not harms else ''}."
     )
     return (alone, plain) if harms else (_predicting(trained, "yes"), averaged)
 

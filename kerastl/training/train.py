@@ -222,7 +222,7 @@ def _describe_best(row: EpochRow, settings: FitSettings) -> str:
     measured = f"validation {score_of(best_by).replace('_', ' ')} {score:.4f}"
     if best_by != LAST:
         return f"Best: {row.phase} epoch {row.epoch}, {measured}."
-    reason = why_kept(row.phase, last_phase=settings.phases[-1].name, best_by=best_by)
+    reason = why_kept(row.phase, row.epoch, last_phase=settings.phases[-1].name, best_by=best_by)
     return f"Kept: {row.phase} epoch {row.epoch}, {measured}, {reason}."
 
 

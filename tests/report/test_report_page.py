@@ -82,7 +82,7 @@ def write_run(folder):
         Finding(examples[0], "same image twice", "train", examples[1], *hashes[:2]),
         Finding(examples[2], "same image twice", "train", examples[3], hashes[2], hashes[2]),
     )
-    fixed = Fixed((Fix(hashes[1], "relabel", NAMES[0], examples[1]),), 1, 0, 0, frozenset(), ())
+    fixed = Fixed((Fix(hashes[1], "relabel", NAMES[0], examples[1]),), 1, 0, (), frozenset(), ())
     source = dataclasses.replace(source, findings=findings, fixed=fixed)
     run_dir = folder / "run"
     run_dir.mkdir()
@@ -577,7 +577,8 @@ def test_marks_become_a_file_that_the_next_run_reads(marking, original, tmp_path
     pictures = sorted((original.parent / "photos").iterdir())
     examples = [str(path) for path in pictures]
     hashes = [
-        Source.from_files([p], [0], class_names="ab").hashes[0].tobytes().hex() for p in pictures
+        Source.from_files([p], [0], class_names=["a", "b"]).hashes[0].tobytes().hex()
+        for p in pictures
     ]
     # That of the run's own fixes is there already.
     assert marking.value(STATUS) == "1 to relabel, 0 to drop, 0 to keep."
@@ -682,6 +683,17 @@ def test_findings_of_which_all_images_are_kept_are_left_out(run):
     page = kerastl.report(run).read_text("utf-8")
     assert "Same image twice: 2" in page
     assert "a0.png" not in page
+
+
+def test_only_a_damaged_file_is_marked_as_one_that_no_run_reads(run):
+    (run / "audit.csv").write_text(
+        "file,kind,detail,other,sha256\n"
+        f"a.jpg,unusable,is empty,,{'a' * 32}\nb.jpg,imbalance,few,,{'b' * 32}\n"
+    )
+    places = [
+        line for line in kerastl.report(run).read_text("utf-8").split("<") if "data-ex" in line
+    ]
+    assert [" data-damaged" in line for line in places if ".jpg" in line] == [True, False]
 
 
 def test_page_of_a_run_before_there_were_hashes_has_nothing_to_mark(run):
