@@ -163,6 +163,8 @@ _NEW = re.compile(
     r"nova pasta|nuova cartella|nieuwe map|новая папка|新建文件夹|新しいフォルダー?|새 폴더)"
     r"[\W_]*\d*[\W_]*"
 )
+# Sides in pixels, and what microscopes magnify by.
+_SIZE = re.compile(r"(size[\W_]*)?\d+ ?([x\u00d7] ?\d+|px|x)")
 # Folders that data are dealt to for other reasons than their class, as in fold_2 and images_002.
 _PORTION = re.compile(r"(.+[\W_])?(k?fold|cv|split|chunk|shard|batch|part)[\W_]*(\d+|[a-z])")
 _PART = re.compile(rf"{_PORTION.pattern}|(.+[\W_])?({'|'.join(IMAGE_FOLDERS)})[\W_]*\d+")
@@ -258,6 +260,7 @@ def named_alike(names: Collection[str], *, has_table: bool) -> str | None:
         "days": all(map(_DAY.fullmatch, lowered)),
         "albums": all(map(_ALBUM.fullmatch, lowered)),
         "new folders": all(map(_NEW.fullmatch, lowered)),
+        "sizes or magnifications": all(map(_SIZE.fullmatch, lowered)),
     }
     if kind := next((kind for kind, is_one in kinds.items() if is_one), None):
         return kind

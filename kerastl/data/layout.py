@@ -21,6 +21,7 @@ from kerastl.data.layout_checks import (
     check_copies,
     check_others,
     check_same_split,
+    check_shared,
     check_splits_below,
     check_strays,
     check_whole,
@@ -144,11 +145,11 @@ def _join(ways: Iterable[str]) -> str:
 def _check_parts(reading: Reading, tree: Tree, stop: Stop) -> None:
     """Refuses classes that are all named as something else, as parts, and one that is all."""
     names = list(dict.fromkeys(one.class_name for one in reading.places if one.folder.count))
-    if not names[1:] and (found := [path for path in tree.tables if _is_table(path)]):
+    if len(names) == 1:
         raise stop(
-            f"has one class ({name_some(names)}), which may be the folder of all images",
-            f"Give a table of files and classes as csv:{min(found, key=str)}, or the folder above, "
-            "with two or more class folders",
+            f"has one class ({names[0]}), which may be the folder of all images",
+            f"Give a table of files and classes as csv:{_table(tree)}, or the folder above, with "
+            "two or more class folders",
         )
     kind = named_alike(names, has_table=any(map(_is_table, tree.tables))) if names[1:] else None
     if kind:
@@ -262,6 +263,8 @@ def _find_classes(top: Folder, heads: Sequence[Folder], stop: Stop, *, is_split:
         check_around(inside, stop)
     levels = functools.partial(layouts.join, layouts.SPLIT if is_split else "")
     if any(folder.files for folder in inside):
+        if not is_split:
+            check_shared(inside, top, stop)
         return levels(layouts.CLASS)
     return upper_or_lower(top, inside, stop, levels)
 

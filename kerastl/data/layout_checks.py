@@ -158,6 +158,29 @@ def check_around(inside: Sequence[Folder], stop: Stop) -> None:
             )
 
 
+def check_shared(inside: Sequence[Folder], top: Folder, stop: Stop) -> None:
+    """Refuses folders of the same others beside folders of images: either may be the classes."""
+    deep = [one for one in inside if not one.files and one.holding]
+    names = [{plain_name(inner.name) for inner in one.holding} for one in deep]
+    shared = set.intersection(*names) if 1 < len(deep) < len(inside) else set()
+    if not _may_be_classes(shared):
+        return
+    upper, lower = (read_as(form, top, is_given=True) for form in ("class", "folder/class"))
+    others = [one for one in inside if one not in deep]
+    hold = "holds" if len(others) == 1 else "hold"
+    raise stop(
+        f"can be read as {upper.describe()} or as {lower.describe()}, since {name_folders(deep)} "
+        f"each hold {name_some(sorted(shared))}, and {name_folders(others)} {hold} images",
+        "Choose with --layout=class or --layout=folder/class",
+    )
+
+
+def _may_be_classes(names: Iterable[str]) -> list[str]:
+    """Returns those of several names that may be classes: not of images, years or sessions."""
+    classes = sorted(name for name in names if not re.search(r"\d", name))
+    return [name for name in classes if name not in IMAGE_FOLDERS] if classes[1:] else []
+
+
 def check_deep(inside: Sequence[Folder], top: Folder, stop: Stop) -> None:
     """Refuses folders that may be classes if all have the same others with images, further down."""
     names = [
@@ -165,8 +188,8 @@ def check_deep(inside: Sequence[Folder], top: Folder, stop: Stop) -> None:
         for one in inside
     ]
     shared = set.intersection(*names) if names[1:] else set()
-    classes = sorted(name for name in shared - IMAGE_FOLDERS if not re.search(r"\d", name))
-    if classes[1:] and max(map(len, names)) < 2 * len(classes):
+    classes = _may_be_classes(shared - IMAGE_FOLDERS)
+    if classes and max(map(len, names)) < 2 * len(classes):
         place = next(below for below in inside[0].walk() if below.files)
         upper, lower = (read_as(form, top, is_given=True) for form in ("class", "folder/class"))
         is_lower = set(map(plain_name, lower.class_names)) == set(classes)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from kerastl import layouts
 from kerastl.data.layout_reading import Place, Reading, read_as
-from kerastl.data.split_words import name_words
+from kerastl.data.split_words import name_words, split_within
 from kerastl.data.table_groups import repeats
 from kerastl.data.table_names import PEOPLE, THINGS
 from kerastl.data.tree import Folder
@@ -35,7 +35,7 @@ _DATE = re.compile(r"(?<!\d)(19|20)\d{6}(?!\d)")
 # What of a file's name may name its group: all before the number of the frame, or the first part.
 _FRAME = re.compile(
     r"(.*?[^\W_])[\W_]*((?<![^\W_])(frames?|frm|image|img|photo|pic|shot|slice|tile|patch|crop))?"
-    r"[\W_]+\d{1,7}",
+    r"[\W_]+\d{1,7}[\W_]*",
     re.IGNORECASE,
 )
 _FIRST = re.compile(r"([^\W_]+)[\W_].*")
@@ -160,13 +160,21 @@ def group_by_names(reading: Reading, *, is_given: bool) -> Reading:
 
 
 def may_name_groups(reading: Reading) -> str:
-    """Returns what one of several files, in several classes, has in common; empty for nothing."""
+    """Returns what the names of several files begin with, if others do, too; empty for nothing.
+
+    That comes in several classes, or has a number.
+    """
     names = _sample(reading)
     for pattern in (_FIRST, _FRAME):
-        found = [(one, name) for one, _, name in _read(names, pattern) if name]
-        cells = [name for _, name in found]
-        are_many = len(cells) >= _MOST * len(names)
-        if are_many and repeats(cells) and are_repeated(found) and not _have_dates(found):
+        named = [(class_name, name) for class_name, _, name in _read(names, pattern) if name]
+        cells = [name for _, name in named]
+        are_numbered = all(any(map(str.isdigit, name)) for name in cells) and repeats(named)
+        if (
+            len(named) >= _MOST * len(names)
+            and (are_numbered or (are_repeated(named) and repeats(cells)))
+            and len(set(cells)) >= _FEWEST
+            and not (_have_dates(named) or any(map(split_within, set(cells))))
+        ):
             return cells[0]
     return ""
 
@@ -176,7 +184,9 @@ def _find_names(reading: Reading, *, is_sure: bool) -> Callable[[str], str] | No
     for pattern in (_FRAME, _FIRST):
         found = [(class_name, split, name) for class_name, split, name in _read(names, pattern)]
         named = [(class_name, name) for class_name, _, name in found if name]
-        if len(named) < _MOST * len(names) or not repeats([name for _, name in named]):
+        # A number alone may count the files of each class.
+        cells = [name for _, name in named] if are_called(named) else named
+        if len(named) < _MOST * len(names) or not repeats(cells):
             continue
         is_clear = _count_clear(named) >= _MOST * len(named)
         if not is_sure or (is_clear and not _have_dates(named) and _are_enough(found, ())):

@@ -221,8 +221,8 @@ def _groups(reading: Reading, _: Tree) -> Iterator[str]:
     if layouts.GROUP not in levels:
         if common := may_name_groups(reading):
             yield (
-                f"{shorten(common)!r} begins names of files in several classes, which may be a "
-                f"group: --layout={reading.form}/{layouts.GROUP} keeps such in one split"
+                f"files whose names begin alike, as with {shorten(common)!r}, may be of one "
+                f"patient or video: --layout={reading.form}/{layouts.GROUP} keeps them in one split"
             )
         return
     by_files = " by the names of files" if reading.by_names else ""

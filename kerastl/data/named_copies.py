@@ -58,21 +58,32 @@ def find_named_copies(
         if original := _find_original(name, {one for one in name.originals if label in known[one]}):
             groups[original, label].append(place)
     copies = {place for place, name in enumerate(names) if name.originals}
+    has_originals = any(
+        not name.originals and split == TRAIN for name, split in zip(names, splits, strict=True)
+    )
     for (original, label), places in groups.items():
         alone = not places[1:] or copies.isdisjoint(places)
         if not alone and (len(places) <= _MOST or label in known[original]):
-            yield from _by_split(places, copies, splits)
+            yield from _by_split(places, copies, splits, has_originals=has_originals)
 
 
 def _by_split(
-    places: Sequence[int], copies: AbstractSet[int], splits: Sequence[str]
+    places: Sequence[int],
+    copies: AbstractSet[int],
+    splits: Sequence[str],
+    *,
+    has_originals: bool,
 ) -> Iterator[list[int]]:
-    """Yields all if a copy is outside training; numbered images may be counted anew in a split."""
-    if any(place in copies and splits[place] != TRAIN for place in places):
-        yield list(places)
-        return
+    """Yields all if a copy is outside training, or the original alone is, unlike those of others.
+
+    Otherwise numbered images may be counted anew in each split.
+    """
     train = [place for place in places if splits[place] == TRAIN]
-    if train[1:] and not copies.isdisjoint(train):
+    others = [place for place in places if splits[place] != TRAIN]
+    is_alone = has_originals and bool(train) and copies.issuperset(train)
+    if not copies.isdisjoint(others) or (others and is_alone):
+        yield list(places)
+    elif train[1:] and not copies.isdisjoint(train):
         yield train
 
 

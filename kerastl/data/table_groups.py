@@ -1,6 +1,6 @@
 """Columns of groups: patients, slides, videos and others whose images are alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 from kerastl.data.table_names import (
     DESCRIBING,
@@ -32,7 +32,7 @@ def is_called_things(name: str) -> bool:
     return bool(words) and words <= PEOPLE | THINGS
 
 
-def repeats(cells: Sequence[str]) -> bool:
+def repeats(cells: Sequence[Hashable]) -> bool:
     """Whether values come again as those of groups do."""
     return 1 < len(set(cells)) <= _MOST_GROUPS * len(cells)
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from kerastl.data.content import readable
 from kerastl.data.file_formats import FORMATS
 from kerastl.data.folder_names import COPY_FOLDERS, IMAGE_FOLDERS
+from kerastl.data.split_words import split_named
 
 # Endings of images, in lower case; some of them are refused by name later.
 _ENDINGS = frozenset(
@@ -148,7 +149,8 @@ def find_places(values: Sequence[str], table_folder: pathlib.Path, folders: Fold
 
     A path starts at the table, or else at the working folder or at the folder above the table.
     If at most half of the values lead to a file then, the last parts of each are looked for among
-    the images below the table, or in folders that are named for images beside its own. What other
+    the images below the table, or in folders that are named for images or splits beside its own.
+    What other
     systems and tools make of a path is undone. A name may lack its ending, or differ in case, if
     just one file fits it. Of addresses the path counts, for files that have been downloaded.
     """
@@ -171,15 +173,41 @@ def _stages(
     forms = list(_forms(sample))
     for root in (table_folder, "", os.path.join(table_folder, "..")):
         yield (_starting_at(root, form, table_folder, folders) for form in forms)
-    above = os.path.join(table_folder, "..")
-    beside = [name for name in folders.folders(above) if name.lower() in IMAGE_FOLDERS]
-    for root in ("", *(os.path.join("..", name) for name in beside)):
-        below = folders.below(os.path.join(table_folder, root) if root else table_folder)
+    for root, below in _below_roots(table_folder, folders):
         yield (
             _ending_with(kept, form, table_folder, root, below)
             for form in forms
             for kept in range(max(len(_parts(form(value))) for value in sample), 0, -1)
         )
+
+
+def _below_roots(
+    table_folder: str, folders: Folders
+) -> Iterator[tuple[str, Mapping[str, list[str]]]]:
+    """Yields folders, relative to the table's, and their images by the keys of their names.
+
+    Beside its own are those that are named for images, and all together those named for splits.
+    """
+    yield "", folders.below(table_folder)
+    above = os.path.join(table_folder, "..")
+    names = folders.folders(above)
+    for name in (name for name in names if name.lower() in IMAGE_FOLDERS):
+        yield os.path.join("..", name), folders.below(os.path.join(above, name))
+    of_splits: dict[str, list[str]] = collections.defaultdict(list)
+    for name in filter(split_named, names):
+        for key, inner in folders.below(os.path.join(above, name)).items():
+            of_splits[key].extend(os.path.join(name, one) for one in inner)
+    yield "..", of_splits
+
+
+def find_near(value: str, table_folder: pathlib.Path, folders: Folders) -> str:
+    """Finds a file whose name begins like that of a path, and goes on; empty for none."""
+    stem = os.path.splitext(_fold(_parts(value.replace("\\", "/"))[-1]))[0] if value else ""
+    for root, below in _below_roots(str(table_folder), folders) if stem else ():
+        for key, found in below.items():
+            if key.startswith(stem) and not key[len(stem) : len(stem) + 1].isalnum() and found:
+                return readable(os.path.join(root, found[0]))
+    return ""
 
 
 def _starting_at(root: str, form: _Form, table_folder: str, folders: Folders) -> _Rule:

@@ -20,7 +20,7 @@ from kerastl.data.split_words import split_within
 from kerastl.data.table_columns import Finder
 from kerastl.data.table_lines import describe_table, note_folders, note_unused
 from kerastl.data.table_names import NO_COLUMN, TOTALS, USUAL, is_missing, key_of
-from kerastl.data.table_paths import ADDRESS, Folders, Place, find_places
+from kerastl.data.table_paths import ADDRESS, Folders, Place, find_near, find_places
 from kerastl.data.table_reading import Table, read_table
 from kerastl.data.table_repeats import use_each_once
 from kerastl.data.table_rows import GIVE_ARRAYS
@@ -351,9 +351,11 @@ def _find_places(data: Table, column: str, paths: Sequence[str], folders: Folder
                 raise data.wrong(
                     f"column {column!r} holds {kind}, not paths, as {examples}", advice
                 )
+        near = find_near(paths[0], data.path.parent, folders)
         raise data.wrong(
             f"has {count_of(len(paths), 'path')} as {column}, and none leads to a file: no "
-            f"{examples} from or below {data.path.parent}, nor from the working folder",
+            f"{examples} from or below {data.path.parent}, nor from the working folder"
+            f"{f', but {shorten(near)}' if near else ''}",
             "Give paths relative to the table",
         )
     return places

@@ -195,7 +195,7 @@ def test_single_class_is_refused(tmp_path):
             path.unlink()
         (tmp_path / "data" / name).rmdir()
     message, _ = refusal(config_of(tmp_path))
-    assert "has one class (red). Give two or more." in message
+    assert "has one class (red), which may be the folder of all images. Give a table" in message
 
 
 @pytest.mark.thorough

@@ -235,6 +235,8 @@ def read(root, **options):
             "2 classes, 2 images; 2 images in x-20240101T101010Z-001/ are in no class and left out",
         ),
         ("2024-05-01/a/1.jpg 2024-05-01/b/2.jpg 2024-05-02/a/3.jpg", "folder/class, 2 classes, 3"),
+        ("40X/a/1.jpg 40X/b/2.jpg 100X/a/3.jpg 100X/b/4.jpg", "folder/class, 2 classes, 4 images"),
+        ("a/40X/1.jpg a/100X/2.jpg b/40X/3.jpg b/100X/4.jpg", "class, 2 classes, 4 images; each"),
         (
             "a/2024-05-01/1.jpg a/2024-05-02/2.jpg b/2024-05-01/3.jpg b/2024-05-02/4.jpg",
             "class, 2 classes, 4 images; each class folder holds only folders, as a/2024-05-01, ",
@@ -279,11 +281,29 @@ def read(root, **options):
             ", as vidA, stay in one split, unless you add --layout=class",
         ),
         (
-            "ok/KA.#.jpg*3 ok/MK.#.jpg*3 bad/KA.#.jpg*3 bad/MK.#.jpg*3",
-            "class, 2 classes, 12 images; 'KA' begins names of files in several classes, which may "
-            "be a group: --layout=class/group keeps such in one split",
+            "ok/KA.#.jpg*3 ok/MK.#.jpg*3 ok/TM.#.jpg*3 bad/KA.#.jpg*3 bad/MK.#.jpg*3 "
+            "bad/TM.#.jpg*3",
+            "class, 2 classes, 18 images; files whose names begin alike, as with 'KA', may be of "
+            "one patient or video: --layout=class/group keeps them in one split",
         ),
         ("cat/cat_#_1.jpg*9 dog/dog_#_1.jpg*9", "class, 2 classes, 18 images"),
+        (
+            "a/7%#.jpg*3 a/9%#.jpg*3 b/12%#.jpg*3 b/88%#.jpg*3",
+            "begin alike, as with '7', may be of",
+        ),
+        (
+            "a/Patient~7~(#).jpg*3 a/Patient~8~(#).jpg*3 a/Patient~9~(#).jpg*3 "
+            "b/Patient~1~(#).jpg*3 b/Patient~2~(#).jpg*3 b/Patient~3~(#).jpg*3",
+            "class/group, 2 classes, 18 images in 6",
+        ),
+        # Numbers that count the files of each class are no groups.
+        ("cat/#_a.jpg*9 dog/#_a.jpg*9", "class, 2 classes, 18 images"),
+        ("cat/000#_a.jpg*9 dog/000#_a.jpg*9", "class, 2 classes, 18 images"),
+        (
+            "a/1234_#.jpg*3 a/2345_#.jpg*3 a/3456_#.jpg*3 b/4567_#.jpg*3 b/1234_8#.jpg*3 "
+            "b/5678_#.jpg*3",
+            "class/group, 2 classes, 18 images in 5 groups",
+        ),
         ("cat/IMG_20240101_#.jpg*9 dog/IMG_20240102_#.jpg*9", "class, 2 classes, 18 images"),
         (
             "cam1/fox/1.jpg cam1/deer/1.jpg cam2/fox/1.jpg cam2/deer/1.jpg cam3/fox/1.jpg "
@@ -556,6 +576,18 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             "as class (3 classes: bus, car, train; 4 images) or as split/class (2 classes: diesel, "
             "steam; 2 images, 2 left out)",
         ),
+        # Classes below some, beside folders of images without any.
+        (
+            "fold_0/all/1.bmp fold_0/hem/2.bmp fold_1/all/3.bmp fold_1/hem/4.bmp phase2/5.bmp",
+            "can be read as class (3 classes: fold_0, fold_1, phase2; 5 images) or as folder/class "
+            "(2 classes: all, hem; 4 images, 1 left out), since fold_0, fold_1 each hold all, hem, "
+            "and phase2 holds images. Choose with --layout=class or --layout=folder/class.",
+        ),
+        (
+            "fold1/train/40X/1.png fold1/train/100X/2.png fold1/test/40X/3.png",
+            "named as sizes or ma",
+        ),
+        ("64x64/1.png 128x128/2.png", "64x64 are named as sizes or magnifications, not as classes"),
         # Groups, one level deeper than one of two readings, or both.
         (
             "benign/SOB/ade/SOB_B_14-#134/40X/1.png*4 benign/SOB/fib/SOB_B_15-#122/40X/1.png*3 "

@@ -41,6 +41,9 @@ def write(folder, files):
         # In a folder named for images beside that of the table.
         ("{stem}", "../images/{name}"),
         ("/home/else/blue/{name}", "../Photos/deep/blue/{name}"),
+        # Or in those named for splits.
+        ("{name}", "../train/{name}"),
+        ("{stem}", "../Test/images/{name}"),
     ],
 )
 def test_one_rule_finds_the_files_of_a_column(tmp_path, monkeypatch, form, files):

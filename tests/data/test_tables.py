@@ -1023,3 +1023,26 @@ def test_an_unlabeled_row_may_lack_its_image(tmp_path):
     text = rows_of("file,label", "{},{}".format) + "\n,\nno.png,\n"
     listing, _ = read(table(tmp_path, text, files=NAMES))
     assert len(listing.files) == 36
+
+
+def test_lists_beside_folders_of_splits_lead_to_their_own(tmp_path):
+    files = [f"../{split}/{number}.png" for split in ("train", "val") for number in range(4)]
+    for name in ("train.txt", "val.txt"):
+        place = table(
+            tmp_path / "meta",
+            "\n".join(f"{number}.png {number % 2}" for number in range(4)),
+            name=name,
+            files=files,
+        )
+    listing, _ = read(place)
+    assert sorted((file.split, file.path.parent.name) for file in listing.files) == [
+        *[("train", "train")] * 4,
+        *[("validation", "val")] * 4,
+    ]
+
+
+def test_file_that_is_nearly_named_is_shown(tmp_path):
+    text = "\n".join(f"train_{number:05}.jpg {number % 2 + 1}" for number in range(6))
+    files = [f"../Image/aligned/train_{number:05}_aligned.jpg" for number in range(6)]
+    place = table(tmp_path / "labels", text, name="list.txt", files=files)
+    assert "but ../Image/aligned/train_00000_aligned.jpg. Give paths" in refusal(place)
