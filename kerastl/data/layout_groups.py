@@ -31,14 +31,15 @@ _CALLED = (
     | {"vid", "sub", "pat", "ses", "cam", "camera", "session", "site", "scene", "station"}
 )
 _HEXADECIMAL = re.compile(r"(?=[a-f]*\d)(?=\d*[a-f])[\da-f]{6,}", re.IGNORECASE)
-_DATE = re.compile(r"(?<!\d)(19|20)\d{6}(?!\d)")
-# What of a file's name may name its group: all before the number of the frame, or the first part.
+_DATE = re.compile(r"(?<!\d)(19|20)\d\d[-_.]?(0[1-9]|1[0-2])[-_.]?[0-3]\d(?!\d)")
+# What of a file's name may name its group: all before the number of the frame, or the first parts.
 _FRAME = re.compile(
     r"(.*?[^\W_])[\W_]*((?<![^\W_])(frames?|frm|image|img|photo|pic|shot|slice|tile|patch|crop))?"
     r"[\W_]+\d{1,7}[\W_]*",
     re.IGNORECASE,
 )
 _FIRST = re.compile(r"([^\W_]+)[\W_].*")
+_PAIR = re.compile(r"([^\W_]+[\W_]+[^\W_]+)[\W_].*")
 
 
 def with_groups(form: str, top: Folder) -> str:
@@ -165,13 +166,15 @@ def may_name_groups(reading: Reading) -> str:
     That comes in several classes, or has a number.
     """
     names = _sample(reading)
-    for pattern in (_FIRST, _FRAME):
+    for pattern in (_FIRST, _PAIR, _FRAME):
         named = [(class_name, name) for class_name, _, name in _read(names, pattern) if name]
         cells = [name for _, name in named]
         are_numbered = all(any(map(str.isdigit, name)) for name in cells) and repeats(named)
+        # A bare number may count the files of each class.
+        are_spelled = all(any(map(str.isalpha, name)) for name in cells)
         if (
             len(named) >= _MOST * len(names)
-            and (are_numbered or (are_repeated(named) and repeats(cells)))
+            and (are_numbered or (are_spelled and are_repeated(named) and repeats(cells)))
             and len(set(cells)) >= _FEWEST
             and not (_have_dates(named) or any(map(split_within, set(cells))))
         ):
@@ -179,9 +182,17 @@ def may_name_groups(reading: Reading) -> str:
     return ""
 
 
+def splits_in_names(reading: Reading) -> list[str]:
+    """Returns the words for several splits that the names of most files begin with, if so."""
+    first = [name for _, _, name in _read(_sample(reading), _FIRST)]
+    words = collections.Counter(name for name in first if split_within(name))
+    are_several = len(set(map(split_within, words))) > 1
+    return sorted(words) if are_several and words.total() >= _MOST * len(first) else []
+
+
 def _find_names(reading: Reading, *, is_sure: bool) -> Callable[[str], str] | None:
     names = _sample(reading)
-    for pattern in (_FRAME, _FIRST):
+    for pattern in (_FRAME, _PAIR, _FIRST):
         found = [(class_name, split, name) for class_name, split, name in _read(names, pattern)]
         named = [(class_name, name) for class_name, _, name in found if name]
         # A number alone may count the files of each class.

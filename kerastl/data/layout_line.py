@@ -12,7 +12,7 @@ from kerastl.data.beside import claims_picture
 from kerastl.data.content import readable
 from kerastl.data.folder_names import IMAGE_FOLDERS, is_rarely_class, odd_names
 from kerastl.data.layout_checks import name_place
-from kerastl.data.layout_groups import may_name_groups
+from kerastl.data.layout_groups import may_name_groups, splits_in_names
 from kerastl.data.layout_reading import Reading, are_sides, count_classes, name_folders
 from kerastl.data.split_words import split_within, without_accents
 from kerastl.data.table_names import is_unlabeled
@@ -217,6 +217,11 @@ def _only_folders(reading: Reading, tree: Tree) -> Iterator[str]:
 
 def _groups(reading: Reading, _: Tree) -> Iterator[str]:
     """Says what keeps images together, or what might."""
+    if not reading.base and (splits := splits_in_names(reading)):
+        yield (
+            f"names of files begin with {name_some(splits)}, which are not used as splits: a table "
+            "with a column for them can give them"
+        )
     levels = layouts.levels_of(reading.form)
     if layouts.GROUP not in levels:
         if common := may_name_groups(reading):

@@ -58,10 +58,13 @@ def split_within(text: str) -> str | None:
     Example:
         >>> split_within("train_images"), split_within("train and test"), split_within("contest")
         ('train', None, None)
+        >>> split_within("cross_validation")
     """
     if alone := split_named(text):
         return alone
-    words = (_THING.sub("", word) for word in name_words(text))
+    if "cross" in (words := name_words(text)):
+        return None  # Folders of cross-validation hold folds, not one split.
+    words = [_THING.sub("", word) for word in words]
     found = {split for word in words if (split := _split_of_word(word))}
     return found.pop() if len(found) == 1 else None
 

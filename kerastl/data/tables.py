@@ -107,12 +107,14 @@ class _Rows(NamedTuple):
         labels: The classes of all rows.
         has_splits: Whether it tells the splits of its images.
         table: The table itself.
+        columns: Its columns of paths and classes.
     """
 
     files: list[LabeledFile]
     labels: list[str]
     has_splits: bool
     table: Table
+    columns: Mapping[str, str]
 
 
 def _read_rows(
@@ -148,7 +150,8 @@ def _read_rows(
     files, note = use_each_once(files, whole, data)
     if note:
         progress.line(note)
-    return _Rows(files, labels, bool(meaning) or len(set(splits)) > 1, data)
+    has_splits = bool(meaning) or len(set(splits)) > 1
+    return _Rows(files, labels, has_splits, data, {"image": roles.image, "label": roles.label})
 
 
 def _with_beside(
@@ -187,7 +190,7 @@ def _with_beside(
     progress.line(f"Tables of splits are read together: {names}; {alone}.")
     files, _ = use_each_once(files, [os.path.realpath(file.path) for file in files], rows.table)
     labels = [label for part in parts.values() for label in part.labels]
-    return _Rows(files, labels, True, rows.table)
+    return _Rows(files, labels, True, rows.table, rows.columns)
 
 
 def _name_beside(other: pathlib.Path, table: pathlib.Path) -> str:
@@ -205,7 +208,8 @@ def _read_beside(
         data = read_table(path, functools.partial(bad_value, "dataset", f"csv:{path}"))
         if _named(data) != _named(rows.table):
             return "has other columns."
-        part = _read_rows(data, str(path), columns, Progress())
+        # In few rows, its classes may be less clear.
+        part = _read_rows(data, str(path), {**columns, **rows.columns}, Progress())
     except UsageError as error:
         return str(error).partition("': ")[2]
     return "tells splits of its own." if part.has_splits else part

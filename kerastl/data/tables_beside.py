@@ -1,15 +1,16 @@
-"""Tables beside class folders that have the splits or the groups of the images in these."""
+"""Tables beside class folders that have splits, groups or other classes of the images there."""
 
 import dataclasses
 import functools
 import itertools
 import pathlib
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from kerastl.data.content import readable
+from kerastl.data.table_groups import are_within
 from kerastl.data.table_paths import Folders, find_places
-from kerastl.data.table_reading import read_table
+from kerastl.data.table_reading import Table, read_table
 from kerastl.data.table_shape import say_the_same
 from kerastl.data.tables import finder_of
 from kerastl.errors import UsageError, bad_value, name_some, printable
@@ -24,7 +25,7 @@ _FOLDER = "\0folder"
 def describe_tables(
     tables: Iterable[pathlib.Path], top: pathlib.Path, *, has_splits: bool, has_groups: bool
 ) -> Iterator[tuple[pathlib.Path, str]]:
-    """Yields each table whose splits or groups are not used, and how to use them.
+    """Yields each table whose splits, groups or classes are not used, and how to use them.
 
     Args:
         tables: Files.
@@ -51,7 +52,7 @@ def describe_tables(
 
 
 def _find_uses(path: pathlib.Path, *, has_splits: bool, has_groups: bool) -> tuple[list[str], str]:
-    """Finds what a table tells of images in folders, and its column of the classes there."""
+    """Finds what a table tells of images in folders, and its column of classes."""
     if path.stat().st_size > _MOST_BYTES:
         return [], ""
     data = read_table(path, functools.partial(bad_value, "dataset", f"csv:{path}"))
@@ -73,4 +74,19 @@ def _find_uses(path: pathlib.Path, *, has_splits: bool, has_groups: bool) -> tup
     found = [f"splits in {name_some(map(repr, splits))}"] if splits and not has_splits else []
     if roles.group and not has_groups:
         found.append(f"groups in {roles.group!r}")
-    return found, next(same, "")
+    label = _find_classes(whole, image, columns[_FOLDER], folders)
+    found += [f"classes in {label!r}"] if label else []
+    return found, label or next(same, "")
+
+
+def _find_classes(data: Table, image: str, names: Sequence[str], folders: Folders) -> str:
+    """Returns a table's column of classes, if these neither follow from the folders nor reverse."""
+    columns = {name: cells for name, cells in data.columns.items() if name != _FOLDER}
+    whole = dataclasses.replace(data, columns=columns)
+    try:
+        label = finder_of(whole, {"image": image}, folders, str(data.path)).find_roles().label
+    except UsageError:
+        return ""
+    cells = columns.get(label, names)
+    are_others = not (are_within(cells, names) or are_within(names, cells))
+    return label if label and are_others else ""

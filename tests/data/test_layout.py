@@ -296,6 +296,22 @@ def read(root, **options):
             "b/Patient~1~(#).jpg*3 b/Patient~2~(#).jpg*3 b/Patient~3~(#).jpg*3",
             "class/group, 2 classes, 18 images in 6",
         ),
+        (
+            "a/tumor_00#_x1_y2.jpg*3 a/tumor_00#_x8_y3.jpg*3 a/tumor_00#_x5_y9.jpg*3 "
+            "b/ok_00#_x1_y2.jpg*3 b/ok_00#_x4_y3.jpg*3 b/ok_00#_x1_y1.jpg*3",
+            "begin alike, as with 'tumor_000', may be",
+        ),
+        (
+            "a/Training_#.jpg*6 a/PublicTest_#.jpg*3 b/Training_#.jpg*6 b/PublicTest_#.jpg*3",
+            "2 classes, 18 images; names of files begin with PublicTest, Training, which are not",
+        ),
+        (
+            "cross_validation/split0/a/1.jpg cross_validation/split0/b/2.jpg "
+            "cross_validation/split1/a/3.jpg cross_validation/split1/b/4.jpg",
+            "folder/class in cross_validation/, 2 classes, 4 images; split0, split1 are joined",
+        ),
+        ("cat/2024-05-01_10-0#-00.jpg*9 dog/2024-05-02_10-0#-00.jpg*9", "2 classes, 18 images"),
+        ("cat/0#_100.jpg*9 cat/r_0#_100.jpg*9 dog/0#_100.jpg*9", "class, 2 classes, 27 images"),
         # Numbers that count the files of each class are no groups.
         ("cat/#_a.jpg*9 dog/#_a.jpg*9", "class, 2 classes, 18 images"),
         ("cat/000#_a.jpg*9 dog/000#_a.jpg*9", "class, 2 classes, 18 images"),
@@ -334,6 +350,8 @@ def read(root, **options):
 )
 def test_one_reading_is_taken_and_told(tmp_path, text, line):
     listing, said = read(plant(tmp_path, text))
+    if not line or "alike" not in line:
+        assert "begin alike" not in said
     if line is None:
         assert said.startswith("split/class")
         assert len(listing.class_names) == 2

@@ -1041,6 +1041,18 @@ def test_lists_beside_folders_of_splits_lead_to_their_own(tmp_path):
     ]
 
 
+def test_few_rows_of_another_split_are_read_like_the_others(tmp_path):
+    rows = {
+        "train": [f"{number} {number % 3}-0" for number in range(6)],
+        "test": ["6 0-0", "7 1-0"],
+    }
+    files = [f"images/{number}.jpg" for number in range(8)]
+    for split, some in rows.items():
+        table(tmp_path, "\n".join(some), name=f"images_{split}.txt", files=files)
+    listing, _ = read(tmp_path / "images_train.txt")
+    assert [file.split for file in listing.files] == ["train"] * 6 + ["test"] * 2
+
+
 def test_file_that_is_nearly_named_is_shown(tmp_path):
     text = "\n".join(f"train_{number:05}.jpg {number % 2 + 1}" for number in range(6))
     files = [f"../Image/aligned/train_{number:05}_aligned.jpg" for number in range(6)]

@@ -80,6 +80,14 @@ def test_table_that_has_the_classes_too_is_used_as_it_is(tmp_path):
     assert {file.class_name for file in files} == {"cat", "dog"}
 
 
+def test_other_classes_than_those_of_the_folders_are_told(tmp_path):
+    line = line_on(
+        tmp_path, "file,species", lambda path, number: f"{path},{('fox', 'deer')[number % 2]}"
+    )
+    place = shlex.quote(f"csv:{tmp_path / 'list.csv'}")
+    assert f"has classes in 'species' and is not used: --dataset={place} --label_column=sp" in line
+
+
 @pytest.mark.parametrize(
     ("head", "row", "tree"),
     [
@@ -87,6 +95,9 @@ def test_table_that_has_the_classes_too_is_used_as_it_is(tmp_path):
         # Of other images, of nothing, and where the folders name the splits.
         ("filename,split", lambda _, number: f"x/y{number}.jpg,{split_of(number)}", None),
         ("", lambda *_: "", None),
+        # The same classes, and finer ones.
+        ("file,animal", lambda path, _: f"{path},{path[:3].upper()}", None),
+        ("file,breed", lambda path, number: f"{path},{path[:3]}{number % 2}", None),
         (
             "filename,split",
             with_split,
