@@ -18,6 +18,7 @@ from kerastl.training.bootstrap import in_columns
 from kerastl.training.known_images import KnownImages, normalize
 from kerastl.training.scores import accuracy_interval
 from kerastl.training.trained import Trained
+from kerastl.training.whitening import find_whitening
 
 # Directions of the largest variance within classes that count, so that the file stays small.
 MOST_DIRECTIONS = 256
@@ -193,26 +194,10 @@ class _Moments:
         )
         count, centers = int(counts.sum()), sums / counts
         within = squares.sum(axis=0) - centers.T @ (counts * centers)
-        variances, directions = np.linalg.eigh(_shrink(within / count, count))
-        largest = slice(max(0, len(variances) - MOST_DIRECTIONS), None)
-        whitening = directions[:, largest] / np.sqrt(variances[largest])
+        whitening = find_whitening(within / count, count)[:, -MOST_DIRECTIONS:]
         mean = sums.sum(axis=0) / count
         white = (centers - mean) @ whitening
         return tuple(one.astype(np.float32) for one in (self.shift + mean, whitening, white))
-
-
-def _shrink(covariance: np.ndarray, count: int) -> np.ndarray:
-    """Shrinks the covariance of few images, https://arxiv.org/abs/0907.4698, equation 23.
-
-    As scikit-learn's `OAS`, which takes the images themselves.
-    """
-    size = len(covariance)
-    mean_square, mean_variance = np.mean(covariance**2), np.trace(covariance) / size
-    spread = (count + 1) * (mean_square - mean_variance**2 / size)
-    shrinkage = min(1.0, (mean_square + mean_variance**2) / spread) if spread else 1.0
-    floor = max(mean_variance, np.finfo(np.float32).eps ** 2)
-    shrunk: np.ndarray = (1 - shrinkage) * covariance + shrinkage * floor * np.eye(size)
-    return shrunk
 
 
 def _rank(count: int, coverage: float) -> int:
