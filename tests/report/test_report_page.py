@@ -328,6 +328,14 @@ def test_mistakes_and_right_images_have_their_evidence_beside_them(page, origina
     assert len(re.findall('id="evidence"', page)) == 1
 
 
+def test_a_run_without_heat_maps_says_so(page, run):
+    assert "There are no heat maps." not in page
+    (run / "heat_maps.csv").unlink()
+    text = kerastl.report(run).read_text(encoding="utf-8")
+    assert "There are no heat maps." in text
+    assert "heat_maps.csv" not in text
+
+
 def test_what_a_model_without_mistakes_looks_at_is_shown(original, tmp_path):
     run = shutil.copytree(original, tmp_path / "run")
     with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
