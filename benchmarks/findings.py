@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 
 # First of all, since it chooses the backend that Keras takes when it is imported.
 from common import add_data_flags, machine, plain_classifier  # isort: skip
@@ -31,7 +32,7 @@ from PIL import Image
 import kerastl
 from kerastl.data.finding import find_source
 from kerastl.data.images import decode_and_resize
-from kerastl.selection.odd_groups import KIND
+from kerastl.selection import odd_groups, odd_pictures
 
 _SIDE = 96
 # The class with the border, and that with the folder of drawn pictures.
@@ -189,9 +190,9 @@ def look(folder: pathlib.Path, planted: Planted, arguments: argparse.Namespace) 
     yield Row(
         "turned copies", len(planted.pairs), "kerastl", len(pairs), len(pairs & planted.pairs)
     )
-    odd = planted.drawn & looked_at
-    groups = {row["file"] for row in audit if row["kind"] == KIND}
-    yield Row("off-topic folder", len(odd), "kerastl", len(groups), len(odd & groups))
+    kinds = (odd_groups.KIND, odd_pictures.KIND)
+    listed = [row["file"] for row in audit if row["kind"] in kinds]
+    yield _score_drawn(planted.drawn & looked_at, listed, "kerastl")
 
 
 def _score_labels(
@@ -202,6 +203,10 @@ def _score_labels(
     wrong = planted.wrong & looked_at
     for name, some in ((tool, found), (f"{tool}, first {len(wrong)}", found[: len(wrong)])):
         yield Row("5 % wrong labels", len(wrong), name, len(some), len(wrong.intersection(some)))
+
+
+def _score_drawn(drawn: AbstractSet[str], listed: list[str], tool: str) -> Row:
+    return Row("off-topic folder", len(drawn), tool, len(listed), len(drawn.intersection(listed)))
 
 
 def ask_peers(
@@ -242,10 +247,10 @@ def score_peers(folder: pathlib.Path, planted: Planted, found: dict) -> Iterator
     yield Row(
         "turned copies", len(planted.pairs), "cleanvision", len(pairs), len(pairs & planted.pairs)
     )
-    odd = {planted.paths[number] for number in found["outliers"]}
-    yield Row(
-        "off-topic folder", len(planted.drawn), "cleanlab", len(odd), len(odd & planted.drawn)
-    )
+    ranked = [planted.paths[number] for number in found["outliers"]]
+    yield _score_drawn(planted.drawn, ranked[: found["num_outliers"]], "cleanlab")
+    some = ranked[: len(planted.drawn)]
+    yield _score_drawn(planted.drawn, some, f"cleanlab, first {len(some)}")
 
 
 def _describe(

@@ -68,6 +68,7 @@ LATE = {
     "selection/lda.py": "scikit-learn is slow",
     "selection/misleading.py": "scikit-learn is slow",
     "selection/odd_groups.py": "scikit-learn is slow",
+    "selection/odd_pictures.py": "scikit-learn is slow",
     "serving/prediction_writer.py": "Parquet is slow, and only one ending needs it",
     "training/slices.py": "scikit-learn is slow",
     "training/solved_head.py": "scikit-learn is slow",

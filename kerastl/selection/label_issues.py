@@ -11,8 +11,8 @@ import numpy as np
 from kerastl.data.splits import Splits
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.progress import Progress, count_of
+from kerastl.selection import odd_groups, odd_pictures
 from kerastl.selection.lda import OutOfFold, predict_out_of_fold
-from kerastl.selection.odd_groups import describe_groups, find_odd_groups, list_findings
 from kerastl.split_names import TRAIN, VALIDATION
 from kerastl.training.trained import Trained
 
@@ -91,7 +91,7 @@ def rank_label_issues(judged: OutOfFold, labels: np.ndarray) -> np.ndarray:
 def write_label_issues(
     trained: Trained, splits: Splits, seed: int, record: RunDirectory, progress: Progress
 ) -> None:
-    """Writes the images whose label is probably wrong, and groups that are like no class."""
+    """Writes the images whose label is probably wrong, and those that belong to no class."""
     indices = np.concatenate([splits.train, splits.validation])
     features = trained.pooled(indices)
     if features is None:
@@ -99,7 +99,15 @@ def write_label_issues(
         return
     issues = find_label_issues(features, splits, indices, seed=seed)
     record.write_label_issues(HEADER, issues.rows(splits, indices))
-    groups = find_odd_groups(features, splits, indices, seed=seed)
-    record.write_findings(splits.source, list_findings(splits.source, groups))
-    for line in (*issues.lines(), *describe_groups(splits.source, groups)):
+    groups = odd_groups.find_odd_groups(features, splits, indices, seed=seed)
+    pictures = odd_pictures.find_odd_pictures(trained, splits, indices)
+    source = splits.source
+    of_groups = odd_groups.list_findings(source, groups)
+    of_pictures = odd_pictures.list_findings(source, pictures)
+    record.write_findings(source, (*of_groups, *of_pictures))
+    for line in (
+        *issues.lines(),
+        *odd_groups.describe_groups(source, groups),
+        *odd_pictures.describe_pictures(source, pictures),
+    ):
         progress.line(line)

@@ -263,7 +263,7 @@ class TrainingSettings(PhaseSettings):
     label_issues: bool = setting(
         False,
         help="List the training and validation images whose label is probably wrong in "
-        "label_issues.csv, and groups of them that are like no class in audit.csv.",
+        "label_issues.csv, and pictures that belong to no class in audit.csv.",
         decides=Decides.NOTHING,
     )
     repeats: int = setting(

@@ -16,6 +16,7 @@ from kerastl.model.folding import fold_one
 from kerastl.model.mirrored import average_mirrored, mean_logits, with_mirrored
 from kerastl.model.network import Network
 from kerastl.model.phases import Plan
+from kerastl.model.style import build_style
 from kerastl.settings import ImageSettings
 from kerastl.training.best import Best
 from kerastl.training.evaluate import ViewLogits, compute_all, compute_parts, evaluate
@@ -125,6 +126,14 @@ class Trained:
         features = compute_all(compute, self._dataset(indices, None), len(indices))
         kernel = self.network.model.get_layer(LOGITS).kernel.numpy()
         return locate_evidence(features, kernel, classes)
+
+    def style(self, indices: np.ndarray) -> np.ndarray | None:
+        """Computes what images look like, see `build_style`, float32 (images, channels)."""
+        style = build_style(self.network)
+        if style is None:
+            return None
+        dataset = self._dataset(indices, None)
+        return compute_all(lambda images: style(images, training=False), dataset, len(indices))
 
     def features(self, indices: np.ndarray) -> Iterator[np.ndarray]:
         """Yields the head's inputs for images, float32 (images, channels), some at a time.
