@@ -136,5 +136,9 @@ def _command(first: Tested, other: Tested) -> str:
 
 
 def _train(run: Tested, run_dir: pathlib.Path, *changes: tuple[str, object]) -> str:
-    flags = ("flagfile", run.path / RunFile.FLAGS), *changes, ("run_dir", run_dir)
+    flags: list[tuple[str, object]] = [("flagfile", run.path / RunFile.FLAGS), *changes]
+    flags.append(("run_dir", run_dir))
+    if run.config.export_dir:
+        # A server may take the newest version there.
+        flags.append(("export_dir", ""))
     return f"kerastl train {shlex.join(f'--{name}={value}' for name, value in flags)}"
