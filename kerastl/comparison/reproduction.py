@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import pathlib
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 
 from kerastl.comparison.files import Compared, compare_files
@@ -18,7 +19,9 @@ from kerastl.outputs.directories import (
 )
 from kerastl.outputs.environments import compare_environments
 from kerastl.short_form import ShortForm
-from kerastl.writing import scratch_directory
+
+# In the new directory, until the run is done: what its frozen part computes.
+_CACHE = "cache"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +99,10 @@ def run_again(
 
 @contextlib.contextmanager
 def _repeated(path: pathlib.Path, again: pathlib.Path, *, overwrite: bool) -> Iterator[Config]:
-    """Yields the settings that repeat a run in another directory, with an empty cache there."""
+    """Yields the settings that repeat a run in another directory.
+
+    Its features are computed anew, and stored there until it is done: one that is cut off goes on.
+    """
     if again.exists() and again.samefile(path):
         raise bad_value("run_dir", str(again), "is the run itself", "Choose another directory")
     config = read_findable(path)
@@ -108,9 +114,10 @@ def _repeated(path: pathlib.Path, again: pathlib.Path, *, overwrite: bool) -> It
         fixes=own_fixes(path, config.fixes),
         overwrite=overwrite,
     )
-    with (
-        writable_directory(again, field="run_dir"),
-        scratch_directory(again, field="run_dir") as cache,
-    ):
+    cache = again / _CACHE
+    if overwrite:
+        shutil.rmtree(cache, ignore_errors=True)
+    with writable_directory(again, field="run_dir"):
         # A run without a store has none here either.
         yield dataclasses.replace(config, stand_in=cache if config.cache_dir else None)
+    shutil.rmtree(cache, ignore_errors=True)

@@ -12,6 +12,7 @@ from kerastl.comparison.files import compare_files
 from kerastl.data.builtin import BUILT_IN
 from kerastl.errors import KerastlError, UsageError
 from kerastl.outputs.environments import compare_environments
+from kerastl.outputs.run_directory import RunDirectory
 
 ANSWERS = {"1.png": sure("cat", "cat"), "2.png": sure("dog", "cat")}
 
@@ -146,7 +147,8 @@ def test_a_run_is_reproduced_bit_for_bit_and_other_data_are_found(color_run, tmp
     assert snapshot(run_dir.parent) == before
     assert f"{len(color_run.source)} images inspected" in printed.getvalue()
     assert "0 in the store already" in printed.getvalue()
-    assert not [name for name in os.listdir(tmp_path / "again") if name.startswith(".")]
+    names = os.listdir(tmp_path / "again")
+    assert not [name for name in names if name.startswith(".") or name == "cache"]
     assert list(found.lines())[-1] == f"Reproduced: all {len(found.files)} files are identical."
     other = fakes.color_source(noise=40.0)
     monkeypatch.setitem(BUILT_IN, "digits", lambda: other)
@@ -155,3 +157,26 @@ def test_a_run_is_reproduced_bit_for_bit_and_other_data_are_found(color_run, tmp
     assert {"predictions.csv", "model.keras"} <= {each.name for each in found.different}
     with pytest.raises(KerastlError, match=r"was not reproduced: \d+ of \d+ files differ\. "):
         found.check()
+
+
+@pytest.mark.thorough
+def test_reproduction_that_is_cut_off_goes_on_with_what_it_has_computed(
+    color_run, tmp_path, monkeypatch
+):
+    fakes.install_tiny_net(monkeypatch)
+    monkeypatch.setitem(BUILT_IN, "digits", lambda: color_run.source)
+
+    def stop(self, row):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "add_epoch", stop)
+        with pytest.raises(KeyboardInterrupt):
+            kerastl.reproduce(color_run.result.run_dir, run_dir=tmp_path / "again", progress=False)
+    printed = io.StringIO()
+    found = kerastl.reproduce(
+        color_run.result.run_dir, run_dir=tmp_path / "again", progress=printed
+    )
+    assert "0 images to compute" in printed.getvalue()
+    assert found.different == ()
+    assert not (tmp_path / "again" / "cache").exists()
