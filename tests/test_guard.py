@@ -129,6 +129,18 @@ def test_output_that_nobody_reads_adds_nothing_to_the_error(tmp_path):
     assert (done.returncode, done.stderr) == (1, "error: nobody reads this\n")
 
 
+def test_signal_at_the_end_changes_no_exit_code():
+    # What is registered first comes last, as the ends of libraries do.
+    code = """if True:
+        import atexit, os, signal
+        atexit.register(lambda: [os.kill(os.getpid(), number) for number in (1, 2, 15)])
+        from kerastl.commands.guard import guard
+        raise SystemExit(guard(lambda output: None))
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signal_that_ends_a_program_is_one_line_unless_it_is_ignored(capsys, number, before):

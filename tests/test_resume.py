@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import pathlib
+import re
 import shutil
 
 import pytest
@@ -13,6 +14,7 @@ import kerastl
 from cuts import copies_of, find_copy, go_on_from
 from endings import differences
 from kerastl.checked_files import list_versions
+from kerastl.disk_errors import cannot_write
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.training.steps import NotFiniteError, TrainingSteps
 
@@ -128,6 +130,32 @@ def test_run_that_is_interrupted_within_epochs_goes_on_from_the_step(tmp_path, m
     assert "Going on in epoch 2 of 2 of the finetune phase." in printed
     assert "head 1/2" not in printed
     assert differences(whole.run_dir, config.run_dir) == []
+
+
+@pytest.mark.thorough
+def test_interrupt_whose_place_cannot_be_saved_says_so_and_loses_nothing(tmp_path, monkeypatch):
+    config = fakes.tiny_config(tmp_path, cache_dir=str(tmp_path / "cache"), **FLAGS)
+    fakes.finish_run(config, SOURCE)
+    shutil.move(config.run_dir, tmp_path / "whole")
+    save, saved = RunDirectory.save_checkpoint, []
+
+    def fill_the_disk(self, *arguments, **named):
+        saved.append(named)
+        if len(saved) > 2:
+            raise cannot_write("run_dir", self.path, "No space left on device")
+        save(self, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "save_checkpoint", fill_the_disk)
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            interrupted(config, patch, at=9)
+    assert re.fullmatch(
+        r"The place could not be saved: run_dir='.*': cannot be written \(No space left on device\)"
+        r"\. Free some space and repeat the command, .* It goes on from the checkpoint before\.",
+        str(stopped.value),
+    )
+    assert "with epoch 2 of 2 of the head phase" in fakes.finish_run(config, SOURCE).printed
+    assert differences(tmp_path / "whole", config.run_dir) == []
 
 
 @pytest.mark.thorough

@@ -1,11 +1,12 @@
 """Exit codes, interrupts and errors of every command."""
 
+import atexit
 import os
 import sys
 from collections.abc import Callable
 
 from kerastl import environment, native_messages
-from kerastl.commands.signals import STOPPED, Signals
+from kerastl.commands.signals import STOPPED, Signals, ignore_signals
 from kerastl.environment import cannot_import
 from kerastl.errors import KerastlError, UsageError, first_line
 from kerastl.progress import Progress, format_bytes
@@ -29,7 +30,10 @@ def guard(command: Callable[[Progress], None]) -> int:
     environment.own_process()
     native_messages.open_streams()
     with native_messages.held_back():
-        return _guarded(command)
+        code = _guarded(command)
+    # Now, so that it comes first at the end: libraries may take a second for theirs.
+    atexit.register(ignore_signals)
+    return code
 
 
 def _guarded(command: Callable[[Progress], None]) -> int:

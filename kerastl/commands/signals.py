@@ -24,6 +24,12 @@ _SECONDS_OF_ONE = 0.1
 _SECONDS_UNTIL_REPEATED = 0.1
 
 
+def ignore_signals() -> None:
+    """Ignores what would end a process that is done, with another code than that of its work."""
+    for number in _NUMBERS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 class Signals:
     """The signals that a command gets.
 

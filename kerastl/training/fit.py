@@ -13,6 +13,7 @@ import tensorflow as tf
 from kerastl import replicas
 from kerastl.data.pipeline import count_steps
 from kerastl.data.reading import reading_errors
+from kerastl.errors import KerastlError
 from kerastl.model.phases import Plan, parts, silent_dropout
 from kerastl.progress import Progress
 from kerastl.settings import Phase, TrainingSettings
@@ -168,8 +169,8 @@ def train_phase(
                 training.end_epoch(row)
             except NotFiniteError as error:
                 training.go_back(error)
-            except KeyboardInterrupt:
-                training.stop()
+            except KeyboardInterrupt as stop:
+                training.stop(stop)
                 raise
     return PhaseResult(training.phase.epochs * steps_per_epoch)
 
@@ -291,9 +292,14 @@ class _Training:
         # If the loss is not finite again before the next epoch ends, it has been here before.
         self._keep(self._here())
 
-    def stop(self) -> None:
-        """Keeps the place at which the training is interrupted."""
-        self._keep(self._in_epoch())
+    def stop(self, interrupt: KeyboardInterrupt) -> None:
+        """Keeps the place at which the training is interrupted; explains if it cannot."""
+        try:
+            self._keep(self._in_epoch())
+        except KerastlError as error:
+            interrupt.args = (
+                f"The place could not be saved: {error} It goes on from the checkpoint before.",
+            )
 
     def _keep(self, place: Place | None) -> None:
         if self._places.keeps and place is not None:
