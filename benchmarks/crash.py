@@ -387,7 +387,7 @@ def _table(outcomes: Sequence[dict[str, Any]], seconds: float) -> str:
         f"same.** kerastl {VERSION}, TensorFlow {tf.__version__}, {usable_cores()} cores of "
         f"{device_names()[0]}, {date}; a run that nobody kills took {seconds:.0f} s.",
         "",
-        "| killed in | kills at a file | kills at a time | of runs that ended in the same |",
+        "| killed in | kills at a file | kills at a time | in runs that ended in the same |",
         "| :-- | --: | --: | --: |",
     ]
     for stage in _ORDER:

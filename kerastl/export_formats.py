@@ -32,6 +32,7 @@ class ExportFormat:
         distance_tolerance: Largest difference in an image's distance from the training images, as
             a share of it or of the distance that decides; None for a format without `is_known`,
             as rounded numbers leave too little of a distance.
+        weight_bytes: What a weight takes on a disk.
     """
 
     file: str
@@ -42,6 +43,7 @@ class ExportFormat:
     output: str = "probabilities, float32 (batch, classes)"
     tolerance: float | None = 1e-4
     distance_tolerance: float | None = 0.01
+    weight_bytes: int = 4
 
 
 FORMATS = {
@@ -66,6 +68,7 @@ FORMATS = {
     "litert_float16": ExportFormat(
         file="model_float16.tflite",
         runtime="ai-edge-litert",
+        weight_bytes=2,
         modules=("ai_edge_litert",),
         extra="litert",
         tolerance=None,
@@ -74,6 +77,7 @@ FORMATS = {
     "litert_int8": ExportFormat(
         file="model_int8.tflite",
         runtime="ai-edge-litert",
+        weight_bytes=1,
         modules=("ai_edge_litert",),
         extra="litert",
         input="images, uint8 (batch, size, size, 3), RGB in 0..255",

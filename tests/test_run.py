@@ -354,7 +354,9 @@ def test_run_takes_a_source_from_python_and_prints_to_standard_output(tmp_path, 
     assert kerastl.Source is type(source)
 
 
-@pytest.mark.parametrize(("dataset", "source"), [("python", None), ("digits", "a source")])
+@pytest.mark.parametrize(
+    ("dataset", "source"), [("python", None), ("digits", fakes.color_source(per_class=1))]
+)
 def test_source_and_its_name_come_together(tmp_path, tiny_net, dataset, source):
     config = fakes.tiny_config(tmp_path, dataset=dataset)
     with pytest.raises(

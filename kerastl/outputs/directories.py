@@ -7,12 +7,10 @@ import contextlib
 import csv
 import dataclasses
 import enum
-import errno
 import json
 import os
 import pathlib
 import shutil
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -30,7 +28,6 @@ from kerastl.errors import (
 from kerastl.export_formats import CARD_FILE, FORMATS
 from kerastl.locks import OwnedError, owned
 from kerastl.outputs.unfinished import Opened, find_unfinished, refused
-from kerastl.progress import format_bytes
 from kerastl.settings import Decides
 from kerastl.split_names import SPLITS_FILE
 from kerastl.writing import csv_text, hidden_beside, remove_leftovers, replace_text
@@ -75,6 +72,8 @@ class RunFile(enum.StrEnum):
 
 # The best model so far, while training goes on.
 CHECKPOINT = f"{RunFile.CHECKPOINTS}/best.keras"
+# The flags as long as a run may be cut off.
+FLAGS_COPY = f"{RunFile.CHECKPOINTS}/flags.txt"
 # What a search writes first, before its final run becomes that of the directory.
 SEARCH = "tuning/search.json"
 # In the receipt, where the paths of a run begin that are relative.
@@ -182,10 +181,12 @@ def _open(path: pathlib.Path, given: Config) -> Opened:
         )
     checkpoints = path / RunFile.CHECKPOINTS
     is_begun = bool(list_versions(checkpoints))
+    if not given.overwrite:
+        _restore_flags(path)
     if is_begun and not given.overwrite:
+        make_writable(checkpoints, field="run_dir")
         if not (path / RunFile.FLAGS).exists():
             raise refused(given.run_dir, f"whose {RunFile.FLAGS} is missing", "Restore it, choose")
-        make_writable(checkpoints, field="run_dir")
     # A run that stopped at its data has written nothing else.
     audits = (RunFile.AUDIT, RunFile.STOPPED_AUDIT)
     foreign = [name for name in RunFile if name not in audits and (path / name).exists()]
@@ -203,6 +204,19 @@ def _open(path: pathlib.Path, given: Config) -> Opened:
         return Opened(given)
     is_trained = (path / RunFile.METRICS).exists()
     return find_unfinished(path / RunFile.FLAGS, given, is_trained=is_trained) or Opened(given)
+
+
+def _restore_flags(path: pathlib.Path) -> None:
+    """Puts the copy of the flags in the place of a file that is missing or cannot be used."""
+    copy = path / FLAGS_COPY
+    if not copy.exists():
+        return
+    try:
+        read_config(path)
+    except UsageError:
+        with contextlib.suppress(UsageError):  # The file itself is reported then.
+            read_config(copy.parent)
+            replace_text(path / RunFile.FLAGS, copy.read_text("utf-8"), field="run_dir")
 
 
 def check_free(path: pathlib.Path, finished: str, *, what: str, overwrite: bool) -> None:
@@ -236,25 +250,6 @@ def remove_files(run_dir: pathlib.Path, names: Iterable[str]) -> None:
     for name in names:
         with explained(run_dir / name, field="run_dir"):
             (run_dir / name).unlink(missing_ok=True)
-
-
-def check_room(run_dir: pathlib.Path, num_bytes: int) -> None:
-    """Refuses a run directory whose disk has no room for what is going to be written.
-
-    Args:
-        run_dir: The directory; what a run that goes on has there already is a part of it.
-        num_bytes: What the files of a run take in all.
-
-    Raises:
-        KerastlError: If it has none.
-    """
-    with explained(run_dir, field="run_dir"):
-        free = shutil.disk_usage(run_dir).free
-        files = (path.lstat() for path in run_dir.rglob("*"))
-        needed = num_bytes - sum(one.st_size for one in files if stat.S_ISREG(one.st_mode))
-    if free < needed:
-        problem = f"{format_bytes(free)} are free, and up to {format_bytes(needed)} needed"
-        raise cannot_write("run_dir", run_dir, f"{os.strerror(errno.ENOSPC)}: {problem}")
 
 
 def make_writable(path: pathlib.Path, *, field: str) -> None:

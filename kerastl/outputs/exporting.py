@@ -31,6 +31,7 @@ from kerastl.outputs.formats.savedmodel import write_card
 from kerastl.outputs.known_layer import KnownLayer
 from kerastl.outputs.parity import Distances, ExportError, FreshProcess, Reference, compare
 from kerastl.outputs.parity_rules import check_parity, format_rows, format_table, summarize
+from kerastl.outputs.room import check_free_bytes
 from kerastl.outputs.samples import write_samples
 from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress, count_of
@@ -129,6 +130,17 @@ def export_trained(
         predictions = trained.evaluate_whole(splits.test[sample])
     model = ToExport(trained.classifier, predictions, delivered.known)
     return export_checked(model, splits, config, metrics=metrics, progress=progress)
+
+
+def check_export_room(output: OutputSettings, *, num_weights: int) -> None:
+    """Refuses a directory of exports whose disk has no room for the weights in every format.
+
+    Raises:
+        KerastlError: If it has none.
+    """
+    if output.export_dir:
+        needed = num_weights * sum(FORMATS[name].weight_bytes for name in output.formats)
+        check_free_bytes(pathlib.Path(output.export_dir), needed, field=_FIELD)
 
 
 def export_checked(

@@ -23,7 +23,7 @@ from kerastl.data.splits import Splits
 from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError
 from kerastl.outputs import mistakes_file, predictions_file
-from kerastl.outputs.directories import CHECKPOINT, RunFile, clear, remove_files
+from kerastl.outputs.directories import CHECKPOINT, FLAGS_COPY, RunFile, clear, remove_files
 from kerastl.outputs.environments import describe_changes
 from kerastl.outputs.further_trainings import remove_further
 from kerastl.outputs.heat_maps import HEADER as HEAT_MAPS
@@ -123,7 +123,7 @@ class RunDirectory:
         self._receipt |= describe_run(config.explain(), splits, opened.notes, self._changed)
         self._readings = Readings(config.lasting_path, self._receipt["splits"][TEST], self._id)
         self.end_stage("preparation")
-        self._write(RunFile.FLAGS, config.to_flagfile(opened.notes))
+        self._write_flags(opened)
         self.write_splits(splits)
         self.write_findings(source)
         self.write_receipt()
@@ -132,7 +132,14 @@ class RunDirectory:
         """Writes into the flags how many epochs of fine-tuning there are after all."""
         self.opened = opened = self.opened.settle(epochs, reason)
         self._receipt["flags"] = opened.config.explain()
-        self._write(RunFile.FLAGS, opened.config.to_flagfile(opened.notes))
+        self._write_flags(opened)
+
+    def _write_flags(self, opened: Opened) -> None:
+        """Writes the flags, and a copy without which a run that is cut off could not go on."""
+        with explained(self.path, field=_FIELD):
+            (self.path / RunFile.CHECKPOINTS).mkdir(exist_ok=True)
+        for name in (FLAGS_COPY, RunFile.FLAGS):
+            self._write(name, opened.config.to_flagfile(opened.notes))
 
     def write_findings(self, source: Source, more: Iterable[Finding] = ()) -> None:
         """Writes what a person has fixed, and the findings of the audit and `more`."""
@@ -168,7 +175,9 @@ class RunDirectory:
     def _begins_again(self, opened: Opened, progress: Progress) -> bool:
         """Returns whether files are here that a training that begins again is to replace."""
         if not list_versions(self.path / RunFile.CHECKPOINTS):
-            return False  # It had not begun.
+            if (self.path / RunFile.HISTORY).exists():
+                progress.line("There is no checkpoint: training begins again.")
+            return False
         if (self.path / RunFile.METRICS).exists() and not opened.config.overwrite:
             raise KerastlError(
                 f"{_FIELD}={str(self.path)!r}: no checkpoint is whole, but the results of the "
@@ -257,12 +266,11 @@ class RunDirectory:
     def finish(self) -> None:
         """Removes what only a run that is cut off needs."""
         remove_further(self.path)
+        remove_files(self.path, [FLAGS_COPY])
         self._versions.remove()
 
     def save_best(self, classifier: keras.Model) -> None:
         """Writes the best model so far to `checkpoints/best.keras`."""
-        with explained(self.path, field=_FIELD):
-            (self.path / CHECKPOINT).parent.mkdir(exist_ok=True)
         self._save(CHECKPOINT, classifier)
 
     def save_model(self, classifier: keras.Model, card: Mapping[str, Any]) -> None:

@@ -2,15 +2,12 @@ import errno
 import json
 import os
 import pathlib
-import re
 import socket
-import types
 
 import pytest
 
 import kerastl
 from kerastl.outputs.directories import (
-    check_room,
     clear,
     make_writable,
     open_run_directory,
@@ -194,27 +191,6 @@ def test_read_only_directory_is_one_line(tmp_path):
         make_writable(tmp_path, field="export_dir")
 
 
-def test_disk_without_room_for_a_run_is_refused(tmp_path):
-    check_room(tmp_path, 1000)
-    with pytest.raises(kerastl.KerastlError) as caught:
-        check_room(tmp_path, 10**18)
-    assert re.fullmatch(
-        r"run_dir='.*': cannot be written \(No space left on device: .* are free, and up to "
-        r"1000000000\.00 GB needed\)\. Free some space and repeat the command, or .*",
-        str(caught.value),
-    )
-
-
-def test_what_a_run_has_written_is_a_part_of_the_room_that_it_takes(tmp_path, monkeypatch):
-    free = types.SimpleNamespace(free=500)
-    monkeypatch.setattr("kerastl.outputs.directories.shutil.disk_usage", lambda _: free)
-    with pytest.raises(kerastl.KerastlError, match="are free, and up to"):
-        check_room(tmp_path, 900)
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "best.keras").write_bytes(bytes(400))
-    check_room(tmp_path, 900)
-
-
 def begin(run_dir):
     """An unfinished run: its flags, and a checkpoint."""
     (run_dir / "checkpoints").mkdir(parents=True)
@@ -231,6 +207,22 @@ def test_checkpoints_without_the_flags_of_their_run_are_kept(tmp_path):
         open_it(run_dir)
     assert len(list((run_dir / "checkpoints").iterdir())) == 1
     assert not open_it(run_dir, overwrite=True).goes_on
+
+
+@pytest.mark.parametrize("damage", [pathlib.Path.unlink, lambda path: path.write_text("--see")])
+def test_flags_that_are_damaged_are_put_back_from_their_copy(tmp_path, damage):
+    run_dir = tmp_path / "run"
+    begin(run_dir)
+    flags = (run_dir / "flags.txt").read_text()
+    (run_dir / "checkpoints" / "flags.txt").write_text(flags)
+    damage(run_dir / "flags.txt")
+    assert open_it(run_dir).goes_on
+    assert (run_dir / "flags.txt").read_text() == flags
+    # Of both, the first is reported.
+    for name in ("flags.txt", "checkpoints/flags.txt"):
+        (run_dir / name).write_text("--see")
+    with pytest.raises(kerastl.UsageError, match=r"whose flags\.txt cannot be used \(.*--see"):
+        open_it(run_dir)
 
 
 def test_checkpoints_that_cannot_be_written_stop_a_run_before_it_goes_on(tmp_path, monkeypatch):

@@ -52,7 +52,7 @@ def test_directory_may_have_been_moved(tmp_path):
         (
             {"seed": 1, "dropout": 0.5, "test_fraction": 0.3, "batch_size": 8, "head_epochs": 9},
             "test_fraction was 0.1 and is 0.3; dropout was 0.0 and is 0.5; head_epochs was 3 and "
-            "is 9; batch_size was 64 and is 8 and 1 more",
+            "is 9; batch_size was 64 and is 8; seed was 0 and is 1",
         ),
         ({"augment": "flip"}, "augment was empty and is flip"),
     ],
