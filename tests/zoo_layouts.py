@@ -363,29 +363,39 @@ def unlabelled(rng):
 
 def unlike_forms(rng):
     """Two folders whose names look the same, or nearly."""
-    form, other = rng.choice(
-        [
-            ("cat", "cat\u200b"),
-            ("big cat", "big\u00a0cat"),
-            ("cat", "cat "),
-            ("cat", " cat"),
-            ("cat", "Cat"),
-            ("Straße", "STRASSE"),
-            ("cat", "\ufeffcat"),
-            ("cat", "cat\u00ad"),
-            ("cat", "c\u2060at"),
-            ("ﬁsh", "fish"),
-            ("cat", "cat\u200e"),
-            ("cat", "\u0441at"),
-            ("cop", "\u0441\u043e\u0440"),
-            ("x\u0445", "xx"),
-            ("1", "01"),
-            ("7", "7.0"),
-            ("class1", "class_1"),
-            ("a-b", "a\u2013b"),
-            ("cat_1", "cat-1"),
-        ]
-    )
+    return _two_of_a_name(rng, rng.choice(FORMS))
+
+
+def unlike_cases(rng):
+    """Two folders whose names differ by case or spaces."""
+    return _two_of_a_name(rng, rng.choice([("cat", "Cat"), ("cat", "cat "), ("a cat", "acat")]))
+
+
+FORMS = [
+    ("cat", "cat\u200b"),
+    ("big cat", "big\u00a0cat"),
+    ("cat", "cat "),
+    ("cat", " cat"),
+    ("cat", "Cat"),
+    ("Straße", "STRASSE"),
+    ("cat", "\ufeffcat"),
+    ("cat", "cat\u00ad"),
+    ("cat", "c\u2060at"),
+    ("ﬁsh", "fish"),
+    ("cat", "cat\u200e"),
+    ("cat", "\u0441at"),
+    ("cop", "\u0441\u043e\u0440"),
+    ("x\u0445", "xx"),
+    ("1", "01"),
+    ("7", "7.0"),
+    ("class1", "class_1"),
+    ("a-b", "a\u2013b"),
+    ("cat_1", "cat-1"),
+]
+
+
+def _two_of_a_name(rng, forms):
+    form, other = forms
     in_splits = rng.random() < 0.5
     files = {f"{form}/1.png": 0, f"{form}/2.png": 1, f"{other}/3.png": 2, "dog/4.png": 3}
     if in_splits:
@@ -684,7 +694,7 @@ def labeled_in_part(rng):
     aside = rng.choice(["unlabeled", "to_sort", "Unsorted", "unclassified", "untagged"])
     for number in range(rng.randint(2, 9)):
         specimen.files[f"{TOP}/{aside}/{number}.png"] = specimen.picture()
-    specimen.told.append(rf"\d+ images in \S*{aside}/ are in no class and left out")
+    specimen.told.append(rf"\d+ images in .*{aside}/ are in no class and left out")
     specimen.above = [TOP]
     return specimen
 
@@ -838,18 +848,28 @@ def not_sorted(rng):
 
 
 def with_a_stray(rng):
-    """Honest classes beside a folder that is none, or only may be one."""
+    """Honest classes beside a folder that is none."""
+    clear = ["Recycle Bin", "_backup", "backup_2023", "~old", "wandb/run-1/media", "mlruns/0/1"]
+    return _with_aside(rng, rng.choice(rng.choice([clear, clear, ["DCIM/100APPLE", "101CANON"]])))
+
+
+def with_a_doubtful_stray(rng):
+    """Honest classes beside a folder that may be one."""
+    return _with_aside(rng, rng.choice(UNCLEAR))
+
+
+UNCLEAR = ["Trash", "Papierkorb", "Cestino", "tmp"]
+
+
+def _with_aside(rng, aside):
     images = draw_images(rng, rng.choice([("train",), ("train", "test")]), CLASSES[:3])
     deep = "{0}/{1}" if any(split == "test" for split, _ in images.names) else "{1}"
     specimen = lay_out(images, deep.format, "a folder that is no class")
-    clear = ["Recycle Bin", "_backup", "backup_2023", "~old", "wandb/run-1/media", "mlruns/0/1"]
-    unclear = ["Trash", "Papierkorb", "Cestino", "tmp"]
-    aside = rng.choice(rng.choice([clear, clear, ["DCIM/100APPLE", "101CANON"], unclear]))
     place = f"{TOP}/train" if "{0}" in deep and "/" not in aside else TOP
     for number in range(rng.randint(1, 3)):
         specimen.files[f"{place}/{aside}/{number}.png"] = specimen.picture()
     name = aside.split("/")[0]
-    if name in unclear:
+    if name in UNCLEAR:
         specimen.must_stop(f"'{name}', named as a")
     else:
         specimen.told.append(rf"\d (image|file)s?.*{re.escape(name)}.*left out|left out \(.*{name}")
@@ -1044,6 +1064,8 @@ LAYOUTS = [
     augmented,
     grouped,
     perhaps_grouped,
+    unlike_cases,
+    with_a_doubtful_stray,
 ]
 # Nothing can lie about in them without changing what they are.
 ALONE = {
@@ -1058,6 +1080,7 @@ ALONE = {
     listed,
     not_sorted,
     with_a_stray,
+    with_a_doubtful_stray,
     parts_of_a_download,
     domains,
     augmented,

@@ -28,7 +28,7 @@ class Cause(enum.IntFlag):
     def words(self) -> str:
         """Names the causes for a person."""
         named = {
-            Cause.GROUP: "one group",
+            Cause.GROUP: "the data",
             Cause.EQUAL: "equal pixels",
             Cause.NEAR: "nearly equal pixels",
             Cause.NAMED: "names of copies",

@@ -263,15 +263,15 @@ def _explain_groups(source: Source, label: int, clusters: int) -> tuple[str, str
     together = f" in {count_of(clusters, 'group')}"
     if cause:
         together += f" of {cause.words()}"
+    apart = " that need not stay together"
+    if cause & Cause.GROUP:
+        apart += ", or ignore groups with --group_column=none, or with --layout for a folder"
     if not cause & (Cause.NEAR | Cause.NAMED):
-        return together, " that need not stay together"
+        return together, apart
     if count := int(np.count_nonzero(causes & Cause.NEAR)):
         scene = ", as from one camera" if count > len(source) // 2 else ""
         together += f" ({count} of {len(source)} images are nearly alike{scene})"
-    return (
-        together,
-        " that need not stay together, or add --near_duplicates=report to split such images",
-    )
+    return together, f"{apart}, or add --near_duplicates=report to split such images"
 
 
 def _clusters(source: Source) -> np.ndarray:

@@ -75,6 +75,10 @@ class Roles:
     may_group: str = ""
     others: tuple[str, ...] = ()
 
+    def as_given(self) -> dict[str, str]:
+        """Returns the columns of paths, classes and groups as a user gives them."""
+        return {"image": self.image, "label": self.label, "group": self.group}
+
 
 class Finder:
     """Finds what each column is for; what is found is taken from those that are left.

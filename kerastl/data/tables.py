@@ -107,14 +107,14 @@ class _Rows(NamedTuple):
         labels: The classes of all rows.
         has_splits: Whether it tells the splits of its images.
         table: The table itself.
-        columns: Its columns of paths and classes.
+        columns: Its columns of paths, classes and groups.
     """
 
     files: list[LabeledFile]
     labels: list[str]
     has_splits: bool
     table: Table
-    columns: Mapping[str, str]
+    columns: dict[str, str]
 
 
 def _read_rows(
@@ -151,7 +151,7 @@ def _read_rows(
     if note:
         progress.line(note)
     has_splits = bool(meaning) or len(set(splits)) > 1
-    return _Rows(files, labels, has_splits, data, {"image": roles.image, "label": roles.label})
+    return _Rows(files, labels, has_splits, data, roles.as_given())
 
 
 def _with_beside(
@@ -208,8 +208,9 @@ def _read_beside(
         data = read_table(path, functools.partial(bad_value, "dataset", f"csv:{path}"))
         if _named(data) != _named(rows.table):
             return "has other columns."
-        # In few rows, its classes may be less clear.
-        part = _read_rows(data, str(path), {**columns, **rows.columns}, Progress())
+        # In few rows, the roles of columns may be less clear.
+        given = {role: name or rows.columns.get(role, "") for role, name in columns.items()}
+        part = _read_rows(data, str(path), rows.columns | given, Progress())
     except UsageError as error:
         return str(error).partition("': ")[2]
     return "tells splits of its own." if part.has_splits else part

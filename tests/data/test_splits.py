@@ -262,6 +262,18 @@ def test_groups_that_span_classes_are_dealt(seed):
         assert (np.abs(counts(splits)[name] - wanted) <= 3).all()
 
 
+def test_groups_of_the_data_that_are_too_few_are_named_with_the_way_out():
+    labels, groups = np.repeat([0, 1], 20), np.tile([0, 1], 20)
+    causes = np.ones(40, np.int8)
+    source = dataclasses.replace(grouped(labels, groups), causes=causes)
+    with pytest.raises(UsageError) as caught:
+        make_splits(source, make_config())
+    assert "in 2 groups of the data, too few" in str(caught.value)
+    assert "or ignore groups with --group_column=none, or with --layout for a fo" in str(
+        caught.value
+    )
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_fraction_is_met_where_groups_allow_it(seed):
     rng = np.random.default_rng(seed)

@@ -1053,6 +1053,18 @@ def test_few_rows_of_another_split_are_read_like_the_others(tmp_path):
     assert [file.split for file in listing.files] == ["train"] * 6 + ["test"] * 2
 
 
+def test_groups_of_another_split_are_those_of_the_same_column(tmp_path):
+    rows = {"train": ["0,a,p0", "1,b,p0", "2,a,p1", "3,b,p1"], "test": ["4,a,p1", "5,b,p2"]}
+    files = [f"images/{number}.jpg" for number in range(6)]
+    for split, some in rows.items():
+        text = "\n".join(["image,label,MRN", *some])
+        table(tmp_path, text, name=f"labels-{split}.csv", files=files)
+    listing, _ = read(tmp_path / "labels-train.csv")
+    assert [file.group for file in listing.files] == ["p0", "p0", "p1", "p1", "p1", "p2"]
+    listing, _ = read(tmp_path / "labels-train.csv", group="none")
+    assert [file.group for file in listing.files] == [""] * 6
+
+
 def test_file_that_is_nearly_named_is_shown(tmp_path):
     text = "\n".join(f"train_{number:05}.jpg {number % 2 + 1}" for number in range(6))
     files = [f"../Image/aligned/train_{number:05}_aligned.jpg" for number in range(6)]

@@ -12,9 +12,9 @@ from zoo_layouts import LAYOUTS, flat
 from zoo_tables import table_specimen
 
 # Each layout and each meaning of columns occurs at least once in the first.
-DEFAULT = {"folders": range(63), "tables": range(70)}
-THOROUGH = {"folders": range(63, 200), "tables": range(70, 200)}
-SLOW = {"folders": range(200, 800), "tables": range(200, 800)}
+DEFAULT = {"folders": range(65), "tables": range(70)}
+THOROUGH = {"folders": range(65, 325), "tables": range(70, 200)}
+SLOW = {"folders": range(325, 925), "tables": range(200, 800)}
 COMPOSE = {"folders": folder_specimen, "tables": table_specimen}
 
 
