@@ -144,13 +144,16 @@ def check_splits_below(inside: Sequence[Folder], top: Folder, stop: Stop) -> Non
 
 def check_around(inside: Sequence[Folder], stop: Stop) -> None:
     """Refuses a folder that is named for data and may hold the classes, beside others."""
-    for folder in inside if inside[1:] else ():
+    around = (
+        folder
+        for folder in inside
+        if folder.name.lower() in DATA_FOLDERS and not folder.files and folder.holding[1:]
+    )
+    for folder in around if inside[1:] else ():
         others = [one for one in inside if one is not folder]
         # Where the others hold the same, it is one of several folders of the same kind.
         names = {plain_name(inner.name) for inner in folder.holding}
-        below = {plain_name(inner.name) for one in others for inner in one.holding}
-        is_around = folder.name.lower() in DATA_FOLDERS and not folder.files and folder.holding[1:]
-        if is_around and not names & below:
+        if names.isdisjoint(plain_name(inner.name) for one in others for inner in one.holding):
             raise stop(
                 f"{folder.name!r} holds folders that may be the classes "
                 f"({name_folders(folder.holding)}), beside {name_folders(others)}",

@@ -113,6 +113,7 @@ def are_repeated(named: Collection[tuple[str, str]]) -> bool:
     return 2 * sum(count > 1 for count in counts.values()) > len(counts)
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def _is_called(name: str) -> bool:
     words = set(name_words(name))
     is_named = not words.isdisjoint(_CALLED)
@@ -195,12 +196,13 @@ def _find_names(reading: Reading, *, is_sure: bool) -> Callable[[str], str] | No
     for pattern in (_FRAME, _PAIR, _FIRST):
         found = [(class_name, split, name) for class_name, split, name in _read(names, pattern)]
         named = [(class_name, name) for class_name, _, name in found if name]
+        apart = {*named}
         # A number alone may count the files of each class.
-        cells = [name for _, name in named] if are_called(named) else named
+        cells = [name for _, name in named] if are_called(apart) else named
         if len(named) < _MOST * len(names) or not repeats(cells):
             continue
-        is_clear = _count_clear(named) >= _MOST * len(named)
-        if not is_sure or (is_clear and not _have_dates(named) and _are_enough(found, ())):
+        is_clear = _count_clear(apart) >= _MOST * len(apart)
+        if not is_sure or (is_clear and not _have_dates(apart) and _are_enough(found, ())):
             return functools.partial(_name_in, pattern)
     return None
 
