@@ -160,9 +160,10 @@ class Finder:
         return [name for name in self._left if key_of(name) in usual]
 
     def _several(self, role: str, names: Sequence[str]) -> UsageError:
+        rows = ", or write a row with its class for each image" if role == "image" else ""
         return self._wrong(
             f"has {len(names)} columns for the {role} ({name_some(names)})",
-            f"Choose one with --{role}_column",
+            f"Choose one with --{role}_column{rows}",
         )
 
     def _none(self, role: str) -> UsageError:

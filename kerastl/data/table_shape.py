@@ -14,6 +14,8 @@ _MANY_NUMBERS = 64
 # If their columns are numbered, so many suffice.
 _FEW_PIXELS = 16
 _NUMBERS = re.compile(rf"[\[(\s]*(-?\d+(\.\d*)?([\s,;]+|[\])\s]*$)){{{_MANY_NUMBERS},}}")
+# A class and four or more shares of the width and the height.
+_BOX = re.compile(r"\d+([ ,]+[01]?\.\d+){4,}")
 _ENCODED = re.compile(r"data:image/|[A-Za-z0-9+/_-]{400}")
 _PATH_AND_MORE = re.compile(r"\S.*\.(png|jpe?g|bmp|gif|webp|tiff?)[ \t]+[^.\s]+", re.IGNORECASE)
 # With a comma where many languages have one.
@@ -35,7 +37,7 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def refuse_pixels(rows: Sequence[Sequence[str]], wrong: Wrong) -> None:
-    """Refuses a table that holds images themselves in place of their paths.
+    """Refuses a table that holds images themselves, or boxes in one, in place of their paths.
 
     Raises:
         UsageError: If its first rows do.
@@ -44,6 +46,11 @@ def refuse_pixels(rows: Sequence[Sequence[str]], wrong: Wrong) -> None:
     cells = [cell for row in body for cell in row]
     if any(map(is_image_name, cells)):
         return
+    if all(_BOX.fullmatch(" ".join(row)) for row in body):
+        raise wrong(
+            "holds boxes or outlines in an image, as YOLO writes them, and no paths",
+            "Give a table with the path and the class of each image, or a folder for each class",
+        )
     if found := next((cell for cell in cells if _NUMBERS.match(cell)), ""):
         count = len(re.findall(r"-?\d+(\.\d*)?", found))
         raise wrong(

@@ -151,6 +151,10 @@ def test_columns_are_told_by_their_values(columns, found):
             "has -1 beside 1 in b, as for several labels an image. Each image has one class: ",
         ),
         ({"a": PATHS, "old": ["1", "-1"] * 6, "tall": ["-1", "1"] * 6}, "has -1 beside 1 in old, "),
+        (
+            {"cat": PATHS[:6], "dog": PATHS[6:]},
+            "has 2 columns for the image (cat, dog). Choose one with --image_column, or write a",
+        ),
         # Probabilities, several people, and measurements.
         (
             {"a": PATHS, "cat": [f"{n / 20}" for n in range(12)]}
