@@ -85,8 +85,8 @@ def list_findings(source: Source, pictures: tuple[OddPicture, ...]) -> Iterator[
     """Yields a finding of the audit for each."""
     for one in pictures:
         detail = (
-            f"in {source.class_names[source.labels[one.index]]}, the most similar images are "
-            f"{one.times:.1f} times as far as theirs"
+            f"in {source.class_names[source.labels[one.index]]}, {one.times:.1f} times as far from "
+            "the most similar images as those are from theirs"
         )
         sha256 = source.hashes[one.index].tobytes().hex()
         yield Finding(source.examples[one.index], KIND, detail, sha256=sha256)

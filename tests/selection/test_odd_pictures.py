@@ -91,8 +91,8 @@ def test_findings_name_the_pictures_the_oddest_first():
     first = found[0]
     assert findings[0].sha256 == source.hashes[first.index].tobytes().hex()
     assert findings[0].detail == (
-        f"in {'ab'[first.index % 2]}, the most similar images are "
-        f"{first.times:.1f} times as far as theirs"
+        f"in {'ab'[first.index % 2]}, {first.times:.1f} times as far from the most similar images "
+        "as those are from theirs"
     )
     (line,) = describe_pictures(source, found)
     assert line.startswith(f"Audit: {KIND}: 4 images, as {first.index}.png. ")
