@@ -80,7 +80,7 @@ def _by_split(
     """
     train = [place for place in places if splits[place] == TRAIN]
     others = [place for place in places if splits[place] != TRAIN]
-    is_alone = has_originals and bool(train) and copies.issuperset(train)
+    is_alone = has_originals and bool(train) and copies >= set(train)
     if not copies.isdisjoint(others) or (others and is_alone):
         yield list(places)
     elif train[1:] and not copies.isdisjoint(train):
