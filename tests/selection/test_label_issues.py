@@ -6,7 +6,8 @@ import pytest
 
 import fakes
 import kerastl
-from kerastl.selection.label_issues import LabelIssues, rank_label_issues
+from kerastl.data.splits import Splits
+from kerastl.selection.label_issues import LabelIssues, find_label_issues, rank_label_issues
 from kerastl.selection.lda import OutOfFold, predict_out_of_fold
 
 
@@ -19,6 +20,25 @@ def test_changed_labels_come_first():
     spoilt[changed] = (labels[changed] + 1) % 3
     judged = predict_out_of_fold(features, spoilt, np.arange(len(labels)), seed=0)
     assert set(rank_label_issues(judged, spoilt)[:9]) == set(changed)
+
+
+def test_images_of_classes_with_few_come_last_and_are_said_to():
+    labels = np.repeat([0, 1, 2], [30, 7, 20])
+    of_label = np.linspace(0.5, 0.1, len(labels))
+    judged = OutOfFold(of_label, (labels + 1) % 3, np.full(len(labels), 0.6))
+    ranked = rank_label_issues(judged, labels)
+    assert labels[ranked].tolist() == [2] * 20 + [0] * 30 + [1] * 7
+    assert (np.diff(of_label[ranked[:50]]) > 0).all()
+    source = fakes.color_source(per_class=30)
+    indices = np.flatnonzero((source.labels != 1) | (np.arange(90) < 37))
+    splits = Splits(source, indices, indices[:0], indices[:0], indices[:0])
+    features = np.random.default_rng(0).normal(size=(len(indices), 4)).astype(np.float32)
+    issues = find_label_issues(features, splits, indices, seed=0)
+    assert issues.few == ("green",)
+    assert issues.lines()[-1] == (
+        "Labels: green has fewer than 20 images, too few to tell a wrong label from a rare image; "
+        "label_issues.csv lists theirs last."
+    )
 
 
 def test_lines_count_issues_and_images_that_cannot_be_checked():
