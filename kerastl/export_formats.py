@@ -9,6 +9,7 @@ import pathlib
 from collections.abc import Sequence
 
 from kerastl.errors import KerastlError, bad_value
+from kerastl.extras import install_command
 
 # The file by which TensorFlow Serving recognizes a version's directory.
 SAVEDMODEL_FILE = "saved_model.pb"
@@ -134,7 +135,7 @@ def check_formats(names: Sequence[str], *, precision: str, export_dir: pathlib.P
         if any(importlib.util.find_spec(module) is None for module in row.modules):
             raise KerastlError(
                 f"format={name!r}: needs packages that are not installed. Run: "
-                f"pip install 'kerastl[{row.extra}]'."
+                f"{install_command(row.extra)}."
             )
     if "savedmodel" not in names and any(export_dir.glob(f"[0-9]*/{SAVEDMODEL_FILE}")):
         raise bad_value(

@@ -4,6 +4,7 @@ import pytest
 
 import kerastl
 from kerastl.export_formats import FORMATS, check_formats, find_format
+from kerastl.extras import install_command
 
 
 def check(names, export_dir, *, precision="float32"):
@@ -54,8 +55,7 @@ def test_missing_package_is_reported_with_the_command(name, extra, tmp_path, mon
     with pytest.raises(kerastl.KerastlError) as caught:
         check(f"savedmodel,{name}", tmp_path)
     assert str(caught.value) == (
-        f"format={name!r}: needs packages that are not installed. Run: pip install "
-        f"'kerastl[{extra}]'."
+        f"format={name!r}: needs packages that are not installed. Run: {install_command(extra)}."
     )
     check("savedmodel,keras", tmp_path)
 

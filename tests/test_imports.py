@@ -16,6 +16,7 @@ ORDER = (
     "lazy",
     "version",
     "internals",
+    "extras",
     "data_sources",
     "export_formats",
     "settings",

@@ -10,6 +10,7 @@ from kerastl.checkup.diagnosis import Finding, look
 from kerastl.data.entries import list_entries
 from kerastl.errors import KerastlError
 from kerastl.export_formats import FORMATS
+from kerastl.extras import install_command
 from kerastl.lazy import LazyModule
 from kerastl.outputs.places import why_not_usable
 from kerastl.progress import count_of, format_bytes
@@ -55,7 +56,7 @@ def _look_at_extra(extra: str, modules: tuple[str, ...], gives: str) -> Finding:
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if not missing:
         return Finding(f"extra {extra}", f"installed, for {gives}", is_well=True)
-    how = f"pip install 'kerastl[{extra}]' gives {gives}"
+    how = f"{install_command(extra)} gives {gives}"
     return Finding(f"extra {extra}", f"not installed ({', '.join(missing)} missing); {how}")
 
 

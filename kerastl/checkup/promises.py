@@ -12,6 +12,7 @@ from kerastl.config import Config
 from kerastl.data.builtin import read_digits
 from kerastl.data.splits_file import read_earlier
 from kerastl.errors import KerastlError
+from kerastl.extras import install_command
 from kerastl.outputs.directories import RunFile, read_json
 from kerastl.outputs.receipt import describe_machine
 from kerastl.result import Result
@@ -27,7 +28,7 @@ def look_at_machine() -> Iterator[Finding]:
     if drivers := machine["drivers"]:
         text = f"{devices}, {', '.join(f'{name} {drivers[name]}' for name in drivers)}"
     else:
-        text = f"{devices}, no GPU; for one, pip install 'kerastl[gpu]' gives CUDA's libraries"
+        text = f"{devices}, no GPU; for one, {install_command('gpu')} gives CUDA's libraries"
     yield Finding("device", text, is_well=True)
     words = [f"{name} {version}" for name, version in machine["versions"].items()]
     yield Finding("versions", ", ".join(words), is_well=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from kerastl.errors import KerastlError, first_line
 from kerastl.export_formats import FORMATS, find_format
+from kerastl.extras import install_command
 from kerastl.outputs.artifact import Artifact
 from kerastl.outputs.directories import RunFile
 from kerastl.outputs.formats.finding import format_module
@@ -29,8 +30,8 @@ def open_artifact(given: str | pathlib.Path) -> Artifact:
         return format_module(name).open(path, card)
     except ModuleNotFoundError as error:
         raise KerastlError(
-            f"model={str(path)!r}: needs the package {error.name}. Run: pip install "
-            f"'kerastl[{FORMATS[name].extra}]'."
+            f"model={str(path)!r}: needs the package {error.name}. Run: "
+            f"{install_command(FORMATS[name].extra)}."
         ) from error
     except (OSError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
         raise KerastlError(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kerastl.errors import KerastlError, bad_value
+from kerastl.extras import install_command
 
 # The packages of the extra, by the names they are imported by.
 PACKAGES = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
@@ -37,8 +38,8 @@ def check_packages(names: tuple[str, ...] = PACKAGES) -> None:
     for name in names:
         if importlib.util.find_spec(name) is None:
             raise KerastlError(
-                f"serve: needs the package {name}, which is not installed. Install everything it "
-                "needs with pip install 'kerastl[serve]', or in a checkout pip install '.[serve]'."
+                f"serve: needs the package {name}, which is not installed. Run: "
+                f"{install_command('serve')}."
             )
 
 

@@ -14,6 +14,7 @@ from kerastl.checkup.diagnosis import Diagnosis, Finding, look, promise
 from kerastl.checkup.installation import look_at_installation
 from kerastl.commands.table import run_command
 from kerastl.errors import KerastlError
+from kerastl.extras import install_command
 from kerastl.progress import Progress
 from stores import fill, open_store
 
@@ -53,7 +54,7 @@ def test_extras_are_told_with_what_they_give(tmp_path, monkeypatch):
     )
     lines = lines_of(tmp_path)
     assert lines["extra onnx"] == (
-        "extra onnx: not installed (tf2onnx missing); pip install 'kerastl[onnx]' gives "
+        f"extra onnx: not installed (tf2onnx missing); {install_command('onnx')} gives "
         "--format=onnx"
     )
     assert lines["extra litert"].endswith("gives --format=litert,litert_float16,litert_int8")

@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from kerastl.errors import KerastlError
+from kerastl.extras import install_command
 from kerastl.serving import listener
 from kerastl.serving.listener import (
     accept_other_machines,
@@ -131,4 +132,4 @@ def test_missing_package_is_reported_with_its_extra():
     with pytest.raises(KerastlError) as caught:
         check_packages(("starlette", "no_such_package"))
     assert "needs the package no_such_package" in str(caught.value)
-    assert "pip install 'kerastl[serve]'" in str(caught.value)
+    assert f"Run: {install_command('serve')}." in str(caught.value)

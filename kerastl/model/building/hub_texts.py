@@ -9,6 +9,7 @@ import keras_hub
 import numpy as np
 
 from kerastl.errors import KerastlError, bad_value, first_line
+from kerastl.extras import install_command
 from kerastl.model.building.interface import TextReader
 from kerastl.model.sources.hub import Family, Preset
 from kerastl.settings import ModelSettings
@@ -73,7 +74,7 @@ def _explained(row: Preset, given: str) -> Iterator[None]:
     except ImportError as error:
         raise KerastlError(
             f"{_FIELD}={given!r}: needs packages that are not installed ({first_line(error)}). "
-            "Run: pip install 'kerastl[hub]'."
+            f"Run: {install_command('hub')}."
         ) from error
     except (OSError, ValueError) as error:
         raise bad_value(

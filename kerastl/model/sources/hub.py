@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kerastl.errors import KerastlError, bad_value
+from kerastl.extras import install_command
 from kerastl.model.backbones import Backbone
 from kerastl.model.sources.hub_presets import PRESETS
 from kerastl.paths import home, local_path
@@ -143,7 +144,7 @@ def find(name: str) -> Preset | None:
     if importlib.util.find_spec("keras_hub") is None:
         raise KerastlError(
             f"backbone={name!r}: needs packages that are not installed. Run: "
-            "pip install 'kerastl[hub]'."
+            f"{install_command('hub')}."
         )
     preset = name.removeprefix(HUB)
     if "://" in preset:
