@@ -45,7 +45,7 @@ PYTHON_ELSEWHERE = {
     "docs/reference/python.md": "tests/test_examples.py",
 }
 # Pages whose Python opens what their commands have written.
-PYTHON_AFTER_COMMANDS = {"docs/how_to/export.md"}
+PYTHON_AFTER_COMMANDS = {"docs/how_to/export.md", "docs/how_to/without_tensorflow.md"}
 # Pages whose Python ends at a download.
 PYTHON_DOWNLOADS = {"docs/how_to/networks.md"}
 # Flags of other programs.
