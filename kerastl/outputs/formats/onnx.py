@@ -18,8 +18,10 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 onnxruntime = importlib.import_module("onnxruntime")
 # ONNX Runtime logs fatal errors only: it raises the others anyway.
 _FATAL = 4
-# Of 2021, which old runtimes read too; networks need no newer one.
-_OPSET = 15
+# Of 2021, which old runtimes read too; networks need no newer one. The oldest that reads it, with
+# the form of file that it comes in: https://onnxruntime.ai/docs/reference/compatibility.html, and
+# onnxruntime-web 1.9.0 reads such files.
+_OPSET, _OLDEST = 15, "1.9"
 # An operation of TensorFlow that the converter leaves as it is.
 _COMPLEMENT = "Erfc"
 _PROBABILITIES = "probabilities"
@@ -89,13 +91,8 @@ def read_needs(path: pathlib.Path) -> dict[str, Any]:
     onnx = _onnx()
     model = onnx.load(path, load_external_data=False)
     opset = next(row.version for row in model.opset_import if row.domain in ("", "ai.onnx"))
-    oldest = next(
-        release
-        for release, ir_version, of_release, *_ in onnx.helper.VERSION_TABLE
-        if ir_version >= model.ir_version and of_release >= opset
-    )
     return {
-        "oldest_runtime": f"ONNX Runtime with ONNX {oldest}",
+        "oldest_runtime": f"ONNX Runtime {_OLDEST}",
         "ir_version": model.ir_version,
         "opset_version": opset,
         **({"output": _WITH_KNOWN} if len(model.graph.output) > 1 else {}),
