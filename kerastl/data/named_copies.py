@@ -1,4 +1,7 @@
-"""Copies of images by the names of their files, as programs of augmentation write them."""
+"""Copies of images, and shots of one burst, by the names of their files.
+
+Programs of augmentation and cameras write such names.
+"""
 
 import collections
 import pathlib
@@ -16,6 +19,19 @@ _AUGMENTOR = re.compile(
     r".+_original_(?P<original>.+?)(\.\w{3,4})?_[0-9a-f]{8}(-[0-9a-f]{4,12}){4}"
 )
 _KERAS = re.compile(r"aug\w*?_(?P<original>\d+)_\d{4,7}")
+# Shots of a burst, of which one may be the original: IMG_3448_BURST2 beside IMG_3448; Huawei's
+# IMG_20240101_120000_BURST001_COVER; LG's 20240101_120000_Burst01; and IMG_BURST_20240101_120000_1.
+_BURST = re.compile(r"(?P<original>.+?)[ _.-]+burst[ _.-]?\d{1,4}([ _.-]?cover)?")
+_BURST_BEFORE = re.compile(r"(?P<original>.*burst_?\d{8}_?\d{6,9})_\d{1,4}([ _.-]?cover)?")
+# One time for all of a burst: Google's 00001IMG_00001_BURST20240101120000000_COVER, and Sony's
+# DSC_0001_BURST20240101120000000.
+_BURST_TIME = re.compile(r".*(?P<original>burst_?20\d{12,15})([ _.-]?cover)?")
+# Samsung: 20240101_120000_001; and all that a Pixel makes of one shot: PXL_20240101_120000000.MP,
+# or with .PORTRAIT-01.COVER.
+_SAMSUNG = re.compile(r"(?P<original>20\d{6}_\d{6})_\d{3}")
+_PIXEL = re.compile(r"(?P<original>pxl_20\d{6}_\d{9})[.~].+")
+_PROGRAMS = (_ROBOFLOW, _AUGMENTOR, _KERAS)
+_CAMERAS = (_BURST_TIME, _BURST_BEFORE, _BURST, _SAMSUNG, _PIXEL)
 # Words for a change, often with its number, and what is written beside some of them.
 _CHANGE = re.compile(
     r"(aug(m|mented|mentation)?|rot(ate|ated|ation)?|[hv]?flip(ped|lr|ud|h|v)?|[hv]?mirror(ed)?|"
@@ -45,6 +61,8 @@ def find_named_copies(
     examples: Sequence[str], labels: Sequence[int], splits: Sequence[str]
 ) -> Iterator[list[int]]:
     """Yields groups (two or more) of positions of an image and copies of it, by their names.
+
+    Shots of one burst are copies of each other.
 
     They are of one class, and of one split unless those outside training are copies themselves.
     """
@@ -97,9 +115,10 @@ def _find_original(name: _Name, known: Collection[str]) -> str:
 
 
 def _read(stem: str) -> _Name:
-    for pattern in (_ROBOFLOW, _AUGMENTOR, _KERAS):
+    for pattern in (*_PROGRAMS, *_CAMERAS):
         if found := pattern.fullmatch(stem):
-            return _Name(stem, (_join(_words(found["original"])),), is_sure=True)
+            original = _join(_words(found["original"]))
+            return _Name(stem, (original,), is_sure=pattern in _PROGRAMS)
     words = _words(stem)
     is_change = [_CHANGE.fullmatch(word) is not None for word in words]
     if not any(is_change):

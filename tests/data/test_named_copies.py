@@ -33,6 +33,26 @@ def found(*names, labels=None, splits=None):
         (f"cat_original_x.jpg_{UUID}.jpg", f"cat_original_x.jpg_1{UUID[1:]}.jpg"),
         ("aug_0_1234567.png", "aug_0_7654321.png"),
         ("p7_90deg.png", "p7_brightness_12.png", "p7.png"),
+        ("IMG_3448.jpg", "IMG_3448_BURST2.jpg", "IMG_3448_BURST3.jpg"),
+        ("IMG_3098_BURST1.jpg", "IMG_3098_BURST2.jpg"),
+        ("IMG_20240101_120000_BURST001_COVER.jpg", "IMG_20240101_120000_BURST002.jpg"),
+        (
+            "00000IMG_00000_BURST20240101120000123_COVER.jpg",
+            "00001IMG_00001_BURST20240101120000123.jpg",
+        ),
+        ("DSC_0007_BURST20240101120000123.JPG", "DSC_0008_BURST20240101120000123.JPG"),
+        ("IMG_BURST_20240101_120000_1.jpg", "IMG_BURST_20240101_120000_2.jpg"),
+        ("20240101_120000_001.jpg", "20240101_120000_002.jpg"),
+        ("20240101_120000_Burst01.jpg", "20240101_120000_Burst02.jpg", "20240101_120000.jpg"),
+        (
+            "PXL_20240101_120000123.PORTRAIT-01.COVER.jpg",
+            "PXL_20240101_120000123.PORTRAIT-02.ORIGINAL.jpg",
+        ),
+        (
+            "PXL_20240101_120000123.MP.jpg",
+            "PXL_20240101_120000123.jpg",
+            "PXL_20240101_120000123~2.jpg",
+        ),
     ],
 )
 def test_copies_are_found_by_their_names(names):
@@ -54,6 +74,15 @@ def test_copies_are_found_by_their_names(names):
         ("x_jpg.rf.0123456789abcdef0123456789abcdef.jpg", "y_jpg.rf.1123456789abcdef01234567.jpg"),
         ("aug_0_1234567.png", "aug_1_7654321.png"),
         ("noise.jpg", "blur.jpg"),
+        ("IMG_3448_BURST2.jpg", "IMG_3449_BURST2.jpg"),
+        ("sunburst1.jpg", "sunburst2.jpg"),
+        ("star_burst_1.jpg", "star_burst_2.jpg"),
+        ("burst_1.jpg", "burst_2.jpg"),
+        ("20240101_120000.jpg", "20240101_120001.jpg"),
+        ("20240101_120000_001.jpg", "20240101_120001_001.jpg"),
+        ("DSC_0007_BURST20240101120000123.JPG", "DSC_0008_BURST20240101120005123.JPG"),
+        ("PXL_20240101_120000123.jpg", "PXL_20240101_120000124.jpg"),
+        ("00012_345678_001.png", "00012_345678_002.png"),
         tuple(f"batch2_aug_{number}.png" for number in range(65)),
     ],
 )
