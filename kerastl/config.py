@@ -27,7 +27,7 @@ RECIPE_SETTINGS = frozenset(_PHASES).union(
     ("best_by",), (name for name, setting in SETTINGS.items() if setting.searchable)
 )
 # Where a value comes from that nobody gave, that Python code gave, or that follows from others.
-DEFAULT, PYTHON, _FOLLOWS = "default", "Python", "other settings"
+DEFAULT, PYTHON, FOLLOWS = "default", "Python", "other settings"
 
 
 def flag_file_words(path: os.PathLike[str]) -> str:
@@ -97,7 +97,7 @@ class Config(ReadSettings, RecipeSettings, FitSettings, OutputSettings, DeviceSe
                 origins[name] = Origin(PYTHON if is_changed else origin.where, value)
         if self.from_scratch or ("recipe" not in origins and origins.keys() & _PHASES):
             object.__setattr__(self, "recipe", MANUAL)
-            origins.setdefault("recipe", Origin(_FOLLOWS, MANUAL))
+            origins.setdefault("recipe", Origin(FOLLOWS, MANUAL))
         object.__setattr__(self, "origins", origins)
         if self.teacher and not (self.memory_path and self.repeats_views):
             raise bad_value(

@@ -2,7 +2,6 @@
 
 import collections
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ from kerastl.data.fixes_file import KEEP, RELABEL, Fix
 from kerastl.outputs.directories import RunFile
 from kerastl.outputs.heat_maps import MOST_MISTAKES
 from kerastl.report.classes import Tested
+from kerastl.report.commands import train_again
 from kerastl.report.contents import Contents, Row
 from kerastl.report.thumbnails import Picture, Thumbnails
 from kerastl.settings import SETTINGS
@@ -198,16 +198,9 @@ def prepare_fixing(contents: Contents) -> Fixing | None:
 
 
 def _fixing_command(contents: Contents) -> str:
-    if contents.config is None or contents.config.source_kind.is_passed_in:
-        return ""
-    path = contents.path
-    words = (
-        f"--flagfile={path / RunFile.FLAGS}",
-        f"--fixes={RunFile.FIXES}",
-        f"--splits_from={path / RunFile.SPLITS}",
-        f"--run_dir={path}-fixed",
-    )
-    return f"kerastl train {' '.join(map(shlex.quote, words))}"
+    splits = contents.path / RunFile.SPLITS
+    kept = [f"--splits_from={splits}"] if splits.exists() else []
+    return train_again(contents, "fixed", f"--fixes={RunFile.FIXES}", *kept)
 
 
 def sum_splits(counts: Mapping[str, Mapping[str, int]]) -> Splits:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from kerastl.data.fixes_file import DROPPED, RELABELED
 from kerastl.outputs.directories import RunFile
 from kerastl.progress import count_of
+from kerastl.report.commands import train_again, train_longer
 from kerastl.report.contents import Contents
-from kerastl.report.facts import list_open, list_open_issues
+from kerastl.report.facts import list_open, list_open_issues, prepare_fixing
 from kerastl.result import is_uncertain
 from kerastl.split_names import TEST
 
@@ -71,12 +72,14 @@ def _on_training(contents: Contents) -> Iterator[Step]:
             "Give the run more time: there was none to fine-tune, which costs most of the accuracy "
             "that can be had. Train again with a higher --budget.",
             "reasons",
+            train_longer(contents),
         )
     if is_uncertain(contents.metrics[TEST]):
         yield Step(
-            "Test on more images: so few leave the accuracy uncertain. Label more, or raise "
-            "--test_fraction.",
+            "Test on more images: so few leave the accuracy uncertain. Label more, or, if the data "
+            "have no test split of their own, hold out more of them.",
             "splits",
+            train_again(contents, "more-tests", f"--test_fraction={_more_tests(contents):g}"),
         )
 
 
@@ -101,14 +104,32 @@ def _on_data(contents: Contents) -> Iterator[Step]:
     if issues := list_open_issues(contents):
         labels = count_of(len(issues), "label")
         yield Step(
-            f"Look through {labels} that a probe disagrees with, the least probable first, and fix "
-            "what is wrong.",
+            f"Look through {labels} that a probe disagrees with, the least probable first, mark "
+            "what is wrong, save fixes.csv, and train with it.",
             "labels",
+            _fixing_command(contents),
         )
     elif contents.label_issues is None and contents.metrics:
-        yield Step("Look for wrong labels: train again with --label_issues.")
+        command = train_again(contents, "labels", "--label_issues")
+        yield Step("Look for wrong labels: train again with --label_issues.", "", command)
     if count := sum(row["kind"] not in _HARMLESS for row in list_open(contents)):
-        yield Step(f"Look at what the audit found, {count} in all, and fix it.", "audit")
+        yield Step(
+            f"Look at what the audit found, {count} in all, mark what "
+            "to fix, save fixes.csv, and train with it.",
+            "audit",
+            _fixing_command(contents),
+        )
+
+
+def _fixing_command(contents: Contents) -> str:
+    fixing = prepare_fixing(contents)
+    return fixing.command if fixing else ""
+
+
+def _more_tests(contents: Contents) -> float:
+    """Returns twice the share of images that are held out for the test, if they may be so many."""
+    config = contents.config
+    return min(2 * config.test_fraction, (1 - config.validation_fraction) / 2) if config else 0.0
 
 
 def _on_use(contents: Contents) -> Iterator[Step]:

@@ -1,8 +1,12 @@
 import dataclasses
+import shlex
 
 import pytest
 
 import kerastl
+from kerastl.commands.flagfile import expand_flag_files
+from kerastl.commands.table import find_command
+from kerastl.data.fixes_file import Fix
 from kerastl.report.contents import Contents
 from kerastl.report.next_steps import list_steps
 
@@ -16,7 +20,8 @@ NARROW = {"test": {"accuracy_low": 0.88, "accuracy_high": 0.92}}
 def contents(tmp_path):
     (tmp_path / "model.keras").touch()
     empty = {field.name: () for field in dataclasses.fields(Contents)}
-    return Contents(**empty | {"path": tmp_path, "metrics": NARROW, "label_issues": ()})
+    given = {"path": tmp_path, "metrics": NARROW, "label_issues": (), "config": None}
+    return Contents(**empty | given | {"receipt": {}})
 
 
 def steps(contents, **changes):
@@ -57,7 +62,7 @@ def test_run_that_stopped_at_its_data_says_to_mend_them(contents):
     ("changes", "section", "words"),
     [
         ({"reasons": ("97 px: x", "a head alone: no time for 4 epochs")}, "reasons", "--budget"),
-        ({"metrics": WIDE}, "splits", "--test_fraction"),
+        ({"metrics": WIDE}, "splits", "hold out more"),
         ({"misleading": ({"fact": "border", "class_name": "cat"},)}, "misleading", "at cat: its b"),
         ({"label_issues": ({"sha256": "a"},) * 3}, "labels", "through 3 labels"),
         (
@@ -76,13 +81,68 @@ def test_each_finding_leads_to_its_part(contents, changes, section, words):
     assert words in first.text
 
 
+@pytest.fixture
+def trained(contents):
+    """A finished run of a folder, for which a recipe has chosen a head alone."""
+    given = kerastl.Config(
+        dataset="folder:my photos", run_dir=str(contents.path), budget="3m", recipe="best"
+    )
+    where = "recipe best in 3m"
+    config = given.changed(where, recipe="manual", head_epochs=7, finetune_epochs=0)
+    (contents.path / "flags.txt").write_text(config.to_flagfile())
+    receipt = {"flags": config.explain()}
+    return dataclasses.replace(contents, config=config, receipt=receipt, label_issues=None)
+
+
+def read_command(step):
+    """The config of the command of a step, as the command line reads it."""
+    _, name, *arguments = shlex.split(step.command)
+    return find_command(name).read(expand_flag_files(arguments)).config
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "expected"),
+    [
+        ({}, "labels", {"label_issues": True, "head_epochs": 7}),
+        ({"metrics": WIDE, "label_issues": ()}, "more-tests", {"test_fraction": 0.2}),
+        (
+            {"reasons": ("a head alone: no time for 4 epochs",)},
+            "longer",
+            # What the recipe chose is open again.
+            {"recipe": "best", "budget": "6m"},
+        ),
+        (
+            {"audit": ({"kind": "same image twice", "sha256": "a"},), "label_issues": ()},
+            "fixed",
+            {"fixes": "fixes.csv", "head_epochs": 7},
+        ),
+        ({"label_issues": ({"sha256": "a"},)}, "fixed", {"fixes": "fixes.csv"}),
+    ],
+)
+def test_each_advice_that_a_command_can_follow_has_it(trained, changes, name, expected):
+    first, *_ = steps(trained, **changes)
+    config = read_command(first)
+    assert config.dataset == "folder:my photos"
+    # The run's own directory holds a finished run.
+    assert config.run_dir == f"{trained.path}-{name}"
+    assert {key: getattr(config, key) for key in expected} == expected
+    assert ("head_epochs" in config.origins) == (name != "longer")
+    trained.path.with_name(f"{trained.path.name}-{name}").mkdir()
+    first, *_ = steps(trained, **changes)
+    assert read_command(first).run_dir == f"{trained.path}-{name}-2"
+
+
 def test_slices_that_are_not_far_below_are_no_step(contents):
     assert len(steps(contents, slices=[BELOW | {"is_far_below": "False"}])) == 2
 
 
+def fix(sha256, kind):
+    return Fix(sha256, kind, "", "")._asdict()
+
+
 def test_labels_that_a_person_has_reviewed_are_no_step(contents):
     issues = [{"sha256": name} for name in "abc"]
-    fixes = [{"sha256": "a", "fix": "keep"}, {"sha256": "b", "fix": "relabel"}]
+    fixes = [fix("a", "keep"), fix("b", "relabel")]
     first, *_ = steps(contents, label_issues=issues, fixes=fixes)
     assert "through 1 label that" in first.text
 
@@ -94,6 +154,6 @@ def test_files_that_are_left_out_are_no_step(contents):
 
 def test_findings_that_a_person_has_kept_are_no_step(contents):
     audit = [{"kind": "same image twice", "sha256": "a", "other_sha256": "b"}]
-    fixes = [{"sha256": name, "fix": "keep"} for name in "ab"]
+    fixes = [fix(name, "keep") for name in "ab"]
     assert len(steps(contents, audit=audit, fixes=fixes)) == 2
     assert len(steps(contents, audit=audit, fixes=fixes[:1])) == 3
