@@ -26,7 +26,7 @@ from kerastl.data.labels import refuse_alike
 from kerastl.data.named_copies import find_named_copies
 from kerastl.data.source import Cause, Finding, Source
 from kerastl.data.unusable import report, sort_out, with_hashes
-from kerastl.errors import bad_value, name_some
+from kerastl.errors import bad_value, name_some, printable
 from kerastl.progress import Progress, count_of
 from kerastl.settings import DataSettings
 from kerastl.split_names import TRAIN
@@ -50,6 +50,8 @@ _SHALLOW = "{} bits in 16, which train and are served dark (multiply by {} first
 _BLACK = 15
 # Ends the kinds of findings of which one label must be wrong.
 _TWO = "in two classes"
+# Begins what a run does with what a person may want to fix.
+USED = "The run uses them as they are; --fixes can"
 
 
 def audit(
@@ -197,12 +199,12 @@ def _scenes(source: Source, lists: Iterable[Sequence[int]]) -> Iterator[Finding]
 
 
 def _pair(source: Source, first: int, number: int, kind: str) -> Finding:
-    pair = [first, number]
-    parts = [[source.class_names[label] for label in source.labels[pair]]]
+    pair = [number, first]
+    parts = [("class", [source.class_names[label] for label in source.labels[pair]])]
     # The splits that a run makes are not known yet.
     if len(np.unique(source.given_splits)) > 1:
-        parts.append(source.given_splits[pair].tolist())
-    detail = ", ".join(" and ".join(dict.fromkeys(part)) for part in parts)
+        parts.append(("split", source.given_splits[pair].tolist()))
+    detail = ", ".join(f"{what} {' and '.join(dict.fromkeys(names))}" for what, names in parts)
     return Finding(source.examples[number], kind, detail, source.examples[first])
 
 
@@ -267,8 +269,8 @@ def _unusual_classes(source: Source) -> Iterator[Finding]:
         yield Finding(
             source.class_names[label],
             "imbalance",
-            f"{count_of(int(counts[label]), 'image')}, and {counts[largest]} of the largest class",
-            source.class_names[largest],
+            f"{count_of(int(counts[label]), 'image')}, and {counts[largest]} of the largest class, "
+            f"{source.class_names[largest]}",
         )
 
 
@@ -293,5 +295,6 @@ def _summarize(findings: Sequence[Finding], progress: Progress) -> None:
     for kind, count in by_kind.items():
         first = next(finding for finding in findings if finding.kind == kind)
         other = f" and {first.other}" if first.other else ""
-        used = " All are used: --fixes relabels or drops images." if kind.endswith(_TWO) else ""
-        progress.line(f"Audit: {kind}: {count}, as {first.file}{other}.{used}")
+        detail = f" ({printable(first.detail)})" if first.detail else ""
+        used = f" {USED} relabel or drop them." if kind.endswith(_TWO) else ""
+        progress.line(f"Audit: {kind}: {count}, as {first.file}{other}{detail}.{used}")

@@ -276,9 +276,9 @@ def choose(facts: Facts) -> Chosen:
             why_not = f"no time for {count_of(_fewest(facts), 'epoch')} of {epoch}"
     usable = max(0.0, facts.usable_seconds)
     pass_reason = (
-        f"{way.size} px: one pass takes {format_duration(facts.pass_time(way))}; training has "
-        f"{format_duration(usable)}, building, saving and exporting "
-        f"{format_duration(facts.seconds - usable)}"
+        f"{way.size} px, {_why_size(facts, way.size)}: one pass over the images takes "
+        f"{format_duration(facts.pass_time(way))}; {format_duration(usable)} are for training, "
+        f"{format_duration(facts.seconds - usable)} for building, saving and exporting"
     )
     views, view_reasons = _choose_views(facts, way)
     head = _choose_head(facts, is_all=not way.epochs)
@@ -296,6 +296,12 @@ def choose(facts: Facts) -> Chosen:
     return Chosen(values=values | dict(facts.given), reasons=reasons)
 
 
+def _why_size(facts: Facts, size: int) -> str:
+    if len(facts.sizes) == 1:
+        return "as given" if "image_size" in facts.given else "the only size tried"
+    return "the largest tried" if size == facts.sizes[-1] else "the largest that the time allows"
+
+
 def _choose_views(facts: Facts, way: Way) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Chooses the random changes of images, with the reason."""
     if "augment" in facts.given:
@@ -305,12 +311,13 @@ def _choose_views(facts: Facts, way: Way) -> tuple[dict[str, Any], tuple[str, ..
         values["average_mirrored"] = "auto" if way.extra.averages else "no"
         if way.extra.views > 1:
             values["augment"] = MIRROR
+    words = "without mirror images, which may be of other classes"
+    if values:
+        words = "without mirror images, for lack of time, though they keep their classes"
     if "augment" in values:
-        words = "mirror images too"
-    else:
-        words = f"no mirror images{', for lack of time' if values else ''}"
+        words = "with mirror images, which keep their classes"
     reason = (
-        f"{words}: a head names {look.right} of {count_of(look.num_images, 'image')} right, and "
+        f"{words}: a head recognizes {look.right} of {count_of(look.num_images, 'image')}, and "
         f"{look.right_mirrored} of their mirror images"
     )
     return values, (reason,)

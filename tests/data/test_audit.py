@@ -112,8 +112,8 @@ def test_same_image_is_found_in_any_form_and_name(tmp_path):
         ("green/flat.png", "unusual size", ""),
     }
     assert (
-        "Audit: same image in two classes: 2, as red/00.png and blue/wrong.webp. All are used: "
-        "--fixes relabels or drops images.\n"
+        "Audit: same image in two classes: 2, as red/00.png and blue/wrong.webp (class red and "
+        "blue). The run uses them as they are; --fixes can relabel or drop them.\n"
     ) in said
 
 
@@ -229,7 +229,7 @@ def test_endings_that_do_not_fit_are_told(tmp_path):
         ("red/01.png", "wrong ending", "is JPEG by its content"),
         ("red/02", "no ending", "is JPEG by its content"),
     }
-    assert "Audit: wrong ending: 1, as red/01.png." in said
+    assert "Audit: wrong ending: 1, as red/01.png (is JPEG by its content)." in said
 
 
 def test_odd_sizes_small_classes_and_imbalance_are_told(tmp_path):
@@ -245,7 +245,7 @@ def test_odd_sizes_small_classes_and_imbalance_are_told(tmp_path):
         ("blue/large.png", "unusual size", "400 x 300 pixels"),
         ("blue/wide.png", "unusual shape", "150 x 20 pixels"),
         ("amber/1.png", "only image of its class", "amber"),
-        ("amber", "imbalance", "1 image, and 44 of the largest class"),
+        ("amber", "imbalance", "1 image, and 44 of the largest class, blue"),
     }
 
 
@@ -318,7 +318,7 @@ def test_few_bits_in_sixteen_are_counted(tmp_path, most, depth, factor):
     write_deep(tmp_path / "data", [*deep, (65000, np.uint16), (250, np.uint8), (200, np.uint8)])
     source, said = open_folder(config_of(tmp_path))
     assert f"Audit: {depth} bits in 16, which train and are served dark (multiply by" in said
-    assert f"(multiply by {factor} first): 3, as a/0.png." in said
+    assert f"(multiply by {factor} first): 3, as a/0.png (at most" in said
     found = {one.file: one.detail for one in source.findings if "bits in 16" in one.kind}
     assert found["a/0.png"] == f"at most {most} of 65535"
     assert len(found) == 3
@@ -337,5 +337,5 @@ def test_sixteen_bits_that_are_used_are_no_finding(tmp_path):
 def test_masks_of_small_numbers_are_told(tmp_path):
     write_deep(tmp_path / "data", [(12, np.uint8), (9, np.uint8), (200, np.uint8)])
     source, said = open_folder(config_of(tmp_path))
-    assert "Audit: nearly black: 2, as a/0.png." in said
+    assert "Audit: nearly black: 2, as a/0.png (at most 12 of 255)." in said
     assert ("a/0.png", "nearly black", "") in kinds(source)

@@ -116,7 +116,10 @@ def test_copies_stay_in_one_split_and_a_line_tells_it(tmp_path):
         number = int(path.stem)
         path.rename(path.with_name(f"{number // 3}_aug_{number % 3}.jpg"))
     source, said = open_folder(config_of(tmp_path))
-    assert "Audit: copy by its name: 24, as blue/0_aug_1.jpg and blue/0_aug_0.jpg." in said
+    assert (
+        "Audit: copy by its name: 24, as blue/0_aug_1.jpg and blue/0_aug_0.jpg (one of 3 images of "
+        "that name)." in said
+    )
     config = config_of(tmp_path, validation_fraction=0.25, test_fraction=0.25)
     splits = make_splits(source, config)
     of = {

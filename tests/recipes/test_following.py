@@ -72,7 +72,7 @@ def test_flags_of_a_run_repeat_it_bit_for_bit(recipe, given, tmp_path):
     config = kerastl.Config(**given, recipe=recipe, budget="60s")
     first = fakes.finish_run(config, source)
     flags = (first.result.run_dir / "flags.txt").read_text("utf-8")
-    assert flags.startswith(f"# {fakes.IMAGE_SIZE} px: one pass takes ")
+    assert flags.startswith(f"# {fakes.IMAGE_SIZE} px, as given: one pass over the images takes ")
     repeated = kerastl.Config.from_flags(
         [*flags.splitlines(), f"--run_dir={tmp_path / 'again'}", f"--cache_dir={tmp_path / 'new'}"]
     )
