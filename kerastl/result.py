@@ -7,7 +7,7 @@ from typing import Any
 
 from kerastl.progress import count_of, listed
 from kerastl.short_form import ShortForm
-from kerastl.split_names import TEST
+from kerastl.split_names import TEST, VALIDATION
 
 # An interval of the accuracy that is wider leaves the choice between models open.
 _WIDE = 0.08
@@ -47,9 +47,11 @@ def test_lines(metrics: Mapping[str, Any]) -> Iterator[str]:
     if "prompts" in phases:
         yield f"Class names alone: validation accuracy {phases['prompts']:.4f}."
     if phases.keys() >= {"head", "finetune"}:
+        validation = metrics.get(VALIDATION, {}).get("accuracy")
+        of_model = "" if validation is None else f" The model has {validation:.4f}."
         yield (
-            f"Transfer: highest validation accuracy {phases['head']:.4f} of a head on frozen "
-            f"features, {phases['finetune']:.4f} of fine-tuning."
+            f"Highest validation accuracy of an epoch: {phases['head']:.4f} of a head on frozen "
+            f"features, {phases['finetune']:.4f} of fine-tuning.{of_model}"
         )
     test = metrics[TEST]
     yield from repeats_lines(metrics)

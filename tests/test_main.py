@@ -114,7 +114,7 @@ def test_last_line_tells_the_test_accuracy(fake_run, capsys):
         (
             {"head": 0.5, "finetune": 0.75},
             [
-                "Transfer: highest validation accuracy 0.5000 of a head on frozen features, "
+                "Highest validation accuracy of an epoch: 0.5000 of a head on frozen features, "
                 "0.7500 of fine-tuning."
             ],
         ),

@@ -62,9 +62,9 @@ class LabelIssues:
     def lines(self) -> list[str]:
         """Returns the lines that a run prints."""
         lines = [
-            f"Labels: a linear probe assigns {len(self.positions)} of "
-            f"{len(self.judged.of_label)} training and validation images to another class; "
-            "label_issues.csv lists the least probable labels first."
+            f"Labels that look wrong: {len(self.positions)} of {len(self.judged.of_label)} "
+            "training and validation images; a linear probe finds another class likelier. No label "
+            "is changed; label_issues.csv lists the least probable first."
         ]
         if unknown := int(np.isnan(self.judged.of_label).sum()):
             lines.append(

@@ -153,10 +153,13 @@ class FrozenPart:
     def _compute(self, progress: Progress) -> None:
         passing = Pass(self._network, self._stores, self._source, self._images, self._hashes)
         lacking = [boundary for boundary in self._stores if len(self._missing(boundary))]
-        todo = len(passing.todo(self._used))
+        views = passing.todo(self._used)
+        todo, num_images = len(views), len(np.unique(views % len(self._source)))
+        views_of = f" ({num_images} with their mirror images or other views)"
+        what = views_of if num_images < todo else ""
         names = " and ".join(map(self._network.name_of, self._stores))
         progress.line(
-            f"Frozen part up to {names}: {todo} images to compute, "
+            f"Frozen part up to {names}: {todo} images to compute{what}, "
             f"{len(self._used) - todo} in the store already."
         )
         if todo:

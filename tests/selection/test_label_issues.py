@@ -45,8 +45,9 @@ def test_lines_count_issues_and_images_that_cannot_be_checked():
     of_label = np.array([0.9, np.nan, 0.2])
     judged = OutOfFold(of_label, np.array([0, 0, 1]), np.array([0.9, 0.0, 0.8]))
     assert LabelIssues(np.array([2]), judged).lines() == [
-        "Labels: a linear probe assigns 1 of 3 training and validation images to another class; "
-        "label_issues.csv lists the least probable labels first.",
+        "Labels that look wrong: 1 of 3 training and validation images; a linear probe finds "
+        "another class likelier. No label is changed; label_issues.csv lists the least probable "
+        "first.",
         "Labels: 1 image could not be checked, because too few images of the same class are "
         "outside their group.",
     ]
@@ -68,7 +69,7 @@ def test_run_lists_images_with_a_wrong_label(tmp_path):
     assert {row["example"] for row in rows[: len(looked_at)]} == looked_at
     assert all(row["split"] == splits[row["example"]] for row in rows)
     assert all(float(row["probability"]) < float(row["its_probability"]) for row in rows)
-    assert "Labels: a linear probe assigns " in run.printed
+    assert "Labels that look wrong: " in run.printed
 
 
 def rows_of(run, name):
