@@ -107,7 +107,7 @@ def _caption(image: Tested, width: float) -> Iterator[tuple[str, str]]:
     named, truth = (
         charts.shorten(one, width - 40, size=_SMALL) for one in (name, image.class_name)
     )
-    yield f"true class {truth}", INK
+    yield f"labeled {truth}", INK
     yield f"named {named} {probability:.1%}", BLUE if name == image.class_name else RED
     yield charts.shorten(image.example, width, size=_SMALL), GRAY
 

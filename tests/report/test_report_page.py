@@ -276,7 +276,7 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
     }
     names = [name.strip() for name in NAMES]
     assert read.tables["matrix"] == [
-        ["True class", *names],
+        ["Labeled", *names],
         *([one, *(pairs.get((one, other), "") for other in names)] for one in names),
     ]
     assert {(one, other): number for one, other, number, *_ in read.tables["pairs"][1:]} == {

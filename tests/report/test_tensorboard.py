@@ -59,10 +59,10 @@ def test_images_have_their_classes_and_what_is_gone_leaves_its_place():
     figure = draw_images(tested)
     words = [text.get_text() for text in figure.texts]
     assert words == [
-        "true class a $x^2$ class",
+        "labeled a $x^2$ class",
         "named a $x^2$ class 87.5%",
         "there.png",
-        "true class a $x^2$ class",
+        "labeled a $x^2$ class",
         "named <b>bold</b> 87.5%",
         "gone.png",
     ]
