@@ -311,6 +311,10 @@ def read(root, **options):
             "folder/class in cross_validation/, 2 classes, 4 images; split0, split1 are joined",
         ),
         ("cat/2024-05-01_10-0#-00.jpg*9 dog/2024-05-02_10-0#-00.jpg*9", "2 classes, 18 images"),
+        (
+            "cat/2024011#_5.jpg*3 cat/2024011#_6.jpg*3 dog/2024011#_5.jpg*3 dog/2024011#_7.jpg*3",
+            "class, 2 classes, 12 images",
+        ),
         ("cat/0#_100.jpg*9 cat/r_0#_100.jpg*9 dog/0#_100.jpg*9", "class, 2 classes, 27 images"),
         # Numbers that count the files of each class are no groups.
         ("cat/#_a.jpg*9 dog/#_a.jpg*9", "class, 2 classes, 18 images"),

@@ -236,6 +236,7 @@ def test_column_of_another_meaning_may_be_left_alone(tmp_path):
         ("path,set\na.jpg,train\nb.jpg,test", {}, "has paths, but no column for the label"),
         ("ID,Labels\na.jpg x\nb.jpg y", {}, "has ',' between the cells of its header and ' '"),
         ("ID;Labels\na.jpg,x\nb.jpg,y", {}, "has ';' between the cells of its header and ','"),
+        ("ID;Labels\na.jpg,x,1\nb.jpg,y,1", {}, "has ';' between the cells of its header and ','"),
         ("path,label\n/else/c.jpg,x\n/else/d.jpg,y\n", {}, "has 2 paths as path, and none leads"),
         ("path,label\na,cat\nb,cat\x07\n", {}, "has a class named 'cat\\x07', which is not one"),
         ("path,label\na,big cat\nb,big_cat\n", {}, "classes 'big cat' and 'big_cat' differ by sep"),
