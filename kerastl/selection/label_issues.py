@@ -4,7 +4,7 @@ The test images have no part in it: they are read by the final evaluation only.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -81,7 +81,12 @@ class LabelIssues:
 
 
 def find_label_issues(
-    features: np.ndarray, splits: Splits, indices: np.ndarray, *, seed: int
+    features: np.ndarray,
+    splits: Splits,
+    indices: np.ndarray,
+    *,
+    seed: int,
+    on_step: Callable[[str], None] = lambda _: None,
 ) -> LabelIssues:
     """Finds label issues by cross-validation on pooled features.
 
@@ -90,9 +95,10 @@ def find_label_issues(
         splits: Where the images are from.
         indices: Their positions in the source: of training and validation images.
         seed: Seed of the folds.
+        on_step: Receives a description of each step.
     """
     labels, clusters = splits.source.labels[indices], splits.clusters[indices]
-    judged = predict_out_of_fold(features, labels, clusters, seed=seed)
+    judged = predict_out_of_fold(features, labels, clusters, seed=seed, on_step=on_step)
     counts = np.bincount(labels, minlength=len(splits.source.class_names))
     few = np.flatnonzero((counts > 0) & (counts < _FEW))
     names = tuple(splits.source.class_names[label] for label in few.tolist())
@@ -118,7 +124,13 @@ def write_label_issues(
     if features is None:
         progress.line("Labels: not checked, because no features are stored.")
         return
-    issues = find_label_issues(features, splits, indices, seed=seed)
+    issues = find_label_issues(
+        features,
+        splits,
+        indices,
+        seed=seed,
+        on_step=lambda step: progress.status(f"Labels: {step}"),
+    )
     record.write_label_issues(HEADER, issues.rows(splits, indices))
     groups = odd_groups.find_odd_groups(features, splits, indices, seed=seed)
     pictures = odd_pictures.find_odd_pictures(trained, splits, indices)

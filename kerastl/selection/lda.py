@@ -1,13 +1,13 @@
 """Out-of-fold predictions of linear discriminant analysis on frozen features."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import scipy.special
 
-from kerastl.data.folds import make_folds
+from kerastl.data.folds import Fold, make_folds
 from kerastl.data.splits import spread
 from kerastl.lazy import LazyModule
 from kerastl.training.temperature import MOST_LOGITS, fit_temperature
@@ -37,7 +37,12 @@ class OutOfFold:
 
 
 def predict_out_of_fold(
-    features: np.ndarray, labels: np.ndarray, groups: np.ndarray, *, seed: int
+    features: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    *,
+    seed: int,
+    on_step: Callable[[str], None] = lambda _: None,
 ) -> OutOfFold:
     """Predicts each image by a classifier that was fitted to neither it nor its group.
 
@@ -52,11 +57,13 @@ def predict_out_of_fold(
             images.
         groups: Group of each image, int64 (images,); a group is in one fold.
         seed: Seed of the folds.
+        on_step: Receives a description of each step.
     """
     found = OutOfFold(
         np.full(len(labels), np.nan), np.zeros(len(labels), np.int64), np.zeros(len(labels))
     )
-    probes = list(_fit_probes(features, labels, groups, seed=seed))
+    folds = make_folds(labels, groups, count=_FOLDS, seed=seed)
+    probes = list(_fit_probes(features, labels, folds, on_step=on_step))
     temperature = _find_temperature(probes, features, labels, groups, seed=seed)
     for probe, held_out in probes:
         most = max(1, _AT_ONCE // len(probe.classes_))
@@ -71,10 +78,15 @@ def predict_out_of_fold(
 
 
 def _fit_probes(
-    features: np.ndarray, labels: np.ndarray, groups: np.ndarray, *, seed: int
+    features: np.ndarray,
+    labels: np.ndarray,
+    folds: Sequence[Fold],
+    *,
+    on_step: Callable[[str], None],
 ) -> Iterator[tuple[Any, np.ndarray]]:
     """Yields each classifier with the positions of the images that it can judge."""
-    for fold_train, fold_held_out in make_folds(labels, groups, count=_FOLDS, seed=seed):
+    for place, (fold_train, fold_held_out) in enumerate(folds, start=1):
+        on_step(f"probe {place}/{len(folds)}")
         # One image has no covariance.
         counts = np.bincount(labels[fold_train], minlength=labels.max() + 1)
         train = fold_train[counts[labels[fold_train]] > 1]

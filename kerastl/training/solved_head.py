@@ -144,10 +144,10 @@ def solve_phase(
     The loss and the accuracy of its one row are those of the solution on the training images.
     """
     started = time.monotonic()
-    train = data.read_stored(TRAIN)
+    train, validation = data.read_stored(TRAIN), data.read_stored(VALIDATION)
     head = plan.trainable[-1]
     layer, strength = solve_head(
-        train, data.read_stored(VALIDATION), num_classes=head.units, seed=settings.seed
+        train, validation, num_classes=head.units, seed=settings.seed, on_step=progress.status
     )
     _assign(head, layer)
     logits = layer.logits(train.inputs)
@@ -183,13 +183,18 @@ def _assign(head: keras.layers.Dense, layer: LinearLayer) -> None:
 
 
 def solve_head(
-    train: StoredImages, validation: StoredImages, *, num_classes: int, seed: int
+    train: StoredImages,
+    validation: StoredImages,
+    *,
+    num_classes: int,
+    seed: int,
+    on_step: Callable[[str], None] = lambda _: None,
 ) -> tuple[LinearLayer, float]:
     """Fits a head to the training images, with the penalty that has the most others right.
 
     The others are the validation images and, with few training images, those that are held
     out by turns in cross-validation; no group is on both sides of a fold. `seed` is that of
-    the folds.
+    the folds, and `on_step` receives a description of each step.
 
     Returns:
         The head, and the strength of its penalty, see `STRENGTHS`.
@@ -207,6 +212,7 @@ def solve_head(
     # More threads than free cores wait for each other: up to a hundred times as long.
     with threadpool_limits(1):
         for strength in STRENGTHS:
+            on_step(f"head: penalty {len(rights) + 1}/{len(STRENGTHS)}")
             scores = [one.score(strength) for one in held_out]
             rights.append(sum(right for right, _ in scores))
             losses.append(sum(loss for _, loss in scores))

@@ -21,7 +21,11 @@ def test_most_labels_are_recognized_the_same_way_each_time():
     right = judged.likeliest == labels
     np.testing.assert_array_equal(judged.highest[right], judged.of_label[right])
     assert (judged.highest[~right] > judged.of_label[~right]).all()
-    again = predict_out_of_fold(features, labels, np.arange(len(labels)), seed=0)
+    steps = []
+    again = predict_out_of_fold(
+        features, labels, np.arange(len(labels)), seed=0, on_step=steps.append
+    )
+    assert steps == [f"probe {number}/5" for number in range(1, 6)]
     np.testing.assert_array_equal(judged.of_label, again.of_label)
 
 

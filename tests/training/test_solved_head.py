@@ -62,7 +62,9 @@ def test_penalty_is_the_one_with_the_most_held_out_images_right():
     train, validation = clouds(400, 40, 0.25), clouds(100, 40, 0.25, seed=1)
     path = RegressionPath(train, num_classes=3)
     rights = [accuracy(path.fit(strength), validation) for strength in STRENGTHS]
-    layer, strength = solve_head(train, validation, num_classes=3, seed=0)
+    steps = []
+    layer, strength = solve_head(train, validation, num_classes=3, seed=0, on_step=steps.append)
+    assert steps[:2] == [f"head: penalty {number}/{len(STRENGTHS)}" for number in (1, 2)]
     assert accuracy(layer, validation) == max(rights) > min(rights)
     assert accuracy(layer, validation) == rights[STRENGTHS.index(strength)]
 
