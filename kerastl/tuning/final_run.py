@@ -55,6 +55,9 @@ def run_best(
     """
     run_dir = pathlib.Path(final.run_dir)
     path = run_dir / DIRECTORY / _FINAL
+    is_same = given is not None and final == dataclasses.replace(
+        given, run_dir=final.run_dir, export_dir=final.export_dir, overwrite=final.overwrite
+    )
     result = None
     if _is_over(run_dir, final.to_flags()):
         progress.line(f"The final run is in {run_dir} already.")
@@ -66,6 +69,9 @@ def run_best(
     else:
         progress.line("Final run of the best settings, the first to use the test images.")
         path.unlink(missing_ok=True)
+        if given is not None and not is_same:
+            # Now, so that the receipt of the final run has it.
+            count_reading(given, splits, final.run_dir)
         # Prepared again, so that the random numbers are those of a separate run.
         with (
             environment.ready(final.precision, final.seed, progress),
@@ -76,7 +82,8 @@ def run_best(
     if given is not None:
         with naming(run_dir, RunFile.PREDICTIONS):
             found = RunDirectory(run_dir).read_predictions(splits)
-        comparison = _measure(final, given, splits, found, progress=progress)
+        kept = None if is_same else FurtherRecorder(run_dir, "as_given", progress)
+        comparison = _measure(given, splits, found, kept=kept, progress=progress)
     replace_text(path, json.dumps(comparison, indent=2) + "\n", field="run_dir")
     remove_further(run_dir)
     progress.line(comparison_words(comparison))
@@ -91,31 +98,30 @@ def _is_over(run_dir: pathlib.Path, flags: Sequence[str]) -> bool:
 
 
 def _measure(
-    best: Config, given: Config, splits: Splits, found: Evaluation, *, progress: Progress
+    given: Config,
+    splits: Splits,
+    found: Evaluation,
+    *,
+    kept: FurtherRecorder | None,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Compares the final run with the baseline flags, image by image.
 
     Args:
-        best: What the final run trained.
         given: The baseline flags, which are trained once more.
         splits: The images, test included.
         found: The final run's predictions of the test images.
-        progress: Gets the lines of that training.
+        kept: Keeps that training; None if these are the best settings, which were trained.
+        progress: Gets its lines.
 
     Returns:
         `num_images`, `accuracy`, `accuracy_as_given`, their `difference`, the ends of its 95 %
         interval, `low` and `high`, and whether the two are the same, `best_is_as_given`.
     """
-    same = best == dataclasses.replace(
-        given, run_dir=best.run_dir, export_dir=best.export_dir, overwrite=best.overwrite
-    )
-    if same:
-        compared = found
-    else:
+    compared = found
+    if kept:
         progress.line("Your flags are trained again for comparison.")
-        kept = FurtherRecorder(pathlib.Path(best.run_dir), "as_given", progress)
         trained = Trainer(splits).train(given, progress, record=kept)
-        count_reading(given, splits, best.run_dir)
         # What a run of these flags delivers, which may average mirror images or refit the head.
         delivered = deliver(trained, NullRecorder(), progress, given).trained
         compared = delivered.evaluate(splits.test)
@@ -126,7 +132,7 @@ def _measure(
         "accuracy": found.accuracy,
         "accuracy_as_given": compared.accuracy,
         "difference": found.accuracy - compared.accuracy,
-        "best_is_as_given": same,
+        "best_is_as_given": kept is None,
         "low": low,
         "high": high,
     }

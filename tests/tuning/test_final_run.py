@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import json
 import pathlib
 
 import pytest
@@ -110,6 +111,10 @@ def test_flags_that_are_trained_for_comparison_go_on(config, source, tmp_path, m
     found, printed = tune(config, source, ranges, options)
     assert "Going on with epoch 3 of 3 of the head phase." in printed
     assert [path for path in (tmp_path / "run/checkpoints").iterdir() if path.is_dir()] == []
+    # The best settings and these, whatever was killed.
+    receipt = json.loads((tmp_path / "run/receipt.json").read_text())
+    assert receipt["test_readings"] == {"by_this_run": 1, "in_all": 2}
+    assert len([*(tmp_path / "cache/test_readings").glob("*/*")]) == 2
     other = dataclasses.replace(config, run_dir=str(tmp_path / "whole"))
     whole, _ = tune(other, source, ranges, options)
     assert found.comparison == whole.comparison
