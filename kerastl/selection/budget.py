@@ -66,7 +66,7 @@ class Allocation:
 
 
 def estimate_costs(
-    candidates: Sequence[Config], splits: Splits, first: First, progress: Progress
+    candidates: Sequence[Config], splits: Splits, progress: Progress, first: First | None = None
 ) -> tuple[list[Cost], list[tuple[Config, str]]]:
     """Builds each network once to estimate its cost; `first` is built already.
 

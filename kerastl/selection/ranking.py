@@ -149,7 +149,7 @@ def _evaluate_all(
         for config in candidates:
             yield _evaluate(config, splits, progress, first)
         return
-    costs, failures = budget.estimate_costs(candidates, splits, first, progress)
+    costs, failures = budget.estimate_costs(candidates, splits, progress, first)
     for config, reason in failures:
         yield RankingRow(config=config, reason=reason)
     seconds = max(0.0, deadline - time.monotonic())
