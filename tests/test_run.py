@@ -326,7 +326,7 @@ def test_weights_that_are_not_the_best_fail_the_check(tmp_path, monkeypatch):
 
     monkeypatch.setattr("kerastl.training.best.Best.restore", lose)
     config = fakes.tiny_config(tmp_path)
-    with pytest.raises(kerastl.KerastlError, match="validation accuracy of the result"):
+    with pytest.raises(kerastl.KerastlError, match="validation accuracy of the model"):
         fakes.finish_run(config, fakes.color_source())
     assert not (tmp_path / "run" / "metrics.json").exists()
 

@@ -253,7 +253,7 @@ def check_restored(accuracy: float, best: float, num_images: int) -> Check:
         num_images: How many they are; other kernels may round one of them to the other side.
     """
     return Check(
-        f"validation accuracy of the result {accuracy:.4f}, of its epoch {best:.4f}",
+        f"validation accuracy of the model {accuracy:.4f}, and {best:.4f} at the end of its epoch",
         abs(accuracy - best) <= 1 / num_images + 1e-6,
     )
 

@@ -277,7 +277,10 @@ def test_every_number_of_the_page_is_in_the_files(page, original):
     names = [name.strip() for name in NAMES]
     assert read.tables["matrix"] == [
         ["Labeled", *names],
-        *([one, *(pairs.get((one, other), "") for other in names)] for one in names),
+        *(
+            [one, *(pairs.get((one, other), "0" if one == other else "") for other in names)]
+            for one in names
+        ),
     ]
     assert {(one, other): number for one, other, number, *_ in read.tables["pairs"][1:]} == {
         pair: number for pair, number in pairs.items() if pair[0] != pair[1]
@@ -523,6 +526,10 @@ SKIPPED = """
   .filter((level, place, all) => place && level > all[place - 1] + 1).length
 """
 SCOPES = "[...document.querySelectorAll('th')].filter((one) => !one.scope).length"
+STARTS = """
+new Set([...document.querySelectorAll(".spans .range")].map(
+  (bar) => bar.getBoundingClientRect().x)).size
+"""
 FIRST = "document.querySelector('table.sortable tbody th').textContent"
 
 
@@ -546,6 +553,8 @@ def test_browser_shows_the_page(page, original, scheme, width):
         assert tab.value("getComputedStyle(document.body).color") == (
             "rgb(31, 41, 51)" if scheme == "light" else "rgb(236, 238, 242)"
         )
+        # Bars are compared with each other.
+        assert tab.value(STARTS) == 1
         first = tab.value(FIRST)
         tab.value("document.querySelector('table.sortable th[aria-sort] button').click()")
         assert tab.value(FIRST) != first
