@@ -24,7 +24,7 @@ from kerastl.data.fixes_file import DROPPED, RELABELED, UNMATCHED
 from kerastl.data.inspection import Inspection, inspect
 from kerastl.data.labels import refuse_alike
 from kerastl.data.named_copies import find_named_copies
-from kerastl.data.source import Cause, Finding, Source
+from kerastl.data.source import USED, Cause, Finding, Source
 from kerastl.data.unusable import report, sort_out, with_hashes
 from kerastl.errors import bad_value, name_some, printable
 from kerastl.progress import Progress, count_of
@@ -50,8 +50,6 @@ _SHALLOW = "{} bits in 16, which train and are served dark (multiply by {} first
 _BLACK = 15
 # Ends the kinds of findings of which one label must be wrong.
 _TWO = "in two classes"
-# Begins what a run does with what a person may want to fix.
-USED = "The run uses them as they are; --fixes can"
 
 
 def audit(

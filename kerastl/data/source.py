@@ -36,6 +36,10 @@ class Cause(enum.IntFlag):
         return " or ".join(named[cause] for cause in self)
 
 
+# Begins what a run does with findings that a person may want to fix.
+USED = "The run uses them as they are; --fixes can"
+
+
 @dataclasses.dataclass(frozen=True)
 class Finding:
     """One finding of the audit, a row of `audit.csv`.

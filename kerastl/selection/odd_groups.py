@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from kerastl.data.source import Finding, Source
+from kerastl.data.source import USED, Finding, Source
 from kerastl.data.splits import Splits, spread
 from kerastl.lazy import LazyModule
 from kerastl.progress import count_of
@@ -100,7 +100,7 @@ def describe_groups(source: Source, groups: tuple[OddGroup, ...]) -> Iterator[st
         count = sum(len(group.indices) for group in groups)
         yield (
             f"Audit: {KIND}: {count_of(count, 'image')} in {count_of(len(groups), 'group')}, as "
-            f"{source.examples[groups[0].indices[0]]}. All are used: --fixes drops images."
+            f"{source.examples[groups[0].indices[0]]}. {USED} drop them."
         )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kerastl.data.source import Finding, Source
+from kerastl.data.source import USED, Finding, Source
 from kerastl.data.splits import Splits, spread
 from kerastl.lazy import LazyModule
 from kerastl.progress import count_of
@@ -97,7 +97,7 @@ def describe_pictures(source: Source, pictures: tuple[OddPicture, ...]) -> Itera
     if pictures:
         yield (
             f"Audit: {KIND}: {count_of(len(pictures), 'image')}, as "
-            f"{source.examples[pictures[0].index]}. All are used: --fixes drops images."
+            f"{source.examples[pictures[0].index]}. {USED} drop them."
         )
 
 
