@@ -106,8 +106,8 @@ class DataSettings(Settings):
     )
     near_duplicates: str = setting(
         "group",
-        help="Near-duplicate images, and copies by their names, as x_rot90.jpg: group keeps them "
-        "in the same split; report only lists them in audit.csv.",
+        help="Near-duplicate images, and copies and bursts by their names, as x_rot90.jpg: group "
+        "keeps them in the same split; report only lists them in audit.csv.",
         choices=("group", "report"),
         decides=Decides.IMAGES,
     )

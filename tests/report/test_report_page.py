@@ -702,6 +702,30 @@ def test_findings_of_which_all_images_are_kept_are_left_out(run):
     assert "a0.png" not in page
 
 
+def test_class_that_is_never_recognized_has_a_zero(run):
+    with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    one, other = header.index(NAMES[1]), header.index(NAMES[0])
+    for row in rows:
+        # What was found to be of the class is now of another.
+        if float(row[one]) == max(map(float, row[-len(NAMES) :])):
+            row[one], row[other] = row[other], row[one]
+            row[header.index("predicted")] = NAMES[0]
+    with (run / "predictions.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    _, *matrix = Reader(kerastl.report(run).read_text("utf-8")).tables["matrix"]
+    assert [row[1 + place] for place, row in enumerate(matrix)][1] == "0"
+    assert "" in matrix[0] + matrix[2]
+
+
+def test_page_names_the_files_with_hashes_that_the_run_has(run):
+    hashed = "audit.csv and label_issues.csv have the hashes"
+    assert hashed in kerastl.report(run).read_text("utf-8")
+    (run / "label_issues.csv").unlink()
+    page = kerastl.report(run).read_text("utf-8")
+    assert "; audit.csv has the hashes" in page
+
+
 def test_only_a_damaged_file_is_marked_as_one_that_no_run_reads(run):
     (run / "audit.csv").write_text(
         "file,kind,detail,other,sha256\n"
