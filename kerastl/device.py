@@ -79,6 +79,15 @@ def _default_threads(variable: str) -> int:
     return (int(given) if given.isdecimal() else 0) or assigned_cores()
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error of TensorFlow or Python says that memory ran out.
+
+    Where oneDNN gets none for an operation, TensorFlow calls it aborted.
+    """
+    is_refused = isinstance(error, tf.errors.AbortedError) and "create a primitive" in str(error)
+    return is_refused or isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError))
+
+
 @contextlib.contextmanager
 def memory_errors() -> Iterator[None]:
     """Turns TensorFlow's memory that runs out in the block into one line.
@@ -88,7 +97,9 @@ def memory_errors() -> Iterator[None]:
     """
     try:
         yield
-    except tf.errors.ResourceExhaustedError as error:
+    except (tf.errors.ResourceExhaustedError, tf.errors.AbortedError) as error:
+        if not is_out_of_memory(error):
+            raise
         where = "the GPU has" if has_gpu() else "this process has"
         raise KerastlError(
             f"memory: {where} too little for this ({first_line(error)}). Lower batch_size or "

@@ -20,8 +20,8 @@ from kerastl.outputs.directories import (
 from kerastl.outputs.environments import compare_environments
 from kerastl.short_form import ShortForm
 
-# In the new directory, until the run is done: what its frozen part computes.
-_CACHE = "cache"
+# In the new directory, until the run is done: what its frozen part computes. Nobody else's.
+_CACHE = ".reproduce"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,8 +115,6 @@ def _repeated(path: pathlib.Path, again: pathlib.Path, *, overwrite: bool) -> It
         overwrite=overwrite,
     )
     cache = again / _CACHE
-    if overwrite:
-        shutil.rmtree(cache, ignore_errors=True)
     with writable_directory(again, field="run_dir"):
         # A run without a store has none here either.
         yield dataclasses.replace(config, stand_in=cache if config.cache_dir else None)

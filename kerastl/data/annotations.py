@@ -122,6 +122,11 @@ def _read_labels(labels: Sequence[Any] | np.ndarray) -> list[int] | list[str]:
         values = values.reshape(-1)  # A column of labels.
     if values.ndim == _TABLE and _is_one_hot(values):
         values = values.astype(np.float64).argmax(axis=1).astype(object)
+    if values.ndim == _TABLE and (rows := _rows_of_several(values)):
+        raise UsageError(
+            f"labels: {count_of(len(rows), 'one-hot row')} of {len(values)} without exactly one 1, "
+            f"as labels[{rows[0]}]. Leave out those images."
+        )
     if values.ndim != 1:
         raise UsageError(
             f"labels: have the shape {values.shape}. Give one class for each image, as in "
@@ -145,11 +150,23 @@ def _read_labels(labels: Sequence[Any] | np.ndarray) -> list[int] | list[str]:
 
 
 def _is_one_hot(values: np.ndarray) -> bool:
+    ones = _count_ones(values)
+    return ones is not None and bool((ones == 1).all())
+
+
+def _rows_of_several(values: np.ndarray) -> list[int]:
+    """Returns the rows of a table of zeros and ones that have no 1 or several."""
+    ones = _count_ones(values)
+    return [] if ones is None else np.flatnonzero(ones != 1).tolist()
+
+
+def _count_ones(values: np.ndarray) -> np.ndarray | None:
+    """Counts the ones in each row of a table; None if it has other values too."""
     try:
         parts = values.astype(np.float64)
     except (TypeError, ValueError):
-        return False
-    return bool((np.isin(parts, (0, 1)).all(axis=1) & (parts.sum(axis=1) == 1)).all())
+        return None
+    return np.asarray(parts.sum(axis=1)) if np.isin(parts, (0, 1)).all() else None
 
 
 def _read_label(value: Any) -> int | str:

@@ -15,7 +15,11 @@ _WHITE = 255
 _CHANNELS = (1, 3)
 _GRAY, _COLOR = 2, 3
 # Pillow's modes that a PNG holds as they are.
-_PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
+_PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+# Those of numbers of any size, which Pillow would cut off above white.
+_NUMBERS = ("I", "F")
+# What rounds to black or white still counts as a share.
+_HALF = 0.5 / _WHITE
 _PIXELS = "uint8 pixels in 0..255 of the shape (height, width) or (height, width, 3)"
 
 
@@ -35,8 +39,14 @@ def encode(pixels: np.ndarray) -> bytes:
 
 
 def encode_image(image: Image.Image) -> bytes:
-    """Writes an image of Pillow as PNG, which keeps its palette and transparency."""
+    """Writes an image of Pillow as PNG, which keeps its palette and transparency.
+
+    Raises:
+        UsageError: If its pixels are numbers beyond 0..255.
+    """
     upright = ImageOps.exif_transpose(image)
+    if upright.mode in _NUMBERS:
+        upright = Image.fromarray(_in_bytes(np.asarray(upright, np.float64), upright.mode))
     file = io.BytesIO()
     (upright if upright.mode in _PNG_MODES else upright.convert("RGB")).save(file, "PNG")
     return file.getvalue()
@@ -73,6 +83,16 @@ def read_images(images: Any) -> tuple[int, Callable[[int], bytes]]:
     return len(given), load
 
 
+def _in_bytes(numbers: np.ndarray, mode: str) -> np.ndarray:
+    low, high = float(numbers.min()), float(numbers.max())
+    if not (low >= 0 and high <= _WHITE):
+        raise UsageError(
+            f"images: an image of Pillow's mode {mode} from {low:.6g} to {high:.6g} is not in "
+            "0..255. Scale it to 8 bits."
+        )
+    return as_bytes(numbers, _WHITE if mode == "F" and high <= 1 else 1)
+
+
 def find_factor(arrays: Iterable[np.ndarray]) -> float:
     """Finds by what all of several arrays are multiplied for pixels in 0..255.
 
@@ -86,7 +106,8 @@ def find_factor(arrays: Iterable[np.ndarray]) -> float:
     ends = [(float(array.min()), float(array.max())) for array in parts]
     # The ends are NaN where one is.
     low, high = (float(one) for one in (np.min(ends), np.max(ends))) if parts else (0.0, 0.0)
-    if all(array.dtype.kind in "fb" for array in parts) and low >= 0 and high <= 1:
+    are_shares = all(array.dtype.kind in "fb" for array in parts)
+    if are_shares and low >= -_HALF and high <= 1 + _HALF:
         return _WHITE
     if low >= 0 and high <= _WHITE and all(map(_is_whole, parts)):
         return 1
@@ -96,7 +117,7 @@ def find_factor(arrays: Iterable[np.ndarray]) -> float:
 
 def as_bytes(pixels: np.ndarray, factor: float) -> np.ndarray:
     """Makes uint8 pixels in 0..255, rounded, by the factor of `find_factor`."""
-    return np.round(pixels * factor).astype(np.uint8)
+    return np.clip(np.round(pixels * factor), 0, _WHITE).astype(np.uint8)
 
 
 def _is_whole(array: np.ndarray) -> bool:

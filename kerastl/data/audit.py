@@ -29,7 +29,7 @@ from kerastl.data.unusable import report, sort_out, with_hashes
 from kerastl.errors import bad_value, name_some, printable
 from kerastl.progress import Progress, count_of
 from kerastl.settings import DataSettings
-from kerastl.split_names import TRAIN
+from kerastl.split_names import SPLITS, TRAIN
 
 # Classes that an error names.
 _MAX_NAMED = 3
@@ -87,6 +87,7 @@ def audit(
         *_pairs(usable, "same image turned or mirrored", turned),
         *_scenes(usable, [one for one in near if len(one) > _MANY]),
         *_copies(usable, named),
+        *_divided_groups(usable),
         *_unusual_files(usable, good),
         *_dark_files(usable, good),
         *_unusual_classes(usable),
@@ -134,6 +135,26 @@ def _shared_splits(source: Source, lists: Sequence[Sequence[int]]) -> Iterator[s
             yield (
                 f"Audit: {shared} of {count_of(total, 'image')} of {split} are in train, too, or "
                 f"nearly: results on {split} will look better than they are."
+            )
+
+
+def _divided_groups(source: Source) -> Iterator[Finding]:
+    """Yields a row for each group of the data that its own splits divide."""
+    if source.groups is None or source.group_names is None:
+        return
+    places: dict[int, dict[str, int]] = {}
+    for index, (group, split) in enumerate(
+        zip(source.groups.tolist(), source.given_splits.tolist(), strict=True)
+    ):
+        places.setdefault(group, {}).setdefault(split, index)
+    for of_splits in places.values():
+        (first, index), *others = sorted(of_splits.items(), key=lambda one: SPLITS.index(one[0]))
+        for split, other in others:
+            yield Finding(
+                source.examples[other],
+                "group in two splits",
+                f"{source.group_names[other]} is in {first} and in {split}",
+                source.examples[index],
             )
 
 

@@ -118,7 +118,13 @@ LOOSELY = {
     ),
 }
 # How programs write that a value is missing, in lower case.
-MISSING = frozenset(("nan", "none", "null", "na", "n/a", "<na>", "#n/a", "#na", "nat", "nil"))
+MISSING = frozenset(
+    (
+        *("nan", "none", "null", "na", "n/a", "<na>", "#n/a", "#na", "nat", "nil"),
+        # The errors of spreadsheets.
+        *("#ref!", "#value!", "#name?", "#div/0!", "#num!", "#null!", "#spill!", "#calc!"),
+    )
+)
 # The first cell of a row below the images.
 TOTALS = _names(
     "total totals sum count gesamt summe anzahl somme suma totale totaal всего итого 合计 总计 合計"

@@ -54,6 +54,8 @@ _OTHER_KINDS = (
     (rb"\s*<(\?xml|[A-Za-z][\w:-]*[\s/>])", "an XML file", _SAVE_AS_CSV),
 )
 _HEAD = 1 << 16
+# What git leaves where two changes of a line could not be joined.
+_CONFLICT = re.compile(r"^<<<<<<< .*\n(.*\n)*?=======\n(.*\n)*?>>>>>>> ", re.MULTILINE)
 # A table for UTF-32 begins like one for UTF-16.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -169,6 +171,9 @@ def read_text(path: pathlib.Path, wrong: Wrong) -> str:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise wrong(f"has a NUL character in line {line}", "Remove it")
+    if conflict := _CONFLICT.search(text):
+        line = text.count("\n", 0, conflict.start()) + 1
+        raise wrong(f"has an unresolved merge conflict in line {line}", "Resolve it")
     if not text.strip():
         raise wrong("is empty", "Give it a header and a row for each image")
     return text

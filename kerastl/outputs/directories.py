@@ -207,16 +207,14 @@ def _open(path: pathlib.Path, given: Config) -> Opened:
 
 
 def _restore_flags(path: pathlib.Path) -> None:
-    """Puts the copy of the flags in the place of a file that is missing or cannot be used."""
-    copy = path / FLAGS_COPY
+    """Puts the copy of the flags in the place of a file that is missing, damaged or edited."""
+    copy, flags = path / FLAGS_COPY, path / RunFile.FLAGS
     if not copy.exists():
         return
-    try:
-        read_config(path)
-    except UsageError:
-        with contextlib.suppress(UsageError):  # The file itself is reported then.
-            read_config(copy.parent)
-            replace_text(path / RunFile.FLAGS, copy.read_text("utf-8"), field="run_dir")
+    with contextlib.suppress(UsageError):  # Without a copy of use, the file itself is reported.
+        read_config(copy.parent)
+        if not flags.exists() or flags.read_bytes() != copy.read_bytes():
+            replace_text(flags, copy.read_text("utf-8"), field="run_dir")
 
 
 def check_free(path: pathlib.Path, finished: str, *, what: str, overwrite: bool) -> None:

@@ -47,6 +47,8 @@ from kerastl.writing import remove_leftovers, scratch_directory
 
 # Beside the models of a version: how each compares with the trained one.
 RESULTS = "export.json"
+# What a file takes at most beside its weights: the SavedModel has the decoder of images.
+_BESIDE_WEIGHTS = 2_000_000
 # Training images from which the ranges of 8-bit numbers are taken.
 NUM_REPRESENTATIVE = 200
 _FIELD = "export_dir"
@@ -139,7 +141,8 @@ def check_export_room(output: OutputSettings, *, num_weights: int) -> None:
         KerastlError: If it has none.
     """
     if output.export_dir:
-        needed = num_weights * sum(FORMATS[name].weight_bytes for name in output.formats)
+        formats = [FORMATS[name] for name in output.formats]
+        needed = sum(_BESIDE_WEIGHTS + num_weights * each.weight_bytes for each in formats)
         check_free_bytes(pathlib.Path(output.export_dir), needed, field=_FIELD)
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from kerastl import replicas
 from kerastl.data.pipeline import count_steps
 from kerastl.data.reading import reading_errors
-from kerastl.errors import KerastlError
+from kerastl.disk_errors import CannotWriteError
 from kerastl.model.phases import Plan, parts, silent_dropout
 from kerastl.progress import Progress
 from kerastl.settings import Phase, TrainingSettings
@@ -259,11 +259,11 @@ class _Training:
         epochs = pace.fit(done=done, epoch_seconds=seconds)
         if epochs != planned:
             reason = describe_change(epochs, planned, seconds)
-            self._progress.line(f"{reason}.")
             self.phase = dataclasses.replace(self.phase, epochs=epochs)
             for one in (self._steps, self._report):
                 one.settle(epochs)
             self._places.settle(epochs, reason)
+            self._progress.line(f"{reason}.")
 
     def end_epoch(self, row: EpochRow) -> None:
         """Counts an epoch whose row is kept, keeps the place, and reports it."""
@@ -296,9 +296,10 @@ class _Training:
         """Keeps the place at which the training is interrupted; explains if it cannot."""
         try:
             self._keep(self._in_epoch())
-        except KerastlError as error:
+        except CannotWriteError as error:
             interrupt.args = (
-                f"The place could not be saved: {error} It goes on from the checkpoint before.",
+                f"The place could not be saved ({error.reason}). Mend that and repeat the command "
+                "to go on from the checkpoint before.",
             )
 
     def _keep(self, place: Place | None) -> None:

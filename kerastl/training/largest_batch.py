@@ -9,7 +9,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from kerastl import replicas
-from kerastl.device import has_gpu
+from kerastl.device import has_gpu, is_out_of_memory
 from kerastl.errors import bad_value
 from kerastl.model.network import Network
 from kerastl.model.phases import Plan
@@ -167,8 +167,8 @@ def explained_memory(
 
     try:
         yield
-    except OUT_OF_MEMORY as error:
-        if not steps:
+    except (*OUT_OF_MEMORY, tf.errors.AbortedError) as error:
+        if not steps or not is_out_of_memory(error):
             raise
         size, words = _first_of(training.batch_size // 2, fits), "fits" if has_gpu() else _SHOULD
         raise bad_value(

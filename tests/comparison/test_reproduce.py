@@ -148,7 +148,7 @@ def test_a_run_is_reproduced_bit_for_bit_and_other_data_are_found(color_run, tmp
     assert f"{len(color_run.source)} images inspected" in printed.getvalue()
     assert "0 in the store already" in printed.getvalue()
     names = os.listdir(tmp_path / "again")
-    assert not [name for name in names if name.startswith(".") or name == "cache"]
+    assert not [name for name in names if name.startswith(".")]
     assert list(found.lines())[-1] == f"Reproduced: all {len(found.files)} files are identical."
     other = fakes.color_source(noise=40.0)
     monkeypatch.setitem(BUILT_IN, "digits", lambda: other)
@@ -174,9 +174,10 @@ def test_reproduction_that_is_cut_off_goes_on_with_what_it_has_computed(
         with pytest.raises(KeyboardInterrupt):
             kerastl.reproduce(color_run.result.run_dir, run_dir=tmp_path / "again", progress=False)
     printed = io.StringIO()
+    # Also if what is there is replaced.
     found = kerastl.reproduce(
-        color_run.result.run_dir, run_dir=tmp_path / "again", progress=printed
+        color_run.result.run_dir, run_dir=tmp_path / "again", overwrite=True, progress=printed
     )
     assert "0 images to compute" in printed.getvalue()
     assert found.different == ()
-    assert not (tmp_path / "again" / "cache").exists()
+    assert not (tmp_path / "again" / ".reproduce").exists()

@@ -93,6 +93,11 @@ def test_missing_groups_are_alone_and_missing_labels_are_refused(none):
         ([0.5, *NUMBERS[1:]], {}, "labels=0.5: is neither a name nor a whole number."),
         ([b"\xff", *NUMBERS[1:]], {}, r"labels=b'\xff': is neither a name nor"),
         (["a", *NUMBERS[1:]], {}, "labels: are names and numbers, as 'a' and 1. Give only"),
+        (
+            np.eye(3)[NUMBERS] * [[1], [1], [0], [1], [1], [1]],
+            {},
+            "labels: 1 one-hot row of 6 without ex",
+        ),
         (np.full((6, 3), 1 / 3), {}, "labels: have the shape (6, 3). Give one class for each"),
         ([-1, *NUMBERS[1:]], {}, "labels=-1: is no number of a class (1 image). Leave"),
         ([-1, *NUMBERS[1:]], {"class_names": ["x", "y", "z"]}, "labels=-1: is no number of a"),

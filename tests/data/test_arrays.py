@@ -78,6 +78,28 @@ def test_images_of_pillow_keep_their_palette_and_lose_what_is_transparent_as_fil
         (np.zeros((4, 2, 2), complex), "images: number 0 is complex128 (2, 2)."),
     ],
 )
+def test_images_of_pillow_with_more_than_8_bits_are_read_as_their_files_or_refused(tmp_path):
+    deep = np.linspace(0, 65535, 48).reshape(6, 8).astype(np.uint16)
+    images = [Image.fromarray(deep)] * 4
+    images[0].save(tmp_path / "deep.png")
+    files = Source.from_files([tmp_path / "deep.png"] * 2, [0, 1])
+    np.testing.assert_array_equal(pixels_of(images)[0], decode(files.read(0)))
+    gray = COLORS[..., 0]
+    for mode, values in (("F", gray / np.float32(255)), ("F", gray.astype(np.float32))):
+        images = [Image.fromarray(image, mode) for image in values]
+        np.testing.assert_array_equal(pixels_of(images)[..., 0], gray)
+    np.testing.assert_array_equal(
+        pixels_of([Image.fromarray(image) for image in gray.astype(np.int32)])[..., 0], gray
+    )
+    with pytest.raises(UsageError, match=r"Pillow's mode I from 0 to 2550 is not in 0\.\.255"):
+        pixels_of([Image.fromarray(np.array([[0, 2550]], np.int32))] * 4)
+
+
+def test_what_rounds_to_black_and_white_is_a_share():
+    nearly = np.array([[[-1e-9, 0.5], [1 + 1e-7, 0.0]]] * 4)
+    assert pixels_of(nearly)[0, ..., 0].tolist() == [[0, 128], [255, 0]]
+
+
 def test_what_is_no_pixels_is_named_with_what_it_looks_like(images, words):
     with pytest.raises(UsageError) as caught:
         Source.from_arrays(images, LABELS)

@@ -1,5 +1,6 @@
 import collections
 import csv
+import io
 import os
 
 import numpy as np
@@ -339,3 +340,23 @@ def test_masks_of_small_numbers_are_told(tmp_path):
     source, said = open_folder(config_of(tmp_path))
     assert "Audit: nearly black: 2, as a/0.png (at most 12 of 255)." in said
     assert ("a/0.png", "nearly black", "") in kinds(source)
+
+
+def test_groups_that_the_splits_of_the_data_divide_are_found():
+    images = np.random.default_rng(0).integers(0, 256, (8, 9, 9), np.uint8)
+    source = kerastl.Source.from_arrays(
+        images,
+        [0, 1] * 4,
+        splits=["train"] * 4 + ["validation", "test", "test", "test"],
+        groups=["p", "q", None, "r", "p", "p", None, "s"],
+    )
+    lines = io.StringIO()
+    found = open_source(
+        kerastl.Config(dataset="python", run_dir="x", cache_dir=""), Progress(lines), source=source
+    )
+    divided = [one for one in found.findings if one.kind == "group in two splits"]
+    assert [(one.file, one.other, one.detail) for one in divided] == [
+        ("arrays[4]", "arrays[0]", "p is in train and in validation"),
+        ("arrays[5]", "arrays[0]", "p is in train and in test"),
+    ]
+    assert "Audit: group in two splits: 2, as arrays[4] and arrays[0]" in lines.getvalue()

@@ -1,9 +1,11 @@
+import functools
 import io
 
 import pytest
 
+from kerastl.data.table_rows import read_text
 from kerastl.data.tables import list_paths, list_table
-from kerastl.errors import UsageError
+from kerastl.errors import UsageError, bad_value
 from kerastl.progress import Progress
 
 COLORS = ("blue", "green", "red")
@@ -1071,3 +1073,12 @@ def test_file_that_is_nearly_named_is_shown(tmp_path):
     files = [f"../Image/aligned/train_{number:05}_aligned.jpg" for number in range(6)]
     place = table(tmp_path / "labels", text, name="list.txt", files=files)
     assert "but ../Image/aligned/train_00000_aligned.jpg. Give paths" in refusal(place)
+
+
+def test_table_with_an_unresolved_merge_is_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(
+        "image,label\na.png,x\n<<<<<<< HEAD\nb.png,x\n=======\nb.png,y\n>>>>>>> other\nc.png,y\n"
+    )
+    with pytest.raises(UsageError, match=r"has an unresolved merge conflict in line 3\. Resolve"):
+        read_text(path, functools.partial(bad_value, "dataset", "csv:t.csv"))

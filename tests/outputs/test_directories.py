@@ -209,7 +209,15 @@ def test_checkpoints_without_the_flags_of_their_run_are_kept(tmp_path):
     assert not open_it(run_dir, overwrite=True).goes_on
 
 
-@pytest.mark.parametrize("damage", [pathlib.Path.unlink, lambda path: path.write_text("--see")])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pathlib.Path.unlink,
+        lambda path: path.write_text("--see"),
+        # Of what the run was trained with, the file would say nothing.
+        lambda path: path.write_text(path.read_text().replace("--seed=0", "--seed=1")),
+    ],
+)
 def test_flags_that_are_damaged_are_put_back_from_their_copy(tmp_path, damage):
     run_dir = tmp_path / "run"
     begin(run_dir)

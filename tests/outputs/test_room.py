@@ -31,12 +31,12 @@ def test_what_a_run_has_written_is_a_part_of_the_room_that_it_takes(tmp_path, mo
 
 
 def test_disk_of_the_exports_has_room_for_the_weights_of_every_format(tmp_path, monkeypatch):
-    free = types.SimpleNamespace(free=700)
+    free = types.SimpleNamespace(free=6_000_700)
     monkeypatch.setattr("kerastl.outputs.room.shutil.disk_usage", lambda _: free)
     output = OutputSettings(
         run_dir="x", export_dir=str(tmp_path), format="savedmodel,litert_float16,litert_int8"
     )
     check_export_room(output, num_weights=100)
-    with pytest.raises(kerastl.KerastlError, match=r"^export_dir=.*700 bytes are free, and up to "):
+    with pytest.raises(kerastl.KerastlError, match=r"^export_dir=.*6\.0 MB are free, and up to "):
         check_export_room(output, num_weights=101)
     check_export_room(OutputSettings(run_dir="x"), num_weights=10**18)

@@ -89,4 +89,10 @@ def test_memory_that_runs_out_elsewhere_is_one_line():
         "memory: this process has too little for this (OOM when allocating). Lower batch_size or "
         "image_size, or stop what else needs it."
     )
+    # What oneDNN says where it gets none.
+    primitive = "could not create a primitive descriptor for a convolution"
+    with pytest.raises(KerastlError, match=r"^memory: this process"), device.memory_errors():
+        raise tf.errors.AbortedError(None, None, primitive)
+    with pytest.raises(tf.errors.AbortedError), device.memory_errors():
+        raise tf.errors.AbortedError(None, None, "a worker is gone")
     assert (tf.errors.ResourceExhaustedError, MemoryError) == memory.OUT_OF_MEMORY
