@@ -1,8 +1,9 @@
 """LiteRT, once TensorFlow Lite, in float32, with labels for the task libraries of phones."""
 
+import contextlib
 import pathlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,16 @@ def convert(
 
     `outputs` are those of each signature of the file.
     """
+    with environment.quiet(), converter_of(network, outputs) as converter:
+        if weights != tf.float32:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_types = [weights]
+        path.write_bytes(converter.convert())
+
+
+@contextlib.contextmanager
+def converter_of(network: Any, outputs: Mapping[str, Sequence[str]]) -> Iterator[Any]:
+    """Yields TensorFlow's converter of a network, see `convert`, for the block."""
     pixels = tf.TensorSpec(network.input.shape, name="images")
 
     def trace(names: Sequence[str]) -> Any:
@@ -57,13 +68,11 @@ def convert(
         return compute.get_concrete_function()
 
     signatures = {key: trace(names) for key, names in outputs.items()}
-    with tempfile.TemporaryDirectory() as folder, environment.quiet():
-        tf.saved_model.save(tf.Module(), folder, signatures=signatures)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[*signatures])
-        if weights != tf.float32:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.target_spec.supported_types = [weights]
-        path.write_bytes(converter.convert())
+    # Nothing is trained with it, and the gradients of EfficientNet's activation cannot be saved.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(tf.Module(), folder, signatures=signatures, options=options)
+        yield tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[*signatures])
 
 
 def add_labels(model: Exportable, path: pathlib.Path) -> None:

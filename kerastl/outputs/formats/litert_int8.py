@@ -1,7 +1,7 @@
 """LiteRT with all numbers in 8 bits, input and output too, unless that makes classes equal."""
 
+import contextlib
 import pathlib
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -77,16 +77,19 @@ def _has_ties(path: pathlib.Path, images: np.ndarray) -> bool:
 
 
 def _write_in_8_bits(model: Exportable, path: pathlib.Path, examples: _Examples) -> None:
-    model.probabilities().export(
-        path,
-        format="litert",
-        verbose=False,
-        optimizations=[tf.lite.Optimize.DEFAULT],
-        representative_dataset=examples,
-        target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]},
-        inference_input_type=tf.uint8,
-        inference_output_type=tf.uint8,
-    )
+    with _quantizer(model, examples) as converter:
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
+        path.write_bytes(converter.convert())
+
+
+@contextlib.contextmanager
+def _quantizer(model: Exportable, examples: _Examples) -> Iterator[Any]:
+    outputs = {litert.DEFAULT: ["probabilities"]}
+    with litert.converter_of(model.probabilities(), outputs) as converter:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = examples
+        yield converter
 
 
 def _write_with_head(model: Exportable, path: pathlib.Path, examples: _Examples) -> None:
@@ -95,11 +98,7 @@ def _write_with_head(model: Exportable, path: pathlib.Path, examples: _Examples)
     https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/quantization_debugger
     """
     tools = tf.lite.experimental
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        model.probabilities().export(folder, format="tf_saved_model", verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = examples
+    with _quantizer(model, examples) as converter:
         debugger = tools.QuantizationDebugger(
             converter=converter,
             debug_dataset=examples,

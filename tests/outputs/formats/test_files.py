@@ -86,6 +86,20 @@ def test_file_has_which_images_are_known_and_a_client_of_probabilities_gets_the_
     assert path.stat().st_size < 1.5 * other.stat().st_size
 
 
+@pytest.mark.parametrize("name", ["litert", "litert_float16", "litert_int8"])
+def test_activation_with_a_gradient_of_its_own_is_converted(name, tmp_path):
+    """Such as the one of EfficientNet, whose files could not be written."""
+    pytest.importorskip(FORMATS[name].modules[0])
+    images = keras.Input((fakes.IMAGE_SIZE, fakes.IMAGE_SIZE, 3))
+    maps = keras.layers.Conv2D(4, 3, activation="swish")(images)
+    model = exportable(keras.Model(images, maps, name="backbone"))
+    path = tmp_path / FORMATS[name].file
+    format_module(name).write(model, path)
+    answers = format_module(name).open(path, dict(model.card)).classify(noise(2))
+    expected = model.probabilities()(noise(2))["probabilities"]
+    np.testing.assert_allclose(answers, expected, atol=0.05)
+
+
 def first_output(path):
     """What a client gets that knows of one output."""
     if path.suffix == ".onnx":
