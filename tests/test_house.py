@@ -107,7 +107,7 @@ def num_example_lines(node):
 
 
 LIMITS = {
-    "lines": 50_000,
+    "lines": 48_996,
     "imports inside functions": 15,
     "TYPE_CHECKING blocks": 2,
     "noqa": 19,
