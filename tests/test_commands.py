@@ -121,7 +121,7 @@ def test_stopped_run_leaves_its_best_epoch_and_nothing_half_written(tmp_path):
         f"{checkpoint}.\n"
     ), out
     assert process.returncode == 128 + signal.SIGTERM
-    assert {path.suffix for path in checkpoint.parent.iterdir()} == {".keras", ".npz"}
+    assert {path.suffix for path in checkpoint.parent.iterdir()} == {".keras", ".npz", ".txt"}
     receipt = json.loads((tmp_path / "run" / "receipt.json").read_text())
     assert [check["passed"] for check in receipt["checks"]] == [True]
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]

@@ -59,25 +59,6 @@ def test_images_of_pillow_keep_their_palette_and_lose_what_is_transparent_as_fil
     assert pixels_of([image.convert("1") for image in whole]).max() == 255
 
 
-@pytest.mark.parametrize(
-    ("images", "words"),
-    [
-        (COLORS / 127.5 - 1, "images: float64 from -1 to 1 is not in 0..255. Give"),
-        (COLORS * 0.7, "best as uint8, or floats in 0..1; (images + 1) / 2 for floats in -1..1."),
-        (COLORS.astype(int) * 2, "images: int64 from "),
-        ([COLORS[0] / 255, COLORS[1] * 1.0, *COLORS[:2]], "images: float64 from 0 to 255 is"),
-        (np.full((4, 2, 2), np.nan), "images: float64 from nan to nan is not in 0..255."),
-        (COLORS.reshape(4, -1)[:, :144], "number 0 is uint8 (144,). Give uint8 pixels in 0..255 "),
-        (COLORS.reshape(4, -1)[:, :144], "(height, width, 3), as image.reshape(12, 12)."),
-        (np.zeros((4, 2, 2, 4), np.uint8), "as image[..., :3] where the fourth channel is the"),
-        (np.zeros((4, 2, 2, 2, 3), np.uint8), "images: number 0 is uint8 (2, 2, 2, 3). Give"),
-        (["a.png"] * 4, "images: number 0 is <U5 (). Give uint8 pixels"),
-        (["a.png"] * 4, ", or files to from_files."),
-        ("photos", "images='photos': is text. Give uint8 pixels"),
-        ([{}] * 4, "images: number 0 is object ()."),
-        (np.zeros((4, 2, 2), complex), "images: number 0 is complex128 (2, 2)."),
-    ],
-)
 def test_images_of_pillow_with_more_than_8_bits_are_read_as_their_files_or_refused(tmp_path):
     deep = np.linspace(0, 65535, 48).reshape(6, 8).astype(np.uint16)
     images = [Image.fromarray(deep)] * 4
@@ -100,6 +81,25 @@ def test_what_rounds_to_black_and_white_is_a_share():
     assert pixels_of(nearly)[0, ..., 0].tolist() == [[0, 128], [255, 0]]
 
 
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (COLORS / 127.5 - 1, "images: float64 from -1 to 1 is not in 0..255. Give"),
+        (COLORS * 0.7, "best as uint8, or floats in 0..1; (images + 1) / 2 for floats in -1..1."),
+        (COLORS.astype(int) * 2, "images: int64 from "),
+        ([COLORS[0] / 255, COLORS[1] * 1.0, *COLORS[:2]], "images: float64 from 0 to 255 is"),
+        (np.full((4, 2, 2), np.nan), "images: float64 from nan to nan is not in 0..255."),
+        (COLORS.reshape(4, -1)[:, :144], "number 0 is uint8 (144,). Give uint8 pixels in 0..255 "),
+        (COLORS.reshape(4, -1)[:, :144], "(height, width, 3), as image.reshape(12, 12)."),
+        (np.zeros((4, 2, 2, 4), np.uint8), "as image[..., :3] where the fourth channel is the"),
+        (np.zeros((4, 2, 2, 2, 3), np.uint8), "images: number 0 is uint8 (2, 2, 2, 3). Give"),
+        (["a.png"] * 4, "images: number 0 is <U5 (). Give uint8 pixels"),
+        (["a.png"] * 4, ", or files to from_files."),
+        ("photos", "images='photos': is text. Give uint8 pixels"),
+        ([{}] * 4, "images: number 0 is object ()."),
+        (np.zeros((4, 2, 2), complex), "images: number 0 is complex128 (2, 2)."),
+    ],
+)
 def test_what_is_no_pixels_is_named_with_what_it_looks_like(images, words):
     with pytest.raises(UsageError) as caught:
         Source.from_arrays(images, LABELS)
