@@ -107,7 +107,7 @@ def num_example_lines(node):
 
 
 LIMITS = {
-    "lines": 48_996,
+    "lines": 48_998,
     "imports inside functions": 15,
     "TYPE_CHECKING blocks": 2,
     "noqa": 19,

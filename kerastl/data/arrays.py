@@ -90,7 +90,9 @@ def _in_bytes(numbers: np.ndarray, mode: str) -> np.ndarray:
             f"images: an image of Pillow's mode {mode} from {low:.6g} to {high:.6g} is not in "
             "0..255. Scale it to 8 bits."
         )
-    return as_bytes(numbers, _WHITE if mode == "F" and high <= 1 else 1)
+    if mode == "F" and high <= 1:
+        return as_bytes(numbers, _WHITE)
+    return numbers.astype(np.uint8)  # As Pillow does.
 
 
 def find_factor(arrays: Iterable[np.ndarray]) -> float:
