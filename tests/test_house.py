@@ -107,7 +107,7 @@ def num_example_lines(node):
 
 
 LIMITS = {
-    "lines": 48_998,
+    "lines": 51_000,
     "imports inside functions": 15,
     "TYPE_CHECKING blocks": 2,
     "noqa": 19,
