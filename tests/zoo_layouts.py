@@ -858,7 +858,7 @@ def with_a_doubtful_stray(rng):
     return _with_aside(rng, rng.choice(UNCLEAR))
 
 
-UNCLEAR = ["Trash", "Papierkorb", "Cestino", "tmp"]
+UNCLEAR = ["Trash", "Papierkorb", "tmp", "test", "val1", "Test-Bilder", "unlabeled", "to_predict"]
 
 
 def _with_aside(rng, aside):

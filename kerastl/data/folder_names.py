@@ -4,6 +4,9 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable
 
+from kerastl.data.split_words import around_split, name_words
+from kerastl.data.table_names import is_for_later
+
 # What file managers, archives, notebooks and network drives leave behind.
 _LITTER = frozenset(
     [
@@ -113,6 +116,13 @@ _EARLIER = re.compile(
     r"excluded?|rejected|rejects|junk)"
     r"(?P<date>[\W_]*(19|20)\d\d([\W_]?\d\d){0,2})?[\W_]*"
 )
+# What nobody has labeled, and a few of all classes, to be shown; and words for what a model is
+# to name, or has named.
+_WITHOUT_CLASS = _words(
+    "unsup to_label to_sort sample samples sample_images example examples demo query queries "
+    "pseudo pseudo_labels submission submissions"
+)
+_ASKED = _words("predict prediction predictions predicted pred preds infer inference")
 # Names of folders that are rather those of tools, or of what has no class yet.
 _RARELY_CLASSES = (
     _BIN_WORDS
@@ -231,11 +241,16 @@ def is_of_runs(name: str) -> bool:
 
 def maybe_no_class(name: str, beside: Iterable[str]) -> str | None:
     """Returns what a folder is named for, if that is no class, where it may well be one."""
-    plain = _plain(name)
+    plain, beside = _plain(name), list(beside)
     if plain in _BIN_WORDS and not any(map(_WASTE.search, beside)):
         return "a bin"
-    earlier = _EARLIER_WORDS & {plain, re.sub(r"[\W\d_]+", "", plain)}
-    return "a backup or temporary files" if earlier else None
+    if _EARLIER_WORDS & {plain, re.sub(r"[\W\d_]+", "", plain)}:
+        return "a backup or temporary files"
+    if around_split(name) in ("", *(" ".join(name_words(other)) for other in beside)):
+        return "a split"
+    if is_for_later(name) or plain in _WITHOUT_CLASS or _ASKED.intersection(plain.split()):
+        return "images without a class"
+    return None
 
 
 def is_of_camera(name: str) -> bool:

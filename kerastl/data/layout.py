@@ -12,7 +12,7 @@ from kerastl.data.beside import claims_picture
 from kerastl.data.content import read_head, readable
 from kerastl.data.conversions import way_of_kind
 from kerastl.data.file_formats import find_format
-from kerastl.data.folder_names import IMAGE_FOLDERS, named_alike
+from kerastl.data.folder_names import IMAGE_FOLDERS, is_rarely_class, named_alike
 from kerastl.data.labels import plain_name, refuse_alike, refuse_twins
 from kerastl.data.layout_checks import (
     Stop,
@@ -220,7 +220,9 @@ def _infer(top: Folder, tree: Tree, stop: Stop) -> str:
         below = [folder for folder, _ in divided]
         return _find_classes(top, below, stop, is_split=True)
     is_only = len(named) == len(top.holding) == 1
-    if is_only or len({split_within(folder.name) for folder in named}) > 1:
+    classes = [one for one in top.holding if one not in named and not is_rarely_class(one.name)]
+    are_splits = len({split_within(folder.name) for folder in named}) > 1
+    if is_only or (are_splits and not classes[1:]):
         deeper = "--layout=split/class or " if any(one.holding for one in named) else ""
         in_names, advice = _of_file_names("split/file", top)
         ways = [

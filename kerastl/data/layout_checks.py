@@ -209,24 +209,34 @@ def check_deep(inside: Sequence[Folder], top: Folder, stop: Stop) -> None:
 
 
 def check_strays(reading: Reading, stop: Stop) -> None:
-    """Refuses a class that is named as a bin or a backup is, beside others that are not."""
+    """Refuses classes that are named as bins, splits or the like are, beside two or more others."""
     names = reading.class_names
     kinds = {
         name: kind
         for name in names
         if (kind := maybe_no_class(name, (one for one in names if one != name)))
     }
-    for name, kind in kinds.items() if len(names) > len(kinds) + 1 else ():
-        places = [place for place in reading.places if place.class_name == name]
-        # No bin has a part of it in each split.
-        if len({place.split for place in places}) < max(2, len(reading.counts)):
-            rest = tuple(place for place in reading.places if place not in places)
-            without = dataclasses.replace(reading, places=rest)
-            raise stop(
-                f"has {name!r}, named as {kind}: it can be read as {reading.describe()} or as "
-                f"{without.describe()}",
-                f"Move it away, or add --layout={reading.form} if it is a class",
-            )
+    # No such thing has a part of it in each split.
+    strays = {
+        name: kind
+        for name, kind in kinds.items()
+        if len({one.split for one in reading.by_class[name]}) < max(2, len(reading.counts))
+    }
+    if not strays or len(names) <= len(kinds) + 1:
+        return
+    rest = tuple(place for place in reading.places if place.class_name not in strays)
+    without = dataclasses.replace(reading, places=rest)
+    one, it, they, is_class = (
+        ("", "it", "it is", "a class")
+        if len(strays) == 1
+        else ("each ", "them", "they are", "classes")
+    )
+    raise stop(
+        f"has {name_some(map(repr, strays))}, {one}named as "
+        f"{' or '.join(dict.fromkeys(strays.values()))}: it can be read as {reading.describe()} or "
+        f"as {without.describe()}",
+        f"Move {it} away, or add --layout={reading.form} if {they} {is_class}",
+    )
 
 
 def check_classes(reading: Reading, stop: Stop) -> None:

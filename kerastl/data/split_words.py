@@ -69,6 +69,21 @@ def split_within(text: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
+def around_split(text: str) -> str | None:
+    """Returns what a name with a split's word says of other things; None without such a word.
+
+    Example:
+        >>> around_split("My Test-Images (2)"), around_split("cats_test"), around_split("contest")
+        ('', 'cats', None)
+    """
+    if split_named(text):
+        return ""
+    words = [_THING.sub("", word) for word in name_words(text)]
+    rest = [word for word in words if word and not _split_of_word(word)]
+    others = [word for word in rest if word not in _OF_A_SPLIT]
+    return " ".join(others) if any(map(_split_of_word, words)) else None
+
+
 def name_words(text: str) -> list[str]:
     """Returns the words of a name in small letters, without accents, digits and what is unseen."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", without_accents(text))
@@ -89,6 +104,14 @@ _THING = re.compile(
         r"((data)?(set|split|dir|folder)|data|(images?|imgs?|photos?|pics?|files?)|"
         "(daten|bilder)(satz)?|(用|数据|數據|データ|資料|데이터|图像|图片|画像|이미지|용|集|セット|셋|세트)+)$"
     )
+)
+# Words that tell one folder of a split from another.
+_OF_A_SPLIT = frozenset(
+    [
+        *("my", "the", "new", "old", "final", "full", "all", "small", "big", "mini", "raw", "own"),
+        *("original", "copy", "extra", "public", "private", "hidden", "of", "for", "and", "with"),
+        *("without", "no", "labels", "unlabeled", "unlabelled", "images", "set", "stage", "x"),
+    ]
 )
 # What is for training and validation together trains, if there is no other for it.
 _SPLIT_OF = {"".join(name_words(word)): split for word, split in SPLIT_WORDS.items()} | {

@@ -70,10 +70,9 @@ def read(root, **options):
         ("a/1.jpg b/1.jpg docs/#.pdf*9", "class, 2 classes, 2 images; no images in docs"),
         ("a/1.jpg b/1.jpg c/1.pdf c/2.pdf c/3.txt", "2 classes, 2 images; no images in c"),
         # Classes that are called like splits hold images.
-        ("bus/1.jpg car/1.jpg train/1.jpg", "3 classes, 3 images; train taken for a class"),
         ("valid/1.jpg invalid/1.jpg", "2 classes, 2 images; valid taken for a class"),
         ("test/1.jpg control/2.jpg", "2 classes, 2 images; test taken for a class"),
-        ("steam_train/1.jpg plane/1.jpg", "2 images; steam_train taken for a class"),
+        ("steam_train/1.jpg plane/1.jpg bus/1.jpg", "3 images; steam_train taken for a class"),
         # What holds results of a split, or an earlier state of it, is none.
         (
             f"{TWO} test_predictions/a/9.jpg testOutput/b/8.jpg train_old/a/7.jpg",
@@ -88,14 +87,12 @@ def read(root, **options):
             "train_old/a/1.jpg train_old/b/2.jpg test/a/3.jpg test/b/4.jpg",
             "split/class, 2 classes, train 2, test 2",
         ),
-        ("bus/1.jpg old_train/2.jpg train/1.jpg", "3 classes, 3 images; old_train, train taken"),
         # What is discarded or made from the others, in a class, or beside classes.
         (
             "a/1.jpg a/rejected/x/#.jpg*2 a/rejected/x/thumbs/7.jpg b/2.jpg b/gradcam/8.png",
             "2 classes, 6 images; 4 images in a/rejected/, b/gradcam/ are used with the class",
         ),
         ("a/1.jpg b/Papierkorb/2.jpg b/3.jpg", "1 image in b/Papierkorb/ is used with the class"),
-        ("a/1.jpg b/2.jpg to_label/3.jpg", "class, 3 classes, 3 images; to_label is taken for a"),
         ("a/1.jpg b/2.jpg Gelöschte~Elemente/3.jpg", "2 images; 1 file in bins is left out (Gel"),
         # Folders around, above and below classes.
         ("z/z/a/1.jpg z/z/b/1.jpg 1.jpg z/2.jpg", "2 images in the top folder, z/ are in no class"),
@@ -150,7 +147,6 @@ def read(root, **options):
             "split/class, 2 classes, train 2, test 2",
         ),
         # What is rarely a class, and what may say more than the folders.
-        ("a/1.jpg b/1.jpg unlabeled/1.jpg", "3 images; unlabeled is taken for a class"),
         ("a/1.jpg b/1.jpg Results/1.jpg old/1.jpg", "old, results are taken for classes"),
         ("a/1.jpg b/1.jpg RECYCLER/1.jpg", "2 images; 1 file in bins is left out (RECYCLER/)"),
         (
@@ -374,6 +370,7 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         # Splits are no classes.
         ("train/#.jpg*3 test/#.jpg*3", "test, train are named as splits and hold images, but no"),
         ("train/1.jpg valid/1.jpg bus/1.jpg", "train, valid are named as splits and hold images"),
+        ("train/1.jpg test/1.jpg docs/1.jpg tmp/2.jpg", "test, train are named as splits and hold"),
         ("a-train/1.jpg a-train/x/#.jpg*3 b-train/#.jpg*4 a-test/1.jpg", "but no class folders"),
         ("a-train/1.jpg a-train/x/#.jpg*3 b-train/1.jpg a-test/2.jpg", "but no class folders"),
         ("train_set/1.jpg test_set/1.jpg", "or add --layout=class if these are the classes."),
@@ -452,6 +449,26 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             "has 'tmp_2', named as a backup or temporary files: it can",
         ),
         (f"{TWO} train/trash/3.jpg", "add --layout=split/class if it is a class."),
+        # What has no class beside those that have one: splits, what is to be labeled or predicted.
+        (
+            "bus/1.jpg car/1.jpg train/#.jpg*2",
+            "has 'train', named as a split: it can be read as class (3 classes: bus, car, train; 4 "
+            "images) or as class (2 classes: bus, car; 2 images, 2 left out). Move it away, or add "
+            "--layout=class if it is a class.",
+        ),
+        (
+            "a/1.jpg b/1.jpg test1/#.jpg*2 val/#.jpg*3",
+            "has 'test1', 'val', each named as a split: it can be read as class (4 classes: a, b, "
+            "test1, val; 7 images) or as class (2 classes: a, b; 2 images, 5 left out). Move them "
+            "away, or add --layout=class if they are classes.",
+        ),
+        ("a/1.jpg b/1.jpg My~Testbilder/1.jpg", "has 'My Testbilder', named as a split: it can"),
+        ("a/1.jpg b/1.jpg hold-out/images/1.jpg", "has 'hold-out', named as a split: it can be"),
+        ("a/1.jpg b/1.jpg a_test/1.jpg b_test/2.jpg", "has 'a_test', 'b_test', each named as a sp"),
+        ("a/1.jpg b/1.jpg to_label/1.jpg", "has 'to_label', named as images without a class: it"),
+        (f"{TWO} train/unlabeled/1.jpg", "has 'unlabeled', named as images without a class: it"),
+        ("a/1.jpg b/1.jpg single_prediction/1.jpg", "(2 classes: a, b; 2 images, 1 left out)."),
+        ("a/1.jpg b/1.jpg bin/2.jpg c/1.jpg tmp/1.jpg to_sort/1.jpg", "each named as a backup or"),
         # Files that are no pictures yet.
         (
             "a/1.mp4 b/2.avi",
