@@ -2,9 +2,13 @@
 
 import os
 import pathlib
+import signal
 import tempfile
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+# A shell starts what runs in the background deaf to Ctrl-C, and the commands of tests inherit it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # No test reads or fills the feature store of the person who runs it.
 _CACHE_HOME = tempfile.TemporaryDirectory(prefix="kerastl-tests-")
 os.environ["XDG_CACHE_HOME"] = _CACHE_HOME.name
