@@ -130,6 +130,8 @@ def numbered_splits(rng, table):
             ("kfold", "123"),
             ("Usage", ["Training", "PublicTest", "PrivateTest"]),
             ("split", ["fit", "extra"]),
+            ("which", ["Main", "Main", "Test"]),
+            ("origin", ["modelado", "prueba"]),
             ("usage", ["train", "eval_test"]),
             ("subset", ["A", "B"]),
             ("fld", "01234"),

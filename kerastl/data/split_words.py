@@ -12,7 +12,10 @@ SPLIT_WORDS = {
     word: split
     for split, words in {
         TRAIN: "train training trn learn learning trainieren treino treinamento entrenamiento "
-        "insample "
+        "insample estimation trene trening treningssett opplæring opptrening träna træne entrenar "
+        "treinar treinado addestrare allenamento entrainer apprendre anlernen oefenen "
+        "betanítás betanító tanuló képzés eğit eğitme öğrenme öğretim uczyć ucząca uczące "
+        "обучить обучающее обучающей тренинг трен учебный учебная "
         "entrainement apprentissage addestramento opleiding trainen trening treningowy treningowe "
         "treningowa uczenie uczący trénink trénování trénovací trénovacie trenovanie träning "
         "træning koulutus harjoitus opetus tanító tanítás antrenament antrenare latih latihan "
@@ -23,10 +26,13 @@ SPLIT_WORDS = {
         VALIDATION: "validation valid val validate dev devel development eval evaluation "
         "validación validação validierung validieren validazione validatie walidacja walidacyjny "
         "walidacyjne walidacyjna validace validační validácia validering validointi validáció "
+        "validar valider validere ellenőrzés ellenőrző érvényesítés geçerleme проверка "
+        "проверочная проверочный проверочные "
         "validare validasi doğrulama валидация валидационная валидационные валідація επικύρωση "
         "אימות التحقق تحقق सत्यापन kiểmđịnh 验证 验证集 驗證 驗證集 校验 検証 검증",
         TEST: "test testing tst holdout heldout teste testen testare prueba pruebas prova toets "
-        "outofsample "
+        "outofsample probar testar tester provare prøve prøving prüfen prüfung testaus tesztelés "
+        "tesztelő próba deneme s\u0131nav тестовое тестовой испытание "
         "toetsen testowy testowe testowa testování testovací testovacie testi teszt s\u0131nama "
         "sinama uji ujian pengujian kiểmtra тест тестовая тестовые тестовый тестирование "
         "тестування δοκιμή בדיקה מבחן اختبار الاختبار परीक्षण ทดสอบ การทดสอบ 测试 测试集 測試 "
@@ -102,7 +108,8 @@ def without_accents(text: str) -> str:
 _THING = re.compile(
     without_accents(
         r"((data)?(set|split|dir|folder)|data|(images?|imgs?|photos?|pics?|files?)|"
-        "(daten|bilder)(satz)?|(用|数据|數據|データ|資料|데이터|图像|图片|画像|이미지|용|集|セット|셋|세트)+)$"
+        "(daten|bilder)(satz)?|sett|sæt|sats|satz|halmaz|adatok|joukko|aineisto|zbiór|verisi|kümesi|"
+        "(用|数据|數據|データ|資料|데이터|图像|图片|画像|이미지|용|集|セット|셋|세트)+)$"
     )
 )
 # Words that tell one folder of a split from another.
@@ -110,7 +117,7 @@ _OF_A_SPLIT = frozenset(
     [
         *("my", "the", "new", "old", "final", "full", "all", "small", "big", "mini", "raw", "own"),
         *("original", "copy", "extra", "public", "private", "hidden", "of", "for", "and", "with"),
-        *("without", "no", "labels", "unlabeled", "unlabelled", "images", "set", "stage", "x"),
+        *("without", "labels", "unlabeled", "unlabelled", "images", "set", "stage", "x"),
     ]
 )
 # What is for training and validation together trains, if there is no other for it.

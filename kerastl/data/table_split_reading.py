@@ -63,22 +63,28 @@ def _check_meanings(column: str, cells: Sequence[str], meanings: Mapping[str, st
 
 def _refuse_strange(table: Table, column: str, split_of: Mapping[str, str]) -> None:
     """Refuses values that stand for no split, and several for one that does not train."""
-    known = set(split_of.values())
+    known = set(split_of.values()) - {""}
+    strange = [value for value, split in split_of.items() if not split]
     is_one = len(known) == 1 and known <= {VALIDATION, TEST} and len({*map(key_of, split_of)}) > 1
-    strange = [value for value, split in split_of.items() if is_one or not split]
+    all_of_one = f" and is all {', '.join(known)}" if is_one and not strange else ""
+    strange = list(split_of) if all_of_one else strange
+    others = [repr(value) for value in split_of if value and value not in strange]
+    beside = f" beside {name_some(others, 3)}" if others else ""
     filled = max(strange, default="")
-    example = say_split(filled, TRAIN if is_one else TEST)
+    needed, which = TEST, "not for"
+    if known and TRAIN not in known:  # One of these trains, most likely that with the most rows.
+        needed, which = TRAIN, "for"
+        filled = max(strange, key=list(table.columns[column]).count, default="")
     advice = (
-        f"Say which are not for training, as {example}"
+        f"Say which are {which} training, as {say_split(filled, needed)}"
         if filled
         else "Fill it in with train, validation or test"
     )
     table.refuse_rows(
         [cell in strange for cell in table.columns[column]],
-        f"has {name_some([*map(repr, strange)], 3)} as {column}, which looks like the split"
-        + (f" and is all {known.pop()}," if is_one else ","),
-        f"{advice.replace('not for', 'for') if is_one else advice}, or add "
-        f"--split_column={NO_COLUMN}",
+        f"has {name_some([*map(repr, strange)], 3)}{beside} as {column}, which looks like the split"
+        f"{all_of_one},",
+        f"{advice}, or add --split_column={NO_COLUMN}",
     )
 
 

@@ -2,9 +2,9 @@
 
 import collections
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from kerastl.data.split_words import split_named, split_within
+from kerastl.data.split_words import around_split, split_named, split_within
 from kerastl.data.table_names import (
     IN_TABLES,
     LOOSELY,
@@ -26,6 +26,7 @@ _MOST_VALUES = 10
 _THING = re.compile(r"\s+(data|(data)?set|split|images)$", re.IGNORECASE)
 # A letter or a number behind what all values of a column begin with.
 _CODE = re.compile(r"(?P<begin>.*?)[\W_]*(?P<code>[a-z]|\d+(?:\.0+)?)")
+_DENYING = ("in", "un", "non", "not", "no")
 # Folds are at least so many, of so many images.
 _FEWEST_FOLDS, _SMALLEST_FOLD = 3, 5
 
@@ -50,13 +51,12 @@ def columns_of_splits(
         columns = {name: cells for name, cells in columns.items() if name not in flags}
     named = [name for name in columns if key_of(name) in USUAL["split"][0].split()]
     by_values = [name for name, cells in columns.items() if holds_splits(cells)]
-    by_words = [name for name, cells in columns.items() if _may_split(name, cells, labels)]
-    others = [cells for name, cells in columns.items() if name not in by_words]
-    if not labels and not any(1 < len(set(cells)) <= len(cells) / 2 for cells in others):
-        by_words = []  # These may be the classes.
+    by_words, by_some = (
+        _columns_that(look_so, columns, labels) for look_so in (_may_split, _holds_some)
+    )
     if all(len(set(columns[name])) == 1 for name in of_splits):
         of_splits = []
-    for names in (named, of_splits, by_values, by_words):
+    for names in (named, of_splits, by_values, by_words, by_some):
         if names == of_splits and are_of_different_splits(names):
             return names
         good = [name for name in names if name in by_values] or names
@@ -65,6 +65,18 @@ def columns_of_splits(
         if good:
             return good
     return ()
+
+
+def _columns_that(
+    look_so: Callable[[str, Sequence[str], Sequence[str]], bool],
+    columns: Mapping[str, Sequence[str]],
+    labels: Sequence[str],
+) -> list[str]:
+    """Finds the columns that look like splits in a way; none where they may be the classes."""
+    names = [name for name, cells in columns.items() if look_so(name, cells, labels)]
+    others = [cells for name, cells in columns.items() if name not in names]
+    has_classes = labels or any(1 < len(set(cells)) <= len(cells) / 2 for cells in others)
+    return names if has_classes else []
 
 
 def holds_splits(cells: Sequence[str]) -> bool:
@@ -83,6 +95,21 @@ def holds_splits(cells: Sequence[str]) -> bool:
         # One word may mark what belongs to a split.
         return len(filled) < len(cells) and all(splits.values()) and all(are_alone)
     return 2 * sum(bool(splits[cell]) for cell in filled) > len(filled) and any(are_alone)
+
+
+def _holds_some(_: str, cells: Sequence[str], labels: Sequence[str]) -> bool:
+    """Whether a column has a word for a split among few values that are no classes.
+
+    The others may be words that nobody listed, as in estimation and test.
+    """
+    values = {cell for cell in cells if not _is_open(cell)}
+    keys = {key_of(value) for value in values}
+    words = {value for value in values if around_split(value) == ""} - set(labels)
+    # Beside invalid, valid is no split.
+    are_denied = any(f"{no}{key_of(word)}" in keys for word in words for no in _DENYING)
+    are_classes = bool(labels) and (values <= set(labels) or say_the_same(cells, labels))
+    is_few = 1 < len(keys) <= min(_MOST_VALUES, len(cells) / 2)
+    return bool(words) and is_few and not are_denied and not are_classes
 
 
 def splits_of_words(values: Iterable[str], *, is_named: bool = False) -> dict[str, str]:

@@ -117,6 +117,7 @@ def test_splits_are_known_however_they_are_written(split, names):
         ("train", ["train_images", "trainset", "seg_train", "imagesTrain", "TrainSet"]),
         ("validation", ["2024 val set", "xray-VALIDATION", "valset"]),
         ("test", ["my-test-set", "PublicTest", "cats test", "testing data"]),
+        ("train", ["treningssett i bruk", "Opplæring data", "eğitim_verisi", "tanítóhalmaz"]),
         (None, ["latest images", "train and test", "VOCdevkit", "pretest", "trainers"]),
     ],
 )

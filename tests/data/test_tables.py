@@ -655,8 +655,8 @@ def test_column_that_looks_like_a_split_is_one(tmp_path, head, cells, message):
     ("head", "cells", "message"),
     [
         ("image,label,fold", "012", "has '0', '1', '2' as fold, which looks like the split"),
-        ("image,label,part", ("train", "val", "x"), "has 'x' as part, which looks like the split"),
-        ("image,label,phase", ("train", "", ""), "has '' as phase, which looks like the split"),
+        ("image,label,part", ("train", "val", "x"), "has 'x' beside 'train', 'val' as part, which"),
+        ("image,label,phase", ("train", "", ""), "has '' beside 'train' as phase, which looks"),
         # A word for splits in its name.
         ("image,label,strat_fold", "012", "has '0', '1', '2' as strat_fold, which looks like"),
         ("image,label,cvSplit", "012", "as cvSplit, which looks like the split"),
@@ -672,6 +672,23 @@ def test_column_that_looks_like_a_split_is_one(tmp_path, head, cells, message):
         ("image,label,xval-no", ("k 1", "k 2", "k 3"), "as xval-no, which looks like the split"),
         ("image,label,crossVal", ("1.0", "2.0", "0.0"), "as crossVal, which looks like the sp"),
         ("image,label,set", "LUT", "has 'L', 'U', 'T' as set, which looks like the split"),
+        # Any word for a split, beside words that are none.
+        (
+            "image,label,x",
+            ("Main", "Main", "Test"),
+            "has 'Main' beside 'Test' as x, which looks like the split, in 27 rows, as in lines 2 "
+            "and 3. Say which are for training, as --split_values=Main=train, or add",
+        ),
+        ("image,label,x", ("good", "bad", "dev_set"), "has 'good', 'bad' beside 'dev_set' as x"),
+        ("image,label,x", ("train", "more", ""), "has 'more' beside 'train' as x, which"),
+        ("image,label,x", ("train", "контроль", "3"), "Say which are not for training, as --split"),
+        (
+            "image,label,x",
+            ("development", "development", "validation"),
+            "has 'development', 'validation' as x, which looks like the split and is all "
+            "validation, in 36 rows, as in lines 2 and 3. Say which are for training, as "
+            "--split_values=development=train",
+        ),
     ],
 )
 def test_split_that_cannot_be_read_is_never_ignored(tmp_path, head, cells, message):
@@ -711,6 +728,26 @@ def test_parts_of_one_split_are_never_trained_on_unless_a_person_says_so(tmp_pat
     assert "Say which are for training, as --split_values=Public=train, or add" in message
     listing, _ = read(place, split_values={"Public": "train"})
     assert [file.split for file in listing.files].count("test") == 6
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("valid", "invalid", "valid"),
+        ("train station", "test tube", "bus stop"),
+        # Of the same classes, whose names may be words for splits.
+        ("red", "blue", "red"),
+        ("test", "control", "other"),
+    ],
+)
+def test_words_beside_which_a_split_is_none(tmp_path, cells):
+    classes = {"red": "test", "blue": "control"} if "test" in cells else {}
+
+    def row(name, color):
+        return f"{name},{classes.get(color, color)},{cells[int(name[-5]) % 3]}"
+
+    listing, _ = read(table(tmp_path, rows_of("image,label,x", row), files=NAMES), label="label")
+    assert {file.split for file in listing.files} == {"train"}
 
 
 @pytest.mark.parametrize(
