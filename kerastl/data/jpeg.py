@@ -152,8 +152,18 @@ def lacks_end(content: bytes) -> bool:
 
 def coded_pixels(content: bytes) -> bytes:
     """Returns the bytes of the pixels, up to the end marker."""
+    return content[_find_pixels(content) :].partition(JPEG.tail)[0]
+
+
+def before_pixels(content: bytes) -> bytes:
+    """Returns what comes before the pixels, as Exif data and profiles do."""
+    return content[: _find_pixels(content)]
+
+
+def _find_pixels(content: bytes) -> int:
+    """Finds where the pixels begin; where the segments end, if a part of them is damaged."""
     *_, place = 0, *(end for _, _, end in segments(content))
-    return content[place:].partition(JPEG.tail)[0]
+    return place
 
 
 def has_hole(content: bytes) -> bool:
