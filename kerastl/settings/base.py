@@ -17,5 +17,5 @@ class Settings(SettingGroup):
         help="Seed of splits, order and everything else that is random.",
         within=Within(0, 2**32 - 1),
         decides=Decides.IMAGES,
-        also=("random_seed", "random_state"),
+        also="random_seed random_state",
     )

@@ -26,25 +26,14 @@ class DataSettings(Settings):
         help=f"Labeled images: {'; '.join(_ABOUT[:-1])}; or {_ABOUT[-1]}.",
         decides=Decides.IMAGES,
         example="digits",
-        also=(
-            "data",
-            "data_dir",
-            "data_path",
-            "dataset_path",
-            "dataset_dir",
-            "train_dir",
-            "train_data",
-            "image_dir",
-            "images",
-            "input",
-            "input_dir",
-        ),
+        also="data data_dir data_path dataset_path dataset_dir train_dir train_data image_dir "
+        "images input input_dir",
     )
     tfds_dir: str = setting(
         "",
         help="Where TensorFlow Datasets keeps prepared data; empty for its own default.",
         is_path=True,
-        also=("tfds_data_dir",),
+        also="tfds_data_dir",
     )
     validation_fraction: float = setting(
         0.1,
@@ -52,14 +41,7 @@ class DataSettings(Settings):
         "has no validation split.",
         within=_SHARE,
         decides=Decides.IMAGES,
-        also=(
-            "validation_split",
-            "val_split",
-            "val_size",
-            "val_fraction",
-            "valid_pct",
-            "validation_size",
-        ),
+        also="validation_split val_split val_size val_fraction valid_pct validation_size",
     )
     test_fraction: float = setting(
         0.1,
@@ -67,14 +49,14 @@ class DataSettings(Settings):
         "test split.",
         within=_SHARE,
         decides=Decides.IMAGES,
-        also=("test_split", "test_size", "test_pct"),
+        also="test_split test_size test_pct",
     )
     examples_per_class: int = setting(
         0,
         help="Keep this many training images of each class; 0 keeps all.",
         within=Within(0),
         decides=Decides.IMAGES,
-        also=("shots", "num_shots", "samples_per_class", "images_per_class"),
+        also="shots num_shots samples_per_class images_per_class",
     )
     splits_from: str = setting(
         "",

@@ -21,7 +21,7 @@ class DeviceSettings(Settings):
         "1",
         help="GPUs of this machine to train on: a number, or all. Each takes its share of a batch.",
         is_kept=False,
-        also=("device", "gpu", "gpus", "num_gpus", "n_gpus", "num_devices"),
+        also="device gpu gpus num_gpus n_gpus num_devices",
     )
     workers: str = setting(
         "",

@@ -178,14 +178,15 @@ _REQUIRED = None
 _KEY = "setting"
 
 
-def setting(default: Any = _REQUIRED, *, help: str, **known: Any) -> Any:
+def setting(default: Any = _REQUIRED, *, help: str, also: str = "", **known: Any) -> Any:
     """Declares a field of a `SettingGroup`; the arguments are the attributes of `Setting`.
 
-    In `help`, {choices} stands for the choices.
+    In `help`, {choices} stands for the choices; the names in `also` have blanks between them.
     """
     *others, last = known.get("choices", ("",))
     listed = f"{', '.join(others)} or {last}" if others else last
-    return _declare(Setting(default=default, help=help.replace("{choices}", listed), **known))
+    known["help"] = help.replace("{choices}", listed)
+    return _declare(Setting(default=default, also=tuple(also.split()), **known))
 
 
 def repeated(described: Setting, **changes: Any) -> Any:

@@ -38,18 +38,8 @@ class ImageSettings(Settings):
         within=Within(0, LARGEST_SIZE),
         decides=Decides.FEATURES,
         searchable=True,
-        also=(
-            "img_size",
-            "imgsz",
-            "size",
-            "input_size",
-            "input_shape",
-            "target_size",
-            "image_shape",
-            "resolution",
-            "height",
-            "width",
-        ),
+        also="img_size imgsz size input_size input_shape target_size image_shape resolution "
+        "height width",
     )
     resize: str = setting(
         "crop",
@@ -66,7 +56,7 @@ class ImageSettings(Settings):
         "up to 1, as in color:0.3. Empty for none.",
         decides=Decides.IMAGES,
         searchable=True,
-        also=("augmentation", "augmentations", "aug", "data_augmentation", "transforms"),
+        also="augmentation augmentations aug data_augmentation transforms",
     )
     augment_views: int = setting(
         0,
@@ -86,7 +76,7 @@ class ImageSettings(Settings):
         choices=("no", "yes", "auto"),
         decides=Decides.IMAGES,
         searchable=True,
-        also=("tta", "test_time_augmentation"),
+        also="tta test_time_augmentation",
     )
 
     @property

@@ -39,17 +39,7 @@ class ModelSettings(ImageSettings):
         f"Empty for {_BACKBONE}, or {BUNDLED_BACKBONE} with bundled weights.",
         decides=Decides.FEATURES,
         searchable=True,
-        also=(
-            "model",
-            "model_name",
-            "arch",
-            "architecture",
-            "base_model",
-            "network",
-            "encoder",
-            "feature_extractor",
-            "net",
-        ),
+        also="model model_name arch architecture base_model network encoder feature_extractor net",
     )
     weights: str = setting(
         IMAGENET,
@@ -58,7 +48,7 @@ class ModelSettings(ImageSettings):
         f"keras.applications have {OWN}.",
         is_path=True,
         decides=Decides.FEATURES,
-        also=("pretrained", "pretrained_weights", "checkpoint", "init_checkpoint"),
+        also="pretrained pretrained_weights checkpoint init_checkpoint",
     )
     input_scaling: str = setting(
         "",
@@ -81,14 +71,14 @@ class ModelSettings(ImageSettings):
         within=Within(0, 1, open_high=True),
         decides=Decides.TRAINING,
         searchable=True,
-        also=("dropout_rate", "drop", "drop_rate"),
+        also="dropout_rate drop drop_rate",
     )
     precision: str = setting(
         "float32",
         help="float32, mixed_bfloat16, mixed_float16, or auto for what suits the GPU.",
         choices=("float32", "mixed_bfloat16", "mixed_float16", "auto"),
         decides=Decides.FEATURES,
-        also=("mixed_precision", "amp", "fp16", "bf16", "dtype", "policy"),
+        also="mixed_precision amp fp16 bf16 dtype policy",
     )
 
     @property

@@ -21,32 +21,21 @@ class OutputSettings(Settings):
         help="Directory for everything that the run writes, except exports.",
         is_path=True,
         example="runs/first",
-        also=(
-            "output",
-            "output_dir",
-            "out",
-            "out_dir",
-            "save_dir",
-            "model_dir",
-            "log_dir",
-            "logdir",
-            "work_dir",
-            "project",
-            "results_dir",
-        ),
+        also="output output_dir out out_dir save_dir model_dir log_dir logdir work_dir project "
+        "results_dir",
     )
     export_dir: str = setting(
         "",
         help="Directory of exports; each becomes EXPORT_DIR/<next integer>/. Empty for none.",
         is_path=True,
         decides=Decides.OUTPUT,
-        also=("saved_model_dir", "saved_model", "export_path", "export"),
+        also="saved_model_dir saved_model export_path export",
     )
     format: str = setting(
         "savedmodel",
         help=f"Export formats, separated by commas: {', '.join(FORMATS)}.",
         decides=Decides.OUTPUT,
-        also=("formats", "export_format", "export_formats"),
+        also="formats export_format export_formats",
     )
     parity_images: int = setting(
         0,
@@ -65,7 +54,7 @@ class OutputSettings(Settings):
         False,
         help="Replace a finished run in run_dir, or an unfinished one with other flags.",
         is_kept=False,
-        also=("force", "exist_ok"),
+        also="force exist_ok",
     )
     checkpoint_minutes: float = setting(
         10.0,

@@ -27,13 +27,13 @@ class RecipeSettings(Settings):
         "head trains only a new head. manual uses your settings and the defaults; so does "
         "auto if you give a setting of the phases. A setting that you give stays.",
         choices=(*BUDGETS, MANUAL),
-        also=("preset", "presets", "quality"),
+        also="preset presets quality",
     )
     budget: str = setting(
         "",
         help="Time for the whole command, such as 90s, 10m or 2h. Without one there is no limit, "
         "and a recipe chooses for 10m (fast: 150s, best: 1h).",
-        also=("time", "time_limit", "max_time", "timeout", "time_budget", "max_hours"),
+        also="time time_limit max_time timeout time_budget max_hours",
     )
 
     @property

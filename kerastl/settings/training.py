@@ -102,7 +102,7 @@ class PhaseSettings(Settings):
         within=_EPOCHS,
         decides=Decides.TRAINING,
         searchable=True,
-        also=("epochs", "num_epochs", "n_epochs", "freeze_epochs", "initial_epochs"),
+        also="epochs num_epochs n_epochs freeze_epochs initial_epochs",
     )
     head_learning_rate: float = setting(
         0.01,
@@ -113,7 +113,7 @@ class PhaseSettings(Settings):
         decides=Decides.TRAINING,
         searchable=True,
         needs=_HAS_HEAD,
-        also=("lr", "learning_rate", "lr0", "base_lr", "initial_learning_rate"),
+        also="lr learning_rate lr0 base_lr initial_learning_rate",
     )
     finetune_epochs: int = setting(
         0,
@@ -123,7 +123,7 @@ class PhaseSettings(Settings):
         within=_EPOCHS,
         decides=Decides.TRAINING,
         searchable=True,
-        also=("epochs", "num_epochs", "n_epochs", "fine_tune_epochs"),
+        also="epochs num_epochs n_epochs fine_tune_epochs",
     )
     finetune_learning_rate: float = setting(
         0.001,
@@ -134,7 +134,7 @@ class PhaseSettings(Settings):
         decides=Decides.TRAINING,
         searchable=True,
         needs=_FINETUNES,
-        also=("lr", "learning_rate", "lr0", "base_lr", "fine_tune_lr", "finetune_lr"),
+        also="lr learning_rate lr0 base_lr fine_tune_lr finetune_lr",
     )
     unfreeze_from: str = setting(
         "",
@@ -142,15 +142,8 @@ class PhaseSettings(Settings):
         decides=Decides.TRAINING,
         searchable=True,
         needs=_FINETUNES,
-        also=(
-            "unfreeze",
-            "freeze",
-            "fine_tune_at",
-            "fine_tune_from",
-            "unfreeze_layers",
-            "trainable",
-            "trainable_layers",
-        ),
+        also="unfreeze freeze fine_tune_at fine_tune_from unfreeze_layers trainable "
+        "trainable_layers",
     )
     optimizer: str = setting(
         "sgd",
@@ -158,7 +151,7 @@ class PhaseSettings(Settings):
         choices=("sgd", "adamw"),
         decides=Decides.TRAINING,
         searchable=True,
-        also=("opt",),
+        also="opt",
     )
     momentum: float = setting(
         0.9,
@@ -174,7 +167,7 @@ class PhaseSettings(Settings):
         within=Within(0),
         decides=Decides.TRAINING,
         searchable=True,
-        also=("wd", "l2"),
+        also="wd l2",
     )
     schedule: str = setting(
         "cosine",
@@ -182,7 +175,7 @@ class PhaseSettings(Settings):
         choices=("cosine", "constant"),
         decides=Decides.TRAINING,
         searchable=True,
-        also=("scheduler", "lr_scheduler", "lr_schedule"),
+        also="scheduler lr_scheduler lr_schedule",
     )
     warmup_epochs: float = setting(
         0.5,
@@ -192,7 +185,7 @@ class PhaseSettings(Settings):
         decides=Decides.TRAINING,
         searchable=True,
         needs=_FINETUNES,
-        also=("warmup",),
+        also="warmup",
     )
 
     @property
@@ -224,7 +217,7 @@ class TrainingSettings(PhaseSettings):
         has_auto=True,
         decides=Decides.TRAINING,
         searchable=True,
-        also=("batch", "bs", "train_batch_size", "global_batch_size", "minibatch_size"),
+        also="batch bs train_batch_size global_batch_size minibatch_size",
     )
     class_weights: str = setting(
         "none",
@@ -233,7 +226,7 @@ class TrainingSettings(PhaseSettings):
         choices=("none", "balanced", "sqrt"),
         decides=Decides.TRAINING,
         searchable=True,
-        also=("class_weight", "balanced", "balance"),
+        also="class_weight balanced balance",
     )
     teacher_weight: float = setting(
         0.5,
@@ -251,7 +244,7 @@ class TrainingSettings(PhaseSettings):
         "than chance.",
         choices=("accuracy", "balanced_accuracy", "macro_f1", "loss", LAST),
         decides=Decides.TRAINING,
-        also=("monitor", "metric"),
+        also="monitor metric",
     )
     on_nan: str = setting(
         "back",
@@ -273,7 +266,7 @@ class TrainingSettings(PhaseSettings):
         "is always that of the first seed.",
         within=Within(1, 100),
         decides=Decides.TRAINING,
-        also=("runs", "trials", "num_runs", "seeds"),
+        also="runs trials num_runs seeds",
     )
     known_coverage: float = setting(
         0.0,
