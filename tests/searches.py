@@ -14,14 +14,13 @@ from kerastl.config import Config
 from kerastl.data.splits import make_splits
 from kerastl.progress import Progress
 from kerastl.tuning.assignments import Assignments
-from kerastl.tuning.board import Board
-from kerastl.tuning.budget import Budget
+from kerastl.tuning.board import Board, Budget
 from kerastl.tuning.loop import TrialRunner, run_trials
 from kerastl.tuning.proposals import Proposals
-from kerastl.tuning.roles import ALONE
 from kerastl.tuning.search_files import SearchFiles
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space_parser import read_space
+from kerastl.tuning.task import ALONE
 from kerastl.tuning.training_process import TrialFailed
 from kerastl.tuning.trials import Scored, TrialFiles
 from kerastl.writing import finally_call

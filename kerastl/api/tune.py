@@ -16,11 +16,10 @@ from kerastl.errors import bad_value
 from kerastl.outputs.places import is_usable, usable_places
 from kerastl.progress import Progress
 from kerastl.tuning.directory import NATIVE_LOG, open_search
-from kerastl.tuning.roles import find_role, is_chief
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import Space
 from kerastl.tuning.space_parser import read_space
-from kerastl.tuning.task import Task
+from kerastl.tuning.task import Task, find_role, is_chief
 from kerastl.tuning.training_process import TrainingProcess
 
 

@@ -16,7 +16,7 @@ from kerastl.data.splits import Splits
 from kerastl.model.folding import fold_one
 from kerastl.model.network import Network
 from kerastl.recipes.choices import Look
-from kerastl.recipes.stopwatch import Stopwatch
+from kerastl.recipes.speed import Stopwatch
 from kerastl.settings import ImageSettings
 from kerastl.training.fit import StoredImages
 from kerastl.training.solved_head import RegressionPath

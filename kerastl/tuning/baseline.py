@@ -13,10 +13,9 @@ from kerastl.recipes.following import Followed, follow
 from kerastl.settings.recipe import BUDGETS, MANUAL
 from kerastl.tuning.directory import DIRECTORY, RECIPE
 from kerastl.tuning.loop import wait_for_chief
-from kerastl.tuning.roles import is_worker
 from kerastl.tuning.space import Space
 from kerastl.tuning.space_parser import read_space
-from kerastl.tuning.task import Task
+from kerastl.tuning.task import Task, is_worker
 from kerastl.writing import replace_text
 
 # Of a search's time, at most this share is that of its first trial.

@@ -14,10 +14,9 @@ from kerastl.outputs.directories import SEARCH, RunFile, own_directory, writable
 from kerastl.paths import local_path
 from kerastl.settings import SETTINGS, Decides
 from kerastl.tuning.event_log import damaged
-from kerastl.tuning.roles import is_worker
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import Space
-from kerastl.tuning.task import Task
+from kerastl.tuning.task import Task, is_worker
 
 # Below run_dir, and in it the settings that decide the results.
 DIRECTORY, ABOUT = SEARCH.split("/")

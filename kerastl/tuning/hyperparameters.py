@@ -1,8 +1,8 @@
-"""A search space as keras-tuner's hyperparameters, and their values as a config."""
+"""A search space as keras-tuner's hyperparameters, and every combination of their values."""
 
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras_tuner
@@ -80,3 +80,35 @@ def max_epochs(space: Space) -> int:
         return int(max(dimension.to_check)) if dimension else int(given)
 
     return sum(map(most, space.config.epochs))
+
+
+def next_combination(space: Space, tried: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Returns the first combination that was not tried; None if all were.
+
+    The baseline flags come first for each setting; the last setting varies fastest.
+    """
+    known = [dict(values) for values in tried]
+    for combination in _combinations(space, list(space.dimensions), {}):
+        values = as_drawn(space, combination)
+        if values not in known:
+            return values
+    return None
+
+
+def _combinations(
+    space: Space, names: list[str], chosen: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Yields the combinations of some settings, given the values of those before them."""
+    if not names:
+        yield chosen
+        return
+    name, *others = names
+    if not space.matters(name, chosen):
+        yield from _combinations(space, others, chosen)
+        return
+    given = space.values_of(space.config).get(name)
+    samples = [value for value in space.dimensions[name].samples if value != given]
+    if given is not None and given in space.dimensions[name]:
+        samples.insert(0, given)
+    for value in samples:
+        yield from _combinations(space, others, {**chosen, name: value})

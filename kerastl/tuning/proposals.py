@@ -17,11 +17,16 @@ from threadpoolctl import threadpool_limits
 
 from kerastl.environment import ignored_warnings
 from kerastl.tuning.event_log import Begun, Ended, History
-from kerastl.tuning.grid import next_combination
-from kerastl.tuning.hyperparameters import as_drawn, declare, max_epochs, share_of_epochs
-from kerastl.tuning.roles import without_variables
+from kerastl.tuning.hyperparameters import (
+    as_drawn,
+    declare,
+    max_epochs,
+    next_combination,
+    share_of_epochs,
+)
 from kerastl.tuning.search_options import OBJECTIVES, SearchOptions
 from kerastl.tuning.space import Space
+from kerastl.tuning.task import without_variables
 
 Values = Mapping[str, Any]
 

@@ -31,17 +31,15 @@ from kerastl.settings import Decides
 from kerastl.short_form import ShortForm
 from kerastl.tuning.assignments import Assignments
 from kerastl.tuning.baseline import with_choices
-from kerastl.tuning.board import Board, best_words
-from kerastl.tuning.budget import Budget
+from kerastl.tuning.board import Board, Budget, best_words
 from kerastl.tuning.default_space import open_space
 from kerastl.tuning.directory import ABOUT, DIRECTORY, check_same, describe, empty
 from kerastl.tuning.final_run import comparison_words, run_best
 from kerastl.tuning.loop import TrialRunner, run_trials, wait_for_chief, watch_trials
 from kerastl.tuning.proposals import Proposals
-from kerastl.tuning.roles import is_chief, is_worker
 from kerastl.tuning.search_files import SearchFiles
 from kerastl.tuning.space import Space
-from kerastl.tuning.task import Task
+from kerastl.tuning.task import Task, is_chief, is_worker
 from kerastl.tuning.trainer import InProcess, Trainer, without_test
 from kerastl.tuning.training_process import Runner, TrainingProcess
 from kerastl.tuning.trials import COMPLETED, Trial, TrialFiles, short_words

@@ -1,5 +1,5 @@
 from kerastl.config import Config
-from kerastl.tuning.grid import next_combination
+from kerastl.tuning.hyperparameters import next_combination
 from kerastl.tuning.space_parser import read_space
 
 

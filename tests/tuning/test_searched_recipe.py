@@ -8,10 +8,9 @@ import kerastl
 from kerastl.data.splits import make_splits
 from kerastl.training import largest_batch
 from kerastl.tuning.baseline import with_choices
-from kerastl.tuning.roles import ALONE
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space_parser import read_space
-from kerastl.tuning.task import Task
+from kerastl.tuning.task import ALONE, Task
 
 
 @pytest.fixture
