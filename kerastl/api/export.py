@@ -1,6 +1,5 @@
 """`kerastl.export`."""
 
-import dataclasses
 import os
 import pathlib
 import sys
@@ -10,7 +9,7 @@ from kerastl import environment
 from kerastl.api import values
 from kerastl.api.checks import export_directory
 from kerastl.outputs.directories import finished_config
-from kerastl.outputs.places import is_usable
+from kerastl.outputs.places import without_unusable_cache
 from kerastl.paths import local_path
 from kerastl.progress import Progress
 from kerastl.writing import temporary_place
@@ -41,9 +40,7 @@ def export(
     """
     progress = Progress.of(progress, default=sys.stdout)
     path = local_path(run_dir, field="run")
-    config = finished_config(path, changes)
-    if not is_usable(config, progress):
-        config = dataclasses.replace(config, cache_dir="")
+    config = without_unusable_cache(finished_config(path, changes), progress)
     with (
         export_directory(config, precision=config.precision),
         temporary_place(pathlib.Path(config.export_dir), field="export_dir"),

@@ -13,7 +13,7 @@ from kerastl.api.checks import announce_downloads, check_network, check_source
 from kerastl.cluster import check_alone
 from kerastl.config import Config
 from kerastl.errors import bad_value
-from kerastl.outputs.places import is_usable, usable_places
+from kerastl.outputs.places import usable_places, without_unusable_cache
 from kerastl.progress import Progress
 from kerastl.tuning.directory import NATIVE_LOG, open_search
 from kerastl.tuning.search_options import SearchOptions
@@ -129,8 +129,7 @@ def hypermodel(
     if config.class_prompts:
         problem = "is for networks that kerastl opens, and here your tuner holds them"
         raise bad_value("class_prompts", config.class_prompts, problem, "Leave it out")
-    if not is_usable(config, progress):
-        config = dataclasses.replace(config, cache_dir="")
+    config = without_unusable_cache(config, progress)
     with environment.ready(config.precision, config.seed, progress):
         from kerastl.tuning.hypermodel import open_hypermodel  # noqa: PLC0415
 

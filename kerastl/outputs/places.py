@@ -80,6 +80,13 @@ def is_usable(settings: StoreSettings, progress: Progress, *, must_be: bool = Fa
     return not problem
 
 
+def without_unusable_cache(settings: Stored, progress: Progress) -> Stored:
+    """Returns the settings, with no cache if theirs cannot be used; see `is_usable`."""
+    return (
+        settings if is_usable(settings, progress) else dataclasses.replace(settings, cache_dir="")
+    )
+
+
 def why_not_usable(path: pathlib.Path, *, must_be: bool = False) -> str:
     """Returns why a folder cannot be the cache; empty if it can.
 
