@@ -13,12 +13,10 @@ from kerastl.comparison.shared import find_shared
 from kerastl.comparison.tested import Tested, read_tested
 from kerastl.errors import bad_value
 from kerastl.outputs.environments import compare_environments
-from kerastl.settings import SETTINGS, Decides
+from kerastl.settings import RESULT, SETTINGS
 
 # Of what is drawn for the intervals.
 _SEED = 0
-# The flags by which predictions may differ.
-_DECIDING = (Decides.IMAGES, Decides.FEATURES, Decides.TRAINING)
 
 
 def compare_runs(paths: Sequence[str | os.PathLike[str]]) -> Comparison:
@@ -56,7 +54,7 @@ def _compare(first: Tested, other: Tested) -> Versus:
     return Versus(
         run=other.path,
         shared=shared,
-        flags=_changed_flags(*(run.config.deciding(*_DECIDING) for run in (first, other))),
+        flags=_changed_flags(*(run.config.deciding(*RESULT) for run in (first, other))),
         environment=compare_environments(first.receipt, other.receipt),
         scores=compare_scores(labels, before, after, seed=_SEED),
         recalls=compare_recalls(labels, before, after, names, seed=_SEED),

@@ -16,13 +16,11 @@ import numpy as np
 from kerastl.errors import UsageError, first_line, printable
 from kerastl.outputs.directories import CHECKPOINT, RunFile, read_config, read_json
 from kerastl.outputs.environments import Content, flatten
-from kerastl.settings import Decides
+from kerastl.settings import RESULT
 
 # How two files are compared: in words what differs first.
 Compare = Callable[[pathlib.Path, pathlib.Path], str]
-# The settings that decide what a run predicts. A repeated run takes the splits and the
-# fixes from the first one.
-_DECIDING = (Decides.IMAGES, Decides.FEATURES, Decides.TRAINING)
+# What a repeated run takes from the first one.
 _SPLITS = "splits_from"
 _FIXES = "fixes"
 _ONLY_OF_FLAGS = f"directories, exports, {_SPLITS} and {_FIXES}"
@@ -116,7 +114,7 @@ def _compare_arrays(before: np.ndarray, now: np.ndarray) -> str:
 
 
 def _read_flags(path: pathlib.Path) -> Content:
-    settings = read_config(path.parent).deciding(*_DECIDING)
+    settings = read_config(path.parent).deciding(*RESULT)
     return (
         (f"--{name}", value) for name, value in settings.items() if name not in (_SPLITS, _FIXES)
     )

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kerastl.config import Config
 from kerastl.data.source import Source
-from kerastl.settings import Decides
+from kerastl.settings import RESULT
 from kerastl.settings.images import interpolation_of
 from kerastl.split_names import TEST, VALIDATION
 from kerastl.version import VERSION
@@ -81,7 +81,7 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
     The fingerprint is that of the run: of its flags, data and results. Class names are in the
     order of the outputs. Flags are those that decide the model; directories are not among them.
     """
-    flags = config.to_flags(Decides.IMAGES, Decides.FEATURES, Decides.TRAINING)
+    flags = config.to_flags(*RESULT)
     made_of = json.dumps([flags, source.fingerprint(), metrics], sort_keys=True)
     # Earlier versions had none.
     temperature = metrics.get("temperature", {}).get("value", 1)

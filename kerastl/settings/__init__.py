@@ -3,7 +3,16 @@
 from kerastl.settings.base import Settings
 from kerastl.settings.data import DataSettings
 from kerastl.settings.devices import DeviceSettings
-from kerastl.settings.field import Auto, Decides, Setting, SettingGroup, describe, repeated, setting
+from kerastl.settings.field import (
+    RESULT,
+    Auto,
+    Decides,
+    Setting,
+    SettingGroup,
+    describe,
+    repeated,
+    setting,
+)
 from kerastl.settings.groups import FitSettings, ReadSettings
 from kerastl.settings.images import ImageSettings
 from kerastl.settings.model import ModelSettings
@@ -41,6 +50,7 @@ SETTINGS: dict[str, Setting] = {
 
 __all__ = [
     "GROUPS",
+    "RESULT",
     "SETTINGS",
     "TOPICS",
     "Auto",

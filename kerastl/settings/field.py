@@ -26,6 +26,10 @@ class Decides(enum.Enum):
     NOTHING = "where files are kept"
 
 
+# What decides together how a run's model predicts.
+RESULT = (Decides.IMAGES, Decides.FEATURES, Decides.TRAINING)
+
+
 class Auto(int):
     """Stands for a whole number that a run finds once it knows its images and its machine."""
 

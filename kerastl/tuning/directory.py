@@ -12,7 +12,7 @@ from kerastl.disk_errors import explained
 from kerastl.errors import UsageError
 from kerastl.outputs.directories import SEARCH, RunFile, own_directory, writable_directory
 from kerastl.paths import local_path
-from kerastl.settings import SETTINGS, Decides
+from kerastl.settings import RESULT, SETTINGS, Decides
 from kerastl.tuning.event_log import damaged
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import Space
@@ -30,7 +30,7 @@ FORMAT = 2
 
 def describe(space: Space, options: SearchOptions) -> dict[str, Any]:
     """Describes what decides the results of a search."""
-    flags = space.config.deciding(Decides.IMAGES, Decides.FEATURES, Decides.TRAINING)
+    flags = space.config.deciding(*RESULT)
     # The objective decides it.
     del flags["best_by"]
     files = {
