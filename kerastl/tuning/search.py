@@ -23,7 +23,7 @@ from kerastl.errors import KerastlError
 from kerastl.model.backbones import bundled_size_note
 from kerastl.model.network import First
 from kerastl.outputs.directories import clear
-from kerastl.outputs.made_of import describe_data, find_changed
+from kerastl.outputs.made_of import MADE_OF, describe_data, find_changed
 from kerastl.progress import Progress, count_of
 from kerastl.recipes.following import first_settings
 from kerastl.result import Result
@@ -44,9 +44,6 @@ from kerastl.tuning.trainer import InProcess, Trainer, without_test
 from kerastl.tuning.training_process import Runner, TrainingProcess
 from kerastl.tuning.trials import COMPLETED, Trial, TrialFiles, short_words
 from kerastl.writing import finally_call, replace_text
-
-# What the images were when the search began, in its file.
-_MADE_OF = "made_of"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -131,7 +128,7 @@ class _Search:
         elif path.exists():
             self._check_same()
         self._trials_directory.mkdir(exist_ok=True)
-        about = self._settings | {_MADE_OF: self._made_of}
+        about = self._settings | {MADE_OF: self._made_of}
         replace_text(path, json.dumps(about, indent=2) + "\n", field="run_dir")
 
     def run(self, runner: Runner) -> None:
@@ -202,7 +199,7 @@ class _Search:
         config = self.task.config
         known = check_same(self._directory / ABOUT, self._settings, config.run_dir)
         # Earlier versions of kerastl keep the data alone.
-        made_of = known.get(_MADE_OF, {"data": known.get("data", "")})
+        made_of = known.get(MADE_OF, {"data": known.get("data", "")})
         what = f"the search in {config.run_dir}"
         flags = config.deciding(Decides.IMAGES, Decides.FEATURES)
         if error := find_changed(made_of, self._made_of, flags, what=what):
