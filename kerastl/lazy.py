@@ -5,10 +5,16 @@ from typing import Any
 
 
 class LazyModule:
-    """Stands for a module that takes long to import and that few runs need."""
+    """Stands for a module that takes long to import and that few runs need, and for its parts."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
-        return getattr(importlib.import_module(self._name), attribute)
+        module = importlib.import_module(self._name)
+        if hasattr(module, attribute):
+            return getattr(module, attribute)
+        return importlib.import_module(f"{self._name}.{attribute}")
+
+
+sklearn = LazyModule("sklearn")

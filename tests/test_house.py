@@ -58,21 +58,13 @@ LATE = {
     "checkup/installation.py": "NumPy, for the rows of the store",
     "checkup/doctor.py": "what needs TensorFlow is tried only if it starts",
     "commands/table.py": "only the command that is given",
-    "data/folds.py": "scikit-learn is slow",
     "data/finding.py": "only the module of the data source: TensorFlow Datasets is slow",
     "environment.py": "TensorFlow and Keras, once the backend is set",
     "model/building/finding.py": "only the module of the source of the network",
-    "lazy.py": "imports what the others name",
+    "lazy.py": "scikit-learn is slow, and so is what the others name",
     "outputs/formats/finding.py": "only the modules of the formats",
     "outputs/formats/onnx.py": "an optional package",
-    "selection/lda.py": "scikit-learn is slow",
-    "selection/misleading.py": "scikit-learn is slow",
-    "selection/odd_groups.py": "scikit-learn is slow",
-    "selection/odd_pictures.py": "scikit-learn is slow",
     "serving/prediction_writer.py": "Parquet is slow, and only one ending needs it",
-    "training/slices.py": "scikit-learn is slow",
-    "training/solved_head.py": "scikit-learn is slow",
-    "training/temperature.py": "the part of SciPy is slow, and tuning does not need it",
 }
 AT_FIRST_USE = ("LazyModule", "importlib.import_module")
 

@@ -5,9 +5,7 @@ import numpy as np
 from kerastl.data.splits import Splits
 from kerastl.environment import ignored_warnings
 from kerastl.errors import bad_value
-from kerastl.lazy import LazyModule
-
-_model_selection = LazyModule("sklearn.model_selection")
+from kerastl.lazy import sklearn
 
 # Positions of the training images and of the held-out images.
 Fold = tuple[np.ndarray, np.ndarray]
@@ -31,7 +29,9 @@ def make_folds(labels: np.ndarray, groups: np.ndarray, *, count: int, seed: int)
     shuffled = np.argsort(np.random.RandomState(seed).permutation(len(numbers)))[group]
     # scikit-learn warns of classes with fewer images than folds, which is fine here.
     with ignored_warnings(UserWarning):
-        return list(_model_selection.StratifiedGroupKFold(count).split(labels, labels, shuffled))
+        return list(
+            sklearn.model_selection.StratifiedGroupKFold(count).split(labels, labels, shuffled)
+        )
 
 
 def subsample(

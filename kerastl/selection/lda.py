@@ -9,10 +9,9 @@ import scipy.special
 
 from kerastl.data.folds import Fold, make_folds
 from kerastl.data.splits import spread
-from kerastl.lazy import LazyModule
+from kerastl.lazy import sklearn
 from kerastl.training.temperature import MOST_LOGITS, fit_temperature
 
-_discriminant_analysis = LazyModule("sklearn.discriminant_analysis")
 _FOLDS = 5
 
 
@@ -93,7 +92,9 @@ def _fit_probes(
         held_out = fold_held_out[np.isin(labels[fold_held_out], labels[train])]
         if len(np.unique(labels[train])) <= 1 or not len(held_out):
             continue
-        probe = _discriminant_analysis.LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+        probe = sklearn.discriminant_analysis.LinearDiscriminantAnalysis(
+            solver="lsqr", shrinkage="auto"
+        )
         yield probe.fit(features[train], labels[train]), held_out
 
 

@@ -9,10 +9,8 @@ from scipy.sparse import csr_array
 
 from kerastl.data.folds import make_folds
 from kerastl.data.splits import Splits, spread
-from kerastl.lazy import LazyModule
+from kerastl.lazy import sklearn
 from kerastl.training.bootstrap import Means, find_intervals, in_columns
-
-_tree = LazyModule("sklearn.tree")
 
 # A fact tells a class if it takes away this share of the uncertainty whether an image is of it.
 # Of the classes of CIFAR-10's photographs, of digits and of drawn pictures none reaches more than
@@ -216,7 +214,7 @@ def _predict(
     """Returns the probabilities of the classes by the fact and without it, (images, classes)."""
     told, before = np.empty((2, len(labels), num_classes))
     for train, held_out in folds:
-        tree = _tree.DecisionTreeClassifier(
+        tree = sklearn.tree.DecisionTreeClassifier(
             max_leaf_nodes=_LEAVES, min_samples_leaf=_LEAST_IN_LEAF, random_state=0
         )
         leaves = tree.fit(values[train], labels[train]).apply(values[train])

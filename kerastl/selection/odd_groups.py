@@ -11,11 +11,9 @@ import numpy as np
 
 from kerastl.data.source import USED, Finding, Source
 from kerastl.data.splits import Splits, spread
-from kerastl.lazy import LazyModule
+from kerastl.lazy import sklearn
 from kerastl.progress import count_of
 from kerastl.training.whitening import find_whitening
-
-_cluster = LazyModule("sklearn.cluster")
 
 # Clusters have about so many images, a class so many of them, and one with fewer images than the
 # least shows nothing.
@@ -143,7 +141,7 @@ def _find_clusters(values: np.ndarray, labels: np.ndarray, *, seed: int) -> np.n
         count = min(_MOST_CLUSTERS, max(2, round(len(of_class) / _OF_CLUSTER)))
         different = len(np.unique(values[of_class], axis=0))
         if len(of_class) >= 2 * _FEWEST and different >= count:
-            found = _cluster.KMeans(count, n_init=_BEGINNINGS, random_state=seed)
+            found = sklearn.cluster.KMeans(count, n_init=_BEGINNINGS, random_state=seed)
             clusters[of_class] = found.fit_predict(values[of_class])
     return clusters
 

@@ -11,11 +11,9 @@ import numpy as np
 
 from kerastl.data.source import USED, Finding, Source
 from kerastl.data.splits import Splits, spread
-from kerastl.lazy import LazyModule
+from kerastl.lazy import sklearn
 from kerastl.progress import count_of
 from kerastl.training.trained import Trained
-
-_neighbors = LazyModule("sklearn.neighbors")
 
 # Up to about as many pictures of another kind that are alike are found, and so many times as many
 # images are needed.
@@ -75,7 +73,7 @@ def rank_odd_pictures(style: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     _, different = np.unique(values.round(_DIGITS), axis=0, return_index=True)
     if len(different) < _NEIGHBORS * _TIMES_NEIGHBORS:
         return np.zeros(0, np.int64), np.zeros(0)
-    found = _neighbors.LocalOutlierFactor(n_neighbors=_NEIGHBORS).fit(values[different])
+    found = sklearn.neighbors.LocalOutlierFactor(n_neighbors=_NEIGHBORS).fit(values[different])
     factors = -found.negative_outlier_factor_
     order = np.argsort(-factors, kind="stable")[: np.count_nonzero(factors > _FAR)]
     return different[order], factors[order]

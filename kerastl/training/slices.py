@@ -7,12 +7,10 @@ import numpy as np
 
 from kerastl.data.source import Cause
 from kerastl.data.splits import Splits
-from kerastl.lazy import LazyModule
+from kerastl.lazy import sklearn
 from kerastl.progress import count_of
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.scores import wilson_intervals
-
-_cluster = LazyModule("sklearn.cluster")
 
 # Images of each slice that are named.
 NUM_EXAMPLES = 4
@@ -139,7 +137,7 @@ def _find_clusters(
     features, tested = pooled(train), pooled(splits.test)
     if features is None or tested is None:
         return none
-    found = _cluster.KMeans(count, n_init=1, random_state=seed).fit(_of_length_1(features))
+    found = sklearn.cluster.KMeans(count, n_init=1, random_state=seed).fit(_of_length_1(features))
     return np.asarray(found.predict(_of_length_1(tested))).astype(np.int64)
 
 

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from kerastl.data.folds import make_folds
 from kerastl.environment import ignored_warnings
-from kerastl.lazy import LazyModule
+from kerastl.lazy import sklearn
 from kerastl.model.build import LOGITS
 from kerastl.model.network import Network
 from kerastl.model.phases import Plan
@@ -28,8 +28,6 @@ from kerastl.split_names import TRAIN, VALIDATION
 from kerastl.training.best import EpochRow
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.fit import PhaseData, PhaseResult, Places, StoredImages
-
-_linear_model, _exceptions = LazyModule("sklearn.linear_model"), LazyModule("sklearn.exceptions")
 
 # Prior variance of a logit, from a strong penalty to a weak one. Divided by the number of channels
 # it is scikit-learn's C for features of unit variance.
@@ -87,7 +85,7 @@ class RegressionPath:
             # In float64: the digits that are lost are not those of the features themselves.
             self._basis = np.linalg.qr(self._inputs.T.astype(np.float64))[0]
             self._inputs = self._inputs @ self._basis
-        self._regression = _linear_model.LogisticRegression(
+        self._regression = sklearn.linear_model.LogisticRegression(
             tol=tolerance, max_iter=_MOST_ITERATIONS, warm_start=True
         )
 
@@ -99,7 +97,7 @@ class RegressionPath:
         if len(self._classes) > 1:
             self._regression.set_params(C=strength / self._num_channels)
             # The weights after its last step are good enough.
-            with ignored_warnings(_exceptions.ConvergenceWarning):
+            with ignored_warnings(sklearn.exceptions.ConvergenceWarning):
                 self._regression.fit(self._inputs, self._labels, sample_weight=self._weights)
             fitted = self._regression.coef_.T.astype(np.float64) / self._scale
             if self._basis is not None:

@@ -11,9 +11,6 @@ import numpy as np
 import scipy.special
 
 from kerastl.data.folds import make_folds
-from kerastl.lazy import LazyModule
-
-_optimize = LazyModule("scipy.optimize")
 
 # Logits that it is fitted to: one number needs no more, and they have to fit in memory.
 MOST_LOGITS = 2_000_000
@@ -124,7 +121,8 @@ class _Margins(NamedTuple):
 
 
 def _fit(margins: _Margins) -> float:
-    found = _optimize.minimize_scalar(
+    # SciPy imports this part, which takes long, only now.
+    found = scipy.optimize.minimize_scalar(
         lambda logarithm: margins.smoothed_loss(math.exp(logarithm)),
         bounds=(math.log(_LOWEST), math.log(_HIGHEST)),
         method="bounded",
