@@ -14,14 +14,12 @@ from threadpoolctl import threadpool_limits
 
 from kerastl.data.folds import Fold
 from kerastl.environment import ignored_warnings
+from kerastl.training.scores import CONFIDENCE
+from kerastl.training.solved_head import STRENGTHS
 
-# Prior variance of a logit, from a strong L2 penalty to a weak one. Divided by the number of
-# channels it is scikit-learn's C for standardized features.
-_STRENGTHS = tuple(0.1 * math.sqrt(10) ** step for step in range(9))
 # Largest element of the gradient; more digits change no prediction.
 _TOLERANCE = 1e-3
 _MOST_ITERATIONS = 500
-_CONFIDENCE = 0.95
 # Probability of a class that is not among a fold's training images, whose logarithm has to be
 # finite.
 _LEAST_PROBABILITY = 1e-12
@@ -73,10 +71,10 @@ def cross_validated_interval(
     accuracy = sum(correct) / num_images
     errors = (np.asarray(correct) - accuracy * np.asarray(total)) * num_folds / num_images
     variance = float(np.sum(errors**2)) / (num_folds - 1)
-    factor = float(stats.t.ppf((1 + _CONFIDENCE) / 2, num_folds - 1))
+    factor = float(stats.t.ppf((1 + CONFIDENCE) / 2, num_folds - 1))
     half = max(
         factor * math.sqrt(variance * (1 / num_folds + 1 / (num_folds - 1))),
-        float(stats.norm.ppf((1 + _CONFIDENCE) / 2)) * sampling_deviation(sum(correct), num_images),
+        float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * sampling_deviation(sum(correct), num_images),
     )
     return max(0.0, accuracy - half), min(1.0, accuracy + half)
 
@@ -115,7 +113,7 @@ def cross_validate(
     losses: list[np.ndarray] = []
     # More threads than free cores wait for each other: up to a hundred times as long.
     with threadpool_limits(1):
-        for strength in _STRENGTHS:
+        for strength in STRENGTHS:
             correct.append(np.zeros(len(labels), bool))
             losses.append(np.zeros(len(folds)))
             for place, probe in enumerate(probes):
@@ -128,7 +126,7 @@ def cross_validate(
     chosen = np.zeros(len(labels), bool)
     for place, fold in enumerate(held_out):
         chosen[fold] = correct[int((totals - parts[:, place]).argmin())][fold]
-    return CrossValidation(chosen, held_out, _STRENGTHS[int(totals.argmin())])
+    return CrossValidation(chosen, held_out, STRENGTHS[int(totals.argmin())])
 
 
 class _Probe:

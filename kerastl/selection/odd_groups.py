@@ -13,7 +13,7 @@ from kerastl.data.source import USED, Finding, Source
 from kerastl.data.splits import Splits, spread
 from kerastl.lazy import sklearn
 from kerastl.progress import count_of
-from kerastl.training.whitening import find_whitening
+from kerastl.training.whitening import find_whitening, of_length_1
 
 # Clusters have about so many images, a class so many of them, and one with fewer images than the
 # least shows nothing.
@@ -29,7 +29,6 @@ _FAR = 2.5
 _MOST_DIRECTIONS, _FOR_DIRECTION = 100, 10
 # Images that are looked at. What was found is left out, and the rest looked at once more.
 _MOST_IMAGES, _ROUNDS = 20_000, 2
-_LEAST = 1e-12
 KIND = "group unlike every class"
 
 
@@ -104,8 +103,7 @@ def describe_groups(source: Source, groups: tuple[OddGroup, ...]) -> Iterator[st
 
 def _project(features: np.ndarray) -> np.ndarray:
     """Projects features of length 1 to the directions of the largest variance, float64."""
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    values = features / np.maximum(lengths, _LEAST)
+    values = of_length_1(features)
     values = (values - values.mean(axis=0)).astype(np.float64)
     count = max(1, min(_MOST_DIRECTIONS, len(values) // _FOR_DIRECTION))
     _, directions = np.linalg.eigh(values.T @ values)

@@ -29,13 +29,12 @@ from kerastl.serving.predictor import Answer, compute_answers
 from kerastl.serving.read_ahead import ReadFile, read_batches
 from kerastl.serving.run_images import find_run_images, read_run_images
 from kerastl.serving.suggestions import Suggestion, Suggestions
+from kerastl.training.whitening import of_length_1
 
 # Uncertain images to choose from, for each that is wanted.
 CANDIDATES = 10
 # Digits of the uncertainty, so that rounding changes no order.
 _DIGITS = 6
-# A length that features of zeros are divided by.
-_LEAST = 1e-12
 _Problem = tuple[pathlib.Path, str]
 
 
@@ -190,8 +189,7 @@ def _find_candidates(
         looks = [looks[place] for place in places]
     num_duplicates = num_read - len(kept) - len(problems)
     stacked = np.stack(features) if features else np.zeros((0, 1), np.float32)
-    lengths = np.linalg.norm(stacked, axis=1, keepdims=True)
-    return _Candidates(kept, stacked / np.maximum(lengths, _LEAST), num_duplicates, problems)
+    return _Candidates(kept, of_length_1(stacked), num_duplicates, problems)
 
 
 def _look(

@@ -10,10 +10,11 @@ import numpy as np
 import scipy.special
 from scipy.sparse import csr_array, hstack
 
+from kerastl.training.scores import CONFIDENCE
+
 # Efron and Tibshirani, An Introduction to the Bootstrap, 1993, page 188: 1,000 are enough for the
 # ends of an interval.
 RESAMPLES = 1000
-_CONFIDENCE = 0.95
 # Numbers that are held at a time, some times over.
 _AT_ONCE = 1_000_000
 
@@ -88,6 +89,6 @@ def find_ends(own: float, drawn: np.ndarray) -> tuple[float, float]:
     below = np.mean(drawn < own) + 0.5 * np.mean(drawn == own)
     least = 1 / (2 * len(drawn))
     shift = 2 * scipy.special.ndtri(np.clip(below, least, 1 - least))
-    z = scipy.special.ndtri(0.5 + 0.5 * _CONFIDENCE)
+    z = scipy.special.ndtri(0.5 + 0.5 * CONFIDENCE)
     low, high = np.quantile(drawn, scipy.special.ndtr([shift - z, shift + z]))
     return float(low), float(high)

@@ -16,7 +16,7 @@ from kerastl.data.splits import Splits
 from kerastl.errors import bad_value
 from kerastl.training.bootstrap import in_columns
 from kerastl.training.known_images import KnownImages, normalize
-from kerastl.training.scores import accuracy_interval
+from kerastl.training.scores import accuracy_interval, cut_off
 from kerastl.training.trained import Trained
 from kerastl.training.whitening import find_whitening
 
@@ -24,8 +24,6 @@ from kerastl.training.whitening import find_whitening
 MOST_DIRECTIONS = 256
 # Parts of the classes that are left out in turn: as in the measurements in docs, about a third.
 _PARTS = 3
-# Digits of the distance that decides.
-_DIGITS = 4
 
 
 def check_known(splits: Splits, coverage: float) -> None:
@@ -100,7 +98,7 @@ def fit_known(trained: Trained, coverage: float) -> Fitted:
     ]
     own, *others = np.concatenate(measured, axis=1)
     largest = float(np.sort(own)[_rank(count, coverage) - 1])
-    known = dataclasses.replace(models[0], max_distance=_round_up(largest))
+    known = dataclasses.replace(models[0], max_distance=cut_off(largest, math.ceil))
     left_out = _leave_out(others, parts[labels[splits.validation]], coverage)
     return Fitted(known, _cover(known, own), left_out)
 
@@ -203,11 +201,3 @@ class _Moments:
 def _rank(count: int, coverage: float) -> int:
     # Rounded first, since 20 * 0.95 may be a little above 19.
     return math.ceil(round((count + 1) * coverage, 9))
-
-
-def _round_up(value: float) -> float:
-    """Leaves few digits: an export that rounds otherwise keeps the image that decided."""
-    if not value:
-        return value
-    step = 10.0 ** (_DIGITS - 1 - math.floor(math.log10(value)))
-    return math.ceil(value * step) / step

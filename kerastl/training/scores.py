@@ -5,17 +5,33 @@ on stored features takes milliseconds, and scikit-learn takes 50 to 80 times as 
 """
 
 import dataclasses
+import math
+from collections.abc import Callable
 
 import numpy as np
 import scipy.special
 
-_CONFIDENCE = 0.95
+# That of every interval that is reported.
+CONFIDENCE = 0.95
+# Digits of a number that decides.
+_DIGITS = 4
 CLASS_SCORES = (
     *("precision", "recall", "f1", "num_images", "recall_low", "recall_high"),
     *("precision_low", "precision_high", "f1_low", "f1_high"),
 )
 # How often images of a class are named as a class: their number, and their share of its images.
 CONFUSION = ("class_name", "predicted", "num_images", "share", "share_low", "share_high")
+
+
+def cut_off(value: float, rounded: Callable[[float], int]) -> float:
+    """Leaves few digits: an export that rounds otherwise decides as before on the image behind it.
+
+    `rounded` is `math.ceil` or `math.floor`.
+    """
+    if not value:
+        return value
+    step = 10.0 ** (_DIGITS - 1 - math.floor(math.log10(value)))
+    return rounded(value * step) / step
 
 
 def accuracy_interval(correct: int, count: int) -> tuple[float, float]:
@@ -25,7 +41,7 @@ def accuracy_interval(correct: int, count: int) -> tuple[float, float]:
 
 
 def wilson_intervals(
-    correct: np.ndarray, count: np.ndarray, *, confidence: float = _CONFIDENCE
+    correct: np.ndarray, count: np.ndarray, *, confidence: float = CONFIDENCE
 ) -> tuple[np.ndarray, np.ndarray]:
     """Computes Wilson's intervals, https://doi.org/10.1080/01621459.1927.10502953.
 

@@ -11,11 +11,9 @@ import numpy as np
 from kerastl.training.bootstrap import find_intervals, in_columns
 from kerastl.training.class_sets import ClassSets
 from kerastl.training.evaluation import Evaluation
-from kerastl.training.scores import accuracy_interval
+from kerastl.training.scores import accuracy_interval, cut_off
 
 _PERCENT = 95
-# Digits of the probability that decides.
-_DIGITS = 4
 
 
 def fit_sets(validation: Evaluation) -> ClassSets | None:
@@ -26,7 +24,7 @@ def fit_sets(validation: Evaluation) -> ClassSets | None:
     if not rank:
         return None
     lowest = np.sort(_true_probabilities(validation))[rank - 1]
-    return ClassSets(_PERCENT / 100, _round_down(float(lowest)), count)
+    return ClassSets(_PERCENT / 100, cut_off(float(lowest), math.floor), count)
 
 
 def measure_sets(sets: ClassSets, evaluation: Evaluation, *, seed: int) -> dict[str, float]:
@@ -55,11 +53,3 @@ def measure_sets(sets: ClassSets, evaluation: Evaluation, *, seed: int) -> dict[
 
 def _true_probabilities(evaluation: Evaluation) -> np.ndarray:
     return np.asarray(np.exp(-evaluation.losses))
-
-
-def _round_down(value: float) -> float:
-    """Leaves few digits: a format that rounds otherwise does not lose the class that decided."""
-    if not value:
-        return value
-    step = 10.0 ** (_DIGITS - 1 - math.floor(math.log10(value)))
-    return math.floor(value * step) / step

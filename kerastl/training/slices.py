@@ -10,7 +10,8 @@ from kerastl.data.splits import Splits
 from kerastl.lazy import sklearn
 from kerastl.progress import count_of
 from kerastl.training.evaluation import Evaluation
-from kerastl.training.scores import wilson_intervals
+from kerastl.training.scores import CONFIDENCE, wilson_intervals
+from kerastl.training.whitening import of_length_1
 
 # Images of each slice that are named.
 NUM_EXAMPLES = 4
@@ -19,9 +20,8 @@ HEADER = (
     *("accuracy", "elsewhere", "low", "high", "is_far_below"),
     *("example", *(f"example_{number}" for number in range(2, 1 + NUM_EXAMPLES))),
 )
-# A slice is far below if the whole interval of the difference is; its confidence, over all slices
-# that are compared.
-_FAR, _CONFIDENCE = 0.1, 0.95
+# A slice is far below if the whole interval of the difference is.
+_FAR = 0.1
 # Fewer images than this show nothing.
 _FEWEST = 10
 # Clusters have so many test images on average, there are at most so many, and they are found on at
@@ -137,13 +137,8 @@ def _find_clusters(
     features, tested = pooled(train), pooled(splits.test)
     if features is None or tested is None:
         return none
-    found = sklearn.cluster.KMeans(count, n_init=1, random_state=seed).fit(_of_length_1(features))
-    return np.asarray(found.predict(_of_length_1(tested))).astype(np.int64)
-
-
-def _of_length_1(features: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return np.asarray(features / np.maximum(lengths, 1e-12), np.float32)
+    found = sklearn.cluster.KMeans(count, n_init=1, random_state=seed).fit(of_length_1(features))
+    return np.asarray(found.predict(of_length_1(tested))).astype(np.int64)
 
 
 def _compare(
@@ -195,7 +190,7 @@ def _difference(
     It is as wide as makes `num_compared` of them hold together (Bonferroni).
     """
     share, count = np.array(shares), np.array(counts)
-    confidence = 1 - (1 - _CONFIDENCE) / num_compared
+    confidence = 1 - (1 - CONFIDENCE) / num_compared
     low, high = wilson_intervals(share * count, count, confidence=confidence)
     difference = float(share[0] - share[1])
     return (

@@ -1,6 +1,16 @@
-"""Distances in units of the deviations within classes: those of Mahalanobis."""
+"""Features made comparable: of one length, or in units of the deviations within classes."""
 
 import numpy as np
+
+# Features of zeros are divided by it.
+_LEAST = 1e-12
+
+
+def of_length_1(features: np.ndarray) -> np.ndarray:
+    """Divides the features of each image by their length, (images, channels)."""
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    divided: np.ndarray = features / np.maximum(lengths, _LEAST)
+    return divided
 
 
 def find_whitening(covariance: np.ndarray, count: int) -> np.ndarray:

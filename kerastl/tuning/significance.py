@@ -7,13 +7,12 @@ from typing import Protocol
 import numpy as np
 from scipy import stats
 
+from kerastl.training.scores import CONFIDENCE
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.trials import COMPLETED, Trial
 
-_CONFIDENCE = 0.95
 
-
-class Predictions(Protocol):
+class _Predicted(Protocol):
     """A model's predictions of some images, (executions, images) or (images,)."""
 
     @property
@@ -97,7 +96,7 @@ def difference_interval(
     (value, by_image), (other_value, other_by_image) = ours, theirs
     assumed = [-1.0, 1.0] if math.isfinite(bound) else []
     deviation = np.std(np.append(by_image - other_by_image, assumed), ddof=1)
-    factor = stats.t.ppf((1 + _CONFIDENCE) / 2, num_images - 1)
+    factor = stats.t.ppf((1 + CONFIDENCE) / 2, num_images - 1)
     half = float(factor * deviation) / math.sqrt(num_images)
     difference = options.sign * (value - other_value)
     return max(-bound, difference - half), min(bound, difference + half)
