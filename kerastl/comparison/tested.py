@@ -16,7 +16,7 @@ from kerastl.outputs.directories import (
     read_json,
     require_finished,
 )
-from kerastl.outputs.predictions_file import Predictions, read_predicted_classes
+from kerastl.outputs.predictions_file import PredictedClasses, read_predicted_classes
 from kerastl.paths import local_path
 from kerastl.split_names import TEST
 
@@ -36,7 +36,7 @@ class Tested:
     path: pathlib.Path
     config: Config
     receipt: Mapping[str, Any]
-    predictions: Predictions
+    predictions: PredictedClasses
     images: Sequence[Listed]
 
     @functools.cached_property

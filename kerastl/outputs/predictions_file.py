@@ -79,7 +79,7 @@ def read_predictions(path: pathlib.Path, splits: Splits) -> Evaluation:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Predictions:
+class PredictedClasses:
     """A model's predictions for test images, in the order of the file.
 
     Attributes:
@@ -95,13 +95,15 @@ class Predictions:
     predicted: tuple[str, ...]
     losses: np.ndarray
 
-    def take(self, places: Sequence[int]) -> "Predictions":
+    def take(self, places: Sequence[int]) -> "PredictedClasses":
         """Returns those of some images, by their places."""
         examples, class_names, predicted = (
             tuple(column[place] for place in places)
             for column in (self.examples, self.class_names, self.predicted)
         )
-        return Predictions(examples, class_names, predicted, self.losses[np.array(places, int)])
+        return PredictedClasses(
+            examples, class_names, predicted, self.losses[np.array(places, int)]
+        )
 
 
 def class_columns(header: Sequence[str]) -> dict[str, int] | None:
@@ -118,7 +120,7 @@ def class_columns(header: Sequence[str]) -> dict[str, int] | None:
     return {name: column for column, name in names}
 
 
-def read_predicted_classes(path: pathlib.Path) -> Predictions:
+def read_predicted_classes(path: pathlib.Path) -> PredictedClasses:
     """Reads the predictions, without the images.
 
     Raises:
@@ -138,7 +140,7 @@ def read_predicted_classes(path: pathlib.Path) -> Predictions:
         written = [row[of_class[name]] for row, name in zip(rows, class_names, strict=True)]
         least = np.finfo(np.float32).smallest_subnormal
         losses = -np.log(np.maximum(np.array(written, np.float32), least).astype(np.float64))
-    return Predictions(examples, class_names, predicted, losses)
+    return PredictedClasses(examples, class_names, predicted, losses)
 
 
 def _read_first(

@@ -69,7 +69,7 @@ def order(trials: list[Trial], labels: np.ndarray, options: SearchOptions) -> li
 
 
 def difference_interval(
-    better: Predictions, worse: Predictions, labels: np.ndarray, options: SearchOptions
+    better: _Predicted, worse: _Predicted, labels: np.ndarray, options: SearchOptions
 ) -> tuple[float, float]:
     """Returns the 95 % interval of how much better one model is than another.
 
@@ -103,7 +103,7 @@ def difference_interval(
 
 
 def _shares(
-    predictions: Predictions, labels: np.ndarray, objective: str
+    predictions: _Predicted, labels: np.ndarray, objective: str
 ) -> tuple[float, np.ndarray]:
     """Computes an objective's mean over the executions.
 
