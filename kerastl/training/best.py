@@ -42,6 +42,12 @@ class EpochRow:
     val_balanced_accuracy: float
     val_macro_f1: float
 
+    @classmethod
+    def of(cls, validation: Evaluation, **values: Any) -> "EpochRow":
+        """Builds a row of an epoch that ended with an evaluation of the validation images."""
+        values |= {f"val_{name}": score for name, score in validation.scores().items()}
+        return cls(**values)
+
     def score(self, best_by: str) -> float:
         """Returns the score by which epochs are compared, the higher the better."""
         value = float(getattr(self, f"val_{score_of(best_by)}"))

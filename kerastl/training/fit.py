@@ -238,14 +238,14 @@ class _Training:
         self._steps.check_validation(validation.losses)
         # Now that the validation is timed, too, and before the epoch is kept: it may be the last.
         self._settle()
-        row = EpochRow(
+        row = EpochRow.of(
+            validation,
             phase=self.phase.name,
             epoch=self.epochs + 1,
             learning_rate=self._schedule.at(first),
             seconds=self._report.seconds(),
             loss=float(loss),
             accuracy=float(accuracy),
-            **{f"val_{name}": value for name, value in validation.scores().items()},
         )
         return row, validation
 

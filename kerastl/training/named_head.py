@@ -39,14 +39,14 @@ def name_phase(
     inputs, labels = data.first_batch()
     network.model.get_layer(LOGITS).kernel.assign(network.read_texts(texts, inputs.numpy()))
     logits, evaluation = plan.upper(inputs, training=False), data.validate()
-    row = EpochRow(
+    row = EpochRow.of(
+        evaluation,
         phase=plan.phase.name,
         epoch=1,
         learning_rate=0.0,
         seconds=time.monotonic() - started,
         loss=float(tf.reduce_mean(cross_entropy(labels, logits))),
         accuracy=float(np.mean(logits.numpy().argmax(axis=1) == labels.numpy())),
-        **{f"val_{name}": value for name, value in evaluation.scores().items()},
     )
     on_epoch(row, evaluation)
     progress.line(

@@ -151,14 +151,14 @@ def solve_phase(
     logits = layer.logits(train.inputs)
     weights = 1.0 if train.weights is None else train.weights
     evaluation = data.validate()
-    row = EpochRow(
+    row = EpochRow.of(
+        evaluation,
         phase=plan.phase.name,
         epoch=1,
         learning_rate=0.0,
         seconds=time.monotonic() - started,
         loss=float(np.mean(_losses(logits, train.labels) * weights)),
         accuracy=float(np.mean(logits.argmax(axis=1) == train.labels)),
-        **{f"val_{name}": value for name, value in evaluation.scores().items()},
     )
     on_epoch(row, evaluation)
     progress.line(
