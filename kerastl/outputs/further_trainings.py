@@ -11,10 +11,10 @@ from kerastl.disk_errors import explained
 from kerastl.outputs.directories import RunFile
 from kerastl.progress import Progress
 from kerastl.training.checkpoint import Checkpoint, read_checkpoint
-from kerastl.training.course import NullRecorder
+from kerastl.training.course import Recorder
 
 
-class FurtherRecorder(NullRecorder):
+class FurtherRecorder(Recorder):
     """Keeps what a further training goes on from, and nothing else of it."""
 
     keeps_checkpoints = True

@@ -18,7 +18,7 @@ from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress, listed
 from kerastl.settings import TOPICS, DeviceSettings, OutputSettings, StoreSettings
 from kerastl.training.checkpoint import Checkpoint
-from kerastl.training.course import NullRecorder
+from kerastl.training.course import Recorder
 from kerastl.training.train import open_frozen, train
 
 # What may differ from machine to machine.
@@ -31,7 +31,7 @@ _OWN = [
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Start(NullRecorder):
+class Start(Recorder):
     """Where a training on several machines starts; as a record, that of those which write nothing.
 
     Attributes:

@@ -38,9 +38,9 @@ from kerastl.training.best import EpochRow
 from kerastl.training.calibration import CALIBRATION
 from kerastl.training.checkpoint import Checkpoint, read_checkpoint
 from kerastl.training.checks import Check
+from kerastl.training.course import Recorder
 from kerastl.training.coverage import COVERAGE
 from kerastl.training.evaluation import Evaluation
-from kerastl.training.pace import Pace
 from kerastl.training.repeats import SCORES, Scores
 from kerastl.training.scores import CLASS_SCORES, CONFUSION
 from kerastl.training.slices import HEADER as SLICES
@@ -54,7 +54,7 @@ _NO_CURVE = {"phase", "epoch", "seconds"}
 _CURVES = [field.name for field in dataclasses.fields(EpochRow) if field.name not in _NO_CURVE]
 
 
-class RunDirectory:
+class RunDirectory(Recorder):
     """A run's directory, whose files each appear whole or not at all.
 
     `receipt.json` is built up by `begin`, `add_check`, `add_seconds` and `add_export`; it can be
@@ -63,7 +63,6 @@ class RunDirectory:
     Attributes:
         path: The directory, which exists.
         opened: What runs in it, with the epochs that `settle` got; set by `begin`.
-        pace: See `Recorder`.
     """
 
     opened: Opened
@@ -72,7 +71,6 @@ class RunDirectory:
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
-        self.pace: Pace | None = None
         self._versions = Versions(path / RunFile.CHECKPOINTS)
         self._checkpoint: Checkpoint | None = None
         self._about: dict[str, str] = {}

@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,21 +13,24 @@ from kerastl.model.phases import Plan
 from kerastl.settings import Phase, TrainingSettings
 from kerastl.training.best import Best, EpochRow
 from kerastl.training.checkpoint import Checkpoint, copy_values
-from kerastl.training.checks import Check, CheckRecorder, ExpectedMoves
+from kerastl.training.checks import Check, ExpectedMoves
 from kerastl.training.fit import Place, Places
 from kerastl.training.pace import Pace
 
 
-class Recorder(CheckRecorder, Protocol):
-    """Where epochs, checks and the best weights are kept while training goes on.
+class Recorder:
+    """Where a training that goes on is kept, and its checks; this one keeps nothing.
 
     Attributes:
-        keeps_checkpoints: Whether a training that is cut off can go on.
+        keeps_checkpoints: Whether a training that is cut off can go on; otherwise it begins again.
         pace: Decides how many epochs of fine-tuning there are; None leaves them.
     """
 
-    keeps_checkpoints: bool
-    pace: Pace | None
+    keeps_checkpoints: bool = False
+    pace: Pace | None = None
+
+    def add_check(self, check: Check) -> None:
+        """Keeps a check, passed or not; a failed one is raised anyway."""
 
     def end_stage(self, name: str) -> None:
         """Ends a part of the run whose time and memory are kept."""
@@ -46,34 +49,6 @@ class Recorder(CheckRecorder, Protocol):
 
     def find_checkpoint(self) -> Checkpoint | None:
         """Returns what was kept last before the training was cut off; None if it is a new one."""
-
-
-class NullRecorder:
-    """Records nothing of a training; one that is cut off begins again."""
-
-    keeps_checkpoints = False
-    pace: Pace | None = None
-
-    def add_check(self, check: Check) -> None:
-        """Drops a check; a failed one is raised anyway."""
-
-    def end_stage(self, name: str) -> None:
-        """Drops its time."""
-
-    def settle(self, epochs: int, reason: str) -> None:
-        """Drops it."""
-
-    def add_epoch(self, row: EpochRow) -> None:
-        """Drops an epoch."""
-
-    def save_best(self, classifier: keras.Model) -> None:
-        """Drops the best weights, which the classifier holds."""
-
-    def save_checkpoint(self, checkpoint: Checkpoint, *, num_epochs: int) -> None:
-        """Drops a checkpoint."""
-
-    def find_checkpoint(self) -> Checkpoint | None:
-        """Finds none."""
         return None
 
 

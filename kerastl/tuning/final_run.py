@@ -19,7 +19,7 @@ from kerastl.outputs.test_readings import count_reading
 from kerastl.progress import Progress
 from kerastl.result import Result
 from kerastl.run import finish_run
-from kerastl.training.course import NullRecorder
+from kerastl.training.course import Recorder
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.final import deliver
 from kerastl.tuning.directory import DIRECTORY
@@ -123,7 +123,7 @@ def _measure(
         progress.line("Your flags are trained again for comparison.")
         trained = Trainer(splits).train(given, progress, record=kept)
         # What a run of these flags delivers, which may average mirror images or refit the head.
-        delivered = deliver(trained, NullRecorder(), progress, given).trained
+        delivered = deliver(trained, Recorder(), progress, given).trained
         compared = delivered.evaluate(splits.test)
     options = SearchOptions(objective="val_accuracy")
     low, high = difference_interval(found, compared, found.labels, options)

@@ -20,7 +20,7 @@ from kerastl.model.sources.table import find_backbone
 from kerastl.progress import Progress
 from kerastl.recipes.following import follow
 from kerastl.training.best import EpochRow
-from kerastl.training.course import NullRecorder
+from kerastl.training.course import Recorder
 from kerastl.training.train import open_frozen, train
 from kerastl.tuning.default_space import open_space
 from kerastl.tuning.hyperparameters import declare
@@ -118,7 +118,7 @@ class _Stopped(Exception):  # noqa: N818  no error: a callback has ended the tra
     pass
 
 
-class _CallbackRecorder(NullRecorder):
+class _CallbackRecorder(Recorder):
     """Reports epochs to callbacks."""
 
     def __init__(self, callbacks: keras.callbacks.CallbackList, model: keras.Model) -> None:

@@ -19,7 +19,7 @@ from kerastl.model.network import Network, build_key, forget_networks, open_netw
 from kerastl.outputs.made_of import describe_data, find_changed
 from kerastl.progress import Progress
 from kerastl.settings import Decides, FitSettings, ModelSettings, ReadSettings
-from kerastl.training.course import NullRecorder, Recorder
+from kerastl.training.course import Recorder
 from kerastl.training.frozen import FrozenPart
 from kerastl.training.train import check_phases, open_frozen, train
 from kerastl.training.trained import Trained
@@ -64,7 +64,7 @@ class Trainer:
             self._close_frozen()
             self._frozen_key = key
             self._frozen = open_frozen(network, self.splits, config, progress)
-        record = record or NullRecorder()
+        record = record or Recorder()
         return train(network, self.splits, config, self._frozen, record=record, progress=progress)
 
     def _close_frozen(self) -> None:
