@@ -120,7 +120,7 @@ def _read_labels(labels: Sequence[Any] | np.ndarray) -> list[int] | list[str]:
     values = np.asarray(labels, object)
     if values.ndim > 1 and values.size == len(values):
         values = values.reshape(-1)  # A column of labels.
-    if values.ndim == _TABLE and _is_one_hot(values):
+    if is_one_hot(values):
         values = values.astype(np.float64).argmax(axis=1).astype(object)
     if values.ndim == _TABLE and (rows := _rows_of_several(values)):
         raise UsageError(
@@ -149,8 +149,9 @@ def _read_labels(labels: Sequence[Any] | np.ndarray) -> list[int] | list[str]:
     return texts or whole
 
 
-def _is_one_hot(values: np.ndarray) -> bool:
-    ones = _count_ones(values)
+def is_one_hot(values: np.ndarray) -> bool:
+    """Whether it is a table of zeros that has exactly one 1 in each row."""
+    ones = _count_ones(values) if values.ndim == _TABLE else None
     return ones is not None and bool((ones == 1).all())
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from kerastl.data.annotations import is_one_hot
 from kerastl.data.arrays import as_bytes, find_factor
 from kerastl.data.split_words import split_named, split_within
 from kerastl.data.table_groups import (
@@ -34,7 +35,6 @@ _INDEX = re.compile(
 )
 # Larger whole numbers are not exact in float64.
 _LARGEST = 2**53
-_ONE_HOT = 2
 _CHANNELS = (1, 3)
 _GRAY, _COLOR = 3, 4
 
@@ -77,14 +77,9 @@ def read_column(array: np.ndarray) -> np.ndarray | str:
     values = _read_text(flat) if flat.dtype.kind in "US" else _read_numbers(flat)
     if isinstance(values, str) or values.ndim == 1:
         return values
-    if values.dtype.kind in "ib" and _is_one_hot(values):
+    if values.dtype.kind in "ib" and is_one_hot(values):
         return np.asarray(values.argmax(axis=1))
     return f"has the shape {array.shape}, not one class for each image"
-
-
-def _is_one_hot(values: np.ndarray) -> bool:
-    is_table = values.ndim == _ONE_HOT and values.min() >= 0
-    return is_table and bool((values.astype(np.int64).sum(axis=1) == 1).all())
 
 
 def _read_text(array: np.ndarray) -> np.ndarray | str:
