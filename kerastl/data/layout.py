@@ -45,13 +45,14 @@ from kerastl.data.layout_reading import (
 from kerastl.data.other_contents import find_other
 from kerastl.data.split_lists import use_lists
 from kerastl.data.split_words import split_within
+from kerastl.data.table_reading import ENDINGS
 from kerastl.data.tree import Folder, Tree, find_broken_links
 from kerastl.errors import UsageError, bad_value, name_some, shorten
 from kerastl.progress import count_kind, count_of
 from kerastl.split_names import SPLITS, TRAIN
 
-# Files that are read as tables, and other lists.
-_TABLES, _LISTS = (".csv", ".tsv", ".jsonl"), (".txt", ".lst", ".json")
+# Other lists than tables.
+_LISTS = (".txt", ".lst", ".json")
 _MOST_TABLES = 20
 
 
@@ -132,7 +133,7 @@ def _table(tree: Tree) -> str:
         likely = [word in place for word in (TRAIN, "label", "meta", "")].index(True)
         return not _is_table(path), len(path.parts), likely, place
 
-    known = [path for path in tree.tables if path.suffix.lower() in (*_TABLES, *_LISTS)]
+    known = [path for path in tree.tables if path.suffix.lower() in (*ENDINGS, *_LISTS)]
     # More are of an image each.
     return str(min(known, key=order, default="FILE")) if len(known) <= _MOST_TABLES else "FILE"
 
@@ -164,7 +165,7 @@ def _check_parts(reading: Reading, tree: Tree, stop: Stop) -> None:
 
 
 def _is_table(path: pathlib.Path) -> bool:
-    return path.suffix.lower() in _TABLES
+    return path.suffix.lower() in ENDINGS
 
 
 def _without_classes(top: Folder, tree: Tree) -> str:

@@ -16,6 +16,8 @@ from kerastl.data.table_shape import has_header, is_number, refuse_blanks, refus
 from kerastl.errors import shorten
 from kerastl.progress import count_of
 
+# Of a file that is read as a table wherever it is found.
+ENDINGS = (".csv", ".tsv", ".jsonl")
 # A cell of the line that is drawn below a header, as in `|:---|---:|` and `=====`.
 _RULE = re.compile(r"[-=─|+: ]{2,}")
 # The two halves of a name with a comma in its brackets, as of `Size[width,height]`.

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from kerastl.data.content import readable
 from kerastl.data.table_groups import are_within
 from kerastl.data.table_paths import Folders, find_places
-from kerastl.data.table_reading import Table, read_table
+from kerastl.data.table_reading import ENDINGS, Table, read_table
 from kerastl.data.table_shape import say_the_same
 from kerastl.data.tables import finder_of
 from kerastl.errors import UsageError, bad_value, name_some, printable
 
-_ENDINGS = (".csv", ".tsv", ".jsonl")
 # More are rather of an image each, and larger ones take long to read.
 _MOST_TABLES, _MOST_BYTES = 5, 1 << 26
 # A column of the classes that the folders name; no table has one of that name.
@@ -33,7 +32,7 @@ def describe_tables(
         has_splits: Whether the folders name the splits.
         has_groups: Whether they name the groups.
     """
-    known = [path for path in tables if path.suffix.lower() in _ENDINGS]
+    known = [path for path in tables if path.suffix.lower() in ENDINGS]
     for path in known if len(known) <= _MOST_TABLES else ():
         try:
             found, label = _find_uses(path, has_splits=has_splits, has_groups=has_groups)

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 
+from kerastl.data.table_reading import ENDINGS
 from kerastl.data.tables import list_paths
 from kerastl.data.tree import list_images
 from kerastl.errors import bad_value
@@ -14,7 +15,6 @@ from kerastl.serving.in_memory import InMemory
 
 # Stands for paths on standard input.
 STANDARD_INPUT = "-"
-_TABLES = (".csv", ".tsv", ".jsonl")
 
 
 def find_images(
@@ -59,7 +59,7 @@ def _find(name: str, image_column: str) -> Iterator[pathlib.Path]:
         yield from (pathlib.Path(line) for line in lines if line)
         return
     path = local_path(name, field="paths")
-    if path.suffix.lower() in _TABLES:
+    if path.suffix.lower() in ENDINGS:
         yield from list_paths(path, column=image_column)
     elif path.is_dir():
         yield from _not_empty(name, list_images(path), "contains no images")
