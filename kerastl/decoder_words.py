@@ -54,12 +54,20 @@ DECODER = re.compile(
 # A line may come in pieces; the start of one is passed on after this.
 _PATIENCE_SECONDS = 0.1
 _CHUNK = 1 << 16
+# Those that end a program. `nohup` has one of them ignored, and a shell that of a job in the
+# background.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def ignore_signals() -> None:
+    """Ignores what would end a process that is done, or that outlives what it serves."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def main() -> None:
     """Passes lines on until the other end of standard input is closed."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    ignore_signals()
     line = b""
     while True:
         if line and not select.select([0], [], [], _PATIENCE_SECONDS)[0]:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -251,8 +250,7 @@ def _split_off(shown: int) -> int:
 
 def _keep(reader: int, shown: int) -> NoReturn:
     """Keeps what comes from a pipe, and shows the end of it unless that is a farewell."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    decoder_words.ignore_signals()
     held = b""
     while not held.endswith(_FAREWELL) and (more := os.read(reader, _KEPT)):
         held = _NOTES.sub(b"", held + more)[-_KEPT:]

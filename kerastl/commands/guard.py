@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable
 
 from kerastl import environment, native_messages
-from kerastl.commands.signals import STOPPED, Signals, ignore_signals
+from kerastl.commands.signals import STOPPED, Signals
+from kerastl.decoder_words import ignore_signals
 from kerastl.environment import cannot_import
 from kerastl.errors import KerastlError, UsageError, first_line
 from kerastl.progress import Progress, format_bytes

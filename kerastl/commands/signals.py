@@ -9,25 +9,17 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from kerastl.decoder_words import ENDING
 from kerastl.native_messages import end_at_once
 from kerastl.progress import Progress
 
 # Added to the number of a signal that stops a command, as a shell does.
 STOPPED = 128
-# Those that end a program. `nohup` has one of them ignored, and a shell that of a job in the
-# background.
-_NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _USUAL = (signal.SIG_DFL, signal.default_int_handler)
 # `timeout` and some launchers send a signal to a process and at once to its group, which holds it
 # too. A person takes longer between two.
 _SECONDS_OF_ONE = 0.1
 _SECONDS_UNTIL_REPEATED = 0.1
-
-
-def ignore_signals() -> None:
-    """Ignores what would end a process that is done, with another code than that of its work."""
-    for number in _NUMBERS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 class Signals:
@@ -52,7 +44,7 @@ class Signals:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.getsignal(number) for number in _NUMBERS}
+        before = {number: signal.getsignal(number) for number in ENDING}
         for number, handler in before.items():
             if handler in _USUAL:
                 signal.signal(number, self._interrupt)
@@ -95,7 +87,7 @@ class Signals:
             if self._num_repeated:
                 self._num_repeated -= 1
             # A server, say, does with them what it wants to.
-            elif number not in _NUMBERS or signal.getsignal(number) != self._interrupt:
+            elif number not in ENDING or signal.getsignal(number) != self._interrupt:
                 continue
             elif not first:
                 first, began = number, time.monotonic()
