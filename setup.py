@@ -77,7 +77,7 @@ setup(
         "kerastl": ["py.typed"],
         "kerastl.model": ["bundled.weights.h5"],
         "kerastl.report": ["page.html"],
-        "kerastl.serving": ["openapi.json", "page.html"],
+        "kerastl.serving": ["openapi.json", "drop_page.html"],
     },
     python_requires=">=3.11",
     install_requires=[

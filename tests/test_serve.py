@@ -244,4 +244,4 @@ def test_help_names_every_flag(capsys):
 
 def test_files_of_the_server_are_part_of_the_package():
     setup = pathlib.Path(REPOSITORY / "setup.py").read_text("utf-8")
-    assert '"kerastl.serving": ["openapi.json", "page.html"]' in setup
+    assert '"kerastl.serving": ["openapi.json", "drop_page.html"]' in setup

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kerastl.serving import open_inference, rest, uploads
+from kerastl.serving.drop_page import read_page
 from kerastl.serving.inference import Inference
 from kerastl.serving.model_version import ModelVersion
-from kerastl.serving.page import read_page
 from kerastl.serving.platforms import Platform
 from kerastl.serving.request_body import RequestBodies
 from kerastl.serving.responses import HANDLERS, json_response

@@ -1,4 +1,4 @@
-"""The page on which people drop images, `page.html`, and the headers that protect it."""
+"""The page on which people drop images, `drop_page.html`, and the headers that protect it."""
 
 import base64
 import hashlib
@@ -10,7 +10,8 @@ from kerastl.data.file_formats import FORMATS
 
 def read_page() -> tuple[str, dict[str, str]]:
     """Returns the page and its headers, which allow its own script and style and nothing else."""
-    html = importlib.resources.files("kerastl.serving").joinpath("page.html").read_text("utf-8")
+    folder = importlib.resources.files("kerastl.serving")
+    html = folder.joinpath("drop_page.html").read_text("utf-8")
     names = [one.name for one in FORMATS if one.is_decoded]
     html = html.replace("IMAGE_FORMATS", ", ".join(names))
     html = html.replace("IMAGE_TYPES", ",".join(f"image/{name.lower()}" for name in names))
