@@ -15,7 +15,7 @@ from kerastl.config import Config
 from kerastl.errors import bad_value
 from kerastl.outputs.places import usable_places, without_unusable_cache
 from kerastl.progress import Progress
-from kerastl.tuning.directory import NATIVE_LOG, open_search
+from kerastl.tuning.directory import SearchFile, open_search
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import Space
 from kerastl.tuning.space_parser import read_space
@@ -83,7 +83,7 @@ def tune(
         process = None
         if source is None and not is_chief(task.role):
             # Now, so that it starts TensorFlow beside this process.
-            process = TrainingProcess(config, directory / NATIVE_LOG)
+            process = TrainingProcess(config, directory / SearchFile.NATIVE_LOG)
             stack.enter_context(contextlib.closing(process))
         stack.enter_context(environment.ready(config.precision, config.seed, progress))
         from kerastl.tuning.search import search  # noqa: PLC0415

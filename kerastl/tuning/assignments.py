@@ -12,12 +12,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kerastl.locks import Held, take, try_to_take
+from kerastl.tuning.directory import SearchFile
 from kerastl.tuning.event_log import Begun, Ended, EventLog, History, Opened, Repeated
 from kerastl.tuning.proposals import Proposals
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.trials import Trial, TrialFiles
-
-EVENTS, EVENTS_LOCK = "events.jsonl", "events.lock"
 
 
 class NoTrial(enum.Enum):
@@ -47,8 +46,8 @@ class Assignments:
         options: SearchOptions,
     ) -> None:
         """Stores the parts of a search; reads nothing yet."""
-        self._log = EventLog(directory / EVENTS)
-        self._lock_path = directory / EVENTS_LOCK
+        self._log = EventLog(directory / SearchFile.EVENTS)
+        self._lock_path = directory / SearchFile.EVENTS_LOCK
         self._proposals = proposals
         self._files = files
         self._options = options

@@ -11,7 +11,7 @@ from kerastl.model.network import First
 from kerastl.progress import Progress
 from kerastl.recipes.following import Followed, follow
 from kerastl.settings.recipe import BUDGETS, MANUAL
-from kerastl.tuning.directory import DIRECTORY, RECIPE
+from kerastl.tuning.directory import DIRECTORY, SearchFile
 from kerastl.tuning.loop import wait_for_chief
 from kerastl.tuning.space import Space
 from kerastl.tuning.space_parser import read_space
@@ -41,7 +41,7 @@ def with_choices(
     config = task.config
     if not config.leaves_open:
         return task
-    path = pathlib.Path(config.run_dir) / DIRECTORY / RECIPE
+    path = pathlib.Path(config.run_dir) / DIRECTORY / SearchFile.RECIPE
     if is_worker(task.role):
         wait_for_chief(path.exists, run_dir=config.run_dir)
     elif config.overwrite or not path.exists():

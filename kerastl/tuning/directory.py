@@ -1,6 +1,7 @@
 """The directory of a search: the settings it was made for, and which process owns it."""
 
 import contextlib
+import enum
 import hashlib
 import json
 import pathlib
@@ -18,12 +19,30 @@ from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import Space
 from kerastl.tuning.task import Task, is_worker
 
-# Below run_dir, and in it the settings that decide the results.
-DIRECTORY, ABOUT = SEARCH.split("/")
-NATIVE_LOG = "native.log"
-# The choices of the recipe, if the flags leave any to it.
-RECIPE = "recipe.flags"
-_IN_USE = (NATIVE_LOG, RECIPE)
+# Below run_dir.
+DIRECTORY, _ABOUT = SEARCH.split("/")
+
+
+class SearchFile(enum.StrEnum):
+    """Files and folders of a search, in its directory."""
+
+    # The settings that decide the results, and what the images were.
+    ABOUT = _ABOUT
+    EVENTS = "events.jsonl"
+    EVENTS_LOCK = "events.lock"
+    TRIALS = "trials"
+    TABLE = "trials.csv"
+    CHART = "trials.svg"
+    BEST = "best.flags"
+    IMPORTANCE = "importance.csv"
+    # How the final run compares with the baseline flags.
+    FINAL = "final.json"
+    # The choices of the recipe, if the flags leave any to it.
+    RECIPE = "recipe.flags"
+    NATIVE_LOG = "native.log"
+
+
+_IN_USE = (SearchFile.NATIVE_LOG, SearchFile.RECIPE)
 # Version of a search's files; the first kept keras-tuner's own.
 FORMAT = 2
 
@@ -93,7 +112,7 @@ def check_directory(run_dir: pathlib.Path, task: Task) -> None:
     """Refuses a directory with another search or run in it, before anything slow."""
     if task.config.overwrite:
         return
-    path = run_dir / DIRECTORY / ABOUT
+    path = run_dir / DIRECTORY / SearchFile.ABOUT
     if path.exists():
         # What a recipe chooses is not known yet.
         if task.space is not None and not task.config.leaves_open:
@@ -130,7 +149,7 @@ def open_search(task: Task) -> Iterator[pathlib.Path]:
 
 def _remove_unused(directory: pathlib.Path) -> None:
     """Removes the directory of a search that has not begun."""
-    if not (directory / ABOUT).exists():
+    if not (directory / SearchFile.ABOUT).exists():
         for name in _IN_USE:
             (directory / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):

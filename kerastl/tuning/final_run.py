@@ -22,13 +22,11 @@ from kerastl.run import finish_run
 from kerastl.training.course import Recorder
 from kerastl.training.evaluation import Evaluation
 from kerastl.training.final import deliver
-from kerastl.tuning.directory import DIRECTORY
+from kerastl.tuning.directory import DIRECTORY, SearchFile
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.significance import difference_interval
 from kerastl.tuning.trainer import Trainer
 from kerastl.writing import replace_text
-
-_FINAL = "final.json"
 
 
 def run_best(
@@ -54,7 +52,7 @@ def run_best(
         The run, None if it already existed; and the comparison, see `_measure`.
     """
     run_dir = pathlib.Path(final.run_dir)
-    path = run_dir / DIRECTORY / _FINAL
+    path = run_dir / DIRECTORY / SearchFile.FINAL
     is_same = given is not None and final == dataclasses.replace(
         given, run_dir=final.run_dir, export_dir=final.export_dir, overwrite=final.overwrite
     )

@@ -33,7 +33,7 @@ from kerastl.tuning.assignments import Assignments
 from kerastl.tuning.baseline import with_choices
 from kerastl.tuning.board import Board, Budget, best_words
 from kerastl.tuning.default_space import open_space
-from kerastl.tuning.directory import ABOUT, DIRECTORY, check_same, describe, empty
+from kerastl.tuning.directory import DIRECTORY, SearchFile, check_same, describe, empty
 from kerastl.tuning.final_run import comparison_words, run_best
 from kerastl.tuning.loop import TrialRunner, run_trials, wait_for_chief, watch_trials
 from kerastl.tuning.proposals import Proposals
@@ -121,7 +121,7 @@ class _Search:
 
     def begin(self) -> None:
         """Starts a new search, or checks that the one in the directory is the same."""
-        config, path = self.task.config, self._directory / ABOUT
+        config, path = self.task.config, self._directory / SearchFile.ABOUT
         if config.overwrite:
             empty(self._directory)
             clear(self._directory.parent)
@@ -192,12 +192,12 @@ class _Search:
 
     @property
     def _trials_directory(self) -> pathlib.Path:
-        return self._directory / "trials"
+        return self._directory / SearchFile.TRIALS
 
     def _check_same(self) -> None:
         """Refuses a search in the directory that was made for other settings or images."""
         config = self.task.config
-        known = check_same(self._directory / ABOUT, self._settings, config.run_dir)
+        known = check_same(self._directory / SearchFile.ABOUT, self._settings, config.run_dir)
         # Earlier versions of kerastl keep the data alone.
         made_of = known.get(MADE_OF, {"data": known.get("data", "")})
         what = f"the search in {config.run_dir}"

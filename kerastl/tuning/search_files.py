@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Sequence
 
 from kerastl.data.splits import Splits
-from kerastl.tuning.directory import DIRECTORY
+from kerastl.tuning.directory import DIRECTORY, SearchFile
 from kerastl.tuning.importance import Importance, measure_importance
 from kerastl.tuning.search_chart import draw_search
 from kerastl.tuning.search_options import OBJECTIVES, SearchOptions
@@ -15,8 +15,6 @@ from kerastl.tuning.significance import RankedTrial, order
 from kerastl.tuning.space import Space
 from kerastl.tuning.trials import FAILED, Trial, short_words
 from kerastl.writing import csv_text, replace_text
-
-TABLE, FLAGS, IMPORTANCE, CHART = "trials.csv", "best.flags", "importance.csv", "trials.svg"
 
 
 class SearchFiles:
@@ -74,12 +72,12 @@ class SearchFiles:
         )
         title = f"Settings for {self._source_name}"
         texts = {
-            TABLE: self._table(ranking, failed),
-            IMPORTANCE: _importance_table(importances, self._space),
-            CHART: draw_search(ranking, failed, self._space, self._options, title=title),
+            SearchFile.TABLE: self._table(ranking, failed),
+            SearchFile.IMPORTANCE: _importance_table(importances, self._space),
+            SearchFile.CHART: draw_search(ranking, failed, self._space, self._options, title=title),
         }
         if ranking:
-            texts[FLAGS] = self._best_flags(ranking)
+            texts[SearchFile.BEST] = self._best_flags(ranking)
         for name, text in texts.items():
             replace_text(self._run_dir / DIRECTORY / name, text, field="run_dir")
 
