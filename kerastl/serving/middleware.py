@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kerastl.serving.connections import Connections
 from kerastl.serving.metrics import Metrics
+from kerastl.serving.platforms import plain_path
 
 # The response to a body that was not received in time; the rest of it is not waited for.
 _TIMED_OUT = 408
@@ -32,8 +33,8 @@ class Middleware:
         """Answers one request."""
         if scope["type"] == "http":
             # Clients behind a proxy put the server's address before the path.
-            if found := re.match(r"/?https?://[^/]+(/.*)", scope["path"]):
-                scope = {**scope, "path": found[1]}
+            path = re.sub(r"^/?https?://[^/]+(?=/)", "", scope["path"])
+            scope = {**scope, "path": plain_path(path)}
             with self._connections.in_use(scope["client"]):
                 await self._answer(scope, receive, send)
 

@@ -13,8 +13,8 @@ OUTPUT_ENDINGS = (".csv", ".jsonl", ".parquet")
 _TABLE_ENDING = ".csv"
 # So that the features of all that are suggested fit in memory.
 MOST_SUGGESTIONS = 20_000
-# As browsers send it: pages on a disk have the origin null.
-_ORIGIN = r"\*|null|[a-z][a-z0-9+.-]*://[^\s/?#@A-Z]+"
+# As browsers send it: pages on a disk have the origin null, and no port is the usual one.
+_ORIGIN = r"\*|null|(?!http:.*:80$|https:.*:443$)[a-z][a-z0-9+.-]*://[a-z0-9._~:\[\]-]+"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,7 +138,8 @@ class Limits(SettingGroup):
                     origin,
                     "is not the address of a site",
                     "Give its scheme, host and port without a path, as in https://app.example or "
-                    "http://localhost:3000, or * for all",
+                    "http://localhost:3000, or * for all; browsers write hosts in small letters of "
+                    "ASCII (xn--) and leave out the ports 80 and 443",
                 )
         super()._check()
 

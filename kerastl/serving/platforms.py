@@ -79,6 +79,14 @@ def read_platform(
     )
 
 
+def plain_path(path: str) -> str:
+    """Returns the path of an address without doubled slashes, and without one at its end.
+
+    Clients join the address of a server and a path with a slash too many.
+    """
+    return re.sub("/+", "/", path).rstrip("/") or "/"
+
+
 def find_port(environ: Mapping[str, str] = os.environ) -> tuple[int, str]:
     """Returns the port for a server that is given none, and the variable that it is from.
 
@@ -117,4 +125,4 @@ def _read_route(name: str, environ: Mapping[str, str]) -> str | None:
     route = environ.get(name) or None
     if route is not None and not re.fullmatch(r"/[^{}?#\s]*", route):
         raise bad_value(name, route, "is not the path of an address", "Set one such as /predict")
-    return route
+    return route and plain_path(route)

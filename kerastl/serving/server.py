@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import logging
 import math
 import signal
 import socket
@@ -154,6 +155,7 @@ def _build_server(
         max_bytes=max_bytes, max_total_bytes=_MAX_BODIES * max_bytes, timeouts=timeouts
     )
     connections = Connections(idle_seconds=limits.idle_seconds, head_seconds=timeouts.head)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     routes = _with_origins(build_app(inference, bodies, platform), limits.origins)
     app = Middleware(routes, inference.metrics, connections, drain_seconds=timeouts.drain)
     return _Server(app, connections, limits.idle_seconds, timeouts)
@@ -179,8 +181,9 @@ class _Server(uvicorn.Server):
             http="h11",
             ws="none",
             lifespan="off",
-            # Errors go to stderr, which is Python's default.
+            # Errors go to stderr, which is Python's default; what clients do wrong does not.
             log_config=None,
+            log_level=logging.ERROR,
             access_log=False,
             server_header=False,
             # Connections are known by the address of the client.

@@ -20,6 +20,8 @@ _FORM = "multipart/form-data"
 # What curl calls every body that its options -d and --data-binary send.
 _FIELDS = "application/x-www-form-urlencoded"
 _MAX_PARTS = 1000
+# Bytes of a field of text that a message shows.
+_SHOWN = 40
 _TOP = 5
 _MAX_DIGITS = 9
 
@@ -111,14 +113,15 @@ def _read_form(boundary: bytes, body: bytes) -> list[Upload]:
         if find_format(content):  # A file that came without a name.
             uploads.append(Upload(content, None))
         else:
-            form = name_form(content) or "text"
-            fields.append(f"{(field.field_name or b'').decode('utf-8', 'replace')!r} with {form}")
+            form = name_form(content) or f"the text {_decode(content[:_SHOWN])!r}"
+            fields.append(f"{_decode(field.field_name)!r} with {form}")
 
     def add_file(file: Any) -> None:
         count()
-        file.file_object.seek(0)
-        name = (file.file_name or b"").decode("utf-8", "replace")
-        uploads.append(Upload(file.file_object.read(), name))
+        # Browsers send the fields for files that were left empty, too, so without a name.
+        if file.file_name or file.size:
+            file.file_object.seek(0)
+            uploads.append(Upload(file.file_object.read(), _decode(file.file_name)))
 
     # The body is in memory already, so no file has to be on disk.
     in_memory = {"MAX_MEMORY_FILE_SIZE": len(body)}
@@ -131,6 +134,10 @@ def _read_form(boundary: bytes, body: bytes) -> list[Upload]:
             f"{_FORM}: contains no file{found}. Send one as curl -F image=@FILE does."
         )
     return uploads
+
+
+def _decode(text: bytes | None) -> str:
+    return (text or b"").decode("utf-8", "replace")
 
 
 def render(

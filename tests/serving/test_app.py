@@ -34,6 +34,14 @@ def test_address_of_the_server_may_come_before_the_path(client, files):
         assert answer.json["predictions"][0]["class_name"] == "blue"
 
 
+@pytest.mark.parametrize("path", ["/predict/", "//predict", "/predict//?top=1", "///predict/"])
+def test_doubled_slashes_and_one_at_the_end_change_no_address(client, files, path):
+    answer = client.post(path, files[1])
+    assert answer.json["predictions"][0]["class_name"] == "green"
+    for other in ("/healthz/", "//v1//models/colors/", "/v2/health/ready/", "//"):
+        assert client.get(other).status == 200
+
+
 def test_models_are_listed(client):
     assert client.get("/v1/models").json == {"models": ["colors"]}
 

@@ -71,7 +71,11 @@ def test_allowed_site_reads_that_the_queue_is_full_and_that_the_server_failed(
 
 @pytest.mark.parametrize(
     "origin",
-    ["app.example", "https://app.example/", "https://app.example/page", "http://A.example"],
+    [
+        *("app.example", "https://app.example/", "https://app.example/page", "http://A.example"),
+        *("https://*.app.example", "https://žlutý.example", "https://app.example:443"),
+        *("http://app.example:80", "https://[::1]:443", "http://"),
+    ],
 )
 def test_what_no_browser_sends_as_an_origin_is_refused(origin):
     with pytest.raises(UsageError) as caught:
@@ -83,3 +87,14 @@ def test_what_no_browser_sends_as_an_origin_is_refused(origin):
 
 def test_origins_are_separated_by_commas_or_spaces():
     assert Limits(allowed_origins="http://a, null *").origins == ["http://a", "null", "*"]
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("https://xn--lut-lva43d.example", "http://app.example:443", "https://app.example:80"),
+        *("http://[::1]:3000", "http://localhost:8080", "capacitor://localhost"),
+    ],
+)
+def test_what_browsers_send_as_an_origin_is_taken(origin):
+    assert Limits(allowed_origins=origin).origins == [origin]

@@ -2,6 +2,7 @@ import io
 import os
 import re
 import signal
+import socket
 import threading
 
 import pytest
@@ -40,3 +41,16 @@ def test_signal_ends_serving_with_what_was_done(color_run, files, number):
     assert served.num_images == 3
     assert served.seconds > 0
     assert signal.getsignal(number) is before
+
+
+def test_output_has_nothing_of_what_clients_do_wrong(start, caplog):
+    client = start()
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    assert client.ask("GET", "/healthz", None, upgrade).status == 200
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert client.post("/predict", b"--x\nno form--x--", form).status == 400
+    for body in (b"\x16\x03\x01\x02\0\x01", b"GET /healthz HTTP/1.1\r\n\r\n"):
+        with socket.create_connection(client.address.split(":")) as connection:
+            connection.sendall(body + b"\r\n\r\n")
+            assert connection.recv(1 << 10).startswith(b"HTTP/1.1 400 ")
+    assert not caplog.records

@@ -89,6 +89,21 @@ def test_fields_without_a_file_are_ignored():
     assert read_uploads(headers["Content-Type"], field + body) == [Upload(b"content", "0.png")]
 
 
+def test_field_for_a_file_that_was_left_empty_is_no_file():
+    body, headers = multipart(b"", b"content")
+    body = body.replace(b"0.png", b"")
+    assert read_uploads(headers["Content-Type"], body) == [Upload(b"content", "1.png")]
+    with pytest.raises(RequestError, match=r"contains no file\. Send one as"):
+        read_uploads(headers["Content-Type"], multipart(b"")[0].replace(b"0.png", b""))
+
+
+def test_text_that_a_client_made_of_a_file_is_shown():
+    body, headers = multipart(b"[object File]")
+    body = body.replace(b'; filename="0.png"', b"")
+    with pytest.raises(RequestError, match=r"the field 'image' with the text '\[object File\]'\. "):
+        read_uploads(headers["Content-Type"], body)
+
+
 def test_form_of_very_many_parts_is_refused():
     body, headers = multipart(*[b""] * 1001)
     with pytest.raises(RequestError, match=r"cannot be read \(it has more than 1000 parts\)"):

@@ -306,7 +306,7 @@ def test_file_in_a_form_needs_no_name():
     [
         (b"/tmp/a.png", "the path of a file, not its content"),
         (BASE64(FILES["PNG"]), "base64 text of a PNG file"),
-        (b"a cat", "text"),
+        (b"a cat", "the text 'a cat'"),
     ],
 )
 def test_field_in_place_of_a_file_is_named(content, name):
@@ -330,7 +330,7 @@ def test_wrong_verb_is_told_the_right_one(client, path, method):
 
 
 @pytest.mark.parametrize(
-    "path", ["/predict/", "/predictions", "/v1/models/colors/predict", "/v2/infer"]
+    "path", ["/predictor", "/predictions", "/v1/models/colors/predict", "/v2/infer"]
 )
 def test_wrong_address_is_told_the_right_ones(client, files, path):
     answer = client.post(path, files[0])
