@@ -33,6 +33,8 @@ _IN_USE = threading.RLock()
 _STARTED_IN: set[int] = set()
 # Keras imports them where they are installed, for galleries of pictures and for its wrappers.
 _UNUSED = ("matplotlib", "sklearn")
+# Where charts are shown.
+_CHARTS_BACKEND = "MPLBACKEND"
 # Set where the process belongs to kerastl alone.
 OWN_PROCESS = threading.Event()
 # With these Keras cuts training and evaluation short.
@@ -87,6 +89,9 @@ def own_process() -> None:
     and at the end Python does not search TensorFlow's objects for circles, which takes a second.
     """
     OWN_PROCESS.set()
+    # Charts need none, and commands of a notebook have the notebook's, which may not be installed
+    # where kerastl is: matplotlib then raises an error.
+    os.environ.pop(_CHARTS_BACKEND, None)
     atexit.register(gc.freeze)
     if sys.warnoptions:
         _ignore_libraries()

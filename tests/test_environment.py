@@ -335,6 +335,14 @@ def test_warnings_of_libraries_end_no_command():
     assert "DeprecationWarning: old" in ended.stderr
 
 
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nonsense"])
+def test_backend_of_a_notebook_for_charts_ends_no_command(backend):
+    """Commands that a notebook starts have its backend, which kerastl's environment may lack."""
+    code = "from kerastl import environment; environment.own_process(); import matplotlib"
+    finished = run_python("-c", code, MPLBACKEND=backend)
+    assert (finished.code, finished.stderr) == (0, "")
+
+
 def test_filters_of_a_program_that_make_errors_of_warnings_do_not_reach_libraries():
     def warn(module):
         warnings.warn_explicit("old", DeprecationWarning, "x.py", 1, module=module)
