@@ -144,12 +144,8 @@ def test_stream_that_breaks_silences_the_rest_and_is_remembered():
 
 
 def test_duration_is_read():
-    assert [read_duration(text, field="budget") for text in ("90s", "10m", "1.5h")] == [
-        90,
-        600,
-        5400,
-    ]
-    assert read_duration("", field="budget") == float("inf")
+    assert [read_duration(text) for text in ("90s", "10m", "1.5h")] == [90, 600, 5400]
+    assert read_duration("") == float("inf")
     for text in ("10", "m", "0m", "-1s", "1d"):
         with pytest.raises(UsageError, match=r"^budget=.*: is not a time. Give one, as in 90s"):
-            read_duration(text, field="budget")
+            read_duration(text)

@@ -44,22 +44,22 @@ class RecipeSettings(Settings):
     @property
     def budget_seconds(self) -> float:
         """The budget in seconds, infinite if none is given."""
-        return read_duration(self.budget, field="budget")
+        return read_duration(self.budget)
 
     def _check(self) -> None:
         super()._check()
-        read_duration(self.budget, field="budget")
+        read_duration(self.budget)
 
 
-def read_duration(text: str, *, field: str) -> float:
-    """Parses a time such as 90s, 10m or 2h, in seconds; infinite if empty.
+def read_duration(text: str) -> float:
+    """Parses a budget such as 90s, 10m or 2h, in seconds; infinite if empty.
 
     Raises:
-        UsageError: If it is not a time; the message names the field.
+        UsageError: If it is not a time.
     """
     if not text:
         return math.inf
     match = re.fullmatch(r"(\d+|\d*\.\d+)([smh])", text.strip())
     if match is None or not float(match[1]):
-        raise bad_value(field, text, "is not a time", "Give one, as in 90s, 10m or 2h")
+        raise bad_value("budget", text, "is not a time", "Give one, as in 90s, 10m or 2h")
     return float(match[1]) * _SECONDS[match[2]]
