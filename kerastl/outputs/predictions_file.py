@@ -63,9 +63,7 @@ def read_predictions(path: pathlib.Path, splits: Splits) -> Evaluation:
         ValueError: If they are of others, or damaged.
     """
     names = splits.source.class_names
-    # A spreadsheet program saves it with a mark.
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header, *rows = csv.reader(file)
+    header, rows = _read(path)
     if [row[0] for row in rows] != [splits.source.examples[index] for index in splits.test]:
         raise ValueError(f"{path} does not list the test images")
     labels = splits.source.labels[splits.test]
@@ -76,6 +74,13 @@ def read_predictions(path: pathlib.Path, splits: Splits) -> Evaluation:
     with np.errstate(divide="ignore"):
         losses = -np.log(probabilities[np.arange(len(labels)), labels].astype(np.float64))
     return Evaluation(labels, probabilities, losses)
+
+
+def _read(path: pathlib.Path) -> tuple[list[str], list[list[str]]]:
+    # A spreadsheet program saves it with a mark.
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header, *rows = csv.reader(file)
+    return header, rows
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -126,8 +131,7 @@ def read_predicted_classes(path: pathlib.Path) -> PredictedClasses:
     Raises:
         ValueError: If the file is damaged.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header, *rows = csv.reader(file)
+    header, rows = _read(path)
     of_class = class_columns(header)
     if not rows:
         raise ValueError(f"{path.name} lists no image")
