@@ -31,6 +31,9 @@ class Cluster(NamedTuple):
         return self.worker == 0
 
 
+ALONE = Cluster()
+
+
 def find_cluster(settings: DeviceSettings, environment: Mapping[str, str] = os.environ) -> Cluster:
     """Finds the machines that train together; those of the flags go first.
 
@@ -42,8 +45,8 @@ def find_cluster(settings: DeviceSettings, environment: Mapping[str, str] = os.e
     elif text := environment.get(VARIABLE, ""):
         hosts, worker = _read(text)
     else:
-        return Cluster()
-    return Cluster(hosts, worker) if len(hosts) > 1 else Cluster()
+        return ALONE
+    return Cluster(hosts, worker) if len(hosts) > 1 else ALONE
 
 
 def check_alone(settings: DeviceSettings, *, command: str) -> None:

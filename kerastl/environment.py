@@ -17,14 +17,13 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from kerastl import native_messages, paths
-from kerastl.cluster import Cluster
+from kerastl.cluster import ALONE, Cluster
 from kerastl.errors import KerastlError, first_line
 from kerastl.native_messages import is_held_back, open_streams, unnamed_file
 from kerastl.native_stream import printing_to
 from kerastl.progress import Progress
 
 _BACKEND = "tensorflow"
-_ALONE = Cluster()
 _KERAS_JSON = "keras.json"
 _FILTERS = threading.RLock()
 # Held by a run, a search or an export: Keras's settings and the seed are those of the process.
@@ -121,7 +120,7 @@ def ready(
     progress: Progress,
     *,
     devices: str = "1",
-    cluster: Cluster = _ALONE,
+    cluster: Cluster = ALONE,
 ) -> Iterator[None]:
     """Does what `prepare` does, and holds Keras's global settings to a run's for the block.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from kerastl import environment
 from kerastl.api import values
-from kerastl.cluster import Cluster
+from kerastl.cluster import ALONE, Cluster
 from kerastl.config import Config
 from kerastl.data_sources import FROM_PYTHON
 from kerastl.errors import bad_value
@@ -19,7 +19,6 @@ from kerastl.outputs.places import usable_places
 from kerastl.progress import Progress
 from kerastl.settings import ModelSettings, OutputSettings
 
-_ALONE = Cluster()
 # NumPy comes with it.
 _source = LazyModule("kerastl.data.source")
 
@@ -89,7 +88,7 @@ def export_directory(output: OutputSettings, *, precision: str) -> Iterator[None
 
 @contextlib.contextmanager
 def ready(
-    config: Config, progress: Progress, *, devices: str = "1", cluster: Cluster = _ALONE
+    config: Config, progress: Progress, *, devices: str = "1", cluster: Cluster = ALONE
 ) -> Iterator[Config]:
     """Starts TensorFlow for a block that reads images; yields the settings with a usable cache.
 

@@ -9,7 +9,7 @@ from kerastl.api.export import export
 from kerastl.api.run import train_on
 from kerastl.checkup.diagnosis import Diagnosis, reported
 from kerastl.checkup.doctor import examine
-from kerastl.cluster import Cluster
+from kerastl.cluster import ALONE
 from kerastl.outputs.unfinished import Opened
 from kerastl.paths import local_path
 from kerastl.progress import Progress
@@ -42,7 +42,7 @@ def doctor(
     findings = examine(
         local_path(find_cache(os.fspath(cache_dir)), field="cache_dir"),
         # Alone, whatever TF_CONFIG says.
-        run=lambda config: cast(Result, train_on(Cluster(), Opened(config), None, quiet)),
+        run=lambda config: cast(Result, train_on(ALONE, Opened(config), None, quiet)),
         export=functools.partial(export, progress=quiet),
     )
     return Diagnosis(tuple(reported(findings, progress.line)))
