@@ -24,7 +24,7 @@ from kerastl.data.table_names import (
     key_of,
 )
 from kerastl.data.table_paths import ADDRESS, is_image_name
-from kerastl.data.table_reasons import explain_labels, explain_none
+from kerastl.data.table_reasons import explain_labels, explain_more_labels, explain_none
 from kerastl.data.table_rows import Wrong
 from kerastl.data.table_shape import is_number, is_whole, say_the_same
 from kerastl.data.table_splits import (
@@ -123,6 +123,8 @@ class Finder:
         if not label and not one_hot:
             label = self._take(self._label_by_values())
         label = self._by_name(label)
+        if label and not self._given.get("label"):
+            self._refuse_more_labels(label)
         group = group or self._take(self._find_things(self._columns.get(label, ())))
         roles = Roles(image, label, one_hot, split, flags, group, boxes, others=tuple(self._left))
         may_split, may_group = self._find_doubtful(roles)
@@ -293,6 +295,10 @@ class Finder:
                 f"Add --split_column={names[0]} if it is the split, or --split_column={NO_COLUMN}",
             )
         return names
+
+    def _refuse_more_labels(self, label: str) -> None:
+        if found := explain_more_labels(label, self._columns, self._left):
+            raise self._wrong(*found)
 
     def _say_the_same(self, name: str, other: str) -> bool:
         return say_the_same(self._columns[name], self._columns[other])

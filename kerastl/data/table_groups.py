@@ -13,6 +13,7 @@ from kerastl.data.table_names import (
     key_of,
     words_of,
 )
+from kerastl.data.table_shape import is_yes_or_no
 
 # Groups repeat: they are at most this share of the rows.
 _MOST_GROUPS = 0.8
@@ -56,6 +57,7 @@ def may_be_groups(name: str, cells: Sequence[str], labels: Sequence[str]) -> boo
     key = key_of(name)
     is_id = key.removesuffix("id") not in ("", key)
     is_named = is_id or (bool(words) and words <= PEOPLE | THINGS | PLACES)
+    is_named &= not is_yes_or_no([cell for cell in cells if not is_missing(cell)])
     return is_named and repeats(cells) and not (labels and are_within(labels, cells))
 
 

@@ -3,10 +3,17 @@
 import collections
 import itertools
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 
-from kerastl.data.table_names import USUAL
-from kerastl.data.table_shape import is_number, is_whole, number_of
+from kerastl.data.table_names import USUAL, is_missing, words_of
+from kerastl.data.table_shape import (
+    is_number,
+    is_whole,
+    is_yes_or_no,
+    number_of,
+    say_the_same,
+)
 from kerastl.errors import name_some, shorten
 from kerastl.progress import count_of
 
@@ -16,6 +23,17 @@ _TOTALS = (1, 100)
 # Share of the rows, and of the values of two columns, that have to fit.
 _MOST, _HALF = 0.9, 0.5
 
+# What people call the labels of several persons or times.
+_VERSIONS = frozenset(
+    [
+        *("correct", "corrected", "correction", "fixed", "clean", "cleaned", "noisy", "true", "gt"),
+        *("new", "old", "original", "revised", "updated", "final", "verified", "reviewed", "main"),
+        *("first", "second", "third", "primary", "secondary", "other", "alt", "alternative"),
+        *("additional", "extra", "predicted", "pred", "model", "auto", "manual", "human", "expert"),
+        *("rater", "reader", "annotator", "worker", "consensus", "majority", "a", "b", "c", "v"),
+        *("name", "id"),
+    ]
+)
 # What looks like several cells, in a header or in a row of a table without one.
 _JOINED = re.compile(r"\.[a-z]{3,4}\W|\S\s+\S|^\w+[^\w\s]+\w+$", re.IGNORECASE)
 
@@ -41,6 +59,59 @@ def explain_labels(
     """Explains columns of which none is the only one like classes; None if they say nothing."""
     several = {name: columns[name] for name in like_classes}
     return _explain_soft(columns) or _explain_several(several) or _explain_measured(columns)
+
+
+def explain_more_labels(
+    label: str, columns: Mapping[str, Sequence[str]], others: Sequence[str]
+) -> tuple[str, str] | None:
+    """Explains another column of the classes beside the one that was found; None if there is none.
+
+    It may correct the first, be of another person, or have what an image shows besides.
+    """
+    cells = columns[label]
+    for name in others:
+        if not say_the_same(cells, columns[name]) and _is_label_too(label, name, columns):
+            filled = [
+                one != other
+                for one, other in zip(cells, columns[name], strict=True)
+                if not is_missing(other)
+            ]
+            rows = count_of(len(cells), "row")
+            differs = (
+                f"which differ in {sum(filled)} of {rows}"
+                if len(filled) == len(cells)
+                else f"which is filled in {len(filled)} of {rows} and differs in {sum(filled)}"
+            )
+            return (
+                f"has classes in {label!r} and in {name!r}, {differs}",
+                f"Choose one with --label_column, as --label_column={shlex.quote(label)}, or write "
+                "one class for each image into one column",
+            )
+    return None
+
+
+def _is_label_too(label: str, name: str, columns: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a column has classes, by its name or by its values, where it is filled."""
+    pairs = zip(columns[label], columns[name], strict=True)
+    filled = [pair for pair in pairs if not is_missing(pair[1])]
+    values, others = set(columns[label]), {other for _, other in filled}
+    are_few = 2 * len(others) <= len(filled)
+    is_shared = sum(other in values for _, other in filled) >= _MOST * len(filled)
+    are_words = not all(is_number(other) or is_yes_or_no([other]) for other in others)
+    agreed = sum(one == other for one, other in filled)
+    # What people searched for is the same in all rows.
+    is_constant = len(others) == 1 and len(filled) == len(columns[name])
+    is_alike = not is_constant and (2 * agreed >= len(filled) or not agreed)
+    is_named = _bare_words(name) == _bare_words(label)
+    by_values = is_shared and are_words and is_alike
+    by_name = is_named and are_few and (is_shared or are_words)
+    return bool(filled) and (by_values or by_name)
+
+
+def _bare_words(name: str) -> set[str]:
+    """Returns the words of a column's name without those that tell labels apart."""
+    words = {word for word in words_of(name) if word not in _VERSIONS}
+    return {"label" if word in USUAL["label"][0].split() else word for word in words}
 
 
 def _explain_soft(columns: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:

@@ -235,7 +235,8 @@ def _parts_of_list(label: str) -> list[str]:
 def _words_for_none(counts: Mapping[str, int]) -> list[str]:
     words = [label for label in counts if is_missing(label) or is_unlabeled(label)]
     others = [label for label in counts if label not in words and label != "-1"]
-    is_unknown = "-1" in counts and all(label.isdecimal() for label in others)
+    # Beside 1 alone, it means no.
+    is_unknown = "-1" in counts and others != ["1"] and all(map(str.isdecimal, others))
     return [*words, "-1"] if is_unknown else words
 
 

@@ -110,6 +110,13 @@ def test_header_is_told_from_an_image(rows, is_named):
         ({"a": PATHS, "label": COLORS, "uid": IDS, "classid": COLORS}, {"may_group": ""}),
         ({"a": PATHS, "label": COLORS, "bbox": IDS}, {"boxes": ("bbox",)}),
         ({"a": PATHS, "label": COLORS, "y": IDS}, {"boxes": ()}),
+        # What is said of the classes, and other numbers, are no second label.
+        ({"a": PATHS, "label": COLORS, "word": ["red"] * 12}, {"others": ("word",)}),
+        ({"a": PATHS, "label": COLORS, "label_from": ["web", "app"] * 6}, {"label": "label"}),
+        ({"a": PATHS, "label": [*"01"] * 6, "blurry": [*"001"] * 4}, {"label": "label"}),
+        ({"a": PATHS, "label": [*"01"] * 6, "class_weight": [*"12"] * 6}, {"label": "label"}),
+        ({"a": PATHS, "label": COLORS, "genus": ["x", "y", "y"] * 4}, {"label": "label"}),
+        ({"a": PATHS, "label": COLORS, "fix": [""] * 12}, {"label": "label"}),
     ],
 )
 def test_columns_are_told_by_their_values(columns, found):
@@ -154,6 +161,22 @@ def test_columns_are_told_by_their_values(columns, found):
         (
             {"cat": PATHS[:6], "dog": PATHS[6:]},
             "has 2 columns for the image (cat, dog). Choose one with --image_column, or write a",
+        ),
+        # A second label.
+        (
+            {"a": PATHS, "label": COLORS, "label_corrected": ["red", *COLORS[1:]]},
+            "has classes in 'label' and in 'label_corrected', which differ in 1 of 12 rows. Choose "
+            "one with --label_column, as --label_column=label, or write one class for each image",
+        ),
+        (
+            {"a": PATHS, "label": COLORS, "label 2": ["wet", "wet", *[""] * 10]},
+            "in 'label 2', which is filled in 2 of 12 rows and differs in 2. Choose one",
+        ),
+        ({"a": PATHS, "label": COLORS, "fix": ["red", *[""] * 11]}, "in 'fix', which is filled in"),
+        ({"a": PATHS, "Ann": COLORS, "Bob": ["red", *[""] * 11]}, "in 'Bob', which is filled in 1"),
+        (
+            {"a": PATHS, "target": [*"012"] * 4, "NewClass": [*"022"] * 4},
+            "has classes in 'target' and in 'NewClass', which differ in 4 of 12 rows.",
         ),
         # Probabilities, several people, and measurements.
         (

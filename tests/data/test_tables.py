@@ -524,6 +524,13 @@ def test_words_for_labels_that_are_not_known_are_told(tmp_path, word):
     assert lines[1].startswith(f"Classes that may mean a missing value: {word} (6 rows).")
 
 
+def test_minus_one_beside_one_means_no(tmp_path):
+    text = rows_of("image,Male", lambda name, _: f"{name},{('-1', '1')[name[-5] == '1']}")
+    listing, lines = read(table(tmp_path, text, files=NAMES))
+    assert listing.class_names == ("-1", "1")
+    assert not [line for line in lines if "missing" in line]
+
+
 def test_first_row_that_names_a_file_is_no_header(tmp_path):
     rows = [name.removesuffix(".png") + f",{color_of(name)}" for name in NAMES]
     files = [f"photos/{name}" for name in NAMES]
