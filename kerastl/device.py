@@ -10,6 +10,9 @@ from kerastl.errors import KerastlError, first_line
 from kerastl.progress import Progress
 from kerastl.resources import assigned_cores, usable_cores
 
+# How TensorFlow passes on an error of oneDNN whose status is `dnnl_out_of_memory`,
+# https://oneapi-src.github.io/oneDNN/group_dnnl_api_utils.html.
+_REFUSED = "Status: 1, message:"
 # What a person may have chosen; TensorFlow reads it itself.
 _THREADS, _SIDE_BY_SIDE = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
 
@@ -80,11 +83,11 @@ def _default_threads(variable: str) -> int:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error of TensorFlow or Python says that memory ran out.
+    """Whether an error of TensorFlow, NumPy or Python says that memory ran out.
 
     Where oneDNN gets none for an operation, TensorFlow calls it aborted.
     """
-    is_refused = isinstance(error, tf.errors.AbortedError) and "create a primitive" in str(error)
+    is_refused = isinstance(error, tf.errors.AbortedError) and _REFUSED in str(error)
     return is_refused or isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError))
 
 
@@ -97,7 +100,7 @@ def memory_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (tf.errors.ResourceExhaustedError, tf.errors.AbortedError) as error:
+    except tf.errors.OpError as error:
         if not is_out_of_memory(error):
             raise
         where = "the GPU has" if has_gpu() else "this process has"

@@ -16,7 +16,6 @@ from kerastl.model.phases import Plan
 from kerastl.progress import Progress, format_bytes
 from kerastl.resources import free_memory, most_memory
 from kerastl.settings import TrainingSettings
-from kerastl.training.memory import OUT_OF_MEMORY
 from kerastl.training.schedule import LearningRate
 from kerastl.training.steps import TrainingSteps
 
@@ -167,7 +166,7 @@ def explained_memory(
 
     try:
         yield
-    except (*OUT_OF_MEMORY, tf.errors.AbortedError) as error:
+    except Exception as error:
         if not steps or not is_out_of_memory(error):
             raise
         size, words = _first_of(training.batch_size // 2, fits), "fits" if has_gpu() else _SHOULD
@@ -215,7 +214,9 @@ def try_step(
             plan, dataclasses.replace(training, batch_size=size), from_images=from_images
         )
         take_step()
-    except OUT_OF_MEMORY:
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
         return False
     return True
 

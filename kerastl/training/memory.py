@@ -5,8 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-# What an operation raises whose values do not fit: TensorFlow's, NumPy's or Python's.
-OUT_OF_MEMORY = (tf.errors.ResourceExhaustedError, MemoryError)
+from kerastl.device import is_out_of_memory
 
 
 class InParts:
@@ -32,15 +31,15 @@ class InParts:
             The result of the function.
 
         Raises:
-            tf.errors.ResourceExhaustedError: Or MemoryError, if not even one image fits.
+            Exception: One of `is_out_of_memory`, if not even one image fits.
         """
         count = len(inputs) if num_images is None else num_images
         while True:
             size = min(count, self._most or count)
             try:
                 return self._compute(inputs, count, size)
-            except OUT_OF_MEMORY:
-                if size <= 1:
+            except Exception as error:
+                if size <= 1 or not is_out_of_memory(error):
                     raise
                 self._most = (size + 1) // 2
 

@@ -6,11 +6,24 @@ import fakes
 from kerastl import device
 from kerastl.data.splits import make_splits
 from kerastl.errors import KerastlError
+from kerastl.model.network import open_network
 from kerastl.training import evaluate as evaluation
-from kerastl.training import memory, passing
+from kerastl.training import largest_batch, passing
 from kerastl.training.memory import InParts
+from kerastl.training.steps import TrainingSteps
 
-ERRORS = [tf.errors.ResourceExhaustedError(None, None, "OOM"), MemoryError("x")]
+_ONEDNN = "Operation received an exception:Status: {}, message: could not create a {}, in file x.cc"
+ERRORS = [
+    tf.errors.ResourceExhaustedError(None, None, "OOM"),
+    MemoryError("x"),
+    # What oneDNN says where it gets none.
+    tf.errors.AbortedError(None, None, _ONEDNN.format(1, "memory object")),
+]
+# Of something else.
+OTHERS = [
+    tf.errors.AbortedError(None, None, _ONEDNN.format(2, "primitive descriptor")),
+    tf.errors.AbortedError(None, None, "a worker is gone"),
+]
 
 
 def limited(function, most, *, error=ERRORS[0]):
@@ -41,6 +54,48 @@ def test_batch_that_does_not_fit_is_computed_in_parts(error):
     with pytest.raises(type(error)):
         InParts(function)(inputs)
     assert tried == [11, 6, 3, 2, 1]
+
+
+@pytest.mark.parametrize("error", [*ERRORS, *OTHERS])
+def test_every_place_knows_an_error_of_memory_from_others(tmp_path, monkeypatch, error):
+    """A batch in parts, a batch that is tried, a phase, and whatever else a command computes."""
+    fakes.install_tiny_net(monkeypatch)
+    config = fakes.tiny_config(tmp_path, finetune_epochs=1, unfreeze_from="all")
+    network = open_network(config, num_classes=3)
+    plan = network.plan(config.phases[-1])
+
+    def fail(*_):
+        raise error
+
+    def explained():
+        with largest_batch.explained_memory(network, config, [(plan, False)]):
+            fail()
+
+    def one_line():
+        with device.memory_errors():
+            fail()
+
+    function, tried = limited(lambda rows: rows, 1, error=error)
+    monkeypatch.setattr(TrainingSteps, "run", fail)
+    places = [
+        lambda: InParts(function)(tf.zeros([2, 1])),
+        lambda: largest_batch.try_step(network, plan, config, 8, from_images=False),
+        explained,
+        one_line,
+    ]
+    if error in OTHERS:
+        for place in places:
+            with pytest.raises(type(error)):
+                place()
+        assert tried == [2]
+        return
+    in_parts, tries_step, *lines = places
+    assert len(in_parts()) == 2
+    assert not tries_step()
+    for line in lines:
+        # Python's own error says what it is.
+        with pytest.raises((KerastlError, MemoryError), match=r"^(batch_size=|memory: |x)"):
+            line()
 
 
 def test_parts_hold_each_image_with_its_mirror_image():
@@ -89,10 +144,3 @@ def test_memory_that_runs_out_elsewhere_is_one_line():
         "memory: this process has too little for this (OOM when allocating). Lower batch_size or "
         "image_size, or stop what else needs it."
     )
-    # What oneDNN says where it gets none.
-    primitive = "could not create a primitive descriptor for a convolution"
-    with pytest.raises(KerastlError, match=r"^memory: this process"), device.memory_errors():
-        raise tf.errors.AbortedError(None, None, primitive)
-    with pytest.raises(tf.errors.AbortedError), device.memory_errors():
-        raise tf.errors.AbortedError(None, None, "a worker is gone")
-    assert (tf.errors.ResourceExhaustedError, MemoryError) == memory.OUT_OF_MEMORY
