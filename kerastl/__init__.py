@@ -44,6 +44,11 @@ if sys.platform == "win32":
         "https://learn.microsoft.com/windows/wsl/install."
     )
 
+from kerastl.early_signals import end_at_signals, is_command
+
+if is_command():
+    end_at_signals()
+
 import importlib
 import types
 from typing import TYPE_CHECKING, Any

@@ -252,6 +252,52 @@ def test_first_signal_lets_a_command_save_and_a_later_one_does_not(arguments, co
     assert (done.returncode, done.stdout, done.stderr) == (code, out, err)
 
 
+# Python imports it in every process, before anything else.
+SENDS_A_SIGNAL = """
+import os, sys
+
+def see(event, arguments):
+    if event == "import" and arguments[0] == "kerastl.config":
+        os.kill(os.getpid(), {number})
+
+sys.addaudithook(see)
+"""
+SCRIPT = "import sys; from kerastl.commands.table import main; sys.exit(main())"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("command", "is_ours"),
+    [
+        (["-m", "kerastl", "--version"], True),
+        (["-P", "-m", "kerastl.main", "--help"], True),
+        (["{here}/kerastl", "--version"], True),
+        # The signals of other programs are theirs.
+        (["-m", "kerastl.outputs.parity_worker"], False),
+        (["-c", "import kerastl"], False),
+    ],
+)
+def test_signal_while_a_command_is_imported_is_one_line(tmp_path, command, is_ours, number):
+    (tmp_path / "sitecustomize.py").write_text(SENDS_A_SIGNAL.format(number=int(number)))
+    (tmp_path / "kerastl").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, *(word.format(here=tmp_path) for word in command)],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{pathlib.Path(kerastl.__file__).parents[1]}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    if is_ours:
+        assert (done.returncode, done.stdout, done.stderr) == (
+            128 + number,
+            "",
+            "error: stopped.\n",
+        )
+    else:
+        assert done.returncode == -number
+
+
 IN_A_LIBRARY = """
 import hashlib, os, signal, threading, time
 from kerastl.commands.guard import guard

@@ -29,6 +29,7 @@ ORDER = (
     "replicas",
     "keras_settings",
     "decoder_words",
+    "early_signals",
     "native_stream",
     "native_messages",
     "environment",

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable
 
 from kerastl import environment, native_messages
-from kerastl.commands.signals import STOPPED, Signals
+from kerastl.commands.signals import Signals
 from kerastl.decoder_words import ignore_signals
+from kerastl.early_signals import STOPPED
 from kerastl.environment import cannot_import
 from kerastl.errors import KerastlError, UsageError, first_line
 from kerastl.progress import Progress, format_bytes

@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kerastl.decoder_words import ENDING
+from kerastl.early_signals import STOPPED, is_usual
 from kerastl.native_messages import end_at_once
 from kerastl.progress import Progress
 
-# Added to the number of a signal that stops a command, as a shell does.
-STOPPED = 128
-_USUAL = (signal.SIG_DFL, signal.default_int_handler)
 # `timeout` and some launchers send a signal to a process and at once to its group, which holds it
 # too. A person takes longer between two.
 _SECONDS_OF_ONE = 0.1
@@ -44,10 +42,9 @@ class Signals:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.getsignal(number) for number in ENDING}
-        for number, handler in before.items():
-            if handler in _USUAL:
-                signal.signal(number, self._interrupt)
+        before = {number: signal.getsignal(number) for number in ENDING if is_usual(number)}
+        for number in before:
+            signal.signal(number, self._interrupt)
         hook = sys.unraisablehook
         sys.unraisablehook = lambda unraisable: self._repeat(hook, unraisable)
         try:
@@ -56,8 +53,7 @@ class Signals:
         finally:
             sys.unraisablehook = hook
             for number, handler in before.items():
-                if handler in _USUAL:
-                    signal.signal(number, handler)
+                signal.signal(number, handler)
 
     def _interrupt(self, number: int, _: object) -> None:
         if self.is_interrupted and not self._is_lost:
