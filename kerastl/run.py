@@ -13,10 +13,10 @@ from kerastl.data.source import Source
 from kerastl.data.splits import Splits
 from kerastl.model.network import First, Network, open_network
 from kerastl.outputs.card import model_card
-from kerastl.outputs.exporting import check_export_room, export_trained
+from kerastl.outputs.exporting import export_room, export_trained
 from kerastl.outputs.joint import give_start, help_train
 from kerastl.outputs.repeats import repeat
-from kerastl.outputs.room import check_room
+from kerastl.outputs.room import check_room, run_room
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.outputs.scoring import score
 from kerastl.outputs.unfinished import Opened
@@ -112,8 +112,10 @@ def _begin(
     """Opens the record, and writes what is known before training."""
     config = opened.config
     record = RunDirectory(pathlib.Path(config.run_dir))
-    check_room(record.path, bytes_to_write(network, config.phases, config.optimizer))
-    check_export_room(config, num_weights=network.model.count_params())
+    check_room(
+        run_room(record.path, bytes_to_write(network, config.phases, config.optimizer)),
+        *export_room(config, num_weights=network.model.count_params()),
+    )
     record.begin(opened, splits, network.fingerprint(), started=started, progress=progress)
     found = find_misleading(splits, seed=config.seed)
     record.write_misleading(HEADER, [dataclasses.astuple(one) for one in found])

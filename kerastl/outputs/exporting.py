@@ -31,7 +31,7 @@ from kerastl.outputs.formats.savedmodel import write_card
 from kerastl.outputs.known_layer import KnownLayer
 from kerastl.outputs.parity import Distances, ExportError, FreshProcess, Reference, compare
 from kerastl.outputs.parity_rules import check_parity, format_rows, format_table, summarize
-from kerastl.outputs.room import check_free_bytes
+from kerastl.outputs.room import Room
 from kerastl.outputs.samples import write_samples
 from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress, count_of
@@ -134,16 +134,13 @@ def export_trained(
     return export_checked(model, splits, config, metrics=metrics, progress=progress)
 
 
-def check_export_room(output: OutputSettings, *, num_weights: int) -> None:
-    """Refuses a directory of exports whose disk has no room for the weights in every format.
-
-    Raises:
-        KerastlError: If it has none.
-    """
-    if output.export_dir:
-        formats = [FORMATS[name] for name in output.formats]
-        needed = sum(_BESIDE_WEIGHTS + num_weights * each.weight_bytes for each in formats)
-        check_free_bytes(pathlib.Path(output.export_dir), needed, field=_FIELD)
+def export_room(output: OutputSettings, *, num_weights: int) -> tuple[Room, ...]:
+    """Returns the room that the weights need in every format; empty without exports."""
+    if not output.export_dir:
+        return ()
+    formats = [FORMATS[name] for name in output.formats]
+    needed = sum(_BESIDE_WEIGHTS + num_weights * each.weight_bytes for each in formats)
+    return (Room(_FIELD, pathlib.Path(output.export_dir), needed),)
 
 
 def export_checked(
