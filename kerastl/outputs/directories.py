@@ -203,7 +203,10 @@ def _open(path: pathlib.Path, given: Config) -> Opened:
     if is_over(path) or not (path / RunFile.FLAGS).exists():
         return Opened(given)
     is_trained = (path / RunFile.METRICS).exists()
-    return find_unfinished(path / RunFile.FLAGS, given, is_trained=is_trained) or Opened(given)
+    unfinished = find_unfinished(
+        path / RunFile.FLAGS, given, is_trained=is_trained, made_in=_find_made_in(path)
+    )
+    return unfinished or Opened(given)
 
 
 def _restore_flags(path: pathlib.Path) -> None:
@@ -297,16 +300,23 @@ def read_findable(run_dir: pathlib.Path) -> Config:
     place = config.dataset.partition(":")[2]
     if not config.source_kind.is_path or os.path.exists(place):
         return config
-    with contextlib.suppress(OSError, ValueError):  # Then the data set itself is reported.
-        made_in = read_json(run_dir, RunFile.RECEIPT).get(WORKING_DIRECTORY, "")
-        if made_in and os.path.exists(os.path.join(made_in, place)):
-            raise bad_value(
-                "dataset",
-                config.dataset,
-                f"is not here: {run_dir} was made in {made_in}",
-                "Repeat the command there",
-            )
+    made_in = _find_made_in(run_dir)
+    if made_in and os.path.exists(os.path.join(made_in, place)):
+        raise bad_value(
+            "dataset",
+            config.dataset,
+            f"is not here: {run_dir} was made in {made_in}",
+            "Repeat the command there",
+        )
     return config
+
+
+def _find_made_in(run_dir: pathlib.Path) -> str:
+    """Finds the working directory in which a run was made; empty if its receipt is lost."""
+    with contextlib.suppress(OSError, ValueError):
+        made_in: str = read_json(run_dir, RunFile.RECEIPT).get(WORKING_DIRECTORY, "")
+        return made_in
+    return ""
 
 
 def own_fixes(run_dir: pathlib.Path, given: str) -> str:

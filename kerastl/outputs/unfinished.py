@@ -4,10 +4,12 @@ Imports neither TensorFlow nor NumPy.
 """
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from kerastl.config import Config
+from kerastl.data_sources import DATA_SOURCES
 from kerastl.errors import UsageError, bad_value, first_line
 from kerastl.settings import SETTINGS, Decides, OutputSettings, StoreSettings
 from kerastl.settings.field import AUTO
@@ -56,13 +58,16 @@ def _given_notes(given: Config) -> Iterator[str]:
             yield f"{GIVEN}--{name}={text}"
 
 
-def find_unfinished(flags: pathlib.Path, config: Config, *, is_trained: bool) -> Opened | None:
+def find_unfinished(
+    flags: pathlib.Path, config: Config, *, is_trained: bool, made_in: str = ""
+) -> Opened | None:
     """Finds the unfinished run that a config goes on with.
 
     Args:
         flags: Its `flags.txt`.
         config: The flags that are given now.
         is_trained: Whether only its export is left, which may be another.
+        made_in: Where its relative paths begin; by default in the working directory.
 
     Returns:
         The run; None where it may be overwritten and differs.
@@ -70,8 +75,9 @@ def find_unfinished(flags: pathlib.Path, config: Config, *, is_trained: bool) ->
     Raises:
         UsageError: If it may not be, and differs or cannot be read.
     """
+    now = _flags(config)
     try:
-        known, given, notes = _read(flags)
+        known, given, notes = _read(flags, now, made_in)
     except (OSError, ValueError, UsageError) as error:
         if config.overwrite:
             return None
@@ -82,7 +88,6 @@ def find_unfinished(flags: pathlib.Path, config: Config, *, is_trained: bool) ->
         *config.deciding(Decides.NOTHING, of=StoreSettings),
         *(config.deciding(Decides.OUTPUT) if is_trained else ()),
     ]
-    now = _flags(config)
     changed = _changes(_flags(given), now, free)
     # Its flags.txt has the same.
     if not changed or not _changes(_flags(known), now, free):
@@ -104,12 +109,33 @@ def refused(run_dir: str, problem: str, advice: str = "Choose") -> UsageError:
     )
 
 
-def _read(flags: pathlib.Path) -> tuple[Config, Config, tuple[str, ...]]:
+def _read(
+    flags: pathlib.Path, now: Mapping[str, str], made_in: str
+) -> tuple[Config, Config, tuple[str, ...]]:
     """Reads the config of a run, that which was given for it, and the comments."""
-    text = flags.read_text("utf-8")
+    lines = flags.read_text("utf-8").splitlines()
+    text = "".join(f"{_respell(line, now, made_in)}\n" for line in lines)
     known, notes = Config.from_flags(text.splitlines()), Config.read_comments(text)
     given = [note.removeprefix(GIVEN) for note in notes if note.startswith(GIVEN)]
     return known, Config.from_flags(given) if given else known, notes
+
+
+def _respell(line: str, now: Mapping[str, str], made_in: str) -> str:
+    """Writes a path as its flag has it now, if it leads to what it led to."""
+    before, _, flag = line.partition("--")
+    name, _, value = flag.partition("=")
+    if name not in now or _place(name, value, made_in) != _place(name, now[name], ""):
+        return line
+    return f"{before}--{name}={now[name]}"
+
+
+def _place(name: str, value: str, directory: str) -> tuple[str, str]:
+    """Returns where a value leads, with the kind of a data set; other values stay as they are."""
+    kind, _, path = value.partition(":") if name == "dataset" else ("", "", value)
+    is_path = SETTINGS[name].is_path or (kind in DATA_SOURCES and DATA_SOURCES[kind].is_path)
+    if not (path and is_path):
+        return "", value
+    return kind, os.path.realpath(os.path.join(directory, path))
 
 
 def _complete(given: Config, known: Config, free: Collection[str]) -> Config:

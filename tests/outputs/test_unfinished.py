@@ -1,4 +1,5 @@
 import dataclasses
+import pathlib
 
 import pytest
 
@@ -11,10 +12,10 @@ def make(tmp_path, **changes):
     return kerastl.Config(**values | changes)
 
 
-def find(tmp_path, began, now, *, notes=(), is_trained=False):
+def find(tmp_path, began, now, *, notes=(), is_trained=False, made_in=""):
     flags = tmp_path / "flags.txt"
     flags.write_text(began.to_flagfile(notes))
-    return find_unfinished(flags, now, is_trained=is_trained)
+    return find_unfinished(flags, now, is_trained=is_trained, made_in=made_in)
 
 
 def test_same_flags_go_on(tmp_path):
@@ -41,6 +42,41 @@ def test_where_files_are_kept_may_change(tmp_path, changes):
 def test_directory_may_have_been_moved(tmp_path):
     opened = find(tmp_path, make(tmp_path, run_dir="runs/../x"), make(tmp_path))
     assert opened.config.run_dir == str(tmp_path)
+
+
+PATHS = {
+    "dataset": "folder:{}photos",
+    "export_dir": "{}served",
+    "weights": "{}w.weights.h5",
+    "fixes": "{}fixes.csv",
+}
+
+
+def spelled(tmp_path, where, **more):
+    return make(tmp_path, **{name: form.format(where) for name, form in PATHS.items()}, **more)
+
+
+@pytest.mark.parametrize("chosen", [{}, {"finetune_epochs": 3}])
+def test_how_a_path_is_written_is_no_change(tmp_path, monkeypatch, chosen):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    began = spelled(tmp_path, "there/")
+    known = dataclasses.replace(began, **chosen)
+    notes = Opened(began).choose(known, ["a reason"] if chosen else []).notes
+    monkeypatch.chdir(tmp_path / "there")
+    for where in ("", "./", "../there/", f"{tmp_path}/there/", "../link/"):
+        now = spelled(tmp_path, where)
+        opened = find(tmp_path, known, now, notes=notes, made_in=str(tmp_path))
+        # As it is given now, since the other form leads elsewhere from here.
+        assert opened.config == dataclasses.replace(now, **chosen)
+        # From here on, its relative paths begin here.
+        again = find(tmp_path, opened.config, now, notes=opened.notes, made_in=str(pathlib.Path()))
+        assert again == opened
+    with pytest.raises(kerastl.UsageError, match=r"dataset was folder:there/photos and is folder:"):
+        find(tmp_path, known, spelled(tmp_path, f"{tmp_path}/"), notes=notes, made_in=str(tmp_path))
+    # Nothing is not the working directory.
+    with pytest.raises(kerastl.UsageError, match=r"export_dir was empty and is \."):
+        find(tmp_path, make(tmp_path), make(tmp_path, export_dir="."), made_in=str(tmp_path))
 
 
 @pytest.mark.parametrize(
