@@ -18,6 +18,8 @@ from kerastl.progress import count_of
 
 # Of a file that is read as a table wherever it is found.
 ENDINGS = (".csv", ".tsv", ".jsonl")
+# Titles and names of groups of columns above the header are no more rows.
+_MOST_ABOVE = 4
 # A cell of the line that is drawn below a header, as in `|:---|---:|` and `=====`.
 _RULE = re.compile(r"[-=─|+: ]{2,}")
 # The two halves of a name with a comma in its brackets, as of `Size[width,height]`.
@@ -75,6 +77,7 @@ def read_table(path: pathlib.Path, wrong: Wrong) -> Table:
     rows = read_json(text, wrong) if is_object else _read_rows(text, path, wrong)
     # Pixels are refused before millions of them are in memory.
     head = list(itertools.islice(rows, SAMPLE_ROWS))
+    head = head if is_object else _with_one_header(head)
     first_rows = [cells for _, cells in head]
     refuse_pixels(first_rows, wrong)
     refuse_blanks(first_rows, wrong)
@@ -103,6 +106,20 @@ def read_table(path: pathlib.Path, wrong: Wrong) -> Table:
         "Put a cell that holds the delimiter in double quotes",
     )
     return table
+
+
+def _with_one_header(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Leaves out what stands above the names of columns, and other names below them."""
+    names = [
+        place
+        for place, (_, cells) in enumerate(rows[:_MOST_ABOVE])
+        if sum(key_of(cell) in KNOWN for cell in cells) > 1
+    ]
+    if not names:
+        return rows
+    first = names[0]
+    below = next(place for place in itertools.count(first + 1) if place not in names)
+    return [rows[first], *rows[below:]]
 
 
 def _is_rule_or_header(cells: list[str], header: list[str] | None) -> bool:

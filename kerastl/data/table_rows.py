@@ -11,6 +11,7 @@ import pathlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from kerastl.data.table_names import KNOWN, key_of
 from kerastl.errors import UsageError
 
 # Builds the error for a table from what is wrong and what to do, see `kerastl.errors.bad_value`.
@@ -54,6 +55,7 @@ _OTHER_KINDS = (
     (rb"\s*<(\?xml|[A-Za-z][\w:-]*[\s/>])", "an XML file", _SAVE_AS_CSV),
 )
 _HEAD = 1 << 16
+_REMARK = re.compile(r"(#[^\r\n]*)[\r\n]+")
 # What git leaves where two changes of a line could not be joined.
 _CONFLICT = re.compile(r"^<<<<<<< .*\n(.*\n)*?=======\n(.*\n)*?>>>>>>> ", re.MULTILINE)
 # A table for UTF-32 begins like one for UTF-16.
@@ -114,6 +116,7 @@ def read_rows(text: str, ending: str, wrong: Wrong) -> Iterator[tuple[int, list[
         count = sum(map(bool, map(str.strip, kept.splitlines()))) - 1
         if int(first_line) in (count, count - 1):
             kept = kept[len(first_line) :].lstrip("\r\n")
+    kept = _without_remarks(kept)
     skipped = len(re.findall(r"\r\n|\r|\n", text[: len(text) - len(kept)]))
     kept = _without_quotes(kept) if not delimiter else kept
     delimiter = delimiter or _find_delimiter(kept)
@@ -127,6 +130,21 @@ def read_rows(text: str, ending: str, wrong: Wrong) -> Iterator[tuple[int, list[
                 yield skipped + rows.line_num, cells
     except csv.Error as error:
         raise _explain(error, skipped + rows.line_num, wrong) from error
+
+
+def _without_remarks(text: str) -> str:
+    """Leaves out lines above the table that begin with #, but for a header that does."""
+    while remark := _REMARK.match(text):
+        rest = text[remark.end() :]
+        cells, below = (re.split(r"[,;\t|]", line) for line in (remark[1], rest.split("\n", 1)[0]))
+        are_names, are_below = (
+            any(key_of(cell) in KNOWN for cell in row) for row in (cells, below)
+        )
+        is_alone = below[0].startswith("#") or len(below) != len(cells)
+        if are_names > are_below or not (is_alone or are_below):
+            break
+        text = rest
+    return text
 
 
 def _explain(error: csv.Error, line: int, wrong: Wrong) -> UsageError:

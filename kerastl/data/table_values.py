@@ -75,6 +75,16 @@ def read_labels(table: Table, roles: Roles) -> tuple[list[str], list[str]]:
     )
     labels, notes = _undo_types(labels)
     labels = _undo_objects(table, roles.label, labels)
+    are_lists = [bool(_parts_of_list(label) and _QUOTED.search(label)) for label in labels]
+    if not all(are_lists):
+        table.refuse_rows(
+            are_lists,
+            f"has lists or objects beside plain names as {roles.label}, as "
+            f"{shorten(labels[are_lists.index(True)])!r},"
+            if any(are_lists)
+            else "",
+            "Leave one class in each cell, or remove the row",
+        )
     labels, more = _undo_one_hot(table, roles.label, labels) or _undo_lists(labels)
     notes += more
     table.refuse_rows(

@@ -219,7 +219,7 @@ def test_column_of_another_meaning_may_be_left_alone(tmp_path):
         ("path,label\nnan,red\n,blue\nNone,x\na.jpg,y", {}, "has no path in 3 rows, as in lines 2"),
         ("path,label,split\na.jpg,red,hold\n", {}, "has 'hold' as split, which looks like the spl"),
         ("path,label\na.jpg,x\nb.jpg,x,y\n", {}, "has more cells than its header in line 3."),
-        ("My list\npath,label\na.jpg,red\n", {}, "has a header of 1 cell above rows of 2. Name"),
+        ("My list\nx,y\na.jpg,red\n", {}, "has a header of 1 cell above rows of 2. Name"),
         ("path,label\na.jpg,red\n", {"label": "lable"}, "label_column='lable': is not a column"),
         (
             "path,label,Class\na.jpg,0,red\nb.jpg,0,blue",
@@ -522,6 +522,38 @@ def test_words_for_labels_that_are_not_known_are_told(tmp_path, word):
     listing, lines = read(table(tmp_path, rows_of("image,label", label_of), files=NAMES))
     assert word in listing.class_names
     assert lines[1].startswith(f"Classes that may mean a missing value: {word} (6 rows).")
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "# exported 2024-01-02, by lab\nimage,label",
+        "# by\n# a, b, c\nimage,label",
+        "#image,label",
+        "#image,label\n# 36 images",
+        "# a list of images",
+        "Colors,\nimage,label",
+        "Colors\n\nInputs,Outputs\nimage,label",
+        "image,label\nfile,class",
+    ],
+)
+def test_header_is_found_below_remarks_and_titles(tmp_path, above):
+    text = rows_of(above, lambda name, color: f"{name},{color}")
+    listing, _ = read(table(tmp_path, text, files=NAMES))
+    assert len(listing.files) == len(NAMES)
+    assert set(listing.class_names) == {"red", "blue", "green"}
+
+
+@pytest.mark.parametrize(
+    "cell", ['"{""choices"":[""red"",""blue""]}"', "\"['red']\"", '"[""red"", ""blue""]"']
+)
+def test_lists_beside_plain_names_are_no_classes(tmp_path, cell):
+    def row(name, color):
+        return f"{name},{cell if name[-5] == '1' else color}"
+
+    message = refusal(table(tmp_path, rows_of("image,label", row), files=NAMES))
+    assert "has lists or objects beside plain names as label, as " in message
+    assert "in 6 rows, as in lines 3 and 13. Leave one class in each cell" in message
 
 
 def test_minus_one_beside_one_means_no(tmp_path):
@@ -986,10 +1018,10 @@ def test_image_in_tables_of_two_splits_is_refused(tmp_path):
     assert f"has 1 image with rows of different splits: {NAMES[0]} (train and test)" in message
 
 
-@pytest.mark.parametrize("title", ["My export,,", "# 2024,", '"Flowers, all",,,'])
+@pytest.mark.parametrize("title", ["My export,,", '"Flowers, all",,,'])
 def test_title_above_the_header_is_named(tmp_path, title):
     rows = "".join(f"{name},{name[0]},x\n" for name in NAMES)
-    place = table(tmp_path, f"{title}\nimage,label,note\n{rows}", files=NAMES)
+    place = table(tmp_path, f"{title}\nimage,x,note\n{rows}", files=NAMES)
     assert "and remove lines above the header." in refusal(place)
 
 
