@@ -8,6 +8,7 @@ from kerastl.data.file_formats import (
     PNG,
     TOO_LARGE,
     FileFormat,
+    Number,
     find_format,
     has_hole,
 )
@@ -21,18 +22,20 @@ def _form_of_png(content: bytes) -> str:
 
 _FIRST_CHUNK = slice(12, 16)
 _FORMS = {BMP: bmp.unsupported_form, JPEG: jpeg.unsupported_form, PNG: _form_of_png}
+# The marker of a progressive JPEG's frame.
+_PROGRESSIVE = 0xC2
 # Left by a copy or a download that reserves the space first.
 HOLE_IN = "is a {} with a hole of zeros, not copied or downloaded in full"
 # A PNG's first bytes are there to show it: the ends of lines in them change with a copy of text.
 _PNG_BEGINS = b"\x89PNG\r\n\x1a\n"
 
 
-def explain(content: bytes, error: str) -> str:
+def explain(content: bytes, error: str = "") -> str:
     """Explains why `decode` refuses a file, as in "is HEIC (unsupported)".
 
     Args:
         content: The whole file.
-        error: The text of `decode`'s error.
+        error: The text of `decode`'s error, if it is known.
     """
     found = find_format(content)
     if found is None:
@@ -44,7 +47,8 @@ def explain(content: bytes, error: str) -> str:
         return f"is {found.name} {form} (unsupported)"
     if found is PNG and not _PNG_BEGINS.startswith(content[: len(_PNG_BEGINS)]):
         return "is a PNG that was copied as text, which destroyed it"
-    if TOO_LARGE in error or "size too large" in error:
+    is_too_large = TOO_LARGE in error or "size too large" in error
+    if is_too_large or _count_pixels(content, found) > MAX_PIXELS:
         form = "progressive JPEG" if found is JPEG else found.name
         return f"is a {form} of more than {MAX_PIXELS // 10**6} million pixels"
     return _explain_damage(content, found)
@@ -52,6 +56,24 @@ def explain(content: bytes, error: str) -> str:
 
 def _no_form(_: bytes) -> str:
     return ""
+
+
+def _count_pixels(content: bytes, found: FileFormat) -> int:
+    """Returns width times height as a file states them, 0 if it does not or is a plain JPEG."""
+    if found is JPEG:
+        frames = (one for marker, one, _ in jpeg.segments(content) if marker == _PROGRESSIVE)
+        frame = next(frames, b"")
+        return int.from_bytes(frame[1:3]) * int.from_bytes(frame[3:5])
+    forms = (one for one in found.sizes if content.startswith(one.marker, one.at))
+    return max((_read(one.width, content) * _read(one.height, content) for one in forms), default=0)
+
+
+def _read(number: Number, content: bytes) -> int:
+    stored = content[number.first : number.first + abs(number.size)]
+    value = int.from_bytes(stored, "big" if number.size < 0 else "little") >> number.skipped
+    value = value % (1 << number.bits) + number.added
+    # A BMP's height is below 0 where its rows go down.
+    return min(value, (1 << 32) - value)
 
 
 def _explain_damage(content: bytes, found: FileFormat) -> str:

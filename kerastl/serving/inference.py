@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from starlette.requests import ClientDisconnect, Request
 
-from kerastl.data.file_formats import JPEG, MAX_PIXELS, find_format
 from kerastl.data.reasons import explain
 from kerastl.progress import count_of
 from kerastl.serving.batching import BadImagesError, Batcher, Outputs, QueueFullError
@@ -105,10 +104,7 @@ def _reason(content: bytes) -> str:
     """Describes what is wrong with a file; the model reports only its index."""
     if form := name_form(content):
         return f"is {form}"
-    found = find_format(content)
-    may_be_too_large = found not in (None, JPEG) and "damaged" in explain(content, "")
-    more = f", or has more than {MAX_PIXELS // 10**6} million pixels" if may_be_too_large else ""
-    return explain(content, "") + more if content else "is empty"
+    return explain(content)
 
 
 async def _disconnect(request: Request) -> None:

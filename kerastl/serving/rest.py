@@ -161,8 +161,8 @@ def read_base64(text: str, *, right_form: str = _RIGHT_FORM) -> bytes:
         # Only the number of letters is wrong.
         is_cut = problem and form.startswith("base64 text of a ")
         form += " that lost characters on the way" if is_cut else ""
-        reason = f": it is {form}. {right_form}" if form else problem
-        raise RequestError(f"Unable to base64 decode{reason}")
+        reason = f": it is {form}" if form else problem
+        raise RequestError(f"Unable to base64 decode{reason}. {right_form}")
     return content
 
 

@@ -1,5 +1,6 @@
 import contextlib
 import json
+import struct
 import threading
 
 import pytest
@@ -10,7 +11,12 @@ BAD = {
     "empty": (b"", "is empty"),
     "text": (b"hello", "is text, not an image"),
     "page": (b"<!doctype html><p>not found", "is a web page, not an image"),
-    "truncated": (None, "is a damaged or truncated PNG, or has more than 67 million pixels"),
+    "truncated": (None, "is a damaged or truncated PNG"),
+    "bomb": (
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+        + struct.pack(">IIBBBBBI", 60_000, 60_000, 8, 2, 0, 0, 0, 0),
+        "is a PNG of more than 67 million pixels",
+    ),
 }
 
 

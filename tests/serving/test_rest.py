@@ -104,6 +104,10 @@ def test_whole_numbers_may_be_written_as_floats(client):
         ),
         ({"instances": [{"b64": "ä"}]}, "Unable to base64 decode"),
         ({"instances": [{"b64": "AA*AA"}]}, "Unable to base64 decode"),
+        *(
+            ({"instances": [{"b64": text}]}, "Send the standard base64 of the whole file, and")
+            for text in ("$(base64 a.png)", "iVBORw0KGgo...", "[object Promise]", "undefined")
+        ),
         ({"inputs": ["", {"b64": "A"}]}, "image_bytes: at index 1: Unable to base64 decode"),
         ({"instances": [{"b64": 5}]}, 'expecting an image file as {"b64": '),
         ({"instances": [[1, 2]]}, 'expecting an image file as {"b64": '),
