@@ -30,6 +30,10 @@ def _absent(system: str, advice: str, pattern: bytes) -> OtherContent:
     return OtherContent("placeholders", reason, pattern)
 
 
+def _link(name: str, advice: str, pattern: bytes) -> OtherContent:
+    return OtherContent("placeholders", f"is only {name} to another file ({advice})", pattern)
+
+
 _ASCII = rb"[\t\n\f\r\x1b\x20-\x7e]"
 _UTF_8 = rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
 _MARK = rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)*"
@@ -40,9 +44,14 @@ _CONTENTS = (
     _absent("git-annex", "run `git annex get`", rb"(\.\./)*(\.git)?/annex/objects/"),
     _absent("DVC", "run `dvc pull`", rb"(md5: \w{32}\s+)?outs:\s+- (md5|hash|etag|path|size):"),
     _absent("a drive in the cloud", "download it there", rb"bplist00.*NSURL"),
-    _absent("a shortcut of Windows", "copy the file itself", rb"L\x00\x00\x00\x01\x14\x02\x00"),
-    _absent("a shortcut", "copy the file itself", rb"(\[InternetShortcut\]|book....mark)"),
-    _absent("an alias of macOS", "copy the file itself", rb"\x00\x05\x16[\x00\x07]"),
+    _link("a shortcut of Windows", "copy the file itself", rb"L\x00\x00\x00\x01\x14\x02\x00"),
+    _link("a shortcut", "copy the file itself", rb"(\[InternetShortcut\]|book....mark)"),
+    _link("an alias of macOS", "copy the file itself", rb"\x00\x05\x16[\x00\x07]"),
+    _link(
+        "a link of Git as text",
+        "copy the file itself, or check out with core.symlinks=true",
+        rb"(\.{1,2}/)*[^\0\r\n\\:*?\"<>|]{1,250}\.(?i:jpe?g|png|gif|bmp|webp|tiff?)\s?\Z",
+    ),
     _file("documents", "a PDF document", rb"%PDF-"),
     _file("documents", "an old Office document", rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
     _file("documents", "an RTF document", rb"\{\\rtf"),
