@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import sys
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -16,10 +17,15 @@ from kerastl.settings import StoreSettings
 from kerastl.settings.store import AUTO
 from kerastl.writing import scratch_directory, temporary_place
 
-# The variable that names a folder for matplotlib, and where it looks for one without it,
+# The variable that names a folder for matplotlib, and what leads to its two without it: on Linux
+# these variables or what is in the home folder, elsewhere one folder,
 # https://matplotlib.org/stable/api/matplotlib_configuration_api.html
 _MATPLOTLIB = "MPLCONFIGDIR"
-_MATPLOTLIB_HOMES = ("~/.config/matplotlib", "~/.cache/matplotlib", "~/.matplotlib")
+_MATPLOTLIB_HOMES = (
+    {"XDG_CONFIG_HOME": "~/.config", "XDG_CACHE_HOME": "~/.cache"}
+    if sys.platform == "linux"
+    else {}
+)
 Stored = TypeVar("Stored", bound=StoreSettings)
 
 
@@ -56,8 +62,11 @@ def _fonts_in(folder: pathlib.Path | None) -> Iterator[None]:
     It would make folders in the home folder. Where it has made them before, they are used, for
     the settings of a person that may be there; without a folder the list is not kept.
     """
-    homes = map(os.path.expanduser, _MATPLOTLIB_HOMES)
-    if _MATPLOTLIB in os.environ or any(os.access(home, os.W_OK) for home in homes):
+    given = os.environ.get(_MATPLOTLIB)
+    bases = [os.environ.get(name) or home for name, home in _MATPLOTLIB_HOMES.items()]
+    homes = [given] if given else [f"{base}/matplotlib" for base in bases] or ["~/.matplotlib"]
+    # If one of them cannot be written, it removes a temporary one at exit, which is gone by then.
+    if all(os.access(os.path.expanduser(f"{home}/"), os.W_OK) for home in homes):
         yield
         return
     os.environ[_MATPLOTLIB] = str(folder / "matplotlib") if folder else os.devnull
@@ -65,6 +74,7 @@ def _fonts_in(folder: pathlib.Path | None) -> Iterator[None]:
         yield
     finally:
         os.environ.pop(_MATPLOTLIB, None)
+        os.environ |= {} if given is None else {_MATPLOTLIB: given}
 
 
 def is_usable(settings: StoreSettings, progress: Progress, *, must_be: bool = False) -> bool:

@@ -161,3 +161,28 @@ def test_run_directory_stays_clean_where_nothing_can_be_kept(run_dir, tmp_path, 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with places(run_dir) as (used, _, _):
         (used / "features").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("bad", "is_ours"),
+    [
+        ("", False),
+        ("XDG_CACHE_HOME", True),
+        ("XDG_CONFIG_HOME", True),
+        ("MPLCONFIGDIR", True),
+    ],
+)
+def test_matplotlib_has_folders_that_it_can_write(run_dir, tmp_path, monkeypatch, bad, is_ours):
+    """It would make a temporary one, and miss it when Python ends."""
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        (tmp_path / name / "matplotlib").mkdir(parents=True)
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.delenv("MPLCONFIGDIR", raising=False)
+    if bad:
+        (tmp_path / "file").write_text("no folder")
+        monkeypatch.setenv(bad, str(tmp_path / "file"))
+    given = os.environ.get("MPLCONFIGDIR")
+    with places(run_dir, cache_dir=str(tmp_path / "c")):
+        used = os.environ.get("MPLCONFIGDIR")
+        assert used == (str(tmp_path / "c/matplotlib") if is_ours else given)
+    assert os.environ.get("MPLCONFIGDIR") == given
