@@ -41,6 +41,7 @@ NOT_RUN = {
 }
 # Pages whose Python another test runs.
 PYTHON_ELSEWHERE = {
+    "docs/how_to/other_tools.md": "tests/data/test_tool_files.py",
     "docs/how_to/serving.md": "tests/test_serve.py",
     "docs/reference/python.md": "tests/test_examples.py",
 }

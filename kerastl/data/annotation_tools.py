@@ -29,7 +29,6 @@ _OTHERS = (
         "a Label Studio project without choices",
         "Export it from there as CSV or JSON-MIN",
     ),
-    ({"shapes", "imagePath"}, "a LabelMe file of one image", _SAVE_AS_CSV),
     ({"_via_img_metadata"}, "a VIA project", "Export its annotations from there as CSV"),
     ({"data_row", "projects"}, "a Labelbox export", _SAVE_AS_CSV),
 )

@@ -24,8 +24,7 @@ ENDINGS = {
     "sounds": "flac ogg oga m4a m4b wma amr ape mka caf aif weba dsf dff m3u m3u8 pls cue",
     "texts": "md rst lst log ini cfg conf toml yaml yml json geojson xml xsl xsd dtd rdf"
     " srt vtt sub ass ssa properties nfo diz bib tex latex md5 sha1 sha256 sum names webmanifest",
-    "tables": "csv tsv jsonl ndjson xls xlsx xlsm xlsb ods numbers parquet feather arrow orc sav"
-    " dta sas7bdat",
+    "tables": "csv tsv jsonl ndjson xls xlsx xlsm xlsb ods numbers orc sav dta sas7bdat",
     "code files": "py pyc pyo pyi ipynb js mjs cjs jsx tsx css scss cc cpp hpp cu java kt cs go rs"
     " rb pl php rmd jl lua swift sh bash zsh ksh csh bat cmd ps1 vbs sql tcl wasm class jar",
     "archives": "zip 7z rar tar tgz tbz tbz2 txz taz tz gz bz2 xz zst lz lz4 lzma cab iso dmg"
@@ -38,8 +37,11 @@ ENDINGS = {
     "vector graphics": "svg svgz eps epsf ps ai cdr wmf emf dxf dwg drawio sketch fig afdesign",
     "3D models": "obj mtl stl ply fbx dae blend gltf glb 3ds max usd usda usdz step stp iges igs"
     " pcd las laz off skp c4d",
-    "arrays": "npy npz h5 hdf hdf5 he5 mat nc cdf zarr pkl pickle joblib rds rda rdata tfrecord"
-    " tfrecords tfrec lmdb mdb rec idx bcolz cache",
+    "arrays": "npy npz h5 hdf hdf5 he5 mat nc cdf zarr pkl pickle joblib rds rda rdata"
+    " rec idx bcolz cache",
+    "Parquet or Arrow files": "parquet feather arrow",
+    "TFRecord files": "tfrecord tfrecords tfrec",
+    "LMDB databases": "lmdb mdb",
     "models": "keras pb pbtxt pt pth ckpt safetensors onnx tflite mlmodel caffemodel prototxt gguf"
     " weights engine plan",
     "databases": "db db3 sqlite sqlite3 accdb dbf gpkg",
@@ -70,6 +72,8 @@ PICTURES = (
 
 # What MNIST and its followers add, as in `train-images-idx3-ubyte.gz`.
 _IDX = re.compile(r"[-.]idx\d-ubyte")
+# One of several files, as TensorFlow writes them.
+_SHARD = re.compile(r"(\.tf[a-z]+)-\d+-of-\d+$")
 # Images in three dimensions.
 _VOLUMES = (".nii", ".nii.gz", ".mgz", ".mgh.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mnc")
 # What is added to an image's name for its mask or a copy of it, and a number if there are several.
@@ -90,7 +94,7 @@ def other_kind(name: str) -> str | None:
     Returns:
         The kind for people, in the plural, as in "videos"; None where it may be a picture.
     """
-    lowered = name.lower()
+    lowered = _SHARD.sub(r"\1", name.lower())
     if lowered.endswith("~"):
         return "backup copies"
     if _IDX.search(lowered):

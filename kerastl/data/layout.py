@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from kerastl import layouts
 from kerastl.data.beside import claims_picture
 from kerastl.data.content import read_head, readable
-from kerastl.data.conversions import way_of_kind
+from kerastl.data.conversions import way_of_kind, way_of_tool
 from kerastl.data.file_formats import find_format
 from kerastl.data.folder_names import IMAGE_FOLDERS, is_rarely_class, named_alike
 from kerastl.data.labels import plain_name, refuse_alike, refuse_twins
@@ -45,7 +45,8 @@ from kerastl.data.layout_reading import (
 from kerastl.data.other_contents import find_other
 from kerastl.data.split_lists import use_lists
 from kerastl.data.split_words import split_within
-from kerastl.data.table_reading import ENDINGS
+from kerastl.data.table_rows import ENDINGS
+from kerastl.data.tool_files import find_tool
 from kerastl.data.tree import Folder, Tree, find_broken_links
 from kerastl.errors import UsageError, bad_value, name_some, shorten
 from kerastl.progress import count_kind, count_of
@@ -111,7 +112,7 @@ def _no_classes(top: Folder, tree: Tree, stop: Stop) -> UsageError:
         "" if alone else f"give a table of files and classes as csv:{_table(tree)}",
         "add --layout=class if these are the classes" if top.holding else "",
     ]
-    return stop(f"holds {_without_classes(top, tree)}{in_names}", _join(ways))
+    return stop(f"holds {_without_classes(top, tree)}{in_names}", _join(ways, tree))
 
 
 def _of_file_names(form: str, top: Folder) -> tuple[str, str]:
@@ -138,8 +139,10 @@ def _table(tree: Tree) -> str:
     return str(min(known, key=order, default="FILE")) if len(known) <= _MOST_TABLES else "FILE"
 
 
-def _join(ways: Iterable[str]) -> str:
-    first, *others = filter(None, ways)
+def _join(ways: Iterable[str], tree: Tree) -> str:
+    """Joins ways out, in place of which stands that for the files of a tool, if there are any."""
+    tool = find_tool(tree.top)
+    first, *others = [way_of_tool(tool)] if tool else filter(None, ways)
     return ", or ".join([first[0].upper() + first[1:], *others])
 
 
@@ -161,7 +164,7 @@ def _check_parts(reading: Reading, tree: Tree, stop: Stop) -> None:
             else "sort the images into a folder for each class",
             f"add --layout={reading.form} if these are the classes",
         ]
-        raise stop(f"{name_some(names)} are named as {kind}, not as classes", _join(ways))
+        raise stop(f"{name_some(names)} are named as {kind}, not as classes", _join(ways, tree))
 
 
 def _is_table(path: pathlib.Path) -> bool:
@@ -235,7 +238,7 @@ def _infer(top: Folder, tree: Tree, stop: Stop) -> str:
         raise stop(
             f"{name_folders(named)} {'is named as a split' if is_only else 'are named as splits'} "
             f"and {'holds' if is_only else 'hold'} images, but no class folders{in_names}",
-            _join(ways),
+            _join(ways, tree),
         )
     return _find_classes(top, [top], stop, is_split=False)
 

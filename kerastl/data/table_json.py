@@ -104,8 +104,22 @@ def _rows_of(record: Row) -> list[Row]:
         ]
     if table := _find_table(record):
         return _name_classes(_rows_inside(record[table], record.get("columns")), record)
+    if _are_of_fiftyone(record):
+        numbers = _names_by_number(record["classes"])
+        return [
+            {"image": image, "label": numbers.get(str(label), label)}
+            for image, label in record["labels"].items()
+        ]
     turned = _turn(record)
     return [record] if turned is None else turned
+
+
+def _are_of_fiftyone(record: Row) -> bool:
+    """Whether an object has the names of classes, and the class of each image by its name."""
+    parts = {"classes": list, "labels": dict}
+    return record.keys() >= parts.keys() and all(
+        isinstance(record[name], kind) for name, kind in parts.items()
+    )
 
 
 def _find_splits(record: Row) -> list[str]:

@@ -16,8 +16,6 @@ from kerastl.data.table_shape import has_header, is_number, refuse_blanks, refus
 from kerastl.errors import shorten
 from kerastl.progress import count_of
 
-# Of a file that is read as a table wherever it is found.
-ENDINGS = (".csv", ".tsv", ".jsonl")
 # Titles and names of groups of columns above the header are no more rows.
 _MOST_ABOVE = 4
 # A cell of the line that is drawn below a header, as in `|:---|---:|` and `=====`.

@@ -11,7 +11,9 @@ import pathlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from kerastl.data.conversions import way_of_kind, way_of_tool
 from kerastl.data.table_names import KNOWN, key_of
+from kerastl.data.tool_files import tool_of
 from kerastl.errors import UsageError
 
 # Builds the error for a table from what is wrong and what to do, see `kerastl.errors.bad_value`.
@@ -22,7 +24,14 @@ GIVE_ARRAYS = "In Python, give the images as arrays to kerastl.Source.from_array
 # Sides of the smallest images that people write so, in pixels.
 _SMALLEST = 8
 
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
 _GIVE_FILE = "Give arrays of images and labels as arrays:FILE"
+# Of a file that is read as a table wherever it is found.
+ENDINGS = (".csv", ".tsv", ".jsonl")
 _SAVE_AS_CSV = "Save it as CSV in UTF-8"
 # First bytes, what such a file is, and what to do.
 _OTHER_KINDS = (
@@ -33,10 +42,9 @@ _OTHER_KINDS = (
     (
         rb"PAR1",
         "a Parquet file",
-        "Save the images that are in it as files, and their paths and classes as CSV, as with "
-        "to_csv(index=False) of pandas",
+        _capital(way_of_kind("Parquet or Arrow files", "")),
     ),
-    (rb"ARROW1|FEA1", "an Arrow file", "Convert it, as with to_csv(index=False) of pandas"),
+    (rb"ARROW1|FEA1", "an Arrow file", _capital(way_of_kind("Parquet or Arrow files", ""))),
     (rb"\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd", "a compressed file", "Unpack it"),
     (rb"\x93NUMPY", "a NumPy array", _GIVE_FILE),
     (rb"\x00\x00[\x08\x09\x0b-\x0e][\x01-\x04]\x00", "an IDX file of arrays", _GIVE_FILE),
@@ -167,7 +175,9 @@ def read_text(path: pathlib.Path, wrong: Wrong) -> str:
         UsageError: If it cannot be read, or is no text.
     """
     if os.path.isdir(path):
-        raise wrong("is a folder, not a table", "Give a CSV file, or use folder:DIR")
+        tables = [one for one in sorted(path.iterdir()) if one.suffix.lower() in ENDINGS]
+        table = f"csv:{tables[0]}" if len(tables) == 1 else "a table in it as csv:FILE"
+        raise wrong("is a folder, not a table", f"Give {table}, or the folder as folder:{path}")
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -198,6 +208,8 @@ def read_text(path: pathlib.Path, wrong: Wrong) -> str:
 
 
 def _refuse_other_kinds(head: bytes, wrong: Wrong) -> None:
+    if tool := tool_of(head):
+        raise wrong(f"is a file of {tool}, not a CSV or TSV file", _capital(way_of_tool(tool)))
     for first_bytes, kind, advice in _OTHER_KINDS:
         if re.match(first_bytes, head, re.DOTALL):
             raise wrong(f"is {kind}, not a CSV or TSV file", advice)

@@ -18,6 +18,7 @@ from kerastl.data.labels import refuse_alike, refuse_twins
 from kerastl.data.source import Source
 from kerastl.data.split_words import split_within
 from kerastl.data.table_columns import Finder
+from kerastl.data.table_folders import spread_folders
 from kerastl.data.table_lines import describe_table, note_folders, note_unused
 from kerastl.data.table_names import NO_COLUMN, TOTALS, USUAL, is_missing, key_of
 from kerastl.data.table_paths import ADDRESS, Folders, Place, find_near, find_places
@@ -93,6 +94,7 @@ def list_table(
     path, field = local_path(table, field="dataset"), f"csv:{table}"
     progress = progress or Progress()
     data = read_table(path, functools.partial(bad_value, "dataset", field))
+    data = spread_folders(data)
     rows = _read_rows(data, table, columns, progress, split_values)
     if not rows.has_splits and columns.get("split") != NO_COLUMN:
         rows = _with_beside(rows, path, columns, progress)

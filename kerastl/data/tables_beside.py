@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from kerastl.data.content import readable
 from kerastl.data.table_groups import are_within
 from kerastl.data.table_paths import Folders, find_places
-from kerastl.data.table_reading import ENDINGS, Table, read_table
+from kerastl.data.table_reading import Table, read_table
+from kerastl.data.table_rows import ENDINGS
 from kerastl.data.table_shape import say_the_same
 from kerastl.data.tables import finder_of
 from kerastl.errors import UsageError, bad_value, name_some, printable

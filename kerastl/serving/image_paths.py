@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 
-from kerastl.data.table_reading import ENDINGS
+from kerastl.data.table_rows import ENDINGS
 from kerastl.data.tables import list_paths
 from kerastl.data.tree import list_images
 from kerastl.errors import bad_value

@@ -578,7 +578,7 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         ("a/1.pdf a/2.zip b/3.pdf", "holds 1 archive, 2 documents and no class folders."),
         ("a/ b/", "no images in a, b."),
         ("a.zip b.tar", "holds 2 archives and no class folders. Unpack them and give the folder."),
-        ("data/train-0.parquet", "or give a table of files and classes as csv:FILE."),
+        ("data/train-0.parquet", "Save the images in them as files with pyarrow (the docs show"),
         ("a/.1.jpg.icloud b/.2.jpg.icloud", "holds 2 cloud placeholders and no images in a, b."),
         ("images/1.png masks/1.png", "holds 1 file in images and no class folders."),
         ("images/1.png masks/2.png", "or add --layout=class if these are the classes."),

@@ -3,6 +3,7 @@
 import collections
 import io
 import json
+import pathlib
 
 import pytest
 
@@ -63,7 +64,16 @@ def table(folder, text):
         "\r\n\r\n".join(map(json.dumps, ROWS)) + "\n",
         # A list without its brackets, and rows of nested values beside the class.
         ",\n".join(json.dumps(row | {"box": {"x": [1, 2]}, "note": None}) for row in ROWS),
-        # By path, by class, by column, and as data frames are written.
+        # By path, by class, by column, and as data frames are written; and as of FiftyOne.
+        json.dumps(
+            {
+                "classes": CLASSES,
+                "labels": {
+                    pathlib.PurePath(path).stem: CLASSES.index(label)
+                    for path, label in zip(PATHS, LABELS, strict=True)
+                },
+            }
+        ),
         json.dumps(dict(zip(PATHS, LABELS, strict=True))),
         json.dumps({path: [label] for path, label in zip(PATHS, LABELS, strict=True)}),
         json.dumps({"cat": PATHS[1::2], "dog": PATHS[::2]}),
@@ -263,7 +273,7 @@ def test_what_coco_knows_of_an_image_counts(tmp_path):
         ({"fold1": ROWS[:2], "fold2": ROWS[2:]}, "has 'fold1', 'fold2' as split, which looks like"),
         ([of_label_studio(ROWS[0]), {"data": {"image": "1"}, "annotations": []}], "has no label"),
         ([{"data": {"image": "1"}, "annotations": []}], "Export it from there as CSV or JSON-MIN."),
-        ({"shapes": [], "imagePath": "0.jpg"}, "is a LabelMe file of one image in JSON, not a"),
+        ({"shapes": [], "imagePath": "0.jpg"}, "is a file of LabelMe, not a CSV or TSV file"),
         ({"_via_img_metadata": {}, "_via_settings": {}}, "is a VIA project in JSON, not a table"),
         (
             [{"image": "0.jpg"}, {"image": "1.jpg", "label": "x"}],

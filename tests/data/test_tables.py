@@ -266,7 +266,7 @@ def test_table_that_lacks_something_is_refused(tmp_path, text, columns, message)
         (b"PAR1\x15\x00", "is a Parquet file"),
         (b"\x1f\x8b\x08", "is a compressed file, not a CSV or TSV file. Unpack it."),
         (b"\n<!doctype HTML><html>", "is a web page"),
-        (b"<annotation>\n<filename>a.png</filename>", "is an XML file"),
+        (b"<annotation>\n<filename>a.png</filename>", "is a file of Pascal VOC"),
         (b"<meta charset='x'><style>p{}</style><table>", "is a web page"),
         (b"PK\x03\x04" + bytes(26) + b"mimetypeapplication/vnd.oasis.x", "is an OpenDocument file"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
@@ -290,7 +290,9 @@ def test_file_that_is_no_table_of_paths_is_refused_by_what_it_is(tmp_path, conte
 
 def test_file_that_is_not_there_is_refused(tmp_path):
     assert "cannot be read (No such file or directory)" in refusal(tmp_path / "no.csv")
-    assert "is a folder, not a table. Give a CSV file, or use folder:DIR." in refusal(tmp_path)
+    assert "is a folder, not a table. Give a table in it as csv:FILE, or the folder" in refusal(
+        tmp_path
+    )
 
 
 def test_table_without_a_header_is_used_and_told(tmp_path):
@@ -554,6 +556,42 @@ def test_lists_beside_plain_names_are_no_classes(tmp_path, cell):
     message = refusal(table(tmp_path, rows_of("image,label", row), files=NAMES))
     assert "has lists or objects beside plain names as label, as " in message
     assert "in 6 rows, as in lines 3 and 13. Leave one class in each cell" in message
+
+
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        ("", "studies/{name}/,{label}"),
+        ("path,label\n", "{place}/{name},{label}"),
+        ("path,label\n", "{folder}/studies/{name},{label}"),
+        ("study,sick\n", "studies\\{name},{label}"),
+    ],
+)
+def test_rows_of_folders_are_rows_of_their_images_in_groups(tmp_path, head, row):
+    folder = tmp_path / "data"
+    names = [f"patient{number}" for number in range(8)]
+    files = [f"studies/{name}/{view}.png" for name in names for view in "ab"]
+    folder.mkdir()
+    rows = [
+        row.format(name=name, place=folder / "studies", folder="data", label=number % 2)
+        for number, name in enumerate(names)
+    ]
+    listing, lines = read(table(folder, head + "\n".join(rows), files=files))
+    assert sorted(file.example for file in listing.files) == files
+    assert [file.class_name for file in listing.files] == [*"0011"] * 4
+    assert len({file.group for file in listing.files}) == len(names)
+    assert "8 groups in 'group'" in " ".join(lines)
+
+
+def test_words_that_are_folders_too_are_no_rows_of_folders(tmp_path):
+    files = [f"{split}/{number}.png" for split in ("train", "test") for number in range(6)]
+    rows = [
+        f"{path.split('/')[1][:-4]},{path.split('/')[0]},{'ab'[n % 2]}"
+        for n, path in enumerate(files)
+    ]
+    text = "\n".join(["id,split,label", *rows])
+    listing, _ = read(table(tmp_path, text, files=files))
+    assert len(listing.files) == len(files)
 
 
 def test_minus_one_beside_one_means_no(tmp_path):
