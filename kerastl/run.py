@@ -11,6 +11,7 @@ from kerastl.data.finding import given_or_found
 from kerastl.data.opening import describe_sizes, open_data
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits
+from kerastl.model.building.finding import NETWORK, own_resize
 from kerastl.model.network import First, Network, open_network
 from kerastl.outputs.card import model_card
 from kerastl.outputs.exporting import export_room, export_trained
@@ -86,6 +87,8 @@ def _open(opened: Opened, source: Source | None, progress: Progress) -> tuple[Sp
     config = opened.config
     source = given_or_found(source, config, progress)
     first = First(first_settings(config))
+    # The look keeps pixels as they are needed then.
+    config = config.changed(NETWORK, **own_resize(config, Progress()))
     return open_data(config, source, progress), first
 
 

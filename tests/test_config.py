@@ -172,7 +172,7 @@ def test_values_at_the_limits_are_taken(name, values):
             "bfloat16",
             "Did you mean 'mixed_bfloat16'? Known: float32, mixed_bfloat16, mixed_float16, auto.",
         ),
-        ("resize", "", "Known: crop, pad, stretch."),
+        ("resize", ":bicubic", "Known: crop, pad, stretch."),
         ("resize", "crops:bicubic", "Known: crop, pad, stretch."),
     ],
 )

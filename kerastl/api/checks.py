@@ -13,11 +13,12 @@ from kerastl.errors import bad_value
 from kerastl.export_formats import check_formats
 from kerastl.lazy import LazyModule
 from kerastl.model.backbones import check_weights
-from kerastl.model.sources.table import find_backbone, find_row
+from kerastl.model.sources.table import find_row
 from kerastl.outputs.directories import writable_directory
 from kerastl.outputs.places import usable_places
 from kerastl.progress import Progress
 from kerastl.settings import ModelSettings, OutputSettings
+from kerastl.settings.recipe import MANUAL
 
 # NumPy comes with it.
 _source = LazyModule("kerastl.data.source")
@@ -55,14 +56,22 @@ def check_source(config: Config, source: "values.Source | None") -> None:
         )
 
 
-def check_network(model: ModelSettings) -> None:
+def check_network(config: Config) -> Config:
     """Refuses a network or weights that do not exist.
+
+    Returns:
+        The config, with the network's own image size where none is given, unless a recipe will
+        choose one.
 
     Raises:
         UsageError: If they do not, or the network does not take the image size.
     """
-    find_backbone(model)
-    check_weights(model.weights)
+    row, sized = find_row(config.backbone), config
+    if "image_size" not in config.origins and (size := row.only_size or row.usual_size):
+        sized = config.changed(f"size of {row.name}", image_size=size)
+    row.check(sized)
+    check_weights(sized.weights)
+    return sized if config.recipe == MANUAL else config
 
 
 def announce_downloads(models: Iterable[ModelSettings], progress: Progress) -> None:

@@ -38,7 +38,7 @@ def learning_curve(
     """
     progress = Progress.of(progress, default=sys.stdout)
     check_source(config, source)
-    check_network(config)
+    config = check_network(config)
     # The network must be one that can be ranked: its weights must not be random.
     read_candidates(config, backbones=config.backbone, image_sizes="")
     find_store(config)

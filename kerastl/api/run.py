@@ -63,9 +63,9 @@ def train_on(
     cluster: Cluster, opened: Opened, source: "values.Source | None", progress: Progress
 ) -> Result | None:
     """Does what `run` does, on the machines of a cluster."""
-    config = opened.config
+    config = check_network(opened.config)
+    opened = dataclasses.replace(opened, config=config)
     deadline = time.monotonic() + config.run_seconds
-    check_network(config)
     with contextlib.ExitStack() as stack:
         if cluster.is_first:
             opened = stack.enter_context(open_run_directory(config))

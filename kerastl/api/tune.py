@@ -66,9 +66,10 @@ def tune(
     """
     progress = Progress.of(progress, default=sys.stdout)
     options = options or SearchOptions()
+    config, known_space = _check_search(config, space, source)
     task = Task(
         config=config,
-        space=_check_search(config, space, source),
+        space=known_space,
         options=options,
         role=find_role(),
         deadline=time.monotonic() + config.budget_seconds,
@@ -125,7 +126,7 @@ def hypermodel(
         ['dropout']
     """
     progress = Progress.of(progress, default=sys.stdout)
-    known_space = _check_search(config, space, source)
+    config, known_space = _check_search(config, space, source)
     if config.class_prompts:
         problem = "is for networks that kerastl opens, and here your tuner holds them"
         raise bad_value("class_prompts", config.class_prompts, problem, "Leave it out")
@@ -138,8 +139,8 @@ def hypermodel(
 
 def _check_search(
     config: Config, space: Mapping[str, str] | None, source: "values.Source | None"
-) -> Space | None:
+) -> tuple[Config, Space | None]:
     check_source(config, source)
     check_alone(config, command="tune")
-    check_network(config)
-    return None if space is None else read_space(space, config)
+    config = check_network(config)
+    return config, None if space is None else read_space(space, config)

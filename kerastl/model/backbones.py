@@ -106,6 +106,7 @@ class Backbone:
         licence: Licence of its weights, where their source names it.
         reads_text: Whether it compares images with texts.
         is_transformer: Whether a transformer, for which a recipe has other rates and depths.
+        brings_resize: Whether a rule by which images are resized comes with its weights.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Backbone:
     licence: str = ""
     reads_text: bool = False
     is_transformer: bool = False
+    brings_resize: bool = False
 
     @property
     def sizes(self) -> str:

@@ -222,6 +222,7 @@ class Network:
 def build_key(settings: ModelSettings) -> tuple[Any, ...]:
     """Returns what a network is built from; a rate of dropout can be set later, unless it is 0."""
     features = settings.deciding(Decides.FEATURES, of=ModelSettings)
+    del features["resize"]  # By then images have their size.
     return (*features.values(), settings.seed, bool(settings.dropout))
 
 

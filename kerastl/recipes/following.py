@@ -14,6 +14,7 @@ from kerastl.data.opening import resized_sides
 from kerastl.data.splits import Splits
 from kerastl.errors import bad_value
 from kerastl.model.backbones import NAMED_WEIGHTS
+from kerastl.model.building.finding import NETWORK, own_resize
 from kerastl.model.network import First, Network, forget_networks, open_network
 from kerastl.model.phases import Plan
 from kerastl.model.sources.table import find_row
@@ -72,7 +73,7 @@ def follow(
     searched: Collection[str] = (),
     first: First | None = None,
 ) -> Followed:
-    """Chooses what a config leaves open: by its recipe, and the largest batch that fits.
+    """Chooses what a config leaves open: by its network, its recipe, and the largest batch.
 
     Times decide here, and by `Followed.pace` at the end of the warm-up; nowhere later.
 
@@ -87,9 +88,13 @@ def follow(
     Raises:
         KerastlError: If the network's weights are not available.
     """
-    done = Followed(config.without(*config.autos))
+    own = own_resize(config, progress)
+    done = Followed(
+        config.without(*config.autos).changed(NETWORK, **own),
+        tuple(f"{name}={value}: as the network was trained" for name, value in own.items()),
+    )
     if done.config.recipe != MANUAL:
-        done = _choose(done.config, splits, searched, first, deadline=deadline, progress=progress)
+        done = _choose(done, splits, searched, first, deadline=deadline, progress=progress)
     if "batch_size" not in config.autos:
         return done
     values, reason = _largest_batch(done.config, splits)
@@ -107,7 +112,7 @@ def first_settings(config: Config) -> Config:
 
 
 def _choose(
-    config: Config,
+    begun: Followed,
     splits: Splits,
     searched: Collection[str],
     first: First | None,
@@ -116,6 +121,7 @@ def _choose(
     progress: Progress,
 ) -> Followed:
     """Chooses by a recipe, see `follow`."""
+    config = begun.config
     left = deadline - time.monotonic()
     facts = _gather(config, splits, searched, first, deadline)
     # As if nothing had been built: layers are named and weights are drawn as in a run without it.
@@ -130,7 +136,7 @@ def _choose(
     pace = None
     if "finetune_epochs" in values and done.finetune_epochs and config.repeats == 1:
         pace = Pace(deadline - facts.closing_seconds, facts.most_epochs)
-    return Followed(done, chosen.reasons, pace)
+    return Followed(done, (*begun.reasons, *chosen.reasons), pace)
 
 
 def _largest_batch(usual: FitSettings, splits: Splits) -> tuple[dict[str, Any], str]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from kerastl.config import Config
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError
+from kerastl.model.building.finding import NETWORK, own_resize
 from kerastl.model.network import First, Network, open_network
 from kerastl.progress import Progress, count_of, format_duration
 from kerastl.selection.measurements import count_missing
@@ -77,13 +78,14 @@ def estimate_costs(
         f"Budget: building {count_of(len(candidates), 'network')} to estimate the time of each."
     )
     costs, failures = [], []
-    for number, config in enumerate(candidates, start=1):
-        progress.status(f"building {number}/{len(candidates)}: {config.backbone}")
+    for number, candidate in enumerate(candidates, start=1):
+        progress.status(f"building {number}/{len(candidates)}: {candidate.backbone}")
         started = time.monotonic()
         try:
+            config = candidate.changed(NETWORK, **own_resize(candidate, progress))
             network = open_network(config, num_classes=len(splits.source.class_names), first=first)
         except KerastlError as error:
-            failures.append((config, str(error)))
+            failures.append((candidate, str(error)))
             continue
         costs.append(_estimate_cost(config, network, splits, time.monotonic() - started))
         del network

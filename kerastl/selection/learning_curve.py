@@ -8,6 +8,7 @@ from kerastl.data.finding import given_or_found
 from kerastl.data.opening import describe_sizes, open_data
 from kerastl.data.source import Source
 from kerastl.errors import KerastlError
+from kerastl.model.building.finding import NETWORK, own_resize
 from kerastl.model.network import First, open_network
 from kerastl.outputs.directories import remove_files
 from kerastl.progress import Progress
@@ -34,6 +35,7 @@ def measure_learning_curve(
     """
     source = given_or_found(source, config, progress)
     first = First(config)
+    config = config.changed(NETWORK, **own_resize(config, progress))
     splits = open_data(config, source, progress)
     describe_sizes(splits, config, progress)
     network = open_network(config, num_classes=len(splits.source.class_names), first=first)

@@ -20,6 +20,7 @@ from kerastl.data.opening import open_data
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits, baseline_accuracy
 from kerastl.errors import KerastlError
+from kerastl.model.building.finding import NETWORK, own_resize
 from kerastl.model.network import First, Network, open_network
 from kerastl.outputs.directories import remove_files
 from kerastl.progress import Progress, format_duration
@@ -194,6 +195,7 @@ def _evaluate(
     started = time.monotonic()
     progress.line(f"{config.backbone} at {config.image_size} px, weights {config.weights}:")
     try:
+        config = config.changed(NETWORK, **own_resize(config, progress))
         network = open_network(config, num_classes=len(splits.source.class_names), first=first)
     except KerastlError as error:
         return RankingRow(config=config, reason=str(error))

@@ -42,10 +42,11 @@ class ImageSettings(Settings):
         "height width",
     )
     resize: str = setting(
-        "crop",
+        "",
         help="How images become square: crop the largest centered square, pad with black, or "
-        "stretch. Resized bilinear; crop:bicubic, say, as a network was trained. Others are "
-        "lanczos3, lanczos5 and nearest.",
+        "stretch; and how pixels are interpolated, as in crop:bicubic: bilinear, bicubic, "
+        "lanczos3, lanczos5 or nearest. What is left out is that of the image converter of a "
+        "preset of KerasHub, and of other networks crop:bilinear.",
         decides=Decides.FEATURES,
         searchable=True,
     )
@@ -114,7 +115,7 @@ class ImageSettings(Settings):
 
     def _check(self) -> None:
         super()._check()
-        if self.fit not in FITS:
+        if self.resize and self.resize.partition(":")[0] not in FITS:
             raise unknown_name("resize", self.resize, FITS, what="one of its choices")
         if interpolation_of(self.resize) not in INTERPOLATIONS:
             raise unknown_name("resize", self.resize, INTERPOLATIONS, what="a known interpolation")
@@ -136,7 +137,7 @@ class ImageSettings(Settings):
 
 def fit_of(rule: str) -> str:
     """Returns how an image becomes square by a value of `resize`."""
-    return rule.partition(":")[0]
+    return rule.partition(":")[0] or FITS[0]
 
 
 def interpolation_of(rule: str) -> str:

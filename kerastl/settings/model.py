@@ -5,7 +5,7 @@ from typing import Any
 
 from kerastl.errors import bad_value
 from kerastl.settings.field import Decides, Within, setting
-from kerastl.settings.images import BUNDLED_SIZE, IMAGE_SIZE, ImageSettings
+from kerastl.settings.images import BUNDLED_SIZE, FITS, IMAGE_SIZE, ImageSettings
 
 # The weights included in the package, and the network that they belong to.
 BUNDLED = "bundled"
@@ -92,7 +92,9 @@ class ModelSettings(ImageSettings):
         is_bundled = self.weights == BUNDLED
         network, size = (BUNDLED_BACKBONE, BUNDLED_SIZE) if is_bundled else (_BACKBONE, IMAGE_SIZE)
         weights = OWN if brings_weights(self.backbone) else IMAGENET
-        return {"backbone": network, "image_size": size, "weights": weights}
+        # Where a preset brings a rule, it is known once the preset is there.
+        resize = "" if self.backbone.startswith(HUB) else FITS[0]
+        return {"backbone": network, "image_size": size, "weights": weights, "resize": resize}
 
     def _check(self) -> None:
         super()._check()

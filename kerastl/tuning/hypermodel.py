@@ -15,6 +15,7 @@ from kerastl.data.opening import open_data
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits
 from kerastl.errors import UsageError
+from kerastl.model.building.finding import NETWORK, own_resize
 from kerastl.model.network import Network, open_network
 from kerastl.model.sources.table import find_backbone
 from kerastl.progress import Progress
@@ -87,11 +88,12 @@ class TransferHyperModel(keras_tuner.HyperModel):
                 "tuner='Hyperband': trains in installments, which a run of several phases does "
                 "not. Use kerastl.tune with tuner='hyperband', or another tuner."
             )
+        silent = Progress()
         config = dataclasses.replace(self._space.config_for(hp.values), on_nan="stop")
+        config = config.changed(NETWORK, **own_resize(config, silent))
         record = _CallbackRecorder(keras.callbacks.CallbackList(callbacks, model=model), model)
         record.callbacks.on_train_begin()
-        row = find_backbone(config)
-        network, silent = Network.of(model, row), Progress()
+        network = Network.of(model, find_backbone(config))
         with (
             environment.ready(config.precision, config.seed, silent),
             contextlib.suppress(_Stopped),

@@ -15,6 +15,7 @@ from kerastl.data.opening import open_data
 from kerastl.data.splits import Splits
 from kerastl.errors import KerastlError, first_line
 from kerastl.model.build import DROPOUT
+from kerastl.model.building.finding import NETWORK, own_resize
 from kerastl.model.network import Network, build_key, forget_networks, open_network
 from kerastl.outputs.made_of import describe_data, find_changed
 from kerastl.progress import Progress
@@ -56,6 +57,7 @@ class Trainer:
         it would be another config.
         """
         config = dataclasses.replace(config, on_nan="stop")
+        config = config.changed(NETWORK, **own_resize(config, progress))
         network = self.open(config)
         check_phases(network, config)
         key = _frozen_key(config)

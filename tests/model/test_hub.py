@@ -1,5 +1,6 @@
 """Presets of KerasHub as backbones."""
 
+import dataclasses
 import io
 import json
 import logging
@@ -9,17 +10,21 @@ import pytest
 import tensorflow as tf
 from sklearn import datasets
 
+import kerastl
 import tiny_presets
-from kerastl.api.checks import announce_downloads
+from kerastl.api.checks import announce_downloads, check_network
+from kerastl.data.images import decode_and_resize
 from kerastl.data.images import resize as resize_images
 from kerastl.errors import KerastlError, UsageError
 from kerastl.model.build import scale_pixels
+from kerastl.model.building.finding import own_resize
 from kerastl.model.building.hub import read_scaling
 from kerastl.model.network import open_network
 from kerastl.model.sources import hub
 from kerastl.model.sources.hub_presets import PRESETS
 from kerastl.model.sources.table import find_backbone, find_row
 from kerastl.progress import Progress
+from kerastl.recipes.following import first_settings
 from kerastl.settings import ModelSettings
 from kerastl.settings.images import INTERPOLATIONS
 
@@ -277,16 +282,72 @@ def test_images_are_resized_as_the_converter_does(interpolation, fit):
         np.testing.assert_allclose(ours / 255, theirs / 255, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("resize", "notes"),
-    [("crop", ["bicubic, as --resize=crop:bicubic does"]), ("crop:bicubic", [])],
-)
-def test_other_interpolation_is_named_with_its_flag(tmp_path, resize, notes):
-    backbone = tiny_presets.save_preset(
-        "ResNet", tmp_path / "preset", interpolation="bicubic", antialias=True
-    )
-    network = open_network(settings(backbone, resize=resize), num_classes=2)
-    assert [note.partition("resized ")[2] for note in network.notes] == notes
+CONVERTED = {
+    "crop:bicubic": {"interpolation": "bicubic", "crop_to_aspect_ratio": True},
+    "stretch:lanczos3": {"interpolation": "lanczos3", "crop_to_aspect_ratio": False},
+    "pad:bilinear": {"crop_to_aspect_ratio": False, "pad_to_aspect_ratio": True},
+}
+
+
+@pytest.mark.parametrize("rule", CONVERTED)
+def test_what_resize_leaves_open_is_the_converters(tmp_path, rule):
+    backbone = tiny_presets.save_preset("ResNet", tmp_path / "preset", **CONVERTED[rule])
+    interpolation = rule.partition(":")[2]
+    expected = {
+        "": rule,
+        "crop": f"crop:{interpolation}",
+        "stretch": f"stretch:{interpolation}",
+        "crop:bilinear": "crop:bilinear",
+        "pad:nearest": "pad:nearest",
+    }
+    for given, resize in expected.items():
+        config = kerastl.Config(dataset="digits", run_dir="r", backbone=backbone, resize=given)
+        assert config.resize == given
+        printed = io.StringIO()
+        settled = dataclasses.replace(config, **own_resize(config, Progress(printed)))
+        assert settled.resize == resize
+        assert own_resize(settled, Progress()) == {}
+        line = f"Images are resized {resize}, by the image converter of {backbone}.\n"
+        assert printed.getvalue() == ("" if given == resize else line)
+
+
+def test_networks_without_a_converter_keep_their_rule():
+    config = kerastl.Config(dataset="digits", run_dir="r", backbone="ResNet50")
+    assert config.resize == "crop"
+    assert own_resize(config, Progress()) == {}
+
+
+@pytest.mark.parametrize("rule", ["crop:bicubic", "stretch:bilinear", "stretch:bicubic"])
+def test_photographs_reach_a_preset_as_through_its_own_converter(tmp_path, rule):
+    fit, _, how = rule.partition(":")
+    converted = {"interpolation": how, "crop_to_aspect_ratio": fit == "crop", "antialias": True}
+    backbone = tiny_presets.save_preset("ResNet", tmp_path / "preset", **converted)
+    config = settings(backbone)
+    config = dataclasses.replace(config, **own_resize(config, Progress()))
+    network = open_network(config, num_classes=2)
+    place = next(one for one in network.boundaries if network.name_of(one) == "input_scaling")
+    converter = keras_hub.layers.ImageConverter.from_preset(str(tmp_path / "preset"))
+    for photograph in datasets.load_sample_images().images:
+        file = tf.io.encode_png(photograph)
+        ours = decode_and_resize(file, image_size=config.image_size, rule=config.resize)
+        theirs = np.array(converter(photograph.astype(np.float32)))
+        # What lies beyond black and white is none of a picture.
+        ends = scale_pixels(np.float32([[[0.0] * 3, [255.0] * 3]]), read_scaling(converter))
+        theirs = np.clip(theirs, *np.array(ends)[0])
+        np.testing.assert_allclose(network.lower(place)(ours[None])[0], theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("recipe", ["manual", "auto"])
+@pytest.mark.parametrize("name", ["vit_base_patch16_384_imagenet", "swin_base_patch4_window12_384"])
+def test_a_presets_own_size_is_taken_where_none_is_given(recipe, name):
+    values = {"dataset": "digits", "run_dir": "r", "recipe": recipe}
+    config = kerastl.Config(**values, backbone=f"hub:{name}")
+    checked = check_network(config)
+    assert first_settings(checked).image_size == 384
+    # A recipe takes it when it chooses.
+    assert checked.image_size == (224 if recipe == "auto" else 384)
+    given = kerastl.Config(**values, backbone="hub:vit_base_patch16_384_imagenet", image_size=224)
+    assert check_network(given) is given
 
 
 def test_licence_is_printed_before_a_download(monkeypatch, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 import fakes
 import kerastl
 import picture_folders
+from kerastl.api.checks import check_network
 from kerastl.errors import UsageError
 from kerastl.model.network import open_network
 from kerastl.model.sources.table import find_backbone
@@ -115,6 +116,14 @@ def test_other_size_is_refused_with_the_files_own(tmp_path):
     with pytest.raises(UsageError, match=r"image_size=16: is not the 24 pixels .*image_size=24"):
         find_backbone(settings(path))
     assert find_backbone(settings(path, image_size=24)).only_size == 24
+
+
+def test_its_own_size_is_taken_where_none_is_given(tmp_path):
+    path = save(tmp_path / "own.keras", *net(24))
+    values = {"dataset": "digits", "run_dir": "r", "backbone": path, "input_scaling": "0..1"}
+    assert check_network(kerastl.Config(**values, head_epochs=1)).image_size == 24
+    with pytest.raises(UsageError, match=r"image_size=16: is not the 24 pixels"):
+        check_network(kerastl.Config(**values, image_size=16))
 
 
 def test_scaling_is_needed_and_only_for_a_file(own):

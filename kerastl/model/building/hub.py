@@ -26,7 +26,6 @@ from kerastl.model.sources.hub import (
     check_kind,
 )
 from kerastl.settings import ModelSettings
-from kerastl.settings.images import interpolation_of
 
 
 def build(row: Preset, settings: ModelSettings) -> Built:
@@ -42,7 +41,7 @@ def build(row: Preset, settings: ModelSettings) -> Built:
             load_weights=not settings.from_scratch,
             dtype=keras.config.dtype_policy().name,
         )
-        converter = keras_hub.layers.ImageConverter.from_preset(row.preset)
+    converter = _open_converter(row)
     check_kind(row.name, type(whole).__name__)
     family = FAMILIES[type(whole).__name__]
     shape = (settings.image_size, settings.image_size, 3)
@@ -55,13 +54,29 @@ def build(row: Preset, settings: ModelSettings) -> Built:
     scaling = read_scaling(converter)
     if not settings.from_scratch:
         check_features(network, scaling, value="")
-    if converter.interpolation != interpolation_of(settings.resize):
-        notes += (
-            f"{row.name} was trained on images resized {converter.interpolation}, as "
-            f"--resize={settings.fit}:{converter.interpolation} does",
-        )
     texts = open_texts(whole, family, row, settings) if settings.class_prompts else None
     return Built(network, scaling, notes, texts)
+
+
+def find_resize(row: Preset) -> tuple[str, str]:
+    """Reads from a preset's image converter how images become square and are interpolated.
+
+    Raises:
+        KerastlError: If its files are not there and cannot be downloaded.
+    """
+    converter = _open_converter(row)
+    fit = "stretch"
+    if converter.crop_to_aspect_ratio or converter.pad_to_aspect_ratio:
+        fit = "crop" if converter.crop_to_aspect_ratio else "pad"
+    return fit, converter.interpolation
+
+
+def _open_converter(row: Preset) -> Any:
+    with _explained(row):
+        converter = keras_hub.layers.ImageConverter.from_preset(row.preset)
+        if converter is None:
+            raise ValueError("it has no image converter")
+        return converter
 
 
 def read_scaling(converter: Any) -> Scaling | None:

@@ -111,6 +111,7 @@ class Preset(Backbone):
     """
 
     source: str = "hub"
+    brings_resize: bool = True
     preset: str
     kind: str = ""
     page: str = ""
