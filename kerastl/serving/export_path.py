@@ -59,7 +59,9 @@ def find_export(export: str | os.PathLike[str], name: str = "") -> ExportPath:
     is_version = (directory / SAVEDMODEL_FILE).is_file()
     numbered = is_version and resolved.name.isdecimal()
     version = (int(resolved.name) if numbered else 1) if is_version else None
-    chosen = name or (resolved.parent.name if numbered else resolved.name)
+    # A link keeps its name, whatever it leads to later.
+    own = resolved.parent.name if numbered else os.path.basename(os.path.abspath(directory))
+    chosen = name or own
     if not chosen or any(letter in "/:" for letter in chosen):
         raise bad_value("name", chosen, "cannot be part of a URL", "Use a name without / and :")
     found = ExportPath(directory, chosen, version)

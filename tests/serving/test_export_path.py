@@ -11,12 +11,17 @@ from kerastl.serving.export_path import find_export
         ("flowers/2", "", ("flowers", 2)),
         ("flowers", "daisies", ("daisies", None)),
         ("plain", "", ("plain", 1)),
+        ("flowers/2/..", "", ("flowers", None)),
+        ("current", "", ("current", None)),
+        ("current/latest", "", ("flowers", 10)),
     ],
 )
 def test_export_is_a_directory_of_versions_or_one_of_them(tmp_path, export_path, name, expected):
     for path in ("flowers/2", "flowers/10", "plain"):
         (tmp_path / path).mkdir(parents=True)
         (tmp_path / path / "saved_model.pb").touch()
+    (tmp_path / "flowers/latest").symlink_to("10")
+    (tmp_path / "current").symlink_to("flowers")
     (tmp_path / "flowers/.writing-1").mkdir()
     (tmp_path / "flowers/99").mkdir()
     found = find_export(tmp_path / export_path, name)
