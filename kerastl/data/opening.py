@@ -10,7 +10,7 @@ from kerastl.data.fixes import apply_fixes, changed_test_words, name_splits
 from kerastl.data.fixes_file import read_fixes
 from kerastl.data.kept import PixelCache
 from kerastl.data.source import Source
-from kerastl.data.splits import Splits, count_per_class, make_splits
+from kerastl.data.splits import Splits, count_per_class, describe_shared, make_splits
 from kerastl.data.splits_file import read_earlier
 from kerastl.data.teachers import find_teacher
 from kerastl.errors import bad_value
@@ -99,6 +99,8 @@ def describe(splits: Splits, progress: Progress) -> None:
             for name, count in counts.items()
         )
         progress.line(f"  {len(others)} more, each: {ranges}")
+    for line in describe_shared(splits):
+        progress.line(line)
 
 
 def resized_sides(splits: Splits, images: ImageSettings) -> np.ndarray:

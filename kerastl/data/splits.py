@@ -1,5 +1,6 @@
 """Splits a source's images into training, validation and test, the same way every time."""
 
+import collections
 import dataclasses
 import functools
 import hashlib
@@ -12,10 +13,10 @@ import numpy as np
 from kerastl.data.content import as_keys
 from kerastl.data.source import Cause, Source
 from kerastl.data.stratify import Sizes, assign_clusters, count_sizes
-from kerastl.errors import UsageError, bad_value
+from kerastl.errors import UsageError, bad_value, name_some
 from kerastl.progress import count_of
 from kerastl.settings import DataSettings
-from kerastl.split_names import ALL_NAMES, TEST, TRAIN, VALIDATION
+from kerastl.split_names import ALL_NAMES, SPLITS, TEST, TRAIN, VALIDATION
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,6 +188,8 @@ def _name_sides(
         if side_of.get(int(clusters[index])) != TRAIN:
             side_of[int(clusters[index])] = side
     free = sizes.keys() - side_of.keys()
+    given = {*clusters[sides != TRAIN].tolist()}
+    side_of |= dict.fromkeys(_already_seen(given & free, sizes, len(fractions)), TRAIN)
     assign_clusters(sizes, fractions, side_of)
     _check_classes(source, sizes, side_of, free, [TRAIN, *fractions], may_be_small=may_be_small)
     if empty := [name for name in fractions if name not in side_of.values()]:
@@ -200,6 +203,45 @@ def _name_sides(
     for index, side in old.items():
         sides[index] = side
     return sides
+
+
+def _already_seen(given: set[int], sizes: Sizes, num_dealt: int) -> list[int]:
+    """Returns the clusters to train on since a split of the data has images of them, too.
+
+    Of these, a validation split would choose what the test split is to judge. Where they are most
+    of a class, or too few others would be left of it, they are dealt as all others are.
+    """
+    left, shared = collections.Counter[int](), collections.Counter[int]()
+    for cluster, counts in sizes.items():
+        left.update(counts.keys())
+        shared.update(counts.keys() if cluster in given else ())
+    return [
+        cluster
+        for cluster in sizes
+        if cluster in given
+        and all(
+            2 * shared[label] <= left[label] and left[label] - shared[label] >= num_dealt
+            for label in sizes[cluster]
+        )
+    ]
+
+
+def describe_shared(splits: Splits) -> Iterator[str]:
+    """Yields a line for each split that was dealt groups which the data's own splits have."""
+    source = splits.source
+    if source.group_names is None:
+        return
+    names = np.array(source.group_names)
+    of_split = {name: {*names[indices].tolist()} - {""} for name, indices in splits.items()}
+    given = set(source.given_splits.tolist()) - {TRAIN}
+    for name in (split for split in (VALIDATION, TEST) if split not in given):
+        for other in (split for split in SPLITS if split in given):
+            if shared := sorted(of_split[name] & of_split[other]):
+                yield (
+                    f"Groups: {len(shared)} of {len(of_split[name])} in {name} are also in {other} "
+                    f"({name_some(shared)}), since the data have them in train and in {other}: "
+                    "neither result holds for new groups."
+                )
 
 
 def _check_classes(

@@ -6,7 +6,7 @@ import pytest
 from kerastl.config import Config
 from kerastl.data.content import hash_all
 from kerastl.data.source import Source
-from kerastl.data.splits import count_per_class, make_splits, spread
+from kerastl.data.splits import count_per_class, describe_shared, make_splits, spread
 from kerastl.data.splits_file import read_earlier
 from kerastl.errors import UsageError
 
@@ -284,6 +284,33 @@ def test_fraction_is_met_where_groups_allow_it(seed):
     for name in ("validation", "test"):
         wanted = np.round(0.2 * np.bincount(labels))
         assert (np.abs(counts(splits)[name] - wanted) <= 1).all()
+
+
+def divided(groups, given):
+    """A source of two classes that gives each image a group and a split."""
+    source = make_source(np.arange(len(groups)) % 2, given=given)
+    names = [f"P{group}" for group in groups]
+    return dataclasses.replace(source, groups=np.array(groups), group_names=names)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_that_the_test_split_has_are_trained_on_and_not_validated(seed):
+    groups = np.repeat(np.arange(20), 4)
+    given = np.where((groups < 8) & (np.arange(80) % 4 > 1), "test", "train")
+    splits = make_splits(divided(groups, given), make_config(seed=seed))
+    assert len(splits.validation)
+    assert not set(groups[splits.validation]) & set(groups[splits.test])
+    assert not list(describe_shared(splits))
+
+
+def test_groups_that_validation_shares_with_a_given_test_split_are_named():
+    groups = np.repeat(np.arange(20), 4)
+    given = np.where(np.arange(80) % 4 > 1, "test", "train")
+    splits = make_splits(divided(groups, given), make_config())
+    shared = sorted({f"P{group}" for group in groups[splits.validation]})
+    [line] = describe_shared(splits)
+    assert line.startswith(f"Groups: {len(shared)} of {len(shared)} in validation are also in test")
+    assert shared[0] in line
 
 
 def test_old_images_stay_whatever_has_become_of_their_class(tmp_path):
