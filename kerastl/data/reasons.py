@@ -22,6 +22,8 @@ def _form_of_png(content: bytes) -> str:
 
 _FIRST_CHUNK = slice(12, 16)
 _FORMS = {BMP: bmp.unsupported_form, JPEG: jpeg.unsupported_form, PNG: _form_of_png}
+# Ends the reason of a picture of a kind that is not decoded.
+UNSUPPORTED = "(unsupported)"
 # The marker of a progressive JPEG's frame.
 _PROGRESSIVE = 0xC2
 # Left by a copy or a download that reserves the space first.
@@ -42,9 +44,9 @@ def explain(content: bytes, error: str = "") -> str:
         other = find_other(content)
         return other.reason if other else "is not an image"
     if not found.is_decoded:
-        return f"is {found.name} (unsupported)"
+        return f"is {found.name} {UNSUPPORTED}"
     if form := _FORMS.get(found, _no_form)(content):
-        return f"is {found.name} {form} (unsupported)"
+        return f"is {found.name} {form} {UNSUPPORTED}"
     if found is PNG and not _PNG_BEGINS.startswith(content[: len(_PNG_BEGINS)]):
         return "is a PNG that was copied as text, which destroyed it"
     is_too_large = TOO_LARGE in error or "size too large" in error

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from starlette.requests import ClientDisconnect, Request
 
-from kerastl.data.reasons import explain
+from kerastl.data.file_formats import FORMATS
+from kerastl.data.reasons import UNSUPPORTED, explain
 from kerastl.progress import count_of
 from kerastl.serving.batching import BadImagesError, Batcher, Outputs, QueueFullError
 from kerastl.serving.metrics import Metrics
@@ -16,6 +17,8 @@ from kerastl.serving.wrong_forms import name_form
 
 _BUSY = 503
 _MAX_INDICES = 20
+*_SOME, _LAST = (one.name for one in FORMATS if one.is_decoded)
+_KINDS = f"Send {', '.join(_SOME)} or {_LAST}."
 
 
 class Inference:
@@ -91,11 +94,13 @@ def _describe(error: BadImagesError, parsed: PredictRequest) -> str:
     reasons = ", ".join(f"{index} ({_reason(content)})" for index, content in named.items())
     more = len(error.indices) - len(named)
     is_wrong = parsed.is_suspect or any(map(name_form, named.values()))
+    # A picture of another kind came in the right form.
+    advice = _KINDS if UNSUPPORTED in reasons else parsed.right_form if is_wrong else ""
     return "".join(
         [
             f"image_bytes: cannot decode the image at index {reasons}",
             f" and {more} more" if more else "",
-            f". {parsed.right_form}" if is_wrong else "",
+            advice and f". {advice}",
         ]
     )
 

@@ -12,6 +12,11 @@ BAD = {
     "text": (b"hello", "is text, not an image"),
     "page": (b"<!doctype html><p>not found", "is a web page, not an image"),
     "truncated": (None, "is a damaged or truncated PNG"),
+    "photo of a phone": (
+        b"\0\0\0\x20ftypheic\0\0\0\0mif1MiHE" + bytes(40),
+        "is HEIC (unsupported)",
+    ),
+    "drawing": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "is SVG (unsupported)"),
     "bomb": (
         b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
         + struct.pack(">IIBBBBBI", 60_000, 60_000, 8, 2, 0, 0, 0, 0),
@@ -25,6 +30,8 @@ def test_bad_image_is_named_by_its_index(client, files, kind):
     content, reason = BAD[kind]
     content = files[0][:-40] if content is None else content
     message = f"image_bytes: cannot decode the image at index 1 ({reason})"
+    if "unsupported" in reason:
+        message += ". Send JPEG, PNG, GIF, BMP or WebP."
     for answer in (
         client.predict(instances(files[0], content, files[1])),
         client.predict({"inputs": [b64(files[0]), b64(content)]}),
