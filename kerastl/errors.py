@@ -1,12 +1,21 @@
 """Errors that a user can fix; commands print them as one line, without a traceback."""
 
+import csv
 import difflib
+import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 
 # Characters of a long name that are shown at each end.
 _SHOWN = 20
 # And of a wrong value that is text or a number, or anything else.
 _SHOWN_OF_TEXT, _SHOWN_OF_VALUE = 250, 40
+# What Python's and NumPy's readers of JSON, CSV, arrays and archives raise for files that are
+# missing, cut off or something else.
+DAMAGED = (
+    *(OSError, ValueError, TypeError, LookupError, EOFError),
+    *(csv.Error, zipfile.BadZipFile, zlib.error),
+)
 
 
 class KerastlError(Exception):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import h5py
 import numpy as np
 
-from kerastl.errors import UsageError, first_line, printable
+from kerastl.errors import DAMAGED, UsageError, first_line, printable
 from kerastl.outputs.directories import CHECKPOINT, RunFile, read_config, read_json
 from kerastl.outputs.environments import Content, flatten
 from kerastl.settings import RESULT
@@ -70,7 +70,7 @@ def _differ(first: pathlib.Path, other: pathlib.Path, compare: Compare) -> str:
         return "it is missing"
     try:
         return compare(first, other)
-    except (OSError, ValueError, KeyError, TypeError, UsageError, zipfile.BadZipFile) as error:
+    except (*DAMAGED, UsageError) as error:
         return f"one of the two cannot be read ({first_line(error)})"
 
 
@@ -126,7 +126,7 @@ def _read_json(path: pathlib.Path, *, aside: tuple[str, ...] = ()) -> Content:
 
 
 def _read_known(path: pathlib.Path) -> Content:
-    with np.load(path) as found:
+    with path.open("rb") as file, np.load(file) as found:
         yield from found.items()
 
 

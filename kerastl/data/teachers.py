@@ -1,6 +1,5 @@
 """Finds the finished run whose answers a training learns, and whether it may teach."""
 
-import csv
 import hashlib
 import json
 import pathlib
@@ -10,7 +9,7 @@ import numpy as np
 
 from kerastl.data.splits import Splits, Teacher
 from kerastl.data.splits_file import list_images
-from kerastl.errors import bad_value, first_line
+from kerastl.errors import DAMAGED, bad_value, first_line
 from kerastl.export_formats import CARD_FILE, FORMATS
 from kerastl.progress import count_of
 from kerastl.split_names import SPLITS_FILE, TRAIN, VALIDATION
@@ -42,7 +41,7 @@ def find_teacher(run_dir: str, splits: Splits) -> Teacher:
         split_of = {row.sha256: row.split for row in list_images(folder / SPLITS_FILE)}
         if "" in split_of:
             raise ValueError(f"{SPLITS_FILE} of an earlier version names no contents")
-    except (OSError, ValueError, KeyError, TypeError, csv.Error, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         problem = f"holds no finished run ({first_line(error)})"
         raise bad_value(_FIELD, run_dir, problem, "Give the run_dir of a finished run") from error
     _check_classes(run_dir, class_names, splits.source.class_names)

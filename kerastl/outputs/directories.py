@@ -4,7 +4,6 @@ Imports neither TensorFlow nor NumPy.
 """
 
 import contextlib
-import csv
 import dataclasses
 import enum
 import json
@@ -18,6 +17,7 @@ from kerastl.checked_files import list_versions
 from kerastl.config import Config, flag_file_words
 from kerastl.disk_errors import cannot_write, explained
 from kerastl.errors import (
+    DAMAGED,
     KerastlError,
     ListedError,
     UsageError,
@@ -340,7 +340,7 @@ def naming(run_dir: pathlib.Path, name: str) -> Iterator[None]:
     """Turns what goes wrong with a file of a finished run into one line that names it."""
     try:
         yield
-    except (OSError, ValueError, KeyError, IndexError, TypeError, csv.Error) as error:
+    except DAMAGED as error:
         raise KerastlError(
             f"run={str(run_dir)!r}: {name} is missing or damaged ({first_line(error)}). Restore "
             "it, or run again."

@@ -2,10 +2,9 @@
 
 import json
 import pathlib
-import zipfile
 from typing import Any
 
-from kerastl.errors import KerastlError, first_line
+from kerastl.errors import DAMAGED, KerastlError, first_line
 from kerastl.export_formats import FORMATS, find_format
 from kerastl.extras import install_command
 from kerastl.outputs.artifact import Artifact
@@ -33,7 +32,7 @@ def open_artifact(given: str | pathlib.Path) -> Artifact:
             f"model={str(path)!r}: needs the package {error.name}. Run: "
             f"{install_command(FORMATS[name].extra)}."
         ) from error
-    except (OSError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
+    except (*DAMAGED, RuntimeError) as error:
         raise KerastlError(
             f"model={str(path)!r}: is damaged or not a model ({first_line(error)}). Export it "
             "again."

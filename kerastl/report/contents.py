@@ -11,7 +11,7 @@ from kerastl.config import Config
 from kerastl.data import splits_file
 from kerastl.data.fixes_file import Fix
 from kerastl.data.labels import order_classes
-from kerastl.errors import UsageError, bad_value, first_line
+from kerastl.errors import DAMAGED, UsageError, bad_value, first_line
 from kerastl.outputs.directories import RunFile, read_config, read_json
 from kerastl.outputs.heat_maps import HEADER as HEAT_MAPS
 from kerastl.outputs.heat_maps import HeatMap, read_heat_map
@@ -136,7 +136,7 @@ class _Reader:
             return default
         try:
             return read()
-        except (OSError, ValueError, LookupError, TypeError, UsageError, csv.Error) as error:
+        except (*DAMAGED, UsageError) as error:
             self.problems.append(f"{name} cannot be read: {first_line(error)}.")
             return default
 

@@ -1,9 +1,9 @@
 """The images of a model's run, which its `splits.csv` lists, by the hash of their content."""
 
-import csv
 import pathlib
 
 from kerastl.data.splits_file import list_images
+from kerastl.errors import DAMAGED
 from kerastl.outputs.artifact import Artifact
 from kerastl.outputs.directories import RunFile
 from kerastl.split_names import TRAIN
@@ -24,7 +24,7 @@ def read_run_images(path: pathlib.Path | None) -> dict[str, str] | None:
     """
     try:
         images = list_images(path) if path else []
-    except (OSError, ValueError, KeyError, csv.Error):
+    except DAMAGED:
         return None
     # Equal images may be in two splits of the data; what was trained on counts.
     order = sorted(images, key=lambda one: one.split == TRAIN)

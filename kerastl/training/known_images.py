@@ -83,7 +83,7 @@ class KnownImages:
     @classmethod
     def read(cls, path: pathlib.Path) -> "KnownImages":
         """Reads what `save` wrote."""
-        with np.load(path) as found:
+        with path.open("rb") as file, np.load(file) as found:
             values = {field.name: found[field.name] for field in dataclasses.fields(cls)}
         return cls(
             **{name: value if value.ndim else value.item() for name, value in values.items()}

@@ -4,13 +4,13 @@ import dataclasses
 import io
 import json
 import pathlib
-import zipfile
 from collections.abc import Container
 from typing import Any
 
 import numpy as np
 
 from kerastl.config import Config
+from kerastl.errors import DAMAGED
 from kerastl.progress import count_of
 from kerastl.settings import PhaseSettings
 from kerastl.writing import remove_leftovers, replace_text, replacing
@@ -147,8 +147,7 @@ class TrialFiles:
             fields = json.loads(path.read_text(encoding="utf-8"))
             with path.with_suffix(".npz").open("rb") as file, np.load(file) as arrays:
                 return Trial(**fields | {"config": Config(**fields["config"])}, **arrays)
-        # Raised for truncated files: by JSON, by NumPy's zip files, and for missing fields.
-        except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
+        except DAMAGED:
             return None
 
     def _path(self, number: int, ending: str) -> pathlib.Path:

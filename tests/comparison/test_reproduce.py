@@ -11,6 +11,7 @@ from finished_runs import sure, write_run
 from kerastl.comparison.files import compare_files
 from kerastl.data.builtin import BUILT_IN
 from kerastl.errors import KerastlError, UsageError
+from kerastl.outputs.directories import RunFile
 from kerastl.outputs.environments import compare_environments
 from kerastl.outputs.run_directory import RunDirectory
 
@@ -39,6 +40,18 @@ def test_equal_files_are_identical_places_and_seconds_aside(two):
         "metrics.json": "identical",
         "predictions.csv": "identical",
         "model_card.json": "identical, flags and versions aside",
+    }
+
+
+def test_each_file_of_a_run_but_those_of_times_is_compared(two):
+    for folder in two:
+        for name in RunFile:
+            (folder / name).touch()
+    compared = {each.name for each in compare_files(*two)}
+    assert set(RunFile) - compared == {
+        *(RunFile.RECEIPT, RunFile.REPORT, RunFile.TENSORBOARD),
+        # Gone once the run is finished, and of a run that stopped before it trained.
+        *(RunFile.CHECKPOINTS, RunFile.STOPPED_AUDIT),
     }
 
 

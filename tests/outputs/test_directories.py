@@ -4,12 +4,14 @@ import os
 import pathlib
 import socket
 
+import numpy as np
 import pytest
 
 import kerastl
 from kerastl.outputs.directories import (
     clear,
     make_writable,
+    naming,
     open_run_directory,
     own_directory,
     read_findable,
@@ -263,3 +265,16 @@ def test_images_of_a_run_are_looked_for_where_it_was_made(tmp_path, monkeypatch)
     )
     monkeypatch.chdir(tmp_path / "here")
     assert read_findable(run_dir) == config
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04cut off", b"something else"])
+def test_arrays_that_are_missing_or_damaged_are_named(content, tmp_path):
+    path = tmp_path / "known_images.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with (
+        pytest.raises(kerastl.KerastlError, match=r"known_images.npz is missing or damaged \("),
+        naming(tmp_path, path.name),
+        path.open("rb") as file,
+    ):
+        np.load(file)

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kerastl.errors import bad_value
+from kerastl.errors import DAMAGED, bad_value
 from kerastl.model.backbones import Backbone
 from kerastl.paths import local_path
 from kerastl.settings import ModelSettings
@@ -80,7 +80,7 @@ def _read_description(name: str) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             model: dict[str, Any] = json.loads(archive.read(_DESCRIPTION))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         what = "is damaged or not a file that Keras saved"
         raise bad_value(
             _FIELD, name, what, "Save the model again, or get the file again"
