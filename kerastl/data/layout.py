@@ -44,7 +44,7 @@ from kerastl.data.layout_reading import (
 )
 from kerastl.data.other_contents import find_other
 from kerastl.data.split_lists import use_lists
-from kerastl.data.split_words import split_within
+from kerastl.data.split_words import around_split, split_within
 from kerastl.data.table_rows import ENDINGS
 from kerastl.data.tool_files import find_tool
 from kerastl.data.tree import Folder, Tree, find_broken_links
@@ -231,7 +231,7 @@ def _infer(top: Folder, tree: Tree, stop: Stop) -> str:
         in_names, advice = _of_file_names("split/file", top)
         ways = [
             advice,
-            "put a folder for each class into them",
+            _of_class_and_split(named) or "put a folder for each class into them",
             f"give a table of files and classes as csv:{_table(tree)}",
             f"add {deeper}--layout=class if these are the classes",
         ]
@@ -241,6 +241,15 @@ def _infer(top: Folder, tree: Tree, stop: Stop) -> str:
             _join(ways, tree),
         )
     return _find_classes(top, [top], stop, is_split=False)
+
+
+def _of_class_and_split(named: Sequence[Folder]) -> str:
+    """Says where folders belong that are named for a class and a split each; empty for others."""
+    classes = {around_split(folder.name) for folder in named}
+    first = named[0]
+    place = f"{split_within(first.name)}/{around_split(first.name)}"
+    several = len(classes) > 1 and "" not in classes
+    return f"move each into a folder of its split, as {first.name} to {place}" if several else ""
 
 
 def _is_one_more(folder: Folder, known: Collection[str]) -> bool:

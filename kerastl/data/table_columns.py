@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from kerastl.data import table_reasons
 from kerastl.data.split_words import split_within
 from kerastl.data.table_groups import (
     are_within,
@@ -24,7 +25,6 @@ from kerastl.data.table_names import (
     key_of,
 )
 from kerastl.data.table_paths import ADDRESS, is_image_name
-from kerastl.data.table_reasons import explain_labels, explain_more_labels, explain_none
 from kerastl.data.table_rows import Wrong
 from kerastl.data.table_shape import is_number, is_whole, say_the_same
 from kerastl.data.table_splits import (
@@ -169,7 +169,7 @@ class Finder:
         )
 
     def _none(self, role: str) -> UsageError:
-        return self._wrong(*explain_none(role, self._columns))
+        return self._wrong(*table_reasons.explain_none(role, self._columns))
 
     def _find_image(self) -> str:
         ending = [name for name in self._left if self._ends_like_images(name)]
@@ -297,7 +297,7 @@ class Finder:
         return names
 
     def _refuse_more_labels(self, label: str) -> None:
-        if found := explain_more_labels(label, self._columns, self._left):
+        if found := table_reasons.explain_more_labels(label, self._columns, self._left):
             raise self._wrong(*found)
 
     def _say_the_same(self, name: str, other: str) -> bool:
@@ -309,8 +309,7 @@ class Finder:
         if signed and len(flags) + len(signed) > 1:
             raise self._wrong(
                 f"has -1 beside 1 in {name_some(signed)}, as for several labels an image",
-                "Each image has one class: write it into one column, and name that with "
-                "--label_column",
+                table_reasons.choose_label(signed[0]),
             )
         others = [name for name in self._left if self._is_like_classes(name) and name not in flags]
         num_rows = len(self._columns[flags[0]]) if flags else 0
@@ -351,7 +350,7 @@ class Finder:
             return same
         if len(like) != 1:
             left = {name: self._columns[name] for name in self._left}
-            found = explain_labels(left, like)
+            found = table_reasons.explain_labels(left, like)
             raise self._wrong(*found) if found else self._none("label")
         return like[0]
 

@@ -82,12 +82,16 @@ def explain_more_labels(
                 if len(filled) == len(cells)
                 else f"which is filled in {len(filled)} of {rows} and differs in {sum(filled)}"
             )
-            return (
-                f"has classes in {label!r} and in {name!r}, {differs}",
-                f"Choose one with --label_column, as --label_column={shlex.quote(label)}, or write "
-                "one class for each image into one column",
-            )
+            return f"has classes in {label!r} and in {name!r}, {differs}", choose_label(label)
     return None
+
+
+def choose_label(name: str) -> str:
+    """Returns what to do where several columns may have the class of an image."""
+    return (
+        f"Choose one with --label_column, as --label_column={shlex.quote(name)}, or write one "
+        "class for each image into one column"
+    )
 
 
 def _is_label_too(label: str, name: str, columns: Mapping[str, Sequence[str]]) -> bool:

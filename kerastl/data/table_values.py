@@ -30,6 +30,9 @@ _TYPED = {
     "formulas of a spreadsheet": re.compile(r'="(?P<name>.+)"'),
     "whole numbers with a point": re.compile(r"(?P<name>-?\d+)[.,]0+"),
 }
+# As spreadsheets show them: 2-Mar, Mar-02.
+_MONTH = r"(jan|feb|m[aä]r|apr|ma[yi]|jun|jul|aug|sep|o[ck]t|nov|de[cz])"
+_DATE = re.compile(rf"\d\d?[-. ]{_MONTH}\.?|{_MONTH}[-. ]\d\d", re.IGNORECASE)
 # What programs write around a list of numbers.
 _BRACKETS = re.compile(r"^\s*((tensor|array)\()?\s*[\[(]+|[\])]+[^\])]*\)?\s*$")
 # Probabilities are written with few digits.
@@ -110,6 +113,11 @@ def note_classes(counts: Mapping[str, int], total: int, thing: str = "row") -> I
         yield (
             f"Each of the {total} {thing}s has a label of its own, as {name_some([*counts], 2)}: "
             "measurements and remarks are no classes."
+        )
+    if dates := [label for label in counts if _DATE.fullmatch(label)]:
+        yield (
+            f"Classes that look like dates ({name_some(dates)}): a spreadsheet makes them of "
+            "grades such as 2-3."
         )
     if words := _words_for_none(counts):
         named = ", ".join(f"{word} ({count_of(counts[word], thing)})" for word in words)

@@ -172,7 +172,8 @@ def _with_beside(
             parts[split] = part
         else:
             names = name_some([_name_beside(one, path) for one in tables])
-            progress.line(f"{names} is not read with {path.name} for {split}: {part}")
+            are = "are" if tables[1:] else "is"
+            progress.line(f"{names} {are} not read with {path.name} for {split}: {part}")
     if len(parts) == 1:
         return rows
     base = min(parts, key=SPLITS.index)
@@ -238,7 +239,15 @@ def _find_beside(table: pathlib.Path) -> tuple[str, dict[str, list[pathlib.Path]
             split = split_within(one.with_suffix("").parts[part])
             if split not in (None, own):
                 found[str(split)].append(one)
+    # Of several folds, only that with the same number belongs to it.
+    for split, tables in found.items():
+        same = [one for one in tables if _numbers(one, part) == _numbers(here, part)]
+        found[split] = same if len(same) == 1 else tables
     return own or TRAIN, found
+
+
+def _numbers(table: pathlib.Path, part: int) -> list[str]:
+    return re.findall(r"\d+", table.with_suffix("").parts[part])
 
 
 def _make_listing(files: Sequence[LabeledFile], labels: Sequence[str], field: str) -> Listing:

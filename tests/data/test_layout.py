@@ -371,7 +371,10 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         ("train/#.jpg*3 test/#.jpg*3", "test, train are named as splits and hold images, but no"),
         ("train/1.jpg valid/1.jpg bus/1.jpg", "train, valid are named as splits and hold images"),
         ("train/1.jpg test/1.jpg docs/1.jpg tmp/2.jpg", "test, train are named as splits and hold"),
-        ("a-train/1.jpg a-train/x/#.jpg*3 b-train/#.jpg*4 a-test/1.jpg", "but no class folders"),
+        (
+            "a-train/1.jpg a-train/x/#.jpg*3 b-train/#.jpg*4 a-test/1.jpg",
+            "but no class folders. Move each into a folder of its split, as a-test to test/a, or",
+        ),
         ("a-train/1.jpg a-train/x/#.jpg*3 b-train/1.jpg a-test/2.jpg", "but no class folders"),
         ("train_set/1.jpg test_set/1.jpg", "or add --layout=class if these are the classes."),
         ("train/images/1.jpg train/labels/1.txt valid/images/1.jpg", "train, valid are named as"),

@@ -155,7 +155,7 @@ def test_columns_are_told_by_their_values(columns, found):
         ),
         (
             {"a": PATHS, "well": ["1.0", ""] * 6, "Edema": ["", "1.0"] * 6, "b": ["-1.0", ""] * 6},
-            "has -1 beside 1 in b, as for several labels an image. Each image has one class: ",
+            "has -1 beside 1 in b, as for several labels an image. Choose one with --label_c",
         ),
         ({"a": PATHS, "old": ["1", "-1"] * 6, "tall": ["-1", "1"] * 6}, "has -1 beside 1 in old, "),
         (

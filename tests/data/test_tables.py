@@ -594,6 +594,22 @@ def test_words_that_are_folders_too_are_no_rows_of_folders(tmp_path):
     assert len(listing.files) == len(files)
 
 
+def test_fold_is_read_with_the_table_of_its_number(tmp_path):
+    text = rows_of("image,label", lambda name, color: f"{name},{color}")
+    place = table(tmp_path, text, name="train_fold1.csv", files=[*NAMES, "a.png", "b.png"])
+    write_beside(tmp_path, "val_fold1.csv", "image,label\na.png,red\n")
+    write_beside(tmp_path, "val_fold2.csv", "image,label\nb.png,red\n")
+    listing, _ = read(place)
+    assert [file.example for file in listing.files if file.split == "validation"] == ["a.png"]
+
+
+def test_classes_that_a_spreadsheet_made_dates_of_are_told(tmp_path):
+    cells = ("1-2", "2-Mar", "4")
+    text = rows_of("image,label", lambda name, _: f"{name},{cells[int(name[-5]) % 3]}")
+    _, lines = read(table(tmp_path, text, files=NAMES))
+    assert "Classes that look like dates (2-Mar): a spreadsheet makes them of grades" in lines[1]
+
+
 def test_minus_one_beside_one_means_no(tmp_path):
     text = rows_of("image,Male", lambda name, _: f"{name},{('-1', '1')[name[-5] == '1']}")
     listing, lines = read(table(tmp_path, text, files=NAMES))
@@ -982,7 +998,7 @@ def test_only_of_other_splits_the_first_is_what_train_is_split_off(tmp_path):
         ({"test.csv": "image,label\nno.png,x\n"}, "for test: has 1 path as image, and none leads"),
         (
             dict.fromkeys(("test_1.csv", "test_2.csv"), "image,label\na.png,red\n"),
-            "test_1.csv, test_2.csv is not read with train.csv for test: each may be it.",
+            "test_1.csv, test_2.csv are not read with train.csv for test: each may be it.",
         ),
     ],
 )
