@@ -79,6 +79,12 @@ def open_more_files() -> int:
     return soft
 
 
+def most_files() -> int:
+    """Returns the number of files, connections included, that this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MANY_FILES if soft == resource.RLIM_INFINITY else soft
+
+
 def _address_space() -> Iterator[int]:
     """Yields what is left of the addresses that this process may have, as `ulimit -v` limits it."""
     yield sys.maxsize

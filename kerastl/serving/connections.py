@@ -2,6 +2,8 @@
 
 uvicorn does so only after a response: a connection that never sends a request, or whose next
 request stops within its head, stays open. https://github.com/Kludex/uvicorn/issues/157
+Where no more files may be open, asyncio fills the output with errors.
+https://github.com/Kludex/uvicorn/issues/1030
 """
 
 import asyncio
@@ -24,17 +26,22 @@ class Connections:
     """Closes connections whose next request does not come, or does not get beyond its head.
 
     A client may take its time between requests, but the head of a request comes at once. So
-    connections that a load balancer keeps stay open, and one that dribbles a head does not.
+    connections that a load balancer keeps stay open, and one that dribbles a head does not. Where
+    there are too many, the one that has waited longest gives way to a new one.
     """
 
-    def __init__(self, *, idle_seconds: float, head_seconds: float) -> None:
-        """Sets the time until a request begins, and from there to the end of its head."""
+    def __init__(self, *, idle_seconds: float, head_seconds: float, most: int) -> None:
+        """Sets the time until a request begins, from there to the end of its head, and a limit."""
+        self._most = most
         self._idle_seconds = idle_seconds
         self._head_seconds = head_seconds
         self._waiting: dict[Client, _Waiting] = {}
 
-    def opened(self, transport: asyncio.Transport) -> None:
-        """Starts the idle timer of a new connection."""
+    def opened(self, transport: asyncio.Transport, *, count: int) -> None:
+        """Starts the idle timer of a new connection, with which `count` are open."""
+        if count > self._most and not self._close_longest():
+            transport.close()
+            return
         self._wait(_client_of(transport), transport, is_idle=True)
 
     def received(self, transport: asyncio.Transport) -> None:
@@ -67,6 +74,15 @@ class Connections:
         waiting.timer.cancel()
         return waiting.transport
 
+    def _close_longest(self) -> bool:
+        """Closes the connection that has waited longest; reports whether there was one."""
+        while self._waiting:
+            transport = self._stop(next(iter(self._waiting)))
+            if transport is not None and not transport.is_closing():
+                transport.close()
+                return True
+        return False
+
     def _close(self, client: Client) -> None:
         self._waiting.pop(client).transport.close()
 
@@ -82,7 +98,7 @@ def watched(protocol: type[asyncio.Protocol], connections: Connections) -> type[
     class Watched(protocol):  # type: ignore[valid-type, misc]
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
-            connections.opened(transport)
+            connections.opened(transport, count=len(self.connections))
 
         def data_received(self, data: bytes) -> None:
             connections.received(self.transport)

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from kerastl.errors import KerastlError
 from kerastl.progress import Progress
+from kerastl.resources import most_files
 from kerastl.serving.app import build_app
 from kerastl.serving.batching import Batcher
 from kerastl.serving.connections import Connections, watched
@@ -32,7 +33,11 @@ from kerastl.serving.versions import Versions
 
 # Memory for bodies, in bodies of the largest size.
 _MAX_BODIES = 8
-_BACKLOG = 1024
+# Clients that are accepted at a time, and the share of them in the files that may be open: asyncio
+# accepts some more times until the first of them are known, on two addresses.
+_BACKLOG, _SHARE = 1024, 16
+# Files that the server needs beside connections.
+_FILES = 64
 _SECONDS_BETWEEN_CHECKS = 1.0
 # What scripts of other sites may use, if their site is allowed to.
 _METHODS = ("GET", "POST")
@@ -154,11 +159,15 @@ def _build_server(
     bodies = RequestBodies(
         max_bytes=max_bytes, max_total_bytes=_MAX_BODIES * max_bytes, timeouts=timeouts
     )
-    connections = Connections(idle_seconds=limits.idle_seconds, head_seconds=timeouts.head)
+    room = max(_SHARE, most_files() - _FILES)
+    connections = Connections(
+        idle_seconds=limits.idle_seconds, head_seconds=timeouts.head, most=room // 2
+    )
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     routes = _with_origins(build_app(inference, bodies, platform), limits.origins)
     app = Middleware(routes, inference.metrics, connections, drain_seconds=timeouts.drain)
-    return _Server(app, connections, limits.idle_seconds, timeouts)
+    backlog = min(_BACKLOG, room // _SHARE)
+    return _Server(app, connections, limits.idle_seconds, timeouts, backlog=backlog)
 
 
 def _with_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
@@ -172,7 +181,13 @@ class _Server(uvicorn.Server):
     """Answers requests that are on their way when it is stopped."""
 
     def __init__(
-        self, app: Middleware, connections: Connections, idle_seconds: float, timeouts: Timeouts
+        self,
+        app: Middleware,
+        connections: Connections,
+        idle_seconds: float,
+        timeouts: Timeouts,
+        *,
+        backlog: int,
     ) -> None:
         self._app = app
         self._grace_seconds = timeouts.grace
@@ -188,7 +203,7 @@ class _Server(uvicorn.Server):
             server_header=False,
             # Connections are known by the address of the client.
             proxy_headers=False,
-            backlog=_BACKLOG,
+            backlog=backlog,
             # `Connections` closes them before.
             timeout_keep_alive=math.ceil(idle_seconds) + 1,
             timeout_graceful_shutdown=timeouts.shutdown,

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from kerastl.serving.options import Limits
-from serving_client import read
+from serving_client import read, wait_until
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,30 @@ def test_connection_in_use_stays_open(start, files, blocker):
         time.sleep(0.5)
         blocker.release.set()
         assert read(connection).status == 200
+
+
+def test_connection_that_waited_longest_gives_way_where_there_are_too_many(
+    start, files, blocker, monkeypatch
+):
+    monkeypatch.setattr("kerastl.serving.server.most_files", lambda: 0)
+    client = start()  # With room for eight.
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(contextlib.closing(client.connect())) for _ in range(9)]
+        for connection in opened[:8]:
+            connection.connect()
+            connection.sock.settimeout(5)
+        opened[0].request("GET", "/healthz")
+        assert read(opened[0]).status == 200
+        opened[8].request("GET", "/healthz")
+        assert read(opened[8]).status == 200
+        assert opened[1].sock.recv(100) == b""
+        # Those in use stay.
+        blocker.block(client.serving.batcher)
+        for connection in [opened[0], *opened[2:]]:
+            connection.request("POST", "/predict", files[0])
+        wait_until(lambda: client.serving.batcher.num_waiting == 8)
+        with socket.create_connection(client.address.split(":")) as late:
+            late.settimeout(5)
+            assert late.recv(100) == b""
+        blocker.release.set()
+        assert {read(connection).status for connection in [opened[0], *opened[2:]]} == {200}
