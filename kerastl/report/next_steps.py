@@ -11,6 +11,7 @@ from kerastl.report.commands import train_again, train_longer
 from kerastl.report.contents import Contents
 from kerastl.report.facts import list_open, list_open_issues, prepare_fixing
 from kerastl.result import is_uncertain
+from kerastl.selection.misleading import suggest_remedy
 from kerastl.split_names import TEST
 
 # Begins the reason of a recipe that had no time for more than a head.
@@ -97,8 +98,8 @@ def _on_data(contents: Contents) -> Iterator[Step]:
     for row in contents.misleading[:2]:
         yield Step(
             f"Look at {row['class_name']}: its {row['fact']} alone tells it from other classes, "
-            "and the model may have learned nothing else. Crop or replace what gives it away, and "
-            "test with images that lack it.",
+            f"and the model may have learned nothing else. {suggest_remedy(row['fact'])}, and test "
+            "with images that lack what gives the class away.",
             "misleading",
         )
     if issues := list_open_issues(contents):

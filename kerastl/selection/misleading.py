@@ -90,8 +90,16 @@ def warn_of_misleading(found: tuple[Misleading, ...]) -> Iterator[str]:
         yield (
             f"Warning: {fact} alone tells class {best.class_name!r}{more} from the others: it "
             f"takes away {best.explained:.0%} of the uncertainty (AUC {best.auc:.2f}). A model may "
-            "learn it instead of what the images show; misleading.csv has the numbers."
+            f"learn it instead of what the images show. {suggest_remedy(fact)}; misleading.csv has "
+            "the numbers."
         )
+
+
+def suggest_remedy(fact: str) -> str:
+    """Says how the images of a class stop giving it away by a fact, without a full stop."""
+    if fact == "border":
+        return "Crop the border off the image files"
+    return f"Add images whose {fact} does not depend on the class"
 
 
 class _Sample(NamedTuple):
@@ -201,7 +209,8 @@ def _scores(means: Means) -> dict[str, np.ndarray]:
     ranked = np.sum(inside * below, axis=1)
     return {
         "explained": means["gain"][:, 0] / np.maximum(means["without"][:, 0], _LEAST),
-        "auc": np.divide(ranked, pairs, out=np.full(len(pairs), 0.5), where=pairs > 0),
+        # Rounding may lead beyond 1.
+        "auc": np.divide(ranked, pairs, out=np.full(len(pairs), 0.5), where=pairs > 0).clip(0, 1),
     }
 
 

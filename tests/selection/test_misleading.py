@@ -13,7 +13,7 @@ from kerastl.data.opening import open_data
 from kerastl.data.source import Source
 from kerastl.progress import Progress
 from kerastl.selection import misleading
-from kerastl.selection.misleading import find_misleading, warn_of_misleading
+from kerastl.selection.misleading import find_misleading, suggest_remedy, warn_of_misleading
 from kerastl.training.bootstrap import find_intervals
 
 NAMES = ("cat", "dog", "frog")
@@ -194,7 +194,12 @@ def test_warning_has_a_line_for_each_fact():
     assert line.startswith(
         "Warning: border alone tells class 'dog' from the others: it takes away "
     )
+    assert "Crop the border off the image files; misleading.csv" in line
     assert list(warn_of_misleading(())) == []
+
+
+def test_each_fact_gets_a_remedy_of_its_own():
+    assert suggest_remedy("camera") == "Add images whose camera does not depend on the class"
 
 
 def photo(kind, make="Canon", model="EOS 5D"):
