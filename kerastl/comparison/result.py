@@ -72,7 +72,9 @@ class Versus:
     def lines(self) -> Iterator[str]:
         """Yields what differs."""
         yield from self.shared.lines()
-        changed = [f"--{name}={now}, was {was}" for name, (was, now) in self.flags.items()]
+        changed = [
+            f"--{name}={now}, was {was or 'empty'}" for name, (was, now) in self.flags.items()
+        ]
         yield f"flags: {'; '.join(changed)}" if changed else "flags: the same"
         if self.environment:
             changed = [

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -53,6 +54,8 @@ def test_scores_are_paired_by_image_whatever_their_order(two):
     assert [each.example for each in other.won] == ["01.png", "02.png", "03.png"]
     assert other.p_value == stats.binomtest(3, 5).pvalue == 1.0
     assert other.flags == {"head_epochs": ("3", "5")}
+    fixed = dataclasses.replace(other, flags={"fixes": ("", "fixes.csv")})
+    assert "flags: --fixes=fixes.csv, was empty" in list(fixed.lines())
 
 
 def test_equal_runs_do_not_differ_and_the_same_comparison_is_repeated(tmp_path, two):
