@@ -132,7 +132,10 @@ def format_rows(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
                 "this file."
             )
         if result["input"] != FORMATS[name].input:
-            yield f"{name} takes {result['input']}. It returns {result['output']}."
+            yield (
+                f"{name} takes {result['input']}, and returns {result['output']}: with a head in "
+                "8 bits, several classes would often get the same probability."
+            )
         if result["tied"] > _MOST_TIED:
             yield (
                 f"Warning: {name} gives several classes the same highest probability for "

@@ -34,7 +34,7 @@ def why_kept(phase: str, epoch: int, *, last_phase: str, best_by: str) -> str:
     if phase == last_phase:
         if epoch == 1:
             return "the only one of the last phase"
-        return "the last one: with few validation images, the best epoch is often so by luck"
+        return "the last one, as few validation images often favor an earlier one by luck"
     return f"clearly better on the validation images than the end of the {last_phase} phase"
 
 

@@ -71,8 +71,9 @@ FLOATS = FORMATS["litert"]
         ),
         (
             {"input": FLOATS.input, "output": FLOATS.output},
-            "litert_int8 takes images, float32 (batch, size, size, 3), RGB in 0..255. It returns "
-            "probabilities, float32 (batch, classes).",
+            "litert_int8 takes images, float32 (batch, size, size, 3), RGB in 0..255, and returns "
+            "probabilities, float32 (batch, classes): with a head in 8 bits, several classes would "
+            "often get the same probability.",
         ),
     ],
 )
