@@ -52,7 +52,7 @@ def test_flags_have_the_defaults_of_config():
 
 def test_help_shows_each_flag_once_with_its_default_and_meaning():
     text = train.COMMAND.help()
-    assert text.startswith("usage: kerastl train --flagfile=FILE")
+    assert text.startswith("usage: kerastl train [--flagfile=FILE] [--flag=value ...]")
     shown = re.findall(r"^  --(\w+)(?: \((?:default: )?(.*)\))?$", text, re.MULTILINE)
     defaults = {
         name: "required"

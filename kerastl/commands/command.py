@@ -120,7 +120,7 @@ class Command:
 
     def help(self) -> str:
         """Lists the command's flags with their defaults."""
-        form = "--flagfile=FILE [--flag=value ...]" if self.has_config else "[--flag=value ...]"
+        form = "[--flagfile=FILE] " * self.has_config + "[--flag=value ...]"
         usage = " ".join(filter(None, ["usage: kerastl", self.name, self.arguments, form]))
         paragraphs = [
             textwrap.wrap(text, _WIDTH, break_on_hyphens=False) for text in self.about.split("\n\n")
