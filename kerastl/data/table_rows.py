@@ -80,9 +80,11 @@ _DELIMITERS = "\t,;|"
 _BLANKS = " \t\r\n"
 # The characters and rows that the delimiter is found in.
 _SAMPLE_SIZE, SAMPLE_ROWS = 1 << 20, 50
-# A list that people separate by blanks, as in `cats/1.png 0` and `cats_1 7 1 2`.
+# A list that people separate by blanks, as in `cats/1.png 0`, `p12 1.png cat` and `cats_1 7 1 2`.
+_IMAGE = r"\S+\.(png|jpe?g|bmp|gif|webp|tiff?)\"?"
 _BLANK_SEPARATED = re.compile(
-    r"(\"?\d+\"?\s+)?\S+\.(png|jpe?g|bmp|gif|webp|tiff?)\"?\s+\S+$|\S+(\s+-?\d+)+$", re.IGNORECASE
+    rf"{_IMAGE}\s+\S+$|\"?[\w-]*\d[\w-]*\"?\s+{_IMAGE}(\s+\S+){{1,2}}$|\S+(\s+-?\d+)+$",
+    re.IGNORECASE,
 )
 
 

@@ -29,6 +29,7 @@ _KNOWN_BY = (
     ({"pyvenv.cfg"}, "files of programs"),
 )
 _MASKS = "masks or copies of images beside them"
+_OF_LABELS = re.compile(r"(.+[\W_])?(annotations?|labels?|gt)([\W_].+)?\.(txt|lst)", re.IGNORECASE)
 _HIDDEN, _BACK = "hidden or system files", "repeated links"
 PLACEHOLDERS = "cloud placeholders"
 
@@ -100,7 +101,7 @@ class Tree:
         left_out: Folders that are left out though they seem to hold images, with the number of
             their files, by kind.
         parts: Names of folders that are parts of a download, by the name of the whole.
-        tables: Tables, and texts that are named as lists of splits.
+        tables: Tables, and texts that are named as lists of splits or labels.
     """
 
     top: Folder
@@ -215,7 +216,8 @@ def _look(place: pathlib.Path, *, is_top: bool) -> _Look:
             folders[entry.name] = entry
         elif kind := _kind_of_file(entry):
             ignored[kind] += 1
-            if kind == "tables" or (kind == "texts" and may_list_splits(entry.name)):
+            is_list = may_list_splits(entry.name) or _OF_LABELS.fullmatch(entry.name)
+            if kind == "tables" or (kind == "texts" and is_list):
                 tables.append(pathlib.Path(entry.path))
         else:
             files.append(entry.name)

@@ -370,6 +370,7 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         # Splits are no classes.
         ("train/#.jpg*3 test/#.jpg*3", "test, train are named as splits and hold images, but no"),
         ("train/1.jpg valid/1.jpg bus/1.jpg", "train, valid are named as splits and hold images"),
+        ("train/1.jpg valid/1.jpg annotation.txt", "files and classes as csv:/"),
         ("train/1.jpg test/1.jpg docs/1.jpg tmp/2.jpg", "test, train are named as splits and hold"),
         (
             "a-train/1.jpg a-train/x/#.jpg*3 b-train/#.jpg*4 a-test/1.jpg",

@@ -594,6 +594,15 @@ def test_words_that_are_folders_too_are_no_rows_of_folders(tmp_path):
     assert len(listing.files) == len(files)
 
 
+@pytest.mark.parametrize("more", ["", " cohen"])
+def test_list_that_blanks_divide_may_begin_with_a_patient(tmp_path, more):
+    rows = "".join(f"p{n // 2} {name} {color_of(name)}{more}\n" for n, name in enumerate(NAMES))
+    place = table(tmp_path, rows, name="train_split.txt", files=NAMES)
+    listing, _ = read(place, label="column 3")
+    assert {file.class_name for file in listing.files} == {"red", "blue", "green"}
+    assert len(listing.files) == len(NAMES)
+
+
 def test_fold_is_read_with_the_table_of_its_number(tmp_path):
     text = rows_of("image,label", lambda name, color: f"{name},{color}")
     place = table(tmp_path, text, name="train_fold1.csv", files=[*NAMES, "a.png", "b.png"])
