@@ -75,12 +75,17 @@ def _train(folder, count, name):
 
 def main(folder, count, *names):
     """Trains each named phase, and writes what it ends with to the folder."""
-    processor, *_ = tf.config.list_physical_devices("CPU")
-    virtual = [tf.config.LogicalDeviceConfiguration()] * int(count)
-    tf.config.set_logical_device_configuration(processor, virtual)
+    divide_processor(int(count))
     tf.config.experimental.enable_op_determinism()
     for name in names:
         _train(pathlib.Path(folder), int(count), name)
+
+
+def divide_processor(count):
+    """Makes several virtual processors of one."""
+    processor, *_ = tf.config.list_physical_devices("CPU")
+    virtual = [tf.config.LogicalDeviceConfiguration()] * count
+    tf.config.set_logical_device_configuration(processor, virtual)
 
 
 def start(folder, count, **settings):
@@ -112,6 +117,7 @@ def main_run(folder, given):
     folder, given = pathlib.Path(folder), json.loads(given)
     places = {"weights": str(folder / _WEIGHTS), "cache_dir": str(folder / "cache")}
     config = fakes.tiny_config(folder, **places | given)
+    divide_processor(int(config.devices))
     sys.exit(guard(lambda output: _run(folder, config, output)))
 
 

@@ -61,6 +61,27 @@ def test_two_processes_train_what_one_does(tmp_path, name):
         assert 0 < int(computed) < 63
 
 
+TOGETHER = {"two processes": (2, {}), "two devices": (1, {"devices": "2"})}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", TOGETHER)
+def test_several_learn_from_a_teacher_what_one_does(tmp_path, name):
+    count, settings = TOGETHER[name]
+    finish(tmp_path / "teacher", 1, head_epochs=3)
+    taught = {
+        "teacher": str(tmp_path / "teacher" / "run"),
+        "teacher_weight": 0.7,
+        "finetune_epochs": 1,
+        "finetune_learning_rate": 0.005,
+    }
+    finish(tmp_path / "one", 1, **taught)
+    first, *_ = finish(tmp_path / "several", count, **taught, **settings)
+    assert "Teacher: " in first
+    for one, two in zip(ends_of(tmp_path / "one"), ends_of(tmp_path / "several"), strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-5)
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_run_whose_process_is_killed_ends_everywhere_and_goes_on(tmp_path, killed):
