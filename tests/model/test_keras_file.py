@@ -103,6 +103,59 @@ def test_subclassed_model_is_refused(tmp_path):
         find_backbone(settings(str(tmp_path / "own.keras")))
 
 
+@keras.saving.register_keras_serializable("tests")
+class Own(layers.Layer):
+    def call(self, images):
+        return images
+
+
+@pytest.mark.parametrize("inner", [Own, Subclassed])
+def test_class_of_ones_own_inside_is_named(tmp_path, inner):
+    images, x = net()
+    path = save(tmp_path / "own.keras", images, inner()(x))
+    with pytest.raises(UsageError, match=rf"own\.keras': holds {inner.__name__}, whose code is n"):
+        find_backbone(settings(path))
+
+
+@keras.saving.register_keras_serializable("tests")
+class OwnRule(keras.optimizers.SGD):
+    pass
+
+
+@keras.saving.register_keras_serializable("tests")
+def own_loss(labels, answers):
+    return answers
+
+
+def test_what_it_was_trained_with_does_not_count(tmp_path):
+    model = keras.Model(*net())
+    model.compile(loss=own_loss, optimizer=OwnRule())
+    model.save(tmp_path / "own.keras")
+    open_network(settings(str(tmp_path / "own.keras")), num_classes=2)
+
+
+def in_dictionaries():
+    images, x = net(images=keras.Input((SIZE, SIZE, 3), name="image"))
+    return {"image": images}, {"features": x}
+
+
+def test_ends_may_have_names(tmp_path):
+    path = save(tmp_path / "own.keras", *in_dictionaries())
+    network = open_network(settings(path), num_classes=2)
+    assert tuple(network.pooled.tensor.shape) == (None, 8)
+
+
+def test_sequential_model_is_opened(tmp_path):
+    inner = keras.Sequential([layers.Conv2D(4, 3), layers.ReLU()])
+    model = keras.Sequential([keras.Input((SIZE, SIZE, 3)), inner, layers.Conv2D(8, 3)])
+    model.save(tmp_path / "own.keras")
+    network = open_network(settings(str(tmp_path / "own.keras")), num_classes=2)
+    assert tuple(network.pooled.tensor.shape) == (None, 8)
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, SIZE, SIZE, 3)).astype(np.float32)
+    expected = np.array(model(pixels / 255)).mean(axis=(1, 2))
+    np.testing.assert_allclose(network.lower(network.pooled)(pixels), expected, atol=1e-5)
+
+
 def test_file_that_is_none_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"^backbone='.*gone\.keras': is not a file\."):
         find_backbone(settings(str(tmp_path / "gone.keras")))
@@ -150,6 +203,14 @@ def test_second_scaling_is_noticed(tmp_path):
     with pytest.raises(UsageError, match=r"input_scaling='0\.\.1': would scale .*layer 'to_one'"):
         find_backbone(settings(path))
     assert find_backbone(settings(path, input_scaling="none")).rescaling == "to_one"
+    normalize = layers.Normalization(mean=[124, 116, 104], variance=[3000] * 3, name="own")
+    _, x = net(images=normalize(images))
+    path = save(tmp_path / "other.keras", images, x)
+    with pytest.raises(UsageError, match=r"input_scaling='0\.\.1': would scale .*layer 'own'"):
+        find_backbone(settings(path))
+    normalize = layers.Normalization(mean=[0.5] * 3, variance=[0.1] * 3)
+    _, x = net(images=normalize(images))
+    assert not find_backbone(settings(save(tmp_path / "other.keras", images, x))).rescaling
     # One that takes 0..1 to -1..1 comes behind another scaling.
     _, x = net(images=layers.Rescaling(2, -1)(images))
     path = save(tmp_path / "other.keras", images, x)

@@ -15,7 +15,7 @@ from kerastl.errors import KerastlError, bad_value, first_line
 from kerastl.model.backbones import Scaling
 from kerastl.model.boundaries import trace_calls
 from kerastl.model.building.hub_texts import open_texts
-from kerastl.model.building.interface import BACKBONE, Built, name_apart
+from kerastl.model.building.interface import BACKBONE, Built, call_alone, name_apart
 from kerastl.model.building.probe import check_features
 from kerastl.model.sources.hub import (
     CLASS_AND_PATCHES,
@@ -48,7 +48,7 @@ def build(row: Preset, settings: ModelSettings) -> Built:
     tower, notes = _fitted(getattr(whole, family.tower) if family.tower else whole, shape, row)
     name_apart(tower)
     images = keras.Input(shape, name="pixels")
-    features = _pool(_call(tower, images), family, whole)
+    features = _pool(call_alone(tower, images), family, whole)
     network = keras.Model(images, features, name=BACKBONE)
     _mend_shapes(network)
     scaling = read_scaling(converter)
@@ -88,14 +88,6 @@ def read_scaling(converter: Any) -> Scaling | None:
         for value, default in ((converter.scale, 1.0), (converter.offset, 0.0))
     )
     return Scaling(scale, offset)  # type: ignore[arg-type]
-
-
-def _call(tower: keras.Model, images: keras.KerasTensor) -> keras.KerasTensor:
-    # Some name their only input or output.
-    only = tower.input
-    outputs = tower(dict.fromkeys(only, images) if isinstance(only, dict) else images)
-    (output,) = keras.tree.flatten(outputs)
-    return output
 
 
 def _mend_shapes(network: keras.Model) -> None:

@@ -45,6 +45,15 @@ def named(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, network.output, name=BACKBONE)
 
 
+def call_alone(model: keras.Model, images: keras.KerasTensor) -> keras.KerasTensor:
+    """Calls a model of one input and one output, whether these have names or not."""
+    if not isinstance(model, keras.Sequential):
+        images = keras.tree.map_structure(lambda _: images, model.input)
+    outputs = model(images)
+    (output,) = keras.tree.flatten(outputs)
+    return output
+
+
 def name_apart(model: keras.Model) -> None:
     """Renames layers whose names occur twice in a model of models, or are those of a classifier.
 
@@ -52,7 +61,7 @@ def name_apart(model: keras.Model) -> None:
     """
     taken = {"images", "input_scaling", POOLED, DROPOUT, LOGITS, BACKBONE}
     for part in models_in(model):
-        for call in part.operations:
+        for call in part.layers if isinstance(part, keras.Sequential) else part.operations:
             name = call.name
             number = 1
             while call.name in taken:

@@ -4,7 +4,7 @@ import keras
 
 from kerastl.errors import bad_value, first_line
 from kerastl.model.backbones import CAFFE, STANDARDIZED, SYMMETRIC, UNIT, Scaling
-from kerastl.model.building.interface import BACKBONE, Built, name_apart
+from kerastl.model.building.interface import BACKBONE, Built, call_alone, name_apart
 from kerastl.model.building.probe import check_features
 from kerastl.model.sources.keras_file import KerasFile
 from kerastl.paths import local_path
@@ -34,7 +34,7 @@ def build(row: KerasFile, settings: ModelSettings) -> Built:
             model = keras.models.clone_model(model)
         name_apart(model)
         images = keras.Input((settings.image_size, settings.image_size, 3), name="pixels")
-        network = keras.Model(images, model(images), name=BACKBONE)
+        network = keras.Model(images, call_alone(model, images), name=BACKBONE)
     # Keras raises errors of all kinds for what it does not know, with the cause in their texts.
     except (TypeError, ValueError, ImportError, AttributeError, KeyError, OSError) as error:
         raise bad_value(

@@ -18,9 +18,12 @@ _Layers = dict[str, Mapping[str, Any]]
 _FIELD = "backbone"
 _DESCRIPTION = "config.json"
 _GRAPHS = ("Functional", "Sequential")
+_KNOWN_MODULES = ("keras", "builtins")
 _CHANNELS = 3
 # A factor below this one brings 0..255 to about 1; others rescale what is small already.
 _SMALL_FACTOR = 0.1
+# No mean of values in 0..1 or -1..1 is larger.
+_LARGEST_MEAN = 1.0
 _ANSWERS = ("softmax", "sigmoid")
 
 
@@ -96,13 +99,14 @@ def _check_kind(name: str, model: Mapping[str, Any]) -> None:
             "has a Lambda layer, whose code from a file is not run",
             "Put a layer of Keras or an operation of keras.ops in its place and save it again",
         )
-    if str(model["module"]).startswith("keras_hub"):
-        raise bad_value(
-            _FIELD,
-            name,
-            f"is KerasHub's {model['class_name']}",
-            "Save it with its save_to_preset(DIR) and give --backbone=hub:DIR",
-        )
+    for one in _walk(model):
+        if str(one["module"]).startswith("keras_hub"):
+            raise bad_value(
+                _FIELD,
+                name,
+                f"{'is' if one is model else 'holds'} KerasHub's {one['class_name']}",
+                "Save it with its save_to_preset(DIR) and give --backbone=hub:DIR",
+            )
     if model["class_name"] not in _GRAPHS:
         raise bad_value(
             _FIELD,
@@ -110,6 +114,15 @@ def _check_kind(name: str, model: Mapping[str, Any]) -> None:
             f"is of the class {model['class_name']}, whose graph is not in the file",
             "Save a functional model: keras.Model(images, model(images))",
         )
+    for one in _walk(model):
+        # A class of a program has none, or the module of the program.
+        if not str(one["module"]).startswith(_KNOWN_MODULES):
+            raise bad_value(
+                _FIELD,
+                name,
+                f"holds {one['class_name']}, whose code is not in the file",
+                "Build it of layers of Keras and operations of keras.ops, and save it again",
+            )
 
 
 def _top_layers(name: str, model: Mapping[str, Any]) -> _Layers:
@@ -174,19 +187,28 @@ def _check_end(name: str, model: Mapping[str, Any], layers: _Layers) -> None:
 
 
 def _takes_pixels(layer: Mapping[str, Any]) -> bool:
+    if layer["class_name"] == "Normalization":
+        return max(_numbers(layer["config"].get("mean"))) > _LARGEST_MEAN
     if layer["class_name"] != "Rescaling":
         return False
-    scale = layer["config"]["scale"]
-    return bool(max(scale if isinstance(scale, list) else [scale]) < _SMALL_FACTOR)
+    return max(_numbers(layer["config"]["scale"])) < _SMALL_FACTOR
+
+
+def _numbers(value: Any) -> list[float]:
+    """Lists the numbers of a description, at any depth; none are 0."""
+    if isinstance(value, list):
+        return [number for one in value for number in _numbers(one)] or [0.0]
+    return [float(value)] if isinstance(value, (int, float)) else [0.0]
 
 
 def _walk(value: Any) -> Iterator[Mapping[str, Any]]:
     """Yields the descriptions of all objects in a description."""
     if isinstance(value, dict):
-        if "class_name" in value:
+        if "class_name" in value and "module" in value:
             yield value
-        for inner in value.values():
-            yield from _walk(inner)
+        # What it was trained with is not read.
+        for key in value.keys() - {"compile_config"}:
+            yield from _walk(value[key])
     elif isinstance(value, list):
         for inner in value:
             yield from _walk(inner)
