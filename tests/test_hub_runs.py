@@ -16,7 +16,7 @@ pytestmark = [
 ]
 FORMATS = "savedmodel,keras,litert,onnx"
 # What a converter cannot do, as docs/how_to/networks.md says.
-NOT_WRITTEN = {"MiT": "onnx", "SwinTransformer": "litert"}
+NOT_WRITTEN = {"MiT": "onnx"}
 FAST = ("ResNet", "ViT", "DINOV2")
 
 

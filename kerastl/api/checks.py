@@ -64,12 +64,15 @@ def check_network(config: Config) -> Config:
         choose one.
 
     Raises:
-        UsageError: If they do not, or the network does not take the image size.
+        UsageError: If they do not, the network does not take the image size, or a format of the
+            export cannot hold it.
     """
     row, sized = find_row(config.backbone), config
     if "image_size" not in config.origins and (size := row.only_size or row.usual_size):
         sized = config.changed(f"size of {row.name}", image_size=size)
     row.check(sized)
+    if config.export_dir:
+        row.check_formats(config.formats)
     check_weights(sized.weights)
     return sized if config.recipe == MANUAL else config
 

@@ -107,6 +107,7 @@ class Backbone:
         reads_text: Whether it compares images with texts.
         is_transformer: Whether a transformer, for which a recipe has other rates and depths.
         brings_resize: Whether a rule by which images are resized comes with its weights.
+        unwritten: Formats of exports whose converter fails on it.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Backbone:
     reads_text: bool = False
     is_transformer: bool = False
     brings_resize: bool = False
+    unwritten: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> str:
@@ -167,6 +169,21 @@ class Backbone:
                 f"is for a network with a text tower, and {self.name} has none",
                 "Leave it out, or use CLIP or SigLIP, as in --backbone=hub:clip_vit_base_patch16",
             )
+
+    def check_formats(self, formats: Sequence[str]) -> None:
+        """Refuses formats whose converter fails on it.
+
+        Raises:
+            UsageError: If there is one.
+        """
+        for name in formats:
+            if name in self.unwritten:
+                raise bad_value(
+                    "format",
+                    ",".join(formats),
+                    f"has {name}, whose converter fails on {self.name}",
+                    f"Leave {name} out",
+                )
 
     def accepts(self, image_size: int) -> bool:
         """Returns whether it takes images of this size."""

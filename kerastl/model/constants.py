@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -50,7 +51,10 @@ def _alone(traced: Any) -> Callable[[tf.Tensor], Any]:
     What else it takes are tensors that layers hold beside their weights, and would become inputs of
     an ONNX file.
     """
-    graph, (images_name, *others) = traced.graph.as_graph_def(), [one.name for one in traced.inputs]
+    graph, (images_name, *others) = (
+        _without_rolls(traced.graph),
+        [one.name for one in traced.inputs],
+    )
     held = {name: one.numpy() for name, one in zip(others, traced.captured_inputs, strict=True)}
     names = [tensor.name for tensor in tf.nest.flatten(traced.structured_outputs)]
 
@@ -63,6 +67,44 @@ def _alone(traced: Any) -> Callable[[tf.Tensor], Any]:
         return tf.nest.pack_sequence_as(traced.structured_outputs, outputs)
 
     return compute  # type: ignore[no-any-return]
+
+
+def _without_rolls(graph: tf.Graph) -> tf.compat.v1.GraphDef:
+    """Describes a graph whose shifts along axes, which LiteRT lacks, are gathered row by row."""
+    described = graph.as_graph_def()
+    for node in [node for node in described.node if node.op == "Roll"]:
+        pixels, *numbers = graph.get_operation_by_name(node.name).inputs
+        shifts, axes = (np.ravel(tf.get_static_value(one)) for one in numbers)
+        source, last = node.input[0], len(axes) - 1
+        for place, (shift, axis) in enumerate(zip(shifts, axes, strict=True)):
+            # What follows finds the last one under the name of the whole.
+            name = node.name if place == last else f"{node.name}/{place}"
+            order = (np.arange(pixels.shape[axis]) - shift) % pixels.shape[axis]
+            values = (
+                _constant(f"{node.name}/order_{place}", order),
+                _constant(f"{node.name}/axis_{place}", axis),
+            )
+            kinds = {"Tparams": node.attr["T"], "Tindices": _INTEGER, "Taxis": _INTEGER}
+            gather = tf.compat.v1.NodeDef(
+                name=name,
+                op="GatherV2",
+                input=[source, *(value.name for value in values)],
+                attr=kinds | {"batch_dims": tf.compat.v1.AttrValue(i=0)},
+            )
+            if place == last:
+                node.CopyFrom(gather)
+            described.node.extend(values if place == last else (*values, gather))
+            source = name
+    return described
+
+
+_INTEGER = tf.compat.v1.AttrValue(type=tf.int32.as_datatype_enum)
+
+
+def _constant(name: str, value: Any) -> Any:
+    tensor = tf.make_tensor_proto(value, tf.int32)
+    kinds = {"dtype": _INTEGER, "value": tf.compat.v1.AttrValue(tensor=tensor)}
+    return tf.compat.v1.NodeDef(name=name, op="Const", attr=kinds)
 
 
 @contextlib.contextmanager

@@ -57,3 +57,18 @@ def test_convolutions_of_groups_are_no_functions_of_their_own():
     assert not [name for name in inner if "conv" in name]
     pixels = np.random.default_rng(0).uniform(size=(2, 16, 16, 4)).astype(np.float32)
     np.testing.assert_allclose(constant(pixels), model(pixels), atol=1e-6)
+
+
+def test_shifts_along_axes_are_gathered():
+    """LiteRT has no operation for them; Swin shifts its windows so."""
+    images = keras.Input((6, 5, 3))
+    shifted = keras.ops.roll(images, (-2, 1), axis=(1, 2))
+    model = keras.Model(images, keras.ops.roll(shifted, 7, axis=2))
+    constant = without_weights(model)
+    spec = tf.TensorSpec([None, 6, 5, 3], name="images")
+    graph = tf.function(constant).get_concrete_function(spec).graph.as_graph_def()
+    inner = [node.op for one in graph.library.function for node in one.node_def]
+    assert "Roll" not in inner
+    assert inner.count("GatherV2") == 3
+    pixels = np.random.default_rng(0).uniform(size=(2, 6, 5, 3)).astype(np.float32)
+    np.testing.assert_array_equal(constant(pixels), model(pixels))

@@ -350,6 +350,13 @@ def test_a_presets_own_size_is_taken_where_none_is_given(recipe, name):
     assert check_network(given) is given
 
 
+def test_format_that_no_converter_writes_is_refused_before_training():
+    values = {"dataset": "digits", "run_dir": "r", "backbone": "hub:mit_b0_ade20k_512"}
+    check_network(kerastl.Config(**values, format="savedmodel,onnx"))
+    with pytest.raises(UsageError, match=r"^format='savedmodel,onnx': has onnx, whose converter"):
+        check_network(kerastl.Config(**values, format="savedmodel,onnx", export_dir="x"))
+
+
 def test_licence_is_printed_before_a_download(monkeypatch, tmp_path):
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
     models = [
