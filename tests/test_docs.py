@@ -246,9 +246,12 @@ def test_tutorial_runs_from_its_folder_to_its_predictions(folder, few_digits, ca
 
 
 def run_python(page):
-    """Runs all Python of a page, one block after the other."""
+    """Runs all Python of a page, one block after the other, below the block that it names."""
     names = {}
-    for code in [code for name, code in blocks("python") if name == page]:
+    codes = [code for name, code in blocks("python") if name == page]
+    if any("load_pixels(" in code and "def load_pixels" not in code for code in codes):
+        codes.insert(0, next(code for _, code in blocks("python") if "def load_pixels" in code))
+    for code in codes:
         exec(compile(code, page, "exec"), names)
 
 
