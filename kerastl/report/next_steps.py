@@ -114,12 +114,12 @@ def _on_data(contents: Contents) -> Iterator[Step]:
         command = train_again(contents, "labels", "--label_issues")
         yield Step("Look for wrong labels: train again with --label_issues.", "", command)
     if count := sum(row["kind"] not in _HARMLESS for row in list_open(contents)):
-        yield Step(
-            f"Look at what the audit found, {count} in all, mark what "
-            "to fix, save fixes.csv, and train with it.",
-            "audit",
-            _fixing_command(contents),
-        )
+        found = f"Look at what the audit found, {count} in all, "
+        if issues:
+            yield Step(f"{found}and mark what to fix in the same fixes.csv.", "audit")
+        else:
+            words = "mark what to fix, save fixes.csv, and train with it."
+            yield Step(found + words, "audit", _fixing_command(contents))
 
 
 def _fixing_command(contents: Contents) -> str:

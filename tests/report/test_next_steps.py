@@ -45,6 +45,14 @@ def test_unfinished_run_says_how_to_go_on_and_what_is_found_in_its_data(contents
     assert second.section == "audit"
 
 
+def test_labels_and_findings_are_fixed_by_one_command(contents):
+    found = {"label_issues": ({"sha256": "a"},), "audit": ({"kind": "same image twice"},)}
+    labels, findings, *_ = steps(contents, **found)
+    assert labels.section == "labels"
+    assert "in the same fixes.csv" in findings.text
+    assert findings.command == ""
+
+
 def test_unfinished_run_of_python_goes_on_from_python(contents):
     (only,) = unfinished(contents, "python", audit=())
     assert "call kerastl.run with the same Config and source" in only.text
