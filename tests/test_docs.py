@@ -50,7 +50,7 @@ PYTHON_AFTER_COMMANDS = {"docs/how_to/export.md", "docs/how_to/without_tensorflo
 # Pages whose Python ends at a download.
 PYTHON_DOWNLOADS = {"docs/how_to/networks.md"}
 # Flags of other programs.
-OF_OTHERS = {"data-binary", "dest", "find-links", "install", "no-index", "no-save"}
+OF_OTHERS = {"data-binary", "find-links", "install", "no-index", "no-save", "wheel-dir"}
 OF_OTHERS |= {"read-only", "rm"}
 OF_OTHERS |= {"nodes", "ntasks-per-node", "gpus-per-node", "requeue", "kill-on-bad-exit"}
 DOWNLOADS = r"no network to download it|cannot be reached|cannot be had from"
