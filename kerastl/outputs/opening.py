@@ -1,8 +1,13 @@
 """Opens a model with the runtime of its format."""
 
+import contextlib
 import json
 import pathlib
+import re
+from importlib import metadata
 from typing import Any
+
+from google.protobuf.message import DecodeError
 
 from kerastl.errors import DAMAGED, KerastlError, first_line
 from kerastl.export_formats import FORMATS, find_format
@@ -11,6 +16,9 @@ from kerastl.outputs.artifact import Artifact
 from kerastl.outputs.directories import RunFile
 from kerastl.outputs.formats.finding import format_module
 from kerastl.outputs.model_path import find_model
+
+# The packages that write their own version into a file.
+_IN_FILE = ("keras", "tensorflow")
 
 
 def open_artifact(given: str | pathlib.Path) -> Artifact:
@@ -33,10 +41,31 @@ def open_artifact(given: str | pathlib.Path) -> Artifact:
             f"{install_command(FORMATS[name].extra)}."
         ) from error
     except (*DAMAGED, RuntimeError) as error:
+        problem = first_line(error)
+        if versions := _find_newer(name, path):
+            raise KerastlError(
+                f"model={str(path)!r}: was written by {versions[0]}, and {versions[1]} cannot open "
+                f"it ({problem}). Install the newer one, or export the model with the older."
+            ) from error
         raise KerastlError(
-            f"model={str(path)!r}: is damaged or not a model ({first_line(error)}). Export it "
-            "again."
+            f"model={str(path)!r}: is damaged or not a model ({problem}). Export it again."
         ) from error
+
+
+def _find_newer(name: str, path: pathlib.Path) -> tuple[str, str] | None:
+    """Returns the version that wrote a file and that which is here; None if it is not newer."""
+    runtime = FORMATS[name].runtime
+    if runtime in _IN_FILE:
+        with contextlib.suppress(*DAMAGED, DecodeError, metadata.PackageNotFoundError):
+            written = format_module(name).read_needs(path)[f"{runtime}_version"]
+            here = metadata.version(runtime)
+            if _numbers(written) > _numbers(here):
+                return f"{runtime} {written}", f"{runtime} {here}"
+    return None
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)[:3]]
 
 
 def _read_card(path: pathlib.Path) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import shutil
+import zipfile
 
 import keras
 import numpy as np
@@ -69,6 +70,29 @@ def test_damaged_empty_and_missing_files_are_reported_differently(color_run, tmp
     assert "has no model_card.json beside it, which names its classes." in refusal(model)
     (run / "model_card.json").write_text("{}")
     assert "model_card.json: is not a model card. Export the model again." in refusal(model)
+
+
+@pytest.mark.parametrize("newer", [True, False])
+def test_file_of_a_newer_version_is_not_called_damaged(color_run, tmp_path, newer):
+    shutil.copy(color_run.result.run_dir / "model_card.json", tmp_path)
+    model = tmp_path / "model.keras"
+    version = "99.1.0" if newer else keras.__version__
+    with (
+        zipfile.ZipFile(color_run.result.run_dir / "model.keras") as given,
+        zipfile.ZipFile(model, "w") as made,
+    ):
+        for name in given.namelist():
+            content = given.read(name).replace(keras.__version__.encode(), version.encode())
+            made.writestr(
+                name, content.replace(b'"class_name": "Dense"', b'"class_name": "Denser"')
+            )
+    if newer:
+        assert refusal(model).startswith(
+            f"model={str(model)!r}: was written by keras 99.1.0, and keras {keras.__version__} "
+            "cannot open it ("
+        )
+    else:
+        assert "is damaged or not a model (" in refusal(model)
 
 
 @pytest.mark.parametrize("ending", [".tflite", ".onnx"])
