@@ -26,6 +26,11 @@ class Cluster(NamedTuple):
     worker: int = 0
 
     @property
+    def address(self) -> str:
+        """HOST:PORT of this machine."""
+        return self.hosts[self.worker]
+
+    @property
     def is_first(self) -> bool:
         """Whether this machine writes the results."""
         return self.worker == 0
@@ -75,6 +80,8 @@ def _read(text: str) -> tuple[tuple[str, ...], int]:
                 "workers; leave out evaluators and parameter servers."
             )
         hosts = tuple(host for kind in _KINDS for host in jobs[kind])
+        if other := [host for host in hosts if not host.rpartition(":")[2].isdecimal()]:
+            raise ValueError(f"{other[0]!r} is not HOST:PORT")
         if hosts and index >= len(jobs[kind]):
             raise ValueError(f"there is no {kind} {index}")
         return hosts, index + (len(jobs[_KINDS[0]]) if kind == _KINDS[1] else 0)

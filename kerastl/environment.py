@@ -139,7 +139,7 @@ def ready(
         from kerastl import device, keras_settings, replicas  # noqa: PLC0415
 
         # First, as other machines have to be known before TensorFlow computes anything.
-        chosen = replicas.open_replicas(devices, cluster)
+        chosen = replicas.open_replicas(devices, cluster, progress)
         with (
             _lenient(),
             native_messages.sieving(),

@@ -15,7 +15,8 @@ import tensorflow as tf
 
 from kerastl.cluster import Cluster
 from kerastl.errors import KerastlError, bad_value
-from kerastl.progress import count_of
+from kerastl.meeting import meet
+from kerastl.progress import Progress, count_of
 from kerastl.settings.devices import ALL_DEVICES
 
 # What the end of another process, or of the network between them, raises.
@@ -156,8 +157,10 @@ def current() -> Replicas:
 
 
 # Two strategies of a process would take each other's sums for their own.
-@functools.cache
-def open_replicas(devices: str, cluster: Cluster) -> Replicas:
+_OPENED: dict[tuple[str, Cluster], Replicas] = {}
+
+
+def open_replicas(devices: str, cluster: Cluster, progress: Progress) -> Replicas:
     """Opens the devices to train on; with other machines, before TensorFlow computes anything.
 
     It waits for the other machines. Later calls return the same.
@@ -165,11 +168,18 @@ def open_replicas(devices: str, cluster: Cluster) -> Replicas:
     Args:
         devices: How many of this machine, as a number or "all".
         cluster: The machines.
+        progress: Gets a line if one of them is late.
 
     Raises:
         UsageError: If there are not so many.
         KerastlError: If the machines cannot talk to each other.
     """
+    if (devices, cluster) not in _OPENED:
+        _OPENED[devices, cluster] = _open(devices, cluster, progress)
+    return _OPENED[devices, cluster]
+
+
+def _open(devices: str, cluster: Cluster, progress: Progress) -> Replicas:
     if devices == "1" and not cluster.hosts:
         return ONE
     gpus = tf.config.list_physical_devices("GPU")
@@ -177,6 +187,7 @@ def open_replicas(devices: str, cluster: Cluster) -> Replicas:
         number = _count(devices, len(gpus) or 1, "GPU" if gpus else "processor")
         if gpus:
             tf.config.set_visible_devices(gpus[:number], "GPU")
+        meet(cluster, progress)
         return _join(cluster, number if gpus else 0)
     kind = "GPU" if gpus else "CPU"
     found = tf.config.list_logical_devices(kind)
@@ -227,7 +238,8 @@ def lost_errors(num_workers: int) -> Iterator[None]:
             raise
         raise KerastlError(
             f"workers: one of the {num_workers} has ended or cannot be reached "
-            f"({type(error).__name__}). Give the same command on all of them to go on."
+            f"({type(error).__name__}). Mend what it has printed, if it has, and give the same "
+            "command on all of them to go on."
         ) from error
 
 

@@ -58,7 +58,7 @@ def _train(folder, count, name):
             if hasattr(layer, "rate"):
                 layer.rate = 0.0  # Each device draws its own numbers.
         rows = []
-        with replicas.using(replicas.open_replicas(str(count), Cluster())):
+        with replicas.using(replicas.open_replicas(str(count), Cluster(), Progress())):
             assert replicas.current().count == count
             train_phase(
                 made.plan,

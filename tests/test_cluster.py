@@ -44,6 +44,7 @@ def test_a_cluster_of_one_is_this_machine_alone():
         '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker"}}',
         '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}',
         '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "ps", "index": 0}}',
+        '{"cluster": {"worker": ["a:1", "b"]}, "task": {"type": "worker", "index": 0}}',
     ],
 )
 def test_a_variable_that_cannot_be_used_is_named(text):
@@ -58,6 +59,7 @@ def test_a_variable_that_cannot_be_used_is_named(text):
         ({"devices": "0"}, "devices='0': is not a number of devices. Use 1 or all."),
         ({"devices": "some"}, "devices='some': is not a number of devices. Use 1 or all."),
         ({"workers": "a"}, "workers='a': 'a' is not HOST:PORT."),
+        ({"workers": "a:99999"}, "workers='a:99999': 'a:99999' is not HOST:PORT."),
         ({"workers": "a:1,a:1"}, "workers='a:1,a:1': names one twice."),
         ({"workers": "a:1,b:1", "worker": 2}, "worker=2: is not a place in .*Use 0 to 1."),
         ({"worker": 1}, "worker=1: is not a place in workers=''. Give --workers too."),

@@ -23,6 +23,7 @@ ORDER = (
     "config",
     "cluster",
     "progress",
+    "meeting",
     "short_form",
     "result",
     "device",

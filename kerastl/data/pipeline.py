@@ -257,21 +257,25 @@ def _batch_indices(indices: tf.data.Dataset, sizes: Sequence[int], share: Share)
 
 
 def _batch(dataset: tf.data.Dataset, sizes: Sequence[int]) -> tf.data.Dataset:
-    """Makes batches of sizes that come in turn; the very last may be smaller."""
+    """Makes batches of sizes that come in turn; the very last may be smaller.
+
+    Where all sizes are 0, as for fewer images than machines, empty ones follow without end.
+    """
+    nothing = tf.nest.map_structure(
+        lambda spec: tf.zeros([0, *spec.shape], spec.dtype), dataset.element_spec
+    )
+    empty = tf.data.Dataset.from_tensors(nothing).repeat()
     some = [size for size in sizes if size]
+    if not some:
+        return empty
     dataset = dataset.batch(some[0])
     if len(set(some)) > 1:
         dataset = dataset.rebatch(some)
     if len(some) == len(sizes):
         return dataset
-    nothing = tf.nest.map_structure(
-        lambda spec: tf.zeros([0, *spec.shape[1:]], spec.dtype), dataset.element_spec
-    )
     which = tf.data.Dataset.from_tensor_slices(np.equal(sizes, 0).astype(np.int64))
     # `rebatch` makes no empty ones.
-    return tf.data.Dataset.choose_from_datasets(
-        [dataset, tf.data.Dataset.from_tensors(nothing).repeat()], which.repeat()
-    )
+    return tf.data.Dataset.choose_from_datasets([dataset, empty], which.repeat())
 
 
 def _cut(share: Share) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -9,6 +9,7 @@ from kerastl.settings.field import Within, setting
 
 # Every device that there is.
 ALL_DEVICES = "all"
+_LAST_PORT = 65_535
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,8 @@ class DeviceSettings(Settings):
         if self.devices != ALL_DEVICES and not re.fullmatch(r"[1-9]\d{0,3}", self.devices):
             raise bad_value("devices", self.devices, "is not a number of devices", "Use 1 or all")
         for host in self.hosts:
-            if not re.fullmatch(r"[^\s:/]+:\d{1,5}", host):
+            found = re.fullmatch(r"[^\s:/]+:(\d{1,5})", host)
+            if not found or not 0 < int(found[1]) <= _LAST_PORT:
                 raise bad_value(
                     "workers",
                     self.workers,

@@ -22,7 +22,7 @@ from kerastl.training.evaluation import Evaluation
 from kerastl.training.pace import Pace, describe_change
 from kerastl.training.report import Report
 from kerastl.training.schedule import LearningRate
-from kerastl.training.steps import NotFiniteError, TrainingSteps
+from kerastl.training.steps import NotFiniteError, TrainingSteps, never_empty
 
 # A loss that is not finite makes a phase go on at its rate divided by this.
 _RATE_DIVISOR = 3
@@ -90,8 +90,11 @@ class PhaseData:
     read_stored: Callable[[str], StoredImages]
 
     def first_batch(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Takes the first batch: features at the boundary, and labels int64 (batch,)."""
-        inputs, labels, *_ = next(iter(self.train(0)))
+        """Takes the first batch: features at the boundary, and labels int64 (batch,).
+
+        Of a machine that has no part in it, it is a row of zeros.
+        """
+        inputs, labels, *_ = never_empty(*next(iter(self.train(0))))
         return inputs if self.lower is None else self.lower(inputs), labels
 
 

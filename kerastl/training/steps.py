@@ -186,7 +186,7 @@ class TrainingSteps:
             batch = tuple(each[here] for each in batch)
         count = tf.cast(tf.size(batch[1]), tf.float32)
         if self._replicas.count > 1:
-            batch = _never_empty(*batch)
+            batch = never_empty(*batch)
             count = context.all_reduce(tf.distribute.ReduceOp.SUM, count)
         inputs, labels, weights, answers = (*batch, None, None)[:_MOST_IN_BATCH]
         if self._lower is not None:
@@ -250,7 +250,7 @@ class TrainingSteps:
             variable.assign(weight.constraint(variable))
 
 
-def _never_empty(
+def never_empty(
     inputs: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None, *others: tf.Tensor
 ) -> tuple[tf.Tensor, ...]:
     """Fills an empty share with a row of zeros and no weight: oneDNN has none of no images."""

@@ -55,9 +55,10 @@ def _key(network: Network, boundary: Boundary, model: ModelSettings) -> dict[str
         "kerastl": hash_files(*images.SOURCES, *modules),
         "tensorflow": tf.__version__,
         "keras": keras.version(),
-        "device": [
-            tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus
-        ],
+        # However many there are of a kind.
+        "device": sorted(
+            {str(tf.config.experimental.get_device_details(gpu).get("device_name")) for gpu in gpus}
+        ),
     }
 
 

@@ -276,3 +276,20 @@ def test_processes_evaluate_each_image_once(features):
         assert (found[places] == -1).all()
         found[places] = [number for batch in batches[:4] for number in batch]
     assert found.tolist() == indices.tolist()
+
+
+@pytest.mark.parametrize("features", [None, Indices()], ids=["images", "features"])
+def test_processes_without_a_single_image_have_empty_batches(features):
+    # Three images for four processes.
+    trained, evaluated = [], []
+    for one in shares(4):
+        arguments = {"batch_size": 4, "features": features}
+        dataset = training_dataset(
+            SOURCE, ALL[:3], make_images(), epochs=range(2), share=one, **arguments
+        )
+        trained.append(numbers(dataset.take(2)))
+        dataset = evaluation_dataset(SOURCE, ALL[:3], make_images(), passes=one, **arguments)
+        evaluated.append(numbers(dataset.take(2)))
+    for place in range(2):
+        assert sorted(itertools.chain(*(part[place] for part in trained))) == [0, 1, 2]
+        assert [part[place] for part in evaluated] == [[], [0], [1], [2]]

@@ -95,8 +95,8 @@ def test_a_run_whose_process_is_killed_ends_everywhere_and_goes_on(tmp_path, kil
     assert other.wait(120) == 1
     last = (tmp_path / f"two/out{1 - killed}").read_text().splitlines()[-1]
     assert last == (
-        "error: workers: one of the 2 has ended or cannot be reached (UnavailableError). Give the "
-        "same command on all of them to go on."
+        "error: workers: one of the 2 has ended or cannot be reached (UnavailableError). Mend what "
+        "it has printed, if it has, and give the same command on all of them to go on."
     )
     first, _ = finish(tmp_path / "two", 2, **settings)
     assert "Going on with epoch" in first
