@@ -30,6 +30,7 @@ from kerastl.selection.misleading import HEADER, find_misleading, warn_of_mislea
 from kerastl.training.course import bytes_to_write
 from kerastl.training.final import deliver
 from kerastl.training.known_distances import check_known
+from kerastl.training.pace import resume_pace
 from kerastl.training.repeats import Repeats
 from kerastl.training.train import check_phases, open_frozen, train
 from kerastl.training.trained import Trained
@@ -57,15 +58,17 @@ def finish_run(
     splits, first = _open(opened, source, progress)
     with replicas.using(replicas.ONE):
         followed = follow(opened.config, splits, deadline=deadline, progress=progress, first=first)
-    config = (opened := opened.choose(followed.config, followed.reasons)).config
+    # Several machines would have to agree on the epochs.
+    pace = followed.pace if replicas.current().count == 1 else None
+    reasons = (*followed.reasons, *([pace.describe(began=started)] if pace else []))
+    config = (opened := opened.choose(followed.config, reasons)).config
     describe_sizes(splits, config, progress)
     check_known(splits, config.known_coverage)
     network = open_network(config, num_classes=len(splits.source.class_names), first=first)
     for warning in check_phases(network, config):
         progress.line(f"Warning: {warning}")
     record = _begin(opened, splits, network, started=started, progress=progress)
-    if replicas.current().count == 1:  # Several would have to agree on the epochs.
-        record.pace = followed.pace
+    record.pace = pace or resume_pace(opened.notes, progress, began=record.began)
     give_start(opened, splits, network, record.find_checkpoint())
     with (
         finally_call(record.write_receipt),  # A run that is stopped records what it checked.

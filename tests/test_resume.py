@@ -5,6 +5,7 @@ import dataclasses
 import json
 import pathlib
 import shutil
+import time
 
 import pytest
 
@@ -15,6 +16,7 @@ from endings import differences
 from kerastl.checked_files import list_versions
 from kerastl.disk_errors import cannot_write
 from kerastl.outputs.run_directory import RunDirectory
+from kerastl.training.pace import UNDECIDED, Pace
 from kerastl.training.steps import NotFiniteError, TrainingSteps
 
 SOURCE = fakes.color_source(noise=120.0)
@@ -95,6 +97,40 @@ def test_runs_of_every_kind_go_on(tmp_path, monkeypatch, kind):
     again = go_on_from(find_copy(copies, "000002-"), config, SOURCE)
     assert "Going on" in again.printed
     assert differences(tmp_path / "whole", config.run_dir) == []
+
+
+@pytest.mark.thorough
+def test_budget_is_that_of_a_run_that_was_cut_off_too(tmp_path, monkeypatch):
+    tiny = fakes.tiny_config(tmp_path)
+    names = ("run_dir", "dataset", "backbone", "weights", "image_size", "batch_size")
+    config = kerastl.Config(
+        **{name: getattr(tiny, name) for name in names},
+        cache_dir=str(tmp_path / "cache"),
+        budget="2m",
+    )
+    ends = []
+
+    def fit(pace, **_):
+        ends.append(pace.end - time.monotonic())
+        return 2
+
+    monkeypatch.setattr(Pace, "fit", fit)
+    with monkeypatch.context() as patch:
+        copies = copies_of(config.run_dir, tmp_path, patch)
+        fakes.finish_run(config, SOURCE)
+    shutil.copytree(config.run_dir, tmp_path / "whole")
+    flags = pathlib.Path(config.run_dir, "flags.txt")
+    assert UNDECIDED not in flags.read_text()
+    # Before the first checkpoint, with one, and when the number was written.
+    for name, is_open in (("splits.csv", True), ("000002-", True), ("flags.txt", False)):
+        found = [copy for path, copy in copies if path.name.startswith(name)]
+        again = go_on_from(found[0 if is_open else -1], config, SOURCE)
+        assert ("of the budget are left" in again.printed) == is_open
+        assert UNDECIDED not in flags.read_text()
+        assert differences(tmp_path / "whole", config.run_dir) == []
+    # Decided once more where it was open.
+    assert len(ends) == 3
+    assert all(0 < end < 120 for end in ends)
 
 
 def interrupted(config, patch, *, at, error=KeyboardInterrupt, then=None):

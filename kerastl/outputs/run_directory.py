@@ -367,6 +367,11 @@ class RunDirectory(Recorder):
         self._receipt["export"] = {"path": str(path), "formats": formats}
 
     @property
+    def began(self) -> float:
+        """See `Stages`."""
+        return self._stages.began
+
+    @property
     def seconds(self) -> float:
         """Seconds since this process began the run, or to go on with it."""
         return self._stages.seconds

@@ -57,6 +57,11 @@ class Stages:
             known[kind] = max(value, known.get(kind, 0))
 
     @property
+    def began(self) -> float:
+        """When the first would have begun without the time between the processes."""
+        return self._started - self._before
+
+    @property
     def seconds(self) -> float:
         """Seconds since the first stage of this process began."""
         return time.monotonic() - self._started

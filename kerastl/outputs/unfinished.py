@@ -14,6 +14,7 @@ from kerastl.errors import UsageError, bad_value, first_line
 from kerastl.settings import SETTINGS, Decides, OutputSettings, StoreSettings
 from kerastl.settings.field import AUTO
 from kerastl.settings.recipe import MANUAL
+from kerastl.training.pace import UNDECIDED
 
 # Begins a comment of flags.txt that keeps a flag as it was given, where a recipe chose others.
 GIVEN = "given: "
@@ -37,9 +38,10 @@ class Opened:
     notes: tuple[str, ...] = ()
 
     def settle(self, epochs: int, reason: str) -> "Opened":
-        """Takes how many epochs of fine-tuning there are after all, and the reason."""
+        """Takes how many epochs of fine-tuning there are after all, and the reason if any."""
         config = self.config.changed(self.config.origin("finetune_epochs"), finetune_epochs=epochs)
-        return dataclasses.replace(self, config=config, notes=(*self.notes, reason))
+        notes = [note for note in self.notes if not note.startswith(UNDECIDED)]
+        return dataclasses.replace(self, config=config, notes=(*notes, *filter(None, [reason])))
 
     def choose(self, chosen: Config, reasons: Sequence[str]) -> "Opened":
         """Takes what a recipe has chosen, and its reasons; the flags as given become notes."""

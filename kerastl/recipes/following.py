@@ -134,7 +134,8 @@ def _choose(
     values = {name: value for name, value in chosen.values.items() if name not in config.given}
     done = config.changed(where, **values, recipe=MANUAL, budget="")
     pace = None
-    if "finetune_epochs" in values and done.finetune_epochs and config.repeats == 1:
+    is_open = "finetune_epochs" in values and done.finetune_epochs and done.warmup_epochs
+    if is_open and config.repeats == 1:
         pace = Pace(deadline - facts.closing_seconds, facts.most_epochs)
     return Followed(done, (*begun.reasons, *chosen.reasons), pace)
 

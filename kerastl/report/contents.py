@@ -19,6 +19,7 @@ from kerastl.outputs.mistakes_file import HEADER as MISTAKES
 from kerastl.outputs.unfinished import GIVEN
 from kerastl.report.predictions import Predictions, read_predictions
 from kerastl.split_names import TEST
+from kerastl.training.pace import UNDECIDED
 from kerastl.training.slices import HEADER as SLICES
 
 Part = TypeVar("Part")
@@ -183,7 +184,7 @@ def _read_heat_maps(path: pathlib.Path) -> Mapping[str, HeatMap]:
 
 def _read_reasons(path: pathlib.Path) -> tuple[str, ...]:
     comments = Config.read_comments(path.read_text("utf-8"))
-    return tuple(text for text in comments if not text.startswith(GIVEN))
+    return tuple(text for text in comments if not text.startswith((GIVEN, UNDECIDED)))
 
 
 def _count(path: pathlib.Path) -> Mapping[str, Mapping[str, int]]:

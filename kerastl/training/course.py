@@ -36,7 +36,7 @@ class Recorder:
         """Ends a part of the run whose time and memory are kept."""
 
     def settle(self, epochs: int, reason: str) -> None:
-        """Keeps how many epochs of fine-tuning there are, where that was decided anew."""
+        """Keeps how many epochs of fine-tuning there are, and why not as many as planned."""
 
     def add_epoch(self, row: EpochRow) -> None:
         """Keeps an epoch's row."""

@@ -134,7 +134,7 @@ class Places:
     pace: Pace | None = None
 
     def settle(self, epochs: int, reason: str) -> None:
-        """Keeps how many epochs `pace` has decided on, where they are not what was planned."""
+        """Keeps how many epochs `pace` has decided on; no reason if they are as planned."""
 
     def is_due(self) -> bool:
         """Whether a place inside an epoch is to be kept now; each end of an epoch is."""
@@ -256,16 +256,20 @@ class _Training:
         """Decides at the end of the warm-up how many epochs there are."""
         pace = self._places.pace
         seconds = self._steps_per_epoch * self._report.seconds_per_step()
-        if pace is None or not seconds or self._steps.count != self._schedule.warmup_steps:
+        if pace is None or self._steps.count < self._schedule.warmup_steps:
             return
+        # Once; later the rate has depended on the number.
+        self._places.pace = None
         done, planned = self._steps.count / self._steps_per_epoch, self.phase.epochs
-        epochs = pace.fit(done=done, epoch_seconds=seconds)
-        if epochs != planned:
-            reason = describe_change(epochs, planned, seconds)
+        # A run that goes on at the very end of its warm-up has timed no step.
+        epochs = pace.fit(done=done, epoch_seconds=seconds) if seconds else planned
+        reason = "" if epochs == planned else describe_change(epochs, planned, seconds)
+        if reason:
             self.phase = dataclasses.replace(self.phase, epochs=epochs)
             for one in (self._steps, self._report):
                 one.settle(epochs)
-            self._places.settle(epochs, reason)
+        self._places.settle(epochs, reason)
+        if reason:
             self._progress.line(f"{reason}.")
 
     def end_epoch(self, row: EpochRow) -> None:

@@ -1,10 +1,15 @@
 """How many epochs of fine-tuning there is time for, decided anew when their speed is known."""
 
 import dataclasses
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from kerastl.progress import count_of, format_duration
+from kerastl.progress import Progress, count_of, format_duration
+
+# Begins a comment of flags.txt, as long as the number is open.
+UNDECIDED = "undecided: "
+_NOTE = re.compile(rf"{UNDECIDED}finetune_epochs, up to (\d+) in (\S+) s from the start")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +42,34 @@ class Pace:
         begun = max(1, -int(-done // 1))
         fitting = int(done + max(0.0, self.end - self.now()) / epoch_seconds)
         return max(begun, min(fitting, self.most))
+
+    def describe(self, *, began: float) -> str:
+        """Describes it for `resume_pace`; the run began at `began`, in seconds of `now`."""
+        seconds = f"{self.end - began:.1f} s from the start"
+        return f"{UNDECIDED}finetune_epochs, up to {self.most} in {seconds}"
+
+
+def resume_pace(notes: Iterable[str], progress: Progress, *, began: float) -> Pace | None:
+    """Reads back what `describe` has written of a run that was cut off, and reports it.
+
+    Args:
+        notes: The comments in its flags.
+        progress: Gets a line with the time that is left.
+        began: When it would have begun without the time between its processes, by
+            `time.monotonic`.
+
+    Returns:
+        The pace; None where the number of epochs is decided, or is not to be.
+    """
+    for found in filter(None, map(_NOTE.fullmatch, notes)):
+        pace = Pace(began + float(found[2]), int(found[1]))
+        left = format_duration(max(0.0, pace.end - pace.now()))
+        progress.line(
+            f"{left} of the budget are left until fine-tuning is to be over; the end of its "
+            "warm-up decides the epochs."
+        )
+        return pace
+    return None
 
 
 def describe_change(epochs: int, planned: int, epoch_seconds: float) -> str:

@@ -5,6 +5,7 @@ import pytest
 
 import kerastl
 from kerastl.outputs.unfinished import Opened, find_unfinished
+from kerastl.training.pace import Pace
 
 
 def make(tmp_path, **changes):
@@ -133,6 +134,14 @@ def test_what_a_recipe_has_chosen_is_taken(tmp_path):
     del given["batch_size"]
     with pytest.raises(kerastl.UsageError, match="batch_size was 64 and is not given"):
         find(tmp_path, chosen, kerastl.Config(**given), notes=notes)
+
+
+@pytest.mark.parametrize("reason", ["", "3 epochs and not 4"])
+def test_number_of_epochs_that_is_decided_is_open_no_more(tmp_path, reason):
+    note = Pace(9.0, 8).describe(began=0.0)
+    opened = Opened(make(tmp_path), notes=("a", note)).settle(3, reason)
+    assert opened.notes == ("a", *([reason] if reason else []))
+    assert opened.config.finetune_epochs == 3
 
 
 @pytest.mark.parametrize("damage", [b"", b"--head_epochs", b"\xff"])

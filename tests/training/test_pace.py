@@ -1,4 +1,6 @@
 import dataclasses
+import io
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 import kerastl
 from kerastl.settings import TrainingSettings
 from kerastl.training.fit import Places, train_phase
-from kerastl.training.pace import Pace, describe_change
+from kerastl.training.pace import UNDECIDED, Pace, describe_change, resume_pace
 from tiny_networks import make_phase
 
 
@@ -37,16 +39,33 @@ def test_change_is_explained():
     assert describe_change(3, 4, 12.0) == expected
 
 
+def test_run_that_goes_on_has_what_is_left_of_its_time():
+    now = time.monotonic()
+    note = Pace(now + 3090.0, 8).describe(began=now - 30.0)
+    assert note == f"{UNDECIDED}finetune_epochs, up to 8 in 3120.0 s from the start"
+    printed = io.StringIO()
+    # 100 s were spent, in this process and those before.
+    pace = resume_pace(["a reason", note], kerastl.Progress(printed), began=now - 100.0)
+    assert (pace.end, pace.most) == (pytest.approx(now + 3020.0), 8)
+    assert printed.getvalue() == (
+        "50 min of the budget are left until fine-tuning is to be over; the end of its warm-up "
+        "decides the epochs.\n"
+    )
+    assert resume_pace(["a reason"], kerastl.Progress(), began=now) is None
+
+
 class Settled(Places):
     """Notes what is decided."""
 
-    def __init__(self, epochs):
+    def __init__(self, epochs, planned):
+        self.planned = planned
         self.pace = SimpleNamespace(fit=lambda **_: epochs)
         self.decided = []
 
     def settle(self, epochs, reason):
         self.decided.append(epochs)
-        assert " and not " in reason
+        assert ("" if epochs == self.planned else " and not ") in reason
+        assert bool(reason) == (epochs != self.planned)
 
 
 def train(row, *, planned, places=None, warmup=1.0):
@@ -69,7 +88,7 @@ def train(row, *, planned, places=None, warmup=1.0):
     ("planned", "settled", "warmup"), [(4, 2, 1.0), (2, 4, 1.0), (3, 4, 0.6), (3, 1, 1.0)]
 )
 def test_epochs_decided_late_train_as_if_they_had_been_planned(tiny_net, planned, settled, warmup):
-    places = Settled(settled)
+    places = Settled(settled, planned)
     late, rows, steps = train(tiny_net, planned=planned, places=places, warmup=warmup)
     early, same_rows, same_steps = train(tiny_net, planned=settled, warmup=warmup)
     assert places.decided == [settled]
@@ -81,6 +100,7 @@ def test_epochs_decided_late_train_as_if_they_had_been_planned(tiny_net, planned
 
 @pytest.mark.thorough
 def test_what_was_planned_right_stays(tiny_net):
-    places = Settled(3)
+    places = Settled(3, 3)
     _, rows, _ = train(tiny_net, planned=3, places=places)
-    assert (len(rows), places.decided) == (3, [])
+    # Also that it stays is decided: a run that is cut off later does not ask again.
+    assert (len(rows), places.decided, places.pace) == (3, [3], None)
