@@ -68,7 +68,7 @@ def finish_run(
     for warning in check_phases(network, config):
         progress.line(f"Warning: {warning}")
     record = _begin(opened, splits, network, started=started, progress=progress)
-    record.pace = pace or resume_pace(opened.notes, progress, began=record.began)
+    record.pace = pace or resume_pace(opened.notes, progress, began=record.stages.began)
     give_start(opened, splits, network, record.find_checkpoint())
     with (
         finally_call(record.write_receipt),  # A run that is stopped records what it checked.
@@ -80,7 +80,7 @@ def finish_run(
             result = _deliver(trained, record.opened, record, progress)
     report_finished(record.path, splits.source, progress)
     record.finish()
-    progress.line(f"Done in {format_duration(record.seconds)}; all files in {record.path}.")
+    progress.line(f"Done in {format_duration(record.stages.seconds)}; all files in {record.path}.")
     progress.line(f"To use the model: kerastl predict {shlex.quote(str(record.path))} IMAGES")
     return result
 

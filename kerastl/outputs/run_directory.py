@@ -63,6 +63,7 @@ class RunDirectory(Recorder):
     Attributes:
         path: The directory, which exists.
         opened: What runs in it, with the epochs that `settle` got; set by `begin`.
+        stages: What the parts of the run took.
     """
 
     opened: Opened
@@ -75,7 +76,7 @@ class RunDirectory(Recorder):
         self._checkpoint: Checkpoint | None = None
         self._about: dict[str, str] = {}
         self._changed: list[str] = []
-        self._stages = Stages(time.monotonic())
+        self.stages = Stages(time.monotonic())
         self._tensorboard: tf.summary.SummaryWriter | None = None
         self._history: list[EpochRow] = []
         self._checks: list[Check] = []
@@ -107,7 +108,7 @@ class RunDirectory(Recorder):
         """
         self.opened, config, source = opened, opened.config, splits.source
         self._about = describe_parts(splits, weights_fingerprint)
-        self._stages = Stages(started)
+        self.stages = Stages(started)
         if not (opened.goes_on and self._goes_on(opened, progress)):
             clear(self.path)
         for place in (self.path, self.path / RunFile.CHECKPOINTS):
@@ -166,7 +167,7 @@ class RunDirectory(Recorder):
             self._write_epoch(EpochRow(**row))
         # Earlier versions of kerastl do not keep them.
         if stages := checkpoint.state.get("stages"):
-            self._stages.add(stages)
+            self.stages.add(stages)
         self._report_changes(checkpoint, progress)
         return True
 
@@ -255,7 +256,7 @@ class RunDirectory(Recorder):
             "machine": self._machine,
             "history": [dataclasses.asdict(row) for row in self._history[:num_epochs]],
             "checks": [dataclasses.asdict(check) for check in self._checks],
-            "stages": self._stages.state(),
+            "stages": self.stages.state(),
             **checkpoint.state,
         }
         whole = dataclasses.replace(checkpoint, state=state)
@@ -355,7 +356,7 @@ class RunDirectory(Recorder):
 
     def end_stage(self, name: str) -> None:
         """Ends a stage of the receipt, or one more part of it."""
-        self._stages.end(name)
+        self.stages.end(name)
 
     def add_seconds(self, seconds: Mapping[str, float]) -> None:
         """Adds the time that parts of the run took to the receipt."""
@@ -366,19 +367,9 @@ class RunDirectory(Recorder):
         self.end_stage("export")
         self._receipt["export"] = {"path": str(path), "formats": formats}
 
-    @property
-    def began(self) -> float:
-        """See `Stages`."""
-        return self._stages.began
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since this process began the run, or to go on with it."""
-        return self._stages.seconds
-
     def write_receipt(self) -> None:
         """Writes `receipt.json`: what the results came from, and the time until now."""
-        stages = self._stages.describe(self._seconds)
+        stages = self.stages.describe(self._seconds)
         known = {
             "test_readings": self._readings.describe(),
             "checks": [dataclasses.asdict(check) for check in self._checks],
