@@ -13,7 +13,7 @@ def now(monkeypatch):
     """A clock that stands still; its time is the only item."""
     seconds = [0.0]
     clock = types.SimpleNamespace(monotonic=lambda: seconds[0])
-    for module in ("budget", "loop"):
+    for module in ("board", "loop"):
         monkeypatch.setattr(f"kerastl.tuning.{module}.time", clock)
     return seconds
 
