@@ -586,7 +586,7 @@ def test_teacher_needs_somewhere_to_keep_its_answers_and_steps_that_learn_them()
 def test_why_an_epoch_is_kept_is_what_decided():
     why = functools.partial(why_kept, last_phase="finetune")
     assert why("head", 3, best_by="loss") == "the best on the validation images"
-    assert why("finetune", 2, best_by="last").startswith("the last one: ")
+    assert why("finetune", 2, best_by="last").startswith("the last one, as few ")
     assert why("finetune", 1, best_by="last") == "the only one of the last phase"
     assert why("head", 3, best_by="last") == (
         "clearly better on the validation images than the end of the finetune phase"
