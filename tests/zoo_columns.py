@@ -144,7 +144,7 @@ def numbered_splits(rng, table):
     )
     table.headers["split"] = name
     table.columns["split"] = [values[number % len(values)] for number in range(len(table.names))]
-    table.specimen.told.append(name)
+    table.specimen.told.append(rf"splits in .*{name}|split_column=.*{name}")
     table.specimen.causes.append(name)
     table.specimen.readings.append(_anything)
 

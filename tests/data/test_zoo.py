@@ -97,6 +97,7 @@ def nothing(*_, **__):
         ("tables", "data.tables.refuse_twins", nothing),
         ("tables", "data.table_reading.is_json", lambda _: False),
         ("tables", "data.tables.use_each_once", lambda files, *_: (files, "")),
+        ("tables", "data.table_splits._holds_some", lambda *_: False),
         ("tables", "data.tables._read_beside", lambda *_: "is not looked at."),
     ],
 )
