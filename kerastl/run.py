@@ -23,7 +23,7 @@ from kerastl.outputs.scoring import score
 from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress, format_duration
 from kerastl.recipes.following import first_settings, follow
-from kerastl.report.finished import report_finished
+from kerastl.report.finished import failure_reported, report_finished
 from kerastl.result import Result
 from kerastl.selection.label_issues import write_label_issues
 from kerastl.selection.misleading import HEADER, find_misleading, warn_of_misleading
@@ -75,8 +75,7 @@ def finish_run(
         open_frozen(network, splits, config, progress) as frozen,
     ):
         trained = train(network, splits, config, frozen, record=record, progress=progress)
-        # From here on this machine works alone, on one device.
-        with replicas.using(replicas.ONE):
+        with replicas.using(replicas.ONE):  # From here on this machine alone, on one device.
             result = _deliver(trained, record.opened, record, progress)
     report_finished(record.path, splits.source, progress)
     record.finish()
@@ -107,8 +106,9 @@ def _deliver(trained: Trained, opened: Opened, record: RunDirectory, progress: P
     record.save_model(trained.classifier, model_card(splits.source, config, metrics))
     record.write_receipt()
     record.write_metrics(metrics)
-    if exported := export_trained(delivered, opened, metrics, test, progress):
-        record.add_export(exported.path, exported.formats)
+    with failure_reported(record.path, record, splits.source, progress):
+        if exported := export_trained(delivered, opened, metrics, test, progress):
+            record.add_export(exported.path, exported.formats)
     return Result(metrics, trained.classifier, record.path, exported.path if exported else None)
 
 

@@ -39,9 +39,15 @@ def list_steps(contents: Contents) -> list[Step]:
 
     Of a run that is not finished, how to go on with it.
     """
+    first = list(_on_checks(contents))
     if not contents.metrics:
-        return [*_on_going_on(contents), *(_on_data(contents) if contents.config else ())]
-    return [*_on_training(contents), *_on_data(contents), *_on_use(contents)]
+        return [*first, *_on_going_on(contents), *(_on_data(contents) if contents.config else ())]
+    return [*first, *_on_training(contents), *_on_data(contents), *_on_use(contents)]
+
+
+def _on_checks(contents: Contents) -> Iterator[Step]:
+    if not all(check["passed"] for check in contents.receipt.get("checks", ())):
+        yield Step("Read first which check of this run has failed.", "verified")
 
 
 def _go_on_command(contents: Contents) -> str:
@@ -105,8 +111,8 @@ def _on_data(contents: Contents) -> Iterator[Step]:
     if issues := list_open_issues(contents):
         labels = count_of(len(issues), "label")
         yield Step(
-            f"Look through {labels} that a probe disagrees with, the least probable first, mark "
-            "what is wrong, save fixes.csv, and train with it.",
+            f"Look through {labels} that a probe disagrees with, the least probable first, until "
+            "most are right. Mark what is wrong, save fixes.csv, and train with it.",
             "labels",
             _fixing_command(contents),
         )

@@ -59,6 +59,14 @@ def test_unfinished_run_of_python_goes_on_from_python(contents):
     assert only.command == ""
 
 
+@pytest.mark.parametrize("metrics", [NARROW, {}])
+def test_check_that_failed_comes_first(contents, metrics):
+    receipt = {"checks": [{"text": "one", "passed": True}, {"text": "two", "passed": False}]}
+    first, *_ = steps(contents, metrics=metrics, receipt=receipt)
+    assert first.section == "verified"
+    assert "verified" not in [step.section for step in steps(contents, metrics=metrics)]
+
+
 def test_run_that_stopped_at_its_data_says_to_mend_them(contents):
     audit = ({"kind": "unusable"},)
     (only,) = steps(contents, metrics={}, config=None, audit=audit, label_issues=None)

@@ -24,7 +24,7 @@ from kerastl.outputs.metrics import add_intervals, build_metrics, scored_splits
 from kerastl.outputs.run_directory import RunDirectory
 from kerastl.outputs.unfinished import Opened
 from kerastl.report.contents import read_contents
-from kerastl.report.finished import report_finished
+from kerastl.report.finished import failure_reported, report_finished
 from kerastl.report.thumbnails import Thumbnails
 from kerastl.selection.label_issues import HEADER as LABEL_ISSUES
 from kerastl.selection.misleading import HEADER as MISLEADING
@@ -468,6 +468,22 @@ def test_page_that_cannot_be_written_is_a_line(run):
     assert lines.getvalue().startswith("Report: not written (run=")
     assert lines.getvalue().count("\n") == 1
     assert not list(run.glob(".writing*"))
+
+
+def test_page_of_a_run_that_fails_after_its_test_has_the_failure(run):
+    class Record:
+        def add_check(self, check):
+            receipt = json.loads((run / "receipt.json").read_text("utf-8"))
+            receipt["checks"] = [*receipt.get("checks", []), dataclasses.asdict(check)]
+            (run / "receipt.json").write_text(json.dumps(receipt), "utf-8")
+
+    with (
+        pytest.raises(kerastl.KerastlError, match="differs"),
+        failure_reported(run, Record(), None, kerastl.Progress()),
+    ):
+        raise kerastl.KerastlError("export: differs. Do this.")
+    words = " ".join(Reader((run / "report.html").read_text("utf-8")).words)
+    assert "Failed: export: differs. Do this." in words
 
 
 @pytest.mark.thorough
