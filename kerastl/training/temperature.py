@@ -26,7 +26,7 @@ class Temperature:
         value: The number; 1 where none lowers the loss of images that it was not fitted to.
         tried: The number that was tried.
         loss: Mean cross-entropy of held-out validation images with it, in nats; None where there
-            were too few to hold some out.
+            were too few, or all of one group, so that none could be held out.
         loss_before: The same without it.
     """
 
@@ -37,7 +37,10 @@ class Temperature:
 
     def __str__(self) -> str:
         if self.loss is None or self.loss_before is None:
-            return "Confidence: not calibrated, for lack of validation images to hold out."
+            return (
+                "Confidence: not calibrated. The validation images are too few, or all of one "
+                "group, to hold some out."
+            )
         if self.value == 1:
             return (
                 f"Confidence: as it is. A temperature of {self.tried:.3g} would not lower the loss "
