@@ -5,14 +5,14 @@ Each scored model is a file of its own, so that runs need no lock and one that g
 """
 
 import datetime
+import hashlib
 import pathlib
-import uuid
 from typing import Any
 
+from kerastl.config import Config
 from kerastl.data.splits import Splits
 from kerastl.disk_errors import explained
 from kerastl.errors import KerastlError
-from kerastl.settings import StoreSettings
 from kerastl.split_names import TEST
 from kerastl.writing import replace_text
 
@@ -57,7 +57,12 @@ class Readings:
         return {"by_this_run": len(mine), "in_all": None if found is None else len(found | mine)}
 
 
-def count_reading(store: StoreSettings, splits: Splits, about: str) -> None:
-    """Notes a model that is scored on the test split outside a run, see `Readings.add`."""
-    readings = Readings(store.lasting_path, splits.fingerprints()[TEST], uuid.uuid4().hex)
-    readings.add("alone", about)
+def count_reading(config: Config, splits: Splits, run_dir: pathlib.Path) -> None:
+    """Notes the model of other flags that a run is compared with, see `Readings.add`.
+
+    Whoever was killed and goes on compares with the same flags, which count once.
+    """
+    about = str(run_dir.absolute())
+    flags = "\n".join([about, *config.to_flags()])
+    run = hashlib.sha256(flags.encode()).hexdigest()
+    Readings(config.lasting_path, splits.fingerprints()[TEST], run).add("alone", about)

@@ -69,7 +69,7 @@ def run_best(
         path.unlink(missing_ok=True)
         if given is not None and not is_same:
             # Now, so that the receipt of the final run has it.
-            count_reading(given, splits, final.run_dir)
+            count_reading(given, splits, run_dir)
         # Prepared again, so that the random numbers are those of a separate run.
         with (
             environment.ready(final.precision, final.seed, progress),

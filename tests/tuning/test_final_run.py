@@ -6,8 +6,10 @@ import pathlib
 import pytest
 
 import kerastl
+from kerastl.data.splits import make_splits
 from kerastl.outputs.further_trainings import FurtherRecorder
 from kerastl.outputs.run_directory import RunDirectory
+from kerastl.outputs.test_readings import count_reading
 from kerastl.tuning import final_run
 from kerastl.tuning.final_run import comparison_words
 from searches import GRID, HEAD, tune
@@ -90,6 +92,13 @@ def test_final_run_that_is_cut_off_goes_on_and_is_not_repeated(
     for name in ("metrics.json", "predictions.csv"):
         again, once = (pathlib.Path(one.run_dir, name).read_bytes() for one in (config, other))
         assert again == once
+
+
+def test_flags_that_are_compared_with_count_once(config, source, tmp_path):
+    splits = make_splits(source, config)
+    for given in (config, config, dataclasses.replace(config, seed=1)):
+        count_reading(given, splits, tmp_path / "run")
+    assert len([*(tmp_path / "cache/test_readings").glob("*/*")]) == 2
 
 
 @pytest.mark.thorough
