@@ -14,6 +14,7 @@ import fakes
 import kerastl
 from command_line import config_from_flags
 from kerastl.main import main
+from kerastl.outputs import exporting
 from kerastl.training import train
 
 SILENT = kerastl.Progress()
@@ -113,6 +114,20 @@ def test_difference_of_the_export_is_printed_and_recorded(color_run):
     row = next(line for line in color_run.printed.splitlines() if line.startswith("  savedmodel"))
     assert f" {test['accuracy']:.4f} " in row
     assert f" {result['largest_difference']:.1e} " in row
+
+
+@pytest.mark.thorough
+def test_page_of_a_run_whose_export_fails_shows_the_rest(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise kerastl.KerastlError("export: differs. Do this.")
+
+    monkeypatch.setattr(exporting, "export_checked", fail)
+    config = fakes.tiny_config(tmp_path, head_epochs=1, export_dir=str(tmp_path / "exports"))
+    with pytest.raises(kerastl.KerastlError, match="differs"):
+        fakes.finish_run(config, fakes.color_source())
+    page = (tmp_path / "run/report.html").read_text("utf-8")
+    assert "Failed: export: differs. Do this." in page
+    assert "test accuracy" in page
 
 
 def test_lines_without_a_terminal_hold_no_control_character(color_run):
