@@ -761,7 +761,7 @@ def with_a_word(rng):
             specimen.files[f"{TOP}/{place}{name}"] = b"cat/1.png\n"
         specimen.told.append(r"train\.txt")
     else:
-        aside = rng.choice(["RECYCLER", "unlabeled", "results", "New folder"])
+        aside = rng.choice(["RECYCLER", "misc", "results", "New folder"])
         specimen.files |= {f"{TOP}/{aside}/{place}.png": picture(90 + place) for place in (0, 1)}
         if aside != "RECYCLER":
             specimen.readings[0]["train", aside] = 2

@@ -17,7 +17,7 @@ from kerastl.data.table_names import (
     key_of,
     words_of,
 )
-from kerastl.data.table_shape import is_whole, is_yes, is_yes_or_no, say_the_same
+from kerastl.data.table_shape import is_number, is_whole, is_yes, is_yes_or_no, say_the_same
 from kerastl.split_names import SPLITS, TEST, TRAIN, VALIDATION
 
 # A column of splits has few different values.
@@ -107,7 +107,9 @@ def _holds_some(_: str, cells: Sequence[str], labels: Sequence[str]) -> bool:
     words = {value for value in values if around_split(value) == ""} - set(labels)
     # Beside invalid, valid is no split.
     are_denied = any(f"{no}{key_of(word)}" in keys for word in words for no in _DENYING)
-    are_classes = bool(labels) and (values <= set(labels) or say_the_same(cells, labels))
+    # The names of numbered classes, or these themselves.
+    are_names = bool(labels) and all(map(is_number, labels)) and say_the_same(cells, labels)
+    are_classes = are_names or (bool(labels) and values <= set(labels))
     is_few = 1 < len(keys) <= min(_MOST_VALUES, len(cells) / 2)
     return bool(words) and is_few and not are_denied and not are_classes
 

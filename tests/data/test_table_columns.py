@@ -110,6 +110,12 @@ def test_header_is_told_from_an_image(rows, is_named):
         ({"a": PATHS, "label": COLORS, "uid": IDS, "classid": COLORS}, {"may_group": ""}),
         ({"a": PATHS, "label": COLORS, "bbox": IDS}, {"boxes": ("bbox",)}),
         ({"a": PATHS, "label": COLORS, "y": IDS}, {"boxes": ()}),
+        # A split that divides by class, and the names of numbered classes.
+        ({"a": PATHS, "label": ["x", "y"] * 6, "b": ["Main", "Test"] * 6}, {"split": "b"}),
+        (
+            {"a": PATHS, "label": [*"01"] * 6, "b": ["train", "bus"] * 6},
+            {"label": "b", "split": ""},
+        ),
         # What is said of the classes, and other numbers, are no second label.
         ({"a": PATHS, "label": COLORS, "word": ["red"] * 12}, {"others": ("word",)}),
         ({"a": PATHS, "label": COLORS, "label_from": ["web", "app"] * 6}, {"label": "label"}),
