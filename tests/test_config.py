@@ -293,6 +293,7 @@ CHOICES = {
     "cache_dtype": "float16",
     "dataset": "csv:ein Ordner.csv",
     "layout": "auto",
+    "leave_out": "",
     "on_bad_image": "skip",
     "small_classes": "train",
     "near_duplicates": "report",
@@ -331,8 +332,8 @@ def test_flags_give_the_same_config_back(tmp_path):
     config = Config(**{name: other_value(field) for name, field in FIELDS.items()})
     same = [name for name, field in FIELDS.items() if getattr(config, name) == field.default]
     # A data set that has columns has no layout.
-    once = ["devices", "overwrite", "worker", "workers"]
-    assert sorted(same) == sorted(["label_issues", "layout", "refit", "repeats", *once])
+    once = ["devices", "overwrite", "worker", "workers", "label_issues", "refit", "repeats"]
+    assert sorted(same) == sorted(["layout", "leave_out", *once])
     assert config_from_flags(config.to_flags()) == config
     path = tmp_path / "flags.txt"
     path.write_text("\n".join(config.to_flags()), encoding="utf-8")

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import pathlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from kerastl import layouts
 from kerastl.data.content import read_head, readable
@@ -20,7 +20,7 @@ from kerastl.data.other_contents import find_other
 from kerastl.data.source import Finding, Source
 from kerastl.data.split_words import split_within
 from kerastl.data.tree import Tree, scan
-from kerastl.errors import bad_value, closest, printable
+from kerastl.errors import bad_value, closest, name_some, printable
 from kerastl.paths import local_path
 from kerastl.progress import Progress
 from kerastl.settings import DataSettings
@@ -31,7 +31,13 @@ def open_source(
     place: str, data: DataSettings, *, memory: pathlib.Path | None, progress: Progress
 ) -> Source:
     """Opens a folder, see `list_folder`, as `kerastl.data_sources` describes."""
-    listing = list_folder(place, layout=data.layout, own=data.written_folders, progress=progress)
+    listing = list_folder(
+        place,
+        layout=data.layout,
+        leave_out=data.left_out,
+        own=data.written_folders,
+        progress=progress,
+    )
     return open_listing(data.dataset, listing, is_searched=True, memory=memory, progress=progress)
 
 
@@ -39,6 +45,7 @@ def list_folder(
     folder: str,
     *,
     layout: str = layouts.AUTO,
+    leave_out: Sequence[str] = (),
     own: Iterable[pathlib.Path] = (),
     progress: Progress | None = None,
 ) -> Listing:
@@ -51,14 +58,17 @@ def list_folder(
     Args:
         folder: Its path.
         layout: One as `kerastl.layouts` describes it.
+        leave_out: Folders that are no data: patterns of their names, or of the last parts of their
+            paths.
         own: Folders that the command itself is about to fill.
         progress: Where a line describes how the folder is read.
 
     Raises:
-        UsageError: If the folder cannot be read, has no classes, or may be read in several ways.
+        UsageError: If the folder cannot be read, has no classes, may be read in several ways, or
+            has nothing that one of `leave_out` names.
     """
     field = f"folder:{folder}"
-    tree = _scan(local_path(folder, field="dataset"), field, own)
+    tree = _scan(local_path(folder, field="dataset"), field, leave_out, own)
     if layout == layouts.AUTO:
         join_parts(tree)
         leave_others_out(tree)
@@ -86,11 +96,13 @@ def _list(reading: Reading, tree: Tree, field: str) -> Listing:
     return dataclasses.replace(listing, findings=findings)
 
 
-def _scan(root: pathlib.Path, field: str, own: Iterable[pathlib.Path]) -> Tree:
+def _scan(
+    root: pathlib.Path, field: str, leave_out: Sequence[str], own: Iterable[pathlib.Path]
+) -> Tree:
     try:
         if not root.is_dir():
             raise bad_value("dataset", field, *_say_no_folder(root))
-        return scan(root, own=own)
+        tree = scan(root, leave_out=leave_out, own=own)
     except OSError as error:
         closed = isinstance(error, PermissionError)
         place = readable(error.filename)
@@ -103,6 +115,21 @@ def _scan(root: pathlib.Path, field: str, own: Iterable[pathlib.Path]) -> Tree:
             if closed
             else "Check the drive that it is on, and its path",
         ) from error
+    _check_matched(leave_out, tree, field)
+    return tree
+
+
+def _check_matched(leave_out: Sequence[str], tree: Tree, field: str) -> None:
+    """Refuses a name that leaves nothing out: it may be misspelled."""
+    if unmatched := [one for one in leave_out if one not in tree.matched]:
+        near = closest(unmatched[0], [folder.name for folder in tree.top.walk()])
+        meant = f"Did you mean {printable(near[0])!r}? " if near else ""
+        raise bad_value(
+            "leave_out",
+            ",".join(leave_out),
+            f"{name_some(map(repr, unmatched))} is no folder in {field}",
+            f"{meant}Give names of folders in it, or their paths from there",
+        )
 
 
 # What to do with a file that is given for a folder, by its kind.

@@ -9,7 +9,7 @@ from kerastl.data.content import read_head
 from kerastl.data.conversions import way_of_kind, way_of_reason
 from kerastl.data.file_formats import FORMATS, find_format
 from kerastl.data.folder_names import is_rarely_class
-from kerastl.data.layout_checks import Stop, name_place
+from kerastl.data.layout_checks import Stop, leave_out, name_place
 from kerastl.data.layout_reading import Place, Reading, are_sides
 from kerastl.data.other_contents import find_other
 from kerastl.data.tree import Folder
@@ -79,8 +79,8 @@ def check_beside(reading: Reading, stop: Stop) -> None:
         raise stop(
             f"has {count_kind(number, kind)} and no images in {name_some(places)}, beside classes "
             "of images",
-            f"{way[0].upper()}{way[1:]}, or move them away, or add --layout={reading.form} if "
-            "these are no classes",
+            f"{way[0].upper()}{way[1:]}, or add {leave_out(folders, reading.top)} if these are no "
+            "classes",
         )
 
 

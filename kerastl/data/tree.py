@@ -5,7 +5,7 @@ import dataclasses
 import os
 import pathlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from kerastl.data.beside import claims_picture, find_masks, other_kind
 from kerastl.data.folder_names import BINS, IN_BIN, MAYBE_BIN, is_bin, is_litter
@@ -28,6 +28,7 @@ _KNOWN_BY = (
     ({"saved_model.pb"}, "files of models"),
     ({"pyvenv.cfg"}, "files of programs"),
 )
+LEFT_OUT = "files in folders that --leave_out names"
 _MASKS = "masks or copies of images beside them"
 _OF_LABELS = re.compile(r"(.+[\W_])?(annotations?|labels?|gt)([\W_].+)?\.(txt|lst)", re.IGNORECASE)
 _HIDDEN, _BACK = "hidden or system files", "repeated links"
@@ -102,6 +103,7 @@ class Tree:
             their files, by kind.
         parts: Names of folders that are parts of a download, by the name of the whole.
         tables: Tables, and texts that are named as lists of splits or labels.
+        matched: The patterns by which a folder was left out.
     """
 
     top: Folder
@@ -110,33 +112,54 @@ class Tree:
     left_out: dict[str, dict[pathlib.Path, int]] = dataclasses.field(default_factory=dict)
     parts: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     tables: list[pathlib.Path] = dataclasses.field(default_factory=list)
+    matched: set[str] = dataclasses.field(default_factory=set)
 
     def leave_out(self, folder: pathlib.Path, kind: str, count: int) -> None:
         """Remembers a folder of a kind, with the number of files in it, for the report."""
         self.ignored[kind] += count
         self.left_out.setdefault(kind, {})[folder] = count
 
+    def leave_out_named(self, folder: pathlib.Path, patterns: Iterable[str]) -> bool:
+        """Leaves a folder out if a pattern matches the end of its path."""
+        below = folder.relative_to(self.top.path)
+        matched = [one for one in patterns if below.match(one)]
+        if matched:
+            self.matched.update(matched)
+            self.leave_out(folder, LEFT_OUT, _count_files(folder))
+        return bool(matched)
 
-def scan(root: pathlib.Path, *, own: Iterable[pathlib.Path] = ()) -> Tree:
+    def add(self, look: "_Look") -> None:
+        """Remembers what one folder holds beside images."""
+        self.ignored.update(look.ignored)
+        for bin_ in look.bins:
+            self.leave_out(bin_, BINS, _count_files(bin_))
+        self.tables.extend(look.tables)
+
+
+def scan(
+    root: pathlib.Path, *, leave_out: Sequence[str] = (), own: Iterable[pathlib.Path] = ()
+) -> Tree:
     """Visits every folder below `root` once; links are followed, but none twice.
 
     Where a link and a folder are the same one, it is listed as the folder.
 
     Args:
         root: An existing folder.
+        leave_out: Patterns of the last parts of the paths of folders to leave out.
         own: Folders that the command itself is about to fill.
 
     Raises:
         OSError: If a folder cannot be read.
     """
-    filled = (place for one in own for place in (one, *one.parents) if os.path.isdir(place))
-    mine = set(map(_identity, filled))
+    mine = {_identity(at) for one in own for at in (one, *one.parents) if os.path.isdir(at)}
     seen, tree = _above(root), Tree(top := Folder(root))
     found: list[tuple[Folder, Folder]] = []
     # Folders are at the front, and the links wait behind them.
     waiting = collections.deque([(top, root)])
     while waiting:
         parent, path = waiting.popleft()
+        if tree.leave_out_named(path, leave_out):
+            continue
         if (identity := _identity(path)) in seen:
             tree.ignored[_BACK] += 1
             tree.links.append(path)
@@ -145,10 +168,7 @@ def scan(root: pathlib.Path, *, own: Iterable[pathlib.Path] = ()) -> Tree:
         folder = Folder(path) if found else top
         found.append((folder, parent))
         look = _look(path, is_top=folder is top)
-        tree.ignored.update(look.ignored)
-        for bin_ in look.bins:
-            tree.leave_out(bin_, BINS, _count_files(bin_))
-        tree.tables.extend(look.tables)
+        tree.add(look)
         folder.files, folder.others = look.files, look.ignored
         folder.placeholders = look.ignored[PLACEHOLDERS]
         folder.is_empty = look.is_empty and identity not in mine

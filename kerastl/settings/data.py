@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import posixpath
 
 from kerastl import layouts
 from kerastl.data_sources import DATA_SOURCES, DataSource, forms
@@ -107,6 +108,14 @@ class DataSettings(Settings):
         "name of the file, as in cat.12.jpg. auto finds the layout, or stops.",
         decides=Decides.IMAGES,
     )
+    leave_out: str = setting(
+        "",
+        help="Folders in folder:DIR that are no data, by their names or the ends of their paths, "
+        "as in test,dogs/old. Commas separate several, and * stands for any letters. Empty for "
+        "none.",
+        decides=Decides.IMAGES,
+        also="exclude exclude_dirs ignore ignore_folders skip_folders",
+    )
     image_column: str = setting(
         "",
         help="The table's column of image paths; empty to find it by its values and name.",
@@ -150,6 +159,12 @@ class DataSettings(Settings):
         """The splits that values of the split column stand for, empty if none was given."""
         pairs = (pair.rpartition("=") for pair in self.split_values.split(",") if pair)
         return {value.strip(): split.strip() if equals else "" for value, equals, split in pairs}
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The patterns of names and paths in `leave_out`."""
+        parts = (part.strip() for part in self.leave_out.split(","))
+        return tuple(posixpath.normpath(part) for part in parts if part)
 
     @property
     def trains_small_classes(self) -> bool:
@@ -196,11 +211,17 @@ class DataSettings(Settings):
                 f"{meant}Use {layouts.AUTO}, or {', '.join(layouts.LEVELS[:-1])} and "
                 f"{layouts.LEVELS[-1]} in the order of the folders, as in {layouts.USUAL[1]}",
             )
-        if self.layout != layouts.AUTO and not self.source_kind.has_layout:
+        if self.layout != layouts.AUTO:
+            self._check_is_folder("layout")
+        if self.leave_out:
+            self._check_is_folder("leave_out")
+
+    def _check_is_folder(self, field: str) -> None:
+        if not self.source_kind.has_layout:
             raise bad_value(
-                "layout",
-                self.layout,
-                f"is how a folder is read, and dataset={self.dataset!r} is not a folder",
+                field,
+                getattr(self, field),
+                f"is for reading a folder, and dataset={self.dataset!r} is not a folder",
                 "Leave it out, or use folder:DIR",
             )
 

@@ -3,6 +3,7 @@ import io
 import os
 import pathlib
 import pickle
+import shlex
 import shutil
 import sys
 
@@ -11,8 +12,10 @@ import pytest
 from folder_trees import plant, refusal
 from kerastl.data.folders import list_folder
 from kerastl.data.tree import list_images
+from kerastl.errors import UsageError
 from kerastl.outputs.directories import RunFile
 from kerastl.progress import Progress
+from kerastl.settings import DataSettings
 
 
 def touch(root, *names):
@@ -287,6 +290,47 @@ def test_images_that_a_cloud_drive_keeps_are_told(tmp_path):
     assert listing.class_names == ("a", "b")
     assert listing.ignored == {"cloud placeholders": 2, "hidden or system files": 1}
     assert "; 2 cloud placeholders stand for files that are not on this disk." in said.getvalue()
+
+
+def test_named_folders_are_left_out_and_counted(tmp_path):
+    touch(tmp_path, "cat/1.jpg", "cat/old/2.jpg", "dog/3.jpg", "dog/old/4.jpg", "to [do], 1/5.jpg")
+    left = ("old", "to [[]do]? 1")
+    said = io.StringIO()
+    listing = list_folder(str(tmp_path), leave_out=left, progress=Progress(said))
+    assert [file.example for file in listing.files] == ["cat/1.jpg", "dog/3.jpg"]
+    assert "; 3 files in folders that --leave_out names are left out (to [do], 1/, dog/old/, " in (
+        said.getvalue()
+    )
+    # By the end of its path.
+    listing = list_folder(str(tmp_path), leave_out=("dog/old", "to*"))
+    assert [file.example for file in listing.files] == ["cat/1.jpg", "cat/old/2.jpg", "dog/3.jpg"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["cat/1.jpg", "dog/2.jpg", "test, '1' [of 2]/3.jpg"],
+        ["cat/1.jpg", "dog/2.jpg", "Trash/3.jpg"],
+        ["set/cat/1.jpg", "set/dog/2.jpg", "set/val/3.jpg", "set/unlabeled/x/4.jpg"],
+        ["train/cat/1.jpg", "train/dog/2.jpg", "train/tmp/3.jpg"],
+        ["train/cat/1.jpg", "train/dog/2.jpg", "val/cat/1.jpg", "val/emu/3.jpg"],
+    ],
+)
+def test_stop_names_the_flag_that_leaves_a_folder_out(tmp_path, files):
+    touch(tmp_path, *files)
+    with pytest.raises(UsageError) as stopped:
+        list_folder(str(tmp_path))
+    (flag,) = (word for word in shlex.split(str(stopped.value)) if word.startswith("--leave_out="))
+    data = DataSettings(dataset=f"folder:{tmp_path}", leave_out=flag.partition("=")[2].rstrip(",."))
+    assert list_folder(str(tmp_path), leave_out=data.left_out).class_names == ("cat", "dog")
+
+
+def test_misspelled_folder_to_leave_out_is_refused(tmp_path):
+    touch(tmp_path, "cat/1.jpg", "dog/2.jpg", "tests/3.jpg")
+    with pytest.raises(UsageError, match=r"leave_out='test,dgo': 'test', 'dgo' is no folder in"):
+        list_folder(str(tmp_path), leave_out=("test", "dgo"))
+    with pytest.raises(UsageError, match="leave_out='x': is for reading a folder"):
+        DataSettings(dataset="digits", leave_out="x")
 
 
 def test_own_output_is_no_class(tmp_path):

@@ -444,8 +444,8 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         (
             "a/1.jpg b/2.jpg Papierkorb/#.jpg*3",
             "has 'Papierkorb', named as a bin: it can be read as class (3 classes: Papierkorb, a, "
-            "b; 5 images) or as class (2 classes: a, b; 2 images, 3 left out). Move it away, or "
-            "add --layout=class if it is a class.",
+            "b; 5 images) or as class (2 classes: a, b; 2 images, 3 left out). Leave it out "
+            "with --leave_out=Papierkorb, or add --layout=class if it is a class.",
         ),
         ("a/1.jpg b/2.jpg Trash/3.jpg", "has 'Trash', named as a bin: it can be read as class (3"),
         (
@@ -457,14 +457,14 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         (
             "bus/1.jpg car/1.jpg train/#.jpg*2",
             "has 'train', named as a split: it can be read as class (3 classes: bus, car, train; 4 "
-            "images) or as class (2 classes: bus, car; 2 images, 2 left out). Move it away, or add "
-            "--layout=class if it is a class.",
+            "images) or as class (2 classes: bus, car; 2 images, 2 left out). Leave it out "
+            "with --leave_out=train, or add --layout=class if it is a class.",
         ),
         (
             "a/1.jpg b/1.jpg test1/#.jpg*2 val/#.jpg*3",
             "has 'test1', 'val', each named as a split: it can be read as class (4 classes: a, b, "
-            "test1, val; 7 images) or as class (2 classes: a, b; 2 images, 5 left out). Move them "
-            "away, or add --layout=class if they are classes.",
+            "test1, val; 7 images) or as class (2 classes: a, b; 2 images, 5 left out). Leave them "
+            "out with --leave_out=test1,val, or add --layout=class if they are classes.",
         ),
         ("a/1.jpg b/1.jpg My~Testbilder/1.jpg", "has 'My Testbilder', named as a split: it can"),
         ("a/1.jpg b/1.jpg hold-out/images/1.jpg", "has 'hold-out', named as a split: it can be"),
@@ -500,7 +500,7 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         (
             "a/1.jpg b/2.jpg c/#.pdf*3",
             "has 3 documents and no images in c/, beside classes of images. Save their pages as "
-            "PNG, in a folder for each class, or move them away, or add --layout=class if these",
+            "PNG, in a folder for each class, or add --leave_out=c if these are no classes.",
         ),
         (
             "train/a/1.jpg train/b/2.jpg train/c/x/#.mov*2 test/a/3.jpg test/c/y/4.mov test/c/5.mp",
@@ -538,7 +538,10 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             f"{TWO} again/train=train again/test=test",
             "'again' holds folders named like its siblings (test, train), and 8 of 8 images are",
         ),
-        (f"{TWO} again/train=train again/test=test", "/again alone, or move it away."),
+        (
+            f"{TWO} again/train=train again/test=test",
+            "/again alone, or leave it out with --leave_out=again.",
+        ),
         (
             "a/#.jpg*4 b/x#.jpg*4 all=a all=b",
             "'all' repeats its siblings: 8 of 8 images are copies.",
@@ -557,7 +560,8 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
         # What is made from the images has their names.
         (
             "cat/a#.jpg*2 dog/b#.jpg*2 small/a#_thumb.png*2 small/b#_64x64.png*2",
-            "'small' repeats its siblings: 4 of 4 images have the names of theirs. Move it away,",
+            "'small' repeats its siblings: 4 of 4 images have the names of theirs. Leave it out "
+            "with --leave_out=small,",
         ),
         # A class is in the names of files alone.
         (
