@@ -12,9 +12,10 @@ class LazyModule:
 
     def __getattr__(self, attribute: str) -> Any:
         module = importlib.import_module(self._name)
-        if hasattr(module, attribute):
-            return getattr(module, attribute)
-        return importlib.import_module(f"{self._name}.{attribute}")
+        # What looks for decorated functions in a module asks for `__wrapped__`.
+        if hasattr(module, "__path__") and attribute[:2] != "__" and not hasattr(module, attribute):
+            return importlib.import_module(f"{self._name}.{attribute}")
+        return getattr(module, attribute)
 
 
 sklearn = LazyModule("sklearn")
