@@ -105,11 +105,15 @@ class Replicas:
 
     def from_first(self, content: bytes) -> bytes:
         """Returns what the first process has given; each has to call it."""
-        size = int(self.sum(np.array([self.is_first * len(content)]))[0])
+        size = self.number_of_first(len(content))
         words = np.zeros(-(-size // 8), np.int64)
         if self.is_first:
             words.view(np.uint8)[:size] = np.frombuffer(content, np.uint8)
         return self.sum(words).tobytes()[:size]
+
+    def number_of_first(self, number: int) -> int:
+        """Returns the number that the first process has given; each has to call it."""
+        return int(self.sum(np.array([self.is_first * number]))[0])
 
     def wait(self) -> None:
         """Waits until every process has called it."""

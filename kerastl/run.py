@@ -56,10 +56,8 @@ def finish_run(
     """
     started = time.monotonic()
     splits, first = _open(opened, source, progress)
-    with replicas.using(replicas.ONE):
-        followed = follow(opened.config, splits, deadline=deadline, progress=progress, first=first)
-    # Several machines would have to agree on the epochs.
-    pace = followed.pace if replicas.current().count == 1 else None
+    followed = follow(opened.config, splits, deadline=deadline, progress=progress, first=first)
+    pace = followed.pace
     reasons = (*followed.reasons, *([pace.describe(began=started)] if pace else []))
     config = (opened := opened.choose(followed.config, reasons)).config
     describe_sizes(splits, config, progress)
@@ -69,7 +67,7 @@ def finish_run(
         progress.line(f"Warning: {warning}")
     record = _begin(opened, splits, network, started=started, progress=progress)
     record.pace = pace or resume_pace(opened.notes, progress, began=record.stages.began)
-    give_start(opened, splits, network, record.find_checkpoint())
+    give_start(opened, splits, network, record)
     with (
         finally_call(record.write_receipt),  # A run that is stopped records what it checked.
         open_frozen(network, splits, config, progress) as frozen,

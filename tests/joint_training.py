@@ -88,8 +88,11 @@ def divide_processor(count):
     tf.config.set_logical_device_configuration(processor, virtual)
 
 
-def start(folder, count, **settings):
-    """Starts runs of the tiny network that train together, the first one first."""
+def start(folder, count, last=None, **settings):
+    """Starts runs of the tiny network that train together, the first one first.
+
+    `last` are other settings, of the last one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / _WEIGHTS).exists():
         fakes.write_tiny_weights(folder / _WEIGHTS)
@@ -98,6 +101,7 @@ def start(folder, count, **settings):
     started = []
     for worker in range(count):
         given = settings | ({"workers": hosts, "worker": worker} if count > 1 else {})
+        given |= last if last and worker == count - 1 else {}
         command = [sys.executable, "-c", _RUN, str(folder), json.dumps(given)]
         environment = os.environ | {"PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"}
         with (folder / f"out{worker}").open("w") as output:

@@ -15,10 +15,14 @@ from kerastl.api.checks import (
 )
 from kerastl.cluster import Cluster, find_cluster
 from kerastl.config import Config
+from kerastl.lazy import LazyModule
 from kerastl.outputs.directories import open_run_directory
 from kerastl.outputs.unfinished import Opened
 from kerastl.progress import Progress
 from kerastl.result import Result
+
+# It imports TensorFlow.
+_joint = LazyModule("kerastl.outputs.joint")
 
 
 def run(
@@ -64,7 +68,7 @@ def train_on(
 ) -> Result | None:
     """Does what `run` does, on the machines of a cluster."""
     config = check_network(opened.config)
-    opened = dataclasses.replace(opened, config=config)
+    given = opened = dataclasses.replace(opened, config=config)
     deadline = time.monotonic() + config.run_seconds
     with contextlib.ExitStack() as stack:
         if cluster.is_first:
@@ -74,6 +78,7 @@ def train_on(
             announce_downloads([opened.config], progress)
         usable = ready(opened.config, progress, devices=config.devices, cluster=cluster)
         opened = dataclasses.replace(opened, config=stack.enter_context(usable))
+        _joint.check_together(given)
         from kerastl.run import take_part  # noqa: PLC0415
 
         return take_part(opened, source, progress, deadline=deadline)

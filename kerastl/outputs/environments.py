@@ -8,7 +8,7 @@ Content = Iterator[tuple[str, object]]
 # What of a receipt is the same wherever and whenever a run is repeated.
 _PARTS = (
     *("data", "splits", "weights", "code", "versions", "system", "device", "drivers"),
-    *("instructions", "cpu_cores", "memory_bytes", "threads", "variables"),
+    *("instructions", "cpu_cores", "memory_bytes", "threads", "variables", "replicas"),
 )
 # Of a machine, what changes no result.
 _WITHOUT_EFFECT = ("memory_bytes", "system")

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kerastl import replicas
 from kerastl.data.fixes import count_in_test
 from kerastl.data.splits import Splits
 from kerastl.data.splits_file import read_earlier
@@ -77,7 +78,8 @@ def describe_run(
 
 
 def describe_machine() -> dict[str, Any]:
-    """Returns the part of `receipt.json` that is the same for every run in this process."""
+    """Returns the part of `receipt.json` on what computes, and with what."""
+    team = replicas.current()
     ours = {"kerastl": VERSION, "python": platform.python_version()}
     return {
         "versions": ours | dict(_versions()),
@@ -89,6 +91,7 @@ def describe_machine() -> dict[str, Any]:
         "cpu_cores": usable_cores(),
         "memory_bytes": usable_memory(),
         "threads": count_threads(),
+        "replicas": {"machines": team.num_workers, "devices_of_each": len(team.devices)},
         "variables": {
             name: value
             for name, value in sorted(os.environ.items())

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kerastl import replicas
 from kerastl.config import Config
 from kerastl.data.entries import find_limit
 from kerastl.data.opening import resized_sides
@@ -88,19 +89,29 @@ def follow(
     Raises:
         KerastlError: If the network's weights are not available.
     """
-    own = own_resize(config, progress)
+    own, count = own_resize(config, progress), replicas.current().count
     done = Followed(
         config.without(*config.autos).changed(NETWORK, **own),
         tuple(f"{name}={value}: as the network was trained" for name, value in own.items()),
     )
-    if done.config.recipe != MANUAL:
-        done = _choose(done, splits, searched, first, deadline=deadline, progress=progress)
-    if "batch_size" not in config.autos:
+    with replicas.using(replicas.ONE):
+        if done.config.recipe != MANUAL:
+            done = _choose(done, splits, searched, first, deadline=deadline, progress=progress)
+        if "batch_size" in config.autos:
+            values, reason = _largest_batch(done.config, splits, count)
+        elif config.recipe != MANUAL and "batch_size" not in config.given:
+            values, reason = _shared_batch(done.config.batch_size, count)
+        else:
+            return done
+    return _take(done, values, reason, progress)
+
+
+def _take(done: Followed, values: dict[str, Any], reason: str, progress: Progress) -> Followed:
+    """Takes one more choice, with its reason; without one everything stays."""
+    if not reason:
         return done
-    values, reason = _largest_batch(done.config, splits)
     progress.line(f"{reason}.")
-    chosen = done.config.changed(AUTO, **values)
-    return Followed(chosen, (*done.reasons, reason), done.pace)
+    return Followed(done.config.changed(AUTO, **values), (*done.reasons, reason), done.pace)
 
 
 def first_settings(config: Config) -> Config:
@@ -140,7 +151,15 @@ def _choose(
     return Followed(done, (*begun.reasons, *chosen.reasons), pace)
 
 
-def _largest_batch(usual: FitSettings, splits: Splits) -> tuple[dict[str, Any], str]:
+def _shared_batch(size: int, count: int) -> tuple[dict[str, Any], str]:
+    """Lowers a batch size that is chosen to one that the devices share evenly."""
+    if not size % count:
+        return {}, ""
+    even = max(1, size // count) * count
+    return {"batch_size": even}, f"batch_size={even}: {count} devices share it evenly"
+
+
+def _largest_batch(usual: FitSettings, splits: Splits, count: int) -> tuple[dict[str, Any], str]:
     """Finds the largest batch, and the rates that go with it; returns the reason too."""
     phases = [phase for phase in usual.phases if phase.has_steps]
     if not phases:
@@ -153,6 +172,7 @@ def _largest_batch(usual: FitSettings, splits: Splits) -> tuple[dict[str, Any], 
         usual,
         from_images=not usual.stores_features,
         num_train=len(splits.train),
+        devices=count,
     )
     forget_networks(usual.seed)
     if not size:

@@ -262,7 +262,8 @@ class _Training:
         self._places.pace = None
         done, planned = self._steps.count / self._steps_per_epoch, self.phase.epochs
         # A run that goes on at the very end of its warm-up has timed no step.
-        epochs = pace.fit(done=done, epoch_seconds=seconds) if seconds else planned
+        fitting = pace.fit(done=done, epoch_seconds=seconds) if seconds else planned
+        epochs = replicas.current().number_of_first(fitting)
         reason = "" if epochs == planned else describe_change(epochs, planned, seconds)
         if reason:
             self.phase = dataclasses.replace(self.phase, epochs=epochs)

@@ -50,9 +50,15 @@ class LargestBatch(NamedTuple):
 
 
 def find_largest_batch(
-    network: Network, plan: Plan, training: TrainingSettings, *, from_images: bool, num_train: int
+    network: Network,
+    plan: Plan,
+    training: TrainingSettings,
+    *,
+    from_images: bool,
+    num_train: int,
+    devices: int = 1,
 ) -> LargestBatch:
-    """Finds the largest batch that fits: the batch size of `training`, doubled or halved.
+    """Finds the largest batch that fits, up to 8192: that of `training`, doubled or halved.
 
     On a GPU each is tried by a real step. Where the memory is the processor's, a system ends
     a process that takes too much of it, so an estimate of the step comes first, which may
@@ -64,27 +70,24 @@ def find_largest_batch(
         training: The settings, with the usual batch size.
         from_images: Whether the frozen part is computed in each step.
         num_train: Training images; an epoch keeps ten steps, or those of the usual batch.
-
-    Returns:
-        The batch, of 8192 images at most.
+        devices: How many share it, each an equal part, which has to fit on one.
     """
-    usual = training.batch_size
-    most = min(_MOST, max(usual, num_train // _FEWEST_STEPS))
+    most = min(_MOST, max(training.batch_size, num_train // _FEWEST_STEPS))
+    usual = max(1, training.batch_size // devices)
 
     def works(size: int) -> bool:
         return try_step(network, plan, training, size, from_images=from_images)
 
     def has_room(size: int) -> bool:
-        return size * bytes_per_image(network, plan, from_images=from_images) <= (
-            _SHARE * free_memory()
-        )
+        each = bytes_per_image(network, plan, from_images=from_images)
+        return size * each <= _SHARE * free_memory()
 
     rising = (usual << doubled for doubled in range(most.bit_length()))
-    sizes = [size for size in rising if size <= most]
+    sizes = [size for size in rising if size * devices <= most]
     largest = _last_of(sizes, works if has_gpu() else has_room)
     # Below the usual batch a system is not to end this process for a step that is only tried.
     largest = largest or (usual if has_gpu() else _first_of(usual, has_room) or 1)
-    size = _first_of(largest, works)
+    size = devices * _first_of(largest, works)
     return LargestBatch(size, _why_not_larger(size, most))
 
 
@@ -117,9 +120,10 @@ def check_memory(
     """
     if has_gpu() or not steps:
         return
-    each = _bytes_per_image(network, steps)
+    # Of several machines each computes its part of a batch.
+    each = _bytes_per_image(network, steps) / replicas.current().num_workers
     size, free, most = training.batch_size, free_memory(), most_memory()
-    fitting, needed = _first_of(size, lambda size: size * each <= _SHARE * free), size * each
+    fitting, needed = _first_of(size, lambda size: size * each <= _SHARE * free), round(size * each)
     if _LEAST * needed > most:
         raise bad_value(
             "batch_size",

@@ -267,6 +267,7 @@ def test_receipt_knows_code_splits_and_machine(color_run):
     assert len(receipt["code"]) == 64
     assert receipt["threads"] == {"intra_op": assigned_cores(), "inter_op": assigned_cores()}
     assert receipt["variables"]["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert receipt["replicas"] == {"machines": 1, "devices_of_each": 1}
     assert receipt["system"] == platform.platform()
     source = color_run.source
     splits = RunDirectory(color_run.result.run_dir).read_splits(source)

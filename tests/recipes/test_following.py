@@ -3,11 +3,14 @@ import json
 import time
 
 import pytest
+import tensorflow as tf
 
 import fakes
 import kerastl
+from kerastl import replicas
 from kerastl.data.splits import make_splits
 from kerastl.recipes.following import follow
+from kerastl.replicas import Replicas
 from kerastl.settings import SETTINGS
 from kerastl.training.pace import Pace
 
@@ -57,6 +60,17 @@ def test_images_are_not_enlarged_further_than_helps(side, size, given):
     config = kerastl.Config(**given, recipe="head")
     source = fakes.color_source(width=side, height=side)
     assert followed(config, source=source)[0].image_size == size
+
+
+@pytest.mark.thorough
+def test_a_batch_that_is_chosen_is_one_that_the_devices_share(given):
+    del given["batch_size"]
+    three = Replicas(tf.distribute.get_strategy(), ("a", "b", "c"))
+    with replicas.using(three):
+        config, reasons, said = followed(kerastl.Config(**given, recipe="head"))
+    assert config.batch_size == 63
+    assert reasons[-1] == "batch_size=63: 3 devices share it evenly"
+    assert reasons[-1] in said.getvalue()
 
 
 def test_manual_is_what_it_was(given):

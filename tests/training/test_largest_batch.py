@@ -7,10 +7,12 @@ import tensorflow as tf
 
 import fakes
 import kerastl
+from kerastl import replicas
 from kerastl.errors import UsageError
 from kerastl.model.network import open_network
 from kerastl.outputs.directories import read_config
 from kerastl.outputs.run_directory import RunDirectory
+from kerastl.replicas import Replicas
 from kerastl.training import largest_batch
 from kerastl.training.largest_batch import (
     bytes_per_image,
@@ -44,9 +46,11 @@ def limit_steps(monkeypatch, most, *, error=None):
     return tried
 
 
-def find(parts, num_train=1000):
+def find(parts, num_train=1000, devices=1):
     config, network, plan = parts
-    return find_largest_batch(network, plan, config, from_images=False, num_train=num_train)
+    return find_largest_batch(
+        network, plan, config, from_images=False, num_train=num_train, devices=devices
+    )
 
 
 MEMORY = "twice as many images do not fit in the memory that is free"
@@ -93,6 +97,20 @@ def test_steps_are_tried_on_a_gpu(tmp_path, monkeypatch):
     tried = limit_steps(monkeypatch, 20)
     assert find(parts) == (16, MEMORY)
     assert tried == [8, 16, 32, 16]
+
+
+@pytest.mark.parametrize(
+    ("fitting", "size", "reason"), [(1000, 96, STEPS), (5, 12, MEMORY), (1, 3, MEMORY)]
+)
+def test_devices_share_the_batch_of_which_each_part_fits(
+    tmp_path, monkeypatch, fitting, size, reason
+):
+    parts = make(tmp_path, monkeypatch)
+    each = bytes_per_image(*parts[1:], from_images=False)
+    monkeypatch.setattr(largest_batch, "free_memory", lambda: 2 * fitting * each)
+    tried = limit_steps(monkeypatch, fitting)
+    assert find(parts, devices=3) == (size, reason)
+    assert tried == [size // 3]
 
 
 @pytest.mark.parametrize(("optimizer", "factor"), [("sgd", 4), ("adamw", 2)])
@@ -143,6 +161,9 @@ def test_batch_that_cannot_fit_stops_before_the_first_step_and_one_that_may_not_
         return printed.getvalue().strip()
 
     assert check(free=32 * each, most=32 * each) == ""
+    two = Replicas(tf.distribute.get_strategy(), num_workers=2)
+    with replicas.using(two):
+        assert check(free=16 * each, most=16 * each) == ""
     warning = check(free=31 * each, most=31 * each)
     assert re.fullmatch(
         r"Warning: a step of 32 images may take [\d.]+ MB, and [\d.]+ MB are free\. If the system "

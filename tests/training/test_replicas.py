@@ -1,3 +1,4 @@
+import json
 import re
 import time
 
@@ -55,6 +56,8 @@ def test_two_processes_train_what_one_does(tmp_path, name):
     assert "report.html" not in second
     for one, two in zip(ends_of(tmp_path / "one"), ends_of(tmp_path / "two"), strict=True):
         np.testing.assert_allclose(two, one, atol=1e-5)
+    receipt = json.loads((tmp_path / "two/run/receipt.json").read_text())
+    assert receipt["replicas"] == {"machines": 2, "devices_of_each": 1}
     if name == "two phases":
         # Each image was computed by one of them.
         (computed,) = re.findall(r"Computed (\d+) images", first)
@@ -102,6 +105,35 @@ def test_a_run_whose_process_is_killed_ends_everywhere_and_goes_on(tmp_path, kil
     assert "Going on with epoch" in first
     for one, two in zip(ends_of(tmp_path / "one"), ends_of(tmp_path / "two"), strict=True):
         np.testing.assert_allclose(two, one, atol=1e-5)
+
+
+@pytest.mark.thorough
+def test_other_flags_end_all_before_any_work(tmp_path):
+    started = start(tmp_path, 2, last={"seed": 5})
+    assert [one.wait(300) for one in started] == [1, 2]
+    printed = [(tmp_path / f"out{worker}").read_text() for worker in range(2)]
+    assert printed == [
+        "error: workers: worker 1 got other flags, or has other versions, than worker 0. Give all "
+        "machines the same, as it has printed.\n",
+        "error: seed='5': is '0' on worker 0. Give all machines the same flags and versions.\n",
+    ]
+
+
+@pytest.mark.thorough
+def test_a_batch_that_does_not_divide_ends_all_before_any_work(tmp_path):
+    started = start(tmp_path, 2, batch_size=7)
+    assert [one.wait(300) for one in started] == [2, 2]
+    for worker in range(2):
+        printed = (tmp_path / f"out{worker}").read_text()
+        assert re.fullmatch(r"error: batch_size=7: .* Use 6 or 8\.\n", printed)
+
+
+@pytest.mark.thorough
+def test_two_processes_agree_on_the_epochs_of_a_budget(tmp_path):
+    first, second = finish(tmp_path, 2, recipe="auto", budget="200s", warmup_epochs=1.0)
+    assert "Recipe auto" in first
+    assert "finetune phase" in first
+    assert second == "Worker 1 of 2: trained. Worker 0 has the results.\n"
 
 
 def wait_for(has_happened, started):
