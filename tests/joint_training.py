@@ -15,7 +15,7 @@ import tensorflow as tf
 import fakes
 import kerastl
 from command_line import REPOSITORY
-from kerastl import replicas
+from kerastl import environment, replicas
 from kerastl.cluster import Cluster
 from kerastl.commands.guard import guard
 from kerastl.data.builtin import BUILT_IN
@@ -101,6 +101,8 @@ def start(folder, count, last=None, **settings):
     started = []
     for worker in range(count):
         given = settings | ({"workers": hosts, "worker": worker} if count > 1 else {})
+        # Only the first one has such a place.
+        given |= {"run_dir": str(folder / "nowhere")} if worker else {}
         given |= last if last and worker == count - 1 else {}
         command = [sys.executable, "-c", _RUN, str(folder), json.dumps(given)]
         environment = os.environ | {"PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -122,6 +124,7 @@ def main_run(folder, given):
     places = {"weights": str(folder / _WEIGHTS), "cache_dir": str(folder / "cache")}
     config = fakes.tiny_config(folder, **places | given)
     divide_processor(int(config.devices))
+    environment.OWN_PROCESS.set()
     sys.exit(guard(lambda output: _run(folder, config, output)))
 
 

@@ -14,7 +14,7 @@ from kerastl.export_formats import check_formats
 from kerastl.lazy import LazyModule
 from kerastl.model.backbones import check_weights
 from kerastl.model.sources.table import find_row
-from kerastl.outputs.directories import writable_directory
+from kerastl.outputs.directories import make_writable, writable_directory
 from kerastl.outputs.places import usable_places
 from kerastl.progress import Progress
 from kerastl.settings import ModelSettings, OutputSettings
@@ -106,7 +106,10 @@ def ready(
 
     `devices` and `cluster` are those of `environment.ready`.
     """
-    run_dir = pathlib.Path(config.run_dir)
+    around, field = pathlib.Path(config.run_dir), "run_dir"
+    if not cluster.is_first and config.memory_path:
+        # Only the first machine has the directory of the run.
+        around, field = config.memory_path, "cache_dir"
     with contextlib.ExitStack() as stack:
         tensorflow = environment.ready(
             config.precision, config.seed, progress, devices=devices, cluster=cluster
@@ -114,8 +117,9 @@ def ready(
         if not cluster.is_first:
             # The first machine makes the directory before it meets the others in TensorFlow.
             stack.enter_context(tensorflow)
+            make_writable(around, field=field)
         settings = stack.enter_context(
-            usable_places(config, run_dir, field="run_dir", progress=progress)
+            usable_places(config, around, field=field, progress=progress)
         )
         if cluster.is_first:
             stack.enter_context(tensorflow)

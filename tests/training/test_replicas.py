@@ -56,6 +56,7 @@ def test_two_processes_train_what_one_does(tmp_path, name):
     assert "report.html" not in second
     for one, two in zip(ends_of(tmp_path / "one"), ends_of(tmp_path / "two"), strict=True):
         np.testing.assert_allclose(two, one, atol=1e-5)
+    assert not (tmp_path / "two/nowhere").exists()
     receipt = json.loads((tmp_path / "two/run/receipt.json").read_text())
     assert receipt["replicas"] == {"machines": 2, "devices_of_each": 1}
     if name == "two phases":
