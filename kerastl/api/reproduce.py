@@ -22,7 +22,7 @@ def reproduce(
     """Runs a finished run again from its own flags and splits, and compares the results.
 
     Nothing that is stored is used: every image is inspected and computed again. No export is
-    written.
+    written. Where `run_dir` holds the repeated run, it is only compared.
 
     Args:
         run: Directory of the run.
@@ -46,7 +46,6 @@ def reproduce(
     again = local_path(run_dir or f"{os.path.normpath(path)}-again", field="run_dir")
     from kerastl.comparison.reproduction import run_again  # noqa: PLC0415
 
-    repeat = functools.partial(
-        run_config, source=source, progress=Progress.of(progress, default=sys.stdout)
-    )
-    return run_again(path, again, repeat, overwrite=overwrite)
+    progress = Progress.of(progress, default=sys.stdout)
+    repeat = functools.partial(run_config, source=source, progress=progress)
+    return run_again(path, again, repeat, overwrite=overwrite, progress=progress)

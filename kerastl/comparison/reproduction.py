@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from kerastl.comparison.files import Compared, compare_files
 from kerastl.config import Config
@@ -13,11 +13,13 @@ from kerastl.outputs.directories import (
     RunFile,
     naming,
     own_fixes,
+    read_config,
     read_findable,
     read_json,
     writable_directory,
 )
 from kerastl.outputs.environments import compare_environments
+from kerastl.progress import Progress
 from kerastl.short_form import ShortForm
 
 # In the new directory, until the run is done: what its frozen part computes. Nobody else's.
@@ -74,15 +76,21 @@ class Reproduction(ShortForm):
 
 
 def run_again(
-    path: pathlib.Path, again: pathlib.Path, run: Callable[[Config], object], *, overwrite: bool
+    path: pathlib.Path,
+    again: pathlib.Path,
+    run: Callable[[Config], object],
+    *,
+    overwrite: bool,
+    progress: Progress,
 ) -> Reproduction:
     """Runs a finished run again in another directory, and compares every file.
 
     Args:
         path: Directory of the run.
         again: The other directory.
-        run: Runs a config.
+        run: Runs a config; it is not called if the other directory has what it would make.
         overwrite: Replace a finished run there.
+        progress: Gets a line if nothing is run.
 
     Raises:
         UsageError: If the other directory is not free.
@@ -91,10 +99,20 @@ def run_again(
     with naming(path, RunFile.RECEIPT):
         before = read_json(path, RunFile.RECEIPT)
     with _repeated(path, again, overwrite=overwrite) as config:
-        run(config)
+        # As it does where the comparison was cut off.
+        if not overwrite and _is_done(again, config.to_flags()):
+            progress.line(f"{again} holds it already; --overwrite runs it once more.")
+        else:
+            run(config)
     files = tuple(compare_files(path, again))
     after = read_json(again, RunFile.RECEIPT)
     return Reproduction(path, again, files, compare_environments(before, after))
+
+
+def _is_done(again: pathlib.Path, flags: Sequence[str]) -> bool:
+    """Whether a directory holds the finished run of these flags."""
+    is_finished = (again / RunFile.METRICS).exists()
+    return is_finished and read_config(again).to_flags() == flags
 
 
 @contextlib.contextmanager

@@ -194,3 +194,15 @@ def test_reproduction_that_is_cut_off_goes_on_with_what_it_has_computed(
     assert "0 images to compute" in printed.getvalue()
     assert found.different == ()
     assert not (tmp_path / "again" / ".reproduce").exists()
+    # Killed after the run: what is left is to compare.
+    (tmp_path / "again" / ".reproduce").mkdir()
+    before, printed = snapshot(tmp_path / "again"), io.StringIO()
+    found = kerastl.reproduce(
+        color_run.result.run_dir, run_dir=tmp_path / "again", progress=printed
+    )
+    assert printed.getvalue() == (
+        f"{tmp_path / 'again'} holds it already; --overwrite runs it once more.\n"
+    )
+    assert found.different == ()
+    assert snapshot(tmp_path / "again") == before
+    assert not (tmp_path / "again" / ".reproduce").exists()
