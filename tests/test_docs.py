@@ -1,5 +1,6 @@
 """Runs the commands and the Python of README and docs, or says why it does not."""
 
+import ast
 import functools
 import itertools
 import os
@@ -246,13 +247,25 @@ def test_tutorial_runs_from_its_folder_to_its_predictions(folder, few_digits, ca
 
 
 def run_python(page):
-    """Runs all Python of a page, one block after the other, below the block that it names."""
+    """Runs all Python of a page, one block after the other."""
     names = {}
-    codes = [code for name, code in blocks("python") if name == page]
-    if any("load_pixels(" in code and "def load_pixels" not in code for code in codes):
-        codes.insert(0, next(code for _, code in blocks("python") if "def load_pixels" in code))
-    for code in codes:
-        exec(compile(code, page, "exec"), names)
+    for code in (code for name, code in blocks("python") if name == page):
+        is_added = "load_pixels(" in code and "def load_pixels" not in code
+        exec(compile(with_load_pixels(code) if is_added else code, page, "exec"), names)
+
+
+def with_load_pixels(code):
+    """Adds what another page defines behind the imports of a block, as the page says."""
+    [program] = [code for _, code in blocks("python") if "def load_pixels" in code]
+    imports, rest = [], []
+    for node in ast.parse(code).body:
+        (imports if isinstance(node, ast.Import | ast.ImportFrom) else rest).append(node)
+    defined = [
+        node
+        for node in ast.parse(program).body
+        if ast.unparse(node).startswith(("FILTERS = ", "def load_pixels("))
+    ]
+    return ast.unparse(ast.Module([*imports, *defined, *rest], []))
 
 
 @pytest.mark.thorough
