@@ -82,11 +82,11 @@ class FakeSearch:
         self.trial_files = self.directory / "tuning" / "trials"
         self.trial_files.mkdir(parents=True, exist_ok=True)
 
-    def board(self, deadline=math.inf, *, are_kept=True):
+    def board(self, deadline=math.inf, *, are_kept=True, began=0.0):
         return Board(
             TrialFiles(self.trial_files),
             SearchFiles(self.directory, self.space, self.options, self.splits, are_kept=are_kept),
-            Budget(deadline, final_run=self.options.final_run),
+            Budget(began=began, deadline=deadline, final_run=self.options.final_run),
             self.options,
             self.progress,
         )

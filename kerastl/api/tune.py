@@ -15,7 +15,7 @@ from kerastl.config import Config
 from kerastl.errors import bad_value
 from kerastl.outputs.places import usable_places, without_unusable_cache
 from kerastl.progress import Progress
-from kerastl.tuning.directory import SearchFile, open_search
+from kerastl.tuning.directory import SearchFile, open_search, seconds_taken
 from kerastl.tuning.search_options import SearchOptions
 from kerastl.tuning.space import Space
 from kerastl.tuning.space_parser import read_space
@@ -67,12 +67,14 @@ def tune(
     progress = Progress.of(progress, default=sys.stdout)
     options = options or SearchOptions()
     config, known_space = _check_search(config, space, source)
+    began = time.monotonic()
     task = Task(
         config=config,
         space=known_space,
         options=options,
         role=find_role(),
-        deadline=time.monotonic() + config.budget_seconds,
+        began=began,
+        deadline=began + config.budget_seconds,
     )
     announce_downloads([config], progress)
     with contextlib.ExitStack() as stack:
@@ -81,6 +83,8 @@ def tune(
             usable_places(config, pathlib.Path(config.run_dir), field="run_dir", progress=progress)
         )
         task = dataclasses.replace(task, config=config)
+        if not config.overwrite:
+            task = task.counting(seconds_taken(directory))
         process = None
         if source is None and not is_chief(task.role):
             # Now, so that it starts TensorFlow beside this process.

@@ -17,39 +17,45 @@ _FAILURES_AT_START = 3
 class Budget:
     """Decides from the time of past trials whether there is time for another."""
 
-    def __init__(self, deadline: float, *, final_run: bool) -> None:
-        """Starts the clock; everything must be over at `deadline`, by `time.monotonic`."""
+    def __init__(self, *, began: float, deadline: float, final_run: bool) -> None:
+        """Starts the clock of this process; see `Task` for the times."""
+        self.num_trials = 0
+        self._began = began
         self._deadline = deadline
         self._final_run = final_run
-        self._seconds: list[float] = []
         self._started = time.monotonic()
 
     @property
-    def num_trials(self) -> int:
-        """Number of trials that it has counted."""
-        return len(self._seconds)
+    def seconds(self) -> float:
+        """What the search has taken so far, in all its processes."""
+        return time.monotonic() - self._began
 
-    def count(self, trial: Trial) -> None:
-        """Counts a trial that ended."""
-        self._seconds.append(trial.seconds)
+    @property
+    def seconds_left(self) -> float:
+        """What is left of the budget, infinite without one."""
+        return max(0.0, self._deadline - time.monotonic())
 
-    def allows_another(self, repeated: Iterable[Trial]) -> bool:
+    def count(self) -> None:
+        """Counts a trial that ended in the time of this process."""
+        self.num_trials += 1
+
+    def allows_another(self, trials: Sequence[Trial], repeated: Iterable[Trial]) -> bool:
         """Returns whether another trial, and what follows the last, should end in time.
 
         Args:
-            repeated: Trials that the final run and its comparison train again.
+            trials: Those that ended, in that order, by earlier processes too.
+            repeated: Those that the final run and its comparison train again.
         """
-        if not self._seconds:
-            return time.monotonic() < self._deadline
+        seconds = max((trial.seconds for trial in trials[-3:]), default=0.0)
         reserve = sum(trial.seconds for trial in repeated) if self._final_run else 0.0
-        return time.monotonic() + max(self._seconds[-3:]) + reserve < self._deadline
+        return seconds + reserve < self.seconds_left
 
     def words_left(self, num_left: int) -> str:
         """Returns an estimate of the time that some more trials take, empty if none are left."""
         # By the clock, since several machines may take part.
         took = time.monotonic() - self._started
         seconds = num_left * took / max(self.num_trials, 1)
-        seconds = min(seconds, self._deadline - time.monotonic())
+        seconds = min(seconds, self.seconds_left)
         return f"  about {format_duration(seconds)} left" if num_left and seconds > 0 else ""
 
 
@@ -85,7 +91,7 @@ class Board:
         if not self._search_files.are_kept:
             self.trials |= self._trial_files.read(known=self.trials)
         self.trials[trial.number] = trial
-        self._budget.count(trial)
+        self._budget.count()
         self._write()
         self._progress.line(self._line(trial))
         if self._search_files.are_kept:
@@ -100,7 +106,8 @@ class Board:
         """Returns whether another trial, and what follows the last, should end in time."""
         repeated = {0, *(ranked.trial.number for ranked in self.ranking[:1])}
         return self._budget.allows_another(
-            trial for number, trial in self.trials.items() if number in repeated
+            list(self.trials.values()),
+            [trial for number, trial in self.trials.items() if number in repeated],
         )
 
     def finish(self) -> None:
@@ -108,7 +115,7 @@ class Board:
         self._search_files.finish()
 
     def _write(self) -> None:
-        self.ranking = self._search_files.write(list(self.trials.values()))
+        self.ranking = self._search_files.write(list(self.trials.values()), self._budget.seconds)
 
     def _check_start(self) -> None:
         failed = [trial for _, trial in sorted(self.trials.items()) if trial.status == FAILED]

@@ -30,6 +30,8 @@ class SearchFile(enum.StrEnum):
     ABOUT = _ABOUT
     EVENTS = "events.jsonl"
     EVENTS_LOCK = "events.lock"
+    # What it has taken so far, in all its processes but for the time between them.
+    SECONDS = "seconds.txt"
     TRIALS = "trials"
     TABLE = "trials.csv"
     CHART = "trials.svg"
@@ -62,6 +64,21 @@ def describe(space: Space, options: SearchOptions) -> dict[str, Any]:
         "search_space": space.to_text(),
         "weights_sha256": files,
     }
+
+
+def seconds_taken(directory: pathlib.Path) -> float:
+    """Returns the seconds that the search in a directory had taken at the end of its last trial.
+
+    Raises:
+        KerastlError: If its file cannot be read.
+    """
+    path = directory / SearchFile.SECONDS
+    try:
+        return float(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return 0.0
+    except (OSError, ValueError) as error:
+        raise damaged(path, error) from error
 
 
 def _sha256(path: pathlib.Path) -> str:

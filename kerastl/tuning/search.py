@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import math
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -24,7 +25,7 @@ from kerastl.model.backbones import bundled_size_note
 from kerastl.model.network import First
 from kerastl.outputs.directories import clear
 from kerastl.outputs.made_of import MADE_OF, describe_data, find_changed
-from kerastl.progress import Progress, count_of
+from kerastl.progress import Progress, count_of, format_duration
 from kerastl.recipes.following import first_settings
 from kerastl.result import Result
 from kerastl.settings import Decides
@@ -234,7 +235,9 @@ class _Search:
 
     @functools.cached_property
     def _budget(self) -> Budget:
-        return Budget(self.task.deadline, final_run=self.task.options.final_run)
+        task = self.task
+        final_run = task.options.final_run
+        return Budget(began=task.began, deadline=task.deadline, final_run=final_run)
 
     @functools.cached_property
     def _assignments(self) -> Assignments:
@@ -269,6 +272,8 @@ class _Search:
                 f"{count_of(known, 'trial')} found in {self._directory}, "
                 f"{left or 'none'} left. --overwrite starts over."
             )
+            if left and math.isfinite(seconds := self._budget.seconds_left):
+                self.progress.line(f"{format_duration(seconds)} of the budget are left.")
 
     def _print_end(self, timed_out: bool) -> None:
         trials, options = self.board.trials, self.task.options

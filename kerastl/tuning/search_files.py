@@ -47,8 +47,12 @@ class SearchFiles:
         self._writer = concurrent.futures.ThreadPoolExecutor(max_workers=1)
         self._writing: concurrent.futures.Future[None] | None = None
 
-    def write(self, trials: Sequence[Trial]) -> list[RankedTrial]:
+    def write(self, trials: Sequence[Trial], seconds: float) -> list[RankedTrial]:
         """Starts to write all files in the background, see `finish`; first finishes the last ones.
+
+        Args:
+            trials: Those that ended.
+            seconds: What the search has taken.
 
         Returns:
             The completed trials in order, the best first.
@@ -56,7 +60,7 @@ class SearchFiles:
         ranking = order(list(trials), self._labels, self._options)
         if self.are_kept:
             self.finish()
-            self._writing = self._writer.submit(self._write_all, trials, ranking)
+            self._writing = self._writer.submit(self._write_all, trials, ranking, seconds)
         return ranking
 
     def finish(self) -> None:
@@ -65,13 +69,16 @@ class SearchFiles:
         if writing:
             writing.result()
 
-    def _write_all(self, trials: Sequence[Trial], ranking: Sequence[RankedTrial]) -> None:
+    def _write_all(
+        self, trials: Sequence[Trial], ranking: Sequence[RankedTrial], seconds: float
+    ) -> None:
         importances = measure_importance(trials, self._space, self._options)
         failed = sorted(
             (trial for trial in trials if trial.status == FAILED), key=lambda trial: trial.number
         )
         title = f"Settings for {self._source_name}"
         texts = {
+            SearchFile.SECONDS: f"{seconds:.1f}\n",
             SearchFile.TABLE: self._table(ranking, failed),
             SearchFile.IMPORTANCE: _importance_table(importances, self._space),
             SearchFile.CHART: draw_search(ranking, failed, self._space, self._options, title=title),

@@ -29,14 +29,22 @@ class Task:
         space: Ranges to search; None for the default space.
         options: How the search proceeds.
         role: The part of this process, see `find_role`.
-        deadline: When everything is to be over, by `time.monotonic`.
+        began: When it would have begun without the time between its processes, by
+            `time.monotonic`.
+        deadline: When everything is to be over, by the same clock.
     """
 
     config: Config
     space: Space | None
     options: SearchOptions
     role: str
+    began: float
     deadline: float
+
+    def counting(self, seconds: float) -> "Task":
+        """Returns the task with what earlier processes of its search have taken."""
+        began, deadline = self.began - seconds, self.deadline - seconds
+        return dataclasses.replace(self, began=began, deadline=deadline)
 
 
 def find_role(environment: Mapping[str, str] = os.environ) -> str:

@@ -1,9 +1,11 @@
+import dataclasses
 import types
 
 import pytest
 
+import kerastl
 from kerastl.config import Config
-from searches import RATES, search
+from searches import HEAD, RATES, search
 
 pytestmark = pytest.mark.usefixtures("small_forest")
 
@@ -13,8 +15,8 @@ def now(monkeypatch):
     """A clock that stands still; its time is the only item."""
     seconds = [0.0]
     clock = types.SimpleNamespace(monotonic=lambda: seconds[0])
-    for module in ("board", "loop"):
-        monkeypatch.setattr(f"kerastl.tuning.{module}.time", clock)
+    for module in ("api.tune", "tuning.board", "tuning.loop"):
+        monkeypatch.setattr(f"kerastl.{module}.time", clock)
     return seconds
 
 
@@ -43,3 +45,36 @@ def test_a_budget_leaves_time_for_what_follows_the_last_trial(final_run, count, 
     searched = search(tmp_path, RATES, takes_time, final_run=final_run)
     assert len(searched.run(deadline=1050)) == count
     assert searched.timed_out
+
+
+def test_a_search_that_goes_on_has_what_is_left_of_its_budget(config, source, now):
+    lines = []
+
+    class Timed(kerastl.Progress):
+        """Each trial takes 400 s; the process ends after some."""
+
+        def __init__(self, trials):
+            super().__init__()
+            self.trials = trials
+
+        def line(self, text):
+            lines.append(text)
+            if text.startswith("trial "):
+                self.trials -= 1
+                if not self.trials:
+                    raise KeyboardInterrupt
+                now[0] += 400
+
+    config = dataclasses.replace(config, budget="1000s")
+    options = kerastl.SearchOptions(max_trials=9, final_run=False)
+    with pytest.raises(KeyboardInterrupt):
+        kerastl.tune(config, HEAD, options, source=source, progress=Timed(2))
+    # The time between two processes does not count.
+    now[0] += 5000
+    found = kerastl.tune(config, HEAD, options, source=source, progress=Timed(9))
+    assert "10 min of the budget are left." in lines
+    assert "4 trials; the budget is used up." in lines
+    assert len(found.trials) == 4
+    # More time is for the whole search too.
+    config = dataclasses.replace(config, budget="1200s")
+    assert len(kerastl.tune(config, HEAD, options, source=source, progress=Timed(9)).trials) == 5

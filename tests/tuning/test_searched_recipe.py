@@ -25,6 +25,7 @@ def choose(tiny_net, tmp_path, source):
             space=read_space(ranges, config) if ranges else None,
             options=SearchOptions(),
             role=ALONE,
+            began=time.monotonic(),
             deadline=time.monotonic() + seconds,
         )
         return with_choices(task, make_splits(source, config), kerastl.Progress())
