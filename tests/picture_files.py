@@ -31,6 +31,12 @@ def animation(form, **options):
     return file_bytes(frames[0], form, save_all=True, append_images=frames[1:], **options)
 
 
+def jpeg_with_hole():
+    """A JPEG that is decoded, though a part of its pixels is not there."""
+    whole = file_bytes(Image.fromarray(noise(120, 160)), "JPEG")
+    return whole[:3000] + bytes(600) + whole[3600:]
+
+
 def every_kind():
     """One file of each kind that is read, none of them square."""
     picture = Image.fromarray(noise())

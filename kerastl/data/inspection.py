@@ -29,7 +29,7 @@ from kerastl.data.content import HASH, check_drive, hash_content
 from kerastl.data.file_formats import JPEG, PNG, find_format
 from kerastl.data.memo import recall
 from kerastl.data.other_contents import find_other
-from kerastl.data.reasons import HOLE_IN, explain
+from kerastl.data.reasons import explain, explain_decoded
 from kerastl.data.source import Source
 from kerastl.progress import Progress, count_of
 
@@ -164,13 +164,13 @@ def inspect_content(content: bytes) -> Inspection:
         pixels, height, width = _decode(content)
     except tf.errors.OpError as error:
         return Inspection(explain(content, str(error)), kind, other=_other_kind(content))
-    if found is JPEG and jpeg.has_hole(content):
-        return Inspection(HOLE_IN.format(kind), kind)
+    if problem := explain_decoded(content):
+        return Inspection(problem, kind)
     hashed = hashlib.sha256(str(pixels.shape).encode())
     hashed.update(np.ascontiguousarray(pixels).data)
     descriptor, turned, may_be_flat = _describe(pixels)
     # No search through the pixels, which are nearly all of a file.
-    facts = jpeg.before_pixels(content) if found is JPEG else content
+    facts = jpeg.divide(content).before if found is JPEG else content
     return Inspection(
         "",
         kind,

@@ -3,6 +3,7 @@
 import functools
 import re
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -150,20 +151,26 @@ def lacks_end(content: bytes) -> bool:
     return _SCAN in content.rpartition(JPEG.tail)[2] and not content.endswith(b"\0")
 
 
-def coded_pixels(content: bytes) -> bytes:
-    """Returns the bytes of the pixels, up to the end marker."""
-    return content[_find_pixels(content) :].partition(JPEG.tail)[0]
+class Parts(NamedTuple):
+    """A JPEG, divided where its pixels begin; where its segments end, if one is damaged.
+
+    Attributes:
+        segments: The marker and the content of each segment.
+        before: The bytes of all of these, with Exif data and profiles.
+        pixels: The bytes of the pixels, up to the end marker.
+    """
+
+    segments: list[tuple[int, bytes]]
+    before: bytes
+    pixels: bytes
 
 
-def before_pixels(content: bytes) -> bytes:
-    """Returns what comes before the pixels, as Exif data and profiles do."""
-    return content[: _find_pixels(content)]
-
-
-def _find_pixels(content: bytes) -> int:
-    """Finds where the pixels begin; where the segments end, if a part of them is damaged."""
-    *_, place = 0, *(end for _, _, end in segments(content))
-    return place
+def divide(content: bytes) -> Parts:
+    """Divides a JPEG into its parts."""
+    found = list(segments(content))
+    place = found[-1][-1] if found else 0
+    parts = [(marker, segment) for marker, segment, _ in found]
+    return Parts(parts, content[:place], content[place:].partition(JPEG.tail)[0])
 
 
 def has_hole(content: bytes) -> bool:
@@ -172,9 +179,9 @@ def has_hole(content: bytes) -> bool:
     Zeros can be flat areas where every shortest code, which has zero bits, ends a block. Where
     one stands for a change of color, areas would not be flat.
     """
-    if not file_formats.has_hole(coded_pixels(content)):
+    found, _, pixels = divide(content)
+    if not file_formats.has_hole(pixels):
         return False
-    found = [(marker, segment) for marker, segment, _ in segments(content)]
     channels = {segment[_FRAME : _FRAME + 1] for marker, segment in found if marker in _SEQUENTIAL}
     in_first_scan = {segment[:1] for marker, segment in found if marker == _SCAN[1]}
     # Else there are more scans, each with tables of its own.

@@ -27,7 +27,7 @@ UNSUPPORTED = "(unsupported)"
 # The marker of a progressive JPEG's frame.
 _PROGRESSIVE = 0xC2
 # Left by a copy or a download that reserves the space first.
-HOLE_IN = "is a {} with a hole of zeros, not copied or downloaded in full"
+_HOLE_IN = "is a {} with a hole of zeros, not copied or downloaded in full"
 # A PNG's first bytes are there to show it: the ends of lines in them change with a copy of text.
 _PNG_BEGINS = b"\x89PNG\r\n\x1a\n"
 
@@ -56,6 +56,15 @@ def explain(content: bytes, error: str = "") -> str:
     return _explain_damage(content, found)
 
 
+def explain_decoded(content: bytes) -> str:
+    """Explains why a file is not used although it is decoded; empty for one that is.
+
+    Who takes files asks this, to train and to predict: the decoder's graph cannot.
+    """
+    is_damaged = JPEG.matches(content) and jpeg.has_hole(content)
+    return _HOLE_IN.format(JPEG.name) if is_damaged else ""
+
+
 def _no_form(_: bytes) -> str:
     return ""
 
@@ -80,9 +89,9 @@ def _read(number: Number, content: bytes) -> int:
 
 def _explain_damage(content: bytes, found: FileFormat) -> str:
     if found is JPEG:
-        pixels = jpeg.coded_pixels(content)
+        pixels = jpeg.divide(content).pixels
     else:
         pixels = content.partition(found.packed)[2] if found.packed else b""
     if has_hole(pixels):
-        return HOLE_IN.format(found.name)
+        return _HOLE_IN.format(found.name)
     return f"is a damaged or truncated {found.name}"

@@ -13,7 +13,7 @@ import tensorflow as tf
 from kerastl.data.common_files import find_common
 from kerastl.data.file_formats import JPEG
 from kerastl.data.images import decode, decode_and_resize, resize, smallest_side
-from kerastl.data.reasons import explain
+from kerastl.data.reasons import explain, explain_decoded
 from kerastl.resources import usable_cores
 
 # Arrays by the name of what they hold.
@@ -86,14 +86,14 @@ class Artifact:
         """Classifies whole image files.
 
         Returns:
-            The outputs, see `compute_files`: probabilities are NaN where a file cannot be decoded,
+            The outputs, see `compute_files`: probabilities are NaN where a file cannot be used,
             the others 0, or missing if no file can be. And the index of each such file -> why, as
             in "is not an image".
         """
         shape = (len(files), len(self.class_names))
         found = {"probabilities": np.full(shape, np.nan, np.float32)}
-        good: list[int] = list(range(len(files)))
-        bad: dict[int, str] = {}
+        bad = {index: why for index, one in enumerate(files) if (why := explain_decoded(one))}
+        good = [index for index in range(len(files)) if index not in bad]
         while good:
             try:
                 outputs = self.compute_files([files[index] for index in good])

@@ -50,6 +50,11 @@ _FITS = {
     "{size} x {size}",
     "stretch": "resize it to {size} x {size}, whatever its shape ({how})",
 }
+_REFUSED = (
+    "What cannot be decoded, and JPEGs with a hole of zeros between their pixels. kerastl train, "
+    "predict and serve see such a hole, which other readers, also the SavedModel by itself as in "
+    "TensorFlow Serving, decode as gray or stripes."
+)
 _SETS = (
     "The set of an image holds its most probable class and every class whose probability is at "
     "least min_probability."
@@ -97,6 +102,7 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
                     size=config.image_size, how=_RESIZE.format(interpolation_of(config.resize))
                 )
             ),
+            "refused": _REFUSED,
         },
         "class_names": list(source.class_names),
         TEST: {name: metrics[TEST][name] for name in _SCORES if name in metrics[TEST]},

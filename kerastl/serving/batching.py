@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastl.data.file_formats import find_format
+from kerastl.data.reasons import explain_decoded
 from kerastl.outputs.formats.savedmodel import undecodable_indices
 from kerastl.serving.model_version import ModelVersion
 
@@ -144,7 +145,7 @@ class Batcher:
             started = time.monotonic()
             size = len(batch)
             try:
-                self._run(batch)
+                self._run(_refuse(batch, _find_damaged(batch)))
             # Whatever it is, the clients must get it and the worker must go on.
             except Exception as error:
                 traceback.print_exc(file=sys.stderr)
@@ -177,9 +178,9 @@ class Batcher:
 
     def _run(self, batch: list[_Image]) -> None:
         """Computes a batch, if necessary again without images that cannot be decoded."""
-        submission = batch[0].submission
-        signature = submission.model.signatures[submission.signature]
         while batch:
+            submission = batch[0].submission
+            signature = submission.model.signatures[submission.signature]
             try:
                 outputs = signature([image.value for image in batch])
             except tf.errors.InvalidArgumentError as error:
@@ -189,11 +190,7 @@ class Batcher:
                     self._run(batch[: len(batch) // 2])
                     batch = batch[len(batch) // 2 :]
                     continue
-                bad = [batch[place] for place in failed]
-                for image in bad:
-                    image.submission.bad[image.position] = str(error)
-                _finish(bad)
-                batch = [image for place, image in enumerate(batch) if place not in failed]
+                batch = _refuse(batch, dict.fromkeys(failed, str(error)))
                 continue
             for place, image in enumerate(batch):
                 values = {name: rows[place] for name, rows in outputs.items()}
@@ -211,6 +208,20 @@ def _group(value: Any) -> tuple[object, ...]:
         return tuple(value.shape)
     found = find_format(value)
     return (found is not None and found.tail in value[-_END_BYTES:],)
+
+
+def _find_damaged(batch: Sequence[_Image]) -> dict[int, str]:
+    """Finds files that would be decoded, but are not used to train either, by their places."""
+    files = {place: one.value for place, one in enumerate(batch) if isinstance(one.value, bytes)}
+    return {place: why for place, one in files.items() if (why := explain_decoded(one))}
+
+
+def _refuse(batch: Sequence[_Image], reasons: Mapping[int, str]) -> list[_Image]:
+    """Ends the images at some places; returns the others."""
+    for place, why in reasons.items():
+        batch[place].submission.bad[batch[place].position] = why
+    _finish(batch[place] for place in reasons)
+    return [image for place, image in enumerate(batch) if place not in reasons]
 
 
 def _finish(images: Iterable[_Image]) -> None:

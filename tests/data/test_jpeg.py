@@ -6,7 +6,7 @@ from PIL import Image
 from kerastl.data import images
 from kerastl.data.jpeg import has_hole, lacks_end
 from kerastl.data.reasons import explain
-from picture_files import file_bytes, mutate, noise, picture
+from picture_files import file_bytes, jpeg_with_hole, mutate, noise, picture
 
 END = b"\xff\xd9"
 # One graph, as a run has it.
@@ -96,8 +96,8 @@ def test_holes_of_zeros_are_told():
 
 
 def test_hole_that_is_decoded_is_seen_and_flat_areas_are_none():
-    whole = file_bytes(Image.fromarray(noise(120, 160)), "JPEG")
-    assert has_hole(whole[:3000] + bytes(600) + whole[3600:])
+    assert has_hole(jpeg_with_hole())
+    assert decode(jpeg_with_hole()).shape == (120, 160, 3)
     flat = Image.new("RGB", (1024, 1024), (200, 30, 60))
     for options in ({}, {"optimize": True}, {"progressive": True}):
         assert not has_hole(file_bytes(flat, "JPEG", **options))

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from picture_files import jpeg_with_hole
 from serving_client import b64, instances, metric, multipart, wait_until
 
 BAD = {
@@ -15,6 +16,10 @@ BAD = {
     "photo of a phone": (
         b"\0\0\0\x20ftypheic\0\0\0\0mif1MiHE" + bytes(40),
         "is HEIC (unsupported)",
+    ),
+    "hole of zeros": (
+        jpeg_with_hole(),
+        "is a JPEG with a hole of zeros, not copied or downloaded in full",
     ),
     "drawing": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "is SVG (unsupported)"),
     "bomb": (

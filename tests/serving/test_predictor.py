@@ -4,8 +4,10 @@ import pathlib
 import numpy as np
 import pytest
 
+from kerastl.data.inspection import inspect_content
 from kerastl.errors import UsageError
 from kerastl.serving.predictor import predict
+from picture_files import jpeg_with_hole
 
 
 @pytest.fixture
@@ -35,6 +37,16 @@ def test_predictions_come_in_order_with_the_reason_for_unusable_files(color_run,
     values = [prediction.probabilities for prediction in found[:3]]
     np.testing.assert_allclose(values, expected, atol=1e-6)
     assert found[3].probabilities is None
+
+
+def test_file_is_refused_for_the_reason_that_training_gives(color_run, tmp_path, files):
+    contents = {"0.jpg": jpeg_with_hole(), "1.png": files[0], "2.png": files[1][:-30]}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    inspected = [inspect_content(content).problem for content in contents.values()]
+    assert [problem == "" for problem in inspected] == [False, True, False]
+    found = predict(color_run.result.export_path, [str(tmp_path)], batch_size=3)
+    assert [prediction.problem for prediction in found] == inspected
 
 
 @pytest.mark.thorough
