@@ -23,6 +23,7 @@ from kerastl.data.file_formats import FORMATS
 from kerastl.data.fixes_file import DROPPED, RELABELED, UNMATCHED
 from kerastl.data.inspection import Inspection, inspect
 from kerastl.data.labels import refuse_alike
+from kerastl.data.leaving_out import leave_out_classes
 from kerastl.data.named_copies import find_named_copies
 from kerastl.data.source import USED, Cause, Finding, Source
 from kerastl.data.unusable import report, sort_out, with_hashes
@@ -116,7 +117,7 @@ def _check_classes(source: Source) -> None:
             "dataset",
             source.name,
             f"{has.format(name_some(map(repr, empty)))} no usable image",
-            "Add some, or leave out what is no class",
+            f"Add some, or leave what is no class {leave_out_classes(empty, source.patterns)}",
         )
     refuse_alike(source.class_names, name=source.name)
 
@@ -167,7 +168,8 @@ def _refuse_copied_class(source: Source, lists: Sequence[Sequence[int]]) -> None
             source.name,
             f"class {source.class_names[label]!r} repeats others: {count} of {images} are the same "
             f"as, or nearly, those of {name_some(source.class_names[one] for one in others)}",
-            "Move it away, or add --near_duplicates=report if it is a class of its own",
+            f"Leave it {leave_out_classes([source.class_names[label]], source.patterns)}, or add "
+            "--near_duplicates=report if it is a class of its own",
         )
 
 

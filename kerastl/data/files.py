@@ -14,6 +14,7 @@ from kerastl import replicas
 from kerastl.data.annotations import describe_groups
 from kerastl.data.content import as_rows, content_or_path, hash_content, read_file
 from kerastl.data.labels import find_alike, is_one_line, order_classes
+from kerastl.data.leaving_out import Patterns
 from kerastl.data.memo import recall
 from kerastl.data.source import Finding, Source
 from kerastl.errors import bad_value
@@ -50,12 +51,14 @@ class Listing:
         class_names: Every class, in the order of the labels, those without files included.
         ignored: Number of other files, by kind.
         findings: What a person should know about the names.
+        patterns: See `Source`.
     """
 
     files: tuple[LabeledFile, ...]
     class_names: tuple[str, ...]
     ignored: dict[str, int]
     findings: tuple[Finding, ...] = ()
+    patterns: Patterns = dataclasses.field(default_factory=dict)
 
 
 def make_listing(
@@ -120,6 +123,7 @@ def open_listing(
         has_files=True,
         is_searched=is_searched,
         findings=listing.findings,
+        patterns=listing.patterns,
     )
 
 

@@ -16,6 +16,7 @@ from kerastl.data.layout import read_layout
 from kerastl.data.layout_line import layout_line
 from kerastl.data.layout_masks import leave_others_out
 from kerastl.data.layout_reading import Reading
+from kerastl.data.leaving_out import flag_without
 from kerastl.data.other_contents import find_other
 from kerastl.data.source import Finding, Source
 from kerastl.data.split_words import split_within
@@ -93,7 +94,7 @@ def _list(reading: Reading, tree: Tree, field: str) -> Listing:
     class_names = [place.class_name for place in reading.places]
     listing = make_listing(files, class_names, ignored, field=field)
     findings = (*_instead_of_train(reading), *listing.findings)
-    return dataclasses.replace(listing, findings=findings)
+    return dataclasses.replace(listing, findings=findings, patterns=reading.class_patterns)
 
 
 def _scan(
@@ -111,12 +112,17 @@ def _scan(
             "dataset",
             field,
             problem if place == str(root) else f"holds {place}, which {problem}",
-            "Make it readable or move it away"
+            _say_closed(pathlib.Path(error.filename), root)
             if closed
             else "Check the drive that it is on, and its path",
         ) from error
     _check_matched(leave_out, tree, field)
     return tree
+
+
+def _say_closed(place: pathlib.Path, root: pathlib.Path) -> str:
+    without = flag_without([place.relative_to(root)])
+    return "Make it readable" + ("" if place == root else f", or leave it out with {without}")
 
 
 def _check_matched(leave_out: Sequence[str], tree: Tree, field: str) -> None:
@@ -173,7 +179,7 @@ def _instead_of_train(reading: Reading) -> Iterator[Finding]:
         folders = (
             part
             for place in reading.places
-            for part in place.folder.path.relative_to(reading.top.path).parts
+            for part in place.folder.below(reading.top).parts
             if split_within(part) == place.split == reading.base
         )
         yield Finding(

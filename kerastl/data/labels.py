@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from kerastl.data.leaving_out import Patterns, leave_out_classes
 from kerastl.data.lookalikes import are_of_alphabets, has_lookalikes, looks
 from kerastl.errors import bad_value
 
@@ -106,10 +107,11 @@ def _alike(class_names: Collection[str]) -> Iterator[list[str]]:
     yield from (names for names in alike.values() if len(names) > 1)
 
 
-def refuse_twins(class_names: Iterable[str], *, name: str) -> None:
+def refuse_twins(class_names: Iterable[str], *, name: str, patterns: Patterns) -> None:
     """Refuses classes of the data set `name` that differ in what no person means.
 
-    That is what joins or ends their words and numbers, or the mark of a copy.
+    That is what joins or ends their words and numbers, or the mark of a copy. `patterns` are those
+    of `--leave_out`.
 
     Raises:
         UsageError: If there are any.
@@ -121,12 +123,14 @@ def refuse_twins(class_names: Iterable[str], *, name: str) -> None:
         for one, key in plain.items():
             twin = first[key] if first[key] != one else first.get(key_of(_bare(one)), one)
             if twin != one and not are_of_alphabets(twin, one, every):
+                copy = twin if _bare(twin) != twin else one
                 raise bad_value(
                     "dataset",
                     name,
                     f"classes {twin!r} and {one!r} differ by separators, quotes or the mark of a "
                     "copy or by zeros alone",
-                    "Merge them, rename one, or move it away",
+                    f"Merge them, rename one, or leave {copy!r} "
+                    f"{leave_out_classes([copy], patterns)}",
                 )
 
 

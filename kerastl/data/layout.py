@@ -88,7 +88,7 @@ def read_layout(tree: Tree, *, layout: str = layouts.AUTO, field: str) -> Readin
     if not any(place.folder.count for place in reading.places):
         raise bad_value("layout", layout, f"finds no class in {field}", f"Use {layouts.AUTO}")
     refuse_alike(reading.class_names, name=field)
-    refuse_twins(reading.class_names, name=field)
+    refuse_twins(reading.class_names, name=field, patterns=reading.class_patterns)
     check_classes(reading, stop)
     check_images(reading, stop)
     return reading

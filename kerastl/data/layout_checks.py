@@ -2,12 +2,10 @@
 
 import collections
 import dataclasses
-import glob
 import hashlib
 import os
 import pathlib
 import re
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 
 from kerastl.data.content import readable
@@ -23,6 +21,7 @@ from kerastl.data.layout_reading import (
     read_as,
     unwrap,
 )
+from kerastl.data.leaving_out import flag_without, leave_out_classes
 from kerastl.data.split_words import split_named, split_within
 from kerastl.data.tree import Folder
 from kerastl.errors import UsageError, name_some, printable
@@ -71,7 +70,7 @@ def check_same_split(top: Folder, stop: Stop) -> None:
                         f"{name_place(before, top)} and {name_place(folder, top)} are both named "
                         f"for {split}, and {shared} of {count_of(folder.count, 'image')} in the "
                         "latter are copies",
-                        f"Leave one of them out, as with {leave_out([folder], top)}",
+                        f"Leave one of them out, as with {flag_without([folder.below(top)])}",
                     )
 
 
@@ -94,7 +93,7 @@ def check_copies(head: Folder, stop: Stop) -> None:
             # An archive that was packed into itself; what is in it needs no place to write to.
             is_whole = len(again) > 1 and set(again) == set(inside) - {name}
             alone = f"Give folder:{readable(folder.path)} alone, or leave" if is_whole else "Leave"
-            flag = leave_out([folder], head)
+            flag = flag_without([folder.below(head)])
             or_class = ", or add --layout=class if it is a class of its own"
             raise stop(
                 f"{folder.name!r} holds folders named like its siblings "
@@ -124,8 +123,8 @@ def check_whole(head: Folder, stop: Stop) -> None:
             return
     raise stop(
         f"{largest.name!r} repeats its siblings: {copies} of {largest.count} images {what}",
-        f"Leave it out with {leave_out([largest], head)}, or add --layout=class if it is a class "
-        "of its own",
+        f"Leave it out with {flag_without([largest.below(head)])}, or add --layout=class if it is "
+        "a class of its own",
     )
 
 
@@ -230,9 +229,6 @@ def check_strays(reading: Reading, stop: Stop) -> None:
         return
     rest = tuple(place for place in reading.places if place.class_name not in strays)
     without = dataclasses.replace(reading, places=rest)
-    folders = [
-        place.around or place.folder for place in reading.places if place.class_name in strays
-    ]
     one, it, they, is_class = (
         ("", "it", "it is", "a class")
         if len(strays) == 1
@@ -242,8 +238,8 @@ def check_strays(reading: Reading, stop: Stop) -> None:
         f"has {name_some(map(repr, strays))}, {one}named as "
         f"{' or '.join(dict.fromkeys(strays.values()))}: it can be read as {reading.describe()} or "
         f"as {without.describe()}",
-        f"Leave {it} out with {leave_out(folders, reading.top)}, or add --layout={reading.form} if "
-        f"{they} {is_class}",
+        f"Leave {it} {leave_out_classes(strays, reading.class_patterns)}, or add "
+        f"--layout={reading.form} if {they} {is_class}",
     )
 
 
@@ -261,7 +257,7 @@ def check_classes(reading: Reading, stop: Stop) -> None:
             f"has {images} of classes that {reading.base or 'training'} lacks "
             f"({name_some(name_place(folder, reading.top) for folder in strange)})",
             "Give the classes of all splits the same names, or leave these out with "
-            f"{leave_out(strange, reading.top)}",
+            f"{flag_without(folder.below(reading.top) for folder in strange)}",
         )
 
 
@@ -274,14 +270,7 @@ def is_parted(folder: Folder) -> bool:
 
 def name_place(folder: Folder, top: Folder) -> str:
     """Names a folder as it is reached from another."""
-    return printable(readable(folder.path.relative_to(top.path)))
-
-
-def leave_out(folders: Iterable[Folder], top: Folder) -> str:
-    """Writes the flag that leaves folders below another out."""
-    places = (folder.path.relative_to(top.path).as_posix() for folder in folders)
-    patterns = (glob.escape(place).replace(",", "?") for place in places)
-    return f"--leave_out={shlex.quote(printable(','.join(dict.fromkeys(patterns))))}"
+    return printable(readable(folder.below(top)))
 
 
 def _count_copies(paths: Iterable[pathlib.Path], others: Iterable[pathlib.Path]) -> int:

@@ -9,8 +9,9 @@ from kerastl.data.content import read_head
 from kerastl.data.conversions import way_of_kind, way_of_reason
 from kerastl.data.file_formats import FORMATS, find_format
 from kerastl.data.folder_names import is_rarely_class
-from kerastl.data.layout_checks import Stop, leave_out, name_place
+from kerastl.data.layout_checks import Stop, name_place
 from kerastl.data.layout_reading import Place, Reading, are_sides
+from kerastl.data.leaving_out import flag_without, leave_out_classes
 from kerastl.data.other_contents import find_other
 from kerastl.data.tree import Folder
 from kerastl.errors import name_some
@@ -35,7 +36,8 @@ def check_images(reading: Reading, stop: Stop) -> None:
         has = "class {} has" if len(empty) == 1 else "classes {} have"
         raise stop(
             f"{has.format(name_some(map(repr, empty)))} no images{cloud}",
-            "Download what they stand for" if missing else "Add some, or remove what is no class",
+            f"{'Download what they stand for' if missing else 'Add some'}, or leave what is no "
+            f"class {leave_out_classes(empty, reading.class_patterns)}",
         )
     found = {name: _why_none_decodes(places) for name, places in reading.by_class.items()}
     if reasons := {name: reason for name, reason in found.items() if reason}:
@@ -76,11 +78,11 @@ def check_beside(reading: Reading, stop: Stop) -> None:
         number = sum(_count_others(folder)[kind] for folder in folders)
         way = way_of_kind(kind, reading.top.path)
         places = (f"{name_place(folder, reading.top)}/" for folder in folders)
+        flag = flag_without(folder.below(reading.top) for folder in folders)
         raise stop(
             f"has {count_kind(number, kind)} and no images in {name_some(places)}, beside classes "
             "of images",
-            f"{way[0].upper()}{way[1:]}, or add {leave_out(folders, reading.top)} if these are no "
-            "classes",
+            f"{way[0].upper()}{way[1:]}, or add {flag} if these are no classes",
         )
 
 

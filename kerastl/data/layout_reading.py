@@ -12,6 +12,7 @@ from kerastl import layouts
 from kerastl.data.content import readable
 from kerastl.data.folder_names import DATA_FOLDERS, IMAGE_FOLDERS, SIDE_FOLDERS, is_of_camera
 from kerastl.data.labels import plain_name
+from kerastl.data.leaving_out import patterns_of
 from kerastl.data.split_words import split_within
 from kerastl.data.table_names import is_for_later
 from kerastl.data.tree import Folder
@@ -83,6 +84,15 @@ class Reading:
     def class_names(self) -> list[str]:
         """The classes, each once, in Unicode's composed form."""
         return list(self.by_class)
+
+    @property
+    def class_patterns(self) -> dict[str, list[str]]:
+        """For each class what `--leave_out` takes for the folders that name it."""
+        folders = {
+            name: [place.around.below(self.top) for place in places if place.around]
+            for name, places in self.by_class.items()
+        }
+        return {name: patterns_of(around) for name, around in folders.items()}
 
     @property
     def class_paths(self) -> set[pathlib.Path]:

@@ -13,6 +13,7 @@ from kerastl.data.annotations import read_annotations, read_paths
 from kerastl.data.arrays import read_images
 from kerastl.data.content import content_or_path, hash_all, hash_content, read_file, readable
 from kerastl.data.fixes_file import Fixed
+from kerastl.data.leaving_out import Patterns
 from kerastl.errors import KerastlError, bad_value
 from kerastl.progress import count_of
 
@@ -94,6 +95,7 @@ class Source:
         facts: What is known of the files besides what they show, see `file_facts`, by the name of
             the fact float64 (images, columns), after the audit.
         findings: The rows of `audit.csv`.
+        patterns: For each class what `--leave_out` takes for the folders that name it.
         fixed: What a person has corrected, if there is a file of fixes.
         kept: Where pixels are kept by the hash of their file, a `kept.PixelCache`; None keeps none.
     """
@@ -115,6 +117,7 @@ class Source:
     sides: np.ndarray | None = None
     facts: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    patterns: Patterns = dataclasses.field(default_factory=dict)
     fixed: Fixed | None = None
     kept: Any = None
 

@@ -253,7 +253,7 @@ def _numbers(table: pathlib.Path, part: int) -> list[str]:
 def _make_listing(files: Sequence[LabeledFile], labels: Sequence[str], field: str) -> Listing:
     listing = make_listing(files, labels, collections.Counter(), field=field)
     refuse_alike(listing.class_names, name=field)
-    refuse_twins(listing.class_names, name=field)
+    refuse_twins(listing.class_names, name=field, patterns=listing.patterns)
     return listing
 
 

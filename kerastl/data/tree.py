@@ -76,6 +76,11 @@ class Folder:
         """The folders directly in it that hold images."""
         return [folder for folder in self.folders if folder.count]
 
+    def below(self, top: "Folder") -> pathlib.PurePath:
+        """Returns its path from another folder, or its name if it is in another part of that."""
+        is_inside = self.path.is_relative_to(top.path)
+        return self.path.relative_to(top.path) if is_inside else pathlib.PurePath(self.name)
+
     def walk(self) -> Iterator["Folder"]:
         """Yields it and all folders below, each before those in it, in the order of names."""
         waiting = [self]

@@ -177,10 +177,12 @@ def test_empty_class_and_alike_names_are_refused(tmp_path):
     root = write_rgb36(tmp_path / "data")
     (root / "amber").mkdir()
     message, _ = refusal(config_of(tmp_path))
-    assert "class 'amber' has no images. Add some, or remove what is no class" in message
+    assert "class 'amber' has no images. Add some, or leave what is no class out with" in message
+    assert message.endswith("with --leave_out=amber.")
     (root / "amber" / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     message, _ = refusal(config_of(tmp_path, on_bad_image="skip"))
-    assert "class 'amber' has no usable image. Add some, or leave out what is no" in message
+    assert "class 'amber' has no usable image. Add some, or leave what is no class" in message
+    assert message.endswith("out with --leave_out=amber.")
     (root / "amber" / "1.png").unlink()
     (root / "amber").rmdir()
     (root / "Red ").mkdir()

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -118,7 +120,10 @@ def test_class_of_smaller_copies_is_refused(tmp_path, near_duplicates):
     if near_duplicates == "report":
         assert len(open_folder(config)[0]) == 16
     else:
-        assert "class 'c' repeats others: 8 of 8 images are" in refusal(config)[0]
+        message = refusal(config)[0]
+        assert "class 'c' repeats others: 8 of 8 images are" in message
+        assert "a, b. Leave it out with --leave_out=c, or add --near_duplicates=report" in message
+        assert len(open_folder(dataclasses.replace(config, leave_out="c"))[0]) == 8
 
 
 def test_split_that_repeats_train_is_told(tmp_path):

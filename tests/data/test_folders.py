@@ -120,7 +120,7 @@ def test_litter_is_counted_to_any_depth(tmp_path):
 
 @pytest.mark.parametrize("closed", ["a", "a/deep"])
 def test_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch, closed):
-    touch(tmp_path, "a/1.jpg", "a/deep/2.jpg", "b/3.jpg")
+    touch(tmp_path, "a/1.jpg", "a/deep/2.jpg", "b/3.jpg", "c/4.jpg")
     scandir = os.scandir
 
     def refuse(path):
@@ -131,6 +131,8 @@ def test_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch, closed):
     monkeypatch.setattr(os, "scandir", refuse)
     message = refusal(tmp_path)
     assert f"holds {tmp_path / closed}, which cannot be read (Permission denied)." in message
+    assert f"leave it out with --leave_out={closed}." in message
+    assert len(list_folder(str(tmp_path), leave_out=[closed]).files) == (2 if closed == "a" else 3)
 
 
 def test_class_name_of_two_lines_is_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 import collections
 import io
+import shlex
 
 import pytest
 
@@ -440,6 +441,11 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             "OneDrive_1_5-1-2024/1.jpg OneDrive_2_5-1-2024/1.jpg",
             "are named as parts of a download,",
         ),
+        (
+            "x-20240101T101010Z-001/a/1.jpg x-20240101T101010Z-001/b/2.jpg "
+            "x-20240101T101010Z-002/Papierkorb/#.jpg*3",
+            "Leave it out with --leave_out=Papierkorb, or add --layout=class if it is a class.",
+        ),
         # What may be a bin, a backup or a class.
         (
             "a/1.jpg b/2.jpg Papierkorb/#.jpg*3",
@@ -491,11 +497,15 @@ def test_one_reading_is_taken_and_told(tmp_path, text, line):
             "Give them as arrays:",
         ),
         # A class without images, or with files that are none, before all are looked at.
-        ("a/1.jpg b/2.jpg c/", "class 'c' has no images. Add some, or remove what is no class."),
+        (
+            "a/1.jpg b/2.jpg c/",
+            "class 'c' has no images. Add some, or leave what is no class out with --leave_out=c.",
+        ),
         ("train/a/1.jpg train/b/2.jpg test/a/3.jpg train/c/ test/c/", "class 'c' has no images."),
         (
             "a/1.jpg b/2.jpg c/3.png.dvc c/.4.jpg.icloud",
-            "class 'c' has no images, but 2 cloud placeholders. Download what they stand for.",
+            "class 'c' has no images, but 2 cloud placeholders. Download what they stand for, or "
+            "leave what is no class out with --leave_out=c.",
         ),
         (
             "a/1.jpg b/2.jpg c/#.pdf*3",
@@ -844,6 +854,15 @@ def test_folders_may_name_groups(tmp_path, text, layout):
     for file in listing.files:
         group = next((part for part in file.path.parts if part in ("p1", "p2")), "")
         assert (file.group, file.class_name) == (group, "a" if "/a/" in str(file.path) else "b")
+
+
+def test_copy_of_a_class_is_left_out_by_the_flag_that_is_named(tmp_path):
+    splits = ("train", "test")
+    names = ("cat,~old", "Copy~of~cat,~old", "dog")
+    plant(tmp_path, " ".join(f"{split}/{name}/1.jpg" for split in splits for name in names))
+    words = shlex.split(refusal(tmp_path).removesuffix("."))
+    [(_, value)] = [word.split("=", 1) for word in words if word.startswith("--leave_out=")]
+    assert len(list_folder(str(tmp_path), leave_out=value.split(",")).files) == 4
 
 
 def test_classes_of_two_alphabets_are_told(tmp_path):
