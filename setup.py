@@ -39,7 +39,7 @@ _PINNED = [
 ]
 # axe-core-python has the accessibility checker as a file and needs nothing.
 _TEST = [
-    *("axe-core-python>=0.1,<1", "pytest>=8.3,<10", "pytest-xdist>=3.6.1,<4"),
+    *("axe-core-python>=0.1,<1", "pytest>=8.3,<10", "pytest-xdist>=3.6.1,<4", "PyYAML>=6.0,<7"),
     *_HUB,
     *_LITERT,
     *_ONNX,
