@@ -264,14 +264,14 @@ class _Training:
         # A run that goes on at the very end of its warm-up has timed no step.
         fitting = pace.fit(done=done, epoch_seconds=seconds) if seconds else planned
         epochs = replicas.current().number_of_first(fitting)
-        reason = "" if epochs == planned else describe_change(epochs, planned, seconds)
-        if reason:
+        reason = ""
+        if epochs != planned:
+            reason = describe_change(epochs, planned, seconds)
             self.phase = dataclasses.replace(self.phase, epochs=epochs)
             for one in (self._steps, self._report):
                 one.settle(epochs)
-        self._places.settle(epochs, reason)
-        if reason:
             self._progress.line(f"{reason}.")
+        self._places.settle(epochs, reason)
 
     def end_epoch(self, row: EpochRow) -> None:
         """Counts an epoch whose row is kept, keeps the place, and reports it."""
