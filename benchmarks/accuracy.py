@@ -5,12 +5,13 @@ All sides get the same weights, images and splits. The others are the recipe tha
 frozen; fastai's `fine_tune` with its defaults, rebuilt in Keras; and BiT's rule for small sets.
 kerastl gets a quarter, a half and the whole of the time that the copied recipe took just before.
 
-    python benchmarks/accuracy.py --seeds=0,1,2
+    python benchmarks/accuracy.py --seeds=0,1,2 --markdown=docs/benchmarks/results.md
 
-prints a Markdown table, a row as soon as it is known. A quick look takes `--seeds=0
---examples_per_class=20 --head_epochs=1 --finetune_epochs=1 --sides copied kerastl`. With `--sides
-kerastl --seconds=575` only kerastl runs, in shares of that time. On a machine that is busy, pin it
-to one core and add `--cpu_clock`: then budgets are seconds of the processor.
+measures what is not among its outcomes yet, and writes the table. A quick look takes `--seeds=0
+--examples_per_class=20 --head_epochs=1 --finetune_epochs=1 --sides copied kerastl
+--outcomes=quick.jsonl`. With `--sides kerastl --seconds=575` only kerastl runs, in shares of that
+time. On a machine that is busy, pin it to one core and add `--cpu_clock`: then budgets are seconds
+of the processor.
 """
 
 import argparse
@@ -18,10 +19,13 @@ import contextlib
 import dataclasses
 import functools
 import os
+import pathlib
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 from unittest import mock
 
 # First of all, since it chooses the backend that Keras takes when it is imported.
@@ -29,6 +33,7 @@ from common import add_data_flags, machine, plain_dataset  # isort: skip
 import keras
 import numpy as np
 import tensorflow as tf
+from pages import Outcomes, default_outcomes, write_part
 from recipe import run_recipe
 
 import kerastl
@@ -68,35 +73,47 @@ class Clock:
 
 
 def main() -> None:
-    """Runs all sides for each seed and prints the table."""
+    """Runs the sides that are not known yet, for each seed, and writes the table."""
     arguments = _parse()
-    print(
-        f"{machine()}.\n\n| seed | side | test accuracy | seconds | CPU seconds |\n"
-        "| --: | :-- | --: | --: | --: |",
-        flush=True,
-    )
-    rows: dict[str, list[Outcome]] = {}
+    outcomes = Outcomes(arguments.outcomes)
     for seed in arguments.seeds:
-        for name, outcome in _outcomes(arguments, seed):
-            rows.setdefault(name, []).append(outcome)
-            print(_row(str(seed), name, outcome), flush=True)
-    if len(arguments.seeds) > 1:
-        for name, outcomes in rows.items():
-            mean = np.mean([dataclasses.astuple(outcome) for outcome in outcomes], axis=0)
-            print(_row("mean", name, Outcome(*mean)))
+        for name, run in _sides(arguments, seed, outcomes):
+            place = {"side": name, "seed": seed}
+            if not outcomes.has(place):
+                outcomes.add(place | dataclasses.asdict(run()), machine())
+    lines = [*_table(outcomes.rows), "", *outcomes.machines()]
+    write_part(arguments.markdown, __file__, lines)
 
 
-def _outcomes(arguments: argparse.Namespace, seed: int) -> Iterator[tuple[str, Outcome]]:
-    """Runs the sides that are asked for, the copied recipe first, whose time is kerastl's."""
-    seconds = arguments.seconds
+def _sides(
+    arguments: argparse.Namespace, seed: int, outcomes: Outcomes
+) -> Iterator[tuple[str, Callable[[], Outcome]]]:
+    """Yields the sides that are asked for, the copied recipe first, whose time is kerastl's."""
     for side in [side for side in _OTHERS if side in arguments.sides]:
         name, run = _OTHERS[side]
-        outcome = run(arguments, seed)
-        yield name, outcome
-        if side == "copied":
-            seconds = seconds or outcome.seconds
+        yield name, functools.partial(run, arguments, seed)
+    clock = "cpu_seconds" if arguments.cpu_clock else "seconds"
+    copied = [row[clock] for row in outcomes.rows if row["side"] == _OTHERS["copied"][0]]
+    seconds = arguments.seconds or (copied and statistics.mean(copied))
     for share in arguments.shares if "kerastl" in arguments.sides and seconds else ():
-        yield f"kerastl, {share:g} of the time", run_kerastl(arguments, seed, share * seconds)
+        run = functools.partial(run_kerastl, arguments, seed, share * seconds)
+        yield f"kerastl, {share:g} of the time", run
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    yield "| side | seeds | test accuracy: median (lowest-highest) | seconds | CPU seconds |"
+    yield "| :-- | :-- | --: | --: | --: |"
+    for side in dict.fromkeys(row["side"] for row in rows):
+        own = sorted((row for row in rows if row["side"] == side), key=lambda row: row["seed"])
+        seeds = ", ".join(str(row["seed"]) for row in own)
+        scores, *times = (
+            [row[name] for row in own] for name in ("accuracy", "seconds", "cpu_seconds")
+        )
+        middle = f"{statistics.median(scores):.4f}"
+        if len(scores) > 1:
+            middle += f" ({min(scores):.4f}-{max(scores):.4f})"
+        took = " | ".join(f"{statistics.median(seconds):.0f}" for seconds in times)
+        yield f"| {side} | {seeds} | {middle} | {took} |"
 
 
 def run_copied(arguments: argparse.Namespace, seed: int, *, freezes_norm: bool = False) -> Outcome:
@@ -318,13 +335,6 @@ def _data(arguments: argparse.Namespace) -> dict[str, object]:
     return {"dataset": "tfds:cifar10"} | {name: getattr(arguments, name) for name in names}
 
 
-def _row(seed: str, name: str, outcome: Outcome) -> str:
-    return (
-        f"| {seed} | {name} | {outcome.accuracy:.4f} | {outcome.seconds:.0f} "
-        f"| {outcome.cpu_seconds:.0f} |"
-    )
-
-
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_data_flags(parser)
@@ -336,6 +346,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seconds", default=0.0, type=float, help="0: what the copied recipe took")
     parser.add_argument("--shares", nargs="+", default=[*_SHARES], type=float, help="of the time")
     parser.add_argument("--cpu_clock", action="store_true", help="budgets in CPU seconds")
+    parser.add_argument("--outcomes", type=pathlib.Path, default=default_outcomes(__file__))
+    parser.add_argument("--markdown", type=pathlib.Path, help="page of the table")
     parser.add_argument("--verbose", action="store_true", help="what the runs of kerastl report")
     parser.add_argument("--examples_per_class", default=0, type=int, help="0: all")
     parser.add_argument("--head_epochs", default=10, type=int)
