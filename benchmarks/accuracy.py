@@ -5,7 +5,7 @@ All sides get the same weights, images and splits. The others are the recipe tha
 frozen; fastai's `fine_tune` with its defaults, rebuilt in Keras; and BiT's rule for small sets.
 kerastl gets a quarter, a half and the whole of the time that the copied recipe took just before.
 
-    python benchmarks/accuracy.py --seeds=0,1,2 --markdown=docs/benchmarks/results.md
+    python benchmarks/accuracy.py --markdown=docs/benchmarks/results.md
 
 measures what is not among its outcomes yet, and writes the table. A quick look takes `--seeds=0
 --examples_per_class=20 --head_epochs=1 --finetune_epochs=1 --sides copied kerastl
@@ -33,7 +33,7 @@ from common import add_data_flags, machine, plain_dataset  # isort: skip
 import keras
 import numpy as np
 import tensorflow as tf
-from pages import Outcomes, default_outcomes, write_part
+from pages import Outcomes, default_outcomes, publish
 from recipe import run_recipe
 
 import kerastl
@@ -81,8 +81,7 @@ def main() -> None:
             place = {"side": name, "seed": seed}
             if not outcomes.has(place):
                 outcomes.add(place | dataclasses.asdict(run()), machine())
-    lines = [*_table(outcomes.rows), "", *outcomes.machines()]
-    write_part(arguments.markdown, __file__, lines)
+    print(*_table(outcomes.rows), "", *outcomes.machines(), sep="\n")
 
 
 def _sides(
@@ -347,7 +346,6 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--shares", nargs="+", default=[*_SHARES], type=float, help="of the time")
     parser.add_argument("--cpu_clock", action="store_true", help="budgets in CPU seconds")
     parser.add_argument("--outcomes", type=pathlib.Path, default=default_outcomes(__file__))
-    parser.add_argument("--markdown", type=pathlib.Path, help="page of the table")
     parser.add_argument("--verbose", action="store_true", help="what the runs of kerastl report")
     parser.add_argument("--examples_per_class", default=0, type=int, help="0: all")
     parser.add_argument("--head_epochs", default=10, type=int)
@@ -358,4 +356,4 @@ def _parse() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, __file__)

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 # First of all, since it chooses the backend that Keras takes when it is imported.
 from common import add_tfds_dir, machine  # isort: skip
 import numpy as np
+from pages import publish
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
@@ -179,4 +180,4 @@ def _parse() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, __file__)

@@ -1,6 +1,6 @@
 """Kills small runs at random points, repeats their command until each ends, compares the endings.
 
-    python benchmarks/crash.py --endings=100 --outcomes=crash.jsonl --markdown=crash.md
+    python benchmarks/crash.py --endings=100 --outcomes=crash.jsonl
 
 First the run is made once without a kill. Then runs are begun, each in an empty directory with an
 empty cache, and killed by SIGKILL: three of four runs once, the others up to ten times in a row
@@ -25,7 +25,6 @@ that most of a run is kerastl's own work.
 import argparse
 import contextlib
 import dataclasses
-import datetime
 import functools
 import itertools
 import json
@@ -49,6 +48,7 @@ import keras  # noqa: F401  see above
 import killing
 import pytest
 import tensorflow as tf
+from pages import publish
 
 import endings
 import fakes
@@ -137,7 +137,6 @@ def main() -> None:
     parser.add_argument("--in_a_row", type=int, default=10, help="most kills of a run")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--outcomes", type=pathlib.Path, default=pathlib.Path("crash.jsonl"))
-    parser.add_argument("--markdown", type=pathlib.Path, help="file for the table")
     parser.add_argument("flags", nargs="*")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -155,10 +154,7 @@ def main() -> None:
         _in_processes(
             given.processes, lambda first: _try_runs(first, given, folder, flags, reference)
         )
-    table = _table(_read(given.outcomes), sum(reference.seconds.values()))
-    print(table)
-    if given.markdown:
-        given.markdown.write_text(table, encoding="utf-8")
+    print(_table(_read(given.outcomes), sum(reference.seconds.values())))
 
 
 def _in_processes(count: int, work: Callable[[int], None]) -> None:
@@ -380,12 +376,11 @@ def _table(outcomes: Sequence[dict[str, Any]], seconds: float) -> str:
     kills = [(kill, outcome["same"]) for outcome in ended for kill in outcome["kills"]]
     several = sum(len(outcome["kills"]) > 1 for outcome in ended)
     same = sum(outcome["same"] for outcome in ended)
-    date = datetime.datetime.now(datetime.UTC).date()
     lines = [
         f"{len(ended)} runs that were killed, {len(ended) - several} of them once and {several} "
         f"several times in a row: {len(kills)} kills. **{same} of the {len(ended)} ended in the "
         f"same.** kerastl {VERSION}, TensorFlow {tf.__version__}, {usable_cores()} cores of "
-        f"{device_names()[0]}, {date}; a run that nobody kills took {seconds:.0f} s.",
+        f"{device_names()[0]}; a run that nobody kills took {seconds:.0f} s.",
         "",
         "| killed in | kills at a file | kills at a time | in runs that ended in the same |",
         "| :-- | --: | --: | --: |",
@@ -400,4 +395,4 @@ def _table(outcomes: Sequence[dict[str, Any]], seconds: float) -> str:
 
 if __name__ == "__main__":
     assert kerastl.run  # Imported once for all commands.
-    main()
+    publish(main, __file__)

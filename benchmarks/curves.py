@@ -14,6 +14,7 @@ import tempfile
 # First of all, since it chooses the backend that Keras takes when it is imported.
 from common import add_data_flags, machine  # isort: skip
 import numpy as np
+from pages import publish
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -83,4 +84,4 @@ def _accuracy(features: np.ndarray, splits: Splits, known: np.ndarray, judged: n
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, __file__)

@@ -7,22 +7,18 @@ to choose by. Logistic regression, a support vector machine with an RBF kernel a
 get all of them, as the pooled features of the same network at the same size; cross-validation
 chooses their settings.
 
-    python benchmarks/few_labels.py --outcomes=few.jsonl --markdown=docs/benchmarks/few_labels.md
+    python benchmarks/few_labels.py --markdown=docs/benchmarks/few_labels.md
 
 draws five times and writes the table. What is in the file of outcomes is not measured again. A
-quick look takes `--draws=1 --labels=2 --sets drawn`.
+quick look takes `--draws=1 --labels=2 --sets drawn --outcomes=quick.jsonl`.
 """
 
 import argparse
-import contextlib
-import datetime
 import functools
 import io
 import itertools
-import json
 import pathlib
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -32,6 +28,7 @@ from typing import Any
 from common import add_data_flags, machine  # isort: skip
 import numpy as np
 from drawn import draw_pictures
+from pages import Outcomes, default_outcomes, publish
 from PIL import Image
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
@@ -72,25 +69,13 @@ _Files = tuple[list[bytes], np.ndarray]
 def main() -> None:
     """Measures what is not known yet, and writes the table."""
     given = _parse()
-    outcomes = _read(given.outcomes)
+    outcomes = Outcomes(given.outcomes)
     for seed, labels, name in itertools.product(range(given.draws), given.labels, given.sets):
         place = {"set": name, "labels": labels, "seed": seed}
-        if any(place.items() <= outcome.items() for outcome in outcomes):
-            continue
-        outcome = place | measure(_SETS[name](given.tfds_dir), labels, seed, given)
-        sys.stderr.write(f"{outcome}\n")
-        outcomes.append(outcome)
-        with given.outcomes.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(outcome) + "\n")
-    page = _PAGE.format(
-        size=given.size,
-        machine=machine(),
-        date=datetime.datetime.now(datetime.UTC).date(),
-        table=_table(outcomes),
-    )
-    print(page)
-    if given.markdown:
-        given.markdown.write_text(page, encoding="utf-8")
+        if not outcomes.has(place):
+            outcome = measure(_SETS[name](given.tfds_dir), labels, seed, given)
+            outcomes.add(place | outcome, machine())
+    print(_table(outcomes.rows), "", *outcomes.machines(), sep="\n")
 
 
 def measure(files: _Files, labels: int, seed: int, given: argparse.Namespace) -> dict[str, Any]:
@@ -198,23 +183,6 @@ def _encode(picture: np.ndarray) -> bytes:
 
 _SETS = {"cifar10": _photos, "drawn": _drawn}
 _TITLES = {"cifar10": "CIFAR-10", "drawn": "letters and shapes, 16 classes"}
-_PAGE = """\
-# Few labels
-
-kerastl's [recipe](../how_to/training.md#the-recipe), beside what can be fitted to the same
-features: MobileNetV2 at {size} px, with ImageNet weights that were converted from another
-framework. All sides get the same labeled images. The recipe holds out a tenth of them, at least one
-per class, to choose by. Cross-validation chooses the settings of the others. None of the images
-that test them was used for anything else; CIFAR-10's own test images were not read.
-
-Accuracy in percent, mean and standard deviation over draws of the images. *Fine-tuned* is the
-number of draws in which the recipe delivered a fine-tuned network, and not a head alone.
-
-{table}
-
-`python benchmarks/few_labels.py` measured this; its `--markdown` wrote the page on {date}.
-{machine}.
-"""
 
 
 def _table(outcomes: Sequence[dict[str, Any]]) -> str:
@@ -237,12 +205,6 @@ def _spread(values: Sequence[float]) -> str:
     return f"{statistics.mean(percent):.1f}{deviation}"
 
 
-def _read(outcomes: pathlib.Path) -> list[dict[str, Any]]:
-    with contextlib.suppress(FileNotFoundError):
-        return [json.loads(line) for line in outcomes.read_text("utf-8").splitlines()]
-    return []
-
-
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_data_flags(parser)
@@ -250,10 +212,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--draws", default=5, type=int, choices=range(1, 100), metavar="COUNT")
     parser.add_argument("--labels", default=[*_LABELS], type=int, nargs="+", help="of each class")
     parser.add_argument("--sets", default=[*_SETS], nargs="+", choices=_SETS)
-    parser.add_argument("--outcomes", type=pathlib.Path, default=pathlib.Path("few_labels.jsonl"))
-    parser.add_argument("--markdown", type=pathlib.Path, help="file for the page")
+    parser.add_argument("--outcomes", type=pathlib.Path, default=default_outcomes(__file__))
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, __file__)

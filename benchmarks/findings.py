@@ -7,13 +7,12 @@ at the same images; they need an environment of their own, as kerastl does not d
     python -m venv peers && peers/bin/pip install cleanlab cleanvision datasets
     python benchmarks/findings.py --peers=peers/bin/python
 
-`--markdown=FILE` writes the page of the docs.
+`--markdown=docs/benchmarks/findings.md` writes the table of the docs.
 """
 
 import argparse
 import csv
 import dataclasses
-import datetime
 import json
 import pathlib
 import subprocess
@@ -27,6 +26,7 @@ from common import add_data_flags, machine, plain_classifier  # isort: skip
 import numpy as np
 import tensorflow as tf
 from drawn import draw_pictures
+from pages import publish
 from PIL import Image
 
 import kerastl
@@ -83,7 +83,6 @@ def main() -> None:
     add_data_flags(parser)
     parser.add_argument("--images", default=100, type=int, help="photos of each class")
     parser.add_argument("--peers", default="", help="a Python that has cleanlab and cleanvision")
-    parser.add_argument("--markdown", type=pathlib.Path, help="write the page of the docs")
     parser.add_argument("--seed", default=0, type=int)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -100,13 +99,7 @@ def main() -> None:
             rows += score_peers(folder, planted, found)
             took |= found["seconds"]
             versions = found["versions"]
-    lines = list(_describe(rows, took, versions))
-    print("\n".join(lines))
-    if arguments.markdown:
-        page = arguments.markdown.read_text("utf-8")
-        start = "<!-- written by benchmarks/findings.py -->"
-        before, _, _ = page.partition(start)
-        arguments.markdown.write_text("\n".join([before + start, *lines, ""]), "utf-8")
+    print("\n".join(_describe(rows, took, versions)))
 
 
 def _why_no_peers(python: str) -> str:
@@ -257,7 +250,7 @@ def _describe(
     rows: Iterable[Row], took: dict[str, float], versions: dict[str, str]
 ) -> Iterator[str]:
     peers = "".join(f", {name} {version}" for name, version in versions.items())
-    yield f"{machine()}{peers}, {datetime.date.today()}.\n"
+    yield f"{machine()}{peers}.\n"
     yield "| fault | planted | found by | listed | precision | recall |"
     yield "| :-- | --: | :-- | --: | --: | --: |"
     yield from (row.cells() for row in sorted(rows, key=lambda row: row.fault))
@@ -278,4 +271,4 @@ def _read(run: pathlib.Path, name: str) -> list[dict[str, str]]:
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, __file__)

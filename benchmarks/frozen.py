@@ -25,6 +25,7 @@ from common import add_data_flags, machine, plain_classifier, plain_dataset, spr
 import keras
 import numpy as np
 import tensorflow as tf
+from pages import publish
 from sklearn import datasets
 
 import kerastl
@@ -350,4 +351,4 @@ if __name__ == "__main__":
     if (asked := _parse().memory_of) is not None:
         run_for_memory(asked)
     else:
-        main()
+        publish(main, __file__)

@@ -23,6 +23,7 @@ from common import machine, spread  # isort: skip
 import keras
 import numpy as np
 import tensorflow as tf
+from pages import publish
 from PIL import Image
 
 import kerastl
@@ -213,4 +214,4 @@ def _parse() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, __file__)

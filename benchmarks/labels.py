@@ -14,6 +14,7 @@ import tempfile
 # First of all, since it chooses the backend that Keras takes when it is imported.
 from common import add_data_flags, machine  # isort: skip
 import numpy as np
+from pages import publish
 
 import kerastl
 from kerastl.data.opening import find_source
@@ -73,4 +74,4 @@ def _row(folder: str, arguments: argparse.Namespace, seed: int) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, __file__)

@@ -23,6 +23,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from drawn import draw_pictures
+from pages import publish
 
 import kerastl
 from kerastl import environment
@@ -347,4 +348,4 @@ def _parse() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, __file__)

@@ -23,6 +23,7 @@ from common import add_data_flags, machine  # isort: skip
 import drawn
 import keras
 import numpy as np
+from pages import publish
 from PIL import Image
 
 import kerastl
@@ -155,4 +156,4 @@ def find(given: Looked, python: str) -> Iterator[tuple[str, list[int]]]:
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, __file__)

@@ -16,6 +16,8 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests"))
+from pages import publish
+
 import browser
 from large_runs import write_large_run
 
@@ -48,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, __file__)

@@ -1,15 +1,18 @@
 """What benchmarks leave behind: their outcomes, a JSON line each, and their parts of the docs.
 
-A part of a page stands between two comments. A benchmark that is given `--markdown=PAGE` writes it
-anew, and nobody else does.
+Each takes `--markdown=PAGE`, and then writes what it prints into the part of a page that a comment
+with its command begins.
 """
 
+import argparse
 import contextlib
 import datetime
+import io
 import json
 import pathlib
+import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 _OUTCOMES = pathlib.Path(__file__).parent / "outcomes"
@@ -38,7 +41,7 @@ class Outcomes:
 
     def add(self, row: Mapping[str, Any], machine: str) -> None:
         """Adds an outcome that was measured now."""
-        known = {**row, "machine": machine, "date": str(today())}
+        known = {**row, "machine": machine, "date": _today()}
         self.rows.append(known)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a", encoding="utf-8") as file:
@@ -49,33 +52,53 @@ class Outcomes:
         """Yields a line for each machine, with the days on which it measured."""
         for machine in dict.fromkeys(row["machine"] for row in self.rows):
             days = sorted({row["date"] for row in self.rows if row["machine"] == machine})
-            yield f"{machine}; {days[0]}{f' to {days[-1]}' if len(days) > 1 else ''}."
+            yield f"{machine}; measured {' to '.join(dict.fromkeys((days[0], days[-1])))}."
 
 
 def default_outcomes(benchmark: str) -> pathlib.Path:
-    """Returns where the outcomes of a benchmark are kept, by the name of its module."""
+    """Returns where a benchmark keeps its outcomes, by its `__file__`."""
     return _OUTCOMES / f"{pathlib.Path(benchmark).stem}.jsonl"
 
 
-def today() -> datetime.date:
-    """Returns the date, in UTC."""
-    return datetime.datetime.now(datetime.UTC).date()
-
-
-def write_part(page: pathlib.Path | None, benchmark: str, lines: Iterable[str]) -> None:
-    """Prints lines, and writes them into a page if there is one.
+def publish(main: Callable[[], None], benchmark: str) -> None:
+    """Runs a benchmark, and writes what it prints into a page if the command names one.
 
     Args:
-        page: Where a comment that names the benchmark begins the part.
-        benchmark: Its module's `__file__`.
-        lines: Those of the part.
+        main: Parses the rest of the command, measures and prints.
+        benchmark: Its `__file__`.
     """
-    text = "\n".join(lines)
-    print(text)
-    if page:
-        start = f"<!-- written by benchmarks/{pathlib.Path(benchmark).name} -->"
-        before, _, rest = page.read_text("utf-8").partition(start)
-        _, end, after = rest.partition(_END)
-        if not end:
-            raise SystemExit(f"{page}: has no part between {start} and {_END}")
-        page.write_text(f"{before}{start}\n{text}\n{_END}{after}", "utf-8")
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--markdown", type=pathlib.Path)
+    given, sys.argv[1:] = parser.parse_known_args()
+    command = shlex.join(["python", f"benchmarks/{pathlib.Path(benchmark).name}", *sys.argv[1:]])
+    before, after = _around(given.markdown, command) if given.markdown else ("", "")
+    printed = _Copied()
+    with contextlib.redirect_stdout(printed):
+        main()
+        if printed.getvalue():
+            print(f"\n`{command}`, {_today()}.")
+    if given.markdown:
+        given.markdown.write_text(f"{before}\n{printed.getvalue()}{after}", "utf-8")
+
+
+class _Copied(io.StringIO):
+    """Keeps what is printed, and shows it."""
+
+    def write(self, text: str) -> int:
+        sys.__stdout__.write(text)
+        sys.__stdout__.flush()
+        return super().write(text)
+
+
+def _around(page: pathlib.Path, command: str) -> tuple[str, str]:
+    """Returns what stands in a page before and after the part of a command, with its marks."""
+    start = f"<!-- {command} -->"
+    before, _, rest = page.read_text("utf-8").partition(start)
+    _, end, after = rest.partition(_END)
+    if not end:
+        raise SystemExit(f"{page}: has no part from {start} to {_END}")
+    return before + start, end + after
+
+
+def _today() -> str:
+    return str(datetime.datetime.now(datetime.UTC).date())

@@ -8,7 +8,6 @@ which decodes and resizes files as training did. The first way is the code of th
 """
 
 import argparse
-import datetime
 import pathlib
 import re
 import tempfile
@@ -19,6 +18,7 @@ from common import add_data_flags, machine  # isort: skip
 import numpy as np
 import onnxruntime
 import tensorflow as tf
+from pages import publish
 from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
 
@@ -32,7 +32,6 @@ _ROWS, _COLUMNS = 2, 3
 # Sides of the crops, in pixels.
 _SMALLEST, _LARGEST = 120, 420
 _SUFFIXES = (".png", ".jpg")
-_MARKS = ("<!-- written by benchmarks/preparation.py -->", "<!-- end -->")
 Load = Callable[[pathlib.Path], np.ndarray]
 
 
@@ -43,7 +42,6 @@ def main() -> None:
     parser.add_argument("--train", default=480, type=int, help="crops to train on")
     parser.add_argument("--images", default=400, type=int, help="crops of each kind to compare")
     parser.add_argument("--epochs", default=4, type=int, help="epochs of fine-tuning")
-    parser.add_argument("--markdown", type=pathlib.Path, help="write the table into this page")
     parser.add_argument("--seed", default=0, type=int)
     arguments = parser.parse_args()
     rng = np.random.default_rng(arguments.seed)
@@ -52,14 +50,7 @@ def main() -> None:
         cut(folder / "photos", rng, arguments.train)
         export = train(folder, arguments)
         cut(folder / "new", rng, 2 * arguments.images)
-        lines = [*describe(export, folder / "new", arguments)]
-    print("\n".join(lines))
-    if arguments.markdown:
-        page = arguments.markdown.read_text("utf-8")
-        before, _, rest = page.partition(_MARKS[0])
-        _, _, after = rest.partition(_MARKS[1])
-        text = "\n".join([before + _MARKS[0], *lines, _MARKS[1] + after])
-        arguments.markdown.write_text(text, "utf-8")
+        print("\n".join(describe(export, folder / "new", arguments)))
 
 
 def cut(folder: pathlib.Path, rng: np.random.Generator, count: int) -> None:
@@ -148,8 +139,8 @@ def describe(
         )
         for suffix, of in paths.items()
     }
-    yield f"{machine()}, ONNX Runtime {onnxruntime.__version__}, Pillow {Image.__version__},"
-    yield f"{datetime.date.today()}. MobileNetV2 at {_SIDE} px, fine-tuned; {arguments.images} PNGs"
+    yield f"{machine()}, ONNX Runtime {onnxruntime.__version__}, Pillow {Image.__version__}."
+    yield f"MobileNetV2 at {_SIDE} px, fine-tuned; {arguments.images} PNGs"
     yield f"and as many JPEGs of {_SMALLEST} to {_LARGEST} px. The difference is the largest of a"
     yield "probability; the other columns count images that get another class.\n"
     yield "| prepared by | PNG: difference | other class | JPEG: difference | other class |"
@@ -165,4 +156,4 @@ def describe(
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, __file__)

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from common import add_data_flags, machine, plain_dataset  # isort: skip
 import keras
 import numpy as np
+from pages import publish
 
 import kerastl
 from kerastl import environment
@@ -223,4 +224,4 @@ def _terms(arguments: argparse.Namespace) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, __file__)

@@ -20,6 +20,7 @@ import tempfile
 import time
 
 import numpy as np
+from pages import publish
 
 _SIZE, _CLASSES = 48, 4
 # Measured on one NVIDIA H200 with 16 cores, MobileNetV2 at 96 px: images a second of the first
@@ -126,4 +127,4 @@ def _work(num_images: int, folder: str, hosts: str, worker: str, core: str) -> N
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, __file__)

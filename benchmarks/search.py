@@ -23,6 +23,7 @@ import time
 from common import add_data_flags, machine, plain_classifier, plain_dataset  # isort: skip
 import keras
 import keras_tuner
+from pages import publish
 
 import kerastl
 from kerastl import environment
@@ -150,4 +151,4 @@ def _list(values: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, __file__)

@@ -31,6 +31,8 @@ from collections.abc import Iterator, Sequence
 # First of all, since it chooses the backend that Keras takes when it is imported.
 from common import add_data_flags, machine, spread  # isort: skip
 
+from pages import publish
+
 import kerastl
 from kerastl.data.opening import open_source
 
@@ -253,4 +255,4 @@ def _parse() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, __file__)

@@ -9,7 +9,6 @@ train, a tenth as many choose the epochs, and others score. Its test images are 
 """
 
 import argparse
-import datetime
 import io
 import pathlib
 import sys
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 # First of all, since it chooses the backend that Keras takes when it is imported.
 from common import add_data_flags, machine  # isort: skip
 import numpy as np
+from pages import publish
 from PIL import Image
 
 import kerastl
@@ -90,8 +90,7 @@ def main() -> None:
             sys.stderr.write(f"{rows[-1]}\n")
     print(_HEADER + "".join(map(_line, rows)))
     minutes = sum(row.seconds for row in rows) / 60
-    today = datetime.datetime.now(datetime.UTC).date()
-    print(f"{minutes:.1f} minutes of CPU time, {today}, {machine()}.")
+    print(f"{minutes:.1f} minutes of CPU time, {machine()}.")
 
 
 def _read_images(given: argparse.Namespace) -> kerastl.Source:
@@ -136,4 +135,4 @@ def _parse() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, __file__)

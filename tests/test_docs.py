@@ -166,6 +166,18 @@ def test_each_flag_that_is_named_exists():
     assert unknown == set()
 
 
+def test_parts_that_benchmarks_write_have_their_command_and_its_day():
+    parts = []
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        parts += re.findall(r"<!-- (python benchmarks/.*) -->\n(.*?)<!-- end -->", text, re.DOTALL)
+        assert text.count("<!-- python benchmarks/") == text.count("<!-- end -->"), page
+    assert len(parts) > 3
+    for command, text in parts:
+        assert (REPOSITORY / command.split()[1]).exists()
+        assert re.search(rf"`{re.escape(command)}`, 20\d\d-\d\d-\d\d\.\n$", text), command
+
+
 def test_each_line_runs_or_has_its_reason():
     assert [
         line for _, line in lines() if not (words_of(line) or why_not(line) or line in PIPES)
