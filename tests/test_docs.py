@@ -170,7 +170,9 @@ def test_parts_that_benchmarks_write_have_their_command_and_its_day():
     parts = []
     for page in PAGES:
         text = page.read_text("utf-8")
-        parts += re.findall(r"<!-- (python benchmarks/.*) -->\n(.*?)<!-- end -->", text, re.DOTALL)
+        parts += re.findall(
+            r"<!-- (python benchmarks/[^\n]*) -->\n(.*?)<!-- end -->", text, re.DOTALL
+        )
         assert text.count("<!-- python benchmarks/") == text.count("<!-- end -->"), page
     assert len(parts) > 3
     for command, text in parts:
