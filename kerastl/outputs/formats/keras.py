@@ -26,7 +26,9 @@ def write(model: Exportable, path: pathlib.Path) -> None:
 
 def open(path: pathlib.Path, card: dict[str, Any]) -> Artifact:
     """Opens a `.keras` file with Keras only."""
-    network = outputs_of(keras.saving.load_model(path))
+    # Keras 3.11 makes the layers of a file as it is set to, too.
+    with channels_last():
+        network = outputs_of(keras.saving.load_model(path))
     known = KnownImages.read(path.parent / RunFile.KNOWN) if "known" in card else None
 
     def compute(images: tf.Tensor) -> dict[str, tf.Tensor]:
