@@ -17,7 +17,8 @@ from kerastl.serving.inference import Inference
 from kerastl.serving.model_version import ModelVersion
 from kerastl.serving.platforms import Platform
 from kerastl.serving.request_body import RequestBodies
-from kerastl.serving.responses import HANDLERS, json_response
+from kerastl.serving.responses import HANDLERS, binary_response, json_response
+from kerastl.serving.tensors import LENGTH_HEADER
 
 # Larger bodies are parsed in a thread, so that other clients do not wait.
 _LARGE_BYTES = 1 << 19
@@ -154,11 +155,12 @@ class _Endpoints:
 
     async def v2_infer(self, request: Request) -> Response:
         model = self._inference.find(request)
-        header = request.headers.get(open_inference.LENGTH_HEADER)
+        header = request.headers.get(LENGTH_HEADER)
         async with self._bodies.read(request) as body:
             parsed = await _parse(body, lambda: open_inference.parse_infer(body, header, model))
             results = await self._inference.compute(request, model, parsed.images)
-        return json_response(open_inference.render_infer(model, parsed, results))
+        document, binary = open_inference.render_infer(model, parsed, results)
+        return binary_response(document, binary) if binary else json_response(document)
 
     async def _predict_json(self, request: Request, model: ModelVersion, body: bytes) -> Response:
         parsed = await _parse(body, lambda: rest.parse_predict(body, model))

@@ -8,24 +8,27 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from kerastl.outputs.formats.savedmodel import DEFAULT_SIGNATURE
 from kerastl.serving.batching import Outputs
+from kerastl.serving.infer_outputs import (
+    CLASSIFICATION,
+    Wanted,
+    all_are_binary,
+    read_wanted,
+    render_outputs,
+)
 from kerastl.serving.model_version import ModelVersion
-from kerastl.serving.rest import PredictRequest, RequestError, explain_no_json, plain
+from kerastl.serving.rest import PredictRequest, RequestError, explain_no_json
 from kerastl.serving.tensors import (
     BINARY,
     RIGHT_FORM,
-    datatype_of,
     describe_tensors,
     read_images,
     split_body,
 )
 from kerastl.version import VERSION
 
-LENGTH_HEADER = "Inference-Header-Content-Length"
-SERVER = {"name": "kerastl", "version": VERSION, "extensions": [BINARY]}
+SERVER = {"name": "kerastl", "version": VERSION, "extensions": [BINARY, CLASSIFICATION]}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,12 +37,12 @@ class InferRequest:
 
     Attributes:
         images: The images.
-        outputs: Names of the outputs to return, in their order.
+        outputs: The outputs to return, in their order.
         id: What the client calls the request; None if it does not.
     """
 
     images: PredictRequest
-    outputs: tuple[str, ...]
+    outputs: tuple[Wanted, ...]
     id: Any = None
 
 
@@ -57,7 +60,8 @@ def parse_infer(body: bytes, json_length: str | None, model: ModelVersion) -> In
     text, binary = split_body(body, json_length)
     if binary and not text:
         # As in Triton, a file alone is the only element of the only input.
-        return _request(DEFAULT_SIGNATURE, [binary], (), model)
+        images = _images(DEFAULT_SIGNATURE, [binary])
+        return InferRequest(images, _all_of(DEFAULT_SIGNATURE, model))
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -66,10 +70,19 @@ def parse_infer(body: bytes, json_length: str | None, model: ModelVersion) -> In
     tensors = document.get("inputs") if isinstance(document, dict) else None
     if not isinstance(tensors, list) or len(tensors) != 1 or not isinstance(tensors[0], dict):
         raise RequestError(f"expecting an object with one of these inputs: {_inputs_of(model)}")
-    outputs = _output_names(document.get("outputs") or [])
-    name = _find_signature(tensors[0].get("name"), outputs, model)
+    wanted = read_wanted(document)
+    name = _find_signature(tensors[0].get("name"), [one.name for one in wanted], model)
     values = read_images(tensors[0], model.signatures[name], binary)
-    return _request(name, values, outputs, model, document.get("id"))
+    wanted = wanted or _all_of(name, model, is_binary=all_are_binary(document))
+    return InferRequest(_images(name, values), wanted, document.get("id"))
+
+
+def _images(signature: str, values: list[Any]) -> PredictRequest:
+    return PredictRequest(signature, values, by_row=False, right_form=RIGHT_FORM)
+
+
+def _all_of(signature: str, model: ModelVersion, *, is_binary: bool = False) -> tuple[Wanted, ...]:
+    return tuple(Wanted(name, is_binary) for name in model.signature_def[signature]["outputs"])
 
 
 def describe_model(model: ModelVersion) -> dict[str, Any]:
@@ -86,40 +99,19 @@ def describe_model(model: ModelVersion) -> dict[str, Any]:
 
 def render_infer(
     model: ModelVersion, request: InferRequest, results: Sequence[Outputs]
-) -> dict[str, Any]:
-    """Builds the response to an `infer` request."""
-    columns = {name: np.stack([result[name] for result in results]) for name in request.outputs}
-    return {
+) -> tuple[dict[str, Any], bytes]:
+    """Builds the response to an `infer` request, and the values that follow it in binary."""
+    tensors, binary = render_outputs(request.outputs, results, model.class_names)
+    document = {
         "model_name": model.name,
         "model_version": str(model.version),
         **({} if request.id is None else {"id": request.id}),
-        "outputs": [
-            {
-                "name": name,
-                "shape": list(values.shape),
-                "datatype": datatype_of(values),
-                "data": plain(name, values.reshape(-1)),
-            }
-            for name, values in columns.items()
-        ],
+        "outputs": tensors,
     }
+    return document, binary
 
 
-def _request(
-    signature: str, values: list[Any], outputs: tuple[str, ...], model: ModelVersion, id: Any = None
-) -> InferRequest:
-    images = PredictRequest(signature, values, by_row=False, right_form=RIGHT_FORM)
-    return InferRequest(images, outputs or tuple(model.signature_def[signature]["outputs"]), id)
-
-
-def _output_names(outputs: Any) -> tuple[str, ...]:
-    is_list = isinstance(outputs, list) and all(isinstance(one, dict) for one in outputs)
-    if not is_list or not all(isinstance(one.get("name"), str) for one in outputs):
-        raise RequestError('outputs: expecting a list of objects with a "name"')
-    return tuple(one["name"] for one in outputs)
-
-
-def _find_signature(name: Any, outputs: tuple[str, ...], model: ModelVersion) -> str:
+def _find_signature(name: Any, outputs: Sequence[str], model: ModelVersion) -> str:
     """Finds the signature with an input of this name and these outputs, the default one first."""
     fitting = [key for key, one in model.signatures.items() if one.input_name == name]
     if not fitting:

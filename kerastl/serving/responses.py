@@ -5,6 +5,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from kerastl.serving.rest import RequestError, to_json
+from kerastl.serving.tensors import LENGTH_HEADER
 
 _RETRY_SECONDS = "1"
 _NOT_FOUND, _BUSY = 404, 503
@@ -19,6 +20,13 @@ _ADDRESSES = (
 def json_response(value: object) -> Response:
     """Builds a response of JSON."""
     return Response(to_json(value), media_type="application/json")
+
+
+def binary_response(value: object, binary: bytes) -> Response:
+    """Builds a response of JSON with what follows it, by the Open Inference Protocol."""
+    text = to_json(value)
+    headers = {LENGTH_HEADER: str(len(text))}
+    return Response(text + binary, media_type="application/octet-stream", headers=headers)
 
 
 async def _request_error(request: Request, error: Exception) -> Response:

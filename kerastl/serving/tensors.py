@@ -15,7 +15,10 @@ from kerastl.progress import count_of
 from kerastl.serving.model_version import Signature
 from kerastl.serving.rest import RequestError, read_base64, to_pixels
 
+LENGTH_HEADER = "Inference-Header-Content-Length"
 BINARY = "binary_tensor_data"
+# A parameter of Triton's clients on the same machine.
+_SHARED = "shared_memory_region"
 _FILES, _CHANNELS, _PIXEL_AXES = "BYTES", 3, 4
 RIGHT_FORM = (
     'Send the standard base64 of the whole file, and nothing else, as an element of "data" with '
@@ -59,6 +62,30 @@ def datatype_of(values: np.ndarray) -> str:
     return _FILES if values.dtype.kind in "SO" else _OF_NUMPY[values.dtype.name]
 
 
+def to_binary(values: np.ndarray) -> bytes:
+    """Returns an array's values as they follow the JSON: each text comes after its length."""
+    if datatype_of(values) == _FILES:
+        return b"".join(struct.pack("<I", len(one)) + one for one in values.reshape(-1))
+    return values.astype(values.dtype.newbyteorder("<")).tobytes()
+
+
+def parameters_of(owner: Mapping[str, Any], name: Any) -> Mapping[str, Any]:
+    """Returns the parameters of a request, an input or an output.
+
+    Raises:
+        RequestError: If they are no object, or name memory that the client shares.
+    """
+    parameters = owner.get("parameters") or {}
+    if not isinstance(parameters, dict):
+        raise RequestError(f"{name}: its parameters are not an object")
+    if _SHARED in parameters:
+        raise RequestError(
+            f"{name}: shared memory is neither read nor written. Send and take the data with the "
+            "request"
+        )
+    return parameters
+
+
 def split_body(body: bytes, json_length: str | None) -> tuple[bytes, bytes]:
     """Splits a body into JSON and what follows it in binary.
 
@@ -68,7 +95,7 @@ def split_body(body: bytes, json_length: str | None) -> tuple[bytes, bytes]:
     if json_length is None:
         return body, b""
     if not (json_length.isascii() and json_length.isdigit()) or int(json_length) > len(body):
-        raise RequestError("Inference-Header-Content-Length: is not the length of the JSON")
+        raise RequestError(f"{LENGTH_HEADER}: is not the length of the JSON")
     return body[: int(json_length)], body[int(json_length) :]
 
 
@@ -83,6 +110,10 @@ def read_images(tensor: Mapping[str, Any], signature: Signature, binary: bytes) 
     if not is_shape or not shape or min(shape) < 1:
         raise RequestError(f"{name}: expecting the shape as a list of positive integers")
     is_binary = "data" not in tensor
+    size = parameters_of(tensor, name).get("binary_data_size", len(binary) if is_binary else 0)
+    if size != len(binary):
+        follow = f"{count_of(len(binary), 'byte')} follow the JSON"
+        raise RequestError(f"{name}: {follow}, and its binary_data_size is {size}")
     data = binary if is_binary else tensor["data"]
     if is_binary and not binary:
         hint = '; "contents" is for gRPC' if "contents" in tensor else ""

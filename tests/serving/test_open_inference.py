@@ -39,7 +39,7 @@ def test_server_and_model_describe_themselves(client):
     assert client.get("/v2").json == {
         "name": "kerastl",
         "version": VERSION,
-        "extensions": ["binary_tensor_data"],
+        "extensions": ["binary_tensor_data", "classification"],
     }
     assert client.get("/v2/health/live").json == {"live": True}
     assert client.get("/v2/health/ready").json == {"ready": True}
@@ -69,12 +69,101 @@ def test_files_are_what_the_signature_returns_bit_for_bit(client, ask, files, sh
 
 
 def test_only_the_outputs_that_are_asked_for_are_returned(client, ask, files):
-    asked = [{"name": "confidence", "parameters": {"binary_data": True}}, {"name": "class_name"}]
+    asked = [{"name": "confidence", "parameters": {"binary_data": False}}, {"name": "class_name"}]
     names = [one["name"] for one in infer(client, tensor(files[0]), outputs=asked).json["outputs"]]
     assert names == ["confidence", "class_name"]
     # Another signature has these.
     answer = infer(client, tensor(*files), outputs=[{"name": "features"}])
     assert_as_asked(outputs_of(answer), ask("features", image_bytes=tf.constant(files)))
+
+
+@pytest.mark.parametrize("name", ["probabilities", "logits"])
+@pytest.mark.parametrize("top", [1, 2, 9])
+def test_highest_scores_come_with_the_names_of_their_classes(client, ask, files, name, top):
+    scores = ask("serving_default", image_bytes=tf.constant(files))[name]
+    asked = [{"name": name, "parameters": {"classification": top}}, {"name": name}]
+    named, plain = infer(client, tensor(*files), outputs=asked).json["outputs"]
+    assert (named["datatype"], named["shape"]) == ("BYTES", [3, min(top, 3)])
+    assert plain["shape"] == [3, 3]
+    for row, expected in zip(np.reshape(named["data"], named["shape"]), scores, strict=True):
+        found = [text.split(":") for text in row]
+        order = np.argsort(-expected)[:top]
+        assert [(int(index), label) for _, index, label in found] == [
+            (index, ("blue", "green", "red")[index]) for index in order
+        ]
+        np.testing.assert_array_equal([np.float32(value) for value, *_ in found], expected[order])
+
+
+@pytest.mark.parametrize("asks_for_all", [True, False])
+def test_outputs_follow_the_json_as_clients_of_triton_ask(client, ask, files, asks_for_all):
+    names = ["probabilities", "class_name"]
+    outputs = [{"name": name, "parameters": {"binary_data": True}} for name in names]
+    others = {"parameters": {"binary_data_output": True}} if asks_for_all else {"outputs": outputs}
+    answer = infer(client, tensor(*files), **others)
+    assert answer.status == 200
+    length = int(answer.headers["inference-header-content-length"])
+    about = json.loads(answer.body[:length])["outputs"]
+    at, found = length, {}
+    for one in about:
+        assert "data" not in one
+        size = one["parameters"]["binary_data_size"]
+        found[one["name"]] = (answer.body[at : at + size], one)
+        at += size
+    assert at == len(answer.body)
+    expected = ask("serving_default", image_bytes=tf.constant(files))
+    assert set(found) == set(expected if asks_for_all else names)
+    binary, one = found["probabilities"]
+    values = np.frombuffer(binary, "<f4").reshape(one["shape"])
+    np.testing.assert_array_equal(values, expected["probabilities"])
+    blue, green, red = b"\4\0\0\0blue", b"\5\0\0\0green", b"\3\0\0\0red"
+    assert found["class_name"][0] == blue + green + red
+
+
+SHARED = {"shared_memory_region": "input", "shared_memory_byte_size": 9}
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ({"classification": 0.5}, "probabilities: classification is not the number of classes"),
+        ({"classification": True}, "probabilities: classification is not the number of classes"),
+        ({"classification": -1}, "probabilities: classification is not the number of classes"),
+        ({"binary_data": "yes"}, "probabilities: binary_data is neither true nor false"),
+        (SHARED, "probabilities: shared memory is neither read nor written. Send and take the"),
+        ([], ""),
+        ([3], "probabilities: its parameters are not an object"),
+    ],
+)
+def test_parameters_of_an_output_are_used_or_refused(client, files, others, message):
+    answer = infer(
+        client, tensor(files[0]), outputs=[{"name": "probabilities", "parameters": others}]
+    )
+    assert answer.status == (400 if message else 200)
+    assert message in answer.json.get("error", "")
+
+
+def test_other_parameters_are_used_or_refused(client, files):
+    named = [{"name": "class_name", "parameters": {"classification": 2}}]
+    for answer, message in (
+        (
+            infer(client, tensor(files[0]), outputs=named),
+            "class_name: classification is for probabilities or logits",
+        ),
+        (
+            infer(client, tensor(files[0]), parameters={"binary_data_output": 1}),
+            "request: binary_data_output is neither true nor false",
+        ),
+        (
+            infer(client, tensor(files[0], data=None, parameters=SHARED)),
+            "image_bytes: shared memory is neither read nor written.",
+        ),
+        (
+            infer(client, tensor(files[0], parameters={"binary_data_size": 7})),
+            "image_bytes: 0 bytes follow the JSON, and its binary_data_size is 7",
+        ),
+    ):
+        assert answer.status == 400
+        assert message in answer.json["error"]
 
 
 @pytest.mark.parametrize("datatype", ["UINT8", "FP32", "INT64"])
