@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from kerastl.progress import Progress, count_of, format_duration
 
@@ -20,14 +20,12 @@ class Pace:
     run that is given the number from the start repeats one that changes it there.
 
     Attributes:
-        end: When the phase is to be over, in seconds of `now`.
+        end: When the phase is to be over, by `time.monotonic`.
         most: Most epochs that are worth their time.
-        now: The clock.
     """
 
     end: float
     most: int
-    now: Callable[[], float] = time.monotonic
 
     def fit(self, *, done: float, epoch_seconds: float) -> int:
         """Fits epochs into the time that is left.
@@ -40,11 +38,11 @@ class Pace:
             The epochs in all, at least one that is whole.
         """
         begun = max(1, -int(-done // 1))
-        fitting = int(done + max(0.0, self.end - self.now()) / epoch_seconds)
+        fitting = int(done + max(0.0, self.end - time.monotonic()) / epoch_seconds)
         return max(begun, min(fitting, self.most))
 
     def describe(self, *, began: float) -> str:
-        """Describes it for `resume_pace`; the run began at `began`, in seconds of `now`."""
+        """Describes it for `resume_pace`; the run began at `began`, by that clock."""
         seconds = f"{self.end - began:.1f} s from the start"
         return f"{UNDECIDED}finetune_epochs, up to {self.most} in {seconds}"
 
@@ -63,7 +61,7 @@ def resume_pace(notes: Iterable[str], progress: Progress, *, began: float) -> Pa
     """
     for found in filter(None, map(_NOTE.fullmatch, notes)):
         pace = Pace(began + float(found[2]), int(found[1]))
-        left = format_duration(max(0.0, pace.end - pace.now()))
+        left = format_duration(max(0.0, pace.end - time.monotonic()))
         progress.line(
             f"{left} of the budget are left until fine-tuning is to be over; the end of its "
             "warm-up decides the epochs."

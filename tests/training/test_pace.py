@@ -29,8 +29,9 @@ from tiny_networks import make_phase
         (1.5, 0.0, 1, 2),
     ],
 )
-def test_epochs_fill_the_time_that_is_left(done, left, most, epochs):
-    pace = Pace(100.0 + left, most, now=lambda: 100.0)
+def test_epochs_fill_the_time_that_is_left(done, left, most, epochs, monkeypatch):
+    monkeypatch.setattr("kerastl.training.pace.time", SimpleNamespace(monotonic=lambda: 100.0))
+    pace = Pace(100.0 + left, most)
     assert pace.fit(done=done, epoch_seconds=10.0) == epochs
 
 
