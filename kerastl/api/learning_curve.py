@@ -40,7 +40,7 @@ def learning_curve(
     check_source(config, source)
     config = check_network(config)
     # The network must be one that can be ranked: its weights must not be random.
-    read_candidates(config, backbones=config.backbone, image_sizes="")
+    read_candidates(config, backbones=config.backbone, image_sizes="", progress=progress)
     find_store(config)
     run_dir = pathlib.Path(config.run_dir)
     check_free(run_dir, CURVE_TABLE, what="a finished learning curve", overwrite=config.overwrite)

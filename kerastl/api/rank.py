@@ -26,8 +26,8 @@ def rank(
 
     Args:
         config: The settings that the networks share, and where to write the ranking.
-        backbones: Names with commas, each with `=WEIGHTS` if it has its own; `small` and `all`
-            stand for lists of networks.
+        backbones: Names with commas, each with `=WEIGHTS` if it has its own; `small`, `modern` and
+            `all` stand for lists of networks.
         image_sizes: Sides in pixels, with commas; empty for that of `config`.
         source: Images from Python, if `config.dataset` is "python".
         progress: Where to report; standard output by default, `Progress()` for silence.
@@ -56,9 +56,7 @@ def rank(
     deadline = time.monotonic() + config.budget_seconds
     progress = Progress.of(progress, default=sys.stdout)
     check_source(config, source)
-    candidates = read_candidates(
-        config, backbones=options.backbones, image_sizes=options.image_sizes
-    )
+    candidates = read_candidates(config, **vars(options), progress=progress)
     find_store(candidates[0])
     run_dir = pathlib.Path(config.run_dir)
     check_free(run_dir, RANKING_FLAGS, what="a finished ranking", overwrite=config.overwrite)

@@ -106,6 +106,8 @@ class Backbone:
         licence: Licence of its weights, where their source names it.
         reads_text: Whether it compares images with texts.
         is_transformer: Whether a transformer, for which a recipe has other rates and depths.
+        is_modern: Whether it is one of the few, since 2021 and of at most 100 million parameters
+            for images, that differ in how they were trained.
         brings_resize: Whether a rule by which images are resized comes with its weights.
         unwritten: Formats of exports whose converter fails on it.
     """
@@ -125,6 +127,7 @@ class Backbone:
     licence: str = ""
     reads_text: bool = False
     is_transformer: bool = False
+    is_modern: bool = False
     brings_resize: bool = False
     unwritten: tuple[str, ...] = ()
 
@@ -139,6 +142,10 @@ class Backbone:
 
     def find_weights(self) -> str:
         """Returns where on this machine its weights are; empty where they are not."""
+        return ""
+
+    def why_unlisted(self) -> str:
+        """Returns why a list of networks leaves it out, as in "are damaged"; empty if none does."""
         return ""
 
     def describe_download(self) -> str:

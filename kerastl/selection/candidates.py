@@ -3,40 +3,25 @@
 import dataclasses
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from kerastl.config import Config
-from kerastl.errors import bad_value
-from kerastl.model.sources.applications import BACKBONES
-from kerastl.model.sources.table import find_row
+from kerastl.errors import bad_value, name_some
+from kerastl.model.backbones import Backbone
+from kerastl.model.sources.table import find_row, list_rows
+from kerastl.progress import Progress, count_of
 from kerastl.settings import FitSettings, SettingGroup, setting
 from kerastl.settings.model import BUNDLED, BUNDLED_BACKBONE
 
-# Networks below six million parameters without their classifier.
-SMALL = (
-    "MobileNetV2_035",
-    "MobileNetV3Small",
-    "MobileNetV2",
-    "MobileNetV3Large",
-    "MobileNet",
-    "EfficientNetB0",
-    "NASNetMobile",
-    "EfficientNetV2B0",
-)
-
-
-# Networks since 2021 of at most 90 million parameters for images, that differ in how they were
-# trained: with the labels of 1,000 and of 21,000 classes, with texts, and with neither.
-MODERN = (
-    "EfficientNetV2S",
-    "ConvNeXtTiny",
-    "hub:hgnetv2_b4_ssld_stage2_ft_in1k",
-    "hub:vit_base_patch16_224_imagenet21k",
-    "hub:swin_tiny_patch4_window7_224",
-    "hub:siglip2_base_patch16_224",
-    "hub:dinov2_small",
-    "hub:dinov2_base",
-)
+_SMALL = 6_000_000
+# List -> whether it holds a row.
+_LISTS: dict[str, Callable[[Backbone], bool]] = {
+    "small": lambda row: 0 < row.parameters < _SMALL,
+    "modern": lambda row: row.is_modern,
+    "all": lambda _: True,
+}
+# Names of the networks that a list leaves out, by the reason.
+_LeftOut = dict[str, dict[str, None]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,9 +31,9 @@ class RankOptions(SettingGroup):
     backbones: str = setting(
         "small",
         help="Networks as --backbone takes them, with commas; NAME=FILE gives one of "
-        "keras.applications its own weights. "
-        f"small stands for {', '.join(SMALL)}; modern for {', '.join(MODERN)}; all for every "
-        "network of keras.applications that accepts the size.",
+        "keras.applications its own weights. small stands for the networks below 6 million "
+        "parameters, modern for a few since 2021 that differ in how they were trained, all for "
+        "every network that has a name. Of KerasHub's, small and all take those on this machine.",
     )
     image_sizes: str = setting(
         "",
@@ -57,36 +42,35 @@ class RankOptions(SettingGroup):
     )
 
 
-_LISTS = {"small": SMALL, "modern": MODERN, "all": tuple(BACKBONES)}
-
-
-def read_candidates(config: Config, *, backbones: str, image_sizes: str) -> list[Config]:
+def read_candidates(
+    config: Config, *, backbones: str, image_sizes: str, progress: Progress
+) -> list[Config]:
     """Builds the config of each network and size, in the order given.
 
     Args:
         config: Config of all other settings, and of the weights of networks without their own.
-        backbones: Comma-separated names, each with `=WEIGHTS` if it has its own; `small` and
-            `all` stand for lists, of which the networks that accept the size are used.
+        backbones: Comma-separated names, each with `=WEIGHTS` if it has its own; `small`, `modern`
+            and `all` stand for lists.
         image_sizes: Comma-separated sides in pixels; empty for that of `config`.
+        progress: Where to report what a list leaves out, and why: networks that do not take the
+            size, and those of KerasHub that are not here.
 
     Raises:
-        UsageError: If a name is unknown, a size is not a number or too small, or weights are
-            random.
+        UsageError: If a name is unknown, a size is not a number or too small, a list is
+            left with nothing, or weights are random.
     """
     items = _items("backbones", backbones, "Give some, as in MobileNetV2,ResNet50 or small")
-    sizes = [config.image_size]
-    if image_sizes:
-        advice = "Give whole numbers, as in 96,128"
-        texts = _items("image_sizes", image_sizes, advice)
-        if not all(re.fullmatch(r"\d{1,6}", text) for text in texts):
-            raise bad_value("image_sizes", image_sizes, "is not a list of sizes in pixels", advice)
-        sizes = [int(text) for text in texts]
+    sizes = _read_sizes(image_sizes) if image_sizes else [config.image_size]
+    left_out: dict[str, _LeftOut] = {}
     candidates = [
         _candidate(config, name, weights, size)
         for size in sizes
         for item in items
-        for name, weights in _networks(item, size, config.weights)
+        for name, weights in _networks(item, size, config.weights, left_out)
     ]
+    for item, reasons in left_out.items():
+        if reasons:
+            progress.line(f"backbones={item} leaves out {_describe(reasons)}.")
     return list(dict.fromkeys(candidates))
 
 
@@ -106,6 +90,14 @@ def find_store(settings: FitSettings) -> pathlib.Path:
     return settings.cache_path
 
 
+def _read_sizes(image_sizes: str) -> list[int]:
+    advice = "Give whole numbers, as in 96,128"
+    texts = _items("image_sizes", image_sizes, advice)
+    if not all(re.fullmatch(r"\d{1,6}", text) for text in texts):
+        raise bad_value("image_sizes", image_sizes, "is not a list of sizes in pixels", advice)
+    return [int(text) for text in texts]
+
+
 def _items(field: str, text: str, advice: str) -> list[str]:
     items = [item.strip() for item in text.split(",")]
     if not all(items):
@@ -113,20 +105,47 @@ def _items(field: str, text: str, advice: str) -> list[str]:
     return items
 
 
-def _networks(item: str, image_size: int, weights: str) -> Iterator[tuple[str, str]]:
+def _networks(
+    item: str, image_size: int, weights: str, left_out: dict[str, _LeftOut]
+) -> Iterator[tuple[str, str]]:
     name, has_weights, own = (part.strip() for part in item.partition("="))
     if name in _LISTS:
         if has_weights:
             raise bad_value(
                 "backbones", item, "gives one file to several networks", "Name the network"
             )
-        for listed in _LISTS[name]:
-            if find_row(listed).accepts(image_size):
-                yield listed, weights
+        for row in _open_list(name, image_size, left_out.setdefault(name, {})):
+            yield row.name, weights
         return
     if has_weights and not own:
         raise bad_value("backbones", item, "has no weights", "Write NAME=FILE or NAME alone")
     yield name, own or weights
+
+
+def _open_list(name: str, image_size: int, left_out: _LeftOut) -> list[Backbone]:
+    """Returns the rows of a list that can be ranked, the smallest first."""
+    rows = []
+    for row in filter(_LISTS[name], list_rows()):
+        size = "" if row.accepts(image_size) else f"take no images of {image_size} px"
+        if reason := row.why_unlisted() or size:
+            left_out.setdefault(reason, {})[row.name] = None
+        else:
+            rows.append(row)
+    if not rows:
+        raise bad_value(
+            "backbones",
+            name,
+            f"holds no network for images of {image_size} px; it leaves out {_describe(left_out)}",
+            "Use another size, or name the networks",
+        )
+    return sorted(rows, key=lambda row: row.parameters)
+
+
+def _describe(left_out: _LeftOut) -> str:
+    return "; ".join(
+        f"{count_of(len(names), 'network')} that {reason} ({name_some(names)})"
+        for reason, names in left_out.items()
+    )
 
 
 def _candidate(config: Config, name: str, weights: str, image_size: int) -> Config:

@@ -97,10 +97,12 @@ def test_other_sizes_get_a_warning(image_size, is_warned):
 
 def test_a_ranking_gives_them_to_their_own_network_alone():
     config = kerastl.Config(run_dir="x", dataset="digits", weights="bundled")
+    names = "MobileNetV2_035,MobileNetV3Small"
     with pytest.raises(UsageError, match=r"^backbones='MobileNetV3Small': is another network than"):
-        read_candidates(config, backbones="MobileNetV2_035,MobileNetV3Small", image_sizes="")
+        read_candidates(config, backbones=names, image_sizes="", progress=kerastl.Progress())
+    names = "MobileNetV2_035,ResNet50=imagenet"
     (own, other) = read_candidates(
-        config, backbones="MobileNetV2_035,ResNet50=imagenet", image_sizes=""
+        config, backbones=names, image_sizes="", progress=kerastl.Progress()
     )
     assert (own.weights, other.weights) == ("bundled", "imagenet")
 

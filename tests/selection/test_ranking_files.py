@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from kerastl.config import Config
+from kerastl.progress import Progress
 from kerastl.selection.candidates import read_candidates
 from kerastl.selection.file_names import RANKING_CHART, RANKING_FLAGS
 from kerastl.selection.ranking_files import write_best_flags, write_rows
@@ -33,7 +34,9 @@ def test_what_a_network_was_judged_by_is_told_if_time_was_short(images, words, t
 
 def test_best_flags_leave_to_a_recipe_all_but_the_network_and_its_size(tmp_path):
     config = Config(run_dir="x", dataset="digits", budget="30m", batch_size=8)
-    (candidate,) = read_candidates(config, backbones="ResNet50", image_sizes="")
+    (candidate,) = read_candidates(
+        config, backbones="ResNet50", image_sizes="", progress=Progress()
+    )
     row = RankingRow(config=candidate, images=9, accuracy=0.5, low=0.4, high=0.6, milliseconds=2.0)
     write_best_flags([row], tmp_path, source_name="digits", num_train=9)
     read = Config.from_flags((tmp_path / RANKING_FLAGS).read_text("utf-8").splitlines())

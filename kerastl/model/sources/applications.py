@@ -93,6 +93,9 @@ _PARAMETERS = {
 }
 
 
+_MODERN = ("ConvNeXtTiny", "EfficientNetV2S")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Application(Backbone):
     """One network of `keras.applications`.
@@ -139,6 +142,7 @@ def _family(
             blocks=blocks,
             minimum_size=minimum_size,
             parameters=_PARAMETERS[name],
+            is_modern=name in _MODERN,
         )
         for name in names.split()
     ]

@@ -103,6 +103,17 @@ FAMILIES = {
 }
 
 
+# Trained with the labels of 1,000 and of 21,000 classes, with texts, and with neither.
+_MODERN = (
+    "hgnetv2_b4_ssld_stage2_ft_in1k",
+    "vit_base_patch16_224_imagenet21k",
+    "swin_tiny_patch4_window7_224",
+    "siglip2_base_patch16_224",
+    "dinov2_small",
+    "dinov2_base",
+)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Preset(Backbone):
     """A preset of KerasHub.
@@ -129,6 +140,13 @@ class Preset(Backbone):
         found = sorted((cache / "models" / "keras" / model).glob("*/*.weights.*"))
         return str(found[-1].parent) if found else ""
 
+    def why_unlisted(self) -> str:
+        """See the base class: a list downloads only what stands for many."""
+        if not _is_installed():
+            return f"need {install_command('hub')}"
+        is_wanted = self.is_modern or self.find_weights()
+        return "" if is_wanted else "are not on this machine; name one, and it is downloaded"
+
     def describe_download(self) -> str:
         """See the base class."""
         if not self.licence or not self.page or self.find_weights():
@@ -145,7 +163,7 @@ def find(name: str) -> Preset | None:
     """
     if not name.startswith(HUB):
         return None
-    if importlib.util.find_spec("keras_hub") is None:
+    if not _is_installed():
         raise KerastlError(
             f"backbone={name!r}: needs packages that are not installed. Run: "
             f"{install_command('hub')}."
@@ -158,6 +176,10 @@ def find(name: str) -> Preset | None:
             return _of_name(name, preset, kind)
     path = local_path(preset, field=_FIELD, value=name)
     return _of_directory(name, path) if path.is_dir() else None
+
+
+def _is_installed() -> bool:
+    return importlib.util.find_spec("keras_hub") is not None
 
 
 def list_rows() -> Iterator[Preset]:
@@ -196,6 +218,7 @@ def _of_name(name: str, preset: str, kind: str) -> Preset:
         unwritten=family.unwritten,
         reads_text=bool(family.similarity),
         is_transformer=bool(family.size),
+        is_modern=preset in _MODERN,
         **_sizes(
             family,
             size=int(size[1]) if size else family.size,
