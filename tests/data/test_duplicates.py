@@ -5,10 +5,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from kerastl.data import near
-from kerastl.data.duplicates import find_near_duplicates
-from kerastl.data.inspection import Inspection
+from kerastl.data.duplicates import find_near_duplicates, find_turned_duplicates
+from kerastl.data.inspection import Inspection, inspect_content
 from kerastl.data.splits import make_splits
-from picture_files import picture
+from picture_files import file_bytes, picture
 from picture_folders import config_of, open_folder, refusal, write_rgb36
 
 
@@ -107,6 +107,31 @@ def test_pictures_of_one_kind_are_not_taken_for_one(tmp_path):
     source, _ = open_folder(config_of(tmp_path))
     near = [finding for finding in source.findings if "nearly" in finding.kind]
     assert len(near) <= 6
+
+
+def one_sketch(seed):
+    """A small figure of lines on white."""
+    rng = np.random.default_rng(seed)
+    sketch = Image.new("RGB", (96, 96), "white")
+    left, top, side = rng.integers((8, 8, 24), (48, 48, 40)).tolist()
+    corners = [(left + side * x, top + side * y) for x, y in rng.random((5, 2)).tolist()]
+    color = [(220, 50, 47), (38, 139, 210), (0, 0, 0)][seed % 3]
+    ImageDraw.Draw(sketch).line([*corners, corners[0]], fill=color, width=3)
+    return sketch
+
+
+def test_small_drawings_are_taken_for_one_only_if_they_are_copies():
+    sketches = [one_sketch(seed) for seed in range(400)]
+    copies = [sketch.resize((160, 160), Image.Resampling.BICUBIC) for sketch in sketches[:40]]
+    turned = [copy.transpose(Image.Transpose.ROTATE_90) for copy in copies]
+    found = [inspect_content(file_bytes(one, "PNG")) for one in (*sketches, *copies, *turned)]
+    near = list(find_near_duplicates(found[:440]))
+    upright = [sorted(group) for group in near]
+    assert sum([first, 400 + first] in upright for first in range(40)) >= 36
+    assert len(upright) <= 44
+    sideways = [sorted(group) for group in find_turned_duplicates(found[:400] + found[440:], [])]
+    assert sum([first, 400 + first] in sideways for first in range(40)) >= 36
+    assert len(sideways) <= 44
 
 
 @pytest.mark.parametrize("near_duplicates", ["group", "report"])

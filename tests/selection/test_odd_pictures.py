@@ -54,6 +54,17 @@ def test_channels_that_never_vary_and_equal_pictures_change_nothing():
     assert set(rank_odd_pictures(equal)[0]) == {0, 1, 2}
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_pictures_that_are_apart_in_any_case_need_to_be_farther(seed):
+    rng = np.random.default_rng(seed)
+    # Drawings of eight kinds, of any size, on the same ground.
+    kinds = rng.normal(size=(8, CHANNELS))[rng.integers(0, 8, 600)]
+    drawings = kinds * rng.random((600, 1)) + 0.05 * rng.normal(size=kinds.shape)
+    assert len(rank_odd_pictures(drawings)[0]) <= 3
+    other = drawings[:20] + 4 * drawings.std(axis=0) * rng.choice([-1, 1], (20, CHANNELS))
+    assert set(rank_odd_pictures(np.concatenate([other, drawings]))[0]) == set(range(20))
+
+
 @pytest.mark.parametrize("count", [1, 9, 149])
 def test_few_pictures_give_none(count):
     assert len(rank_odd_pictures(planted(5)[:count])[0]) == 0
