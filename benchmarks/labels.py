@@ -17,7 +17,7 @@ import numpy as np
 from pages import publish
 
 import kerastl
-from kerastl.data.opening import find_source
+from kerastl.data.finding import find_source
 
 _CHANGED = 0.05
 _LOOKED_AT = 0.1
