@@ -17,6 +17,7 @@ class DataSource:
         about: What it is, to follow its form in the help.
         module: The module that opens it; empty if it is passed in.
         has_columns: Whether the flags that name columns apply to it.
+        has_split_column: Whether those for the column of splits do.
         has_layout: Whether folders name its classes.
         is_path: Whether `place` is a path.
         endings: Of the names of its files, where they tell it.
@@ -28,6 +29,7 @@ class DataSource:
     about: str
     module: str = ""
     has_columns: bool = False
+    has_split_column: bool = False
     has_layout: bool = False
     is_path: bool = False
     endings: tuple[str, ...] = ()
@@ -49,12 +51,14 @@ DATA_SOURCES = {
         about="with a row of path and label for each image",
         module="kerastl.data.tables",
         has_columns=True,
+        has_split_column=True,
         is_path=True,
     ),
     "arrays": DataSource(
         place="FILE",
         about="with images and labels as arrays: .npz, IDX, .mat or HDF5, or a folder of such",
         module="kerastl.data.array_files",
+        has_split_column=True,
         is_path=True,
         endings=(".npz", ".npy", ".mat", ".h5", ".hdf5"),
         is_opened_whole=True,

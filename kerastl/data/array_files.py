@@ -13,6 +13,7 @@ from kerastl.data.array_reading import read_arrays
 from kerastl.data.array_values import (
     are_names,
     as_pixels,
+    columns_of,
     find_groups,
     find_splits,
     holds_words_for_splits,
@@ -22,11 +23,17 @@ from kerastl.data.array_values import (
     is_called_labels,
     is_index,
     name_classes,
+    not_divided,
     read_column,
     split_of,
 )
 from kerastl.data.source import Source
+from kerastl.data.table_columns import Roles
+from kerastl.data.table_names import NO_COLUMN
+from kerastl.data.table_reading import Table
 from kerastl.data.table_rows import Wrong, flat_sides
+from kerastl.data.table_split_choice import choose_splits
+from kerastl.data.table_split_reading import read_splits
 from kerastl.data.table_values import note_classes
 from kerastl.errors import bad_value, name_some
 from kerastl.paths import local_path
@@ -73,11 +80,11 @@ def open_source(
     arrays = read_arrays(local_path(place, field="dataset"), wrong)
     if classes := find_classes(arrays):
         return _open_classes(classes, data.dataset, wrong, progress)
-    return _open_parts(arrays, data.dataset, wrong, progress)
+    return _open_parts(arrays, data, wrong, progress)
 
 
 def _open_parts(
-    arrays: Mapping[str, np.ndarray], dataset: str, wrong: Wrong, progress: Progress
+    arrays: Mapping[str, np.ndarray], data: DataSettings, wrong: Wrong, progress: Progress
 ) -> Source:
     """Makes a source of arrays of images with labels beside them."""
     parts = sorted(_pair(arrays, wrong), key=lambda part: SPLITS.index(part.split))
@@ -85,12 +92,12 @@ def _open_parts(
     labels, names, of_names = _join_labels(parts, arrays, wrong)
     used = {name for part in parts for name in (part.name, part.labels_name)}
     others = {name: array for name, array in arrays.items() if name not in used}
-    splits, given_names = _read_splits(parts, others)
+    splits, given_names, meaning = _read_splits(parts, others, data, wrong)
     group, groups = find_groups(others, labels) if len(parts) == 1 else ("", [])
     lines = (
         f"Arrays: {', '.join(part.about() for part in parts)}.",
         scaled,
-        *_say_given(given_names, group, len(set(groups))),
+        *_say_given(given_names, meaning, group, len(set(groups))),
         _say_unused(others, {of_names, group, *given_names}),
         *_note_labels(parts, arrays, names, of_names),
     )
@@ -102,7 +109,7 @@ def _open_parts(
         class_names=names,
         splits=splits,
         groups=groups or None,
-        name=dataset,
+        name=data.dataset,
     )
 
 
@@ -131,15 +138,44 @@ def _open_classes(
 
 
 def _read_splits(
-    parts: list[_Part], others: Mapping[str, np.ndarray]
-) -> tuple[list[str], list[str]]:
-    """Returns the split of each image, and the names of the arrays that have it."""
-    found = find_splits(others, len(parts[0].labels)) if len(parts) == 1 else None
-    if found:
-        return found[0].tolist(), found[1]
+    parts: list[_Part], others: Mapping[str, np.ndarray], data: DataSettings, wrong: Wrong
+) -> tuple[list[str], Sequence[str], str]:
+    """Returns the split of each image, the names of the arrays that have it, and what these mean.
+
+    Raises:
+        UsageError: If an array looks like splits and does not tell one for each image.
+    """
     # What others are split off.
     base = parts[0].split
-    return [TRAIN if part.split == base else part.split for part in parts for _ in part.images], []
+    named = [TRAIN if part.split == base else part.split for part in parts for _ in part.images]
+    if data.split_column == NO_COLUMN or len(parts) > 1:
+        return named, (), ""
+    if not data.split_column and (found := find_splits(others, len(named))):
+        return found[0].tolist(), found[1], ""
+    columns = columns_of(others, len(named))
+    if strange := [] if data.split_column else not_divided(others, columns, len(named)):
+        raise wrong(
+            f"has {name_some(strange)}, named for a split, without a word, a yes or a number for "
+            f"each of {count_of(len(named), 'image')} or for those of every split",
+            f"Complete it, or add --split_column={NO_COLUMN}",
+        )
+    if data.split_column and data.split_column not in columns:
+        raise bad_value(
+            "split_column",
+            data.split_column,
+            "is no array with a value for each image",
+            f"Such arrays: {name_some(columns) or 'none'}",
+        )
+    given = [data.split_column] if data.split_column else []
+    names = given or choose_splits(columns, list(map(str, parts[0].labels)), wrong)
+    if not names:
+        return named, (), ""
+    # Arrays have no lines that a message could name.
+    held = {name: columns[name] for name in names}
+    table = Table(pathlib.Path(parts[0].name), held, [0] * len(named), True, wrong)
+    roles = Roles("", split=names[0]) if len(names) == 1 else Roles("", split_flags=tuple(names))
+    splits, meaning = read_splits(table, roles, data.meanings_of_splits)
+    return splits, names, meaning
 
 
 def _join_labels(
@@ -174,9 +210,9 @@ def _note_labels(
         yield f"Classes of {of_names} without an image, left out: {name_some(bare)}."
 
 
-def _say_given(names: list[str], group: str, count: int) -> Iterator[str]:
+def _say_given(names: Sequence[str], meaning: str, group: str, count: int) -> Iterator[str]:
     if names:
-        yield f"Splits are those of {name_some(names)}."
+        yield f"Splits are those of {name_some(names)}{meaning and f' ({meaning})'}."
     if group:
         yield f"Groups: images of the same {group} stay in one split ({count_of(count, 'group')})."
 

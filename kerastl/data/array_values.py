@@ -15,7 +15,7 @@ from kerastl.data.table_groups import (
     repeats,
 )
 from kerastl.data.table_rows import Wrong
-from kerastl.data.table_splits import holds_splits, splits_of_cells
+from kerastl.data.table_splits import holds_splits, is_called_split, splits_of_cells
 from kerastl.errors import name_some, shorten
 from kerastl.progress import count_of
 from kerastl.split_names import SPLITS, TEST
@@ -65,8 +65,11 @@ def are_names(name: str, array: np.ndarray) -> bool:
     )
 
 
-def read_column(array: np.ndarray) -> np.ndarray | str:
-    """Returns one class for each image, int64, bool or text (images,); else why there is none."""
+def read_column(array: np.ndarray, *, is_whole: bool = True) -> np.ndarray | str:
+    """Returns one class for each image, int64, bool or text (images,); else why there is none.
+
+    `is_whole` is whether no text may be empty.
+    """
     if array.dtype.kind == "O":
         return "holds Python objects"
     if array.dtype.kind not in "iubfUS":
@@ -74,7 +77,7 @@ def read_column(array: np.ndarray) -> np.ndarray | str:
     if not array.size or not array.ndim:
         return "is one value" if array.size else "is empty"
     flat = array.reshape(-1) if max(array.shape) == array.size else array
-    values = _read_text(flat) if flat.dtype.kind in "US" else _read_numbers(flat)
+    values = _read_text(flat, is_whole) if flat.dtype.kind in "US" else _read_numbers(flat)
     if isinstance(values, str) or values.ndim == 1:
         return values
     if values.dtype.kind in "ib" and is_one_hot(values):
@@ -82,14 +85,14 @@ def read_column(array: np.ndarray) -> np.ndarray | str:
     return f"has the shape {array.shape}, not one class for each image"
 
 
-def _read_text(array: np.ndarray) -> np.ndarray | str:
+def _read_text(array: np.ndarray, is_whole: bool) -> np.ndarray | str:
     if array.dtype.kind == "S":
         try:
             array = np.char.decode(array, "utf-8")
         except UnicodeDecodeError as error:
             return f"holds bytes that are no UTF-8, as {shorten(repr(error.object))}"
     empty = int((np.char.strip(array) == "").sum())
-    return f"is empty for {count_of(empty, 'image')}" if empty else array
+    return f"is empty for {count_of(empty, 'image')}" if empty and is_whole else array
 
 
 def _read_numbers(array: np.ndarray) -> np.ndarray | str:
@@ -210,6 +213,32 @@ def find_splits(
     for split, numbers in of_split.values():
         splits[numbers - first] = split
     return splits, list(of_split)
+
+
+def columns_of(arrays: Mapping[str, np.ndarray], count: int) -> dict[str, list[str]]:
+    """Returns the arrays that have a value for each image, as the columns of a table."""
+    read = {_inner(name): read_column(array, is_whole=False) for name, array in arrays.items()}
+    return {
+        name: [str(value).strip() for value in column.tolist()]
+        for name, column in read.items()
+        if not isinstance(column, str) and len(column) == count
+    }
+
+
+def not_divided(
+    arrays: Mapping[str, np.ndarray], columns: Mapping[str, Sequence[str]], count: int
+) -> list[str]:
+    """Returns arrays that are named for splits, and whose values tell none for each image."""
+    return [
+        name
+        for name, array in arrays.items()
+        if _inner(name) not in columns
+        and (
+            is_index(name)
+            # The size of Python objects is not known.
+            or ((array.size == count or array.dtype.kind == "O") and is_called_split(_inner(name)))
+        )
+    ]
 
 
 def holds_words_for_splits(array: np.ndarray) -> bool:

@@ -27,12 +27,10 @@ from kerastl.data.table_names import (
 from kerastl.data.table_paths import ADDRESS, is_image_name
 from kerastl.data.table_rows import Wrong
 from kerastl.data.table_shape import is_number, is_whole, say_the_same
+from kerastl.data.table_split_choice import choose_splits
 from kerastl.data.table_splits import (
-    are_of_different_splits,
-    columns_of_splits,
     count_single,
     holds_splits,
-    is_doubtful,
     is_flag,
     is_signed,
     may_be_split,
@@ -286,15 +284,7 @@ class Finder:
         if given:
             return [given] if given in self._columns else []
         left = {name: self._columns[name] for name in self._left}
-        names = columns_of_splits(left, labels=labels)
-        if len(names) > 1 and not are_of_different_splits(names):
-            raise self._several("split", names)
-        if len(names) == 1 and is_doubtful(names[0], left[names[0]]):
-            raise self._wrong(
-                f"has yes and no as {names[0]}, which may mean a split or something else",
-                f"Add --split_column={names[0]} if it is the split, or --split_column={NO_COLUMN}",
-            )
-        return names
+        return choose_splits(left, labels, self._wrong)
 
     def _refuse_more_labels(self, label: str) -> None:
         if found := table_reasons.explain_more_labels(label, self._columns, self._left):

@@ -151,7 +151,7 @@ def splits_of_cells(column: str, cells: Sequence[str]) -> dict[str, str]:
     filled = [value for value in values if not _is_open(value)]
     flag = split_of_flag(column)
     if not flag or not is_yes_or_no(filled):
-        split_of, missing = splits_of_words(filled, is_named=_is_called_split(column)), TRAIN
+        split_of, missing = splits_of_words(filled, is_named=is_called_split(column)), TRAIN
         if set(split_of.values()) == {TRAIN} and len(filled) < len(values):
             missing = ""
     else:
@@ -252,7 +252,8 @@ def _may_split(name: str, cells: Sequence[str], labels: Sequence[str]) -> bool:
     )
 
 
-def _is_called_split(name: str) -> bool:
+def is_called_split(name: str) -> bool:
+    """Whether a column's name is one of splits, or has a word for them in it."""
     words = words_of(name)
     return (
         key_of(name) in USUAL["split"][0].split()

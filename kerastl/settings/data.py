@@ -128,7 +128,8 @@ class DataSettings(Settings):
     )
     split_column: str = setting(
         "",
-        help="The table's column of splits; empty to find it by its values and name.",
+        help="The table's column, or the array, of splits; empty to find it by its values and "
+        "name, none for none.",
         decides=Decides.IMAGES,
     )
     split_values: str = setting(
@@ -182,16 +183,7 @@ class DataSettings(Settings):
                 "Their sum must stay below 1",
             )
         self._check_layout()
-        roles = ("image", "label", "split", "group")
-        for field in (*(f"{role}_column" for role in roles), "split_values"):
-            value = getattr(self, field)
-            if value and not self.source_kind.has_columns:
-                raise bad_value(
-                    field,
-                    value,
-                    f"is for a column of a table, and dataset={self.dataset!r} is not a table",
-                    "Leave it out, or use csv:FILE",
-                )
+        self._check_columns()
         if {*self.meanings_of_splits.values()} - {*SPLITS}:
             raise bad_value(
                 "split_values",
@@ -199,6 +191,19 @@ class DataSettings(Settings):
                 "does not say which split each value is",
                 f"Use VALUE=SPLIT, with commas between several; splits are {', '.join(SPLITS)}",
             )
+
+    def _check_columns(self) -> None:
+        kind = self.source_kind
+        roles = ("image", "label", "split", "group")
+        for field in (*(f"{role}_column" for role in roles), "split_values"):
+            applies = kind.has_split_column if field.startswith("split") else kind.has_columns
+            if getattr(self, field) and not applies:
+                raise bad_value(
+                    field,
+                    getattr(self, field),
+                    f"is for a column of a table, and dataset={self.dataset!r} is not a table",
+                    "Leave it out, or use csv:FILE",
+                )
 
     def _check_layout(self) -> None:
         if problem := layouts.why_wrong(self.layout):

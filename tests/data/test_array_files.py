@@ -21,14 +21,14 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (6, 5, 4, 3), np.uint8)
 LABELS = np.array([0, 1, 2, 0, 1, 2], np.uint8)
 
 
-def opened(path, stream=None):
-    config = Config(dataset=f"arrays:{path}", run_dir="run")
+def opened(path, stream=None, **settings):
+    config = Config(dataset=f"arrays:{path}", run_dir="run", **settings)
     return find_source(config, memory=None, progress=Progress(stream))
 
 
-def opened_with_lines(path):
+def opened_with_lines(path, **settings):
     lines = io.StringIO()
-    return opened(path, lines), lines.getvalue()
+    return opened(path, lines, **settings), lines.getvalue()
 
 
 def facts(source):
@@ -457,10 +457,62 @@ def test_arrays_of_numbers_of_images_are_splits(tmp_path, numbers):
     ],
     ids=["in both", "in none", "beyond", "fractions"],
 )
-def test_numbers_that_do_not_divide_the_images_are_not_used(tmp_path, numbers):
-    source, lines = opened_with_lines(saved(tmp_path / "a.npz", x=PIXELS, y=LABELS, **numbers))
+def test_numbers_that_do_not_divide_the_images_are_refused(tmp_path, numbers):
+    path = saved(tmp_path / "a.npz", x=PIXELS, y=LABELS, **numbers)
+    with pytest.raises(UsageError, match=r"has train_idx, test_idx, named for a split, without"):
+        opened(path)
+    source, lines = opened_with_lines(path, split_column="none")
     assert set(source.given_splits) == {"train"}
     assert "Arrays that are not used: train_idx (3,), test_idx (" in lines
+
+
+@pytest.mark.parametrize(
+    ("arrays", "tests", "line"),
+    [
+        ({"is_test": [False, True, False, False, True, False]}, "test", "is_test (False is train"),
+        ({"is_train": [1, 0, 1, 1, 0, 1]}, "test", "is_train (1 is train, 0 is test)"),
+        ({"partition": [b"Train", b"Dev", b"Train", b"Train", b"Dev", b"Train"]}, "validation", ""),
+        ({"split": ["train", "test", "", "train", "test", ""]}, "test", "split"),
+        ({"train": [1, 0, 1, 1, 0, 1], "val": [0, 1, 0, 0, 1, 0]}, "validation", "train, val."),
+    ],
+)
+def test_array_of_splits_is_read_as_a_column_is(tmp_path, arrays, tests, line):
+    values = {name: np.array(array) for name, array in arrays.items()}
+    source, lines = opened_with_lines(saved(tmp_path / "a.npz", x=PIXELS, y=LABELS, **values))
+    assert source.given_splits.tolist() == [
+        tests if place in (1, 4) else "train" for place in range(6)
+    ]
+    assert f"Splits are those of {line}" in lines
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("split", [0, 0, 0, 1, 2, 2], "has '0', '1', '2' as split, which looks like the split, in"),
+        ("fold", [1, 2, 3, 1, 2, 3], "add --split_column=none"),
+        ("valid", [1, 1, 0, 1, 0, 1], "has yes and no as valid, which may mean a split or"),
+        ("fold", [0.5, 1, np.nan, 1, 2, 0], "has fold, named for a split, without a word"),
+        ("split", [None, "test", "train", "test", "a", "b"], "has split, named for a split, with"),
+    ],
+)
+def test_array_that_looks_like_splits_is_never_ignored(tmp_path, name, values, words):
+    path = saved(tmp_path / "a.npz", x=PIXELS, y=LABELS, **{name: np.array(values)})
+    with pytest.raises(UsageError) as caught:
+        opened(path)
+    assert words in str(caught.value)
+    source, lines = opened_with_lines(path, split_column="none")
+    assert set(source.given_splits) == {"train"}
+    assert f"Arrays that are not used: {name} (" in lines
+
+
+def test_values_of_an_array_are_given_a_split(tmp_path):
+    path = saved(tmp_path / "a.npz", x=PIXELS, y=LABELS, fold=[0, 0, 0, 1, 2, 2])
+    source, lines = opened_with_lines(path, split_values="1=validation,2=test")
+    assert source.given_splits.tolist() == ["train"] * 3 + ["validation"] + ["test"] * 2
+    assert "Splits are those of fold (1 is validation, 2 is test, 0 is train)." in lines
+    for column in ("other", "x"):
+        with pytest.raises(UsageError, match=r"split_column='.*': is no array with a value for"):
+            opened(path, split_column=column)
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
