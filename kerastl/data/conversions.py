@@ -15,7 +15,9 @@ _OF_KIND = {
     "Parquet or Arrow files": f"save the images in them as files with pyarrow ({_PAGE})",
     "TFRecord files": "save the images in them as files, or give what TensorFlow Datasets prepared "
     f"as tfds:NAME ({_PAGE})",
-    "LMDB databases": "save the images in them as files with the program that wrote them",
+    "LMDB databases": "save the images in them as files in a folder for each class: with the "
+    "Python package lmdb, lmdb.open(folder, readonly=True).begin().cursor() yields each name and "
+    "its bytes, as the program that wrote them has packed them",
     "archives": "unpack them and give the folder",
     "cloud placeholders": "download the files that they stand for",
 }

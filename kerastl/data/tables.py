@@ -98,6 +98,11 @@ def list_table(
     rows = _read_rows(data, table, columns, progress, split_values)
     if not rows.has_splits and columns.get("split") != NO_COLUMN:
         rows = _with_beside(rows, path, columns, progress)
+    if parts := _find_parts(path):
+        progress.line(
+            f"Not read, though named like {path.name}: {name_some(parts)}. To use them, join all "
+            "in one table, with a column fold if they are folds."
+        )
     return _make_listing(rows.files, rows.labels, field)
 
 
@@ -244,6 +249,15 @@ def _find_beside(table: pathlib.Path) -> tuple[str, dict[str, list[pathlib.Path]
         same = [one for one in tables if _numbers(one, part) == _numbers(here, part)]
         found[split] = same if len(same) == 1 else tables
     return own or TRAIN, found
+
+
+def _find_parts(table: pathlib.Path) -> list[str]:
+    """Names the tables beside one whose names differ from its own by numbers alone."""
+    pattern = re.compile(r"\d+".join(map(re.escape, re.split(r"\d+", table.name))))
+    with contextlib.suppress(OSError):
+        names = [readable(name) for name in sorted(os.listdir(table.parent)) if name != table.name]
+        return [name for name in names if pattern.fullmatch(name)]
+    return []
 
 
 def _numbers(table: pathlib.Path, part: int) -> list[str]:

@@ -603,6 +603,32 @@ def test_list_that_blanks_divide_may_begin_with_a_patient(tmp_path, more):
     assert len(listing.files) == len(NAMES)
 
 
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["fold_1.csv", "fold_2.csv", "fold_10.csv"], "fold_1.csv, fold_10.csv, fold_2.csv"),
+        (["fold_1.csv", "folds.csv", "fold_1.txt", "fold_x.csv", "my_fold_1.csv"], "fold_1.csv"),
+        (["fold.csv"], ""),
+    ],
+)
+def test_tables_that_differ_by_a_number_are_named(tmp_path, names, told):
+    text = rows_of("image,label", lambda name, color: f"{name},{color}")
+    place = table(tmp_path, text, name="fold_0.csv", files=NAMES)
+    for name in names:
+        write_beside(tmp_path, name, text)
+    listing, lines = read(place)
+    assert len(listing.files) == len(NAMES)
+    found = [line for line in lines if "Not read" in line]
+    assert found == (
+        [
+            f"Not read, though named like fold_0.csv: {told}. To use them, join all in one table, "
+            "with a column fold if they are folds."
+        ]
+        if told
+        else []
+    )
+
+
 def test_fold_is_read_with_the_table_of_its_number(tmp_path):
     text = rows_of("image,label", lambda name, color: f"{name},{color}")
     place = table(tmp_path, text, name="train_fold1.csv", files=[*NAMES, "a.png", "b.png"])
