@@ -37,6 +37,12 @@ def test_every_requirement_has_one_lowest_version(script):
     assert len(lowest) == len(script.lowest_versions().splitlines())
 
 
+def test_tools_of_the_tests_are_installed_with_every_set(script):
+    setup = (ROOT / "setup.py").read_text("utf-8")
+    [tools] = re.findall(r"^_TEST = \[\n    \*\((.*)\),$", setup, re.MULTILINE)
+    assert sorted(re.findall(r'"([\w-]+)>=', tools)) == sorted(script.TOOLS)
+
+
 def test_every_format_that_needs_an_extra_has_it():
     setup = (ROOT / "setup.py").read_text("utf-8")
     extras = set(re.findall(r'^        "(\w+)": ', setup, re.MULTILINE))
