@@ -13,7 +13,9 @@ import kerastl
 import picture_folders
 from kerastl.api.checks import check_network
 from kerastl.errors import UsageError
+from kerastl.model.build import scale_pixels
 from kerastl.model.network import open_network
+from kerastl.model.sources.applications import BACKBONES
 from kerastl.model.sources.table import find_backbone
 from kerastl.settings import ModelSettings
 
@@ -224,6 +226,84 @@ SEEN = {
     "caffe": keras.applications.resnet.preprocess_input,
     "none": lambda pixels: pixels,
 }
+
+
+def notes_of(path, scaling, **changes):
+    return open_network(settings(path, input_scaling=scaling, **changes), num_classes=2).notes
+
+
+def photographs(size):
+    """Fifty pictures with the mean and deviation of ImageNet's, float32 in 0..255."""
+    rng = np.random.default_rng(0)
+    mean = rng.normal(0.45, 0.2, (50, 1, 1, 3)) + rng.normal(0, 0.15, (50, 1, 1, 1))
+    return np.float32(np.clip(mean + rng.normal(0, 0.1, (50, size, size, 3)), 0, 1) * 255)
+
+
+def learn_statistics(layer, inputs):
+    values = np.asarray(inputs, np.float64).reshape(-1, inputs.shape[-1])
+    learned = values.mean(axis=0), values.var(axis=0)
+    layer.set_weights([*layer.get_weights()[:-2], *learned])
+
+
+def test_another_scaling_that_fits_far_better_is_named(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = keras.Model(*net())
+    pictures = SEEN["-1..1"](photographs(SIZE))
+    learn_statistics(model.get_layer("pooled"), model.get_layer("stem")(pictures))
+    model.save(tmp_path / "own.keras")
+    path = str(tmp_path / "own.keras")
+    assert notes_of(path, "-1..1") == ()
+    for wrong in ("0..1", "imagenet", "caffe", "none"):
+        (note,) = notes_of(path, wrong)
+        assert note.startswith(f"input_scaling={wrong} is doubtful: drawn pictures are ")
+        assert note.endswith(" with --input_scaling=-1..1")
+
+
+def test_scaling_that_nothing_shows_is_said_to_be_unchecked(tmp_path, own):
+    images = keras.Input((SIZE, SIZE, 3))
+    path = save(tmp_path / "without.keras", images, layers.Conv2D(4, 3)(images))
+    for network in (own, path):
+        (note,) = notes_of(network, "0..1")
+        assert note.startswith("input_scaling=0..1 cannot be checked, as the network has no batch")
+
+
+@pytest.mark.thorough
+def test_scaling_of_real_weights_is_told_from_the_others(tmp_path, shared_dir):
+    model = keras.applications.MobileNetV2(
+        include_top=False,
+        input_shape=(96, 96, 3),
+        weights=str(shared_dir / "weights" / "mobilenetv2_imagenet_notop.weights.h5"),
+    )
+    model.save(tmp_path / "own.keras")
+    path = str(tmp_path / "own.keras")
+    assert notes_of(path, "-1..1", image_size=96) == ()
+    for wrong in ("0..1", "imagenet", "caffe", "none"):
+        assert "-1..1" in notes_of(path, wrong, image_size=96)[0]
+
+
+# A network of each family with batch normalization.
+FAMILIES = (
+    *("DenseNet121", "EfficientNetB0", "EfficientNetV2B0", "InceptionResNetV2", "InceptionV3"),
+    *("MobileNet", "MobileNetV2", "MobileNetV3Small", "NASNetMobile", "ResNet50", "ResNet50V2"),
+    "Xception",
+)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", FAMILIES)
+def test_right_scaling_of_no_family_is_doubted(tmp_path, name):
+    keras.utils.set_random_seed(0)
+    row = BACKBONES[name]
+    model = getattr(keras.applications, name)(
+        include_top=False, weights=None, input_shape=(96, 96, 3)
+    )
+    first = next(x for x in model.layers if isinstance(x, layers.BatchNormalization))
+    pictures = scale_pixels(photographs(96), row.scaling)
+    learn_statistics(first, keras.Model(model.input, first.input)(pictures))
+    model.save(tmp_path / "own.keras")
+    scaled = scale_pixels(photographs(4), row.scaling)
+    (right,) = (one for one in SEEN if np.allclose(SEEN[one](photographs(4)), scaled, atol=1e-3))
+    assert notes_of(str(tmp_path / "own.keras"), right, image_size=96) == ()
 
 
 @pytest.mark.parametrize("scaling", SEEN)

@@ -5,7 +5,7 @@ import keras
 from kerastl.errors import bad_value, first_line
 from kerastl.model.backbones import CAFFE, STANDARDIZED, SYMMETRIC, UNIT, Scaling
 from kerastl.model.building.interface import BACKBONE, Built, call_alone, name_apart
-from kerastl.model.building.probe import check_features
+from kerastl.model.building.probe import check_features, compare_scalings
 from kerastl.model.sources.keras_file import KerasFile
 from kerastl.paths import local_path
 from kerastl.settings import ModelSettings
@@ -51,6 +51,9 @@ def build(row: KerasFile, settings: ModelSettings) -> Built:
             "Save a model to a map, to tokens or to a vector of features",
         )
     scaling = _SCALINGS[settings.input_scaling]
-    if not settings.from_scratch:
-        check_features(network, scaling, value=settings.input_scaling)
-    return Built(network, scaling)
+    if settings.from_scratch:
+        return Built(network, scaling)
+    check_features(network, scaling, value=settings.input_scaling)
+    return Built(
+        network, scaling, compare_scalings(network, _SCALINGS, value=settings.input_scaling)
+    )
