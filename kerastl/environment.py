@@ -359,6 +359,17 @@ def quiet() -> Iterator[None]:
             os.close(stderr_copy)
 
 
+@contextlib.contextmanager
+def unlogged(level: int) -> Iterator[None]:
+    """Drops what libraries log in the block up to a level, by whichever logger."""
+    before = logging.root.manager.disable
+    logging.disable(max(level, before))
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 def _flush() -> None:
     # A service may have none.
     if sys.stderr:

@@ -1,6 +1,7 @@
 """ONNX in float32."""
 
 import importlib
+import logging
 import os
 import pathlib
 from typing import Any
@@ -37,7 +38,8 @@ def write(model: Exportable, path: pathlib.Path) -> None:
     network = model.served()
     # Keras takes the input from a call.
     network(np.zeros([1, *network.input.shape[1:]], np.float32))
-    with environment.quiet():
+    # It reports what it leaves as it is, which is mended below, or refused with its name.
+    with environment.quiet(), environment.unlogged(logging.ERROR):
         network.export(path, format="onnx", verbose=False, opset_version=_OPSET)
     onnx = _onnx()
     converted = onnx.load(path)

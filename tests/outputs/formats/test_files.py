@@ -270,7 +270,7 @@ def test_litert_int8_takes_pixels_as_they_are_and_holds_no_floats(tmp_path):
 
 
 @pytest.mark.thorough
-def test_onnx_has_exact_gelu(tmp_path):
+def test_onnx_has_exact_gelu(tmp_path, caplog):
     """As most transformers have it, with an operation that the converter does not know."""
     pytest.importorskip("onnxruntime")
     images = keras.Input((16, 16, 3))
@@ -279,6 +279,7 @@ def test_onnx_has_exact_gelu(tmp_path):
     features = keras.layers.Conv2D(8, 3, activation="gelu")(features)
     model = exportable(keras.Model(images, features, name="backbone"))
     format_module("onnx").write(model, tmp_path / "model.onnx")
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]
     opened = format_module("onnx").open(tmp_path / "model.onnx", dict(model.card))
     expected = model.probabilities().predict(noise(3), verbose=0)["probabilities"]
     np.testing.assert_allclose(opened.classify(noise(3)), expected, atol=1e-5)
