@@ -1,4 +1,4 @@
-"""Benchmarks run for hours and rarely; here each is imported, as what it takes from kerastl moves."""
+"""Benchmarks run for hours and rarely; here each is imported, as what it imports may have moved."""
 
 import pathlib
 import subprocess

@@ -75,7 +75,10 @@ def _differ(first: pathlib.Path, other: pathlib.Path, compare: Compare) -> str:
 
 
 def _compare_tables(first: pathlib.Path, other: pathlib.Path) -> str:
-    with first.open(encoding="utf-8", newline="") as one, other.open("r", newline="") as two:
+    with (
+        first.open(encoding="utf-8", newline="") as one,
+        other.open(encoding="utf-8", newline="") as two,
+    ):
         pairs = itertools.zip_longest(csv.DictReader(one), csv.DictReader(two))
         for number, (row, now) in enumerate(pairs, start=1):
             if row is None or now is None:

@@ -15,12 +15,12 @@ from kerastl.resources import usable_cores
 _MAX_BITS = 12
 _MAX_LEVELS = 10
 _MAX_LEVELS_IN_A_FIELD = 45
-# They must also differ by at most this share of how much their fields vary: pages of text are nearly
-# the same gray everywhere. And by at most this share for each field that carries the picture: small
-# drawings share their ground, and a few fields are soon alike by chance. Of those pairs, and eight
-# of pictures that are turned, one is lost. Of 2,400 drawings of eight kinds on white, without a
-# copy, a fifth as many pairs are left; of their copies, saved again as a JPEG of quality 30,
-# resized or brightened, 95 % are found.
+# They must also differ by at most this share of how much their fields vary: pages of text are
+# nearly the same gray everywhere. And by at most this share for each field that carries the
+# picture: small drawings share their ground, and a few fields are soon alike by chance. Of those
+# pairs, and eight of pictures that are turned, one is lost. Of 2,400 drawings of eight kinds on
+# white, without a copy, a fifth as many pairs are left; of their copies, saved again as a JPEG of
+# quality 30, resized or brightened, 95 % are found.
 _MAX_SHARE, _MAX_SHARE_OF_A_FIELD = 0.5, 0.02
 _HASH_BYTES = 8
 # Hashes that differ in at most 12 bits differ in at most 2 in one of 5 parts. So a hash is compared

@@ -1,7 +1,6 @@
 """The weights that come with the package: which they are, and what they are good for."""
 
 import hashlib
-import importlib
 import importlib.resources
 
 import keras
