@@ -27,7 +27,7 @@ def write_run(
     `hash_of` None stands for an earlier version.
     """
     folder.mkdir(parents=True)
-    config = Config(run_dir=str(folder), dataset="digits", recipe="manual", **settings)
+    config = Config(**{"dataset": "digits", "recipe": "manual"} | settings, run_dir=str(folder))
     lines = "".join(f"{line}\n" for line in config.to_flags())
     (folder / "flags.txt").write_text(lines, "utf-8")
     rows = [

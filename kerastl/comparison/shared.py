@@ -4,12 +4,13 @@ import collections
 import dataclasses
 import pathlib
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from kerastl.comparison.tested import Tested
 from kerastl.errors import KerastlError, bad_value
 from kerastl.outputs.directories import RunFile, own_fixes
 from kerastl.progress import count_of
+from kerastl.split_names import TEST
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,10 +68,7 @@ def find_shared(first: Tested, other: Tested) -> Shared:
         UsageError: If there are none, or the files have changed behind the names of such runs.
     """
     both = first, other
-    if None in (first.hashes, other.hashes):
-        contents = [one.predictions.examples for one in both]
-    else:
-        contents = [one.hashes or () for one in both]
+    contents = [[key for key, split in _keys(one, both) if split == TEST] for one in both]
     keys = [
         list(_number(zip(names, one.predictions.class_names, strict=True)))
         for names, one in zip(contents, both, strict=True)
@@ -85,6 +83,13 @@ def find_shared(first: Tested, other: Tested) -> Shared:
         ours, theirs, len(keys[0]), len(keys[1]), common.total() - len(pairs), _command(*both)
     )
     return dataclasses.replace(shared, command="") if shared.are_all else shared
+
+
+def _keys(run: Tested, both: Sequence[Tested]) -> Iterator[tuple[str, str]]:
+    """Yields what each image of a run is known by in both, and its split."""
+    by_name = any(one.hashes is None for one in both)
+    for image in run.images:
+        yield image.example if by_name else image.sha256, image.split
 
 
 def _number(keys: Iterable[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], int]]:
@@ -106,7 +111,8 @@ def _have_changed(first: Tested, other: Tested, num_shared: int) -> bool:
 
 def _differ(first: Tested, other: Tested) -> KerastlError:
     names = [set(one.predictions.examples) for one in (first, other)]
-    known = {one.example for one in other.images}
+    tested = {key for key, split in _keys(first, (first, other)) if split == TEST}
+    known = {key for key, _ in _keys(other, (first, other))}
     if names[0] & names[1]:
         problem = f"was tested on files that have the names of those of {str(first.path)!r} and "
         problem += "other contents or classes"
@@ -116,7 +122,7 @@ def _differ(first: Tested, other: Tested) -> KerastlError:
             "Train both again on the data as they are now, and compare those: "
             f"{_train(first, again[0])} && {_train(other, again[1], of_first)}"
         )
-    elif not known.isdisjoint(names[0]):
+    elif known & tested:
         problem = f"was tested on none of the test images of {str(first.path)!r}"
         advice = f"Train the first on its splits, and compare that: {_command(first, other)}"
     else:
@@ -128,8 +134,8 @@ def _differ(first: Tested, other: Tested) -> KerastlError:
 def _command(first: Tested, other: Tested) -> str:
     """Returns what trains the first run on the splits and the labels of the other."""
     changes: list[tuple[str, object]] = [("splits_from", other.path / RunFile.SPLITS)]
-    if first.config.dataset != other.config.dataset:
-        changes.append(("dataset", other.config.dataset))
+    ours, theirs = first.config.reading, other.config.reading
+    changes += [(name, value) for name, value in theirs.items() if value != ours[name]]
     if first.config.fixes or other.config.fixes:
         changes.append(("fixes", own_fixes(other.path, other.config.fixes)))
     return _train(first, first.path.with_name(f"{first.path.name}-on-the-same"), *changes)

@@ -10,11 +10,15 @@ from kerastl.data_sources import DATA_SOURCES, DataSource, forms
 from kerastl.errors import bad_value, closest
 from kerastl.paths import checked
 from kerastl.settings.base import Settings
-from kerastl.settings.field import Decides, Within, setting
+from kerastl.settings.field import Decides, Within, describe, setting
 from kerastl.split_names import SPLITS
 
 _ABOUT = [f"{form}, {DATA_SOURCES[kind].about}" for kind, form in forms().items()]
 _SHARE = Within(0, 1, open_low=True, open_high=True)
+
+
+# Settings about the columns of a table.
+_COLUMNS = (*(f"{role}_column" for role in ("image", "label", "split", "group")), "split_values")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,7 @@ class DataSettings(Settings):
     dataset: str = setting(
         help=f"Labeled images: {'; '.join(_ABOUT[:-1])}; or {_ABOUT[-1]}.",
         decides=Decides.IMAGES,
+        reads=True,
         example="digits",
         also="data data_dir data_path dataset_path dataset_dir train_dir train_data image_dir "
         "images input input_dir",
@@ -33,6 +38,7 @@ class DataSettings(Settings):
     tfds_dir: str = setting(
         "",
         help="Where TensorFlow Datasets keeps prepared data; empty for its own default.",
+        reads=True,
         is_path=True,
         also="tfds_data_dir",
     )
@@ -107,6 +113,7 @@ class DataSettings(Settings):
         "the same split, and folder names nothing. file as the last word takes the class from the "
         "name of the file, as in cat.12.jpg. auto finds the layout, or stops.",
         decides=Decides.IMAGES,
+        reads=True,
     )
     leave_out: str = setting(
         "",
@@ -114,35 +121,41 @@ class DataSettings(Settings):
         "as in test,dogs/old. Commas separate several, and * stands for any letters. Empty for "
         "none.",
         decides=Decides.IMAGES,
+        reads=True,
         also="exclude exclude_dirs ignore ignore_folders skip_folders",
     )
     image_column: str = setting(
         "",
         help="The table's column of image paths; empty to find it by its values and name.",
         decides=Decides.IMAGES,
+        reads=True,
     )
     label_column: str = setting(
         "",
         help="The table's column of classes; empty to find it by its values and name.",
         decides=Decides.IMAGES,
+        reads=True,
     )
     split_column: str = setting(
         "",
         help="The table's column, or the array, of splits; empty to find it by its values and "
         "name, none for none.",
         decides=Decides.IMAGES,
+        reads=True,
     )
     split_values: str = setting(
         "",
         help="What values of that column mean, as in 4=test,3=validation for folds: others that "
         "mean no split are for training. Empty to read words for splits.",
         decides=Decides.IMAGES,
+        reads=True,
     )
     group_column: str = setting(
         "",
         help="The table's column of groups, such as patients, whose images stay in the same "
         "split; empty to find it by its values and name.",
         decides=Decides.IMAGES,
+        reads=True,
     )
 
     @property
@@ -154,6 +167,12 @@ class DataSettings(Settings):
     def source_kind(self) -> DataSource:
         """What kind of data set it is."""
         return DATA_SOURCES[self.dataset.partition(":")[0]]
+
+    @property
+    def reading(self) -> dict[str, str]:
+        """What data set is read and how, by setting."""
+        known = describe(DataSettings)
+        return {name: getattr(self, name) for name in known if known[name].reads}
 
     @property
     def meanings_of_splits(self) -> dict[str, str]:
@@ -194,8 +213,7 @@ class DataSettings(Settings):
 
     def _check_columns(self) -> None:
         kind = self.source_kind
-        roles = ("image", "label", "split", "group")
-        for field in (*(f"{role}_column" for role in roles), "split_values"):
+        for field in _COLUMNS:
             applies = kind.has_split_column if field.startswith("split") else kind.has_columns
             if getattr(self, field) and not applies:
                 raise bad_value(

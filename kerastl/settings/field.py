@@ -98,6 +98,7 @@ class Setting:
         is_rate: Whether it is the learning rate of a phase.
         has_auto: Whether it may be `auto`, see `Auto`.
         is_kept: Whether the flags of a run keep it; otherwise it is meant for one command.
+        reads: Whether it says what data set is read, or how, which fits only some kinds of it.
         example: A value to suggest where a required one is missing.
         also: What other tools call it, to be named where one of these is given as a flag.
     """
@@ -117,6 +118,7 @@ class Setting:
     is_rate: bool = False
     has_auto: bool = False
     is_kept: bool = True
+    reads: bool = False
     example: str = ""
     also: tuple[str, ...] = ()
 

@@ -1,13 +1,14 @@
 import csv
 import dataclasses
 import pathlib
+import shlex
 
 import numpy as np
 import pytest
 from scipy import stats
 
 import kerastl
-from command_line import run_python
+from command_line import config_from_flags, run_python
 from finished_runs import loss_of, sure, write_csv, write_run
 from kerastl.commands.table import run_command
 from kerastl.comparison import paired
@@ -108,6 +109,11 @@ def test_many_classes_are_compared_by_the_file_with_the_first_answers(tmp_path):
     assert [score.difference for score in other.scores] == [0, 0, 0, 1.5]
 
 
+def hash_of_renamed(name):
+    """The hash of an image that is named with a y before the name in the first run."""
+    return f"hash of {name.removeprefix('y')}"
+
+
 def lines_of(tmp_path, monkeypatch, first, other):
     """Compares two runs that are written with these arguments."""
     monkeypatch.chdir(tmp_path)
@@ -138,6 +144,19 @@ def test_run_that_is_trained_to_be_compared_is_not_exported(tmp_path, monkeypatc
     fewer = {name: FIRST[name] for name in NAMES[:38]}
     _, lines = lines_of(tmp_path, monkeypatch, (FIRST, {"export_dir": "served"}), (fewer, {}))
     assert lines[1].endswith("--run_dir=a-on-the-same --export_dir=")
+
+
+def test_run_on_another_kind_of_data_set_gets_its_flags_to_compare_on_all(tmp_path, monkeypatch):
+    """Those of a table would stop a run on a folder."""
+    table = {"dataset": "csv:photos.csv", "label_column": "kind", "split_column": "fold"}
+    table["split_values"] = "4=test"
+    folder = {"dataset": "folder:photos", "leave_out": "old"}
+    fewer = {name: FIRST[name] for name in NAMES[:38]}
+    _, lines = lines_of(tmp_path, monkeypatch, (FIRST, table), (fewer, folder))
+    _, _, command = lines[1].partition("kerastl ")
+    config = config_from_flags(shlex.split(command)[1:])
+    assert (config.dataset, config.leave_out) == ("folder:photos", "old")
+    assert (config.label_column, config.split_column, config.split_values) == ("", "", "")
 
 
 def test_fixes_that_only_the_first_has_are_left_out_to_compare_on_all(tmp_path, monkeypatch):
@@ -183,6 +202,12 @@ def test_runs_of_earlier_versions_are_compared_by_name(tmp_path, monkeypatch):
             r"^run='b': was tested on none of the test images of 'a'\. Train the first on its "
             r"splits, and compare that: kerastl train --flagfile=a/flags\.txt "
             r"--splits_from=b/splits\.csv --run_dir=a-on-the-same\.$",
+        ),
+        (
+            # The images of the first have other names there.
+            {f"z{name}": answer for name, answer in FIRST.items()},
+            {"training": [f"y{name}" for name in NAMES], "hash_of": hash_of_renamed},
+            r"^run='b': was tested on none .* Train the first on its splits, and compare that: ",
         ),
         (
             {f"z{name}": answer for name, answer in FIRST.items()},
