@@ -116,8 +116,10 @@ def _begin(
     """Opens the record, and writes what is known before training."""
     config = opened.config
     record = RunDirectory(pathlib.Path(config.run_dir))
+    num_images = len(splits.source)
+    needed = bytes_to_write(network, config.phases, config.optimizer, num_images=num_images)
     check_room(
-        run_room(record.path, bytes_to_write(network, config.phases, config.optimizer)),
+        run_room(record.path, needed),
         *export_room(config, num_weights=network.model.count_params()),
     )
     record.begin(opened, splits, network.fingerprint(), started=started, progress=progress)

@@ -17,6 +17,9 @@ from kerastl.training.checks import Check, ExpectedMoves
 from kerastl.training.fit import Place, Places
 from kerastl.training.pace import Pace
 
+# The page has less. A row is one of splits.csv, with a hash, and one of predictions.csv.
+_PAGE_BYTES, _ROW_BYTES = 5_000_000, 250
+
 
 class Recorder:
     """Where a training that goes on is kept, and its checks; this one keeps nothing.
@@ -211,17 +214,19 @@ class Course(Places):
         return list(lowest.upper.variables)
 
 
-def bytes_to_write(network: Network, phases: Sequence[Phase], optimizer: str) -> int:
+def bytes_to_write(
+    network: Network, phases: Sequence[Phase], optimizer: str, *, num_images: int
+) -> int:
     """Estimates how much the files of a run take at most at a time, exports aside.
 
     They are the model, the best one so far, and three checkpoints of the phase that trains the
     most: two that are kept, and the next. Each has the weights, the best weights, and what the
-    optimizer keeps for each.
+    optimizer keeps for each. Beside them are the page and tables with a row for each of the images.
     """
     copies = 2 + (2 if optimizer == "adamw" else 1)
     trained = max(network.plan(phase).upper.count_params() for phase in phases)
     numbers: int = 2 * network.model.count_params() + 3 * copies * trained
-    return numbers * np.dtype(np.float32).itemsize
+    return numbers * np.dtype(np.float32).itemsize + _PAGE_BYTES + _ROW_BYTES * num_images
 
 
 def _describe(place: Place) -> dict[str, Any]:
