@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kerastl.disk_errors import explained
-from kerastl.errors import UsageError
+from kerastl.errors import KerastlError, UsageError
 from kerastl.outputs.directories import SEARCH, RunFile, own_directory, writable_directory
 from kerastl.paths import local_path
 from kerastl.settings import RESULT, SETTINGS, Decides
@@ -78,7 +78,10 @@ def seconds_taken(directory: pathlib.Path) -> float:
     except FileNotFoundError:
         return 0.0
     except (OSError, ValueError) as error:
-        raise damaged(path, error) from error
+        raise KerastlError(
+            f"{path}: is damaged ({error}). Remove it to go on: the search then has its whole "
+            "budget again."
+        ) from error
 
 
 def _sha256(path: pathlib.Path) -> str:

@@ -1,10 +1,12 @@
 import dataclasses
+import pathlib
 import types
 
 import pytest
 
 import kerastl
 from kerastl.config import Config
+from kerastl.errors import KerastlError
 from searches import HEAD, RATES, search
 
 pytestmark = pytest.mark.usefixtures("small_forest")
@@ -78,3 +80,15 @@ def test_a_search_that_goes_on_has_what_is_left_of_its_budget(config, source, no
     # More time is for the whole search too.
     config = dataclasses.replace(config, budget="1200s")
     assert len(kerastl.tune(config, HEAD, options, source=source, progress=Timed(9)).trials) == 5
+
+
+def test_damaged_clock_costs_no_search(config, source):
+    options = kerastl.SearchOptions(max_trials=1, final_run=False)
+    kerastl.tune(config, HEAD, options, source=source, progress=kerastl.Progress())
+    clock = pathlib.Path(config.run_dir, "tuning/seconds.txt")
+    clock.write_text("", "utf-8")
+    with pytest.raises(KerastlError, match=r"seconds.txt: is damaged .* Remove it to go on"):
+        kerastl.tune(config, HEAD, options, source=source, progress=kerastl.Progress())
+    clock.unlink()
+    found = kerastl.tune(config, HEAD, options, source=source, progress=kerastl.Progress())
+    assert list(found.trials) == [0]
