@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from kerastl.progress import count_of, format_duration
+from kerastl.recipes.fine_tuning import FINETUNED, finetuned
 from kerastl.settings import SETTINGS
 from kerastl.settings.images import MIRROR
 from kerastl.settings.training import LAST
@@ -39,15 +40,7 @@ _UNSTORED_HEAD_EPOCHS = 3
 _VIEWS = 2
 # Settings of a head that is trained step by step.
 _STEPPED = {name for name, setting in SETTINGS.items() if setting.steps_of == "head"}
-FINETUNED: dict[str, Any] = {
-    "optimizer": "adamw",
-    "finetune_learning_rate": 0.0005,
-    "warmup_epochs": 1.0,
-}
-# Transformers forget at the rates of convolutions, and learn in all of their blocks: CLIP's were
-# fine-tuned at 3e-5 in batches of 512, https://arxiv.org/abs/2109.01903 (appendix), Swin's at 2e-5,
-# https://github.com/microsoft/Swin-Transformer (22kto1k). Neither was measured here.
-_TRANSFORMER_RATE = 3e-5
+
 # With this rate sgd was as good as it gets on CIFAR-10 with MobileNetV2; 0.004 destroyed it.
 _SGD_RATE = 0.002
 
@@ -244,11 +237,6 @@ class Chosen:
 
     values: dict[str, Any]
     reasons: tuple[str, ...]
-
-
-def finetuned(*, is_transformer: bool) -> dict[str, Any]:
-    """Returns the settings of fine-tuning that do not depend on the images."""
-    return FINETUNED | ({"finetune_learning_rate": _TRANSFORMER_RATE} if is_transformer else {})
 
 
 def choose_block(shares: Mapping[str, float], *, is_transformer: bool) -> str:

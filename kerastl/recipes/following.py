@@ -21,12 +21,12 @@ from kerastl.model.phases import Plan
 from kerastl.model.sources.table import find_row
 from kerastl.progress import Progress, format_duration
 from kerastl.recipes.choices import (
-    FINETUNED,
     Facts,
     choose,
     choose_block,
     keep_effective,
 )
+from kerastl.recipes.fine_tuning import FINETUNED
 from kerastl.recipes.look import look
 from kerastl.recipes.speed import time_step
 from kerastl.settings import FitSettings, ModelSettings, OutputSettings, Phase, StoreSettings

@@ -7,7 +7,7 @@ from kerastl.config import Config
 from kerastl.errors import UsageError
 from kerastl.model.network import Network, open_network
 from kerastl.model.sources.table import find_row
-from kerastl.recipes.choices import finetuned
+from kerastl.recipes.fine_tuning import finetuned, rule_of
 from kerastl.settings import ModelSettings
 from kerastl.settings.images import LARGEST_SIZE
 from kerastl.settings.model import BUNDLED
@@ -33,15 +33,18 @@ def default_space(config: Config, blocks: Sequence[str]) -> Space:
     It covers what improves fine-tuning on small sets of photographs: AdamW at 2e-4 to 1e-3 with a
     warm-up, from the middle or below, with and without mirrored copies, and a third more pixels.
     The best values found by hand are tried first (measured on CIFAR-10 with MobileNetV2;
-    docs/how_to/search.md has the numbers).
+    docs/how_to/search.md has the numbers). A transformer has the rates and depths of its own rule.
 
     Args:
         config: The baseline flags.
         blocks: The backbone's blocks from the input up.
     """
+    is_transformer = find_row(config.backbone).is_transformer
+    rule = rule_of(is_transformer=is_transformer)
+    low, high = rule.rates
     ranges = {
         "optimizer": "choice(adamw)",
-        "finetune_learning_rate": "log(0.0002,0.001)",
+        "finetune_learning_rate": f"log({low:f},{high:f})",
         "finetune_epochs": "int(4,6)",
         "warmup_epochs": "choice(1.0)",
         "dropout": "choice(0.0,0.2)",
@@ -58,12 +61,9 @@ def default_space(config: Config, blocks: Sequence[str]) -> Space:
     if config.weights != BUNDLED:
         wanted = min(32 * round(larger * 4 / 3 / 32) + larger % 2, LARGEST_SIZE)
         larger = wanted if find_row(config.backbone).accepts(wanted) else larger
-    depths = dict.fromkeys(blocks[round(len(blocks) * share)] for share in (6 / 16, 3 / 16))
+    depths = dict.fromkeys(blocks[round(len(blocks) * share)] for share in rule.depths)
     ranges["image_size"] = f"choice({','.join(map(str, sorted({config.image_size, larger})))})"
     ranges["unfreeze_from"] = f"choice({','.join(depths)})"
-    is_transformer = find_row(config.backbone).is_transformer
-    if is_transformer:
-        ranges["finetune_learning_rate"] = "log(0.00001,0.0001)"
     by_hand = finetuned(is_transformer=is_transformer) | {
         "finetune_epochs": 6,
         "dropout": 0.0,

@@ -34,7 +34,10 @@ from searches import (
         (
             {"backbone": "hub:vit_base_patch16_224_imagenet", "image_size": 224},
             ["block_1", "block_2", "block_3"],
-            {"finetune_learning_rate": "log(1e-05,0.0001)"},
+            {
+                "finetune_learning_rate": "log(1e-05,0.0001)",
+                "unfreeze_from": "choice(block_2,block_1)",
+            },
         ),
         (
             {"weights": "none", "head_epochs": 0, "finetune_epochs": 5},
