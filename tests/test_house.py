@@ -239,7 +239,10 @@ def words_of(node):
 
 
 # Gives values to settings, which takes a name for each.
-GIVING_VALUES = ("tuning/default_space.py", "recipes/choices.py", "settings/model.py")
+GIVING_VALUES = (
+    *("tuning/default_space.py", "recipes/choices.py", "recipes/fine_tuning.py"),
+    "settings/model.py",
+)
 
 
 def is_list_of_settings(node):
