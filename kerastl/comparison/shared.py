@@ -47,7 +47,8 @@ class Shared:
         """Says on how many images the runs are compared."""
         if self.are_all:
             return f"on the same {count_of(len(self), 'test image')}"
-        moved = f"; {self.num_relabeled} others have another class" if self.num_relabeled else ""
+        others = "1 other has" if self.num_relabeled == 1 else f"{self.num_relabeled} others have"
+        moved = f"; {others} another class" if self.num_relabeled else ""
         return (
             f"on the {count_of(len(self), 'test image')} that both have with the same class, of "
             f"{self.num_first} in the first and {self.num_other} in this{moved}"

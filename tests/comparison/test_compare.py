@@ -140,6 +140,12 @@ def test_images_of_both_with_the_same_class_are_compared(tmp_path, monkeypatch):
     assert next(score.first for score in found.scores) == 32 / 36
 
 
+def test_one_image_of_another_class_is_one(tmp_path, monkeypatch):
+    relabeled = FIRST | {"05.png": sure("dog", "dog")}
+    _, lines = lines_of(tmp_path, monkeypatch, (FIRST, {}), (relabeled, {}))
+    assert lines[0].endswith("in this; 1 other has another class:")
+
+
 def test_run_that_is_trained_to_be_compared_is_not_exported(tmp_path, monkeypatch):
     fewer = {name: FIRST[name] for name in NAMES[:38]}
     _, lines = lines_of(tmp_path, monkeypatch, (FIRST, {"export_dir": "served"}), (fewer, {}))
