@@ -63,10 +63,14 @@ def write_page(path: pathlib.Path, source: Source | None, progress: Progress) ->
         KerastlError: If the page cannot be written.
     """
     contents = read_contents(path)
-    if source is not None:
-        read: Read | None = read_from_source(source)
-    else:
-        read = read_from_disk(contents.config) if contents.config else None
+    read: Read | None = read_from_source(source) if source is not None else None
+    if read is None and contents.config:
+        try:
+            read = read_from_disk(contents.config)
+        except KerastlError as error:
+            problem = f"There are no pictures on this page. {error}"
+            contents = dataclasses.replace(contents, problems=(*contents.problems, problem))
+            progress.line(problem)
     try:
         parts = make_parts(contents, read)
         text = make_page(parts)

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from kerastl.data.content import read_file
 from kerastl.data.finding import find_source
 from kerastl.data.source import Source
-from kerastl.errors import KerastlError
+from kerastl.errors import KerastlError, bad_value
 from kerastl.paths import local_path
 from kerastl.progress import Progress
 from kerastl.settings import DataSettings
@@ -115,13 +115,26 @@ def read_from_source(source: Source) -> Read:
     return lambda example: source.read(place[example])
 
 
-def read_from_disk(data: DataSettings) -> Read | None:
-    """Reads images where the run found them; None for data that only a run can open."""
-    if data.source_kind.is_opened_whole:
+def read_from_disk(data: DataSettings) -> Read:
+    """Reads images where the run found them.
+
+    Raises:
+        KerastlError: If they are not there, or only a run can open them.
+    """
+    kind = data.source_kind
+    if kind.is_opened_whole:
         return read_from_source(find_source(data, memory=None, progress=Progress()))
-    if not data.source_kind.is_path:
-        return None
+    if not kind.is_path:
+        advice = "Give the source to kerastl.report" if kind.is_passed_in else "Repeat the run"
+        raise bad_value("dataset", data.dataset, "is opened by runs alone", advice)
     path = local_path(data.dataset.partition(":")[2], field="dataset")
+    if not path.exists():
+        raise bad_value(
+            "dataset",
+            data.dataset,
+            "does not exist here",
+            "Put it back, or call kerastl report in the directory in which the run was started",
+        )
     # What a table names is relative to it, or to the working folder.
     folder = path if path.is_dir() else path.parent
 

@@ -388,8 +388,30 @@ def test_images_that_are_gone_leave_their_names(original, page, run):
         photos.with_name("away").rename(photos)
     # Without the picture there is none of its evidence either.
     evidence = page.count("Where the evidence for")
-    assert gone.count("no picture") == page.count("<img ") - evidence
+    assert gone.count(">no picture<") == page.count("<img ") - evidence
     assert gone.count(".png") == page.count(".png")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "problem"),
+    [
+        ("folder:elsewhere", "does not exist here"),
+        ("csv:gone.csv", "does not exist here"),
+        ("arrays:gone.npz", "cannot be read"),
+        ("tfds:cifar10", "is opened by runs alone. Repeat the run."),
+        ("python", "is opened by runs alone. Give the source to kerastl.report."),
+    ],
+)
+def test_page_without_pictures_says_why(run, dataset, problem):
+    flags = run / "flags.txt"
+    flags.write_text(re.sub("(?m)^--dataset=.*$", f"--dataset={dataset}", flags.read_text()))
+    said = io.StringIO()
+    page = kerastl.report(run, progress=kerastl.Progress(said)).read_text("utf-8")
+    assert "no picture" in page
+    assert "<img " not in page
+    words = f"There are no pictures on this page. dataset='{dataset}': {problem}"
+    assert words in " ".join(Reader(page).words)
+    assert words in said.getvalue()
 
 
 @pytest.mark.thorough
