@@ -25,7 +25,7 @@ def _predict(given: Given, output: Progress) -> None:
     report = output if output.on_terminal or options.output else Progress(sys.stderr)
     if options.output:
         report.line(f"{written.describe()}. Rows in {options.output}.")
-    for line in written.score:
+    for line in filter(None, (predictions.left_out, *written.score)):
         report.line(line)
     written.check()
 

@@ -183,15 +183,19 @@ def scan(
     return tree
 
 
-def list_images(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+def list_images(
+    folder: pathlib.Path, ignored: collections.Counter[str] | None = None
+) -> Iterator[pathlib.Path]:
     """Lists the files below a folder, to any depth, that may be images, in the order of names.
 
     Links are followed, but none twice. Hidden files, what file managers leave behind, folders
-    that kerastl wrote and files that are no images by their names are left out.
+    that kerastl wrote and files that are no images by their names are left out, and counted by
+    kind in `ignored`.
 
     Raises:
         OSError: If a folder cannot be read.
     """
+    counted = collections.Counter[str]() if ignored is None else ignored
     seen = _above(folder)
     waiting = [folder]
     while waiting:
@@ -200,6 +204,8 @@ def list_images(folder: pathlib.Path) -> Iterator[pathlib.Path]:
             continue
         seen.add(identity)
         look = _look(place, is_top=place is folder)
+        counted.update(look.ignored)
+        counted[BINS] += sum(map(_count_files, look.bins))
         yield from (place / name for name in look.files)
         waiting.extend(sorted([*look.folders, *look.links], reverse=True))
 

@@ -134,6 +134,13 @@ def _by_reason(unusable: Iterable[Finding]) -> list[tuple[str, list[Finding]]]:
     return sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
 
 
+def describe_ignored(counts: Mapping[str, int]) -> str:
+    """Says how many other files were ignored, by kind; empty for none."""
+    found = +collections.Counter(counts)
+    files = count_of(found.total(), "other file")
+    return f"{files} ignored{_join(found, count_kind)}." if found else ""
+
+
 def _join(counts: Mapping[str, int], describe: Callable[[int, str], str]) -> str:
     """Lists counts in parentheses, the largest only; nothing for none."""
     shown = sorted(collections.Counter(counts).most_common(_MAX_KINDS))

@@ -1,5 +1,6 @@
 """Finds image files: in folders, by globs, in tables, and on standard input."""
 
+import collections
 import os
 import pathlib
 import re
@@ -18,7 +19,10 @@ STANDARD_INPUT = "-"
 
 
 def find_images(
-    names: Iterable[str | InMemory], *, image_column: str = ""
+    names: Iterable[str | InMemory],
+    *,
+    image_column: str = "",
+    ignored: collections.Counter[str] | None = None,
 ) -> Iterator[pathlib.Path | InMemory]:
     """Yields image files in the order of `names`, and within each in the order of their names.
 
@@ -30,6 +34,7 @@ def find_images(
             relative to them; or "-" for paths on standard input, one per line. Images in memory
             are passed on.
         image_column: The column of paths; empty to find it by its usual names.
+        ignored: Counts the other files in folders by kind, as the iterator meets them.
 
     Raises:
         UsageError: If a folder or a glob contains no images, or a table lacks the column.
@@ -39,7 +44,7 @@ def find_images(
         if isinstance(name, InMemory):
             yield name
         else:
-            yield from _find(name, image_column)
+            yield from _find(name, image_column, ignored)
 
 
 def check_names(names: Iterable[str | InMemory], *, image_column: str = "") -> None:
@@ -53,7 +58,9 @@ def check_names(names: Iterable[str | InMemory], *, image_column: str = "") -> N
             next(_find(name, image_column), None)
 
 
-def _find(name: str, image_column: str) -> Iterator[pathlib.Path]:
+def _find(
+    name: str, image_column: str, ignored: collections.Counter[str] | None = None
+) -> Iterator[pathlib.Path]:
     if name == STANDARD_INPUT:
         lines = (line.rstrip("\r\n") for line in sys.stdin)
         yield from (pathlib.Path(line) for line in lines if line)
@@ -62,7 +69,7 @@ def _find(name: str, image_column: str) -> Iterator[pathlib.Path]:
     if path.suffix.lower() in ENDINGS:
         yield from list_paths(path, column=image_column)
     elif path.is_dir():
-        yield from _not_empty(name, list_images(path), "contains no images")
+        yield from _not_empty(name, list_images(path, ignored), "contains no images")
     elif re.search(r"[*?\[]", name) and not os.path.lexists(path):
         yield from _not_empty(name, _match(path), "matches no file")
     else:

@@ -1,5 +1,6 @@
 """Classifies image files one after another: read ahead, decoded in parallel, in order."""
 
+import collections
 import dataclasses
 import itertools
 import os
@@ -12,6 +13,7 @@ import numpy as np
 
 from kerastl import native_messages
 from kerastl.data.content import hash_content
+from kerastl.data.unusable import describe_ignored
 from kerastl.outputs.artifact import Artifact, Outputs
 from kerastl.outputs.opening import open_artifact
 from kerastl.progress import Progress
@@ -35,6 +37,7 @@ class Predictions:
         class_sets: Which classes are in the set of an image; None if the model has no sets.
         tells_known: Whether each has `is_known`.
         splits_path: `splits.csv` of the model's run; None where it is not beside the model.
+        ignored: Number of other files that were met in folders so far, by kind.
     """
 
     class_names: tuple[str, ...]
@@ -42,10 +45,16 @@ class Predictions:
     class_sets: ClassSets | None = None
     tells_known: bool = False
     splits_path: pathlib.Path | None = None
+    ignored: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
 
     def __iter__(self) -> Iterator[Prediction]:
         """Returns the only iterator."""
         return self.iterator
+
+    @property
+    def left_out(self) -> str:
+        """What was met in folders beside images so far, in a line; empty for nothing."""
+        return describe_ignored(self.ignored)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -107,7 +116,8 @@ def predict(
     images = [*images]
     check_names(images, image_column=image_column)
     artifact = open_artifact(os.fspath(model))
-    files = find_images(images, image_column=image_column)
+    ignored: collections.Counter[str] = collections.Counter()
+    files = find_images(images, image_column=image_column, ignored=ignored)
     sets = ClassSets.read(artifact.card)
     iterator = _classify(artifact, files, batch_size, sets)
     return Predictions(
@@ -116,6 +126,7 @@ def predict(
         sets,
         artifact.tells_known,
         find_run_images(artifact),
+        ignored,
     )
 
 

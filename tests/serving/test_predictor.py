@@ -39,6 +39,21 @@ def test_predictions_come_in_order_with_the_reason_for_unusable_files(color_run,
     assert found[3].probabilities is None
 
 
+def test_other_files_in_folders_are_counted_by_kind(color_run, folder):
+    (folder / "trip").mkdir()
+    for name in ("0.MOV", "trip/0.aae", "trip/notes.txt", "trip/Thumbs.db", ".hidden.png"):
+        (folder / name).write_bytes(b"x" * 20)
+    predictions = predict(color_run.result.export_path, [str(folder)], batch_size=2)
+    assert len(list(predictions)) == 4
+    assert predictions.left_out == (
+        "5 other files ignored (2 hidden or system files, 1 side file of cameras and editors, "
+        "1 text, 1 video)."
+    )
+    alone = predict(color_run.result.export_path, [str(folder / "0.png")], batch_size=2)
+    assert len(list(alone)) == 1
+    assert alone.left_out == ""
+
+
 def test_file_is_refused_for_the_reason_that_training_gives(color_run, tmp_path, files):
     contents = {"0.jpg": jpeg_with_hole(), "1.png": files[0], "2.png": files[1][:-30]}
     for name, content in contents.items():
