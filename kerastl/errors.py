@@ -2,6 +2,7 @@
 
 import csv
 import difflib
+import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,8 @@ from collections.abc import Iterable, Sequence
 _SHOWN = 20
 # And of a wrong value that is text or a number, or anything else.
 _SHOWN_OF_TEXT, _SHOWN_OF_VALUE = 250, 40
+# And of the line of another error.
+_SHOWN_OF_LINE = 200
 # What Python's and NumPy's readers of JSON, CSV, arrays and archives raise for files that are
 # missing, cut off or something else.
 DAMAGED = (
@@ -56,8 +59,17 @@ def bad_value(field: str, value: object, problem: str, advice: str) -> UsageErro
 
 
 def first_line(error: BaseException) -> str:
-    """Returns the first line of an error's text, cut at 200 characters; its type if empty."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    """Returns the first line of an error's text, or its type if that is empty.
+
+    One of more than 200 characters ends behind a sentence, or else with a whole word and "...".
+    """
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if len(line) <= _SHOWN_OF_LINE:
+        return line
+    shown = line[: _SHOWN_OF_LINE + 1]
+    if whole := re.match(r".*[.!?](?= [A-Z])", shown):
+        return whole[0]
+    return f"{shown.rpartition(' ')[0] or shown[:-1]} ..."
 
 
 def name_some(names: Iterable[str], most: int = 4) -> str:

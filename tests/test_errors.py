@@ -1,6 +1,13 @@
 import pytest
 
-from kerastl.errors import KerastlError, UsageError, bad_value, closest, unknown_name
+from kerastl.errors import (
+    KerastlError,
+    UsageError,
+    bad_value,
+    closest,
+    first_line,
+    unknown_name,
+)
 
 
 def test_wrong_value_names_the_field_the_problem_and_the_way_out():
@@ -42,3 +49,14 @@ def test_closest_ignores_case_and_keeps_spelling(name, near):
 def test_closest_gives_the_best_first_and_no_more_than_asked():
     known = ["block_13", "block_1", "block_16", "out"]
     assert closest("block_13", known, count=2) == ["block_13", "block_1"]
+
+
+def test_line_of_another_error_ends_with_a_sentence_or_a_word():
+    assert first_line(ValueError("\n one\ntwo")) == "one"
+    assert first_line(ValueError()) == "ValueError"
+    sentence = "It has no config.json, says v1.2 of it."
+    assert first_line(ValueError(f"{sentence} Make sure {60 * 'that '}")) == sentence
+    cut = first_line(ValueError(60 * "words "))
+    assert cut.endswith("words ...")
+    assert len(cut) <= 204
+    assert first_line(ValueError(300 * "x")) == f"{200 * 'x'} ..."
