@@ -1,5 +1,6 @@
 """Finds the blocks of a network that no table describes, from the names and from the graph."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,14 +13,16 @@ _NUMBERED = re.compile(r"(?:^|_)(block|group|layer|mixed|stack|stage|unit)s?(_?\
 _MAP = 4
 
 
-def find_blocks(calls: Sequence[LayerCall]) -> list[str | None]:
+def find_blocks(calls: Sequence[LayerCall], *, is_transformer: bool = False) -> list[str | None]:
     """Names the block of each layer call, None where a call is in none.
 
-    By the names of layers, where these number blocks or stages; else each layer that consists of
-    layers, as the block of a transformer does, is "block_1" and so on; else "stage_1" and so on
-    are as many as the map has sizes.
+    Those of a transformer are "block_1" and so on, whatever their layers are called. Else by the
+    names of layers, where these number blocks or stages; else each layer that consists of layers is
+    "block_1" and so on; else "stage_1" and so on are as many as the map has sizes.
     """
-    return _first_with_several(calls, (_by_name, _by_layer, _by_size))
+    if is_transformer:
+        return _by_kind(calls)
+    return _first_with_several(calls, (number_by_name, _by_layer, _by_size))
 
 
 def _first_with_several(
@@ -33,14 +36,32 @@ def _first_with_several(
     return labels
 
 
-def _by_name(calls: Sequence[LayerCall]) -> list[str | None]:
+def number_by_name(calls: Sequence[LayerCall]) -> list[str | None]:
+    """Reads the block of each layer call from the layer's name, as "layer_0" and "stage_1"."""
     found = (_NUMBERED.search(call.layer.name) for call in calls)
     return [match[1] + match[2] if match else None for match in found]
 
 
 def _by_layer(calls: Sequence[LayerCall]) -> list[str | None]:
-    """Counts layers of layers; what is between two belongs to the upper one."""
-    positions = [at for at, call in enumerate(calls) if _consists_of_layers(call.layer)]
+    return _count(calls, [at for at, call in enumerate(calls) if _consists_of_layers(call.layer)])
+
+
+def _by_kind(calls: Sequence[LayerCall]) -> list[str | None]:
+    """Counts the layers of the class that holds most of the weights: the blocks of a transformer.
+
+    Others consist of layers too, such as what makes tokens of patches and what merges them.
+    """
+    sizes: dict[type, int] = {}
+    for call in calls:
+        if _consists_of_layers(call.layer):
+            size = sum(math.prod(weight.shape) for weight in call.layer.weights)
+            sizes[type(call.layer)] = sizes.get(type(call.layer), 0) + size
+    kind = max(sizes, key=lambda one: sizes[one])
+    return _count(calls, [at for at, call in enumerate(calls) if type(call.layer) is kind])
+
+
+def _count(calls: Sequence[LayerCall], positions: Sequence[int]) -> list[str | None]:
+    """Numbers the calls at some positions; what is between two belongs to the upper one."""
     labels: list[str | None] = [None] * len(calls)
     begin = positions[0] if positions else 0
     for number, at in enumerate(positions, start=1):

@@ -14,7 +14,7 @@ import keras
 
 from kerastl.errors import KerastlError, bad_value, closest
 from kerastl.model.backbones import Backbone
-from kerastl.model.block_rules import find_blocks
+from kerastl.model.block_rules import find_blocks, number_by_name
 from kerastl.model.boundaries import (
     Boundary,
     LayerCall,
@@ -26,7 +26,7 @@ from kerastl.model.build import POOLED, build_classifier
 from kerastl.model.building.finding import open_backbone
 from kerastl.model.building.interface import BACKBONE, Built, TextReader, fingerprint
 from kerastl.model.phases import Plan, can_train, drop_rate, parts
-from kerastl.model.sources.table import find_backbone
+from kerastl.model.sources.table import find_backbone, find_row
 from kerastl.settings import Decides, ModelSettings, Phase
 from kerastl.settings.training import ALL_LAYERS
 
@@ -168,18 +168,24 @@ class Network:
             position for position, call in enumerate(self.calls) if call.path[:1] == (BACKBONE,)
         ]
         calls, blocks = [self.calls[position] for position in positions], self.backbone.blocks
-        labels = blocks.label([call.layer.name for call in calls]) if blocks else find_blocks(calls)
+        labels = (
+            blocks.label([call.layer.name for call in calls])
+            if blocks
+            else find_blocks(calls, is_transformer=self.backbone.is_transformer)
+        )
         return dict(zip(positions, labels, strict=True))
 
     def _position_of(self, wanted: str) -> int:
         names = {position: self.calls[position].layer.name for position in self._labels}
         beginning = re.compile(rf"{re.escape(wanted)}(?![0-9])[a-z]?_")
+        numbered = number_by_name([self.calls[position] for position in names])
         # A block, then an exact layer, then the beginning of layers' names up to a separator,
-        # as in conv5_block3.
+        # as in conv5_block3, then the number that a layer's own name has, as layer_0.
         for matching in (
             [position for position, label in self._labels.items() if label == wanted],
             [position for position, name in names.items() if name == wanted],
             [position for position, name in names.items() if beginning.match(name)],
+            [at for at, label in zip(names, numbered, strict=True) if label == wanted],
         ):
             if matching:
                 return matching[0]
@@ -296,7 +302,8 @@ def open_network(
     classifier = build_classifier(
         built.network, scaling=built.scaling, num_classes=num_classes, dropout=settings.dropout
     )
-    network = Network.of(classifier, row)
+    # What is at an address may show only now that its files are here.
+    network = Network.of(classifier, find_row(settings.backbone))
     return dataclasses.replace(network, notes=built.notes, read_texts=built.read_texts)
 
 
