@@ -64,7 +64,13 @@ def files(*, sizes=((96, 64), (51, 300), (225, 226), (1200, 901))):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("rule", ["crop", "pad", "crop:bicubic", "stretch:lanczos3"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        *("crop", "pad", "crop:bicubic", "stretch:lanczos3"),
+        *("pad:bilinear:keras_antialias", "stretch:bicubic:keras_antialias"),
+    ],
+)
 def test_program_prepares_images_as_training_does(rule, program, tmp_path):
     for name, content in files().items():
         (tmp_path / "image").write_bytes(content)

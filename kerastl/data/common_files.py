@@ -54,7 +54,7 @@ class Common(NamedTuple):
     width: int
 
 
-def find_common(content: bytes, *, smallest_side: int) -> Common | None:
+def find_common(content: bytes, *, smallest_side: int | None) -> Common | None:
     """Finds the operation that decodes a file as `images.decode` does; None if there is none.
 
     Its result has three channels, or one that stands for three.
@@ -66,7 +66,7 @@ def find_common(content: bytes, *, smallest_side: int) -> Common | None:
     return None
 
 
-def _find_png(content: bytes, _: int) -> Common | None:
+def _find_png(content: bytes, _: int | None) -> Common | None:
     has_colors = len(content) > _COLORS and content[_COLORS] in _OPAQUE
     if not has_colors or _CUT_OUT in content or PNG.exif in content:
         return None
@@ -75,12 +75,12 @@ def _find_png(content: bytes, _: int) -> Common | None:
     return Common(_PNG, height, width)
 
 
-def _find_bmp(content: bytes, _: int) -> Common | None:
+def _find_bmp(content: bytes, _: int | None) -> Common | None:
     sides = bmp.sides_of_plain(content)
     return Common(_BMP, *sides) if sides else None
 
 
-def _find_jpeg(content: bytes, smallest_side: int) -> Common | None:
+def _find_jpeg(content: bytes, smallest_side: int | None) -> Common | None:
     if not content.endswith(JPEG.tail) or JPEG.exif in content:
         return None
     frames = [segment for marker, segment, _ in jpeg.segments(content) if marker in _FRAMES]

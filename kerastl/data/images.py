@@ -27,7 +27,13 @@ from kerastl.data.file_formats import (
     FileFormat,
 )
 from kerastl.internals import AS_ONE_NODE
-from kerastl.settings.images import BILINEAR, fit_of, interpolation_of
+from kerastl.settings.images import (
+    BILINEAR,
+    KERAS_ANTIALIAS,
+    fit_of,
+    interpolation_of,
+    manner_of,
+)
 
 # The decoder's files: a decoded image is identified by their contents.
 _MODULES = (bmp, exif, file_formats, gif, jpeg, webp)
@@ -79,10 +85,12 @@ def resize(images: tf.Tensor, *, image_size: int, rule: str) -> tf.Tensor:
         images: Pixels in 0..255 of any type, (height, width, 3) or a batch of them.
         image_size: Side of the square, in pixels.
         rule: "crop" cuts out the largest centered square first, "pad" adds black at two sides,
-            "stretch" changes the proportions; bilinear, or as in "crop:bicubic".
+            "stretch" changes the proportions; bilinear, or as in "crop:bicubic"; as Keras does
+            it, as in "pad:bicubic:keras" and "pad:bicubic:keras_antialias".
 
     Returns:
-        Pixels in 0..255, float32 (image_size, image_size, 3) or a batch of them.
+        Pixels in 0..255, float32 (image_size, image_size, 3) or a batch of them. As Keras does it,
+        what an interpolation puts beyond black and white stays.
     """
     if fit_of(rule) == "crop":
         images = _center_square(images)
@@ -90,6 +98,35 @@ def resize(images: tf.Tensor, *, image_size: int, rule: str) -> tf.Tensor:
 
 
 def _resize_whole(images: tf.Tensor, image_size: int, rule: str) -> tf.Tensor:
+    if manner_of(rule) and fit_of(rule) == "pad":
+        longest = tf.cast(tf.reduce_max(tf.shape(images)[-3:-1]), tf.int64)
+        pixels = tf.cond(
+            longest**2 <= MAX_PIXELS,
+            lambda: _resize_as_keras(_pad_to_square(images), image_size, rule),
+            # The square of a long strip would not fit into the memory.
+            lambda: _resize_here(images, image_size, rule),
+        )
+    else:
+        way = _resize_as_keras if manner_of(rule) else _resize_here
+        pixels = way(images, image_size, rule)
+    return tf.ensure_shape(pixels, [*images.shape[:-3], image_size, image_size, 3])
+
+
+def _resize_as_keras(images: tf.Tensor, image_size: int, rule: str) -> tf.Tensor:
+    square, antialias = [image_size, image_size], manner_of(rule) == KERAS_ANTIALIAS
+    how = interpolation_of(rule)
+    return tf.cast(tf.image.resize(images, square, how, antialias=antialias), tf.float32)
+
+
+def _pad_to_square(images: tf.Tensor) -> tf.Tensor:
+    """Adds black as Keras does: as much at both ends, so that one pixel may be lacking."""
+    sides = tf.shape(images)[-3:-1]
+    added = (tf.reduce_max(sides) - sides) // 2
+    ends = *tf.unstack(added), *tf.unstack(sides + 2 * added)
+    return tf.image.pad_to_bounding_box(images, *ends)
+
+
+def _resize_here(images: tf.Tensor, image_size: int, rule: str) -> tf.Tensor:
     square = tf.constant([image_size, image_size])
     sides = tf.shape(images)[-3:-1]
     inner = square
@@ -117,7 +154,7 @@ def _resize_whole(images: tf.Tensor, image_size: int, rule: str) -> tf.Tensor:
     if fit_of(rule) == "pad":
         offset = (square - inner) // 2
         pixels = tf.image.pad_to_bounding_box(pixels, *tf.unstack(offset), image_size, image_size)
-    return tf.ensure_shape(pixels, [*images.shape[:-3], image_size, image_size, 3])
+    return pixels
 
 
 def decode_and_resize(image_bytes: tf.Tensor, *, image_size: int, rule: str) -> tf.Tensor:
@@ -125,9 +162,9 @@ def decode_and_resize(image_bytes: tf.Tensor, *, image_size: int, rule: str) -> 
     return _traced(image_size, rule)(image_bytes)
 
 
-def decode_for(image_bytes: tf.Tensor, *, image_size: int) -> tf.Tensor:
+def decode_for(image_bytes: tf.Tensor, *, image_size: int, rule: str) -> tf.Tensor:
     """Decodes a file as large as `resize` needs it for the network's input."""
-    image = _decoder_as_one_node(image_size)(image_bytes)
+    image = _decoder_as_one_node(smallest_side(image_size, rule))(image_bytes)
     return tf.ensure_shape(image, [None, None, 3])
 
 
@@ -187,7 +224,8 @@ def _traced_to_keep(image_size: int, rule: str) -> Callable[[tf.Tensor], tuple[t
 @functools.cache
 def _traced(image_size: int, rule: str) -> Callable[[tf.Tensor], tf.Tensor]:
     def decode_and_resize_one(image_bytes: tf.Tensor) -> tf.Tensor:
-        image = tf.ensure_shape(_decoder(image_size)(image_bytes), [None, None, 3])
+        decoder = _decoder(smallest_side(image_size, rule))
+        image = tf.ensure_shape(decoder(image_bytes), [None, None, 3])
         return resize(image, image_size=image_size, rule=rule)
 
     signature = [tf.TensorSpec([], tf.string)]
@@ -195,10 +233,10 @@ def _traced(image_size: int, rule: str) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 @functools.cache
-def _decoder_as_one_node(image_size: int) -> Callable[[tf.Tensor], tf.Tensor]:
+def _decoder_as_one_node(smallest: int | None) -> Callable[[tf.Tensor], tf.Tensor]:
     # A branch of a graph that is not taken passes over all of its nodes.
     return tf.function(  # type: ignore[no-any-return]
-        _decoder(image_size),
+        _decoder(smallest),
         input_signature=[tf.TensorSpec([], tf.string)],
         autograph=False,
         experimental_attributes=AS_ONE_NODE,
@@ -206,22 +244,23 @@ def _decoder_as_one_node(image_size: int) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 @functools.cache
-def _decoder(image_size: int) -> Callable[[tf.Tensor], tf.Tensor]:
+def _decoder(smallest: int | None) -> Callable[[tf.Tensor], tf.Tensor]:
     """Traces the decoder once for all datasets and exports, as each tracing takes a while."""
     return tf.function(  # type: ignore[no-any-return]
-        functools.partial(decode, smallest_side=smallest_side(image_size)),
+        functools.partial(decode, smallest_side=smallest),
         input_signature=[tf.TensorSpec([], tf.string)],
         autograph=False,
     )
 
 
-def smallest_side(image_size: int) -> int:
+def smallest_side(image_size: int, rule: str) -> int | None:
     """Returns the smallest side to which a JPEG may be decoded before it is resized.
 
     Half as much again leaves the resizing enough to average over: on photographs the pixels
-    differ by less than one level of 255 from those of the full size.
+    differ by less than one level of 255 from those of the full size. None for Keras's way, which
+    takes that size, and of it only some pixels where it does not antialias.
     """
-    return image_size + image_size // 2
+    return None if manner_of(rule) else image_size + image_size // 2
 
 
 def _decode_other(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

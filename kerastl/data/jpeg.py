@@ -102,8 +102,10 @@ def upright_sides(image_bytes: tf.Tensor) -> tf.Tensor:
     return tf.cond(turned, lambda: tf.reverse(sides, [0]), lambda: sides)
 
 
-def find_ratio(height: int, width: int, smallest: int) -> int:
+def find_ratio(height: int, width: int, smallest: int | None) -> int:
     """Finds the position in `RATIOS` of what `decode_jpeg` takes below `MAX_JPEG_PIXELS`."""
+    if smallest is None:
+        return 0
     return sum(min(height, width) // ratio >= smallest for ratio in RATIOS[1:])
 
 

@@ -83,11 +83,11 @@ class _Reader:
         self._kept = source.kept.at(images) if source.kept else None
         self._source = source
         self._keeps = keeps or (source.kept is not None and source.kept.needed_again)
-        self._smallest_side = smallest_side(images.image_size)
+        self._smallest_side = smallest_side(images.image_size, images.resize)
         self._how: dict[str, Any] = {"image_size": images.image_size, "rule": images.resize}
         # The first is for every file, each of the others for a common kind.
         self._decoders = [
-            functools.partial(decode_for, image_size=images.image_size),
+            functools.partial(decode_for, **self._how),
             *(functools.partial(_decode_common, operation) for operation in DECODERS),
         ]
 

@@ -124,7 +124,7 @@ def decode_all(files: Sequence[bytes], card: Mapping[str, Any]) -> np.ndarray:
     size, rule = card["input"]["image_size"], card["input"]["resize"]
 
     def decode_one(content: bytes) -> np.ndarray | str:
-        decoder = _decode_at_once if _is_sooner_at_once(content, size) else decode_and_resize
+        decoder = _decode_at_once if _is_sooner_at_once(content, size, rule) else decode_and_resize
         try:
             pixels = decoder(tf.constant(content), image_size=size, rule=rule)
         except tf.errors.OpError as error:
@@ -138,18 +138,18 @@ def decode_all(files: Sequence[bytes], card: Mapping[str, Any]) -> np.ndarray:
     return np.stack(decoded)
 
 
-def _is_sooner_at_once(content: bytes, image_size: int) -> bool:
+def _is_sooner_at_once(content: bytes, image_size: int, rule: str) -> bool:
     """Whether a file is decoded sooner by the operations one by one than in their graph.
 
     To trace the graph takes as long as to decode some dozens of the common files without, or of
     JPEGs of any kind. Other files may take much longer so.
     """
     is_quick = JPEG.matches(content) or find_common(
-        content, smallest_side=smallest_side(image_size)
+        content, smallest_side=smallest_side(image_size, rule)
     )
     return bool(is_quick) and next(DECODED) < WITHOUT_GRAPH
 
 
 def _decode_at_once(image_bytes: tf.Tensor, *, image_size: int, rule: str) -> tf.Tensor:
-    image = decode(image_bytes, smallest_side=smallest_side(image_size))
+    image = decode(image_bytes, smallest_side=smallest_side(image_size, rule))
     return resize(image, image_size=image_size, rule=rule)

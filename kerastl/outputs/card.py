@@ -11,7 +11,7 @@ import tensorflow as tf
 from kerastl.config import Config
 from kerastl.data.source import Source
 from kerastl.settings import RESULT
-from kerastl.settings.images import interpolation_of
+from kerastl.settings.images import KERAS, KERAS_ANTIALIAS, interpolation_of, manner_of
 from kerastl.split_names import TEST, VALIDATION
 from kerastl.version import VERSION
 
@@ -43,13 +43,18 @@ _CALIBRATION = (
 )
 # What a client does that passes pixels.
 _PREPARE = "Turn the image upright by its Exif orientation, {}. RGB without alpha, in 0..255."
-_RESIZE = "{}, antialiased where it shrinks"
+_RESIZE = {
+    "": "{}, antialiased where it shrinks",
+    KERAS: "{}, not antialiased",
+    KERAS_ANTIALIAS: "{}, antialiased where it shrinks, and not cut off at 0 and 255",
+}
 _FITS = {
     "crop": "cut out the largest centered square, and resize it to {size} x {size} ({how})",
     "pad": "resize it so that its longer side is {size} ({how}), and center it on black of "
     "{size} x {size}",
     "stretch": "resize it to {size} x {size}, whatever its shape ({how})",
 }
+_PAD_AS_KERAS = "add black at two sides to make it square, and resize it to {size} x {size} ({how})"
 _REFUSED = (
     "What cannot be decoded, and JPEGs with a hole of zeros between their pixels. kerastl train, "
     "predict and serve see such a hole, which other readers, also the SavedModel by itself as in "
@@ -88,6 +93,9 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
     """
     flags = config.to_flags(*RESULT)
     made_of = json.dumps([flags, source.fingerprint(), metrics], sort_keys=True)
+    manner = manner_of(config.resize)
+    fit = _PAD_AS_KERAS if manner and config.fit == "pad" else _FITS[config.fit]
+    how = _RESIZE[manner].format(interpolation_of(config.resize))
     # Earlier versions had none.
     temperature = metrics.get("temperature", {}).get("value", 1)
     return {
@@ -97,11 +105,7 @@ def model_card(source: Source, config: Config, metrics: Mapping[str, Any]) -> di
             "resize": config.resize,
             "pixels": "RGB in 0..255, which are scaled inside; the SavedModel decodes and resizes "
             "whole files too, others take pixels of this size",
-            "prepare": _PREPARE.format(
-                _FITS[config.fit].format(
-                    size=config.image_size, how=_RESIZE.format(interpolation_of(config.resize))
-                )
-            ),
+            "prepare": _PREPARE.format(fit.format(size=config.image_size, how=how)),
             "refused": _REFUSED,
         },
         "class_names": list(source.class_names),

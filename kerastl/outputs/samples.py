@@ -97,7 +97,8 @@ def _predict_by_signatures(
     sample = spread(count, _SENT_AS_PIXELS)
     chosen = set(sample.tolist())
     # The pixels that files are decoded to on their way into the network.
-    side = smallest_side(artifact.card["input"]["image_size"])
+    taken = artifact.card["input"]
+    side = smallest_side(taken["image_size"], taken["resize"])
     rows = []
     for number, content in files.enumerate():
         if int(number) in chosen:

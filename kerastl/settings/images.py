@@ -18,6 +18,9 @@ LARGEST_SIZE = 4096
 FITS = ("crop", "pad", "stretch")
 BILINEAR = "bilinear"
 INTERPOLATIONS = (BILINEAR, "bicubic", "lanczos3", "lanczos5", "nearest")
+# As `keras.layers.Resizing` and the image converters of KerasHub do it, without or with their
+# `antialias`: black is added before the resizing, and nothing is cut off at 0 and 255.
+KERAS, KERAS_ANTIALIAS = "keras", "keras_antialias"
 
 # Not at random: every second view of an image is its mirror image.
 MIRROR = "mirror"
@@ -45,7 +48,8 @@ class ImageSettings(Settings):
         "",
         help="How images become square: crop the largest centered square, pad with black, or "
         "stretch; and how pixels are interpolated, as in crop:bicubic: bilinear, bicubic, "
-        "lanczos3, lanczos5 or nearest. What is left out is that of the image converter of a "
+        "lanczos3, lanczos5 or nearest. With :keras or :keras_antialias behind that, exactly as "
+        "keras.layers.Resizing does it. What is left out is that of the image converter of a "
         "preset of KerasHub, and of other networks crop:bilinear.",
         decides=Decides.FEATURES,
         searchable=True,
@@ -119,6 +123,9 @@ class ImageSettings(Settings):
             raise unknown_name("resize", self.resize, FITS, what="one of its choices")
         if interpolation_of(self.resize) not in INTERPOLATIONS:
             raise unknown_name("resize", self.resize, INTERPOLATIONS, what="a known interpolation")
+        if manner_of(self.resize) not in ("", KERAS, KERAS_ANTIALIAS):
+            manners = (KERAS, KERAS_ANTIALIAS)
+            raise unknown_name("resize", self.resize, manners, what="a known way to resize")
         if not self.augmentations and self.augment_views:
             raise bad_value(
                 "augment_views",
@@ -142,7 +149,12 @@ def fit_of(rule: str) -> str:
 
 def interpolation_of(rule: str) -> str:
     """Returns how pixels are interpolated by a value of `resize`, one of `INTERPOLATIONS`."""
-    return rule.partition(":")[2] or BILINEAR
+    return rule.partition(":")[2].partition(":")[0] or BILINEAR
+
+
+def manner_of(rule: str) -> str:
+    """Returns whose way of resizing a value of `resize` names: empty for that of this package."""
+    return rule.partition(":")[2].partition(":")[2]
 
 
 def _read_augmentation(augment: str, item: str) -> tuple[str, float | None]:

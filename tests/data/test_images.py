@@ -559,7 +559,8 @@ def test_jpeg_is_decoded_as_small_as_it_may_be():
     assert decode(content).shape == (800, 1000, 3)
     for smallest, height in ((801, 800), (400, 400), (201, 400), (200, 200), (10, 100)):
         assert decode(content, smallest_side=smallest).shape[0] == height
-    assert smallest_side(224) == 336
+    assert smallest_side(224, "crop") == 336
+    assert smallest_side(224, "crop:bicubic:keras_antialias") is None
 
 
 @pytest.mark.thorough
@@ -569,7 +570,7 @@ def test_smaller_decoding_changes_little():
     content = file_bytes(picture, "JPEG", quality=95)
     small = decode_and_resize(content, image_size=224, rule="crop")
     full = resize(decode(content), image_size=224, rule="crop")
-    assert decode(content, smallest_side=smallest_side(224)).shape == (384, 512, 3)
+    assert decode(content, smallest_side=smallest_side(224, "crop")).shape == (384, 512, 3)
     assert np.abs(small - full).mean() < 1
 
 
