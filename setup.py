@@ -76,6 +76,7 @@ setup(
     package_data={
         "kerastl": ["py.typed"],
         "kerastl.model": ["bundled.weights.h5"],
+        "kerastl.model.sources": ["hub_presets.txt"],
         "kerastl.report": ["page.html"],
         "kerastl.serving": ["openapi.json", "drop_page.html"],
     },

@@ -9,10 +9,8 @@ from collections.abc import Iterable, Sequence
 
 # Characters of a long name that are shown at each end.
 _SHOWN = 20
-# And of a wrong value that is text or a number, or anything else.
-_SHOWN_OF_TEXT, _SHOWN_OF_VALUE = 250, 40
-# And of the line of another error.
-_SHOWN_OF_LINE = 200
+# And of a wrong value that is text or a number, or anything else, and of another error's line.
+_SHOWN_OF_TEXT, _SHOWN_OF_VALUE, _SHOWN_OF_LINE = 250, 40, 200
 # What Python's and NumPy's readers of JSON, CSV, arrays and archives raise for files that are
 # missing, cut off or something else.
 DAMAGED = (

@@ -1,5 +1,7 @@
 """`kerastl backbones`: the networks that have a name, and which are on this machine."""
 
+import re
+
 import pytest
 
 from kerastl.commands.table import run_command
@@ -30,8 +32,14 @@ def test_networks_are_listed_with_what_is_known_of_them(command):
     assert lines[0].split("  ")[0] == "network"
     assert len(lines) == 1 + 16 + 1
     small = next(line for line in lines if line.startswith("hub:dinov2_small "))
-    cells = "22.6 M", "multiples of 14, best 224", "class token, mean of the patches", "Apache 2.0"
-    assert all(cell in small for cell in cells)
+    cells = re.split(" {2,}", small)
+    assert cells == [
+        *("hub:dinov2_small", "KerasHub", "22.6 M", "multiples of 14, best 224"),
+        *("by its converter", "class token, mean of the patches", "Apache 2.0"),
+    ]
+    assert re.split(" {2,}", lines[0])[1:6] == [
+        *("source", "parameters", "image size", "scaling", "pooling"),
+    ]
     assert lines[-1].startswith("16 networks. No licence is named")
 
 

@@ -10,7 +10,9 @@ from kerastl.model.sources.table import list_rows
 from kerastl.progress import Progress, count_of
 from kerastl.settings import SettingGroup, describe, setting
 
-_HEADER = ("network", "parameters", "image size", "the head sees", "licence", "here")
+_HEADER = (
+    *("network", "source", "parameters", "image size", "scaling", "pooling", "licence", "here"),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,8 @@ def _backbones(given: Given, output: Progress) -> None:
 def _cells(row: Backbone, place: str) -> tuple[str, ...]:
     parameters = f"{row.parameters / 1e6:.1f} M" if row.parameters else ""
     here = ("bundled" if place == "bundled" else "yes") if place else ""
-    return (row.name, parameters, row.sizes, row.sees, row.licence, here)
+    about = (row.library, parameters, row.sizes, row.scaled, row.sees, row.licence)
+    return (row.name, *about, here)
 
 
 COMMAND = Command(

@@ -27,13 +27,7 @@ from kerastl.data.file_formats import (
     FileFormat,
 )
 from kerastl.internals import AS_ONE_NODE
-from kerastl.settings.images import (
-    BILINEAR,
-    KERAS_ANTIALIAS,
-    fit_of,
-    interpolation_of,
-    manner_of,
-)
+from kerastl.settings.images import BILINEAR, KERAS_ANTIALIAS, fit_of, interpolation_of, manner_of
 
 # The decoder's files: a decoded image is identified by their contents.
 _MODULES = (bmp, exif, file_formats, gif, jpeg, webp)
@@ -89,8 +83,8 @@ def resize(images: tf.Tensor, *, image_size: int, rule: str) -> tf.Tensor:
             it, as in "pad:bicubic:keras" and "pad:bicubic:keras_antialias".
 
     Returns:
-        Pixels in 0..255, float32 (image_size, image_size, 3) or a batch of them. As Keras does it,
-        what an interpolation puts beyond black and white stays.
+        Pixels in 0..255, float32 (image_size, image_size, 3) or a batch of them; as Keras does it,
+        also beyond.
     """
     if fit_of(rule) == "crop":
         images = _center_square(images)
@@ -113,17 +107,15 @@ def _resize_whole(images: tf.Tensor, image_size: int, rule: str) -> tf.Tensor:
 
 
 def _resize_as_keras(images: tf.Tensor, image_size: int, rule: str) -> tf.Tensor:
-    square, antialias = [image_size, image_size], manner_of(rule) == KERAS_ANTIALIAS
-    how = interpolation_of(rule)
-    return tf.cast(tf.image.resize(images, square, how, antialias=antialias), tf.float32)
+    how, antialias = interpolation_of(rule), manner_of(rule) == KERAS_ANTIALIAS
+    return tf.cast(tf.image.resize(images, [image_size] * 2, how, antialias=antialias), tf.float32)
 
 
 def _pad_to_square(images: tf.Tensor) -> tf.Tensor:
     """Adds black as Keras does: as much at both ends, so that one pixel may be lacking."""
     sides = tf.shape(images)[-3:-1]
     added = (tf.reduce_max(sides) - sides) // 2
-    ends = *tf.unstack(added), *tf.unstack(sides + 2 * added)
-    return tf.image.pad_to_bounding_box(images, *ends)
+    return tf.image.pad_to_bounding_box(images, *tf.unstack(added), *tf.unstack(sides + 2 * added))
 
 
 def _resize_here(images: tf.Tensor, image_size: int, rule: str) -> tf.Tensor:

@@ -5,6 +5,7 @@ misspelled name is refused before a slow import.
 """
 
 import dataclasses
+import math
 import pathlib
 import re
 from collections.abc import Callable, Sequence
@@ -49,6 +50,9 @@ STANDARDIZED = Scaling(
 )
 # The network scales its own input: its family's `preprocess_input` changes nothing.
 INSIDE = None
+# Value of `--input_scaling` -> the rule.
+_RULES = (UNIT, SYMMETRIC, STANDARDIZED, CAFFE, None)
+SCALINGS = dict(zip(("0..1", "-1..1", "imagenet", "caffe", "none"), _RULES, strict=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,13 +96,15 @@ class Backbone:
         name: Value of `--backbone`.
         source: Where it comes from: the name of a module of `kerastl.model.sources`, which finds
             rows, and of one of `kerastl.model.building`, which builds networks.
+        library: What has it, in words.
         label: What it is called where files are compared by their contents, not by their paths.
         scaling: Input scaling, None where the network does it itself or is known only when it is
             built.
         blocks: How its layers form blocks, None where that follows from names and the graph.
         minimum_size: Smallest image side that it takes, in pixels.
         size_multiple: What image sides must be a multiple of, in pixels.
-        usual_size: The image side that a recipe gives it, in pixels; 0 for what fits the images.
+        usual_size: The image side that it was made for, in pixels, which is never refused; 0 where
+            that is not known.
         only_size: The only image side that it takes, in pixels; 0 for any.
         takes_scaling: Whether settings have to give its input scaling.
         parameters: How many, without its classifier; 0 where that is not known.
@@ -114,6 +120,7 @@ class Backbone:
 
     name: str
     source: str
+    library: str = ""
     label: str = ""
     scaling: Scaling | None = None
     blocks: Blocks | None = None
@@ -136,9 +143,14 @@ class Backbone:
         """The image sides that it takes, in words."""
         if self.only_size:
             return f"{self.only_size}"
-        if self.size_multiple > 1:
-            return f"multiples of {self.size_multiple}, best {self.usual_size}"
-        return f"{self.minimum_size} and more"
+        several = self.size_multiple > 1
+        taken = f"multiples of {self.size_multiple}" if several else f"{self.minimum_size} and more"
+        return f"{taken}, best {self.usual_size}" if self.usual_size else taken
+
+    @property
+    def scaled(self) -> str:
+        """What it takes pixels as, in words."""
+        return name_of_scaling(self.scaling) if self.scaling else "by itself"
 
     def find_weights(self) -> str:
         """Returns where on this machine its weights are; empty where they are not."""
@@ -207,6 +219,9 @@ class Backbone:
             raise bad_value("image_size", image_size, problem, advice)
 
     def _problem_of(self, image_size: int) -> tuple[str, str]:
+        if image_size == self.usual_size:
+            # Also where patches leave a rest, as 14 of SigLIP's 384: their convolution drops it.
+            return "", ""
         if self.only_size not in (0, image_size):
             return (
                 f"is not the {self.only_size} pixels that {self.name} takes",
@@ -223,6 +238,18 @@ class Backbone:
                 f"Use --image_size={image_size - remainder + self.size_multiple}",
             )
         return "", ""
+
+
+def name_of_scaling(scaling: Scaling | None) -> str:
+    """Returns what `--input_scaling` calls a rule, up to rounding; another one is "its own"."""
+    for name, known in SCALINGS.items():
+        if scaling is known is None:
+            return name
+        if scaling and known and scaling.to_bgr == known.to_bgr:
+            pairs = zip(scaling.scale + scaling.offset, known.scale + known.offset, strict=True)
+            if all(math.isclose(one, other, rel_tol=1e-3) for one, other in pairs):
+                return name
+    return "its own"
 
 
 def bundled_size_note(weights: str, image_size: int) -> str:

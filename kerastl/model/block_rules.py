@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -47,16 +48,12 @@ def _by_layer(calls: Sequence[LayerCall]) -> list[str | None]:
 
 
 def _by_kind(calls: Sequence[LayerCall]) -> list[str | None]:
-    """Counts the layers of the class that holds most of the weights: the blocks of a transformer.
-
-    Others consist of layers too, such as what makes tokens of patches and what merges them.
-    """
-    sizes: dict[type, int] = {}
+    """Counts the layers of the class that holds most of the weights: a transformer's blocks."""
+    sizes: Counter[type] = Counter()
     for call in calls:
         if _consists_of_layers(call.layer):
-            size = sum(math.prod(weight.shape) for weight in call.layer.weights)
-            sizes[type(call.layer)] = sizes.get(type(call.layer), 0) + size
-    kind = max(sizes, key=lambda one: sizes[one])
+            sizes[type(call.layer)] += sum(math.prod(one.shape) for one in call.layer.weights)
+    ((kind, _),) = sizes.most_common(1)
     return _count(calls, [at for at, call in enumerate(calls) if type(call.layer) is kind])
 
 

@@ -168,11 +168,10 @@ class Network:
             position for position, call in enumerate(self.calls) if call.path[:1] == (BACKBONE,)
         ]
         calls, blocks = [self.calls[position] for position in positions], self.backbone.blocks
-        labels = (
-            blocks.label([call.layer.name for call in calls])
-            if blocks
-            else find_blocks(calls, is_transformer=self.backbone.is_transformer)
-        )
+        if blocks:
+            labels = blocks.label([call.layer.name for call in calls])
+        else:
+            labels = find_blocks(calls, is_transformer=self.backbone.is_transformer)
         return dict(zip(positions, labels, strict=True))
 
     def _position_of(self, wanted: str) -> int:

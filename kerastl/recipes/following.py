@@ -259,9 +259,11 @@ def _sizes(model: ModelSettings, *, is_given: bool) -> tuple[int, ...]:
         return (model.image_size,)
     odd = model.weights not in NAMED_WEIGHTS
     row = find_row(model.backbone)
-    if own_size := row.only_size or row.usual_size:
-        return (own_size,)
-    return tuple(size + odd for size in _SIZES if row.accepts(size + odd))
+    own = row.only_size or row.usual_size
+    if row.only_size or (own and row.is_transformer):
+        return (own,)
+    smaller = tuple(size + odd for size in _SIZES if row.accepts(size + odd))
+    return (*(size for size in smaller if size < own), own) if own else smaller
 
 
 def _fitting(sizes: tuple[int, ...], splits: Splits, model: ModelSettings) -> tuple[int, ...]:

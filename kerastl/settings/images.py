@@ -124,8 +124,7 @@ class ImageSettings(Settings):
         if interpolation_of(self.resize) not in INTERPOLATIONS:
             raise unknown_name("resize", self.resize, INTERPOLATIONS, what="a known interpolation")
         if manner_of(self.resize) not in ("", KERAS, KERAS_ANTIALIAS):
-            manners = (KERAS, KERAS_ANTIALIAS)
-            raise unknown_name("resize", self.resize, manners, what="a known way to resize")
+            raise unknown_name("resize", self.resize, (KERAS, KERAS_ANTIALIAS), what="a known way")
         if not self.augmentations and self.augment_views:
             raise bad_value(
                 "augment_views",

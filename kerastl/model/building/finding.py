@@ -33,11 +33,11 @@ def own_resize(settings: ModelSettings, progress: Progress) -> dict[str, str]:
         KerastlError: If the network's files are not there and cannot be downloaded.
     """
     row = find_row(settings.backbone)
-    given_fit, _, given_interpolation = settings.resize.partition(":")
-    if given_interpolation or not row.brings_resize:
+    given_fit, _, given_way = settings.resize.partition(":")
+    if given_way or not row.brings_resize:
         return {}
-    fit, interpolation = _module_of(row).find_resize(row)
-    rule = f"{given_fit or fit}:{interpolation}"
+    fit, way = _module_of(row).find_resize(row)
+    rule = f"{given_fit or fit}:{way}"
     progress.line(f"Images are resized {rule}, by the image converter of {row.name}.")
     return {"resize": rule}
 

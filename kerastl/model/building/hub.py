@@ -17,6 +17,7 @@ from kerastl.model.boundaries import trace_calls
 from kerastl.model.building.hub_texts import open_texts
 from kerastl.model.building.interface import BACKBONE, Built, call_alone, name_apart
 from kerastl.model.building.probe import check_features
+from kerastl.model.sources import hub_files
 from kerastl.model.sources.hub import (
     CLASS_AND_PATCHES,
     CLASS_TOKEN,
@@ -26,6 +27,9 @@ from kerastl.model.sources.hub import (
     check_kind,
 )
 from kerastl.settings import ModelSettings
+from kerastl.settings.images import KERAS, KERAS_ANTIALIAS
+
+_SAVE_AGAIN = "Save the backbone and its image converter there again, with save_to_preset"
 
 
 def build(row: Preset, settings: ModelSettings) -> Built:
@@ -54,12 +58,14 @@ def build(row: Preset, settings: ModelSettings) -> Built:
     scaling = read_scaling(converter)
     if not settings.from_scratch:
         check_features(network, scaling, value="")
+    if family.is_inherited and not row.licence:
+        notes = (*notes, f"the weights are under the {family.licence}")
     texts = open_texts(whole, family, row, settings) if settings.class_prompts else None
     return Built(network, scaling, notes, texts)
 
 
 def find_resize(row: Preset) -> tuple[str, str]:
-    """Reads from a preset's image converter how images become square and are interpolated.
+    """Reads from a preset's image converter the first part of a `resize`, and the others.
 
     Raises:
         KerastlError: If its files are not there and cannot be downloaded.
@@ -68,26 +74,24 @@ def find_resize(row: Preset) -> tuple[str, str]:
     fit = "stretch"
     if converter.crop_to_aspect_ratio or converter.pad_to_aspect_ratio:
         fit = "crop" if converter.crop_to_aspect_ratio else "pad"
-    return fit, converter.interpolation
+    manner = KERAS_ANTIALIAS if converter.antialias else KERAS
+    return fit, f"{converter.interpolation}:{manner}"
 
 
 def _open_converter(row: Preset) -> Any:
     with _explained(row):
         converter = keras_hub.layers.ImageConverter.from_preset(row.preset)
-        if converter is None:
-            raise ValueError("it has no image converter")
-        return converter
+    if converter is None:
+        raise KerastlError(
+            f"backbone={row.name!r}: has no image converter, which resizes and scales. "
+            "Save one beside it with save_to_preset, and give --backbone=hub:DIR."
+        )
+    return converter
 
 
 def read_scaling(converter: Any) -> Scaling | None:
     """Reads how an image converter of KerasHub scales pixels; None where it does not."""
-    if converter.scale is None and converter.offset is None:
-        return None
-    scale, offset = (
-        tuple(float(one) for one in np.broadcast_to(default if value is None else value, 3))
-        for value, default in ((converter.scale, 1.0), (converter.offset, 0.0))
-    )
-    return Scaling(scale, offset)  # type: ignore[arg-type]
+    return hub_files.read_scaling(converter.scale, converter.offset)
 
 
 def _mend_shapes(network: keras.Model) -> None:
@@ -185,6 +189,14 @@ def _interpolate(given: Any, weight: Any) -> str:
     return f"{old}x{old} to {new}x{new}"
 
 
+def _cause_of(error: BaseException) -> BaseException:
+    """Returns the failure of the network or disk behind one; else the error itself."""
+    chain = [error]
+    while behind := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(behind)
+    return [one for one in chain if one is error or isinstance(one, OSError)][-1]
+
+
 @contextlib.contextmanager
 def _explained(row: Preset) -> Iterator[None]:
     # Hugging Face's library warns of each try, by loggers that it configures at their first use.
@@ -194,17 +206,14 @@ def _explained(row: Preset) -> Iterator[None]:
         yield
     # Both hubs and their libraries raise errors of all kinds, also for what is not there.
     except Exception as error:
-        if not row.page:
-            raise bad_value(
-                "backbone",
-                row.name,
-                f"cannot be read ({first_line(error)})",
-                "Save the backbone and its image converter there again, with save_to_preset",
-            ) from error
+        reason = first_line(_cause_of(error)).rstrip(".")
+        if not row.page or row.find_weights():
+            again = f"Remove {row.folder}, to download it again" if row.page else _SAVE_AGAIN
+            raise bad_value("backbone", row.name, f"cannot be read ({reason})", again) from error
         raise KerastlError(
             f"backbone={row.name!r}: is not on this machine and cannot be had from {row.page} "
-            f"({first_line(error)[:100]}). Download its files where there is a network, and give "
-            "their directory as --backbone=hub:DIR."
+            f"({reason}). Download its files where there is a network, and give their directory as "
+            "--backbone=hub:DIR."
         ) from error
     finally:
         logging.disable(disabled)

@@ -3,20 +3,13 @@
 import keras
 
 from kerastl.errors import bad_value, first_line
-from kerastl.model.backbones import CAFFE, STANDARDIZED, SYMMETRIC, UNIT, Scaling
+from kerastl.model.backbones import SCALINGS
 from kerastl.model.building.interface import BACKBONE, Built, call_alone, name_apart
 from kerastl.model.building.probe import check_features, compare_scalings
 from kerastl.model.sources.keras_file import KerasFile
 from kerastl.paths import local_path
 from kerastl.settings import ModelSettings
 
-_SCALINGS: dict[str, Scaling | None] = {
-    "0..1": UNIT,
-    "-1..1": SYMMETRIC,
-    "imagenet": STANDARDIZED,
-    "caffe": CAFFE,
-    "none": None,
-}
 _RANKS = (2, 3, 4)
 
 
@@ -50,10 +43,10 @@ def build(row: KerasFile, settings: ModelSettings) -> Built:
             f"gives {tuple(network.output.shape)}",
             "Save a model to a map, to tokens or to a vector of features",
         )
-    scaling = _SCALINGS[settings.input_scaling]
+    scaling = SCALINGS[settings.input_scaling]
     if settings.from_scratch:
         return Built(network, scaling)
     check_features(network, scaling, value=settings.input_scaling)
     return Built(
-        network, scaling, compare_scalings(network, _SCALINGS, value=settings.input_scaling)
+        network, scaling, compare_scalings(network, SCALINGS, value=settings.input_scaling)
     )

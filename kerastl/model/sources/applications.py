@@ -107,6 +107,7 @@ class Application(Backbone):
     """
 
     source: str = "applications"
+    library: str = "keras.applications"
     module: str
     alpha: float | None = None
 

@@ -5,8 +5,6 @@ Nothing here imports KerasHub, which imports Keras.
 
 import dataclasses
 import importlib.util
-import json
-import os
 import pathlib
 import re
 from collections.abc import Iterator, Mapping
@@ -14,17 +12,17 @@ from typing import Any
 
 from kerastl.errors import KerastlError, bad_value
 from kerastl.extras import install_command
-from kerastl.model.backbones import Backbone
+from kerastl.model.backbones import Backbone, Scaling, name_of_scaling
+from kerastl.model.sources import hub_files
 from kerastl.model.sources.hub_presets import PRESETS
-from kerastl.paths import home, local_path
+from kerastl.paths import local_path
 from kerastl.settings.model import HUB
 
 _FIELD = "backbone"
 _ADDRESS = re.compile(r"(hf://[^/]+/[^/]+|kaggle://[^/]+/[^/]+/[^/]+/[^/]+(/\d+)?)/?")
-_KAGGLE = "https://www.kaggle.com/models/keras/"
-_DESCRIPTION = "config.json"
-# Side of the images in a preset's name, and of its patches.
-_SIZE, _PATCH = re.compile(r"_(2\d\d|3\d\d|4\d\d|5\d\d)(?:_|$)"), re.compile(r"patch(\d+)|_(\d\d)_")
+_SITES = {"hf": "https://huggingface.co/", "kaggle": "https://www.kaggle.com/models/"}
+# Who has KerasHub's presets on both sites, under their names.
+_OWNER = "keras"
 
 
 # What the head sees.
@@ -39,10 +37,9 @@ class Family:
 
     Attributes:
         sees: What the head sees of the output.
-        size: Side of the images that a transformer takes best, in pixels, where the preset's name
-            does not show it; 0 for a network of convolutions, which takes any.
-        patch: Side of a transformer's patches, in pixels, where the name does not show it.
-        is_fixed: Whether it takes no other size.
+        patch: What images must be a multiple of for a transformer, in pixels, where its description
+            does not say it; 0 for a network of convolutions, which takes any size.
+        is_fixed: Whether it takes no other size than its own.
         tower: Attribute of the network that holds the part for images; empty for all of it.
         norm: Attribute of the network with a normalization that follows the tower; empty for none.
         projection: Attribute with the dense layer from what the head sees to the space of texts;
@@ -50,56 +47,51 @@ class Family:
         similarity: Attribute with the layer that compares images with texts; empty where there are
             no texts.
         licence: Licence of the published weights, where one source names it for all of them.
+        is_inherited: Whether that is the licence of all that others make of them, too.
         unwritten: Formats whose converter fails on it.
     """
 
     sees: str = MAP
-    size: int = 0
-    patch: int = 1
+    patch: int = 0
     is_fixed: bool = False
     tower: str = ""
     norm: str = ""
     projection: str = ""
     similarity: str = ""
     licence: str = ""
+    is_inherited: bool = False
     unwritten: tuple[str, ...] = ()
 
 
 # The licences: https://github.com/facebookresearch/dinov2 and
-# https://huggingface.co/facebook/dinov3-vits16-pretrain-lvd1689m.
+# https://huggingface.co/facebook/dinov3-vits16-pretrain-lvd1689m, whose licence binds what is made
+# of the weights.
 # Where a transformer's own classifier looks is what the head sees; DINOv2 was evaluated with the
 # class token beside the mean of the patches, https://arxiv.org/abs/2304.07193.
+_PLAIN = "CSPNet DenseNet EfficientNet HGNetV2 MobileNet MobileNetV5 ResNet VGG Xception"
 FAMILIES = {
+    **dict.fromkeys((f"{name}Backbone" for name in _PLAIN.split()), Family()),
     "CLIPBackbone": Family(
-        *(CLASS_TOKEN, 224, 16),
+        *(CLASS_TOKEN, 16),
         tower="vision_encoder",
         projection="vision_projection",
         similarity="clip_head",
     ),
-    "CSPNetBackbone": Family(),
-    "DINOV2Backbone": Family(CLASS_AND_PATCHES, 224, 14, licence="Apache 2.0"),
-    "DINOV3Backbone": Family(CLASS_AND_PATCHES, 224, 16, licence="DINOv3 License"),
-    "DeiTBackbone": Family(CLASS_TOKEN, 224, 16),
-    "DenseNetBackbone": Family(),
-    "EfficientNetBackbone": Family(),
-    "HGNetV2Backbone": Family(),
+    "DINOV2Backbone": Family(CLASS_AND_PATCHES, 14, licence="Apache 2.0"),
+    "DINOV3Backbone": Family(*(CLASS_AND_PATCHES, 16), licence="DINOv3 License", is_inherited=True),
+    "DeiTBackbone": Family(CLASS_TOKEN, 16),
     "MetaCLIP2Backbone": Family(
-        *(CLASS_TOKEN, 224, 14),
+        *(CLASS_TOKEN, 14),
         tower="vision_encoder",
         norm="vision_post_layer_norm",
         projection="vision_projection",
         similarity="metaclip_2_head",
     ),
     # With one head, tf2onnx 1.17 makes another shape of a transposition whose sides are not known.
-    "MiTBackbone": Family(size=224, patch=32, unwritten=("onnx",)),
-    "MobileNetBackbone": Family(),
-    "MobileNetV5Backbone": Family(),
-    "ResNetBackbone": Family(),
-    "SigLIPBackbone": Family(POOLED, 224, 16, tower="vision_encoder", similarity="siglip_head"),
-    "SwinTransformerBackbone": Family(TOKENS, 224, is_fixed=True),
-    "VGGBackbone": Family(),
-    "ViTBackbone": Family(CLASS_TOKEN, 224, 16),
-    "XceptionBackbone": Family(),
+    "MiTBackbone": Family(patch=32, unwritten=("onnx",)),
+    "SigLIPBackbone": Family(POOLED, 16, tower="vision_encoder", similarity="siglip_head"),
+    "SwinTransformerBackbone": Family(TOKENS, 4, is_fixed=True),
+    "ViTBackbone": Family(CLASS_TOKEN, 16),
 }
 
 
@@ -122,23 +114,25 @@ class Preset(Backbone):
         preset: What KerasHub calls it, or its directory.
         kind: Name of its class; empty where only its place will show it.
         page: Where its files can be had; empty for a directory.
+        folder: Where its files are on this machine; empty where they are not.
     """
 
     source: str = "hub"
+    library: str = "KerasHub"
     brings_resize: bool = True
     preset: str
     kind: str = ""
     page: str = ""
+    folder: str = ""
+
+    @property
+    def scaled(self) -> str:
+        """See the base class."""
+        return name_of_scaling(self.scaling) if self.folder else "by its converter"
 
     def find_weights(self) -> str:
-        """Looks where KerasHub keeps what it had from Kaggle, by the rules of kagglehub."""
-        model = self.page.removeprefix(_KAGGLE)
-        if model == self.page:
-            return ""
-        given = os.environ.get("KAGGLEHUB_CACHE")
-        cache = pathlib.Path(given or f"{home() or '/'}/.cache/kagglehub")
-        found = sorted((cache / "models" / "keras" / model).glob("*/*.weights.*"))
-        return str(found[-1].parent) if found else ""
+        """See the base class."""
+        return self.folder if hub_files.has_weights(self.folder) else ""
 
     def why_unlisted(self) -> str:
         """See the base class: a list downloads only what stands for many."""
@@ -173,7 +167,7 @@ def find(name: str) -> Preset | None:
         return _of_address(name, preset)
     for kind, presets in PRESETS.items():
         if preset in presets:
-            return _of_name(name, preset, kind)
+            return _of_name(name, kind, preset)
     path = local_path(preset, field=_FIELD, value=name)
     return _of_directory(name, path) if path.is_dir() else None
 
@@ -186,74 +180,114 @@ def list_rows() -> Iterator[Preset]:
     """Yields the rows of all presets that have a name."""
     for kind, presets in PRESETS.items():
         for preset in presets:
-            yield _of_name(f"{HUB}{preset}", preset, kind)
+            yield _of_name(f"{HUB}{preset}", kind, preset)
 
 
-def _of_address(name: str, preset: str) -> Preset:
-    if not _ADDRESS.fullmatch(preset):
+def _of_address(name: str, address: str) -> Preset:
+    """Finds the row of an address; what it is shows by its files if here, or by its name."""
+    if not _ADDRESS.fullmatch(address):
         raise bad_value(
             _FIELD,
             name,
             "is not the address of a preset",
             "Write hub:hf://OWNER/MODEL or hub:kaggle://OWNER/MODEL/keras/VARIANT",
         )
-    scheme, _, rest = preset.partition("://")
-    site = {"hf": "https://huggingface.co/", "kaggle": "https://www.kaggle.com/models/"}[scheme]
-    # What it is shows only when it is there.
-    return Preset(name=name, preset=preset, minimum_size=1, page=site + rest, reads_text=True)
+    scheme, _, rest = address.rstrip("/").partition("://")
+    owner, *parts = rest.split("/")
+    page = _SITES[scheme] + rest
+    for kind, presets in PRESETS.items():
+        if owner == _OWNER and (known := presets.keys() & set(parts)):
+            own = _of_name(name, kind, known.pop())
+            return _as_here(dataclasses.replace(own, preset=address, page=page), address)
+    letters = re.sub(r"[^a-z0-9]", "", rest.lower())
+    binding = {
+        kind.removesuffix("Backbone").lower(): family.licence
+        for kind, family in FAMILIES.items()
+        if family.is_inherited
+    }
+    licence = next((binding[one] for one in binding if one in letters), "")
+    about = {"minimum_size": 1, "reads_text": True, "licence": licence}
+    return _as_here(Preset(name=name, preset=address, page=page, **about), address)  # type: ignore[arg-type]
 
 
-def _of_name(name: str, preset: str, kind: str) -> Preset:
-    parameters, model = PRESETS[kind][preset]
-    family = FAMILIES[kind]
-    size, patch = _SIZE.search(preset), _PATCH.search(preset)
-    return Preset(
+def _of_name(name: str, kind: str, preset: str) -> Preset:
+    known = PRESETS[kind][preset]
+    handle = f"{_OWNER}/{known.model}/keras/{preset}"
+    row = Preset(
         name=name,
         preset=preset,
-        kind=kind,
-        parameters=parameters,
-        page=f"{_KAGGLE}{model}/keras/{preset}",
-        sees=family.sees,
-        licence=family.licence,
-        unwritten=family.unwritten,
-        reads_text=bool(family.similarity),
-        is_transformer=bool(family.size),
         is_modern=preset in _MODERN,
-        **_sizes(
-            family,
-            size=int(size[1]) if size else family.size,
-            patch=int(patch[1] or patch[2]) if patch else family.patch,
-        ),
+        parameters=known.parameters,
+        page=_SITES["kaggle"] + handle,
+        **_of_kind(kind, size=known.size, patch=known.patch),
     )
+    return _as_here(row, f"kaggle://{handle}")
 
 
 def _of_directory(name: str, path: pathlib.Path) -> Preset:
     try:
-        description: dict[str, Any] = json.loads((path / _DESCRIPTION).read_text("utf-8"))
-        kind, values = str(description["class_name"]), description["config"]
-    except (OSError, ValueError, KeyError) as error:
+        described = hub_files.read_description(path)
+    except hub_files.UNREADABLE as error:
         raise bad_value(
             _FIELD,
             name,
-            f"holds no preset that KerasHub saved: {_DESCRIPTION} is missing or damaged",
+            f"holds no preset that KerasHub saved: {hub_files.DESCRIPTION} is missing or damaged",
             "Give a directory that save_to_preset wrote",
         ) from error
-    check_kind(name, kind)
+    check_kind(name, described[0])
+    row = Preset(name=name, label="a preset's directory", preset=str(path), folder=str(path))
+    return dataclasses.replace(row, **_of_files(*described))
+
+
+def _as_here(row: Preset, address: str) -> Preset:
+    """Returns a row with what its files say, where they are on this machine."""
+    folder = hub_files.find_folder(address)
+    if not folder:
+        return row
+    row = dataclasses.replace(row, folder=str(folder))
+    try:
+        described = hub_files.read_description(folder)
+    except hub_files.UNREADABLE:
+        # A download that was cut off, which KerasHub will repeat, or another library's files.
+        return row
+    check_kind(row.name, described[0])
+    fields = _of_files(*described)
+    fields["usual_size"] = fields.get("usual_size") or row.usual_size
+    found = dataclasses.replace(row, **fields)
+    is_told = row.kind or FAMILIES[found.kind].is_inherited
+    return dataclasses.replace(found, licence=found.licence if is_told else "")
+
+
+def _of_files(
+    kind: str, values: Mapping[str, Any], made: int, scaling: Scaling | None
+) -> dict[str, Any]:
     family = FAMILIES[kind]
     if family.tower:
         values = values[family.tower]["config"]
-    return Preset(
-        name=name,
-        label="a preset's directory",
-        preset=str(path),
-        kind=kind,
-        sees=family.sees,
-        licence=family.licence,
-        unwritten=family.unwritten,
-        reads_text=bool(family.similarity),
-        is_transformer=bool(family.size),
-        **_sizes(family, size=_side(values, "image_shape"), patch=_side(values, "patch_size")),
-    )
+    size = _side(values, "image_shape")
+    # What has one size alone is not asked for another by its converter.
+    own = size if family.is_fixed else made or (size if family.patch else 0)
+    fields = _of_kind(kind, size=own, patch=_side(values, "patch_size"))
+    return fields | {"scaling": scaling}
+
+
+def _of_kind(kind: str, *, size: int, patch: int) -> dict[str, Any]:
+    """Returns what follows from a network's class, and from its sizes in pixels, 0 if unknown."""
+    family = FAMILIES[kind]
+    fields = {
+        "kind": kind,
+        "sees": family.sees,
+        "licence": family.licence,
+        "unwritten": family.unwritten,
+        "reads_text": bool(family.similarity),
+        "is_transformer": bool(family.patch),
+    }
+    if family.is_fixed:
+        return fields | {"only_size": size}
+    if not family.patch:
+        return fields | {"minimum_size": 32, "usual_size": size}
+    multiple = patch or family.patch
+    return fields | {"minimum_size": multiple, "size_multiple": multiple, "usual_size": size}
 
 
 def check_kind(name: str, kind: str) -> None:
@@ -275,13 +309,3 @@ def check_kind(name: str, kind: str) -> None:
 def _side(values: Mapping[str, Any], field: str) -> int:
     value = values.get(field) or 0
     return int((value[0] if isinstance(value, list) else value) or 0)
-
-
-def _sizes(family: Family, *, size: int, patch: int) -> dict[str, Any]:
-    """Returns a row's sizes: convolutions take any, transformers have their own."""
-    if not family.size:
-        return {"minimum_size": 32}
-    if family.is_fixed:
-        return {"only_size": size}
-    multiple = patch or family.patch
-    return {"minimum_size": multiple, "size_multiple": multiple, "usual_size": size}
