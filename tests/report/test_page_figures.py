@@ -319,3 +319,25 @@ def test_no_number_of_the_page_is_from_nowhere(run, page):
     shown = percent(metrics["accuracy_low"])
     assert shown in found
     assert unexplained(run, page.replace(shown, "12.37%"))[0] == {"12.37%"}
+
+
+@pytest.mark.parametrize(
+    ("loss", "error", "worse"),
+    [
+        # Neither differs as it is shown: four decimals, and a tenth of a percent.
+        (0.49999, 0.0268, []),
+        (0.4, 0.0268, ["loss"]),
+        (0.49999, 0.01, ["calibration error"]),
+        (0.4, 0.01, ["loss and calibration error"]),
+        (0.6, 0.5, []),
+    ],
+)
+def test_temperature_is_doubted_where_a_reader_sees_why(tmp_path, loss, error, worse):
+    run = write_run(tmp_path)
+    metrics = json.loads((run / "metrics.json").read_text("utf-8"))
+    metrics["temperature"] = {"value": 1.1}
+    metrics["test"] |= {"loss": 0.5, "calibration_error": 0.0271}
+    metrics["test"]["uncalibrated"] = {"loss": loss, "calibration_error": error}
+    (run / "metrics.json").write_text(json.dumps(metrics), "utf-8")
+    page = " ".join(kerastl.report(run).read_text("utf-8").split())
+    assert re.findall("the temperature makes the (.*?) higher", page) == worse
