@@ -49,6 +49,7 @@ def test_a_budget_leaves_time_for_what_follows_the_last_trial(final_run, count, 
     assert searched.timed_out
 
 
+@pytest.mark.thorough
 def test_a_search_that_goes_on_has_what_is_left_of_its_budget(config, source, now):
     lines = []
 
@@ -82,6 +83,7 @@ def test_a_search_that_goes_on_has_what_is_left_of_its_budget(config, source, no
     assert len(kerastl.tune(config, HEAD, options, source=source, progress=Timed(9)).trials) == 5
 
 
+@pytest.mark.thorough
 def test_damaged_clock_costs_no_search(config, source):
     options = kerastl.SearchOptions(max_trials=1, final_run=False)
     kerastl.tune(config, HEAD, options, source=source, progress=kerastl.Progress())
