@@ -5,7 +5,7 @@ import functools
 import pathlib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from kerastl.data.content import HASH
@@ -18,6 +18,8 @@ _KINDS = (KEEP, RELABEL, DROP, KEEP_ONE)
 # Kinds of the audit's findings.
 RELABELED, DROPPED, UNMATCHED = "relabeled", "dropped", "fix without image"
 FIELD = "fixes"
+# What a run calls its copy, beside its splits; as `outputs.directories` has it.
+_COPY = "fixes.csv"
 # A whole SHA-256, as `sha256sum` prints it, or its first half, as a run writes it.
 _DIGITS = 2 * HASH.itemsize
 _SHA256 = re.compile(rf"[0-9a-f]{{{_DIGITS}}}([0-9a-f]{{{64 - _DIGITS}}})?")
@@ -83,6 +85,29 @@ class Fixed:
             example = f" any more, as {shorten(first)}" if first else ""
             words.append(f"{unmatched[1]} match{'es' * (unmatched[1] == 1)} no image{example}")
         return f"Fixes: {', '.join(words) or 'none'}."
+
+
+def forgotten_words(splits_from: str, path: str) -> Iterator[str]:
+    """Yields a line if a run leaves out fixes of the one whose splits it has.
+
+    Args:
+        splits_from: The `splits.csv` of the earlier run.
+        path: The fixes of this run; empty for none.
+
+    Raises:
+        UsageError: If a file of fixes cannot be read or is wrong.
+    """
+    before = pathlib.Path(splits_from).with_name(_COPY)
+    if not before.exists():
+        return
+    known = {fix.sha256 for fix in read_fixes(path)} if path else set()
+    count = sum(fix.sha256 not in known and fix.fix != KEEP for fix in read_fixes(str(before)))
+    if count:
+        yield (
+            f"Fixes: {count} of {before} {'is' if count == 1 else 'are'} not in "
+            f"{path or 'this run'}, whose images are again as they were. To keep these fixes, put "
+            "the rows of both files into one."
+        )
 
 
 def read_fixes(path: str) -> tuple[Fix, ...]:

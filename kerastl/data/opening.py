@@ -7,7 +7,7 @@ import numpy as np
 from kerastl.data.audit import audit
 from kerastl.data.finding import given_or_found
 from kerastl.data.fixes import apply_fixes, changed_test_words, name_splits
-from kerastl.data.fixes_file import read_fixes
+from kerastl.data.fixes_file import forgotten_words, read_fixes
 from kerastl.data.kept import PixelCache
 from kerastl.data.source import Source
 from kerastl.data.splits import Splits, count_per_class, describe_shared, make_splits
@@ -48,6 +48,8 @@ def open_data(
         rest = ", the others are new" if known < len(source) else ""
         images = count_of(len(source), "image")
         progress.line(f"Splits: {known} of {images} as in {settings.splits_from}{rest}.")
+        for line in forgotten_words(settings.splits_from, settings.fixes):
+            progress.line(line)
     splits = name_splits(make_splits(source, settings, earlier=earlier), earlier)
     describe(splits, progress)
     for line in changed_test_words(splits, earlier):

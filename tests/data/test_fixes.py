@@ -13,6 +13,7 @@ from kerastl.data.fixes_file import Fix, read_fixes
 from kerastl.data.opening import open_data, open_source
 from kerastl.data.source import Source
 from kerastl.errors import UsageError
+from kerastl.outputs.directories import RunFile
 from kerastl.progress import Progress
 
 HASH = "0123456789abcdef" * 2
@@ -259,3 +260,30 @@ def test_one_file_cannot_keep_two_copies(tmp_path):
     problem = r"in 2 rows, as in lines 2 and 3: keep_one 'a\.png', and keep_one 'b\.png'"
     with pytest.raises(UsageError, match=problem):
         read_fixes(write_fixes(tmp_path / "f.csv", *rows))
+
+
+def test_fixes_that_a_second_round_forgets_are_counted(tmp_path):
+    paths = photo_folder(tmp_path / "photos")
+    splits = tmp_path / "first/splits.csv"
+    splits.parent.mkdir()
+    rows = [(sha256(path), "relabel", "dogs", "") for path in paths[:3]]
+    kept = (sha256(paths[3]), "keep", "", "")
+    write_fixes(splits.with_name(RunFile.FIXES.value), *rows, kept)
+    chosen = ["train"] * 4 + ["validation", "test", "train", "train"]
+    names = "".join(
+        f"{path.parent.name}/{path.name},{split}\n"
+        for path, split in zip(paths, 2 * chosen, strict=True)
+    )
+    splits.write_text(f"example,split\n{names}", "utf-8")
+
+    def said(*second):
+        fixes = write_fixes(tmp_path / "second.csv", *second) if second else ""
+        _, printed = opened(tmp_path / "photos", fixes, splits_from=str(splits))
+        return [line for line in printed.splitlines() if " not in " in line]
+
+    advice = "again as they were. To keep these fixes, put the rows of both files into one."
+    before = f"{splits.with_name(RunFile.FIXES.value)}"
+    assert said() == [f"Fixes: 3 of {before} are not in this run, whose images are {advice}"]
+    [line] = said(*rows[:2])
+    assert line.startswith(f"Fixes: 1 of {before} is not in {tmp_path / 'second.csv'}, ")
+    assert said(*rows) == []
