@@ -18,6 +18,8 @@ from kerastl.split_names import TEST
 _NO_TIME = "a head alone: no time"
 # What a finding of the audit says of the data rather than of a file to mend.
 _HARMLESS = ("left out", RELABELED, DROPPED)
+# What is trained to look at is not for a server, which may take the newest export.
+_UNPUBLISHED = ("--export_dir=",)
 
 
 class Step(NamedTuple):
@@ -86,7 +88,13 @@ def _on_training(contents: Contents) -> Iterator[Step]:
             "Test on more images: so few leave the accuracy uncertain. Label more, or, if the data "
             "have no test split of their own, hold out more of them.",
             "splits",
-            train_again(contents, "more-tests", f"--test_fraction={_more_tests(contents):g}"),
+            train_again(
+                contents,
+                "more-tests",
+                f"--test_fraction={_more_tests(contents):g}",
+                "--splits_from=",
+                *_UNPUBLISHED,
+            ),
         )
 
 
@@ -117,7 +125,7 @@ def _on_data(contents: Contents) -> Iterator[Step]:
             _fixing_command(contents),
         )
     elif contents.label_issues is None and contents.metrics:
-        command = train_again(contents, "labels", "--label_issues")
+        command = train_again(contents, "labels", "--label_issues", *_UNPUBLISHED)
         yield Step("Look for wrong labels: train again with --label_issues.", "", command)
     if count := sum(row["kind"] not in _HARMLESS for row in list_open(contents)):
         found = f"Look at what the audit found, {count} in all, "

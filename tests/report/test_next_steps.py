@@ -101,7 +101,12 @@ def test_each_finding_leads_to_its_part(contents, changes, section, words):
 def trained(contents):
     """A finished run of a folder, for which a recipe has chosen a head alone."""
     given = kerastl.Config(
-        dataset="folder:my photos", run_dir=str(contents.path), budget="3m", recipe="best"
+        dataset="folder:my photos",
+        run_dir=str(contents.path),
+        budget="3m",
+        recipe="best",
+        export_dir="served",
+        splits_from="earlier/splits.csv",
     )
     where = "recipe best in 3m"
     config = given.changed(where, recipe="manual", head_epochs=7, finetune_epochs=0)
@@ -119,8 +124,13 @@ def read_command(step):
 @pytest.mark.parametrize(
     ("changes", "name", "expected"),
     [
-        ({}, "labels", {"label_issues": True, "head_epochs": 7}),
-        ({"metrics": WIDE, "label_issues": ()}, "more-tests", {"test_fraction": 0.2}),
+        ({}, "labels", {"label_issues": True, "head_epochs": 7, "export_dir": ""}),
+        (
+            {"metrics": WIDE, "label_issues": ()},
+            "more-tests",
+            # Earlier splits would leave nothing to hold out.
+            {"test_fraction": 0.2, "splits_from": "", "export_dir": ""},
+        ),
         (
             {"reasons": ("a head alone: no time for 4 epochs",)},
             "longer",
