@@ -73,6 +73,6 @@ def resume_pace(notes: Iterable[str], progress: Progress, *, began: float) -> Pa
 def describe_change(epochs: int, planned: int, epoch_seconds: float) -> str:
     """Says why there are more or fewer epochs than were planned."""
     return (
-        f"{count_of(epochs, 'epoch')} and not {planned}: each takes "
-        f"{format_duration(epoch_seconds)}, as the warm-up shows"
+        f"{count_of(epochs, 'epoch')} and not {planned}: as many of "
+        f"{format_duration(epoch_seconds)} each as fit into the time that is left"
     )

@@ -36,7 +36,7 @@ def test_epochs_fill_the_time_that_is_left(done, left, most, epochs, monkeypatch
 
 
 def test_change_is_explained():
-    expected = "3 epochs and not 4: each takes 12.0 s, as the warm-up shows"
+    expected = "3 epochs and not 4: as many of 12.0 s each as fit into the time that is left"
     assert describe_change(3, 4, 12.0) == expected
 
 
