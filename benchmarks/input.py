@@ -29,7 +29,8 @@ from PIL import Image
 import kerastl
 from kerastl.data.audit import audit
 from kerastl.data.augment import build_augmenter
-from kerastl.data.opening import find_source, open_source
+from kerastl.data.finding import find_source
+from kerastl.data.opening import open_source
 from kerastl.data.pipeline import evaluation_dataset, training_dataset
 from kerastl.data.splits import make_splits
 
