@@ -8,6 +8,7 @@ import logging
 import re
 import shutil
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -425,6 +426,34 @@ def test_position_embeddings_are_interpolated_for_another_size(tmp_path, name):
     np.testing.assert_allclose(before[extra:].mean(axis=0), after[extra:].mean(axis=0), atol=0.01)
     kernels = [network.model.get_layer("backbone").weights[-1] for network in (own, larger)]
     assert (np.array(kernels[0]) == np.array(kernels[1])).all()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("size", [SIZE, SIZE + SIZE // 2, 2 * SIZE])
+def test_positions_come_from_those_of_the_training_and_survive_a_file(
+    tmp_path, monkeypatch, size, antialias
+):
+    """DINOv2 derives what it computes with from them, and its files hold them alone."""
+    usual = tiny_presets.BUILDERS["DINOV2"]()
+    # Trained on larger images than the preset is for.
+    changes = {"position_embedding_shape": (2 * SIZE, 2 * SIZE, 3)}
+    config = usual.get_config() | changes | {"antialias_in_interpolation": antialias}
+    monkeypatch.setitem(tiny_presets.BUILDERS, "DINOV2", lambda: type(usual).from_config(config))
+    backbone = tiny_presets.save_preset("DINOV2", tmp_path / "preset")
+    network = open_network(settings(backbone, size), num_classes=2)
+    said = "position embeddings are interpolated from 8x8 to"
+    assert [note.startswith(said) for note in network.notes] == [True] * (size != 2 * SIZE)
+    network.model.save(tmp_path / "model.keras")
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, size, size, 3)).astype(np.float32)
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert (np.array(network.model(pixels)) == np.array(again(pixels))).all()
+    own = keras_hub.models.Backbone.from_preset(
+        backbone.removeprefix("hub:"), image_shape=(size, size, 3)
+    )
+    (expected,) = (np.array(one) for one in own.weights if "interpolated" in one.path)
+    (found,) = (np.array(one) for one in network.model.weights if "interpolated" in one.path)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def converter_of(rule):

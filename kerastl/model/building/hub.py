@@ -132,6 +132,13 @@ def _pool(features: keras.KerasTensor, family: Family, whole: keras.Model) -> ke
     return keras.layers.Concatenate(name="class_and_patches")([first, mean])
 
 
+# The sizes that a network is built for. DINOv2 has that of the positions that it was trained with
+# beside its own, and its files hold those alone: at one size they are what it computes with.
+_SIZES = ("image_shape", "position_embedding_shape")
+# Begins the name of a weight that a layer derives from another one when it is loaded.
+_DERIVED = "interpolated_"
+
+
 def _fitted(
     tower: keras.Model, shape: tuple[int, int, int], row: Preset
 ) -> tuple[keras.Model, tuple[str, ...]]:
@@ -140,34 +147,38 @@ def _fitted(
     Returns:
         The network, and remarks for the user.
     """
-    changes: dict[str, Any] = {}
-    known = getattr(tower, "image_shape", None) or (None,)
-    if None not in known and tuple(known) != shape:
-        changes["image_shape"] = shape
+    config = tower.get_config()
+    sizes = {name: config[name] for name in _SIZES if None not in (config.get(name) or (None,))}
+    changes: dict[str, Any] = {
+        name: shape for name, known in sizes.items() if tuple(known) != shape
+    }
     if isinstance(tower.output, dict):
         # The maps of all its stages, the last of which the head sees.
         changes["out_features"] = [list(tower.output)[-1]]
     if not changes:
         return tower, ()
     try:
-        other = type(tower).from_config(tower.get_config() | changes)
+        other = type(tower).from_config(config | changes)
     except ValueError as error:
         raise bad_value(
             "image_size",
             shape[0],
             f"is no size that {row.name} takes ({first_line(error)})",
-            f"Use --image_size={known[0]}" if known[0] else "Use another",
+            f"Use --image_size={sizes[_SIZES[0]][0]}" if sizes else "Use another",
         ) from error
     changed = ""
-    for weight, given in zip(other.weights, tower.weights, strict=True):
+    antialias = getattr(tower, "antialias_in_interpolation", True)
+    weights = {weight.path: weight for weight in tower.weights}
+    for weight, own in zip(other.weights, tower.weights, strict=True):
+        given = weights.get(own.path.replace(_DERIVED, ""), own)
         if weight.shape == given.shape:
             weight.assign(given)
         elif weight.dtype.startswith("float"):
-            changed = _interpolate(given, weight)
+            changed = _interpolate(given, weight, antialias=antialias)
     return other, (f"position embeddings are interpolated from {changed} patches",) * bool(changed)
 
 
-def _interpolate(given: Any, weight: Any) -> str:
+def _interpolate(given: Any, weight: Any, *, antialias: bool) -> str:
     """Interpolates position embeddings, (..., positions, channels); returns from what to what.
 
     What comes before the patches, such as a class token, has none of the grid's positions.
@@ -183,7 +194,7 @@ def _interpolate(given: Any, weight: Any) -> str:
     old, new = math.isqrt(many - before), math.isqrt(few - before)
     flat = values.reshape(many, -1)
     grid = flat[before:].reshape(old, old, -1)
-    moved = tf.image.resize(grid, (new, new), method="bicubic", antialias=True).numpy()
+    moved = tf.image.resize(grid, (new, new), method="bicubic", antialias=antialias).numpy()
     rows = np.concatenate([flat[:before], moved.reshape(new * new, -1)])
     weight.assign(rows.reshape(weight.shape))
     return f"{old}x{old} to {new}x{new}"
