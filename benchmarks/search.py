@@ -29,7 +29,7 @@ import kerastl
 from kerastl import environment
 from kerastl.data.opening import open_source
 from kerastl.data.splits import make_splits
-from kerastl.tuning.search_files import TABLE
+from kerastl.tuning.directory import SearchFile
 
 _RANGES = ("--head_learning_rate=log(0.001,0.1)", "--momentum=uniform(0.5,0.95)")
 
@@ -56,7 +56,7 @@ def main() -> None:
             "--nofinal_run",
         )
         search = _time_command("tune", config, work / "second", *options)
-        rows = len((work / "second/tuning" / TABLE).read_text("utf-8").splitlines()) - 1
+        rows = len((work / "second/tuning" / SearchFile.TABLE).read_text("utf-8").splitlines()) - 1
         if rows != arguments.trials:
             raise AssertionError(f"{rows} trials instead of {arguments.trials}")
         plain = _time_plain(config, arguments.plain_trials, work)
